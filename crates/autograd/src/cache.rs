@@ -1,0 +1,242 @@
+//! Asking a tape: finds the plan of an equal program, or makes one, and runs it.
+
+use std::cell::RefCell;
+use std::hash::Hasher;
+use std::rc::Rc;
+
+use lossgraph_tensor::Tensor;
+
+use crate::fault::{Fault, Result};
+use crate::grad::leaf_gradients;
+use crate::graph::{Id, Mix, Node};
+use crate::op::{Leaf, Op};
+use crate::parameter::Gradients;
+use crate::plan::{Plan, Request};
+use crate::run::Workspace;
+use crate::tape::{Recording, Tape};
+use crate::var::Var;
+
+/// How many plans a thread keeps; the one that was used longest ago goes first.
+const CAPACITY: usize = 64;
+
+thread_local! {
+    static CACHE: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A plan with the program it is for. The newest use is last.
+struct Entry {
+    key: u64,
+    nodes: Vec<Node>,
+    ask: Ask,
+    planned: Rc<Planned>,
+    workspace: Workspace,
+}
+
+/// What is asked of the nodes of a tape.
+#[derive(Clone, PartialEq)]
+struct Ask {
+    kind: Kind,
+    roots: Vec<Id>,
+    /// Nodes whose values the tape holds already.
+    known: Vec<Id>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// The values of the roots.
+    Values,
+    /// The value of the only root, and its gradient with respect to variables and parameters.
+    Gradients,
+}
+
+struct Planned {
+    plan: Plan,
+    /// For [`Kind::Gradients`]: the leaves that have a gradient, in the order of the results.
+    leaves: Vec<Id>,
+}
+
+impl Tape {
+    /// Computes the values of `vars`, all in one run, and remembers them.
+    ///
+    /// # Errors
+    /// The fault of the first faulty one; or what went wrong while computing, such as an index
+    /// outside of its axis.
+    pub fn eval(&self, vars: &[Var<'_>]) -> Result<Vec<Tensor>> {
+        for &var in vars {
+            self.own(var)?;
+        }
+        let known = |var: &Var<'_>| {
+            let recording = self.recording();
+            recording.leaf(var.id()).or_else(|| recording.values.get(&var.id())).cloned()
+        };
+        let mut roots: Vec<Id> =
+            vars.iter().filter(|var| known(var).is_none()).map(|var| var.id()).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        if !roots.is_empty() {
+            let (_, values) = self.ask(Kind::Values, roots.clone())?;
+            self.recording_mut().values.extend(roots.into_iter().zip(values));
+        }
+        Ok(vars.iter().filter_map(known).collect())
+    }
+
+    /// The plan by which `vars` would be computed, to look at.
+    pub fn plan(&self, vars: &[Var<'_>]) -> Result<Plan> {
+        for &var in vars {
+            self.own(var)?;
+        }
+        let recording = self.recording();
+        let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
+        let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
+        Ok(Plan::new(&Request { nodes: &recording.nodes, origins: &origins, roots: &roots, known: &[] }))
+    }
+
+    fn own(&self, var: Var<'_>) -> Result<()> {
+        if !std::ptr::eq(var.tape(), self) {
+            return Err(Fault::new("eval", "the node is on another tape").into_error());
+        }
+        self.fault_of(var.id()).map_or(Ok(()), Err)
+    }
+
+    /// Runs the plan for what is asked, and gives its leaves and its results.
+    fn ask(&self, kind: Kind, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
+        let recording = self.recording();
+        let count = roots.iter().max().map_or(0, |&root| root as usize + 1);
+        let mut known: Vec<Id> =
+            recording.values.keys().copied().filter(|&id| (id as usize) < count).collect();
+        known.sort_unstable();
+        let ask = Ask { kind, roots, known };
+        let key = ask.key(&recording, count);
+        let mut entry = match take(key, &recording.nodes[..count], &ask) {
+            Some(entry) => entry,
+            None => {
+                let nodes = recording.nodes[..count].to_vec();
+                let planned = Rc::new(self.plan_for(&ask, count));
+                Entry { key, nodes, ask, planned, workspace: Workspace::default() }
+            }
+        };
+        let input = |id: Id| match recording.leaf(id) {
+            Some(data) => data.clone(),
+            None => recording.values[&id].clone(),
+        };
+        let result = entry.planned.plan.run(&mut entry.workspace, input);
+        let planned = entry.planned.clone();
+        keep(entry);
+        match result {
+            Ok(values) => Ok((planned, values)),
+            Err(failed) => {
+                let place = recording.origins[failed.origin as usize].place;
+                let scope = recording.origins[failed.origin as usize].scope;
+                let name = recording.nodes[failed.origin as usize].op.name();
+                drop(recording);
+                let path = self.scope_path(scope);
+                let mut fault = Fault::new(name, failed.error.to_string());
+                fault.set_place(place, (!path.is_empty()).then_some(path));
+                Err(fault.into_error())
+            }
+        }
+    }
+
+    /// Makes the plan for what is asked of the first `count` nodes.
+    fn plan_for(&self, ask: &Ask, count: usize) -> Planned {
+        // Adjoints are recorded on a copy: the tape keeps what the user wrote.
+        let tape = self.copy_of_first(count);
+        let mut roots = ask.roots.clone();
+        let mut leaves = Vec::new();
+        if ask.kind == Kind::Gradients {
+            let gradients = leaf_gradients(&tape, Var::new(&tape, roots[0]));
+            roots.extend(gradients.iter().map(|(_, gradient)| gradient.id()));
+            leaves.extend(gradients.iter().map(|(leaf, _)| *leaf));
+        }
+        let recording = tape.recording();
+        let origin = |at: usize| match recording.origins[at].serves {
+            Some(forward) if at >= count => forward.min(count as Id - 1),
+            _ => (at as Id).min(count as Id - 1),
+        };
+        let origins: Vec<Id> = (0..recording.nodes.len()).map(origin).collect();
+        let known = &ask.known;
+        let request = Request { nodes: &recording.nodes, origins: &origins, roots: &roots, known };
+        Planned { plan: Plan::new(&request), leaves }
+    }
+}
+
+impl<'t> Var<'t> {
+    /// Computes this loss together with its gradient with respect to every parameter and
+    /// variable that it depends on, in one run. Afterwards [`Var::item`] costs nothing.
+    ///
+    /// # Errors
+    /// More than one element; nothing to differentiate with respect to (the error names the
+    /// [`detach`](Var::detach) that cuts, if one does); or as [`Tape::eval`].
+    #[track_caller]
+    pub fn backward(self) -> Result<Gradients> {
+        let tape = self.tape();
+        tape.own(self)?;
+        let refuse = |why: &str, cure: &str| {
+            let fault = Fault::new("backward", why).operand("loss", self).cure(cure);
+            let id = tape.fault(fault).id();
+            tape.fault_of(id).map_or(Ok(()), Err)
+        };
+        if self.len() != 1 {
+            refuse("a loss is one number", "reduce it with .mean(..) or .sum(..)")?;
+        }
+        let (planned, mut values) = tape.ask(Kind::Gradients, vec![self.id()])?;
+        if planned.leaves.is_empty() {
+            let leaf = |node: &Node| matches!(node.op, Op::Leaf(Leaf::Variable | Leaf::Parameter));
+            let any = tape.recording().nodes[..=self.number()].iter().any(leaf);
+            let cut = (0..=self.id()).map(|id| Var::new(tape, id)).find(|var| {
+                tape.recording().nodes[var.number()].op == Op::Detach
+            });
+            match cut {
+                Some(cut) if any => refuse(
+                    "no gradient reaches a variable or parameter: detach cuts it",
+                    &format!("remove {}", cut.describe()),
+                )?,
+                _ => refuse(
+                    "it depends on no variable and no parameter",
+                    "record what is trained with tape.variable(…) or tape.parameter(…)",
+                )?,
+            }
+        }
+        let gradients = values.split_off(1);
+        let value = values.remove(0);
+        let loss = value.item().unwrap_or(f64::NAN);
+        let mut recording = tape.recording_mut();
+        if recording.leaf(self.id()).is_none() {
+            recording.values.insert(self.id(), value);
+        }
+        let leaves: Vec<(Id, Tensor)> =
+            planned.leaves.iter().copied().zip(gradients.iter().map(Tensor::contiguous)).collect();
+        let parameters = recording.parameters.iter().map(|(id, p)| (p.clone(), *id)).collect();
+        Ok(Gradients { loss, leaves, parameters })
+    }
+}
+
+impl Ask {
+    fn key(&self, recording: &Recording, count: usize) -> u64 {
+        let mut mix = Mix(count.checked_sub(1).map_or(0, |last| recording.hashes[last]));
+        mix.write_u8(self.kind as u8);
+        for &id in self.roots.iter().chain(&self.known) {
+            mix.write_u32(id);
+        }
+        mix.finish()
+    }
+}
+
+/// Takes the plan of an equal program out of the cache. While it runs it is nobody else's, so
+/// that a run inside of a run cannot meet its own workspace.
+fn take(key: u64, nodes: &[Node], ask: &Ask) -> Option<Entry> {
+    CACHE.with_borrow_mut(|cache| {
+        let equal = |e: &Entry| e.key == key && e.ask == *ask && e.nodes == nodes;
+        let at = cache.iter().rposition(equal)?;
+        Some(cache.remove(at))
+    })
+}
+
+fn keep(entry: Entry) {
+    CACHE.with_borrow_mut(|cache| {
+        if cache.len() == CAPACITY {
+            cache.remove(0);
+        }
+        cache.push(entry);
+    });
+}

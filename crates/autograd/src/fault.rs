@@ -1,0 +1,141 @@
+//! Misfits, recorded where they happen and told when someone asks for a value.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::Var;
+
+/// The result of asking a tape for something.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What is wrong with a recorded program: the operation, its operands, and the caller's place.
+///
+/// `Display` is one line; `Debug` is the several lines that a program which ends with an error
+/// shows: each operand with its shape and origin, and the likely cure.
+#[derive(Clone)]
+pub struct Error(Arc<Fault>);
+
+/// A misfit in the making: see [`Tape::fault`](crate::Tape::fault).
+#[derive(Clone)]
+pub struct Fault {
+    operation: String,
+    message: String,
+    operands: Vec<Described>,
+    cure: Option<String>,
+    place: Option<&'static Location<'static>>,
+    within: Option<String>,
+}
+
+#[derive(Clone)]
+struct Described {
+    name: String,
+    shape: String,
+    origin: String,
+}
+
+impl Fault {
+    /// A fault of `operation`, said in one clause that needs no full stop.
+    pub fn new(operation: impl Into<String>, message: impl Into<String>) -> Fault {
+        Fault {
+            operation: operation.into(),
+            message: message.into(),
+            operands: Vec::new(),
+            cure: None,
+            place: None,
+            within: None,
+        }
+    }
+
+    /// Adds an operand, to be shown with its shape and where it was recorded.
+    pub fn operand(mut self, name: impl Into<String>, var: Var<'_>) -> Fault {
+        self.operands.push(Described {
+            name: name.into(),
+            shape: var.shape().to_string(),
+            origin: var.describe(),
+        });
+        self
+    }
+
+    /// Adds the likely cure, as code or a short advice.
+    pub fn cure(mut self, cure: impl Into<String>) -> Fault {
+        self.cure = Some(cure.into());
+        self
+    }
+
+    /// The operation that refused its operands.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    pub(crate) fn set_place(&mut self, place: &'static Location<'static>, within: Option<String>) {
+        self.place.get_or_insert(place);
+        self.within = within;
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        Error(Arc::new(self))
+    }
+}
+
+impl Error {
+    /// The operation that refused its operands.
+    pub fn operation(&self) -> &str {
+        &self.0.operation
+    }
+
+    /// Where in the caller's program it happened, as `file:line`.
+    pub fn place(&self) -> Option<String> {
+        self.0.place.map(|place| format!("{}:{}", place.file(), place.line()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = &*self.0;
+        write!(f, "{}: ", fault.operation)?;
+        for (i, operand) in fault.operands.iter().enumerate() {
+            let before = match i {
+                0 => "",
+                _ if i + 1 == fault.operands.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{before}{} {}", operand.name, operand.shape)?;
+        }
+        if !fault.operands.is_empty() {
+            f.write_str(": ")?;
+        }
+        f.write_str(&fault.message)?;
+        if let Some(place) = fault.place {
+            write!(f, ", at {}:{}", place.file(), place.line())?;
+        }
+        if let Some(within) = &fault.within {
+            write!(f, " in {within}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = &*self.0;
+        write!(f, "{}: {}", fault.operation, fault.message)?;
+        let names = fault.operands.iter().map(|o| o.name.len()).max().unwrap_or(0);
+        let shapes = fault.operands.iter().map(|o| o.shape.len()).max().unwrap_or(0);
+        for operand in &fault.operands {
+            write!(f, "\n    {:names$}  {:>shapes$}   {}", operand.name, operand.shape, operand.origin)?;
+        }
+        if let Some(place) = fault.place {
+            write!(f, "\n    called at {}:{}", place.file(), place.line())?;
+        }
+        if let Some(within) = &fault.within {
+            write!(f, "\n    in {within}")?;
+        }
+        match &fault.cure {
+            Some(cure) => write!(f, "\nperhaps: {cure}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

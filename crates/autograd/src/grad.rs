@@ -1,0 +1,188 @@
+//! Reverse mode: the derivative of a program, recorded as more of the program.
+
+use crate::fault::Fault;
+use crate::graph::Id;
+use crate::op::Op;
+use crate::tape::Tape;
+use crate::var::Var;
+
+impl Tape {
+    /// Records the gradient of `y`, which has one element, with respect to each of `xs`.
+    ///
+    /// The gradients are nodes like any other, so they can be differentiated again:
+    ///
+    /// ```
+    /// # use lossgraph_autograd::Tape;
+    /// let tape = Tape::f64();
+    /// let x = tape.variable(2.0);
+    /// let y = x.powi(3);
+    /// let slope = tape.grad(y, &[x])[0];
+    /// let curvature = tape.grad(slope, &[x])[0];
+    /// assert_eq!((slope.item()?, curvature.item()?), (12.0, 12.0));
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Recorded as faults: `y` has more than one element; or a path from an `x` to `y` exists
+    /// only through [`Var::detach`]. An `x` that `y` does not depend on gets zeros.
+    #[track_caller]
+    pub fn grad<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
+        if !y.is_faulty() && y.len() != 1 {
+            let fault = Fault::new("grad", "the gradient of one number is asked for")
+                .operand("y", y)
+                .cure("reduce it with .sum(..) or .mean(..), or use tape.vjp(y, cotangent, xs)");
+            let fault = self.fault(fault);
+            return vec![fault; xs.len()];
+        }
+        let one = self.fill(y.shape(), 1.0);
+        self.vjp(y, one, xs)
+    }
+
+    /// Records the vector-Jacobian product `Σᵢ cotangentᵢ · ∂yᵢ/∂x` for each `x` of `xs`.
+    ///
+    /// # Errors
+    /// As for [`Tape::grad`]; also a cotangent whose shape is not that of `y`.
+    #[track_caller]
+    pub fn vjp<'t>(&'t self, y: Var<'t>, cotangent: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
+        let broken = std::iter::once(&y).chain([&cotangent]).chain(xs).find(|var| var.is_faulty());
+        if let Some(&fault) = broken {
+            return vec![fault; xs.len()];
+        }
+        if cotangent.shape() != y.shape() {
+            let fault = Fault::new("vjp", "the cotangent has not the shape of y")
+                .operand("y", y)
+                .operand("cotangent", cotangent);
+            let fault = self.fault(fault);
+            return vec![fault; xs.len()];
+        }
+        let adjoints = self.adjoints(y, cotangent, xs);
+        xs.iter()
+            .zip(adjoints)
+            .map(|(&x, adjoint)| match adjoint {
+                Some(adjoint) => adjoint,
+                None => match self.cut_between(x, y) {
+                    Some(cut) => self.fault(
+                        Fault::new("grad", "every path to y is cut by detach")
+                            .operand("x", x)
+                            .operand("cut", cut)
+                            .cure("remove the detach, or do not ask for this gradient"),
+                    ),
+                    None => self.fill(x.shape(), 0.0),
+                },
+            })
+            .collect()
+    }
+
+    /// The adjoint pass: from `y` back to the `xs`, along the nodes that lie between.
+    #[track_caller]
+    fn adjoints<'t>(&'t self, y: Var<'t>, seed: Var<'t>, xs: &[Var<'t>]) -> Vec<Option<Var<'t>>> {
+        let first = xs.iter().map(|x| x.id()).min().unwrap_or(0);
+        let between = self.between(y, xs, first);
+        let outer = {
+            let mut recording = self.recording_mut();
+            (recording.scope, recording.serves)
+        };
+        // Adjoints of the nodes first..=y.
+        let mut adjoints: Vec<Option<Var<'t>>> = vec![None; between.len()];
+        if let Some(last) = adjoints.last_mut() {
+            *last = Some(seed);
+        }
+        for at in (0..between.len()).rev() {
+            let (true, Some(g)) = (between[at], adjoints[at]) else { continue };
+            let id = first + at as Id;
+            let (op, inputs) = {
+                let mut recording = self.recording_mut();
+                recording.scope = recording.origins[id as usize].scope;
+                recording.serves = Some(id);
+                let node = &recording.nodes[id as usize];
+                (node.op.clone(), node.inputs.clone())
+            };
+            let wanted =
+                |i: usize| inputs[i] >= first && between[(inputs[i] - first) as usize] && op.passes(i);
+            if !(0..inputs.len()).any(wanted) {
+                continue;
+            }
+            let vars: Vec<Var<'t>> = inputs.iter().map(|&input| Var::new(self, input)).collect();
+            let cotangents = op.vjp(g, Var::new(self, id), &vars, wanted);
+            for (i, cotangent) in cotangents.into_iter().enumerate() {
+                if let (true, Some(cotangent)) = (wanted(i), cotangent) {
+                    let adjoint = &mut adjoints[(inputs[i] - first) as usize];
+                    self.recording_mut().serves = Some(inputs[i]);
+                    *adjoint = Some(match *adjoint {
+                        Some(sum) => sum + cotangent,
+                        None => cotangent,
+                    });
+                    self.recording_mut().serves = Some(id);
+                }
+            }
+        }
+        (self.recording_mut().scope, self.recording_mut().serves) = outer;
+        xs.iter()
+            .map(|x| adjoints.get((x.id() - first) as usize).copied().flatten())
+            .collect()
+    }
+
+    /// For each node `first..=y`, whether a cotangent flows through it to one of `xs`.
+    fn between(&self, y: Var<'_>, xs: &[Var<'_>], first: Id) -> Vec<bool> {
+        let recording = self.recording();
+        let mut between = vec![false; (y.id() + 1).saturating_sub(first) as usize];
+        for x in xs {
+            if let Some(here) = between.get_mut((x.id() - first) as usize) {
+                *here = true;
+            }
+        }
+        for at in 0..between.len() {
+            let node = &recording.nodes[first as usize + at];
+            between[at] = between[at]
+                || node.inputs.iter().enumerate().any(|(i, &input)| {
+                    input >= first && between[(input - first) as usize] && node.op.passes(i)
+                });
+        }
+        between
+    }
+
+    /// The first `detach` on a path from `x` to `y`, if there is such a path.
+    fn cut_between<'t>(&'t self, x: Var<'t>, y: Var<'t>) -> Option<Var<'t>> {
+        let recording = self.recording();
+        let mut cut: Vec<Option<Id>> = vec![None; y.id() as usize + 1];
+        let mut reached = vec![false; y.id() as usize + 1];
+        *reached.get_mut(x.id() as usize)? = true;
+        for id in x.id() + 1..=y.id() {
+            let node = &recording.nodes[id as usize];
+            for (i, &input) in node.inputs.iter().enumerate() {
+                if !reached[input as usize] {
+                    continue;
+                }
+                let detached = node.op == Op::Detach;
+                // Comparisons and indices have derivative zero: that path is no cut.
+                if detached || node.op.passes(i) {
+                    reached[id as usize] = true;
+                    cut[id as usize] =
+                        cut[id as usize].or(cut[input as usize]).or(detached.then_some(id));
+                }
+            }
+        }
+        cut[y.id() as usize].map(|id| Var::new(self, id))
+    }
+}
+
+/// The gradient of a loss with respect to every parameter and variable that reaches it uncut.
+pub(crate) fn leaf_gradients<'t>(tape: &'t Tape, loss: Var<'t>) -> Vec<(Id, Var<'t>)> {
+    use crate::op::Leaf;
+    let leaves: Vec<Var<'t>> = tape
+        .recording()
+        .nodes
+        .iter()
+        .enumerate()
+        .take(loss.id() as usize + 1)
+        .filter(|(_, node)| matches!(node.op, Op::Leaf(Leaf::Variable | Leaf::Parameter)))
+        .map(|(id, _)| Var::new(tape, id as Id))
+        .collect();
+    let one = tape.fill(loss.shape(), 1.0);
+    let adjoints = tape.adjoints(loss, one, &leaves);
+    leaves
+        .iter()
+        .zip(adjoints)
+        .filter_map(|(leaf, adjoint)| Some((leaf.id(), adjoint?)))
+        .collect()
+}

@@ -1,0 +1,189 @@
+//! Element-wise functions of two tensors. Rules never mention broadcasting: what is broadcast is
+//! expanded before, and the rule of `expand` is `sum_to`.
+
+use lossgraph_tensor::kernels::Map2;
+use lossgraph_tensor::map2;
+
+use super::Kink;
+use crate::fault::Fault;
+use crate::op::{Op, Static};
+use crate::operand::Operand;
+use crate::var::Var;
+
+/// The rule of a binary op for one of its inputs: the cotangent from `g` (that of `y`), both
+/// inputs, and `y`.
+pub type BinaryRule = for<'t> fn(g: Var<'t>, a: Var<'t>, b: Var<'t>, y: Var<'t>) -> Var<'t>;
+
+/// A row of the table of element-wise functions `y = f(a, b)`.
+#[derive(Debug)]
+pub struct Binary {
+    /// The name in listings.
+    pub name: &'static str,
+    /// The formula, as text.
+    pub formula: &'static str,
+    /// The slice kernels for both float types: see [`map2`].
+    pub kernel: Map2,
+    /// A rule for each input; `None` for a function that is flat wherever it has a derivative.
+    pub vjp: Option<[BinaryRule; 2]>,
+    /// Where checks draw both inputs from.
+    pub domain: [f64; 2],
+    /// The points without a derivative.
+    pub kinks: &'static [Kink],
+}
+
+/// Records a row on two nodes, expanding them to their common shape.
+#[track_caller]
+pub(crate) fn record<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    let tape = a.tape();
+    let [a, b] = [a, b].map(|x| if x.dtype().is_float() { x } else { x.to_float() });
+    let (left, right) = (a.shape(), b.shape());
+    let op = Op::Binary(Static(row));
+    if left == right || a.is_faulty() || b.is_faulty() {
+        return tape.record(op, &[a, b], left, tape.dtype());
+    }
+    match left.broadcast(&right) {
+        Some(shape) => {
+            let operands = [a.expand(shape.clone()), b.expand(shape.clone())];
+            tape.record(op, &operands, shape, tape.dtype())
+        }
+        None => tape.fault(
+            Fault::new(row.name, "the shapes do not broadcast")
+                .operand("left", a)
+                .operand("right", b),
+        ),
+    }
+}
+
+/// One section: the docs, the method, and the row.
+macro_rules! binary {
+    (
+        $(#[$doc:meta])*
+        fn $method:ident = $row:ident {
+            formula: $formula:literal,
+            value: |$a:ident, $b:ident| $value:expr,
+            vjp: $vjp:expr,
+            domain: $domain:expr
+            $(, kink: $at:literal, $input:expr, $slope:expr, $because:literal)*
+            $(,)?
+        }
+    ) => {
+        binary!(@row $row, stringify!($method), $formula, map2!(|$a, $b| $value), $vjp, $domain,
+            &[$(Kink { at: $at, input: $input, slope: $slope, because: $because }),*]);
+
+        impl<'t> Var<'t> {
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $method(self, other: impl Operand<'t>) -> Var<'t> {
+                self.binary(&$row, other)
+            }
+        }
+    };
+    (@row $row:ident, $name:expr, $formula:literal, $kernel:expr, $vjp:expr, $domain:expr, $kinks:expr) => {
+        #[doc = concat!("`", $name, "`: ", $formula, ".")]
+        pub static $row: Binary = Binary {
+            name: $name,
+            formula: $formula,
+            kernel: $kernel,
+            vjp: $vjp,
+            domain: $domain,
+            kinks: $kinks,
+        };
+    };
+}
+
+// The four operators: their methods are those of `std::ops`.
+
+binary!(@row ADD, "add", "a + b", map2!(|a, b| a + b),
+    Some([|g, _, _, _| g, |g, _, _, _| g]), [-3.0, 3.0], &[]);
+
+binary!(@row SUB, "sub", "a − b", map2!(|a, b| a - b),
+    Some([|g, _, _, _| g, |g, _, _, _| -g]), [-3.0, 3.0], &[]);
+
+binary!(@row MUL, "mul", "a · b", map2!(|a, b| a * b),
+    Some([|g, _, b, _| g * b, |g, a, _, _| g * a]), [-3.0, 3.0], &[]);
+
+binary!(@row DIV, "div", "a / b", map2!(|a, b| a / b),
+    Some([|g, _, b, _| g / b, |g, _, b, y| -g * y / b]), [0.4, 3.0], &[]);
+
+binary! {
+    /// The power `aᵇ`; slopes `b aᵇ⁻¹` (0 where `b = 0`) and `y ln a` (0 where `a = 0 ≤ b`).
+    fn pow = POW {
+        formula: "aᵇ",
+        value: |a, b| a.powf(b),
+        vjp: Some([
+            |g, a, b, _| b.eq(0.0).select(0.0, g * (b * a.pow(b - 1.0))),
+            |g, a, b, y| (a.eq(0.0) * b.ge(0.0)).select(0.0, g * (y * a.ln())),
+        ]),
+        domain: [0.3, 2.5],
+        kink: "b = 0", [2.0, 0.0], [0.0, std::f64::consts::LN_2], "aᵇ is 1 for every a",
+    }
+}
+
+binary! {
+    /// The angle of the point with ordinate `self` and abscissa `other`, in radians.
+    fn atan2 = ATAN2 {
+        formula: "arctan a/b, in the quadrant of (b, a)",
+        value: |a, b| a.atan2(b),
+        vjp: Some([
+            |g, a, b, _| g * b / (a.square() + b.square()),
+            |g, a, b, _| -g * a / (a.square() + b.square()),
+        ]),
+        domain: [0.4, 3.0],
+    }
+}
+
+binary! {
+    /// The larger of each pair; NaN if either is. The larger has slope 1; ties share, ½ each.
+    ///
+    /// To hold a tensor at a number without sharing, see [`Var::clamp`] and [`Var::relu`].
+    fn maximum = MAXIMUM {
+        formula: "max(a, b)",
+        value: |a, b| a.max(b),
+        vjp: Some([
+            |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
+            |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
+        ]),
+        domain: [-3.0, 3.0],
+        kink: "a = b", [1.0, 1.0], [0.5, 0.5], "a tie is shared",
+    }
+}
+
+binary! {
+    /// The smaller of each pair; NaN if either is. The smaller has slope 1; ties share, ½ each.
+    fn minimum = MINIMUM {
+        formula: "min(a, b)",
+        value: |a, b| a.min(b),
+        vjp: Some([
+            |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
+            |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
+        ]),
+        domain: [-3.0, 3.0],
+        kink: "a = b", [1.0, 1.0], [0.5, 0.5], "a tie is shared",
+    }
+}
+
+/// A comparison: a mask of 0 and 1, without a slope.
+macro_rules! comparison {
+    ($method:ident $row:ident $sign:literal |$a:ident, $b:ident| $holds:expr) => {
+        binary! {
+            #[doc = concat!("1 where `self ", $sign, " other`, else 0; no slope.")]
+            #[allow(
+                clippy::should_implement_trait,
+                reason = "the comparison of tensors is a tensor, not a bool"
+            )]
+            fn $method = $row {
+                formula: $sign,
+                value: |$a, $b| if $holds { T::ONE } else { T::ZERO },
+                vjp: None,
+                domain: [-3.0, 3.0],
+            }
+        }
+    };
+}
+
+comparison!(lt LT "<" |a, b| a < b);
+comparison!(le LE "≤" |a, b| a <= b);
+comparison!(gt GT ">" |a, b| a > b);
+comparison!(ge GE "≥" |a, b| a >= b);
+comparison!(eq EQ "=" |a, b| a == b);
+comparison!(ne NE "≠" |a, b| a != b);

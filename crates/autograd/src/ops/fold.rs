@@ -1,0 +1,130 @@
+//! The primitive folds: sum, maximum, minimum. A product is composed, so that it has the right
+//! slope where a factor is 0.
+
+use lossgraph_tensor::{AxisSet, Shape};
+
+use crate::axes::{Axes, IntoAxes};
+use crate::fault::Fault;
+use crate::op::{Folding, Op};
+use crate::var::Var;
+
+/// The rule of a fold. `y` and `g` keep the folded axes with length 1.
+pub(crate) fn vjp<'t>(
+    folding: Folding,
+    axes: AxisSet,
+    g: Var<'t>,
+    x: Var<'t>,
+    y: Var<'t>,
+) -> Var<'t> {
+    match folding {
+        Folding::Sum => g.expand(x.shape()),
+        // Ties share: each of k equal extremes has slope 1/k.
+        Folding::Max | Folding::Min => {
+            let chosen = x.eq(y);
+            chosen * (g / record(Folding::Sum, chosen, axes))
+        }
+    }
+}
+
+#[track_caller]
+fn record<'t>(folding: Folding, x: Var<'t>, axes: AxisSet) -> Var<'t> {
+    let shape = folded(&x.shape(), axes);
+    x.tape().record(Op::Fold(folding, axes), &[x], shape, x.tape().dtype())
+}
+
+/// `shape` with length 1 along `axes`.
+fn folded(shape: &Shape, axes: AxisSet) -> Shape {
+    let mut dims: smallvec::SmallVec<[usize; 4]> = shape.iter().copied().collect();
+    for axis in axes.iter() {
+        dims[axis] = 1;
+    }
+    Shape::from(&dims[..])
+}
+
+/// `shape` without `axes`.
+fn without(shape: &Shape, axes: AxisSet) -> Shape {
+    let dims: smallvec::SmallVec<[usize; 4]> =
+        (0..shape.rank()).filter(|&axis| !axes.contains(axis)).map(|axis| shape[axis]).collect();
+    Shape::from(&dims[..])
+}
+
+impl<'t> Var<'t> {
+    /// The sum along `axes`: `1`, `[0, 2]`, or `..` for all; see [`keep`](crate::keep).
+    #[track_caller]
+    pub fn sum(self, axes: impl IntoAxes) -> Var<'t> {
+        self.fold("sum", Folding::Sum, axes.into_axes())
+    }
+
+    /// The largest along `axes`. Ties share the slope evenly; NaN if there is one.
+    #[doc(alias = "amax")]
+    #[track_caller]
+    pub fn max(self, axes: impl IntoAxes) -> Var<'t> {
+        self.fold("max", Folding::Max, axes.into_axes())
+    }
+
+    /// The smallest along `axes`. Ties share the slope evenly; NaN if there is one.
+    #[doc(alias = "amin")]
+    #[track_caller]
+    pub fn min(self, axes: impl IntoAxes) -> Var<'t> {
+        self.fold("min", Folding::Min, axes.into_axes())
+    }
+
+    #[track_caller]
+    fn fold(self, name: &str, folding: Folding, axes: Axes) -> Var<'t> {
+        match self.axes(name, &axes) {
+            Ok(set) => {
+                let empty = set.iter().any(|axis| self.shape()[axis] == 0);
+                if empty && folding != Folding::Sum {
+                    let fault = Fault::new(name, "nothing to choose from along an empty axis");
+                    return self.tape().fault(fault.operand("input", self));
+                }
+                let x = self.to_float();
+                // Nothing to fold: an axis set can be empty for a scalar.
+                let y = if set.is_empty() { x } else { record(folding, x, set) };
+                y.settle(set, axes.keep, &self.shape())
+            }
+            Err(fault) => fault,
+        }
+    }
+
+    /// Resolves the axes of a fold, or records what is wrong with them.
+    #[track_caller]
+    pub(crate) fn axes(self, name: &str, axes: &Axes) -> Result<AxisSet, Var<'t>> {
+        if self.is_faulty() {
+            return Err(self);
+        }
+        axes.of(&self.shape())
+            .map_err(|why| self.tape().fault(Fault::new(name, why).operand("input", self)))
+    }
+
+    /// Drops the folded axes, unless they are to be kept. `shape` is that before the fold.
+    #[track_caller]
+    pub(crate) fn settle(self, set: AxisSet, keep: bool, shape: &Shape) -> Var<'t> {
+        if keep { self } else { self.reshape(without(shape, set)) }
+    }
+
+    /// The product along `axes`, as a tree of products of halves: right in value and in every
+    /// derivative where factors are 0.
+    #[track_caller]
+    pub fn prod(self, axes: impl IntoAxes) -> Var<'t> {
+        let axes = axes.into_axes();
+        let set = match self.axes("prod", &axes) {
+            Ok(set) => set,
+            Err(fault) => return fault,
+        };
+        let mut y = self.to_float();
+        for axis in set.iter() {
+            let along = axis as isize;
+            if y.extent(along) == 0 {
+                y = y.tape().fill(folded(&y.shape(), AxisSet::from_iter([axis])), 1.0);
+            }
+            while y.extent(along) > 1 {
+                let half = (y.extent(along) / 2) as isize;
+                let odd = y.slice(along, 2 * half..);
+                let pairs = y.slice(along, ..half) * y.slice(along, half..2 * half);
+                y = if odd.extent(along) == 0 { pairs } else { crate::concat(&[pairs, odd], along) };
+            }
+        }
+        y.settle(set, axes.keep, &self.shape())
+    }
+}

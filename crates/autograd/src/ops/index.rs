@@ -1,0 +1,196 @@
+//! Reading and writing at places that are data. Indices are integer tensors; no slope flows into
+//! them. Places outside of the axis are an error, found when the plan runs.
+
+use lossgraph_tensor::{DType, Shape, Tensor, kernels};
+
+use crate::fault::Fault;
+use crate::op::Op;
+use crate::var::Var;
+
+/// The family of indexed ops.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Index {
+    Gather { axis: usize },
+    ScatterAdd { axis: usize },
+    IndexSelect { axis: usize },
+    IndexAdd { axis: usize },
+    OneHot,
+    ArgExtreme { axis: usize, largest: bool },
+}
+
+impl Index {
+    pub fn name(self) -> &'static str {
+        match self {
+            Index::Gather { .. } => "gather",
+            Index::ScatterAdd { .. } => "scatter_add",
+            Index::IndexSelect { .. } => "index_select",
+            Index::IndexAdd { .. } => "index_add",
+            Index::OneHot => "one_hot",
+            Index::ArgExtreme { largest: true, .. } => "argmax",
+            Index::ArgExtreme { largest: false, .. } => "argmin",
+        }
+    }
+
+    pub fn passes(self, input: usize) -> bool {
+        input == 0 && !matches!(self, Index::OneHot | Index::ArgExtreme { .. })
+    }
+
+    /// Reading and adding at the same places are each other's transpose.
+    pub fn vjp<'t>(self, g: Var<'t>, inputs: &[Var<'t>]) -> Var<'t> {
+        let (x, index) = (inputs[0], inputs[1]);
+        let transpose = match self {
+            Index::Gather { axis } => Index::ScatterAdd { axis },
+            Index::ScatterAdd { axis } => Index::Gather { axis },
+            Index::IndexSelect { axis } => Index::IndexAdd { axis },
+            Index::IndexAdd { axis } => Index::IndexSelect { axis },
+            Index::OneHot | Index::ArgExtreme { .. } => unreachable!("`passes` says no"),
+        };
+        g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype())
+    }
+
+    pub fn compute(self, x: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        match self {
+            Index::Gather { axis } => kernels::gather(x[0], axis, x[1], out),
+            Index::ScatterAdd { axis } => kernels::scatter_add(x[0], axis, x[1], out),
+            Index::IndexSelect { axis } => kernels::index_select(x[0], axis, x[1], out),
+            Index::IndexAdd { axis } => kernels::index_add(x[0], axis, x[1], out),
+            Index::OneHot => kernels::one_hot(x[0], out),
+            Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
+        }
+    }
+}
+
+impl<'t> Var<'t> {
+    #[track_caller]
+    fn indexed(self, index: Index, by: Var<'t>, shape: Shape) -> Var<'t> {
+        self.tape().record(Op::Index(index), &[self, by], shape, self.dtype())
+    }
+
+    /// What is wrong with `index` for `operation` along `axis`, or the axis itself.
+    #[track_caller]
+    fn index_axis(self, operation: &str, axis: isize, index: Var<'t>) -> Result<usize, Var<'t>> {
+        if self.is_faulty() || index.is_faulty() {
+            return Err(self.tape().record(Op::Detach, &[self, index], Shape::from(()), self.dtype()));
+        }
+        let why = if index.dtype() != DType::I64 {
+            "the index holds floats".to_owned()
+        } else if let Some(axis) = self.shape().axis(axis) {
+            return Ok(axis);
+        } else {
+            format!("there is no axis {axis}")
+        };
+        let fault = Fault::new(operation, why).operand("input", self).operand("index", index);
+        Err(self.tape().fault(fault))
+    }
+
+    /// Elements at places along an axis: `y[i, j] = x[i, index[i, j]]` for axis 1.
+    ///
+    /// The index has as many axes as the input; other axes of it may be shorter.
+    #[track_caller]
+    pub fn gather(self, axis: isize, index: Var<'t>) -> Var<'t> {
+        match self.index_axis("gather", axis, index) {
+            Ok(at) if self.fits(at, index) => self.indexed(Index::Gather { axis: at }, index, index.shape()),
+            Ok(_) => self.misfit("gather", index),
+            Err(fault) => fault,
+        }
+    }
+
+    /// A copy to which `source` is added at places along an axis:
+    /// `y[i, index[i, j]] += source[i, j]` for axis 1.
+    #[track_caller]
+    pub fn scatter_add(self, axis: isize, index: Var<'t>, source: Var<'t>) -> Var<'t> {
+        let at = match self.index_axis("scatter_add", axis, index) {
+            Ok(at) => at,
+            Err(fault) => return fault,
+        };
+        if source.rank() != index.rank() || !self.fits(at, index) {
+            return self.misfit("scatter_add", index);
+        }
+        let covered = source.shape().iter().zip(index.shape().iter()).all(|(s, i)| s >= i);
+        if !covered {
+            return self.misfit("scatter_add", index);
+        }
+        let slices: Vec<_> = index.shape().iter().map(|&len| lossgraph_tensor::Slice::all(len)).collect();
+        let added = source.slices(&slices).indexed(Index::ScatterAdd { axis: at }, index, self.shape());
+        self + added
+    }
+
+    /// Whether `index` has this rank, and no longer axes than this but along `axis`.
+    fn fits(self, axis: usize, index: Var<'t>) -> bool {
+        let (x, i) = (self.shape(), index.shape());
+        x.rank() == i.rank() && (0..x.rank()).all(|other| other == axis || i[other] <= x[other])
+    }
+
+    #[track_caller]
+    fn misfit(self, operation: &str, index: Var<'t>) -> Var<'t> {
+        self.tape().fault(
+            Fault::new(operation, "input and index do not fit")
+                .operand("input", self)
+                .operand("index", index)
+                .cure("index.unsqueeze(axis), so that both have as many axes"),
+        )
+    }
+
+    /// Whole slices at places along an axis. The axes of `index` take the place of that axis.
+    #[track_caller]
+    pub fn index_select(self, axis: isize, index: Var<'t>) -> Var<'t> {
+        match self.index_axis("index_select", axis, index) {
+            Ok(at) => {
+                let mut dims = self.shape()[..at].to_vec();
+                dims.extend_from_slice(&index.shape());
+                dims.extend_from_slice(&self.shape()[at + 1..]);
+                self.indexed(Index::IndexSelect { axis: at }, index, Shape::from(dims))
+            }
+            Err(fault) => fault,
+        }
+    }
+
+    /// Rows of this table, `[words, features]`, at the places in `index`.
+    #[track_caller]
+    pub fn embedding(self, index: Var<'t>) -> Var<'t> {
+        self.index_select(0, index)
+    }
+
+    /// For integers: a new last axis of `classes` zeros, with a one at the place of the integer.
+    #[track_caller]
+    pub fn one_hot(self, classes: usize) -> Var<'t> {
+        if !self.is_faulty() && self.dtype() != DType::I64 {
+            let fault = Fault::new("one_hot", "class numbers are integers, given floats");
+            return self.tape().fault(fault.operand("input", self));
+        }
+        let mut dims = self.shape().to_vec();
+        dims.push(classes);
+        self.tape().record(Op::Index(Index::OneHot), &[self], Shape::from(dims), self.tape().dtype())
+    }
+
+    /// The place of the first largest element along an axis, which is dropped.
+    #[track_caller]
+    pub fn argmax(self, axis: isize) -> Var<'t> {
+        self.arg_extreme("argmax", axis, true)
+    }
+
+    /// The place of the first smallest element along an axis, which is dropped.
+    #[track_caller]
+    pub fn argmin(self, axis: isize) -> Var<'t> {
+        self.arg_extreme("argmin", axis, false)
+    }
+
+    #[track_caller]
+    fn arg_extreme(self, name: &str, axis: isize, largest: bool) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        let why = match self.shape().axis(axis) {
+            None => format!("there is no axis {axis}"),
+            Some(at) if self.shape()[at] == 0 => format!("axis {axis} is empty"),
+            Some(at) => {
+                let mut dims = self.shape().to_vec();
+                dims[at] = 1;
+                let op = Op::Index(Index::ArgExtreme { axis: at, largest });
+                let places = self.tape().record(op, &[self], Shape::from(dims), DType::I64);
+                return places.squeeze(at as isize);
+            }
+        };
+        self.tape().fault(Fault::new(name, why).operand("input", self))
+    }
+}

@@ -1,0 +1,38 @@
+//! The ops: one section each with everything about it, and one table, [`ALL`], that lists them.
+//!
+//! Element-wise ops are rows ([`Unary`], [`Binary`]) of name, formula, kernel, rule and kinks, so
+//! that an op of one's own is one more row. The other primitives are small families; everything
+//! else is composed of them and has no rule of its own.
+
+pub mod activation;
+pub mod binary;
+pub mod combine;
+pub mod convolution;
+pub(crate) mod fold;
+pub mod index;
+pub(crate) mod matmul;
+pub mod normalization;
+pub mod scan;
+pub mod select;
+pub mod statistics;
+pub mod table;
+pub mod unary;
+pub mod view;
+
+pub use binary::Binary;
+pub use convolution::{Conv, Pool};
+pub use table::{ALL, Row};
+pub use unary::Unary;
+
+/// A point where an op has no derivative, and the slope that it gives there.
+#[derive(Clone, Copy, Debug)]
+pub struct Kink {
+    /// Where, in words or as a formula: `x = 0`.
+    pub at: &'static str,
+    /// The input that shows it; for a binary op both inputs.
+    pub input: [f64; 2],
+    /// The slope given there, with respect to each input.
+    pub slope: [f64; 2],
+    /// Why this one.
+    pub because: &'static str,
+}

@@ -1,0 +1,133 @@
+//! Normalisation by mean and variance: composed.
+
+use lossgraph_tensor::Tensor;
+
+use crate::axes::{IntoAxes, keep};
+use crate::fault::{Fault, Result};
+use crate::var::Var;
+
+impl<'t> Var<'t> {
+    /// `(x − mean) / √(var + eps)` along `axes`, with the mean squared deviation as variance.
+    #[track_caller]
+    pub fn standardize(self, axes: impl IntoAxes, eps: f64) -> Var<'t> {
+        let axes = axes.into_axes();
+        let deviation = self - self.mean(keep(axes.clone()));
+        deviation * (deviation.square().mean(keep(axes)) + eps).rsqrt()
+    }
+
+    /// Layer normalisation over the last axes, those of `shape`: standardises each example, then
+    /// scales and shifts by `weight` and `bias` of that shape.
+    ///
+    /// # Source
+    /// Ba, Kiros and Hinton, Layer Normalization, 2016.
+    #[track_caller]
+    pub fn layer_norm(
+        self,
+        shape: &[usize],
+        weight: Option<Var<'t>>,
+        bias: Option<Var<'t>>,
+        eps: f64,
+    ) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        let fits = |var: Var<'t>| var.is_faulty() || var.shape()[..] == *shape;
+        if shape.is_empty() || !self.shape().ends_with(shape) || ![weight, bias].iter().flatten().all(|&v| fits(v)) {
+            let mut fault = Fault::new("layer_norm", format!("it normalises trailing axes {shape:?}"))
+                .operand("input", self);
+            for (name, var) in [("weight", weight), ("bias", bias)] {
+                fault = if let Some(var) = var { fault.operand(name, var) } else { fault };
+            }
+            return self.tape().fault(fault);
+        }
+        let axes: Vec<isize> = (1..=shape.len() as isize).map(|axis| -axis).collect();
+        let mut y = self.standardize(&axes[..], eps);
+        y = weight.map_or(y, |weight| y * weight);
+        bias.map_or(y, |bias| y + bias)
+    }
+
+    /// Batch normalisation with the statistics of the batch: standardises each channel (axis 1)
+    /// over all other axes, then scales and shifts by `weight` and `bias`, one number a channel.
+    ///
+    /// # Source
+    /// Ioffe and Szegedy, Batch Normalization, 2015.
+    #[track_caller]
+    pub fn batch_norm(self, weight: Option<Var<'t>>, bias: Option<Var<'t>>, eps: f64) -> Var<'t> {
+        match self.check_channels(&[weight, bias]) {
+            Err(fault) => fault,
+            Ok(()) if self.len() / self.extent(1).max(1) == 1 => self.tape().fault(
+                Fault::new("batch_norm", "one value a channel has no variance")
+                    .operand("input", self)
+                    .cure("train with more than one example, or evaluate with running statistics"),
+            ),
+            Ok(()) => {
+                let axes: Vec<isize> =
+                    (0..self.rank() as isize).filter(|&axis| axis != 1).collect();
+                self.standardize(&axes[..], eps).scale_channels(weight, bias)
+            }
+        }
+    }
+
+    /// Batch normalisation in evaluation: with a given mean and variance a channel.
+    #[track_caller]
+    pub fn batch_norm_with(
+        self,
+        mean: Var<'t>,
+        var: Var<'t>,
+        weight: Option<Var<'t>>,
+        bias: Option<Var<'t>>,
+        eps: f64,
+    ) -> Var<'t> {
+        match self.check_channels(&[Some(mean), Some(var), weight, bias]) {
+            Ok(()) => {
+                let scale = (var + eps).rsqrt();
+                let y = (self - mean.as_channels(self)) * scale.as_channels(self);
+                y.scale_channels(weight, bias)
+            }
+            Err(fault) => fault,
+        }
+    }
+
+    /// The mean and the unbiased variance of each channel, as running statistics are fed with.
+    pub fn channel_statistics(self) -> Result<(Tensor, Tensor)> {
+        let axes: Vec<isize> = (0..self.rank() as isize).filter(|&axis| axis != 1).collect();
+        let x = self.detach();
+        let mut values = self.tape().eval(&[x.mean(&axes[..]), x.var(&axes[..], 1.0)])?;
+        let var = values.remove(1);
+        Ok((values.remove(0), var))
+    }
+
+    #[track_caller]
+    fn check_channels(self, vectors: &[Option<Var<'t>>]) -> std::result::Result<(), Var<'t>> {
+        if self.is_faulty() {
+            return Err(self);
+        }
+        let given = vectors.iter().flatten();
+        let odd = given.clone().find(|v| !v.is_faulty() && v.shape()[..] != [self.extent(1)]);
+        match odd {
+            _ if self.rank() < 2 => Err(self.tape().fault(
+                Fault::new("batch_norm", "the input is [batch, channels, …]").operand("input", self),
+            )),
+            Some(&odd) => Err(self.tape().fault(
+                Fault::new("batch_norm", "one number for each channel (axis 1)")
+                    .operand("input", self)
+                    .operand("given", odd),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// A vector with one number a channel, shaped to broadcast against `like`.
+    #[track_caller]
+    fn as_channels(self, like: Var<'t>) -> Var<'t> {
+        let mut dims = vec![1; like.rank()];
+        dims[1] = self.len();
+        self.reshape(dims)
+    }
+
+    #[track_caller]
+    fn scale_channels(self, weight: Option<Var<'t>>, bias: Option<Var<'t>>) -> Var<'t> {
+        let y = weight.map_or(self, |weight| self * weight.as_channels(self));
+        bias.map_or(y, |bias| y + bias.as_channels(self))
+    }
+}

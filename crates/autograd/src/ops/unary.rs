@@ -1,0 +1,426 @@
+//! Element-wise functions of one tensor. Each section is a row: what it computes, and its rule.
+
+use lossgraph_tensor::kernels::Map1;
+use lossgraph_tensor::map1;
+
+use super::Kink;
+use crate::op::{Number, Op, Static};
+use crate::var::Var;
+
+/// The rule of a unary op: the cotangent of `x`, from `g` (that of `y`), `x`, `y`, and the
+/// parameters. It records; it never computes.
+pub type UnaryRule = for<'t> fn(g: Var<'t>, x: Var<'t>, y: Var<'t>, p: [f64; 2]) -> Var<'t>;
+
+/// A row of the table of element-wise functions `y = f(x; p)`.
+///
+/// The library's rows are below; a row of one's own is recorded by [`Var::unary`].
+#[derive(Debug)]
+pub struct Unary {
+    /// The name in listings.
+    pub name: &'static str,
+    /// The formula, as text.
+    pub formula: &'static str,
+    /// The slice kernels for both float types: see [`map1`].
+    pub kernel: Map1,
+    /// The rule; `None` for a function that is flat wherever it has a derivative.
+    pub vjp: Option<UnaryRule>,
+    /// Where checks draw their inputs from.
+    pub domain: [f64; 2],
+    /// Parameters for checks.
+    pub sample: [f64; 2],
+    /// The points without a derivative.
+    pub kinks: &'static [Kink],
+}
+
+impl<'t> Var<'t> {
+    /// Records a row of the unary table. For rows of one's own; the library's have methods.
+    #[track_caller]
+    pub fn unary(self, row: &'static Unary, p: [f64; 2]) -> Var<'t> {
+        let p = [Number(p[0]), Number(p[1])];
+        let x = if self.dtype().is_float() { self } else { self.to_float() };
+        self.tape().record(Op::Unary(Static(row), p), &[x], x.shape(), self.tape().dtype())
+    }
+}
+
+/// One section: the docs, the method, and the row.
+macro_rules! unary {
+    (
+        $(#[$doc:meta])*
+        fn $method:ident($($arg:ident),*) = $row:ident {
+            formula: $formula:literal,
+            value: |$x:ident, $p:ident| $value:expr,
+            vjp: $vjp:expr,
+            domain: $domain:expr
+            $(, sample: $sample:expr)?
+            $(, kink: $at:literal, $input:expr, $slope:literal, $because:literal)*
+            $(,)?
+        }
+    ) => {
+        #[doc = concat!("`", stringify!($method), "`: ", $formula, ".")]
+        pub static $row: Unary = Unary {
+            name: stringify!($method),
+            formula: $formula,
+            kernel: map1!(|$x, $p| $value),
+            vjp: $vjp,
+            domain: $domain,
+            sample: { let _p = [0.0; 2]; $(let _p = $sample;)? _p },
+            kinks: &[$(Kink {
+                at: $at, input: [$input, 0.0], slope: [$slope, 0.0], because: $because,
+            }),*],
+        };
+
+        impl<'t> Var<'t> {
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $method(self $(, $arg: f64)*) -> Var<'t> {
+                let p: &[f64] = &[$($arg),*];
+                self.unary(&$row, [p.first().copied().unwrap_or(0.0), p.get(1).copied().unwrap_or(0.0)])
+            }
+        }
+    };
+}
+
+/// `neg`: −x. The operator `-x` records it.
+pub static NEG: Unary = Unary {
+    name: "neg",
+    formula: "−x",
+    kernel: map1!(|x, _p| -x),
+    vjp: Some(|g, _, _, _| -g),
+    domain: [-3.0, 3.0],
+    sample: [0.0; 2],
+    kinks: &[],
+};
+
+unary! {
+    /// The reciprocal, `1/x`; slope `−1/x²`.
+    fn recip() = RECIP {
+        formula: "1/x",
+        value: |x, _p| T::ONE / x,
+        vjp: Some(|g, _, y, _| -g * y.square()),
+        domain: [0.3, 3.0],
+    }
+}
+
+unary! {
+    /// The square, `x²`; slope `2x`.
+    fn square() = SQUARE {
+        formula: "x²",
+        value: |x, _p| x * x,
+        vjp: Some(|g, x, _, _| g * (x * 2.0)),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The square root, `√x`; slope `1/(2√x)`, which is infinite at 0.
+    fn sqrt() = SQRT {
+        formula: "√x",
+        value: |x, _p| x.sqrt(),
+        vjp: Some(|g, _, y, _| g * 0.5 / y),
+        domain: [0.1, 4.0],
+    }
+}
+
+unary! {
+    /// The reciprocal of the square root, `1/√x`; slope `−½ y³`.
+    fn rsqrt() = RSQRT {
+        formula: "1/√x",
+        value: |x, _p| T::ONE / x.sqrt(),
+        vjp: Some(|g, _, y, _| g * (y * y.square() * -0.5)),
+        domain: [0.1, 4.0],
+    }
+}
+
+unary! {
+    /// The power with a number as exponent, `xⁿ`; slope `n xⁿ⁻¹`, and 0 where `n = 0`.
+    #[doc(alias = "pow")]
+    fn powf(exponent) = POWF {
+        formula: "xⁿ",
+        value: |x, p| x.powf(p[0]),
+        vjp: Some(|g, x, _, [n, _]| match n {
+            0.0 => g * 0.0,
+            1.0 => g,
+            _ => g * (x.powf(n - 1.0) * n),
+        }),
+        domain: [0.2, 3.0],
+        sample: [2.5, 0.0],
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The power with a whole number as exponent, `xⁿ`; slope `n xⁿ⁻¹`.
+    #[track_caller]
+    pub fn powi(self, exponent: i32) -> Var<'t> {
+        if exponent == 2 { self.square() } else { self.powf(exponent.into()) }
+    }
+}
+
+unary! {
+    /// The absolute value, `|x|`; slope `signum(x)`, which is 0 at 0.
+    fn abs() = ABS {
+        formula: "|x|",
+        value: |x, _p| x.abs(),
+        vjp: Some(|g, x, _, _| g * x.signum()),
+        domain: [-3.0, 3.0],
+        kink: "x = 0", 0.0, 0.0, "a minimum: 0 lies between the slopes −1 and 1",
+    }
+}
+
+unary! {
+    /// The sign: −1, 0 or 1; 0 for NaN. Its slope is 0.
+    #[doc(alias = "sign")]
+    fn signum() = SIGNUM {
+        formula: "−1 if x < 0, 0 if x = 0, 1 if x > 0",
+        value: |x, _p| x.signum0(),
+        vjp: None,
+        domain: [-3.0, 3.0],
+        kink: "x = 0", 0.0, 0.0, "a jump: the slope on both sides",
+    }
+}
+
+unary! {
+    /// The largest whole number that is not above `x`. Its slope is 0.
+    fn floor() = FLOOR {
+        formula: "⌊x⌋",
+        value: |x, _p| x.floor(),
+        vjp: None,
+        domain: [0.1, 0.9],
+        kink: "x whole", 1.0, 0.0, "a jump: the slope on both sides",
+    }
+}
+
+unary! {
+    /// The exponential, `eˣ`; slope `y`.
+    fn exp() = EXP {
+        formula: "eˣ",
+        value: |x, _p| x.exp(),
+        vjp: Some(|g, _, y, _| g * y),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// `eˣ − 1`, exact near 0; slope `y + 1`.
+    #[doc(alias = "expm1")]
+    fn exp_m1() = EXP_M1 {
+        formula: "eˣ − 1",
+        value: |x, _p| x.exp_m1(),
+        vjp: Some(|g, _, y, _| g * (y + 1.0)),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The natural logarithm, `ln x`; slope `1/x`.
+    #[doc(alias = "log")]
+    fn ln() = LN {
+        formula: "ln x",
+        value: |x, _p| x.ln(),
+        vjp: Some(|g, x, _, _| g / x),
+        domain: [0.1, 4.0],
+    }
+}
+
+unary! {
+    /// `ln(1 + x)`, exact near 0; slope `1/(1 + x)`.
+    #[doc(alias = "log1p")]
+    fn ln_1p() = LN_1P {
+        formula: "ln(1 + x)",
+        value: |x, _p| x.ln_1p(),
+        vjp: Some(|g, x, _, _| g / (x + 1.0)),
+        domain: [-0.7, 3.0],
+    }
+}
+
+unary! {
+    /// The sine; slope `cos x`.
+    fn sin() = SIN {
+        formula: "sin x",
+        value: |x, _p| x.sin(),
+        vjp: Some(|g, x, _, _| g * x.cos()),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The cosine; slope `−sin x`.
+    fn cos() = COS {
+        formula: "cos x",
+        value: |x, _p| x.cos(),
+        vjp: Some(|g, x, _, _| -g * x.sin()),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The tangent; slope `1 + y²`.
+    fn tan() = TAN {
+        formula: "tan x",
+        value: |x, _p| x.tan(),
+        vjp: Some(|g, _, y, _| g * (y.square() + 1.0)),
+        domain: [-1.2, 1.2],
+    }
+}
+
+unary! {
+    /// The angle whose sine is `x`; slope `1/√(1 − x²)`.
+    fn asin() = ASIN {
+        formula: "arcsin x",
+        value: |x, _p| x.asin(),
+        vjp: Some(|g, x, _, _| g * (1.0 - x.square()).rsqrt()),
+        domain: [-0.9, 0.9],
+    }
+}
+
+unary! {
+    /// The angle whose cosine is `x`; slope `−1/√(1 − x²)`.
+    fn acos() = ACOS {
+        formula: "arccos x",
+        value: |x, _p| x.acos(),
+        vjp: Some(|g, x, _, _| -g * (1.0 - x.square()).rsqrt()),
+        domain: [-0.9, 0.9],
+    }
+}
+
+unary! {
+    /// The angle whose tangent is `x`; slope `1/(1 + x²)`.
+    fn atan() = ATAN {
+        formula: "arctan x",
+        value: |x, _p| x.atan(),
+        vjp: Some(|g, x, _, _| g / (x.square() + 1.0)),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The hyperbolic sine; slope `cosh x`.
+    fn sinh() = SINH {
+        formula: "sinh x",
+        value: |x, _p| x.sinh(),
+        vjp: Some(|g, x, _, _| g * x.cosh()),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The hyperbolic cosine; slope `sinh x`.
+    fn cosh() = COSH {
+        formula: "cosh x",
+        value: |x, _p| x.cosh(),
+        vjp: Some(|g, x, _, _| g * x.sinh()),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The hyperbolic tangent; slope `1 − y²`, kept as `(1 − y)(1 + y)` for accuracy near ±1.
+    fn tanh() = TANH {
+        formula: "tanh x",
+        value: |x, _p| x.tanh(),
+        vjp: Some(|g, _, y, _| g * ((1.0 - y) * (1.0 + y))),
+        domain: [-3.0, 3.0],
+    }
+}
+
+unary! {
+    /// The logistic function, `σ(x) = 1/(1 + e⁻ˣ)`; slope `σ(x) σ(−x)`.
+    ///
+    /// The slope is not written as `y (1 − y)`, which is 0 as soon as `y` rounds to 1.
+    fn sigmoid() = SIGMOID {
+        formula: "1/(1 + e⁻ˣ)",
+        value: |x, _p| x.sigmoid(),
+        vjp: Some(|g, x, y, _| g * (y * (-x).sigmoid())),
+        domain: [-4.0, 4.0],
+    }
+}
+
+unary! {
+    /// `ln(1 + eˣ)`, without overflow; slope `σ(x)`. The smooth relu.
+    fn softplus() = SOFTPLUS {
+        formula: "ln(1 + eˣ)",
+        value: |x, _p| x.softplus(),
+        vjp: Some(|g, x, _, _| g * x.sigmoid()),
+        domain: [-4.0, 4.0],
+    }
+}
+
+unary! {
+    /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below.
+    fn relu() = RELU {
+        formula: "max(x, 0)",
+        // Written so that NaN stays NaN.
+        value: |x, _p| if x < T::ZERO { T::ZERO } else { x },
+        vjp: Some(|g, x, _, _| g * x.gt(0.0)),
+        domain: [-3.0, 3.0],
+        kink: "x = 0", 0.0, 0.0, "the left slope",
+    }
+}
+
+unary! {
+    /// `x` above 0, `slope · x` at 0 and below.
+    fn leaky_relu(slope) = LEAKY_RELU {
+        formula: "x if x > 0, else s·x",
+        value: |x, p| if x > T::ZERO { x } else { x * p[0] },
+        vjp: Some(|g, x, _, [slope, _]| g * x.gt(0.0).select(1.0, slope)),
+        domain: [-3.0, 3.0],
+        sample: [0.2, 0.0],
+        kink: "x = 0", 0.0, 0.2, "the left slope s",
+    }
+}
+
+unary! {
+    /// `x` above 0, `alpha · (eˣ − 1)` at 0 and below; slope `y + alpha` there.
+    fn elu(alpha) = ELU {
+        formula: "x if x > 0, else α(eˣ − 1)",
+        value: |x, p| if x > T::ZERO { x } else { x.exp_m1() * p[0] },
+        vjp: Some(|g, x, y, [alpha, _]| g * x.gt(0.0).select(1.0, y + alpha)),
+        domain: [-3.0, 3.0],
+        sample: [0.7, 0.0],
+        kink: "x = 0", 0.0, 0.7, "the left slope α",
+    }
+}
+
+unary! {
+    /// The error function, `2/√π ∫₀ˣ e^(−t²) dt`; slope `2/√π e^(−x²)`.
+    fn erf() = ERF {
+        formula: "2/√π ∫₀ˣ e^(−t²) dt",
+        value: |x, _p| x.erf(),
+        vjp: Some(|g, x, _, _| g * ((-x.square()).exp() * std::f64::consts::FRAC_2_SQRT_PI)),
+        domain: [-2.0, 2.0],
+    }
+}
+
+unary! {
+    /// `1 − erf(x)`, accurate in the right tail; slope `−2/√π e^(−x²)`.
+    fn erfc() = ERFC {
+        formula: "1 − erf x",
+        value: |x, _p| x.erfc(),
+        vjp: Some(|g, x, _, _| g * ((-x.square()).exp() * -std::f64::consts::FRAC_2_SQRT_PI)),
+        domain: [-2.0, 2.0],
+    }
+}
+
+unary! {
+    /// `x` held between two numbers, ±∞ for an open end; slope 1 between them, 0 at and outside.
+    fn clamp(low, high) = CLAMP {
+        formula: "min(max(x, a), b)",
+        // The upper bound wins when the bounds cross, as in PyTorch; NaN stays NaN.
+        value: |x, p| {
+            let raised = if x < p[0] { p[0] } else { x };
+            if raised > p[1] { p[1] } else { raised }
+        },
+        vjp: Some(|g, x, _, [low, high]| g * (x.gt(low) * x.lt(high))),
+        domain: [-3.0, 3.0],
+        sample: [-1.0, 1.5],
+        kink: "x = a", -1.0, 0.0, "the slope outside",
+        kink: "x = b", 1.5, 0.0, "the slope outside",
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The logarithm to base 2; slope `1/(x ln 2)`.
+    #[track_caller]
+    pub fn log2(self) -> Var<'t> {
+        self.ln() * std::f64::consts::LOG2_E
+    }
+}

@@ -1,0 +1,345 @@
+//! The same numbers at other places: views, which copy nothing, and their transposes.
+
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use lossgraph_tensor::{AxisSet, Shape, Slice, Tensor, Window};
+use smallvec::SmallVec;
+
+use super::combine::place;
+use crate::axes::Axes;
+use crate::fault::Fault;
+use crate::op::Op;
+use crate::var::Var;
+
+/// The family of views. The target shape of a reshape and of an expand is that of the node.
+#[derive(Clone, PartialEq, Hash, Debug)]
+pub(crate) enum View {
+    Reshape,
+    Permute(SmallVec<[isize; 4]>),
+    Expand,
+    Slice(Arc<[Slice]>),
+    Windows { axis: usize, window: Window },
+}
+
+impl View {
+    pub fn name(&self) -> &'static str {
+        match self {
+            View::Reshape => "reshape",
+            View::Permute(_) => "permute",
+            View::Expand => "expand",
+            View::Slice(_) => "slice",
+            View::Windows { .. } => "windows",
+        }
+    }
+
+    /// Each view's transpose.
+    pub fn vjp<'t>(&self, g: Var<'t>, x: Var<'t>) -> Var<'t> {
+        match self {
+            View::Reshape => g.reshape(x.shape()),
+            View::Permute(axes) => g.permute(&inverse(axes)),
+            View::Expand => g.sum_to(x.shape()),
+            View::Slice(slices) => place(g, slices.clone(), x.shape(), 0.0),
+            View::Windows { axis, window } => {
+                let op = Op::OverlapAdd { axis: *axis, window: *window };
+                g.tape().record(op, &[g], x.shape(), g.dtype())
+            }
+        }
+    }
+
+    /// The view itself; a reshape that the strides do not allow copies.
+    pub fn of(&self, x: &Tensor, shape: &Shape) -> lossgraph_tensor::Result<Tensor> {
+        match self {
+            View::Reshape => x.reshape(shape.clone()),
+            View::Permute(axes) => x.permute(axes),
+            View::Expand => x.expand(shape.clone()),
+            View::Slice(slices) => x.slice(slices),
+            View::Windows { axis, window } => x.windows(*axis as isize, *window),
+        }
+    }
+}
+
+fn inverse(axes: &[isize]) -> SmallVec<[isize; 4]> {
+    let mut inverse: SmallVec<[isize; 4]> = axes.into();
+    for (to, &from) in axes.iter().enumerate() {
+        inverse[from as usize] = to as isize;
+    }
+    inverse
+}
+
+impl<'t> Var<'t> {
+    #[track_caller]
+    fn view(self, view: View, shape: Shape) -> Var<'t> {
+        self.tape().record(Op::View(view), &[self], shape, self.dtype())
+    }
+
+    #[track_caller]
+    fn no_axis(self, operation: &str, axis: isize) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        let why = format!("there is no axis {axis}");
+        self.tape().fault(Fault::new(operation, why).operand("input", self))
+    }
+
+    /// The same elements in the same order, in another shape of as many elements.
+    #[track_caller]
+    pub fn reshape(self, shape: impl Into<Shape>) -> Var<'t> {
+        let (from, to) = (self.shape(), shape.into());
+        if from == to || self.is_faulty() {
+            return self;
+        }
+        if from.len() != to.len() {
+            let why = format!("{} elements do not fill {to}", from.len());
+            return self.tape().fault(Fault::new("reshape", why).operand("input", self));
+        }
+        self.view(View::Reshape, to)
+    }
+
+    /// All elements along one axis.
+    #[track_caller]
+    pub fn flatten(self) -> Var<'t> {
+        self.reshape([self.len()])
+    }
+
+    /// Repeats axes of length 1, and adds axes in front, to reach `shape`.
+    #[track_caller]
+    pub fn expand(self, shape: impl Into<Shape>) -> Var<'t> {
+        let (from, to) = (self.shape(), shape.into());
+        if from == to || self.is_faulty() {
+            return self;
+        }
+        if from.broadcast(&to).as_ref() != Some(&to) {
+            let why = format!("it does not broadcast to {to}");
+            return self.tape().fault(Fault::new("expand", why).operand("input", self));
+        }
+        self.view(View::Expand, to)
+    }
+
+    /// The transpose of [`expand`](Var::expand): sums until `shape` is left.
+    #[track_caller]
+    pub fn sum_to(self, shape: impl Into<Shape>) -> Var<'t> {
+        let (from, to) = (self.shape(), shape.into());
+        if from == to || self.is_faulty() {
+            return self;
+        }
+        if to.broadcast(&from).as_ref() != Some(&from) {
+            let why = format!("{to} does not broadcast to it");
+            return self.tape().fault(Fault::new("sum_to", why).operand("input", self));
+        }
+        let added = from.rank() - to.rank();
+        let repeated = |&axis: &usize| axis < added || (to[axis - added] == 1 && from[axis] != 1);
+        let axes: SmallVec<[isize; 4]> =
+            (0..from.rank()).filter(repeated).map(|axis| axis as isize).collect();
+        self.sum(crate::keep(&axes[..])).reshape(to)
+    }
+
+    /// The axes in another order: axis `i` of the result is axis `axes[i]`.
+    #[track_caller]
+    pub fn permute(self, axes: &[isize]) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        let shape = self.shape();
+        let order: SmallVec<[isize; 4]> =
+            axes.iter().filter_map(|&axis| Some(shape.axis(axis)? as isize)).collect();
+        let set: AxisSet = order.iter().map(|&axis| axis as usize).collect();
+        if order.len() != shape.rank() || axes.len() != shape.rank() || set.len() != shape.rank() {
+            let why = format!("{axes:?} is no order of its {} axes", shape.rank());
+            return self.tape().fault(Fault::new("permute", why).operand("input", self));
+        }
+        let dims: Vec<usize> = order.iter().map(|&axis| shape[axis as usize]).collect();
+        self.view(View::Permute(order), Shape::from(dims))
+    }
+
+    /// Two axes exchanged.
+    #[track_caller]
+    pub fn transpose(self, a: isize, b: isize) -> Var<'t> {
+        let shape = self.shape();
+        let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
+            return self.no_axis("transpose", if shape.axis(a).is_none() { a } else { b });
+        };
+        let mut order: SmallVec<[isize; 4]> = (0..shape.rank() as isize).collect();
+        order.swap(i, j);
+        self.permute(&order)
+    }
+
+    /// The last two axes exchanged: the transposed matrix.
+    #[track_caller]
+    pub fn t(self) -> Var<'t> {
+        self.transpose(-2, -1)
+    }
+
+    /// Drops an axis of length 1.
+    #[track_caller]
+    pub fn squeeze(self, axis: isize) -> Var<'t> {
+        let shape = self.shape();
+        match shape.axis(axis) {
+            Some(at) if shape[at] == 1 => {
+                let mut dims = shape.to_vec();
+                dims.remove(at);
+                self.reshape(dims)
+            }
+            Some(at) => {
+                let why = format!("axis {axis} has length {}, not 1", shape[at]);
+                self.tape().fault(Fault::new("squeeze", why).operand("input", self))
+            }
+            None => self.no_axis("squeeze", axis),
+        }
+    }
+
+    /// Adds an axis of length 1, which becomes axis `axis` of the result.
+    #[track_caller]
+    pub fn unsqueeze(self, axis: isize) -> Var<'t> {
+        let mut dims = self.shape().to_vec();
+        let at = if axis < 0 { axis + dims.len() as isize + 1 } else { axis };
+        if !(0..=dims.len() as isize).contains(&at) {
+            return self.no_axis("unsqueeze", axis);
+        }
+        dims.insert(at as usize, 1);
+        self.reshape(dims)
+    }
+
+    /// A range of an axis: `1..3`, `..-1`, `-2..`. Negative ends count from the end, and ends
+    /// beyond the axis are clamped, as in Python.
+    #[track_caller]
+    pub fn slice(self, axis: isize, range: impl RangeBounds<isize>) -> Var<'t> {
+        let start = match range.start_bound() {
+            Bound::Included(&start) => Some(start),
+            Bound::Excluded(&start) => Some(start + 1),
+            Bound::Unbounded => None,
+        };
+        let stop = match range.end_bound() {
+            // `..=-1` is up to and with the last.
+            Bound::Included(&-1) | Bound::Unbounded => None,
+            Bound::Included(&stop) => Some(stop + 1),
+            Bound::Excluded(&stop) => Some(stop),
+        };
+        let shape = self.shape();
+        let Some(at) = shape.axis(axis) else {
+            return self.no_axis("slice", axis);
+        };
+        match Slice::resolve(start, stop, 1, shape[at]) {
+            Some(slice) => self.slice_axis(at, slice),
+            None => self,
+        }
+    }
+
+    #[track_caller]
+    fn slice_axis(self, axis: usize, slice: Slice) -> Var<'t> {
+        let shape = self.shape();
+        let slices: SmallVec<[Slice; 4]> = (0..shape.rank())
+            .map(|other| if other == axis { slice } else { Slice::all(shape[other]) })
+            .collect();
+        self.slices(&slices)
+    }
+
+    /// A slice of each of the leading axes; steps may be negative.
+    #[track_caller]
+    pub fn slices(self, slices: &[Slice]) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        let shape = self.shape();
+        if slices.len() > shape.rank() {
+            let why = format!("{} slices for {} axes", slices.len(), shape.rank());
+            return self.tape().fault(Fault::new("slice", why).operand("input", self));
+        }
+        let all = shape.iter().enumerate().map(|(axis, &extent)| match slices.get(axis) {
+            Some(&slice) => (slice, slice.fits(extent)),
+            None => (Slice::all(extent), true),
+        });
+        if let Some(axis) = all.clone().position(|(_, fits)| !fits) {
+            let why = format!("{:?} leaves axis {axis}", slices[axis]);
+            return self.tape().fault(Fault::new("slice", why).operand("input", self));
+        }
+        self.slices_shared(all.map(|(slice, _)| slice).collect())
+    }
+
+    /// As [`slices`](Var::slices), for slices of all axes that are known to fit.
+    #[track_caller]
+    pub(crate) fn slices_shared(self, slices: Arc<[Slice]>) -> Var<'t> {
+        let shape = self.shape();
+        if slices.iter().zip(shape.iter()).all(|(slice, &extent)| *slice == Slice::all(extent)) {
+            return self;
+        }
+        let dims: SmallVec<[usize; 4]> = slices.iter().map(|slice| slice.len).collect();
+        self.view(View::Slice(slices), Shape::from(&dims[..]))
+    }
+
+    /// One place of an axis, which is dropped. Negative places count from the end.
+    #[doc(alias = "select")]
+    #[track_caller]
+    pub fn index(self, axis: isize, place: isize) -> Var<'t> {
+        let shape = self.shape();
+        let Some(at) = shape.axis(axis) else {
+            return self.no_axis("index", axis);
+        };
+        let extent = shape[at] as isize;
+        if !(-extent..extent).contains(&place) {
+            let why = format!("place {place} is outside of axis {axis}, which has length {extent}");
+            return self.tape().fault(Fault::new("index", why).operand("input", self));
+        }
+        let start = place.rem_euclid(extent) as usize;
+        self.slice_axis(at, Slice { start, len: 1, step: 1 }).squeeze(at as isize)
+    }
+
+    /// An axis from its end to its start.
+    #[track_caller]
+    pub fn flip(self, axis: isize) -> Var<'t> {
+        let shape = self.shape();
+        let Some(at) = shape.axis(axis) else {
+            return self.no_axis("flip", axis);
+        };
+        match shape[at] {
+            0 => self,
+            len => self.slice_axis(at, Slice { start: len - 1, len, step: -1 }),
+        }
+    }
+
+    /// The diagonal of two axes, which are dropped for one new axis at the end.
+    #[track_caller]
+    pub fn diagonal(self, a: isize, b: isize) -> Var<'t> {
+        let shape = self.shape();
+        let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
+            return self.no_axis("diagonal", if shape.axis(a).is_none() { a } else { b });
+        };
+        if i == j {
+            let fault = Fault::new("diagonal", format!("axis {i} is named twice"));
+            return self.tape().fault(fault.operand("input", self));
+        }
+        let mut order: Vec<isize> = (0..shape.rank() as isize).collect();
+        order.retain(|&axis| axis != i as isize && axis != j as isize);
+        let mut dims: Vec<usize> = order.iter().map(|&axis| shape[axis as usize]).collect();
+        order.extend([i as isize, j as isize]);
+        // In a matrix laid out row by row, the diagonal is every (columns + 1)-th element.
+        let (rows, columns) = (shape[i], shape[j]);
+        dims.push(rows * columns);
+        let flat = self.permute(&order).reshape(dims);
+        let diagonal = Slice { start: 0, len: rows.min(columns), step: columns as isize + 1 };
+        flat.slice_axis(flat.rank() - 1, diagonal)
+    }
+
+    /// Sliding windows along an axis: its length becomes the number of windows, and the elements
+    /// of each window come last, along a new axis.
+    #[track_caller]
+    pub fn windows(self, axis: isize, window: Window) -> Var<'t> {
+        let mut dims = self.shape().to_vec();
+        let Some(at) = self.shape().axis(axis) else {
+            return self.no_axis("windows", axis);
+        };
+        let Some(count) = window.count(dims[at]) else {
+            let why = format!("no {window:?} fits into axis {axis}");
+            return self.tape().fault(Fault::new("windows", why).operand("input", self));
+        };
+        dims[at] = count;
+        dims.push(window.size);
+        self.view(View::Windows { axis: at, window }, Shape::from(dims))
+    }
+
+    /// The extent of all `axes` together: how many elements a fold of them folds.
+    pub(crate) fn folded_len(self, axes: &Axes) -> usize {
+        let shape = self.shape();
+        axes.of(&shape).map_or(1, |set| set.iter().map(|axis| shape[axis]).product())
+    }
+}

@@ -1,0 +1,325 @@
+//! The tape: a program as it was written, node by node.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::HashMap;
+use std::panic::Location;
+
+use lossgraph_tensor::{DType, Shape, Tensor};
+use smallvec::SmallVec;
+
+use crate::fault::{Error, Fault};
+use crate::graph::{Id, Inputs, Node};
+use crate::op::{Leaf, Number, Op};
+use crate::parameter::Parameter;
+use crate::scope::{Origin, ScopeInfo, TOP};
+use crate::var::Var;
+
+/// A recorded program. Its float type is fixed: [`Tape::new`] computes in `f32`, for training;
+/// [`Tape::f64`] in `f64`, for checking. A loss is written once and runs on either.
+///
+/// Recording computes nothing. Training records one tape a step: equal programs share one plan.
+pub struct Tape {
+    dtype: DType,
+    strict: bool,
+    recording: RefCell<Recording>,
+}
+
+/// What a tape has recorded, as parallel tables by node number and side tables by meaning.
+pub(crate) struct Recording {
+    pub nodes: Vec<Node>,
+    /// The hash of all nodes up to and with each one: a plan's key is one look-up.
+    pub hashes: Vec<u64>,
+    pub origins: Vec<Origin>,
+    /// The data of leaves, by node number, ascending.
+    pub leaves: Vec<(Id, Tensor)>,
+    pub parameters: Vec<(Id, Parameter)>,
+    /// Values that were asked for and computed; a plan starts from them.
+    pub values: HashMap<Id, Tensor>,
+    pub faults: Vec<Fault>,
+    pub scopes: Vec<ScopeInfo>,
+    pub scope: u32,
+    /// The forward node that nodes being recorded serve, in an adjoint pass.
+    pub serves: Option<Id>,
+}
+
+/// A node as listings and pictures see it.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// The number of the node on its tape.
+    pub id: usize,
+    /// The op's name.
+    pub op: &'static str,
+    /// The numbers of its inputs.
+    pub inputs: Vec<usize>,
+    /// The shape of its value.
+    pub shape: Shape,
+    /// The innermost scope, as an index into [`Tape::scopes`].
+    pub scope: Option<usize>,
+    /// Where in the program it was recorded.
+    pub place: &'static Location<'static>,
+    /// For a node of an adjoint pass, the forward node that it serves.
+    pub serves: Option<usize>,
+    /// The name of the parameter, for a parameter's leaf.
+    pub parameter: Option<String>,
+}
+
+impl Recording {
+    fn new() -> Recording {
+        Recording {
+            nodes: Vec::with_capacity(64),
+            hashes: Vec::with_capacity(64),
+            origins: Vec::with_capacity(64),
+            leaves: Vec::new(),
+            parameters: Vec::new(),
+            values: HashMap::new(),
+            faults: Vec::new(),
+            scopes: Vec::new(),
+            scope: TOP,
+            serves: None,
+        }
+    }
+
+    pub fn push(&mut self, node: Node, place: &'static Location<'static>) -> Id {
+        let id = self.nodes.len() as Id;
+        let before = self.hashes.last().copied().unwrap_or(0);
+        self.hashes.push(node.hash_after(before));
+        self.nodes.push(node);
+        self.origins.push(Origin { place, scope: self.scope, serves: self.serves });
+        id
+    }
+
+    /// The data of a leaf.
+    pub fn leaf(&self, id: Id) -> Option<&Tensor> {
+        let at = self.leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).ok()?;
+        Some(&self.leaves[at].1)
+    }
+}
+
+impl Default for Tape {
+    fn default() -> Tape {
+        Tape::new()
+    }
+}
+
+impl Tape {
+    /// An empty tape that computes in `f32`.
+    pub fn new() -> Tape {
+        Tape::of(DType::F32)
+    }
+
+    /// An empty tape that computes in `f64`.
+    pub fn f64() -> Tape {
+        Tape::of(DType::F64)
+    }
+
+    /// An empty tape that computes in `dtype`; integers, which have no derivative, give `f32`.
+    pub fn with_dtype(dtype: DType) -> Tape {
+        Tape::of(if dtype.is_float() { dtype } else { DType::F32 })
+    }
+
+    fn of(dtype: DType) -> Tape {
+        Tape { dtype, strict: false, recording: RefCell::new(Recording::new()) }
+    }
+
+    /// This tape, panicking at the line of a misfit as it is recorded: for debugging.
+    pub fn strict(self) -> Tape {
+        Tape { strict: true, ..self }
+    }
+
+    /// The float type that the tape computes in.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// How many nodes are recorded.
+    pub fn len(&self) -> usize {
+        self.recording().nodes.len()
+    }
+
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A leaf: data from outside. Floats become the tape's float type; integers stay.
+    #[track_caller]
+    pub fn constant(&self, data: impl Into<Tensor>) -> Var<'_> {
+        self.leaf(Leaf::Constant, data.into())
+    }
+
+    /// A leaf of which [`Var::backward`] gives the gradient.
+    #[track_caller]
+    pub fn variable(&self, data: impl Into<Tensor>) -> Var<'_> {
+        self.leaf(Leaf::Variable, data.into())
+    }
+
+    /// Class numbers, as an integer leaf of shape `[n]`.
+    #[track_caller]
+    pub fn labels(&self, labels: &[usize]) -> Var<'_> {
+        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+        self.leaf(Leaf::Constant, Tensor::from(labels))
+    }
+
+    /// A number that may differ from step to step, such as a learning rate: a leaf, so that the
+    /// plan stays the same. A number written into a formula is part of the plan instead.
+    #[track_caller]
+    pub fn scalar(&self, value: f64) -> Var<'_> {
+        self.leaf(Leaf::Constant, Tensor::from(value))
+    }
+
+    /// A parameter of a model, as it is now. Asked again, the same node.
+    #[track_caller]
+    pub fn parameter(&self, parameter: &Parameter) -> Var<'_> {
+        let known = self.recording().parameters.iter().find(|(_, p)| p.id() == parameter.id()).map(|p| p.0);
+        if let Some(id) = known {
+            return Var::new(self, id);
+        }
+        let var = self.leaf(Leaf::Parameter, parameter.value());
+        self.recording_mut().parameters.push((var.id(), parameter.clone()));
+        var
+    }
+
+    #[track_caller]
+    fn leaf(&self, leaf: Leaf, data: Tensor) -> Var<'_> {
+        let data = match data.dtype() {
+            dtype if dtype.is_float() && dtype != self.dtype => data.to_dtype(self.dtype),
+            _ => data,
+        };
+        let node = Node {
+            op: Op::Leaf(leaf),
+            inputs: SmallVec::new(),
+            shape: data.shape().clone(),
+            dtype: data.dtype(),
+        };
+        let mut recording = self.recording_mut();
+        let id = recording.push(node, Location::caller());
+        recording.leaves.push((id, data));
+        Var::new(self, id)
+    }
+
+    /// A tensor of one number, which is part of the program.
+    #[track_caller]
+    pub fn fill(&self, shape: impl Into<Shape>, value: f64) -> Var<'_> {
+        self.record(Op::Fill(Number(value)), &[], shape.into(), self.dtype)
+    }
+
+    /// Records a node. What is computed from a fault is the same fault.
+    #[track_caller]
+    pub(crate) fn record(&self, op: Op, inputs: &[Var<'_>], shape: Shape, dtype: DType) -> Var<'_> {
+        let place = Location::caller();
+        let mut recording = self.recording_mut();
+        let mut node = Node { op, inputs: Inputs::new(), shape, dtype };
+        for input in inputs {
+            if !std::ptr::eq(input.tape(), self) {
+                let name = node.op.name();
+                drop(recording);
+                return self.fault(Fault::new(name, "an operand is on another tape"));
+            }
+            if let Op::Fault(fault) = recording.nodes[input.id() as usize].op {
+                node = faulty(fault, self.dtype);
+                break;
+            }
+            node.inputs.push(input.id());
+        }
+        let id = recording.push(node, place);
+        Var::new(self, id)
+    }
+
+    /// Records a misfit. What is computed from the result stays quiet, and asking for its value
+    /// gives the fault as an error, with the caller's place.
+    #[track_caller]
+    pub fn fault(&self, mut fault: Fault) -> Var<'_> {
+        let mut place = Location::caller();
+        let recording = self.recording();
+        let mut within = Vec::new();
+        let mut next = (recording.scope != TOP).then_some(recording.scope as usize);
+        while let Some(index) = next {
+            let scope = &recording.scopes[index];
+            // A loss refuses its operands from inside of its own scope: the place that helps is
+            // where the loss was called.
+            if scope.name == fault.operation() && within.is_empty() {
+                place = scope.place;
+            } else {
+                within.push(format!(
+                    "{} (from {}:{})",
+                    scope.name,
+                    scope.place.file(),
+                    scope.place.line()
+                ));
+            }
+            next = scope.parent;
+        }
+        drop(recording);
+        fault.set_place(place, (!within.is_empty()).then(|| within.join(" in ")));
+        if self.strict {
+            panic!("{:?}", fault.into_error());
+        }
+        let mut recording = self.recording_mut();
+        let number = recording.faults.len() as u32;
+        recording.faults.push(fault);
+        let id = recording.push(faulty(number, self.dtype), place);
+        Var::new(self, id)
+    }
+
+    /// The fault behind a node, if it has one.
+    pub(crate) fn fault_of(&self, id: Id) -> Option<Error> {
+        let recording = self.recording();
+        match recording.nodes[id as usize].op {
+            Op::Fault(number) => Some(recording.faults[number as usize].clone().into_error()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn recording(&self) -> Ref<'_, Recording> {
+        self.recording.borrow()
+    }
+
+    pub(crate) fn recording_mut(&self) -> RefMut<'_, Recording> {
+        self.recording.borrow_mut()
+    }
+
+    /// A tape with a copy of the first `count` nodes, on which the planner can go on recording.
+    pub(crate) fn copy_of_first(&self, count: usize) -> Tape {
+        let from = self.recording();
+        let copy = Recording {
+            nodes: from.nodes[..count].to_vec(),
+            hashes: from.hashes[..count].to_vec(),
+            origins: from.origins[..count].to_vec(),
+            leaves: from.leaves.iter().filter(|(id, _)| (*id as usize) < count).cloned().collect(),
+            parameters: from.parameters.clone(),
+            values: HashMap::new(),
+            faults: from.faults.clone(),
+            scopes: from.scopes.clone(),
+            scope: TOP,
+            serves: None,
+        };
+        Tape { dtype: self.dtype, strict: false, recording: RefCell::new(copy) }
+    }
+
+    /// The node with number `id`, for listings and pictures; `None` if there is none.
+    pub fn node(&self, id: usize) -> Option<NodeInfo> {
+        let recording = self.recording();
+        let node = recording.nodes.get(id)?;
+        let origin = recording.origins[id];
+        let parameter = recording.parameters.iter().find(|(leaf, _)| *leaf as usize == id);
+        Some(NodeInfo {
+            id,
+            op: node.op.name(),
+            inputs: node.inputs.iter().map(|&input| input as usize).collect(),
+            shape: node.shape.clone(),
+            scope: (origin.scope != TOP).then_some(origin.scope as usize),
+            place: origin.place,
+            serves: origin.serves.map(|id| id as usize),
+            parameter: parameter.map(|(_, p)| p.name().to_owned()),
+        })
+    }
+
+    /// The node with number `id` as a `Var`; `None` if there is none.
+    pub fn var(&self, id: usize) -> Option<Var<'_>> {
+        (id < self.len()).then(|| Var::new(self, id as Id))
+    }
+}
+
+fn faulty(number: u32, dtype: DType) -> Node {
+    Node { op: Op::Fault(number), inputs: Inputs::new(), shape: Shape::from(()), dtype }
+}

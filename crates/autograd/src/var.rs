@@ -1,0 +1,117 @@
+//! `Var`: a node of a tape, which is what formulas are written with.
+
+use std::fmt;
+
+use lossgraph_tensor::{DType, Shape, Tensor};
+
+use crate::fault::{Fault, Result};
+use crate::graph::Id;
+use crate::op::Op;
+use crate::tape::Tape;
+
+/// A node of a tape. `Copy`, so that formulas read like mathematics.
+///
+/// Methods record ops; they take what the op needs and give a new `Var`. A misfit (shapes, axes,
+/// hyper-parameters) is recorded as well, and comes back as an error from [`Var::value`],
+/// [`Var::item`], [`Var::backward`] and [`Tape::eval`].
+#[derive(Clone, Copy)]
+pub struct Var<'t> {
+    tape: &'t Tape,
+    id: Id,
+}
+
+impl<'t> Var<'t> {
+    pub(crate) fn new(tape: &'t Tape, id: Id) -> Var<'t> {
+        Var { tape, id }
+    }
+
+    /// The tape that the node is on.
+    pub fn tape(self) -> &'t Tape {
+        self.tape
+    }
+
+    /// The number of the node on its tape.
+    pub fn number(self) -> usize {
+        self.id as usize
+    }
+
+    pub(crate) fn id(self) -> Id {
+        self.id
+    }
+
+    /// The shape of the value; `[]` for a faulty node.
+    pub fn shape(self) -> Shape {
+        self.tape.recording().nodes[self.id as usize].shape.clone()
+    }
+
+    /// The number of axes.
+    pub fn rank(self) -> usize {
+        self.tape.recording().nodes[self.id as usize].shape.rank()
+    }
+
+    /// The length of an axis, counted from the end if negative; 1 where there is no such axis.
+    pub fn extent(self, axis: isize) -> usize {
+        let recording = self.tape.recording();
+        let shape = &recording.nodes[self.id as usize].shape;
+        shape.axis(axis).map_or(1, |axis| shape[axis])
+    }
+
+    /// The number of elements.
+    #[allow(clippy::len_without_is_empty, reason = "an expression is not a collection")]
+    pub fn len(self) -> usize {
+        self.tape.recording().nodes[self.id as usize].shape.len()
+    }
+
+    /// The element type: the tape's float type, or `I64` for labels and indices.
+    pub fn dtype(self) -> DType {
+        self.tape.recording().nodes[self.id as usize].dtype
+    }
+
+    /// Whether the node is a misfit, or computed from one.
+    pub fn is_faulty(self) -> bool {
+        matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fault(_))
+    }
+
+    /// The data of a leaf: what is known while recording. `None` for a computed node.
+    pub fn data(self) -> Option<Tensor> {
+        self.tape.recording().leaf(self.id).cloned()
+    }
+
+    /// Computes the value.
+    pub fn value(self) -> Result<Tensor> {
+        let mut values = self.tape.eval(&[self])?;
+        Ok(values.remove(0))
+    }
+
+    /// Computes the value of a node with one element.
+    pub fn item(self) -> Result<f64> {
+        let value = self.value()?;
+        value.item().map_err(|_| {
+            Fault::new("item", "expected one element")
+                .operand("value", self)
+                .cure("reduce it first, with .mean(..) or .sum(..)")
+                .into_error()
+        })
+    }
+
+    /// The same value, through which no gradient flows. Asking for a gradient that could only
+    /// come through here is an error that says so.
+    #[track_caller]
+    pub fn detach(self) -> Var<'t> {
+        self.tape.record(Op::Detach, &[self], self.shape(), self.dtype())
+    }
+
+    /// `%7 add, from examples/digits.rs:41`.
+    pub(crate) fn describe(self) -> String {
+        let recording = self.tape.recording();
+        let name = recording.nodes[self.id as usize].op.name();
+        let place = recording.origins[self.id as usize].place;
+        format!("%{} {name}, from {}:{}", self.id, place.file(), place.line())
+    }
+}
+
+impl fmt::Debug for Var<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.describe(), self.shape())
+    }
+}

@@ -1,0 +1,44 @@
+//! The workloads of the peer rig, written as a user of the library would write them.
+
+mod data;
+mod harness;
+mod loss;
+mod op;
+mod training;
+
+use harness::Case;
+
+fn make(name: &str) -> Case {
+    match name {
+        "mse_1e6" => loss::mse(),
+        "smooth_l1_1e6" => loss::smooth_l1(),
+        "bce_logits_1e6" => loss::bce_logits(),
+        "cross_entropy_128x10" => loss::cross_entropy(128, 10),
+        "cross_entropy_4096x1000" => loss::cross_entropy(4096, 1000),
+        "cross_entropy_512x32000" => loss::cross_entropy(512, 32000),
+        "triplet_4096x256" => loss::triplet(),
+        "cosine_embedding_4096x256" => loss::cosine_embedding(),
+        "kl_div_4096x1000" => loss::kl_div(),
+        "softmax_4096x1000" => op::softmax(),
+        "layer_norm_4096x256" => op::layer_norm(),
+        "matmul_64" => op::matmul(64),
+        "matmul_256" => op::matmul(256),
+        "matmul_1024" => op::matmul(1024),
+        "mlp_tiny_step" => training::mlp_tiny(),
+        "mlp_mnist_step" => training::mlp_mnist(),
+        "cnn_step" => training::cnn(),
+        "embed_step" => training::embedding(),
+        "ops_small" => op::small(),
+        "digits_epoch" | "startup" => training::digits(),
+        _ => panic!("there is no workload {name}"),
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    // The rig says THREADS to every peer; rayon itself reads RAYON_NUM_THREADS.
+    if let Some(threads) = std::env::var("THREADS").ok().and_then(|n| n.parse().ok()) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build_global().expect("no pool is built before");
+    }
+    harness::main("lossgraph", make)
+}

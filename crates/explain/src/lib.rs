@@ -1,0 +1,1 @@
+//! Views of what a tape holds: listings and pictures.

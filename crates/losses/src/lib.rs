@@ -1,0 +1,1 @@
+//! Every loss, composed of primitive ops, so that gradients come for free.

@@ -1,0 +1,1 @@
+//! Layers, initialisers, optimizers, metrics and checkpoints.

@@ -1,0 +1,177 @@
+//! The mathematics of one float: what the scalar functions of kernels are written with.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use crate::Elem;
+
+/// A float type of the kernels, `f32` or `f64`.
+pub trait Float:
+    Elem
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// Positive infinity.
+    const INFINITY: Self;
+    /// Negative infinity.
+    const NEG_INFINITY: Self;
+
+    /// `|x|`.
+    fn abs(self) -> Self;
+    /// −1, 0 or 1; 0 for NaN.
+    fn signum0(self) -> Self;
+    /// `⌊x⌋`.
+    fn floor(self) -> Self;
+    /// `√x`.
+    fn sqrt(self) -> Self;
+    /// `eˣ`.
+    fn exp(self) -> Self;
+    /// `eˣ − 1`, exact near 0.
+    fn exp_m1(self) -> Self;
+    /// `ln x`.
+    fn ln(self) -> Self;
+    /// `ln(1 + x)`, exact near 0.
+    fn ln_1p(self) -> Self;
+    /// `sin x`.
+    fn sin(self) -> Self;
+    /// `cos x`.
+    fn cos(self) -> Self;
+    /// `tan x`.
+    fn tan(self) -> Self;
+    /// `arcsin x`.
+    fn asin(self) -> Self;
+    /// `arccos x`.
+    fn acos(self) -> Self;
+    /// `arctan x`.
+    fn atan(self) -> Self;
+    /// `arctan y/x` in the quadrant of `(x, y)`; `self` is `y`.
+    fn atan2(self, x: Self) -> Self;
+    /// `sinh x`.
+    fn sinh(self) -> Self;
+    /// `cosh x`.
+    fn cosh(self) -> Self;
+    /// `tanh x`.
+    fn tanh(self) -> Self;
+    /// `xʸ`.
+    fn powf(self, y: Self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// `1 − erf(x)`, accurate in the right tail.
+    fn erfc(self) -> Self;
+    /// Whether it is NaN.
+    fn is_nan(self) -> bool;
+
+    /// The larger; NaN if either is.
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        if self > other || self.is_nan() { self } else { other }
+    }
+
+    /// The smaller; NaN if either is.
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        if self < other || self.is_nan() { self } else { other }
+    }
+
+    /// `1/(1 + e⁻ˣ)`, accurate at both ends.
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        // e^(−|x|) cannot overflow; below 0 the numerator is e^x itself.
+        let e = (-self.abs()).exp();
+        let numerator = if self < Self::ZERO { e } else { Self::ONE };
+        numerator / (Self::ONE + e)
+    }
+
+    /// `ln(1 + eˣ)`, without overflow and accurate in the left tail.
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        self.max(Self::ZERO) + (-self.abs()).exp().ln_1p()
+    }
+}
+
+macro_rules! float {
+    ($type:ident, $erf:path, $erfc:path) => {
+        impl Float for $type {
+            const INFINITY: $type = $type::INFINITY;
+            const NEG_INFINITY: $type = $type::NEG_INFINITY;
+
+            float!(@std $type abs floor sqrt exp exp_m1 ln ln_1p sin cos tan asin acos atan sinh cosh tanh);
+
+            #[inline(always)]
+            fn signum0(self) -> $type {
+                if self > 0.0 {
+                    1.0
+                } else if self < 0.0 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            }
+
+            #[inline(always)]
+            fn atan2(self, x: $type) -> $type {
+                $type::atan2(self, x)
+            }
+
+            #[inline(always)]
+            fn powf(self, y: $type) -> $type {
+                $type::powf(self, y)
+            }
+
+            #[inline(always)]
+            fn erf(self) -> $type {
+                $erf(self)
+            }
+
+            #[inline(always)]
+            fn erfc(self) -> $type {
+                $erfc(self)
+            }
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $type::is_nan(self)
+            }
+        }
+    };
+    (@std $type:ident $($method:ident)*) => {
+        $(
+            #[inline(always)]
+            fn $method(self) -> $type {
+                $type::$method(self)
+            }
+        )*
+    };
+}
+
+float!(f32, libm::erff, libm::erfcf);
+float!(f64, libm::erf, libm::erfc);
+
+#[cfg(test)]
+mod tests {
+    use super::Float;
+
+    #[test]
+    fn sigmoid_is_accurate_at_both_ends() {
+        assert_eq!(Float::sigmoid(-800.0_f64), 0.0);
+        assert_eq!(Float::sigmoid(-700.0_f64), (-700.0_f64).exp());
+        assert_eq!(Float::sigmoid(800.0_f64), 1.0);
+        assert_eq!(Float::sigmoid(0.0_f32), 0.5);
+    }
+
+    #[test]
+    fn softplus_is_linear_for_large_inputs() {
+        assert_eq!(Float::softplus(1000.0_f64), 1000.0);
+        assert_eq!(Float::softplus(-50.0_f64), (-50.0_f64).exp());
+        assert!(Float::is_nan(Float::softplus(f64::NAN)));
+    }
+
+    #[test]
+    fn max_and_min_keep_nan() {
+        assert!(Float::is_nan(Float::max(f64::NAN, 1.0)) && Float::is_nan(Float::max(1.0, f64::NAN)));
+        assert!(Float::is_nan(Float::min(f64::NAN, 1.0)) && Float::is_nan(Float::min(1.0, f64::NAN)));
+        assert_eq!((Float::max(1.0, 2.0), Float::min(1.0, 2.0)), (2.0, 1.0));
+    }
+}

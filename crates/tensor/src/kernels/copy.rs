@@ -1,0 +1,173 @@
+//! Moving elements: copies, casts, fills, joins, pads, and adding up overlapping windows.
+
+use super::walk::Walk;
+use super::{input, output};
+use crate::tensor::with_elem;
+use crate::{Elem, Error, Layout, Result, Shape, Slice, Tensor, Window};
+
+/// Copies a tensor of any layout into `out`, of the same shape and type.
+pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
+    with_elem!(out.dtype(), T => {
+        input::<T>("copy", x)?;
+        let out = output::<T>("copy", out, x.shape())?;
+        match x.as_slice::<T>() {
+            Some(elements) => out.copy_from_slice(elements),
+            None => into_slice(x, out),
+        }
+        Ok(())
+    })
+}
+
+/// Copies a tensor of any layout, of type `T`, into a slice of its length.
+pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
+    let Some(buffer) = x.buffer_slice::<T>() else { return };
+    let layout = Layout::contiguous(x.shape().clone());
+    zip(buffer, x.layout(), out, &layout, |x, y| *y = x);
+}
+
+/// Calls `write` for each element of `x` with the element of `out` at the same place.
+fn zip<T: Elem>(
+    x: &[T],
+    x_layout: &Layout,
+    out: &mut [T],
+    out_layout: &Layout,
+    write: impl Fn(T, &mut T),
+) {
+    Walk::new([x_layout, out_layout]).runs(|offsets, len, strides| {
+        let [from, to] = offsets.map(|offset| offset as usize);
+        if strides == [1, 1] {
+            for (y, &x) in out[to..to + len].iter_mut().zip(&x[from..from + len]) {
+                write(x, y);
+            }
+            return;
+        }
+        for i in 0..len as isize {
+            let [from, to] = [0, 1].map(|k| (offsets[k] + i * strides[k]) as usize);
+            write(x[from], &mut out[to]);
+        }
+    });
+}
+
+/// Converts elements to the type of `out`; floats become integers by truncation.
+pub fn cast(x: &Tensor, out: &mut Tensor) -> Result<()> {
+    with_elem!(out.dtype(), To => {
+        let y = output::<To>("cast", out, x.shape())?;
+        with_elem!(x.dtype(), From => {
+            let x = super::copied::<From>(x);
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = To::of(x.to_f64());
+            }
+        });
+        Ok(())
+    })
+}
+
+/// Writes one number everywhere.
+pub fn fill(value: f64, out: &mut Tensor) -> Result<()> {
+    let shape = out.shape().clone();
+    with_elem!(out.dtype(), T => {
+        output::<T>("fill", out, &shape)?.fill(T::of(value));
+        Ok(())
+    })
+}
+
+/// Writes `x` at `slices` of `out`, one for each axis, and `value` everywhere else.
+pub fn pad(x: &Tensor, slices: &[Slice], value: f64, out: &mut Tensor) -> Result<()> {
+    let place = Layout::contiguous(out.shape().clone()).slice(slices)?;
+    if place.shape() != x.shape() {
+        let (left, right) = (x.shape().clone(), place.shape().clone());
+        let why = "the slices have the shape of what is written";
+        return Err(Error::Shape { operation: "pad", left, right, why });
+    }
+    fill(value, out)?;
+    let shape = out.shape().clone();
+    with_elem!(out.dtype(), T => {
+        let from = input::<T>("pad", x)?;
+        zip(from, x.layout(), output("pad", out, &shape)?, &place, |x, y| *y = x);
+        Ok(())
+    })
+}
+
+/// Writes the inputs one after another along an axis.
+pub fn concat(inputs: &[&Tensor], axis: usize, out: &mut Tensor) -> Result<()> {
+    let shape = out.shape().clone();
+    let mut start = 0;
+    let mut slices: Vec<Slice> = shape.iter().map(|&extent| Slice::all(extent)).collect();
+    with_elem!(out.dtype(), T => {
+        let out = output::<T>("concat", out, &shape)?;
+        for x in inputs {
+            let len = x.shape().get(axis).copied().unwrap_or(0);
+            if let Some(slice) = slices.get_mut(axis) {
+                *slice = Slice { start, len, step: 1 };
+            }
+            let place = Layout::contiguous(shape.clone()).slice(&slices)?;
+            if place.shape() != x.shape() {
+                let (left, right) = (x.shape().clone(), shape);
+                let why = "they may differ along the axis of concatenation alone";
+                return Err(Error::Shape { operation: "concat", left, right, why });
+            }
+            zip(input::<T>("concat", x)?, x.layout(), out, &place, |x, y| *y = x);
+            start += len;
+        }
+        Ok(())
+    })
+}
+
+/// The transpose of windows: `x` counts the windows along `axis` and has their elements along its
+/// last axis; `out` gets, at each place, the sum of the elements that lie there.
+pub fn overlap_add(x: &Tensor, axis: usize, window: Window, out: &mut Tensor) -> Result<()> {
+    let windows = Layout::contiguous(out.shape().clone()).windows(axis as isize, window)?;
+    if windows.shape() != x.shape() {
+        let (left, right) = (x.shape().clone(), windows.shape().clone());
+        let why = "these are the windows of the output";
+        return Err(Error::Shape { operation: "overlap_add", left, right, why });
+    }
+    fill(0.0, out)?;
+    let shape: Shape = out.shape().clone();
+    let last = x.rank() as isize - 1;
+    with_elem!(out.dtype(), T => {
+        let from = input::<T>("overlap_add", x)?;
+        let out = output::<T>("overlap_add", out, &shape)?;
+        // One element of all windows at a time: no two of them lie at one place.
+        for i in 0..window.size {
+            let mut slices: Vec<Slice> =
+                x.shape().iter().map(|&extent| Slice::all(extent)).collect();
+            slices[last as usize] = Slice { start: i, len: 1, step: 1 };
+            let each = x.layout().slice(&slices)?.squeeze(last)?;
+            let place = windows.slice(&slices)?.squeeze(last)?;
+            zip(from, &each, out, &place, |x, y| *y = y.plus(x));
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+
+    #[test]
+    fn overlapping_windows_add_up() {
+        let window = Window { size: 2, stride: 1, dilation: 2 };
+        let x = Tensor::from([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]]);
+        let mut out = Tensor::zeros([5], DType::F64).unwrap();
+        overlap_add(&x, 0, window, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), [1.0, 2.0, 13.0, 20.0, 30.0]);
+    }
+
+    #[test]
+    fn a_pad_with_a_step_is_the_transpose_of_a_slice() {
+        let x = Tensor::from([1.0, 2.0]);
+        let mut out = Tensor::zeros([5], DType::F64).unwrap();
+        pad(&x, &[Slice { start: 4, len: 2, step: -3 }], 0.5, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), [0.5, 2.0, 0.5, 0.5, 1.0]);
+        assert!(pad(&x, &[Slice::all(5)], 0.0, &mut out).is_err());
+    }
+
+    #[test]
+    fn casts_truncate() {
+        let mut out = Tensor::from([0_i64, 0]);
+        cast(&Tensor::from([1.9, -1.9]), &mut out).unwrap();
+        assert_eq!(out, Tensor::from([1_i64, -1]));
+    }
+}

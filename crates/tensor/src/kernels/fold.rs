@@ -1,0 +1,385 @@
+//! Folds along axes, and running sums.
+
+use rayon::prelude::*;
+
+use super::simd::dispatch;
+use super::{PIECE, input, output};
+use crate::tensor::with_elem;
+use crate::{AxisSet, DType, Elem, Error, Float, Result, Tensor};
+
+/// What a fold does with its elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// The sum; of nothing, 0. Pairwise, so that its error grows with the logarithm of the length
+    /// (Higham, The Accuracy of Floating Point Summation, 1993).
+    Sum,
+    /// The product; of nothing, 1.
+    Product,
+    /// The largest; NaN if there is one.
+    Max,
+    /// The smallest; NaN if there is one.
+    Min,
+}
+
+/// A fold of two numbers, for the loops below.
+trait Combine<T> {
+    const START: T;
+    fn combine(a: T, b: T) -> T;
+}
+
+struct Sum;
+struct Product;
+struct Max;
+struct Min;
+
+impl<T: Float> Combine<T> for Sum {
+    const START: T = T::ZERO;
+
+    #[inline(always)]
+    fn combine(a: T, b: T) -> T {
+        a + b
+    }
+}
+
+impl<T: Float> Combine<T> for Product {
+    const START: T = T::ONE;
+
+    #[inline(always)]
+    fn combine(a: T, b: T) -> T {
+        a * b
+    }
+}
+
+impl<T: Float> Combine<T> for Max {
+    const START: T = T::NEG_INFINITY;
+
+    #[inline(always)]
+    fn combine(a: T, b: T) -> T {
+        a.max(b)
+    }
+}
+
+impl<T: Float> Combine<T> for Min {
+    const START: T = T::INFINITY;
+
+    #[inline(always)]
+    fn combine(a: T, b: T) -> T {
+        a.min(b)
+    }
+}
+
+/// Folds `x` along `axes`, which have length 1 in `out`.
+///
+/// # Errors
+/// A maximum or minimum along an empty axis.
+pub fn fold(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+    let empty = axes.iter().find(|&axis| x.shape().get(axis) == Some(&0));
+    if let (Some(axis), Fold::Max | Fold::Min) = (empty, fold) {
+        let operation = if fold == Fold::Max { "max" } else { "min" };
+        return Err(Error::Empty { operation, axis, shape: x.shape().clone() });
+    }
+    match out.dtype() {
+        DType::F32 => typed::<f32>(fold, x, axes, out),
+        _ => typed::<f64>(fold, x, axes, out),
+    }
+}
+
+fn typed<T: Float>(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+    match fold {
+        Fold::Sum => along::<T, Sum>(x, axes, out),
+        Fold::Product => along::<T, Product>(x, axes, out),
+        Fold::Max => along::<T, Max>(x, axes, out),
+        Fold::Min => along::<T, Min>(x, axes, out),
+    }
+}
+
+/// Folds runs of neighbouring axes one after another, each as `[outer, folded, inner]`.
+fn along<T: Float, C: Combine<T> + Sync>(x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+    let mut shape = x.shape().to_vec();
+    for axis in axes.iter().take_while(|&axis| axis < x.rank()) {
+        shape[axis] = 1;
+    }
+    let out = output::<T>("fold", out, &shape)?;
+    input::<T>("fold", x)?;
+    let contiguous = x.contiguous();
+    let Some(data) = contiguous.as_slice::<T>() else { return Ok(()) };
+
+    // The lengths of alternating groups of axes: kept, folded, kept, folded, … from the first.
+    let mut groups = vec![1];
+    for (axis, &dim) in x.shape().iter().enumerate().filter(|&(_, &dim)| dim != 1) {
+        let folded = axes.contains(axis);
+        if folded != (groups.len() % 2 == 0) {
+            groups.push(1);
+        }
+        if let Some(group) = groups.last_mut() {
+            *group *= dim;
+        }
+    }
+    let mut current = std::borrow::Cow::Borrowed(data);
+    // From the last folded group to the first, so that large inner groups go first.
+    while groups.len() > 1 {
+        let inner = if groups.len() % 2 == 1 { groups.pop().unwrap_or(1) } else { 1 };
+        let folded = groups.pop().unwrap_or(1);
+        let outer: usize = groups.iter().product();
+        if groups.len() == 1 {
+            middle::<T, C>(&current, [outer, folded, inner], out);
+            return Ok(());
+        }
+        let mut next = vec![T::ZERO; outer * inner];
+        middle::<T, C>(&current, [outer, folded, inner], &mut next);
+        current = next.into();
+        // The kept group before the folded one now goes on in the inner one.
+        if let Some(kept) = groups.last_mut() {
+            *kept *= inner;
+        }
+    }
+    out.copy_from_slice(&current);
+    Ok(())
+}
+
+/// Folds the middle one of three axes of contiguous data.
+fn middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mut [T]) {
+    let [_, folded, inner] = dims;
+    if folded == 0 || out.is_empty() {
+        out.fill(C::START);
+    } else if inner == 1 {
+        let rows = (PIECE / folded).max(1);
+        let some = |(data, out): (&[T], &mut [T])| {
+            for (row, y) in data.chunks_exact(folded).zip(out) {
+                *y = row_of::<T, C>(row);
+            }
+        };
+        if data.len() < 2 * PIECE {
+            some((data, out));
+        } else {
+            let pieces = data.par_chunks(rows * folded).zip(out.par_chunks_mut(rows));
+            pieces.for_each(some);
+        }
+    } else {
+        let pieces = data.par_chunks(folded * inner).zip(out.par_chunks_mut(inner));
+        if data.len() < 2 * PIECE {
+            let pieces = data.chunks_exact(folded * inner).zip(out.chunks_exact_mut(inner));
+            pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
+        } else {
+            pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
+        }
+    }
+}
+
+/// The fold of elements side by side: a tree of halves over blocks of 16 lanes. The tree depends
+/// on the length alone, and large halves go to different threads.
+fn row_of<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
+    const BLOCK: usize = 1024;
+    if data.len() <= BLOCK {
+        return block::<T, C>(data);
+    }
+    let half = (data.len() / 2).next_multiple_of(BLOCK);
+    let (left, right) = data.split_at(half.min(data.len() - 1));
+    let (a, b) = if data.len() < 2 * PIECE {
+        (row_of::<T, C>(left), row_of::<T, C>(right))
+    } else {
+        rayon::join(|| row_of::<T, C>(left), || row_of::<T, C>(right))
+    };
+    C::combine(a, b)
+}
+
+fn block<T: Float, C: Combine<T>>(data: &[T]) -> T {
+    #[inline(always)]
+    fn plain<T: Float, C: Combine<T>>(data: &[T]) -> T {
+        const LANES: usize = 16;
+        let mut lanes = [C::START; LANES];
+        let mut chunks = data.chunks_exact(LANES);
+        for chunk in &mut chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                *lane = C::combine(*lane, x);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+            *lane = C::combine(*lane, x);
+        }
+        let mut width = LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                lanes[i] = C::combine(lanes[i], lanes[i + width]);
+            }
+        }
+        lanes[0]
+    }
+    dispatch!(<T: Float, C: Combine<T>> (data: &[T]) -> T { plain::<T, C>(data) })
+}
+
+/// The fold of rows of `inner` elements into one row: a tree of halves over blocks of 32 rows.
+fn columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [T]) {
+    const ROWS: usize = 32;
+    let rows = data.len() / inner;
+    if rows <= ROWS {
+        out.copy_from_slice(&data[..inner]);
+        for row in data[inner..].chunks_exact(inner) {
+            add_row::<T, C>(row, out);
+        }
+        return;
+    }
+    let half = (rows / 2).next_multiple_of(ROWS).min(rows - 1);
+    let (upper, lower) = data.split_at(half * inner);
+    let mut other = vec![T::ZERO; inner];
+    if data.len() < 2 * PIECE {
+        columns::<T, C>(upper, inner, out);
+        columns::<T, C>(lower, inner, &mut other);
+    } else {
+        rayon::join(
+            || columns::<T, C>(upper, inner, out),
+            || columns::<T, C>(lower, inner, &mut other),
+        );
+    }
+    add_row::<T, C>(&other, out);
+}
+
+fn add_row<T: Float, C: Combine<T>>(row: &[T], out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float, C: Combine<T>>(row: &[T], out: &mut [T]) {
+        for (y, &x) in out.iter_mut().zip(row) {
+            *y = C::combine(*y, x);
+        }
+    }
+    dispatch!(<T: Float, C: Combine<T>> (row: &[T], out: &mut [T]) { plain::<T, C>(row, out) })
+}
+
+/// The running sum along an axis, from its start, or from its end if `reverse`.
+pub fn cumsum(x: &Tensor, axis: usize, reverse: bool, out: &mut Tensor) -> Result<()> {
+    let shape = x.shape().clone();
+    let inner: usize = shape.iter().skip(axis + 1).product();
+    let len = shape.get(axis).copied().unwrap_or(1);
+    super::copy(x, out)?;
+    with_elem!(out.dtype(), T => {
+        let out = output::<T>("cumsum", out, &shape)?;
+        if inner == 0 || len == 0 {
+            return Ok(());
+        }
+        for slab in out.chunks_exact_mut(len * inner) {
+            for step in 1..len {
+                // The row before, in the direction of the sum, and the row that it is added to.
+                let (from, to) = if reverse { (len - step, len - step - 1) } else { (step - 1, step) };
+                for i in 0..inner {
+                    slab[to * inner + i] = slab[to * inner + i].plus(slab[from * inner + i]);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Layout, Shape};
+
+    fn folded(kind: Fold, x: &Tensor, axes: &[usize]) -> Tensor {
+        let axes = AxisSet::from_iter(axes.iter().copied());
+        let mut dims = x.shape().to_vec();
+        axes.iter().for_each(|axis| dims[axis] = 1);
+        let mut out = Tensor::zeros(dims, x.dtype()).unwrap();
+        fold(kind, x, axes, &mut out).unwrap();
+        out
+    }
+
+    /// Folds by looking at each element.
+    fn naive(kind: Fold, x: &Tensor, axes: &[usize]) -> Vec<f64> {
+        let mut dims = x.shape().to_vec();
+        axes.iter().for_each(|&axis| dims[axis] = 1);
+        let at = Layout::contiguous(Shape::from(dims.clone()));
+        let start = match kind {
+            Fold::Sum => 0.0,
+            Fold::Product => 1.0,
+            Fold::Max => f64::NEG_INFINITY,
+            Fold::Min => f64::INFINITY,
+        };
+        let mut out = vec![start; dims.iter().product()];
+        for (n, value) in x.to_f64s().into_iter().enumerate() {
+            let mut rest = n;
+            let mut to = 0;
+            for axis in (0..x.rank()).rev() {
+                let i = rest % x.shape()[axis];
+                rest /= x.shape()[axis];
+                to += if axes.contains(&axis) { 0 } else { i * at.strides()[axis] as usize };
+            }
+            out[to] = match kind {
+                Fold::Sum => out[to] + value,
+                Fold::Product => out[to] * value,
+                Fold::Max => out[to].max(value),
+                Fold::Min => out[to].min(value),
+            };
+        }
+        out
+    }
+
+    #[test]
+    fn every_set_of_axes_of_every_layout_folds_as_the_naive_loop_does() {
+        let x = Tensor::new([2, 3, 4, 5], (0..120).map(|i| f64::from(i * 37 % 19) - 8.5).collect());
+        let x = x.unwrap();
+        let layouts =
+            [x.clone(), x.permute(&[3, 1, 0, 2]).unwrap(), x.flip(2).unwrap().transpose(0, 3).unwrap()];
+        for x in &layouts {
+            for bits in 0..16_usize {
+                let axes: Vec<usize> = (0..4).filter(|axis| bits >> axis & 1 == 1).collect();
+                for kind in [Fold::Sum, Fold::Product, Fold::Max, Fold::Min] {
+                    let expected = naive(kind, x, &axes);
+                    for (a, b) in folded(kind, x, &axes).to_f64s().into_iter().zip(expected) {
+                        approx::assert_relative_eq!(a, b, max_relative = 1e-12);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn folds_of_nothing_are_neutral_or_refused() {
+        let x = Tensor::zeros([2, 0], DType::F64).unwrap();
+        assert_eq!(folded(Fold::Sum, &x, &[1]).to_f64s(), [0.0, 0.0]);
+        assert_eq!(folded(Fold::Product, &x, &[1]).to_f64s(), [1.0, 1.0]);
+        assert_eq!(folded(Fold::Sum, &x, &[0]).shape()[..], [1, 0]);
+        let mut out = Tensor::zeros([2, 1], DType::F64).unwrap();
+        assert!(fold(Fold::Max, &x, AxisSet::from_iter([1]), &mut out).is_err());
+    }
+
+    #[test]
+    fn extremes_keep_nan() {
+        let x = Tensor::from([1.0, f64::NAN, 3.0]);
+        assert!(folded(Fold::Max, &x, &[0]).to_f64s()[0].is_nan());
+        assert!(folded(Fold::Min, &x, &[0]).to_f64s()[0].is_nan());
+    }
+
+    #[test]
+    fn a_pairwise_sum_of_many_floats_is_accurate() {
+        let n = 1 << 22;
+        let x = Tensor::from(vec![0.1_f32; n]);
+        let sum = folded(Fold::Sum, &x, &[0]).to_f64s()[0];
+        let exact = f64::from(0.1_f32) * n as f64;
+        assert!((sum - exact).abs() / exact < 1e-6, "{sum} against {exact}");
+    }
+
+    #[test]
+    fn folds_are_bitwise_equal_for_any_number_of_threads() {
+        let x = Tensor::from((0..500_000).map(|i| (i as f32).sin()).collect::<Vec<_>>());
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let wide = x.reshape([500, 1000]).unwrap();
+                [folded(Fold::Sum, &x, &[0]), folded(Fold::Sum, &wide, &[0]), folded(Fold::Sum, &wide, &[1])]
+            })
+        };
+        assert!(run(1) == run(2) && run(2) == run(7));
+    }
+
+    #[test]
+    fn running_sums_go_both_ways() {
+        let x = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+        let mut out = Tensor::zeros([3, 2], DType::F64).unwrap();
+        cumsum(&x, 0, false, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), [1.0, 2.0, 4.0, 6.0, 9.0, 12.0]);
+        cumsum(&x, 0, true, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), [9.0, 12.0, 8.0, 10.0, 5.0, 6.0]);
+        cumsum(&x, 1, false, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), [1.0, 3.0, 3.0, 7.0, 5.0, 11.0]);
+    }
+}

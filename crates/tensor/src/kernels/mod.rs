@@ -1,0 +1,59 @@
+//! What computes: kernels over tensors of any layout, into contiguous outputs.
+//!
+//! Inputs may be views of any kind. An output is contiguous, shared with nobody, and of the right
+//! shape and type; a kernel writes every element of it and reads none. Work is cut by shape alone
+//! and partial results are combined in a fixed order, so that results are bitwise the same for
+//! any number of threads.
+
+mod copy;
+mod fold;
+mod index;
+mod map;
+mod matmul;
+mod simd;
+mod walk;
+
+pub use copy::{cast, concat, copy, fill, overlap_add, pad};
+pub use fold::{Fold, cumsum, fold};
+pub use index::{arg_extreme, gather, index_add, index_select, one_hot, scatter_add};
+pub use map::{Function1, Function2, Function3, Map1, Map2, Map3, map1, map2, map3};
+pub use matmul::matmul;
+
+use crate::{Elem, Error, Result, Shape, Tensor};
+
+/// From how many elements on work is shared among threads, and how many make a piece.
+pub(crate) const PIECE: usize = 1 << 16;
+
+/// The elements of a tensor, row by row, in a new vector.
+pub(crate) fn copied<T: Elem>(x: &Tensor) -> Vec<T> {
+    match x.as_slice::<T>() {
+        Some(elements) => elements.to_vec(),
+        None => {
+            let mut elements = vec![T::ZERO; x.len()];
+            copy::into_slice(x, &mut elements);
+            elements
+        }
+    }
+}
+
+/// The elements of an output to write to.
+fn output<'a, T: Elem>(
+    operation: &'static str,
+    out: &'a mut Tensor,
+    expected: &[usize],
+) -> Result<&'a mut [T]> {
+    let fits = out.shape()[..] == *expected && out.layout().is_contiguous() && out.is_unique();
+    if !fits {
+        let (expected, given) = (Shape::from(expected), out.shape().clone());
+        return Err(Error::Output { operation, expected, given });
+    }
+    let given = out.dtype();
+    out.as_mut_slice::<T>().ok_or(Error::DType { operation, given, expected: T::DTYPE })
+}
+
+/// The buffer of an input that has to hold `T`.
+#[inline]
+fn input<'a, T: Elem>(operation: &'static str, x: &'a Tensor) -> Result<&'a [T]> {
+    let error = || Error::DType { operation, given: x.dtype(), expected: T::DTYPE };
+    x.buffer_slice::<T>().ok_or_else(error)
+}

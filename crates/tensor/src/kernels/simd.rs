@@ -1,0 +1,55 @@
+//! Loops under the widest vectors that the processor has, chosen at run time.
+//!
+//! A loop is compiled once for each level and is the same code on all of them: no level contracts
+//! or reorders arithmetic, so results are bitwise equal.
+
+/// Calls `$body` compiled for the processor at hand. `$body` has to be a call of an
+/// `#[inline(always)]` function, so that it is compiled anew inside of each level.
+macro_rules! dispatch {
+    ($(<$($generic:ident: $bound:path),*>)? ($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+            fn avx512$(<$($generic: $bound),*>)?($($arg: $type),*) $(-> $ret)? $body
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2$(<$($generic: $bound),*>)?($($arg: $type),*) $(-> $ret)? $body
+            match crate::kernels::simd::level() {
+                crate::kernels::simd::Level::Avx512 => {
+                    // SAFETY: the processor has these features; `level` has asked it.
+                    return unsafe { avx512$(::<$($generic),*>)?($($arg),*) };
+                }
+                crate::kernels::simd::Level::Avx2 => {
+                    // SAFETY: the processor has these features; `level` has asked it.
+                    return unsafe { avx2$(::<$($generic),*>)?($($arg),*) };
+                }
+                crate::kernels::simd::Level::Portable => {}
+            }
+        }
+        // NEON is part of every 64-bit Arm, so that the plain loop is the vector loop there.
+        $body
+    }};
+}
+pub(super) use dispatch;
+
+/// The vectors that a processor has.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    Portable,
+    Avx2,
+    Avx512,
+}
+
+/// The level of this processor; the standard library remembers what it asked.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn level() -> Level {
+    use std::arch::is_x86_feature_detected as has;
+    if has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl") && has!("fma") {
+        Level::Avx512
+    } else if has!("avx2") && has!("fma") {
+        Level::Avx2
+    } else {
+        Level::Portable
+    }
+}

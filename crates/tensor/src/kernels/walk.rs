@@ -1,0 +1,101 @@
+//! Walking several layouts of one shape together, in runs along the last axis.
+
+use smallvec::SmallVec;
+
+use crate::{Elem, Layout};
+
+/// How many elements of a strided operand are packed side by side at a time.
+pub(super) const TILE: usize = 1024;
+
+/// Layouts of one shape, simplified together: axes of length 1 dropped, and neighbours merged
+/// where every layout allows it.
+pub(super) struct Walk<const N: usize> {
+    dims: SmallVec<[usize; 4]>,
+    strides: SmallVec<[[isize; N]; 4]>,
+    offsets: [isize; N],
+}
+
+impl<const N: usize> Walk<N> {
+    pub fn new(layouts: [&Layout; N]) -> Walk<N> {
+        let shape = layouts[0].shape();
+        let mut dims: SmallVec<[usize; 4]> = SmallVec::new();
+        let mut strides: SmallVec<[[isize; N]; 4]> = SmallVec::new();
+        for (axis, &dim) in shape.iter().enumerate() {
+            if dim == 1 {
+                continue;
+            }
+            let step = layouts.map(|layout| layout.strides()[axis]);
+            match (dims.last_mut(), strides.last_mut()) {
+                // The axis before goes on where this one ends.
+                (Some(outer), Some(last))
+                    if (0..N).all(|i| last[i] == step[i] * dim as isize) =>
+                {
+                    *outer *= dim;
+                    *last = step;
+                }
+                _ => {
+                    dims.push(dim);
+                    strides.push(step);
+                }
+            }
+        }
+        Walk { dims, strides, offsets: layouts.map(|layout| layout.offset() as isize) }
+    }
+
+    /// Calls `run` with the offsets of each run, its length, and the strides along it, in order.
+    pub fn runs(&self, mut run: impl FnMut([isize; N], usize, [isize; N])) {
+        let Some((&len, outer)) = self.dims.split_last() else {
+            return run(self.offsets, 1, [1; N]);
+        };
+        let (step, outer_steps) = (self.strides[outer.len()], &self.strides[..outer.len()]);
+        if self.dims.contains(&0) {
+            return;
+        }
+        let mut place: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        let mut offsets = self.offsets;
+        loop {
+            run(offsets, len, step);
+            // Counts up as an odometer does, from the last outer axis.
+            let mut axis = outer.len();
+            loop {
+                let Some(next) = axis.checked_sub(1) else { return };
+                axis = next;
+                place[axis] += 1;
+                for i in 0..N {
+                    offsets[i] += outer_steps[axis][i];
+                }
+                if place[axis] < outer[axis] {
+                    break;
+                }
+                for i in 0..N {
+                    offsets[i] -= outer_steps[axis][i] * outer[axis] as isize;
+                }
+                place[axis] = 0;
+            }
+        }
+    }
+}
+
+/// `len` elements of a buffer from `offset` on, `stride` apart: as they lie if side by side, else
+/// packed into `scratch`.
+#[inline]
+pub(super) fn packed<'a, T: Elem>(
+    buffer: &'a [T],
+    offset: isize,
+    stride: isize,
+    len: usize,
+    scratch: &'a mut [T; TILE],
+) -> &'a [T] {
+    if stride == 1 || len == 1 {
+        return &buffer[offset as usize..offset as usize + len];
+    }
+    let scratch = &mut scratch[..len];
+    if stride == 0 {
+        scratch.fill(buffer[offset as usize]);
+    } else {
+        for (i, x) in scratch.iter_mut().enumerate() {
+            *x = buffer[(offset + i as isize * stride) as usize];
+        }
+    }
+    scratch
+}

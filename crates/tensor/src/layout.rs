@@ -1,0 +1,390 @@
+//! Layouts: which element of a buffer stands at which place of a tensor.
+
+use smallvec::SmallVec;
+
+use crate::{AxisSet, Dims, Error, Result, Shape};
+
+/// Steps in the buffer from one place of an axis to the next.
+pub(crate) type Strides = SmallVec<[isize; 4]>;
+
+/// Shape, strides and offset. Element `[i, j, …]` is at `offset + i·strides[0] + j·strides[1] + …`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    shape: Shape,
+    strides: Strides,
+    offset: usize,
+}
+
+/// Places of an axis: `start`, `start + step`, … , `len` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slice {
+    /// The first place.
+    pub start: usize,
+    /// How many places.
+    pub len: usize,
+    /// From one place to the next; negative goes backwards.
+    pub step: isize,
+}
+
+impl Slice {
+    /// Every place of an axis.
+    pub fn all(extent: usize) -> Slice {
+        Slice { start: 0, len: extent, step: 1 }
+    }
+
+    /// The places from `start` up to, and without, `end`.
+    pub fn range(start: usize, end: usize) -> Slice {
+        Slice { start, len: end.saturating_sub(start), step: 1 }
+    }
+
+    /// Python's `start:stop:step`: `None` is an open end, negative counts from the end, and ends
+    /// beyond the axis are clamped. `None` for a step of 0.
+    pub fn resolve(
+        start: Option<isize>,
+        stop: Option<isize>,
+        step: isize,
+        extent: usize,
+    ) -> Option<Slice> {
+        let n = extent as isize;
+        // Backwards, a range may end just before place 0.
+        let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+        let place = |at: isize| (if at < 0 { at.saturating_add(n) } else { at }).clamp(low, high);
+        let start = start.map_or(if step > 0 { low } else { high }, place);
+        let stop = stop.map_or(if step > 0 { high } else { low }, place);
+        let len = match step {
+            0 => return None,
+            1.. => (stop - start + step - 1) / step,
+            _ => (stop - start + step + 1) / step,
+        };
+        match len {
+            1.. => Some(Slice { start: start as usize, len: len as usize, step }),
+            _ => Some(Slice { start: 0, len: 0, step }),
+        }
+    }
+
+    /// Whether all places are on an axis of this length.
+    pub fn fits(self, extent: usize) -> bool {
+        let Some(steps) = self.len.checked_sub(1) else { return self.start <= extent };
+        let last = (steps as isize)
+            .checked_mul(self.step)
+            .and_then(|way| (self.start as isize).checked_add(way));
+        self.step != 0 && self.start < extent && last.is_some_and(|last| (0..extent as isize).contains(&last))
+    }
+}
+
+/// Sliding windows along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Elements a window.
+    pub size: usize,
+    /// From one window to the next.
+    pub stride: usize,
+    /// From one element of a window to the next.
+    pub dilation: usize,
+}
+
+impl Window {
+    /// How many windows fit on an axis; `None` if not even one, or a number is 0.
+    pub fn count(self, extent: usize) -> Option<usize> {
+        let reach = self.size.checked_sub(1)?.checked_mul(self.dilation)?.checked_add(1)?;
+        let room = extent.checked_sub(reach)?;
+        (self.stride > 0 && self.dilation > 0).then(|| room / self.stride + 1)
+    }
+}
+
+impl Layout {
+    /// The layout of a whole buffer, row by row: the last axis is the quickest.
+    #[inline]
+    pub fn contiguous(shape: impl Into<Shape>) -> Layout {
+        let shape = shape.into();
+        let mut strides: Strides = SmallVec::from_elem(0, shape.rank());
+        let mut step: usize = 1;
+        for (stride, &dim) in strides.iter_mut().zip(shape.iter()).rev() {
+            *stride = step as isize;
+            // An empty tensor may have lengths whose product no integer holds; nobody reads it.
+            step = step.wrapping_mul(dim.max(1));
+        }
+        Layout { shape, strides, offset: 0 }
+    }
+
+    /// The layout of a tensor all of whose places are the one element of its buffer.
+    pub(crate) fn repeated(shape: Shape) -> Layout {
+        let strides = SmallVec::from_elem(0, shape.rank());
+        Layout { shape, strides, offset: 0 }
+    }
+
+    /// The lengths of the axes.
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The strides, in elements.
+    #[inline]
+    pub fn strides(&self) -> &[isize] {
+        &self.strides
+    }
+
+    /// The place of the first element in the buffer.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The number of elements.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "as for Shape")]
+    pub fn len(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Whether the elements lie side by side in order. Strides of axes of length 1 do not matter.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        let mut step = 1;
+        for (&stride, &dim) in self.strides.iter().zip(self.shape.iter()).rev() {
+            if dim != 1 {
+                if stride != step {
+                    return self.len() == 0;
+                }
+                step *= dim as isize;
+            }
+        }
+        true
+    }
+
+    /// Whether every element lies inside a buffer of `len` elements.
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        if self.len() == 0 {
+            return true;
+        }
+        let (mut low, mut high) = (self.offset as isize, self.offset as isize);
+        for (&stride, &dim) in self.strides.iter().zip(self.shape.iter()) {
+            let way = stride * (dim as isize - 1);
+            *(if way < 0 { &mut low } else { &mut high }) += way;
+        }
+        low >= 0 && (high as usize) < len
+    }
+
+    fn axis(&self, operation: &'static str, axis: isize) -> Result<usize> {
+        let error = || Error::Axis { operation, axis, shape: self.shape.clone() };
+        self.shape.axis(axis).ok_or_else(error)
+    }
+
+    fn of(&self, dims: Dims, strides: Strides) -> Layout {
+        Layout { shape: Shape::from(dims), strides, offset: self.offset }
+    }
+
+    /// The axes in another order: axis `i` of the result is axis `axes[i]`.
+    pub fn permute(&self, axes: &[isize]) -> Result<Layout> {
+        let error = || Error::Order { axes: axes.to_vec(), shape: self.shape.clone() };
+        let order: Option<Dims> = axes.iter().map(|&axis| self.shape.axis(axis)).collect();
+        let order = order.ok_or_else(error)?;
+        let set: AxisSet = order.iter().copied().collect();
+        if order.len() != self.shape.rank() || set.len() != self.shape.rank() {
+            return Err(error());
+        }
+        let dims = order.iter().map(|&axis| self.shape[axis]).collect();
+        Ok(self.of(dims, order.iter().map(|&axis| self.strides[axis]).collect()))
+    }
+
+    /// Two axes exchanged.
+    pub fn transpose(&self, a: isize, b: isize) -> Result<Layout> {
+        let (a, b) = (self.axis("transpose", a)?, self.axis("transpose", b)?);
+        let mut dims: Dims = self.shape.iter().copied().collect();
+        let mut strides = self.strides.clone();
+        dims.swap(a, b);
+        strides.swap(a, b);
+        Ok(self.of(dims, strides))
+    }
+
+    /// A slice of each of the leading axes.
+    pub fn slice(&self, slices: &[Slice]) -> Result<Layout> {
+        let mut layout = self.clone();
+        if slices.len() > self.shape.rank() {
+            let axis = self.shape.rank() as isize;
+            return Err(Error::Axis { operation: "slice", axis, shape: self.shape.clone() });
+        }
+        let mut dims: Dims = self.shape.iter().copied().collect();
+        for (axis, &slice) in slices.iter().enumerate() {
+            if !slice.fits(dims[axis]) {
+                let Slice { start, len, step } = slice;
+                return Err(Error::Slice { start, len, step, axis, shape: self.shape.clone() });
+            }
+            // An empty slice may start behind the last place; nobody reads there.
+            if slice.len > 0 {
+                let way = slice.start as isize * self.strides[axis];
+                layout.offset = layout.offset.wrapping_add_signed(way);
+            }
+            layout.strides[axis] *= slice.step;
+            dims[axis] = slice.len;
+        }
+        layout.shape = Shape::from(dims);
+        Ok(layout)
+    }
+
+    /// Repeats axes of length 1, and adds axes in front, to reach `shape`: with stride 0.
+    pub fn expand(&self, shape: &Shape) -> Result<Layout> {
+        let error = || Error::Shape {
+            operation: "expand",
+            left: self.shape.clone(),
+            right: shape.clone(),
+            why: "only axes of length 1 repeat",
+        };
+        let added = shape.rank().checked_sub(self.shape.rank()).ok_or_else(error)?;
+        let mut strides: Strides = SmallVec::from_elem(0, shape.rank());
+        for (axis, (&dim, &stride)) in self.shape.iter().zip(&self.strides).enumerate() {
+            match (dim, shape[axis + added]) {
+                (from, to) if from == to => strides[axis + added] = stride,
+                (1, _) => {}
+                _ => return Err(error()),
+            }
+        }
+        Ok(Layout { shape: shape.clone(), strides, offset: self.offset })
+    }
+
+    /// The same elements in another shape, where strides can say it; else `None`.
+    pub fn reshape(&self, shape: &Shape) -> Option<Layout> {
+        if shape.len() != self.len() {
+            return None;
+        }
+        if self.is_contiguous() || self.len() == 0 {
+            return Some(Layout { offset: self.offset, ..Layout::contiguous(shape.clone()) });
+        }
+        // Match groups of old axes with groups of new axes of as many elements, from the end. An
+        // old group has to be contiguous in itself.
+        let mut strides: Strides = SmallVec::from_elem(0, shape.rank());
+        let mut old = (0..self.shape.rank()).rev().filter(|&axis| self.shape[axis] != 1).peekable();
+        let mut new = (0..shape.rank()).rev().peekable();
+        while let Some(first) = old.next() {
+            let mut elements = self.shape[first];
+            let mut reached = 1;
+            let mut last = first;
+            let step = self.strides[first];
+            loop {
+                if reached == elements && new.peek().is_none_or(|&axis| shape[axis] != 1) {
+                    break;
+                }
+                match new.next() {
+                    Some(axis) => {
+                        strides[axis] = step * reached as isize;
+                        reached *= shape[axis];
+                    }
+                    None => return None,
+                }
+                while elements < reached {
+                    let next = old.next()?;
+                    if self.strides[next] != self.strides[last] * self.shape[last] as isize {
+                        return None;
+                    }
+                    elements *= self.shape[next];
+                    last = next;
+                }
+                if elements % reached != 0 {
+                    return None;
+                }
+            }
+        }
+        Some(Layout { shape: shape.clone(), strides, offset: self.offset })
+    }
+
+    /// Without an axis of length 1.
+    pub fn squeeze(&self, axis: isize) -> Result<Layout> {
+        let at = self.axis("squeeze", axis)?;
+        if self.shape[at] != 1 {
+            let mut right: Dims = self.shape.iter().copied().collect();
+            right[at] = 1;
+            let (operation, left, right) = ("squeeze", self.shape.clone(), Shape::from(right));
+            return Err(Error::Shape { operation, left, right, why: "the axis has not length 1" });
+        }
+        let mut dims: Dims = self.shape.iter().copied().collect();
+        let mut strides = self.strides.clone();
+        dims.remove(at);
+        strides.remove(at);
+        Ok(self.of(dims, strides))
+    }
+
+    /// With a new axis of length 1 at `axis` of the result.
+    pub fn unsqueeze(&self, axis: isize) -> Result<Layout> {
+        let rank = self.shape.rank() as isize;
+        if !(-rank - 1..=rank).contains(&axis) {
+            let (operation, shape) = ("unsqueeze", self.shape.clone());
+            return Err(Error::Axis { operation, axis, shape });
+        }
+        let at = axis.rem_euclid(rank + 1) as usize;
+        let mut dims: Dims = self.shape.iter().copied().collect();
+        let mut strides = self.strides.clone();
+        dims.insert(at, 1);
+        strides.insert(at, 1);
+        Ok(self.of(dims, strides))
+    }
+
+    /// The diagonal of two axes, which are dropped for one new axis at the end.
+    pub fn diagonal(&self, a: isize, b: isize) -> Result<Layout> {
+        let (i, j) = (self.axis("diagonal", a)?, self.axis("diagonal", b)?);
+        if i == j {
+            return Err(Error::Order { axes: vec![a, b], shape: self.shape.clone() });
+        }
+        let kept = || (0..self.shape.rank()).filter(|&axis| axis != i && axis != j);
+        let mut dims: Dims = kept().map(|axis| self.shape[axis]).collect();
+        let mut strides: Strides = kept().map(|axis| self.strides[axis]).collect();
+        dims.push(self.shape[i].min(self.shape[j]));
+        strides.push(self.strides[i] + self.strides[j]);
+        Ok(self.of(dims, strides))
+    }
+
+    /// Sliding windows along an axis: it counts the windows, and their elements come last.
+    pub fn windows(&self, axis: isize, window: Window) -> Result<Layout> {
+        let at = self.axis("windows", axis)?;
+        let Window { size, stride, dilation } = window;
+        let count = window.count(self.shape[at]).ok_or_else(|| Error::Window {
+            size,
+            stride,
+            dilation,
+            axis: at,
+            shape: self.shape.clone(),
+        })?;
+        let mut dims: Dims = self.shape.iter().copied().collect();
+        let mut strides = self.strides.clone();
+        dims[at] = count;
+        dims.push(size);
+        strides.push(self.strides[at] * dilation as isize);
+        strides[at] *= stride as isize;
+        Ok(self.of(dims, strides))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_resolve_as_in_python() {
+        let resolve = |start, stop, step| Slice::resolve(start, stop, step, 5).unwrap();
+        assert_eq!(resolve(Some(1), Some(-1), 1), Slice { start: 1, len: 3, step: 1 });
+        assert_eq!(resolve(None, None, -1), Slice { start: 4, len: 5, step: -1 });
+        assert_eq!(resolve(None, None, 2), Slice { start: 0, len: 3, step: 2 });
+        assert_eq!(resolve(Some(-100), Some(100), 3), Slice { start: 0, len: 2, step: 3 });
+        assert_eq!(resolve(Some(4), Some(1), -2), Slice { start: 4, len: 2, step: -2 });
+        assert_eq!(resolve(Some(3), Some(1), 1).len, 0);
+        assert_eq!(Slice::resolve(None, None, 0, 5), None);
+    }
+
+    #[test]
+    fn windows_count_only_whole_windows() {
+        let window = Window { size: 3, stride: 2, dilation: 2 };
+        assert_eq!(window.count(4), None);
+        assert_eq!(window.count(5), Some(1));
+        assert_eq!(window.count(8), Some(2));
+        assert_eq!(Window { size: 1, stride: 0, dilation: 1 }.count(5), None);
+    }
+
+    #[test]
+    fn a_reshape_of_a_transpose_needs_a_copy_but_a_split_of_an_axis_does_not() {
+        let layout = Layout::contiguous([4, 6]).transpose(0, 1).unwrap();
+        assert_eq!(layout.reshape(&Shape::from([24])), None);
+        let split = layout.reshape(&Shape::from([2, 3, 1, 4])).unwrap();
+        assert_eq!(split.strides()[..2], [3, 1]);
+        assert_eq!(split.strides()[3], 6);
+    }
+}

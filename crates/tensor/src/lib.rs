@@ -1,0 +1,36 @@
+//! Numbers in memory: shapes, strides, tensors, and the kernels that compute on them.
+//!
+//! A [`Tensor`] is a shared buffer and a [`Layout`]: shape, strides and offset. Views copy
+//! nothing; writing copies when the buffer is shared. The element type is known at run time
+//! ([`DType`]); kernels are generic below one dispatch, and nothing above them has a type
+//! parameter.
+//!
+//! ```
+//! use lossgraph_tensor::Tensor;
+//!
+//! let x = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+//! let columns = x.transpose(0, 1)?;
+//! assert!(columns.shares_storage_with(&x));
+//! assert_eq!(columns.to_string(), "[[1, 4],\n [2, 5],\n [3, 6]]");
+//! # Ok::<(), lossgraph_tensor::Error>(())
+//! ```
+
+mod combine;
+mod dtype;
+mod error;
+mod float;
+pub mod kernels;
+mod layout;
+mod print;
+mod random;
+mod shape;
+mod tensor;
+mod views;
+
+pub use combine::Comparison;
+pub use dtype::{DType, Elem};
+pub use error::{Error, Result};
+pub use float::Float;
+pub use layout::{Layout, Slice, Window};
+pub use shape::{AxisSet, Dims, Shape};
+pub use tensor::Tensor;

@@ -1,0 +1,182 @@
+//! Printing, as NumPy does: nested brackets, aligned columns, long axes elided.
+
+use std::fmt::{self, Write};
+
+use crate::Tensor;
+
+/// Tensors with more elements are elided.
+const ALL_UP_TO: usize = 1000;
+/// How many elements of a long axis are shown at each end.
+const EDGE: usize = 3;
+/// Significant digits of a float.
+const DIGITS: usize = 4;
+
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elide = self.len() > ALL_UP_TO;
+        let texts = Texts::of(self, elide);
+        let mut out = String::new();
+        write_axis(&mut out, self, &texts, &mut Vec::new(), elide)?;
+        f.write_str(&out)
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} {} {}", self.shape(), self.dtype())
+    }
+}
+
+/// How elements are written: all in one style and width.
+struct Texts {
+    style: Style,
+    width: usize,
+}
+
+enum Style {
+    Integer,
+    /// With so many decimals.
+    Fixed(usize),
+    Scientific,
+}
+
+impl Texts {
+    fn of(tensor: &Tensor, elide: bool) -> Texts {
+        let mut seen = Vec::new();
+        visit(tensor, &mut Vec::new(), elide, &mut |x| seen.push(x));
+        let finite = || seen.iter().copied().filter(|x| x.is_finite());
+        let style = if !tensor.dtype().is_float() || finite().all(|x| x == x.trunc() && x.abs() < 1e8) {
+            Style::Integer
+        } else {
+            let sizes = || finite().map(f64::abs).filter(|&x| x > 0.0);
+            let largest = sizes().fold(0.0, f64::max);
+            let smallest = sizes().fold(f64::INFINITY, f64::min);
+            if largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1e3 && largest >= 1e5 {
+                Style::Scientific
+            } else {
+                // No more decimals than some element needs.
+                let needed = finite().map(|x| {
+                    let text = format!("{x:.DIGITS$}");
+                    text.trim_end_matches('0').split('.').nth(1).map_or(0, str::len)
+                });
+                Style::Fixed(needed.max().unwrap_or(0).max(1))
+            }
+        };
+        let mut texts = Texts { style, width: 0 };
+        texts.width = seen.iter().map(|&x| texts.text(x).len()).max().unwrap_or(0);
+        texts
+    }
+
+    fn text(&self, x: f64) -> String {
+        match self.style {
+            _ if x.is_nan() => "nan".into(),
+            _ if x.is_infinite() => if x > 0.0 { "inf" } else { "-inf" }.into(),
+            Style::Integer => format!("{x:.0}"),
+            Style::Fixed(decimals) => format!("{x:.decimals$}"),
+            Style::Scientific => format!("{x:.DIGITS$e}"),
+        }
+    }
+}
+
+/// The places of an axis that are shown; `None` stands for the dots.
+fn shown(extent: usize, elide: bool) -> Vec<Option<usize>> {
+    if elide && extent > 2 * EDGE {
+        let ends = (0..EDGE).map(Some).chain([None]);
+        ends.chain((extent - EDGE..extent).map(Some)).collect()
+    } else {
+        (0..extent).map(Some).collect()
+    }
+}
+
+fn visit(tensor: &Tensor, place: &mut Vec<usize>, elide: bool, see: &mut impl FnMut(f64)) {
+    if place.len() == tensor.rank() {
+        see(tensor.get(place).unwrap_or(f64::NAN));
+        return;
+    }
+    for i in shown(tensor.shape()[place.len()], elide).into_iter().flatten() {
+        place.push(i);
+        visit(tensor, place, elide, see);
+        place.pop();
+    }
+}
+
+fn write_axis(
+    out: &mut String,
+    tensor: &Tensor,
+    texts: &Texts,
+    place: &mut Vec<usize>,
+    elide: bool,
+) -> fmt::Result {
+    let depth = place.len();
+    let inner = tensor.rank() - depth;
+    if inner == 0 {
+        let x = tensor.get(place).unwrap_or(f64::NAN);
+        return write!(out, "{:>width$}", texts.text(x), width = texts.width);
+    }
+    out.push('[');
+    for (n, i) in shown(tensor.shape()[depth], elide).into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+            if inner == 1 {
+                out.push(' ');
+            } else {
+                // A blank line between matrices, a line between rows.
+                out.extend(std::iter::repeat_n('\n', inner - 1));
+                out.extend(std::iter::repeat_n(' ', depth + 1));
+            }
+        }
+        match i {
+            Some(i) => {
+                place.push(i);
+                write_axis(out, tensor, texts, place, elide)?;
+                place.pop();
+            }
+            None => out.push_str("..."),
+        }
+    }
+    out.push(']');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+
+    #[test]
+    fn columns_are_aligned() {
+        let x = Tensor::from([[1.5, -20.25], [0.0, 3.0]]);
+        assert_eq!(x.to_string(), "[[  1.50, -20.25],\n [  0.00,   3.00]]");
+    }
+
+    #[test]
+    fn whole_numbers_have_no_point() {
+        assert_eq!(Tensor::from([1.0, 20.0]).to_string(), "[ 1, 20]");
+        assert_eq!(Tensor::from(3_i64).to_string(), "3");
+    }
+
+    #[test]
+    fn long_axes_are_elided() {
+        let text = Tensor::arange(2000, DType::I64).to_string();
+        assert_eq!(text, "[   0,    1,    2, ..., 1997, 1998, 1999]");
+    }
+
+    #[test]
+    fn tiny_and_huge_numbers_are_scientific() {
+        assert_eq!(Tensor::from([1e-9, 1.0]).to_string(), "[1.0000e-9,  1.0000e0]");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named() {
+        let x = Tensor::from([f64::NAN, f64::NEG_INFINITY, 0.5]);
+        assert_eq!(x.to_string(), "[ nan, -inf,  0.5]");
+    }
+
+    #[test]
+    fn matrices_of_a_cube_stand_apart() {
+        let x = Tensor::from([[[1.0]], [[2.0]]]);
+        assert_eq!(x.to_string(), "[[[1]],\n\n [[2]]]");
+        assert_eq!(format!("{x:?}"), "[[[1]],\n\n [[2]]] [2, 1, 1] f64");
+        assert_eq!(Tensor::zeros([0, 2], DType::F32).unwrap().to_string(), "[]");
+    }
+}

@@ -1,0 +1,165 @@
+//! Random tensors. The generator is the caller's, so that a seed tells all.
+
+use rand::Rng;
+use rand_distr::{Distribution, Normal, Uniform};
+
+use crate::tensor::{checked_len, with_elem};
+use crate::{DType, Elem, Error, Result, Shape, Tensor};
+
+impl Tensor {
+    /// Uniform in `[low, high)`.
+    ///
+    /// # Errors
+    /// Bounds that are not finite, or not in order.
+    pub fn uniform(
+        shape: impl Into<Shape>,
+        low: f64,
+        high: f64,
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
+        let (name, expected) = ("high − low", "a positive, finite number");
+        let error = |_| Error::Number { operation: "uniform", name, given: high - low, expected };
+        sample(shape.into(), dtype, Uniform::new(low, high).map_err(error)?, rng)
+    }
+
+    /// Normal with a mean and a standard deviation.
+    ///
+    /// # Errors
+    /// A deviation that is negative or not finite.
+    pub fn normal(
+        shape: impl Into<Shape>,
+        mean: f64,
+        deviation: f64,
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
+        let (name, expected) = ("the standard deviation", "0 or more, and finite");
+        let error = |_| Error::Number { operation: "normal", name, given: deviation, expected };
+        let normal = Normal::new(mean, deviation).map_err(error)?;
+        if deviation < 0.0 {
+            return Err(Error::Number { operation: "normal", name, given: deviation, expected });
+        }
+        sample(shape.into(), dtype, normal, rng)
+    }
+
+    /// Kaiming's uniform initialisation of a weight `[out, in, window…]` before a relu: uniform
+    /// in ±√(6 / fan_in), so that the variance of activations stays from layer to layer.
+    ///
+    /// # Source
+    /// He et al., Delving Deep into Rectifiers, 2015.
+    pub fn kaiming_uniform(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+        let shape = shape.into();
+        let bound = (6.0 / fans("kaiming_uniform", &shape)?.0).sqrt();
+        Tensor::uniform(shape, -bound, bound, dtype, rng)
+    }
+
+    /// Kaiming's normal initialisation: standard deviation √(2 / fan_in). See
+    /// [`kaiming_uniform`](Tensor::kaiming_uniform).
+    pub fn kaiming_normal(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+        let shape = shape.into();
+        let deviation = (2.0 / fans("kaiming_normal", &shape)?.0).sqrt();
+        Tensor::normal(shape, 0.0, deviation, dtype, rng)
+    }
+
+    /// Xavier's uniform initialisation of a weight `[out, in, window…]`: uniform in
+    /// ±√(6 / (fan_in + fan_out)), which weighs activations and gradients alike.
+    ///
+    /// # Source
+    /// Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural
+    /// Networks, 2010.
+    pub fn xavier_uniform(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+        let shape = shape.into();
+        let (fan_in, fan_out) = fans("xavier_uniform", &shape)?;
+        let bound = (6.0 / (fan_in + fan_out)).sqrt();
+        Tensor::uniform(shape, -bound, bound, dtype, rng)
+    }
+
+    /// Xavier's normal initialisation: standard deviation √(2 / (fan_in + fan_out)). See
+    /// [`xavier_uniform`](Tensor::xavier_uniform).
+    pub fn xavier_normal(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+        let shape = shape.into();
+        let (fan_in, fan_out) = fans("xavier_normal", &shape)?;
+        Tensor::normal(shape, 0.0, (2.0 / (fan_in + fan_out)).sqrt(), dtype, rng)
+    }
+}
+
+/// Inputs and outputs of one unit of a weight `[out, in, window…]`.
+fn fans(operation: &'static str, shape: &Shape) -> Result<(f64, f64)> {
+    if shape.rank() < 2 || shape.len() == 0 {
+        let (right, why) = (Shape::from([1, 1]), "a weight has at least the axes [out, in]");
+        return Err(Error::Shape { operation, left: shape.clone(), right, why });
+    }
+    let window: usize = shape[2..].iter().product();
+    Ok(((shape[1] * window) as f64, (shape[0] * window) as f64))
+}
+
+fn sample(
+    shape: Shape,
+    dtype: DType,
+    distribution: impl Distribution<f64>,
+    rng: &mut impl Rng,
+) -> Result<Tensor> {
+    if !dtype.is_float() {
+        let expected = DType::F32;
+        return Err(Error::DType { operation: "random", given: dtype, expected });
+    }
+    let len = checked_len(&shape)?;
+    with_elem!(dtype, T => {
+        Tensor::new(shape, (0..len).map(|_| T::of(distribution.sample(rng))).collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn rng() -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(7)
+    }
+
+    /// Mean and standard deviation.
+    fn moments(x: &Tensor) -> (f64, f64) {
+        let x = x.to_f64s();
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        let var = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
+        (mean, var.sqrt())
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_tensor() {
+        let draw = || Tensor::normal([3, 4], 0.0, 1.0, DType::F32, &mut rng()).unwrap();
+        assert_eq!(draw(), draw());
+    }
+
+    #[test]
+    fn distributions_have_the_moments_they_promise() {
+        let near = |(mean, deviation): (f64, f64), expected: (f64, f64)| {
+            (mean - expected.0).abs() < 0.03 && (deviation - expected.1).abs() < 0.03
+        };
+        let shape = [100, 200];
+        let uniform = Tensor::uniform(shape, -1.0, 3.0, DType::F64, &mut rng()).unwrap();
+        assert!(near(moments(&uniform), (1.0, 4.0 / 12.0_f64.sqrt())));
+        let normal = Tensor::normal(shape, 2.0, 0.5, DType::F64, &mut rng()).unwrap();
+        assert!(near(moments(&normal), (2.0, 0.5)));
+        let kaiming = Tensor::kaiming_uniform(shape, DType::F64, &mut rng()).unwrap();
+        assert!(near(moments(&kaiming), (0.0, 0.1)));
+        let kaiming = Tensor::kaiming_normal(shape, DType::F64, &mut rng()).unwrap();
+        assert!(near(moments(&kaiming), (0.0, 0.1)));
+        let xavier = Tensor::xavier_uniform([50, 10, 5], DType::F64, &mut rng()).unwrap();
+        assert!(near(moments(&xavier), (0.0, (2.0 / 300.0_f64).sqrt())));
+        let xavier = Tensor::xavier_normal([50, 10, 5], DType::F64, &mut rng()).unwrap();
+        assert!(near(moments(&xavier), (0.0, (2.0 / 300.0_f64).sqrt())));
+    }
+
+    #[test]
+    fn impossible_distributions_are_refused() {
+        assert!(Tensor::uniform([2], 1.0, 1.0, DType::F32, &mut rng()).is_err());
+        assert!(Tensor::uniform([2], 0.0, f64::INFINITY, DType::F32, &mut rng()).is_err());
+        assert!(Tensor::normal([2], 0.0, -1.0, DType::F32, &mut rng()).is_err());
+        assert!(Tensor::normal([2], 0.0, 1.0, DType::I64, &mut rng()).is_err());
+        assert!(Tensor::kaiming_normal([2], DType::F32, &mut rng()).is_err());
+    }
+}

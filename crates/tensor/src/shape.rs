@@ -1,0 +1,203 @@
+//! Shapes and sets of axes.
+
+use std::fmt;
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
+/// Lengths of axes; up to four without an allocation.
+pub type Dims = SmallVec<[usize; 4]>;
+
+/// The lengths of a tensor's axes; `[]` is a scalar.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Shape(Dims);
+
+impl Shape {
+    /// The number of elements: the product of the lengths.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "a shape with no axes has one element")]
+    pub fn len(&self) -> usize {
+        self.0.iter().fold(1, |len, &dim| len.saturating_mul(dim))
+    }
+
+    /// The number of axes.
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The place of an axis that may be counted from the end (−1 is the last).
+    #[inline]
+    pub fn axis(&self, axis: isize) -> Option<usize> {
+        let rank = self.rank() as isize;
+        (-rank..rank).contains(&axis).then(|| axis.rem_euclid(rank) as usize)
+    }
+
+    /// The common shape by NumPy's rule: aligned at the last axis, lengths agree or are 1.
+    pub fn broadcast(&self, other: &Shape) -> Option<Shape> {
+        let rank = self.rank().max(other.rank());
+        let dim = |shape: &Shape, axis: usize| match (axis + shape.rank()).checked_sub(rank) {
+            Some(axis) => shape[axis],
+            None => 1,
+        };
+        (0..rank)
+            .map(|axis| match (dim(self, axis), dim(other, axis)) {
+                (a, b) if a == b => Some(a),
+                (1, b) => Some(b),
+                (a, 1) => Some(a),
+                _ => None,
+            })
+            .collect::<Option<Dims>>()
+            .map(Shape)
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+
+    #[inline]
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl From<()> for Shape {
+    fn from((): ()) -> Shape {
+        Shape::default()
+    }
+}
+
+impl From<usize> for Shape {
+    fn from(len: usize) -> Shape {
+        Shape([len].into_iter().collect())
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(dims: [usize; N]) -> Shape {
+        Shape(SmallVec::from_slice(&dims))
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(dims: &[usize]) -> Shape {
+        Shape(SmallVec::from_slice(dims))
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(dims: Vec<usize>) -> Shape {
+        Shape(SmallVec::from_vec(dims))
+    }
+}
+
+impl From<&Shape> for Shape {
+    fn from(shape: &Shape) -> Shape {
+        shape.clone()
+    }
+}
+
+impl From<Dims> for Shape {
+    fn from(dims: Dims) -> Shape {
+        Shape(dims)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Padded as a whole, so that tables align.
+        f.pad(&format!("{:?}", &self.0[..]))
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A set of axes, below 64.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct AxisSet(u64);
+
+impl AxisSet {
+    /// All axes of a tensor with `rank` axes.
+    pub fn all(rank: usize) -> AxisSet {
+        (0..rank).collect()
+    }
+
+    /// Adds an axis.
+    pub fn insert(&mut self, axis: usize) {
+        self.0 |= 1 << axis;
+    }
+
+    /// Whether an axis is in the set.
+    #[inline]
+    pub fn contains(self, axis: usize) -> bool {
+        self.0 >> axis & 1 == 1
+    }
+
+    /// The axes, ascending.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = usize> + Clone {
+        (0..64).filter(move |&axis| self.contains(axis))
+    }
+
+    /// How many axes.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<usize> for AxisSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(axes: I) -> AxisSet {
+        let mut set = AxisSet::default();
+        axes.into_iter().for_each(|axis| set.insert(axis));
+        set
+    }
+}
+
+impl fmt::Display for AxisSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Debug for AxisSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_broadcast_by_numpys_rule() {
+        let broadcast = |a: &[usize], b: &[usize]| Shape::from(a).broadcast(&Shape::from(b));
+        assert_eq!(broadcast(&[2, 3, 4], &[3, 1]), Some(Shape::from([2, 3, 4])));
+        assert_eq!(broadcast(&[], &[2]), Some(Shape::from([2])));
+        assert_eq!(broadcast(&[1], &[0]), Some(Shape::from([0])));
+        assert_eq!(broadcast(&[2, 3], &[2]), None);
+    }
+
+    #[test]
+    fn axes_count_from_the_end_when_negative() {
+        let shape = Shape::from([2, 3, 4]);
+        assert_eq!(shape.axis(-1), Some(2));
+        assert_eq!(shape.axis(-3), Some(0));
+        assert_eq!(shape.axis(3), None);
+        assert_eq!(Shape::from(()).axis(0), None);
+    }
+
+    #[test]
+    fn a_set_of_axes_prints_as_a_list() {
+        assert_eq!(AxisSet::from_iter([2, 0]).to_string(), "[0, 2]");
+        assert_eq!(AxisSet::all(3).len(), 3);
+    }
+}

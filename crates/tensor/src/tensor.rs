@@ -1,0 +1,411 @@
+//! The tensor: a shared buffer and a layout.
+
+use std::sync::Arc;
+
+use crate::{DType, Elem, Error, Layout, Result, Shape, kernels};
+
+/// Numbers in a shape. A clone shares the buffer; writing to a shared buffer copies it first.
+#[derive(Clone)]
+pub struct Tensor {
+    pub(crate) storage: Storage,
+    pub(crate) layout: Layout,
+}
+
+/// A shared buffer of one of the element types.
+#[derive(Clone)]
+pub enum Storage {
+    /// `f32`.
+    F32(Arc<Vec<f32>>),
+    /// `f64`.
+    F64(Arc<Vec<f64>>),
+    /// `i64`.
+    I64(Arc<Vec<i64>>),
+}
+
+/// Runs a block with `$T` as the element type that `$dtype` says.
+macro_rules! with_elem {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_elem;
+
+/// The number of elements of a shape, if memory has addresses for them.
+pub(crate) fn checked_len(shape: &Shape) -> Result<usize> {
+    let bytes = shape.iter().try_fold(8_usize, |bytes, &dim| bytes.checked_mul(dim));
+    match bytes {
+        Some(bytes) if bytes <= isize::MAX as usize => Ok(shape.len()),
+        // A zero makes it empty, however large the other lengths are.
+        _ if shape.contains(&0) => Ok(0),
+        _ => Err(Error::TooLarge { shape: shape.clone() }),
+    }
+}
+
+impl Tensor {
+    /// A tensor of `data`, row by row; the vector is taken over, not copied.
+    ///
+    /// # Errors
+    /// The data does not fill the shape.
+    pub fn new<T: Elem>(shape: impl Into<Shape>, data: Vec<T>) -> Result<Tensor> {
+        let shape = shape.into();
+        if checked_len(&shape)? != data.len() {
+            return Err(Error::Length { operation: "Tensor::new", given: data.len(), shape });
+        }
+        Ok(Tensor { storage: T::store(data), layout: Layout::contiguous(shape) })
+    }
+
+    /// A tensor of one number.
+    pub fn full(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
+        let shape = shape.into();
+        let len = checked_len(&shape)?;
+        with_elem!(dtype, T => Tensor::new(shape, vec![T::of(value); len]))
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(shape: impl Into<Shape>, dtype: DType) -> Result<Tensor> {
+        Tensor::full(shape, 0.0, dtype)
+    }
+
+    /// A tensor of ones.
+    pub fn ones(shape: impl Into<Shape>, dtype: DType) -> Result<Tensor> {
+        Tensor::full(shape, 1.0, dtype)
+    }
+
+    /// A tensor of one number that is stored once.
+    pub fn filled_view(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
+        let storage = with_elem!(dtype, T => <T as crate::dtype::sealed::Stored>::store(vec![T::of(value)]));
+        Ok(Tensor { storage, layout: Layout::repeated(shape.into()) })
+    }
+
+    /// `[0, 1, …, n − 1]`.
+    pub fn arange(n: usize, dtype: DType) -> Tensor {
+        with_elem!(dtype, T => Tensor::from((0..n).map(|i| T::of(i as f64)).collect::<Vec<T>>()))
+    }
+
+    /// The identity matrix, `[n, n]`.
+    pub fn eye(n: usize, dtype: DType) -> Tensor {
+        let entry = |i: usize| if i / n == i % n { 1.0 } else { 0.0 };
+        with_elem!(dtype, T => Tensor {
+            storage: <T as crate::dtype::sealed::Stored>::store((0..n * n).map(|i| T::of(entry(i))).collect()),
+            layout: Layout::contiguous([n, n]),
+        })
+    }
+
+    /// The lengths of the axes.
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        self.layout.shape()
+    }
+
+    /// The strides, in elements.
+    #[inline]
+    pub fn strides(&self) -> &[isize] {
+        self.layout.strides()
+    }
+
+    /// Shape, strides and offset.
+    #[inline]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The number of axes.
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.shape().rank()
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.layout.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element type.
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        match self.storage {
+            Storage::F32(_) => DType::F32,
+            Storage::F64(_) => DType::F64,
+            Storage::I64(_) => DType::I64,
+        }
+    }
+
+    /// Whether nobody else shares the buffer.
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        let (strong, weak) = match &self.storage {
+            Storage::F32(data) => (Arc::strong_count(data), Arc::weak_count(data)),
+            Storage::F64(data) => (Arc::strong_count(data), Arc::weak_count(data)),
+            Storage::I64(data) => (Arc::strong_count(data), Arc::weak_count(data)),
+        };
+        strong == 1 && weak == 0
+    }
+
+    /// Whether both look at the same buffer.
+    pub fn shares_storage_with(&self, other: &Tensor) -> bool {
+        match (&self.storage, &other.storage) {
+            (Storage::F32(a), Storage::F32(b)) => Arc::ptr_eq(a, b),
+            (Storage::F64(a), Storage::F64(b)) => Arc::ptr_eq(a, b),
+            (Storage::I64(a), Storage::I64(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// The elements as a slice; `None` if they do not lie side by side in order, or for the
+    /// wrong type.
+    #[inline]
+    pub fn as_slice<T: Elem>(&self) -> Option<&[T]> {
+        let buffer = self.buffer_slice::<T>()?;
+        let start = self.layout.offset();
+        if self.layout.is_contiguous() { buffer.get(start..start + self.len()) } else { None }
+    }
+
+    /// The whole buffer, of which the layout tells the part that is seen; `None` for the wrong
+    /// type.
+    #[inline]
+    pub fn buffer_slice<T: Elem>(&self) -> Option<&[T]> {
+        T::stored(&self.storage).map(|data| &data[..])
+    }
+
+    /// The elements to write to: copies them first if they are shared or not side by side.
+    /// `None` for the wrong type.
+    #[inline]
+    pub fn as_mut_slice<T: Elem>(&mut self) -> Option<&mut [T]> {
+        if T::DTYPE != self.dtype() {
+            return None;
+        }
+        if !self.layout.is_contiguous() || !self.is_unique() {
+            *self = self.copied();
+        }
+        let (start, len) = (self.layout.offset(), self.layout.len());
+        let data = T::stored_mut(&mut self.storage)?;
+        Arc::get_mut(data)?.get_mut(start..start + len)
+    }
+
+    /// A contiguous tensor with a buffer of its own.
+    fn copied(&self) -> Tensor {
+        with_elem!(self.dtype(), T => {
+            let data: Vec<T> = kernels::copied(self);
+            Tensor {
+                storage: <T as crate::dtype::sealed::Stored>::store(data),
+                layout: Layout::contiguous(self.shape().clone()),
+            }
+        })
+    }
+
+    /// This tensor if its elements lie side by side in order, else a copy in which they do.
+    pub fn contiguous(&self) -> Tensor {
+        if self.layout.is_contiguous() { self.clone() } else { self.copied() }
+    }
+
+    /// The elements, row by row.
+    ///
+    /// # Errors
+    /// The elements are of another type.
+    pub fn to_vec<T: Elem>(&self) -> Result<Vec<T>> {
+        if T::DTYPE != self.dtype() {
+            let (given, expected) = (self.dtype(), T::DTYPE);
+            return Err(Error::DType { operation: "to_vec", given, expected });
+        }
+        Ok(kernels::copied(self))
+    }
+
+    /// The elements as `f64`, row by row, whatever their type.
+    pub fn to_f64s(&self) -> Vec<f64> {
+        with_elem!(self.dtype(), T => {
+            kernels::copied::<T>(self).into_iter().map(|x| x.to_f64()).collect()
+        })
+    }
+
+    /// The only element.
+    ///
+    /// # Errors
+    /// There are more, or none.
+    pub fn item(&self) -> Result<f64> {
+        if self.len() != 1 {
+            return Err(Error::Item { shape: self.shape().clone() });
+        }
+        Ok(self.at(self.layout.offset()))
+    }
+
+    /// The element at a place, one number an axis.
+    ///
+    /// # Errors
+    /// A number that is not on its axis, or too many or few.
+    pub fn get(&self, place: &[usize]) -> Result<f64> {
+        if place.len() != self.rank() {
+            let (axis, shape) = (place.len() as isize, self.shape().clone());
+            return Err(Error::Axis { operation: "get", axis, shape });
+        }
+        let mut at = self.layout.offset() as isize;
+        for (axis, (&i, &stride)) in place.iter().zip(self.strides()).enumerate() {
+            let extent = self.shape()[axis];
+            if i >= extent {
+                let (index, position) = (i as i64, vec![axis]);
+                return Err(Error::Index { operation: "get", index, extent, position });
+            }
+            at += i as isize * stride;
+        }
+        Ok(self.at(at as usize))
+    }
+
+    fn at(&self, index: usize) -> f64 {
+        match &self.storage {
+            Storage::F32(data) => data[index].to_f64(),
+            Storage::F64(data) => data[index],
+            Storage::I64(data) => data[index].to_f64(),
+        }
+    }
+
+    /// The elements as another type; floats become integers by truncation.
+    pub fn to_dtype(&self, dtype: DType) -> Tensor {
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        with_elem!(self.dtype(), From => with_elem!(dtype, To => {
+            let data = kernels::copied::<From>(self).into_iter().map(|x| To::of(x.to_f64())).collect();
+            Tensor {
+                storage: <To as crate::dtype::sealed::Stored>::store(data),
+                layout: Layout::contiguous(self.shape().clone()),
+            }
+        }))
+    }
+
+    /// The same buffer with another layout.
+    ///
+    /// # Errors
+    /// The layout reaches outside of the buffer.
+    pub fn with_layout(&self, layout: Layout) -> Result<Tensor> {
+        let len = match &self.storage {
+            Storage::F32(data) => data.len(),
+            Storage::F64(data) => data.len(),
+            Storage::I64(data) => data.len(),
+        };
+        if !layout.fits(len) {
+            return Err(Error::Outside { shape: layout.shape().clone(), len });
+        }
+        Ok(Tensor { storage: self.storage.clone(), layout })
+    }
+
+    /// A view whose layout is known to stay inside.
+    pub(crate) fn viewed(&self, layout: Layout) -> Tensor {
+        Tensor { storage: self.storage.clone(), layout }
+    }
+}
+
+impl<T: Elem> From<T> for Tensor {
+    fn from(value: T) -> Tensor {
+        Tensor { storage: T::store(vec![value]), layout: Layout::contiguous(()) }
+    }
+}
+
+impl From<&Tensor> for Tensor {
+    fn from(tensor: &Tensor) -> Tensor {
+        tensor.clone()
+    }
+}
+
+impl<T: Elem> From<Vec<T>> for Tensor {
+    fn from(data: Vec<T>) -> Tensor {
+        let layout = Layout::contiguous(data.len());
+        Tensor { storage: T::store(data), layout }
+    }
+}
+
+impl<T: Elem> From<&[T]> for Tensor {
+    fn from(data: &[T]) -> Tensor {
+        Tensor::from(data.to_vec())
+    }
+}
+
+impl<T: Elem, const N: usize> From<[T; N]> for Tensor {
+    fn from(data: [T; N]) -> Tensor {
+        Tensor::from(data.to_vec())
+    }
+}
+
+impl<T: Elem, const M: usize, const N: usize> From<[[T; N]; M]> for Tensor {
+    fn from(data: [[T; N]; M]) -> Tensor {
+        let layout = Layout::contiguous([M, N]);
+        Tensor { storage: T::store(data.as_flattened().to_vec()), layout }
+    }
+}
+
+impl<T: Elem, const L: usize, const M: usize, const N: usize> From<[[[T; N]; M]; L]> for Tensor {
+    fn from(data: [[[T; N]; M]; L]) -> Tensor {
+        let layout = Layout::contiguous([L, M, N]);
+        Tensor { storage: T::store(data.as_flattened().as_flattened().to_vec()), layout }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_to_a_shared_tensor_leaves_the_other_as_it_was() {
+        let a = Tensor::from([1.0, 2.0]);
+        let mut b = a.clone();
+        b.as_mut_slice::<f64>().unwrap()[0] = 5.0;
+        assert_eq!((a.to_f64s(), b.to_f64s()), (vec![1.0, 2.0], vec![5.0, 2.0]));
+        assert!(!a.shares_storage_with(&b));
+    }
+
+    #[test]
+    fn writing_to_a_tensor_of_its_own_copies_nothing() {
+        let mut a = Tensor::from([1.0_f32, 2.0]);
+        let before = a.as_slice::<f32>().unwrap().as_ptr();
+        assert_eq!(a.as_mut_slice::<f32>().unwrap().as_ptr(), before.cast_mut());
+        assert!(a.as_mut_slice::<f64>().is_none());
+    }
+
+    #[test]
+    fn a_tensor_needs_as_many_elements_as_its_shape() {
+        let error = Tensor::new([2, 3], vec![1.0; 5]).err().unwrap().to_string();
+        assert_eq!(error, "Tensor::new: 5 elements given, [2, 3] has 6");
+    }
+
+    #[test]
+    fn a_shape_beyond_memory_is_refused() {
+        assert!(matches!(
+            Tensor::zeros([usize::MAX, 2], DType::F32),
+            Err(Error::TooLarge { .. })
+        ));
+        assert_eq!(Tensor::zeros([usize::MAX, 2, 0], DType::F32).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn places_outside_are_refused() {
+        let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+        assert_eq!(x.get(&[1, 0]), Ok(3.0));
+        assert!(x.get(&[0, 2]).is_err());
+        assert!(x.get(&[0]).is_err());
+        assert!(x.item().is_err());
+    }
+
+    #[test]
+    fn a_filled_view_stores_one_element() {
+        let x = Tensor::filled_view([2, 3], 7.0, DType::F32).unwrap();
+        assert_eq!(x.buffer_slice::<f32>().unwrap().len(), 1);
+        assert_eq!(x.to_f64s(), [7.0; 6]);
+    }
+}

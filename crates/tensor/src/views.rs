@@ -1,0 +1,181 @@
+//! Views of a tensor: the same buffer, another layout.
+
+use crate::{Error, Result, Shape, Slice, Tensor, Window};
+
+impl Tensor {
+    /// The axes in another order: axis `i` of the result is axis `axes[i]`.
+    pub fn permute(&self, axes: &[isize]) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.permute(axes)?))
+    }
+
+    /// Two axes exchanged.
+    pub fn transpose(&self, a: isize, b: isize) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.transpose(a, b)?))
+    }
+
+    /// The last two axes exchanged: the transposed matrix.
+    pub fn t(&self) -> Result<Tensor> {
+        self.transpose(-2, -1)
+    }
+
+    /// A slice of each of the leading axes; steps may be negative.
+    pub fn slice(&self, slices: &[Slice]) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.slice(slices)?))
+    }
+
+    /// `len` places of an axis, from `start` on.
+    pub fn narrow(&self, axis: isize, start: usize, len: usize) -> Result<Tensor> {
+        self.slice_axis("narrow", axis, |_| Slice { start, len, step: 1 })
+    }
+
+    /// One place of an axis, which is dropped.
+    pub fn select(&self, axis: isize, place: usize) -> Result<Tensor> {
+        self.slice_axis("select", axis, |_| Slice { start: place, len: 1, step: 1 })?.squeeze(axis)
+    }
+
+    /// An axis from its end to its start.
+    pub fn flip(&self, axis: isize) -> Result<Tensor> {
+        self.slice_axis("flip", axis, |len| Slice { start: len.saturating_sub(1), len, step: -1 })
+    }
+
+    fn slice_axis(
+        &self,
+        operation: &'static str,
+        axis: isize,
+        slice: impl Fn(usize) -> Slice,
+    ) -> Result<Tensor> {
+        let shape = self.shape();
+        let error = || Error::Axis { operation, axis, shape: shape.clone() };
+        let at = shape.axis(axis).ok_or_else(error)?;
+        let mut slices: Vec<Slice> = shape.iter().map(|&extent| Slice::all(extent)).collect();
+        slices[at] = slice(shape[at]);
+        self.slice(&slices)
+    }
+
+    /// Repeats axes of length 1, and adds axes in front, to reach `shape`.
+    pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.expand(&shape.into())?))
+    }
+
+    /// The same elements in the same order, in another shape: a view where the strides allow it,
+    /// else a copy.
+    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
+        if shape.len() != self.len() {
+            return Err(Error::Length { operation: "reshape", given: self.len(), shape });
+        }
+        match self.layout.reshape(&shape) {
+            Some(layout) => Ok(self.viewed(layout)),
+            None => self.contiguous().reshape(shape),
+        }
+    }
+
+    /// All elements along one axis.
+    pub fn flatten(&self) -> Tensor {
+        match self.layout.reshape(&Shape::from(self.len())) {
+            Some(layout) => self.viewed(layout),
+            None => self.contiguous().flatten(),
+        }
+    }
+
+    /// Drops an axis of length 1.
+    pub fn squeeze(&self, axis: isize) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.squeeze(axis)?))
+    }
+
+    /// Adds an axis of length 1, which becomes axis `axis` of the result.
+    pub fn unsqueeze(&self, axis: isize) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.unsqueeze(axis)?))
+    }
+
+    /// The diagonal of two axes, which are dropped for one new axis at the end.
+    pub fn diagonal(&self, a: isize, b: isize) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.diagonal(a, b)?))
+    }
+
+    /// Sliding windows along an axis: its length becomes the number of windows, and the elements
+    /// of each window come last, along a new axis.
+    pub fn windows(&self, axis: isize, window: Window) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.windows(axis, window)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+
+    /// Element `[i, j, k]` is `100 i + 10 j + k`.
+    fn cube() -> Tensor {
+        let digits = (0..24).map(|n| f64::from(100 * (n / 12) + 10 * (n / 4 % 3) + n % 4));
+        Tensor::new([2, 3, 4], digits.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_permutation_moves_each_element() {
+        let y = cube().permute(&[2, 0, 1]).unwrap();
+        assert_eq!(y.shape()[..], [4, 2, 3]);
+        assert_eq!(y.get(&[3, 1, 2]), Ok(123.0));
+        assert!(cube().permute(&[0, 0, 1]).is_err());
+        assert!(cube().permute(&[0, 1]).is_err());
+    }
+
+    #[test]
+    fn a_slice_can_step_backwards() {
+        let y = cube().slice(&[Slice::all(2), Slice { start: 2, len: 2, step: -2 }]).unwrap();
+        assert_eq!(y.to_f64s()[..8], [20.0, 21.0, 22.0, 23.0, 0.0, 1.0, 2.0, 3.0]);
+        assert!(cube().slice(&[Slice { start: 0, len: 2, step: -1 }]).is_err());
+        assert!(cube().narrow(1, 2, 2).is_err());
+    }
+
+    #[test]
+    fn flip_and_select_work_on_every_axis() {
+        for axis in 0..3 {
+            let last = cube().shape()[axis] - 1;
+            let flipped = cube().flip(axis as isize).unwrap();
+            let first = flipped.select(axis as isize, 0).unwrap();
+            assert_eq!(first, cube().select(axis as isize, last).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_expanded_axis_repeats() {
+        let x = Tensor::from([1.0, 2.0]).unsqueeze(1).unwrap();
+        let y = x.expand([3, 2, 2]).unwrap();
+        assert_eq!(y.to_f64s()[..4], [1.0, 1.0, 2.0, 2.0]);
+        assert!(x.expand([3, 3]).is_err());
+    }
+
+    #[test]
+    fn a_reshape_keeps_the_order_of_the_elements() {
+        let y = cube().permute(&[1, 0, 2]).unwrap();
+        assert_eq!(y.reshape([6, 4]).unwrap().to_f64s(), y.to_f64s());
+        assert!(y.reshape([5, 5]).is_err());
+        assert!(cube().reshape([6, 4]).unwrap().shares_storage_with(&cube()) == false);
+        let x = cube();
+        assert!(x.reshape([6, 4]).unwrap().shares_storage_with(&x));
+    }
+
+    #[test]
+    fn the_diagonal_of_two_axes_comes_last() {
+        let y = cube().diagonal(0, 2).unwrap();
+        assert_eq!(y.shape()[..], [3, 2]);
+        assert_eq!(y.to_f64s(), [0.0, 101.0, 10.0, 111.0, 20.0, 121.0]);
+        assert!(cube().diagonal(1, 1).is_err());
+    }
+
+    #[test]
+    fn windows_overlap() {
+        let x = Tensor::arange(6, DType::F64);
+        let y = x.windows(0, Window { size: 2, stride: 2, dilation: 3 }).unwrap();
+        assert_eq!(y.shape()[..], [2, 2]);
+        assert_eq!(y.to_f64s(), [0.0, 3.0, 2.0, 5.0]);
+        assert!(x.windows(0, Window { size: 7, stride: 1, dilation: 1 }).is_err());
+    }
+
+    #[test]
+    fn axes_that_do_not_exist_are_named() {
+        let error = cube().select(3, 0).err().unwrap().to_string();
+        assert_eq!(error, "select: there is no axis 3 in shape [2, 3, 4], which has 3 axes");
+    }
+}
