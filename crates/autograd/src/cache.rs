@@ -9,7 +9,6 @@ use lossgraph_tensor::Tensor;
 use crate::fault::{Fault, Result};
 use crate::grad::leaf_gradients;
 use crate::graph::{Id, Mix, Node};
-use crate::op::{Leaf, Op};
 use crate::parameter::Gradients;
 use crate::plan::{Plan, Request};
 use crate::run::Workspace;
@@ -111,7 +110,7 @@ impl Tape {
             Some(entry) => entry,
             None => {
                 let nodes = recording.nodes[..count].to_vec();
-                let planned = Rc::new(self.plan_for(&ask, count));
+                let planned = Rc::new(self.plan_for(&ask, count)?);
                 Entry { key, nodes, ask, planned, workspace: Workspace::default() }
             }
         };
@@ -138,13 +137,16 @@ impl Tape {
     }
 
     /// Makes the plan for what is asked of the first `count` nodes.
-    fn plan_for(&self, ask: &Ask, count: usize) -> Planned {
+    fn plan_for(&self, ask: &Ask, count: usize) -> Result<Planned> {
         // Adjoints are recorded on a copy: the tape keeps what the user wrote.
         let tape = self.copy_of_first(count);
         let mut roots = ask.roots.clone();
         let mut leaves = Vec::new();
         if ask.kind == Kind::Gradients {
             let gradients = leaf_gradients(&tape, Var::new(&tape, roots[0]));
+            for (_, gradient) in &gradients {
+                tape.own(*gradient)?;
+            }
             roots.extend(gradients.iter().map(|(_, gradient)| gradient.id()));
             leaves.extend(gradients.iter().map(|(leaf, _)| *leaf));
         }
@@ -156,7 +158,7 @@ impl Tape {
         let origins: Vec<Id> = (0..recording.nodes.len()).map(origin).collect();
         let known = &ask.known;
         let request = Request { nodes: &recording.nodes, origins: &origins, roots: &roots, known };
-        Planned { plan: Plan::new(&request), leaves }
+        Ok(Planned { plan: Plan::new(&request), leaves })
     }
 }
 
@@ -181,21 +183,10 @@ impl<'t> Var<'t> {
         }
         let (planned, mut values) = tape.ask(Kind::Gradients, vec![self.id()])?;
         if planned.leaves.is_empty() {
-            let leaf = |node: &Node| matches!(node.op, Op::Leaf(Leaf::Variable | Leaf::Parameter));
-            let any = tape.recording().nodes[..=self.number()].iter().any(leaf);
-            let cut = (0..=self.id()).map(|id| Var::new(tape, id)).find(|var| {
-                tape.recording().nodes[var.number()].op == Op::Detach
-            });
-            match cut {
-                Some(cut) if any => refuse(
-                    "no gradient reaches a variable or parameter: detach cuts it",
-                    &format!("remove {}", cut.describe()),
-                )?,
-                _ => refuse(
-                    "it depends on no variable and no parameter",
-                    "record what is trained with tape.variable(…) or tape.parameter(…)",
-                )?,
-            }
+            refuse(
+                "it depends on no variable, and on no parameter that detach does not cut off",
+                "record what is trained with tape.variable(…) or tape.parameter(…)",
+            )?;
         }
         let gradients = values.split_off(1);
         let value = values.remove(0);

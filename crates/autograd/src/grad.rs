@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::graph::Id;
-use crate::op::Op;
+use crate::op::{Leaf, Op};
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -58,19 +58,22 @@ impl Tape {
         let adjoints = self.adjoints(y, cotangent, xs);
         xs.iter()
             .zip(adjoints)
-            .map(|(&x, adjoint)| match adjoint {
-                Some(adjoint) => adjoint,
-                None => match self.cut_between(x, y) {
-                    Some(cut) => self.fault(
-                        Fault::new("grad", "every path to y is cut by detach")
-                            .operand("x", x)
-                            .operand("cut", cut)
-                            .cure("remove the detach, or do not ask for this gradient"),
-                    ),
-                    None => self.fill(x.shape(), 0.0),
-                },
-            })
+            .map(|(&x, adjoint)| adjoint.unwrap_or_else(|| self.no_adjoint(x, y)))
             .collect()
+    }
+
+    /// The gradient where none came back: zeros, or a fault that names the cut.
+    #[track_caller]
+    fn no_adjoint<'t>(&'t self, x: Var<'t>, y: Var<'t>) -> Var<'t> {
+        match self.cut_between(x, y) {
+            Some(cut) => self.fault(
+                Fault::new("grad", "every path to y is cut by detach")
+                    .operand("x", x)
+                    .operand("cut", cut)
+                    .cure("remove the detach, or record x with tape.constant(…)"),
+            ),
+            None => self.fill(x.shape(), 0.0),
+        }
     }
 
     /// The adjoint pass: from `y` back to the `xs`, along the nodes that lie between.
@@ -79,7 +82,7 @@ impl Tape {
         let first = xs.iter().map(|x| x.id()).min().unwrap_or(0);
         let between = self.between(y, xs, first);
         let outer = {
-            let mut recording = self.recording_mut();
+            let recording = self.recording();
             (recording.scope, recording.serves)
         };
         // Adjoints of the nodes first..=y.
@@ -166,23 +169,26 @@ impl Tape {
     }
 }
 
-/// The gradient of a loss with respect to every parameter and variable that reaches it uncut.
+/// The gradient of a loss with respect to every variable, and to every parameter that reaches it
+/// uncut. A variable that the loss does not depend on gets zeros; one that is cut, a fault.
 pub(crate) fn leaf_gradients<'t>(tape: &'t Tape, loss: Var<'t>) -> Vec<(Id, Var<'t>)> {
-    use crate::op::Leaf;
-    let leaves: Vec<Var<'t>> = tape
-        .recording()
-        .nodes
-        .iter()
-        .enumerate()
-        .take(loss.id() as usize + 1)
-        .filter(|(_, node)| matches!(node.op, Op::Leaf(Leaf::Variable | Leaf::Parameter)))
-        .map(|(id, _)| Var::new(tape, id as Id))
-        .collect();
-    let one = tape.fill(loss.shape(), 1.0);
-    let adjoints = tape.adjoints(loss, one, &leaves);
-    leaves
-        .iter()
+    let ids = |kind: Leaf| {
+        let recording = tape.recording();
+        let nodes = recording.nodes.iter().enumerate().take(loss.number() + 1);
+        let of_kind = nodes.filter(|(_, node)| node.op == Op::Leaf(kind));
+        of_kind.map(|(id, _)| Var::new(tape, id as Id)).collect::<Vec<_>>()
+    };
+    let (variables, parameters) = (ids(Leaf::Variable), ids(Leaf::Parameter));
+    let all: Vec<Var<'t>> = variables.iter().chain(&parameters).copied().collect();
+    let adjoints = tape.adjoints(loss, tape.fill(loss.shape(), 1.0), &all);
+    all.iter()
         .zip(adjoints)
-        .filter_map(|(leaf, adjoint)| Some((leaf.id(), adjoint?)))
+        .enumerate()
+        .filter_map(|(i, (&leaf, adjoint))| match adjoint {
+            Some(adjoint) => Some((leaf.id(), adjoint)),
+            // Frozen on purpose, as in a target network: an optimizer passes it over.
+            None if i >= variables.len() => None,
+            None => Some((leaf.id(), tape.no_adjoint(leaf, loss))),
+        })
         .collect()
 }

@@ -28,6 +28,7 @@ mod fault;
 mod grad;
 mod graph;
 mod operand;
+mod numeric;
 mod op;
 pub mod ops;
 mod parameter;
@@ -39,6 +40,7 @@ mod var;
 
 pub use axes::{Axes, IntoAxes, keep};
 pub use fault::{Error, Fault, Result};
+pub use numeric::numeric_gradient;
 pub use operand::Operand;
 pub use ops::{
     Binary, Conv, Kink, Pool, Row, Unary, binary::BinaryRule, combine::concat, combine::stack,

@@ -278,6 +278,12 @@ impl Tape {
         self.recording.borrow_mut()
     }
 
+    /// A copy, on which more can be recorded without changing this tape. Node numbers are equal;
+    /// see [`Tape::var`].
+    pub fn copy(&self) -> Tape {
+        self.copy_of_first(self.len())
+    }
+
     /// A tape with a copy of the first `count` nodes, on which the planner can go on recording.
     pub(crate) fn copy_of_first(&self, count: usize) -> Tape {
         let from = self.recording();

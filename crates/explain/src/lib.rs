@@ -1,1 +1,5 @@
-//! Views of what a tape holds: listings and pictures.
+//! Views of what a tape holds: one graph, many ways to look at it.
+
+mod listing;
+
+pub use listing::{Listing, listing};

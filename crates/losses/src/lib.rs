@@ -1,1 +1,42 @@
-//! Every loss, composed of primitive ops, so that gradients come for free.
+//! Every loss a composition of primitive ops: gradients of any order come for free.
+//!
+//! A loss is a struct of options with a `forward` that gives [`Terms`], and a function of the same
+//! name in snake case for the options that people leave alone. `Terms` holds one number for each
+//! element or example; the caller reduces them, so that the 1/N is a node that can be seen.
+//!
+//! ```
+//! use lossgraph_autograd::Tape;
+//! use lossgraph_losses::cross_entropy;
+//!
+//! let tape = Tape::f64();
+//! let logits = tape.variable([[0.0, 0.0], [0.0, 0.0]]);
+//! let loss = cross_entropy(logits, tape.labels(&[0, 1])).mean();
+//! let gradients = loss.backward()?;
+//! assert_eq!(gradients.loss(), 2.0_f64.ln());
+//! assert_eq!(gradients.of(logits).unwrap().to_f64s(), [-0.25, 0.25, 0.25, -0.25]);
+//! # Ok::<(), lossgraph_autograd::Error>(())
+//! ```
+//!
+//! One table, [`ALL`], lists every loss with its formula, options, samples, and the formula once
+//! more as a plain function on numbers; tests, docs and the `lossgraph` program come from it.
+
+mod catalogue;
+mod check;
+mod classification;
+mod distance;
+mod divergence;
+mod embedding;
+mod regression;
+mod samples;
+mod terms;
+
+pub use catalogue::{ALL, Args, Loss, Numbers, find};
+pub use classification::{
+    Bce, BceWithLogits, CrossEntropy, Nll, bce, bce_with_logits, cross_entropy, nll,
+};
+pub use distance::Distance;
+pub use divergence::{KlDiv, kl_div};
+pub use embedding::{CosineEmbedding, TripletMargin, cosine_embedding, triplet_margin};
+pub use regression::{Huber, L1, Mse, SmoothL1, huber, l1, mse, smooth_l1};
+pub use samples::{Domain, Plain, Sample};
+pub use terms::{Reduction, Terms, UnknownReduction};

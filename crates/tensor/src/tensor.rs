@@ -175,8 +175,13 @@ impl Tensor {
     #[inline]
     pub fn as_slice<T: Elem>(&self) -> Option<&[T]> {
         let buffer = self.buffer_slice::<T>()?;
-        let start = self.layout.offset();
-        if self.layout.is_contiguous() { buffer.get(start..start + self.len()) } else { None }
+        let (start, len) = (self.layout.offset(), self.layout.len());
+        match self.layout.is_contiguous() {
+            // A view of nothing may stand behind the end of its buffer.
+            true if len == 0 => Some(&[]),
+            true => buffer.get(start..start + len),
+            false => None,
+        }
     }
 
     /// The whole buffer, of which the layout tells the part that is seen; `None` for the wrong
@@ -197,8 +202,8 @@ impl Tensor {
             *self = self.copied();
         }
         let (start, len) = (self.layout.offset(), self.layout.len());
-        let data = T::stored_mut(&mut self.storage)?;
-        Arc::get_mut(data)?.get_mut(start..start + len)
+        let data = Arc::get_mut(T::stored_mut(&mut self.storage)?)?;
+        if len == 0 { Some(&mut []) } else { data.get_mut(start..start + len) }
     }
 
     /// A contiguous tensor with a buffer of its own.

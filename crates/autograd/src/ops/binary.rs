@@ -120,16 +120,25 @@ binary! {
 }
 
 binary! {
-    /// The angle of the point with ordinate `self` and abscissa `other`, in radians.
+    /// The angle of the point with ordinate `self` and abscissa `other`, in radians. Its slopes at
+    /// the origin, where every angle fits, are 0.
     fn atan2 = ATAN2 {
         formula: "arctan a/b, in the quadrant of (b, a)",
         value: |a, b| a.atan2(b),
         vjp: Some([
-            |g, a, b, _| g * b / (a.square() + b.square()),
-            |g, a, b, _| -g * a / (a.square() + b.square()),
+            |g, a, b, _| g * at_distance(b, a, b),
+            |g, a, b, _| -g * at_distance(a, a, b),
         ]),
         domain: [0.4, 3.0],
+        kink: "a = b = 0", [0.0, 0.0], [0.0, 0.0], "every angle fits",
     }
+}
+
+/// `x / (a² + b²)`, and 0 where `a = b = 0`.
+fn at_distance<'t>(x: Var<'t>, a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    let square = a.square() + b.square();
+    let origin = square.eq(0.0);
+    origin.select(0.0, x / origin.select(1.0, square))
 }
 
 binary! {

@@ -1,0 +1,90 @@
+//! What a loss demands of its operands. A demand that is not met poisons an operand with a fault,
+//! so that formulas stay free of it.
+
+use lossgraph_autograd::{Fault, Var};
+
+/// `var`, or a fault of `loss` if a demand on a hyper-parameter does not hold.
+#[track_caller]
+pub(crate) fn demand<'t>(
+    loss: &str,
+    holds: bool,
+    demand: impl FnOnce() -> String,
+    var: Var<'t>,
+) -> Var<'t> {
+    if holds || var.is_faulty() { var } else { var.tape().fault(Fault::new(loss, demand())) }
+}
+
+/// Whether unequal shapes may broadcast.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unequal {
+    Refuse,
+    Broadcast,
+}
+
+/// Prediction and target in one shape. Shapes that differ are refused unless broadcasting was
+/// asked for: `[n]` against `[n, 1]` would silently become `[n, n]`, the classic wrong loss.
+#[track_caller]
+pub(crate) fn pair<'t>(
+    loss: &str,
+    prediction: Var<'t>,
+    target: Var<'t>,
+    unequal: Unequal,
+) -> (Var<'t>, Var<'t>) {
+    let (left, right) = (prediction.shape(), target.shape());
+    if left == right || prediction.is_faulty() || target.is_faulty() {
+        return (prediction, target.to_float());
+    }
+    if let (Unequal::Broadcast, Some(shape)) = (unequal, left.broadcast(&right)) {
+        return (prediction.expand(shape.clone()), target.to_float().expand(shape));
+    }
+    let why = if left.rank() == right.rank() { "the shapes differ" } else { "they differ in rank" };
+    let fault =
+        Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
+    let fault = match left.len() == right.len() {
+        true => fault.cure(format!("target.reshape({left})")),
+        false if unequal == Unequal::Refuse && left.broadcast(&right).is_some() => {
+            fault.cure("set the option `broadcast` if one of them is meant to repeat")
+        }
+        false => fault,
+    };
+    let fault = prediction.tape().fault(fault);
+    (fault, fault)
+}
+
+/// `var` if it has exactly the shape of `like`, else a fault.
+#[track_caller]
+pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
+    if var.shape() == like.shape() || var.is_faulty() || like.is_faulty() {
+        return var;
+    }
+    let why = format!("{name} has the shape of the prediction");
+    var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
+}
+
+/// `var` if it broadcasts to the shape of `like`, else a fault.
+#[track_caller]
+pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
+    let fits = var.shape().broadcast(&like.shape()).as_ref() == Some(&like.shape());
+    if fits || var.is_faulty() || like.is_faulty() {
+        return var;
+    }
+    let why = format!("{name} does not broadcast to the prediction");
+    var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
+}
+
+/// `var` if all its numbers lie between 0 and 1, else a fault. Only data can be looked at while
+/// recording; of what is computed, a logarithm gives NaN.
+#[track_caller]
+pub(crate) fn probability<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
+    let odd = var.data().and_then(|data| {
+        data.to_f64s().into_iter().find(|x| !(0.0..=1.0).contains(x) && !x.is_nan())
+    });
+    match odd {
+        None => var,
+        Some(x) => var.tape().fault(
+            Fault::new(loss, format!("{name} holds {x}, expected probabilities between 0 and 1"))
+                .operand(name, var)
+                .cure("for logits there is bce_with_logits"),
+        ),
+    }
+}

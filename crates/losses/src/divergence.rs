@@ -1,0 +1,75 @@
+//! Losses between distributions.
+
+use lossgraph_autograd::Var;
+
+use crate::check::{Unequal, pair};
+use crate::terms::Terms;
+
+/// The terms of the Kullback-Leibler divergence of `target` from a prediction, in nats.
+///
+/// ```text
+/// Lᵢ = tᵢ (ln tᵢ − pᵢ)               p: log-probabilities, t: probabilities
+/// Lᵢ = e^(tᵢ) (tᵢ − pᵢ)              with log_target
+/// ∂Lᵢ/∂pᵢ = −tᵢ
+/// ```
+///
+/// The prediction is a logarithm, as PyTorch has it. The divergence of one example is the sum of
+/// its terms, so the number to minimise is [`Terms::batch_mean`]; the plain mean divides by the
+/// classes as well, and is not the divergence. A target of 0 gives 0, whatever the prediction.
+///
+/// | | |
+/// |---|---|
+/// | shapes | prediction and target alike, `[batch, …]`; terms have that shape |
+/// | unit | nats |
+/// | range | the divergence is 0 and above; a term may be negative |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::kl_div;
+/// let tape = Tape::f64();
+/// let p = tape.variable([[0.5_f64.ln(), 0.5_f64.ln()]]);
+/// let gradients = kl_div(p, tape.constant([[1.0, 0.0]])).batch_mean().backward()?;
+/// assert_eq!(gradients.loss(), 2.0_f64.ln());
+/// assert_eq!(gradients.of(p).unwrap().to_f64s(), [-1.0, 0.0]);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Unequal shapes, unless [`broadcast`](KlDiv::broadcast).
+///
+/// # Source
+/// Kullback and Leibler, On Information and Sufficiency, 1951. PyTorch's `KLDivLoss`.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "KLDivLoss")]
+pub struct KlDiv {
+    /// The target holds log-probabilities too.
+    pub log_target: bool,
+    /// Lets prediction and target broadcast to a common shape.
+    pub broadcast: bool,
+}
+
+/// [`KlDiv`] of a target of probabilities.
+#[track_caller]
+pub fn kl_div<'t>(prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
+    KlDiv::default().forward(prediction, target)
+}
+
+impl KlDiv {
+    /// The terms.
+    #[track_caller]
+    pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
+        let batch = if prediction.rank() == 0 { 1 } else { prediction.extent(0) };
+        let unequal = if self.broadcast { Unequal::Broadcast } else { Unequal::Refuse };
+        let (p, t) = pair("kl_div", prediction, target, unequal);
+        p.tape().scope("kl_div", || {
+            let each = if self.log_target {
+                let never = t.eq(f64::NEG_INFINITY);
+                never.select(0.0, t.exp() * (t - p))
+            } else {
+                let never = t.eq(0.0);
+                never.select(0.0, t * (never.select(1.0, t).ln() - p))
+            };
+            Terms::new(each).of_batch(batch)
+        })
+    }
+}

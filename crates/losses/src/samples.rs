@@ -1,0 +1,79 @@
+//! Sample inputs of losses, for checks and pictures.
+
+use lossgraph_tensor::{DType, Shape, Tensor};
+
+/// An input of a loss, as the catalogue's samples have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// The name of the input.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: &'static [usize],
+    /// What it holds.
+    pub domain: Domain,
+    /// Whether it is an option: given where a setting names it.
+    pub optional: bool,
+}
+
+/// What the numbers of an input are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Domain {
+    /// Any float, drawn from an interval.
+    Between(f64, f64),
+    /// Log-probabilities along the last axis.
+    LogProbabilities,
+    /// Probabilities along the last axis.
+    Probabilities,
+    /// Class numbers below a bound.
+    Labels(usize),
+    /// −1 or 1.
+    Signs,
+}
+
+/// An input as plain numbers, row by row.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    /// The name of the input.
+    pub name: &'static str,
+    /// The numbers; labels too.
+    pub numbers: Vec<f64>,
+}
+
+impl Sample {
+    /// Numbers for this input: a pure function of the seed.
+    pub fn draw(&self, seed: u64) -> Tensor {
+        let len = Shape::from(self.shape).len();
+        let name: u64 = self.name.bytes().map(u64::from).sum();
+        // SplitMix64, so that samples need no generator of their own.
+        let unit = |i: usize| {
+            let mut x = (seed * 0x1000 + name * 0x100_0000 + i as u64 + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((x ^ x >> 31) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let drawn = |scale: f64, shift: f64| (0..len).map(|i| unit(i) * scale + shift).collect();
+        let classes = self.shape.last().copied().unwrap_or(1);
+        let softmax = || -> Vec<f64> {
+            let z: Vec<f64> = drawn(4.0, -2.0);
+            z.chunks(classes.max(1))
+                .flat_map(|row| {
+                    let sum: f64 = row.iter().map(|z| z.exp()).sum();
+                    row.iter().map(move |z| z.exp() / sum)
+                })
+                .collect()
+        };
+        let numbers = match self.domain {
+            Domain::Between(low, high) => drawn(high - low, low),
+            Domain::Probabilities => softmax(),
+            Domain::LogProbabilities => softmax().into_iter().map(f64::ln).collect(),
+            Domain::Labels(classes) => drawn(classes as f64, 0.0).into_iter().map(f64::floor).collect(),
+            Domain::Signs => drawn(2.0, -1.0).into_iter().map(f64::signum).collect(),
+        };
+        let tensor = Tensor::new(self.shape, numbers).unwrap_or_else(|_| Tensor::from(0.0));
+        match self.domain {
+            Domain::Labels(_) => tensor.to_dtype(DType::I64),
+            _ => tensor,
+        }
+    }
+}
