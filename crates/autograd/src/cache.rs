@@ -195,10 +195,16 @@ impl<'t> Var<'t> {
         if recording.leaf(self.id()).is_none() {
             recording.values.insert(self.id(), value);
         }
-        let leaves: Vec<(Id, Tensor)> =
-            planned.leaves.iter().copied().zip(gradients.iter().map(Tensor::contiguous)).collect();
-        let parameters = recording.parameters.iter().map(|(id, p)| (p.clone(), *id)).collect();
-        Ok(Gradients { loss, leaves, parameters })
+        let mut parameters = Vec::new();
+        let mut variables = Vec::new();
+        for (&leaf, gradient) in planned.leaves.iter().zip(&gradients) {
+            let parameter = recording.parameters.iter().find(|(id, _)| *id == leaf);
+            match parameter {
+                Some((_, parameter)) => parameters.push((parameter.clone(), gradient.contiguous())),
+                None => variables.push((leaf, gradient.contiguous())),
+            }
+        }
+        Ok(Gradients::new(loss, parameters).with_variables(variables))
     }
 }
 

@@ -77,13 +77,22 @@ impl fmt::Debug for Parameter {
 /// to each parameter and variable that it depends on.
 #[derive(Clone, Debug)]
 pub struct Gradients {
-    pub(crate) loss: f64,
+    loss: f64,
+    parameters: Vec<(Parameter, Tensor)>,
     /// By the node number of the leaf.
-    pub(crate) leaves: Vec<(Id, Tensor)>,
-    pub(crate) parameters: Vec<(Parameter, Id)>,
+    variables: Vec<(Id, Tensor)>,
 }
 
 impl Gradients {
+    /// Gradients that come from elsewhere than a tape.
+    pub fn new(loss: f64, parameters: Vec<(Parameter, Tensor)>) -> Gradients {
+        Gradients { loss, parameters, variables: Vec::new() }
+    }
+
+    pub(crate) fn with_variables(self, variables: Vec<(Id, Tensor)>) -> Gradients {
+        Gradients { variables, ..self }
+    }
+
     /// The value of the loss.
     pub fn loss(&self) -> f64 {
         self.loss
@@ -91,21 +100,23 @@ impl Gradients {
 
     /// The gradient with respect to a parameter; `None` if the loss does not depend on it.
     pub fn get(&self, parameter: &Parameter) -> Option<&Tensor> {
-        let (_, id) = self.parameters.iter().find(|(p, _)| p.id() == parameter.id())?;
-        self.of_leaf(*id)
+        let found = self.parameters.iter().find(|(p, _)| p.id() == parameter.id());
+        found.map(|(_, gradient)| gradient)
     }
 
-    /// The gradient with respect to a variable; `None` if the loss does not depend on it.
+    /// The gradient with respect to a variable; `None` if it is not one of this loss.
     pub fn of(&self, variable: Var<'_>) -> Option<&Tensor> {
-        self.of_leaf(variable.id())
+        let found = self.variables.iter().find(|(id, _)| *id == variable.id());
+        found.map(|(_, gradient)| gradient)
     }
 
     /// The parameters that have a gradient, in the order in which the tape met them.
-    pub fn parameters(&self) -> impl Iterator<Item = (&Parameter, &Tensor)> {
-        self.parameters.iter().filter_map(|(p, id)| Some((p, self.of_leaf(*id)?)))
+    pub fn parameters(&self) -> &[(Parameter, Tensor)] {
+        &self.parameters
     }
 
-    fn of_leaf(&self, leaf: Id) -> Option<&Tensor> {
-        self.leaves.iter().find(|(id, _)| *id == leaf).map(|(_, gradient)| gradient)
+    /// The same, to change the gradients, as clipping does.
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        self.parameters.iter_mut().map(|(_, gradient)| gradient)
     }
 }

@@ -1,1 +1,42 @@
 //! Layers, initialisers, optimizers, metrics and checkpoints.
+//!
+//! ```
+//! use lossgraph_autograd::Tape;
+//! use lossgraph_nn::{Layer, Mlp, Rule, Sgd};
+//! use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+//!
+//! let model = Mlp::new(&[2, 8, 1], &mut ChaCha8Rng::seed_from_u64(0))?;
+//! let mut optimizer = Sgd { lr: 0.1, ..Sgd::default() }.over(&model)?;
+//! let mut losses = Vec::new();
+//! for _ in 0..50 {
+//!     let tape = Tape::new();
+//!     let x = tape.constant([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]]);
+//!     let y = tape.constant([[0.0], [1.0], [1.0]]);
+//!     let loss = (model.train(x) - y).square().mean(..);
+//!     let gradients = loss.backward()?;
+//!     optimizer.step(&gradients)?;
+//!     losses.push(gradients.loss());
+//! }
+//! assert!(losses[49] < 0.1 * losses[0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod checkpoint;
+mod clip;
+mod error;
+mod initialiser;
+mod layer;
+mod metrics;
+mod normalization;
+pub mod optimizer;
+
+pub use checkpoint::{Checkpoint, load, save};
+pub use clip::{clip_grad_norm, clip_grad_value};
+pub use error::{Error, Result};
+pub use initialiser::Init;
+pub use layer::{
+    Activation, AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Mlp, Mode, Sequential,
+};
+pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
+pub use normalization::{BatchNorm, LayerNorm};
+pub use optimizer::{Adam, AdamW, Optimizer, Rule, Sgd};

@@ -1,0 +1,310 @@
+//! Checkpoints: the tensors of a model and a few words about it, in a safetensors file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use lossgraph_autograd::Parameter;
+use lossgraph_tensor::{DType, Tensor};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::{Error, Result};
+use crate::layer::Layer;
+
+/// Named tensors and words, as a file holds them.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoint {
+    /// The tensors, by name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Words about them, such as the sizes of layers.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Writes the parameters and buffers of a model to a file, with some words about it.
+///
+/// # Errors
+/// See [`Checkpoint::write`].
+pub fn save(
+    model: &(impl Layer + ?Sized),
+    metadata: &[(&str, &str)],
+    path: impl AsRef<Path>,
+) -> Result<()> {
+    let tensors = all(model).into_iter().map(|(name, parameter)| (name, parameter.value()));
+    let words = metadata.iter().map(|&(key, word)| (key.to_owned(), word.to_owned()));
+    Checkpoint { tensors: tensors.collect(), metadata: words.collect() }.write(path)
+}
+
+/// Reads the parameters and buffers of a model from a file, and gives the words in it.
+///
+/// # Errors
+/// See [`Checkpoint::read`]; also tensors that are missing, left over, or of another shape than
+/// the model's: the error names them all, and the model is as before.
+pub fn load(
+    model: &(impl Layer + ?Sized),
+    path: impl AsRef<Path>,
+) -> Result<BTreeMap<String, String>> {
+    let path = path.as_ref();
+    let mut checkpoint = Checkpoint::read(path)?;
+    let mut fitting = Vec::new();
+    let mut misfits = Vec::new();
+    for (name, parameter) in all(model) {
+        match checkpoint.tensors.remove(&name) {
+            None => misfits.push(format!("`{name}` is missing")),
+            Some(tensor) if *tensor.shape() != parameter.shape() => misfits.push(format!(
+                "`{name}` is {}, in the model {}",
+                tensor.shape(),
+                parameter.shape()
+            )),
+            Some(tensor) => fitting.push((parameter, tensor)),
+        }
+    }
+    misfits.extend(checkpoint.tensors.keys().map(|name| format!("`{name}` is not in the model")));
+    if !misfits.is_empty() {
+        let why = format!("it is of another model: {}", misfits.join("; "));
+        return Err(Error::File { path: path.to_owned(), why });
+    }
+    for (parameter, tensor) in fitting {
+        parameter.set(tensor.to_dtype(parameter.value().dtype()))?;
+    }
+    Ok(checkpoint.metadata)
+}
+
+fn all(model: &(impl Layer + ?Sized)) -> Vec<(String, Parameter)> {
+    model.parameters().into_iter().chain(model.buffers()).collect()
+}
+
+impl Checkpoint {
+    /// Writes a file, or leaves the one that is there: the bytes go to another file beside it,
+    /// which takes its name once it is whole and on the disk. The same content gives the same
+    /// bytes.
+    ///
+    /// # Errors
+    /// A folder that does not exist or cannot be written to.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let bytes: Vec<(&String, (Dtype, Vec<usize>, Vec<u8>))> =
+            self.tensors.iter().map(|(name, tensor)| (name, encode(tensor))).collect();
+        let fail = |why: String| Error::File { path: path.to_owned(), why };
+        let views: std::result::Result<Vec<(&String, TensorView<'_>)>, _> = bytes
+            .iter()
+            .map(|(name, (dtype, shape, data))| Ok((*name, TensorView::new(*dtype, shape.clone(), data)?)))
+            .collect();
+        let views = views.map_err(|error: safetensors::SafeTensorError| fail(error.to_string()))?;
+        // The format has a map of words without an order: one word in it holds all, in order, so
+        // that equal checkpoints are equal files.
+        let words = (!self.metadata.is_empty())
+            .then(|| HashMap::from([(WORDS.to_owned(), join(&self.metadata))]));
+        let file = safetensors::serialize(views, words).map_err(|error| fail(error.to_string()))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let name = path.file_name().ok_or_else(|| fail("this is no file name".into()))?;
+        let mut beside = name.to_owned();
+        beside.push(format!(".{}.part", std::process::id()));
+        let beside = folder.join(beside);
+        let written = write_whole(&beside, &file).and_then(|()| fs::rename(&beside, path));
+        if let Err(error) = written {
+            // The half-written file helps nobody; that it may be gone already is no matter.
+            let _ = fs::remove_file(&beside);
+            let why = match error.kind() {
+                ErrorKind::NotFound => format!("the folder {} does not exist", folder.display()),
+                _ => format!("it cannot be written: {error}"),
+            };
+            return Err(fail(why));
+        }
+        // Where a folder can be synced, the new name is on the disk as well.
+        if let Ok(folder) = File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// No file; a file that is no safetensors file, or a damaged one; an element type that we do
+    /// not have.
+    pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
+        let path = path.as_ref();
+        let fail = |why: String| Error::File { path: path.to_owned(), why };
+        let file = fs::read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => fail("there is no such file".into()),
+            _ => fail(format!("it cannot be read: {error}")),
+        })?;
+        let damaged = |error| fail(format!("it is no checkpoint, or a damaged one ({error})"));
+        let (_, header) = SafeTensors::read_metadata(&file).map_err(damaged)?;
+        let parsed = SafeTensors::deserialize(&file).map_err(damaged)?;
+        let mut checkpoint = Checkpoint::default();
+        for (name, view) in parsed.iter() {
+            let tensor = decode(&view).map_err(|why| fail(format!("tensor `{name}`: {why}")))?;
+            checkpoint.tensors.insert(name.to_owned(), tensor);
+        }
+        for (key, word) in header.metadata().iter().flatten() {
+            match key.as_str() {
+                WORDS => checkpoint.metadata.extend(split(word)),
+                _ => _ = checkpoint.metadata.insert(key.clone(), word.clone()),
+            }
+        }
+        Ok(checkpoint)
+    }
+}
+
+/// The key under which all words stand.
+const WORDS: &str = "lossgraph";
+
+/// `key=word` lines; line ends and backslashes in words are escaped.
+fn join(words: &BTreeMap<String, String>) -> String {
+    let escape = |text: &str| text.replace('\\', "\\\\").replace('\n', "\\n");
+    let lines: Vec<String> =
+        words.iter().map(|(key, word)| format!("{}={}", escape(key), escape(word))).collect();
+    lines.join("\n")
+}
+
+fn split(text: &str) -> impl Iterator<Item = (String, String)> {
+    let unescape = |text: &str| {
+        let mut out = String::new();
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => out.push(if chars.next() == Some('n') { '\n' } else { '\\' }),
+                c => out.push(c),
+            }
+        }
+        out
+    };
+    text.lines().filter_map(move |line| {
+        let (key, word) = line.split_once('=')?;
+        Some((unescape(key), unescape(word)))
+    })
+}
+
+fn write_whole(path: &PathBuf, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn encode(tensor: &Tensor) -> (Dtype, Vec<usize>, Vec<u8>) {
+    let shape = tensor.shape().to_vec();
+    let bytes = |dtype: DType| -> Vec<u8> {
+        match dtype {
+            DType::F32 => little::<f32, 4>(tensor, f32::to_le_bytes),
+            DType::F64 => little::<f64, 8>(tensor, f64::to_le_bytes),
+            DType::I64 => little::<i64, 8>(tensor, i64::to_le_bytes),
+        }
+    };
+    let dtype = match tensor.dtype() {
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
+        DType::I64 => Dtype::I64,
+    };
+    (dtype, shape, bytes(tensor.dtype()))
+}
+
+fn little<T: lossgraph_tensor::Elem, const N: usize>(tensor: &Tensor, bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+    tensor.to_vec::<T>().unwrap_or_default().into_iter().flat_map(bytes).collect()
+}
+
+fn decode(view: &TensorView<'_>) -> std::result::Result<Tensor, String> {
+    fn all<T: lossgraph_tensor::Elem, const N: usize>(
+        view: &TensorView<'_>,
+        number: fn([u8; N]) -> T,
+    ) -> std::result::Result<Tensor, String> {
+        let chunks = view.data().chunks_exact(N);
+        let numbers = chunks.map(|chunk| {
+            let mut bytes = [0; N];
+            bytes.copy_from_slice(chunk);
+            number(bytes)
+        });
+        Tensor::new(view.shape(), numbers.collect()).map_err(|error| error.to_string())
+    }
+    match view.dtype() {
+        Dtype::F32 => all(view, f32::from_le_bytes),
+        Dtype::F64 => all(view, f64::from_le_bytes),
+        Dtype::I64 => all(view, i64::from_le_bytes),
+        other => Err(format!("elements of type {other:?} are not known here")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::Mlp;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    /// A folder of one test, gone with it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("lossgraph-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn model(sizes: &[usize], seed: u64) -> Mlp {
+        Mlp::new(sizes, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
+    }
+
+    #[test]
+    fn a_model_comes_back_as_it_was_saved() {
+        let folder = Folder::new("round");
+        let (path, other) = (folder.0.join("a.safetensors"), folder.0.join("b.safetensors"));
+        let saved = model(&[3, 4, 2], 1);
+        save(&saved, &[("sizes", "3,4,2"), ("note", "a=b\nc\\")], &path).unwrap();
+        save(&saved, &[("note", "a=b\nc\\"), ("sizes", "3,4,2")], &other).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
+        let loaded = model(&[3, 4, 2], 2);
+        let words = load(&loaded, &path).unwrap();
+        assert_eq!((words["sizes"].as_str(), words["note"].as_str()), ("3,4,2", "a=b\nc\\"));
+        for ((_, a), (_, b)) in saved.parameters().iter().zip(loaded.parameters()) {
+            assert_eq!(a.value(), b.value());
+        }
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn damaged_and_foreign_files_are_told_and_change_nothing() {
+        let folder = Folder::new("damaged");
+        let path = folder.0.join("a.safetensors");
+        let saved = model(&[3, 4, 2], 1);
+        save(&saved, &[], &path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let target = model(&[3, 4, 2], 2);
+        let before = target.parameters()[0].1.value();
+        for bytes in [&whole[..whole.len() / 2], &b"not a checkpoint"[..], &[]] {
+            fs::write(&path, bytes).unwrap();
+            let error = load(&target, &path).unwrap_err().to_string();
+            assert!(error.contains("no checkpoint, or a damaged one"), "{error}");
+        }
+        assert_eq!(target.parameters()[0].1.value(), before);
+        let error = load(&target, folder.0.join("none")).unwrap_err().to_string();
+        assert!(error.contains("there is no such file"), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_model_is_named_tensor_by_tensor() {
+        let folder = Folder::new("other");
+        let path = folder.0.join("a.safetensors");
+        save(&model(&[3, 4, 2], 1), &[], &path).unwrap();
+        let error = load(&model(&[3, 5, 2, 2], 1), &path).unwrap_err().to_string();
+        for part in ["`0.weight` is [4, 3], in the model [5, 3]", "`4.weight` is missing"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_named() {
+        let error = save(&model(&[1, 1], 1), &[], "no/such/folder/a.safetensors").unwrap_err();
+        assert!(error.to_string().contains("the folder no/such/folder does not exist"), "{error}");
+    }
+}

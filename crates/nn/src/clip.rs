@@ -1,0 +1,67 @@
+//! Limits on gradients.
+
+use lossgraph_autograd::Gradients;
+use lossgraph_tensor::{Result as TensorResult, Tensor};
+
+use crate::error::{Error, Result};
+
+/// Scales all gradients together so that their norm is at most `max_norm`, and gives the norm
+/// before: they are multiplied by `min(1, max_norm / (norm + 10⁻⁶))`.
+///
+/// `p` is the order of the norm; ∞ takes the largest element.
+///
+/// # Errors
+/// A norm that is not finite: the gradients are as before. A `max_norm` or `p` out of range.
+///
+/// # Source
+/// Pascanu, Mikolov and Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013.
+pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Result<f64> {
+    let subject = "clip_grad_norm";
+    if max_norm.is_nan() || max_norm < 0.0 {
+        let (name, expected) = ("max_norm", "0 or more");
+        return Err(Error::Option { subject, name, given: max_norm, expected });
+    }
+    if p.is_nan() || p <= 0.0 {
+        return Err(Error::Option { subject, name: "p", given: p, expected: "more than 0" });
+    }
+    let elements = || gradients.parameters().iter().flat_map(|(_, gradient)| gradient.to_f64s());
+    let norm = if p == f64::INFINITY {
+        elements().fold(0.0_f64, |max, x| if x.is_nan() { x } else { max.max(x.abs()) })
+    } else {
+        elements().map(|x| x.abs().powf(p)).sum::<f64>().powf(1.0 / p)
+    };
+    if let (false, Some((parameter, _))) = (norm.is_finite(), gradients.parameters().first()) {
+        let bad = |gradient: &Tensor| gradient.to_f64s().iter().any(|x| !x.is_finite());
+        let odd = gradients.parameters().iter().find(|(_, gradient)| bad(gradient));
+        let parameter = odd.map_or(parameter, |(parameter, _)| parameter).name().to_owned();
+        return Err(Error::NotFinite { parameter });
+    }
+    let scale = max_norm / (norm + 1e-6);
+    if scale < 1.0 {
+        for gradient in gradients.parameters_mut() {
+            change(gradient, |x| x * scale)?;
+        }
+    }
+    Ok(norm)
+}
+
+/// Holds every element of every gradient within ±`limit`.
+///
+/// # Errors
+/// A limit that is negative or NaN.
+pub fn clip_grad_value(gradients: &mut Gradients, limit: f64) -> Result<()> {
+    if limit.is_nan() || limit < 0.0 {
+        let (subject, name, expected) = ("clip_grad_value", "limit", "0 or more");
+        return Err(Error::Option { subject, name, given: limit, expected });
+    }
+    for gradient in gradients.parameters_mut() {
+        change(gradient, |x| x.clamp(-limit, limit))?;
+    }
+    Ok(())
+}
+
+fn change(tensor: &mut Tensor, f: impl Fn(f64) -> f64) -> TensorResult<()> {
+    let changed = tensor.to_f64s().into_iter().map(f).collect::<Vec<f64>>();
+    *tensor = Tensor::new(tensor.shape().clone(), changed)?.to_dtype(tensor.dtype());
+    Ok(())
+}

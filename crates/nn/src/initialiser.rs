@@ -1,0 +1,53 @@
+//! How the parameters of a layer begin.
+
+use lossgraph_tensor::{DType, Tensor};
+use rand::Rng;
+
+/// The distribution that a weight `[out, in, window…]` is drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub enum Init {
+    /// Uniform in ±1/√fan_in: PyTorch's default for linear and convolutional layers.
+    #[default]
+    FanIn,
+    /// Zeros.
+    Zeros,
+    /// One number everywhere.
+    Constant(f64),
+    /// Uniform between two numbers.
+    Uniform(f64, f64),
+    /// Normal with a mean and a standard deviation.
+    Normal(f64, f64),
+    /// Uniform in ±√(6/fan_in). He et al., 2015.
+    KaimingUniform,
+    /// Normal with standard deviation √(2/fan_in). He et al., 2015.
+    KaimingNormal,
+    /// Uniform in ±√(6/(fan_in + fan_out)). Glorot and Bengio, 2010.
+    XavierUniform,
+    /// Normal with standard deviation √(2/(fan_in + fan_out)). Glorot and Bengio, 2010.
+    XavierNormal,
+}
+
+impl Init {
+    /// Draws a tensor in `f32`.
+    ///
+    /// # Errors
+    /// Impossible bounds; or, for the last four, a shape without the axes `[out, in]`.
+    pub fn draw(self, shape: &[usize], rng: &mut impl Rng) -> lossgraph_tensor::Result<Tensor> {
+        const DTYPE: DType = DType::F32;
+        match self {
+            Init::FanIn => {
+                let fan_in: usize = shape.iter().skip(1).product();
+                let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
+                Tensor::uniform(shape, -bound, bound, DTYPE, rng)
+            }
+            Init::Zeros => Tensor::zeros(shape, DTYPE),
+            Init::Constant(value) => Tensor::full(shape, value, DTYPE),
+            Init::Uniform(low, high) => Tensor::uniform(shape, low, high, DTYPE, rng),
+            Init::Normal(mean, deviation) => Tensor::normal(shape, mean, deviation, DTYPE, rng),
+            Init::KaimingUniform => Tensor::kaiming_uniform(shape, DTYPE, rng),
+            Init::KaimingNormal => Tensor::kaiming_normal(shape, DTYPE, rng),
+            Init::XavierUniform => Tensor::xavier_uniform(shape, DTYPE, rng),
+            Init::XavierNormal => Tensor::xavier_normal(shape, DTYPE, rng),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Adam, and Adam with decoupled weight decay.
+
+use lossgraph_tensor::Float;
+
+use super::{Rule, at_least_zero, below_one};
+use crate::error::Result;
+
+/// Adam: steps of the size of the learning rate, in the direction of the mean gradient over its
+/// root mean square.
+///
+/// ```text
+/// g ← g + λ p                                    weight decay λ
+/// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+/// p ← p − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+/// ```
+///
+/// # Source
+/// Kingma and Ba, Adam, 2015; AMSGrad: Reddi et al., On the Convergence of Adam and Beyond, 2018.
+/// PyTorch's `Adam`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// The learning rate.
+    pub lr: f64,
+    /// How slowly the means of the gradient and of its square forget.
+    pub betas: [f64; 2],
+    /// Keeps the divisor off 0.
+    pub eps: f64,
+    /// How strongly parameters are pulled to 0, by way of the gradient.
+    pub weight_decay: f64,
+    /// Pulls to 0 apart from the gradient, as [`AdamW`] does.
+    pub decoupled_weight_decay: bool,
+    /// Divides by the largest mean square so far.
+    pub amsgrad: bool,
+    /// Climbs instead of descending.
+    pub maximize: bool,
+}
+
+impl Default for Adam {
+    fn default() -> Adam {
+        Adam {
+            lr: 1e-3,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            decoupled_weight_decay: false,
+            amsgrad: false,
+            maximize: false,
+        }
+    }
+}
+
+impl Rule for Adam {
+    const NAME: &'static str = "adam";
+    const STATES: usize = 3;
+
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    fn check(&self) -> Result<()> {
+        at_least_zero("adam", "lr", self.lr)?;
+        below_one("adam", "beta1", self.betas[0])?;
+        below_one("adam", "beta2", self.betas[1])?;
+        at_least_zero("adam", "eps", self.eps)?;
+        at_least_zero("adam", "weight_decay", self.weight_decay)
+    }
+
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+        let [m, v, largest] = states else { return };
+        let [beta1, beta2] = self.betas.map(T::of);
+        let corrections = self.betas.map(|beta| 1.0 - beta.powi(step));
+        let size = T::of(self.lr / corrections[0]);
+        let root = T::of(1.0 / corrections[1].sqrt());
+        let eps = T::of(self.eps);
+        let decay = |on: bool, by: f64| T::of(if on { by } else { 0.0 });
+        let into_gradient = decay(!self.decoupled_weight_decay, self.weight_decay);
+        let shrink = T::ONE - decay(self.decoupled_weight_decay, self.lr * self.weight_decay);
+        let sign = if self.maximize { -T::ONE } else { T::ONE };
+        let moved = |p: T, g: T, m: &mut T, v: &mut T| {
+            let g = sign * g + into_gradient * p;
+            *m = beta1 * *m + (T::ONE - beta1) * g;
+            *v = beta2 * *v + (T::ONE - beta2) * g * g;
+        };
+        let each = p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut());
+        if self.amsgrad {
+            for ((((p, &g), m), v), largest) in each.zip(largest) {
+                moved(*p, g, m, v);
+                *largest = largest.max(*v);
+                *p = *p * shrink - size * *m / (largest.sqrt() * root + eps);
+            }
+        } else {
+            for (((p, &g), m), v) in each {
+                moved(*p, g, m, v);
+                *p = *p * shrink - size * *m / (v.sqrt() * root + eps);
+            }
+        }
+    }
+}
+
+/// [`Adam`] whose weight decay is apart from the gradient: `p ← (1 − lr · λ) p` before each step.
+///
+/// # Source
+/// Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019. PyTorch's `AdamW`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamW {
+    /// The learning rate.
+    pub lr: f64,
+    /// How slowly the means of the gradient and of its square forget.
+    pub betas: [f64; 2],
+    /// Keeps the divisor off 0.
+    pub eps: f64,
+    /// How strongly parameters are pulled to 0.
+    pub weight_decay: f64,
+    /// Divides by the largest mean square so far.
+    pub amsgrad: bool,
+    /// Climbs instead of descending.
+    pub maximize: bool,
+}
+
+impl Default for AdamW {
+    fn default() -> AdamW {
+        AdamW {
+            lr: 1e-3,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 1e-2,
+            amsgrad: false,
+            maximize: false,
+        }
+    }
+}
+
+impl AdamW {
+    fn adam(&self) -> Adam {
+        Adam {
+            lr: self.lr,
+            betas: self.betas,
+            eps: self.eps,
+            weight_decay: self.weight_decay,
+            decoupled_weight_decay: true,
+            amsgrad: self.amsgrad,
+            maximize: self.maximize,
+        }
+    }
+}
+
+impl Rule for AdamW {
+    const NAME: &'static str = "adamw";
+    const STATES: usize = Adam::STATES;
+
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    fn check(&self) -> Result<()> {
+        self.adam().check()
+    }
+
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+        self.adam().update(step, p, g, states);
+    }
+}

@@ -1,0 +1,292 @@
+//! Optimizers. One is a rule with its options, such as [`Sgd`]; [`Rule::over`] puts it to work on
+//! the parameters of a model.
+
+mod adagrad;
+mod adam;
+mod rmsprop;
+mod sgd;
+
+pub use adagrad::Adagrad;
+pub use adam::{Adam, AdamW};
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
+use lossgraph_autograd::{Gradients, Parameter};
+use lossgraph_tensor::{DType, Elem, Float, Tensor};
+
+use crate::error::{Error, Result};
+use crate::layer::Layer;
+
+/// How a parameter moves: one section each, with its options as fields.
+pub trait Rule: Clone {
+    /// The name in errors.
+    const NAME: &'static str;
+    /// How many tensors of the parameter's shape it remembers.
+    const STATES: usize;
+
+    /// The learning rate.
+    fn lr(&self) -> f64;
+
+    /// Changes the learning rate.
+    fn set_lr(&mut self, lr: f64);
+
+    /// The options with their ranges.
+    ///
+    /// # Errors
+    /// The first one out of its range.
+    fn check(&self) -> Result<()>;
+
+    /// What the states begin with.
+    fn start(&self) -> f64 {
+        0.0
+    }
+
+    /// Moves one parameter by its gradient; `step` counts from 1, for each parameter by itself.
+    /// There are [`STATES`](Rule::STATES) states, each as long as the parameter.
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]);
+
+    /// This rule at work on the parameters of a model.
+    ///
+    /// # Errors
+    /// An option out of its range.
+    fn over(self, model: &(impl Layer + ?Sized)) -> Result<Optimizer<Self>> {
+        self.over_parameters(model.parameters().into_iter().map(|(_, parameter)| parameter))
+    }
+
+    /// This rule at work on some parameters. For groups with options of their own, see
+    /// [`Optimizer::and`].
+    ///
+    /// # Errors
+    /// An option out of its range.
+    fn over_parameters(
+        self,
+        parameters: impl IntoIterator<Item = Parameter>,
+    ) -> Result<Optimizer<Self>> {
+        Optimizer { groups: Vec::new() }.and(self, parameters)
+    }
+}
+
+/// Rules at work on parameters, and what they remember of them.
+#[derive(Debug)]
+pub struct Optimizer<R> {
+    groups: Vec<Group<R>>,
+}
+
+#[derive(Debug)]
+struct Group<R> {
+    rule: R,
+    slots: Vec<Slot>,
+}
+
+/// A parameter and what its rule remembers of it.
+#[derive(Debug)]
+struct Slot {
+    parameter: Parameter,
+    step: i32,
+    states: States,
+}
+
+#[derive(Debug)]
+enum States {
+    F32(Vec<Vec<f32>>),
+    F64(Vec<Vec<f64>>),
+}
+
+impl<R: Rule> Optimizer<R> {
+    /// With one more group of parameters, which has options of its own.
+    ///
+    /// # Errors
+    /// An option out of its range.
+    pub fn and(
+        mut self,
+        rule: R,
+        parameters: impl IntoIterator<Item = Parameter>,
+    ) -> Result<Optimizer<R>> {
+        rule.check()?;
+        let slot = |parameter: Parameter| Slot {
+            states: States::new(&parameter.value(), R::STATES, rule.start()),
+            parameter,
+            step: 0,
+        };
+        let slots = parameters.into_iter().map(slot).collect();
+        self.groups.push(Group { rule, slots });
+        Ok(self)
+    }
+
+    /// The learning rate of the first group.
+    pub fn lr(&self) -> f64 {
+        self.groups.first().map_or(0.0, |group| group.rule.lr())
+    }
+
+    /// Sets the learning rate of every group, as a schedule does before each step.
+    ///
+    /// # Errors
+    /// A rate that is negative or not finite.
+    pub fn set_lr(&mut self, lr: f64) -> Result<()> {
+        at_least_zero(R::NAME, "lr", lr)?;
+        self.groups.iter_mut().for_each(|group| group.rule.set_lr(lr));
+        Ok(())
+    }
+
+    /// Moves every parameter that has a gradient. One without is passed over: neither its state,
+    /// nor its count of steps, nor its decay moves.
+    ///
+    /// # Errors
+    /// A gradient that is not finite, or not of its parameter's shape and type. Then no parameter
+    /// has moved.
+    pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
+        for slot in self.groups.iter().flat_map(|group| &group.slots) {
+            if let Some(gradient) = gradients.get(&slot.parameter) {
+                slot.accept(gradient)?;
+            }
+        }
+        for group in &mut self.groups {
+            for slot in &mut group.slots {
+                if let Some(gradient) = gradients.get(&slot.parameter) {
+                    slot.step += 1;
+                    slot.update(&group.rule, gradient);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn accept(&self, gradient: &Tensor) -> Result<()> {
+        let parameter = || self.parameter.name().to_owned();
+        let value = self.parameter.value();
+        if value.shape() != gradient.shape() || value.dtype() != gradient.dtype() {
+            let told = |tensor: &Tensor| format!("{} {}", tensor.shape(), tensor.dtype());
+            let (given, expected) = (told(gradient), told(&value));
+            return Err(Error::Gradient { parameter: parameter(), given, expected });
+        }
+        let finite = match gradient.dtype() {
+            DType::F32 => all_finite::<f32>(gradient),
+            _ => all_finite::<f64>(gradient),
+        };
+        if finite { Ok(()) } else { Err(Error::NotFinite { parameter: parameter() }) }
+    }
+
+    fn update(&mut self, rule: &impl Rule, gradient: &Tensor) {
+        let (step, states) = (self.step, &mut self.states);
+        self.parameter.update(|value| match states {
+            States::F32(states) => apply(rule, step, value, gradient, states),
+            States::F64(states) => apply(rule, step, value, gradient, states),
+        });
+    }
+}
+
+fn apply<T: Float>(
+    rule: &impl Rule,
+    step: i32,
+    value: &mut Tensor,
+    gradient: &Tensor,
+    states: &mut [Vec<T>],
+) {
+    let gradient = gradient.contiguous();
+    if let (Some(p), Some(g)) = (value.as_mut_slice::<T>(), gradient.as_slice::<T>()) {
+        rule.update(step, p, g, states);
+    }
+}
+
+impl States {
+    fn new(like: &Tensor, count: usize, start: f64) -> States {
+        match like.dtype() {
+            DType::F32 => States::F32(vec![vec![start as f32; like.len()]; count]),
+            _ => States::F64(vec![vec![start; like.len()]; count]),
+        }
+    }
+}
+
+fn all_finite<T: Elem + Float>(tensor: &Tensor) -> bool {
+    // 0 · x is 0 for finite numbers and NaN for others: a sum without branches, which vectorises.
+    let sums_to_zero = |x: &[T]| {
+        let mut lanes = [T::ZERO; 16];
+        let mut chunks = x.chunks_exact(16);
+        for chunk in &mut chunks {
+            for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                *lane = *lane + x * T::ZERO;
+            }
+        }
+        let rest = chunks.remainder().iter().all(|&x| x * T::ZERO == T::ZERO);
+        rest && lanes.iter().all(|&lane| lane == T::ZERO)
+    };
+    tensor.contiguous().as_slice::<T>().is_some_and(sums_to_zero)
+}
+
+/// `Ok` if an option is 0 or more, and finite.
+fn at_least_zero(subject: &'static str, name: &'static str, given: f64) -> Result<()> {
+    let expected = "0 or more, and finite";
+    if given >= 0.0 && given.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Option { subject, name, given, expected })
+    }
+}
+
+/// `Ok` if an option is 0 or more, and below 1.
+fn below_one(subject: &'static str, name: &'static str, given: f64) -> Result<()> {
+    let expected = "0 or more, and below 1";
+    if (0.0..1.0).contains(&given) {
+        Ok(())
+    } else {
+        Err(Error::Option { subject, name, given, expected })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gradient(parameter: &Parameter, values: [f64; 2]) -> Gradients {
+        Gradients::new(0.0, vec![(parameter.clone(), Tensor::from(values))])
+    }
+
+    #[test]
+    fn a_parameter_without_a_gradient_stays() {
+        let [a, b] = ["a", "b"].map(|name| Parameter::new(name, [1.0, 2.0]));
+        let decaying = Sgd { lr: 0.5, weight_decay: 1.0, ..Sgd::default() };
+        let mut sgd = decaying.over_parameters([a.clone(), b.clone()]).unwrap();
+        sgd.step(&gradient(&a, [0.0, 2.0])).unwrap();
+        assert_eq!(a.value().to_f64s(), [0.5, 0.0]);
+        assert_eq!(b.value().to_f64s(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_moves_nothing() {
+        let [a, b] = ["a", "b"].map(|name| Parameter::new(name, [1.0, 2.0]));
+        let mut adam = Adam::default().over_parameters([a.clone(), b.clone()]).unwrap();
+        for bad in [f64::NAN, f64::INFINITY] {
+            let gradients = vec![
+                (a.clone(), Tensor::from([1.0, 1.0])),
+                (b.clone(), Tensor::from([1.0, bad])),
+            ];
+            let error = adam.step(&Gradients::new(0.0, gradients)).unwrap_err().to_string();
+            assert!(error.starts_with("step: the gradient of `b` is not finite"), "{error}");
+            assert_eq!(a.value().to_f64s(), [1.0, 2.0]);
+        }
+    }
+
+    #[test]
+    fn a_step_leaves_tensors_that_others_hold_as_they_were() {
+        let p = Parameter::new("p", [1.0, 2.0]);
+        let held = p.value();
+        let mut sgd = Sgd { lr: 1.0, ..Sgd::default() }.over_parameters([p.clone()]).unwrap();
+        sgd.step(&gradient(&p, [1.0, 1.0])).unwrap();
+        assert_eq!((held.to_f64s(), p.value().to_f64s()), (vec![1.0, 2.0], vec![0.0, 1.0]));
+    }
+
+    #[test]
+    fn groups_have_options_of_their_own() {
+        let [a, b] = ["a", "b"].map(|name| Parameter::new(name, [1.0, 1.0]));
+        let slow = Sgd { lr: 0.1, ..Sgd::default() };
+        let fast = Sgd { lr: 1.0, ..Sgd::default() };
+        let mut sgd = slow.over_parameters([a.clone()]).unwrap().and(fast, [b.clone()]).unwrap();
+        let ones = Tensor::from([1.0, 1.0]);
+        let both = vec![(a.clone(), ones.clone()), (b.clone(), ones)];
+        sgd.step(&Gradients::new(0.0, both)).unwrap();
+        assert_eq!((a.value().to_f64s()[0], b.value().to_f64s()[0]), (0.9, 0.0));
+        assert!(sgd.set_lr(f64::NAN).is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! RMSprop.
+
+use lossgraph_tensor::Float;
+
+use super::{Rule, at_least_zero};
+use crate::error::Result;
+
+/// Steps of the gradient over its root mean square.
+///
+/// ```text
+/// v ← α v + (1 − α) g²
+/// g̅ ← α g̅ + (1 − α) g,   v' = v − g̅²         if centered, else v' = v
+/// b ← μ b + g / (√v' + ε)                      momentum μ
+/// p ← p − lr · b
+/// ```
+///
+/// # Source
+/// Hinton, Coursera lecture 6e, 2012; centered: Graves, 2013. PyTorch's `RMSprop`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(alias = "RMSprop")]
+pub struct RmsProp {
+    /// The learning rate.
+    pub lr: f64,
+    /// How slowly the mean square forgets.
+    pub alpha: f64,
+    /// Keeps the divisor off 0.
+    pub eps: f64,
+    /// How strongly parameters are pulled to 0, by way of the gradient.
+    pub weight_decay: f64,
+    /// How much of the last steps goes on.
+    pub momentum: f64,
+    /// Divides by the deviation from the mean gradient.
+    pub centered: bool,
+}
+
+impl Default for RmsProp {
+    fn default() -> RmsProp {
+        let (lr, alpha, eps) = (1e-2, 0.99, 1e-8);
+        RmsProp { lr, alpha, eps, weight_decay: 0.0, momentum: 0.0, centered: false }
+    }
+}
+
+impl Rule for RmsProp {
+    const NAME: &'static str = "rmsprop";
+    const STATES: usize = 3;
+
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    fn check(&self) -> Result<()> {
+        at_least_zero("rmsprop", "lr", self.lr)?;
+        at_least_zero("rmsprop", "alpha", self.alpha)?;
+        at_least_zero("rmsprop", "eps", self.eps)?;
+        at_least_zero("rmsprop", "momentum", self.momentum)?;
+        at_least_zero("rmsprop", "weight_decay", self.weight_decay)
+    }
+
+    fn update<T: Float>(&self, _: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+        let [square, mean, momentum] = states else { return };
+        let [lr, alpha, eps, decay, carry] =
+            [self.lr, self.alpha, self.eps, self.weight_decay, self.momentum].map(T::of);
+        let states = square.iter_mut().zip(mean).zip(momentum);
+        for ((p, &g), ((v, mean), b)) in p.iter_mut().zip(g).zip(states) {
+            let g = g + decay * *p;
+            *v = alpha * *v + (T::ONE - alpha) * g * g;
+            *mean = alpha * *mean + (T::ONE - alpha) * g;
+            let spread = if self.centered { *v - *mean * *mean } else { *v };
+            *b = carry * *b + g / (spread.sqrt() + eps);
+            *p = *p - lr * *b;
+        }
+    }
+}
