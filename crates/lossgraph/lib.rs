@@ -1,1 +1,52 @@
-//! lossgraph
+//! A small autodiff tensor framework in which a loss is a node of the graph.
+//!
+//! Three things to do with it, each in a few lines: *train* a model, *check* the gradient of a
+//! loss, and *look* at how a loss backpropagates. The [`prelude`] has what they need.
+//!
+//! ```
+//! use lossgraph::prelude::*;
+//!
+//! // Define: a program is recorded, nothing is computed yet.
+//! let tape = Tape::f64();
+//! let logits = tape.variable([[2.0, 1.0, 0.0]]);
+//! let loss = cross_entropy(logits, tape.labels(&[0])).mean();
+//!
+//! // Differentiate: value and gradient in one run.
+//! let gradients = loss.backward()?;
+//! assert!((gradients.loss() - 0.4076).abs() < 1e-4);
+//!
+//! // Compare with finite differences.
+//! let numeric = numeric_gradient(
+//!     |tape, x| cross_entropy(x[0], tape.labels(&[0])).mean(),
+//!     &[logits.value()?],
+//! )?;
+//! assert!(gradients.of(logits).unwrap().allclose(&numeric[0], 1e-9, 1e-12));
+//!
+//! // Look: every op of the loss with its value and its gradient.
+//! println!("{}", listing(loss)?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The crates behind it: [`tensor`] (numbers in memory), [`autograd`] (tape, gradients, plans),
+//! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`data`] and [`explain`].
+
+pub use lossgraph_autograd as autograd;
+pub use lossgraph_data as data;
+pub use lossgraph_explain as explain;
+pub use lossgraph_losses as losses;
+pub use lossgraph_nn as nn;
+pub use lossgraph_tensor as tensor;
+
+/// What most programs use.
+pub mod prelude {
+    pub use lossgraph_autograd::{
+        Conv, Fault, Gradients, Parameter, Pool, Tape, Var, concat, keep, numeric_gradient, stack,
+    };
+    pub use lossgraph_explain::listing;
+    pub use lossgraph_losses::*;
+    pub use lossgraph_nn::{
+        Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer, Rule,
+        Sequential, Sgd, accuracy, recall_at_k,
+    };
+    pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window};
+}

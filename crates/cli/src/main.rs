@@ -1,0 +1,45 @@
+//! The `lossgraph` program.
+
+mod pca;
+mod scatter;
+mod train;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Train small models, and see how their losses work.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a classifier or an embedding net on handwritten digits.
+    Train(train::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Train(options) => train::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", told(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A fault of a program with its operands and its cure; any other error in a line.
+fn told(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<lossgraph_autograd::Error>() {
+        Some(fault) => format!("{fault:?}"),
+        None => error.to_string(),
+    }
+}
