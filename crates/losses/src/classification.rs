@@ -1,11 +1,11 @@
 //! Losses of class scores.
 
-use lossgraph_autograd::{Fault, Var};
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_autograd::Var;
 
 use crate::check::{Unequal, demand, pair, probability, repeats};
-use crate::regression::times;
-use crate::terms::Terms;
+use crate::labels::{Labels, along, class_axis, class_weight};
+use crate::rows::{finite, times};
+use crate::terms::{Terms, scaled};
 
 /// The class number that PyTorch ignores by default.
 const IGNORED: i64 = -100;
@@ -71,15 +71,15 @@ impl<'t> Nll<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, log_p: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let labels = match Labels::new("nll", log_p, labels, self.ignore_index) {
-            Ok(labels) => labels,
-            Err(fault) => return Terms::new(fault),
-        };
-        let weight = self.weight.map(|weight| class_weight("nll", weight, log_p));
         log_p.tape().scope("nll", || {
-            let weight = labels.weight(weight);
-            let each = times(-labels.pick(labels.counted(log_p)), weight);
-            Terms::new(each).weighted(weight)
+            let labels = match Labels::new("nll", log_p, labels, self.ignore_index) {
+                Ok(labels) => labels,
+                Err(fault) => return Terms::new(fault),
+            };
+            let weight = self.weight.map(|weight| class_weight("nll", weight, log_p));
+            let weight = labels.class_weight(weight);
+            let each = scaled(-labels.counted(labels.pick(log_p)), weight);
+            Terms::new(each).that_weigh(labels.weigh(weight))
         })
     }
 }
@@ -151,44 +151,37 @@ impl<'t> CrossEntropy<'t> {
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let smoothing = self.label_smoothing;
-        let logits = demand(
-            "cross_entropy",
-            (0.0..=1.0).contains(&smoothing),
-            || format!("label_smoothing is {smoothing}, expected 0 to 1"),
-            logits,
-        );
-        let weight = self.weight.map(|weight| class_weight("cross_entropy", weight, logits));
-        if target.dtype().is_float() {
-            self.of_probabilities(logits, target, weight)
-        } else {
-            self.of_labels(logits, target, weight)
-        }
+        logits.tape().scope("cross_entropy", || {
+            let fits = (0.0..=1.0).contains(&smoothing);
+            let why = || format!("label_smoothing is {smoothing}, expected 0 to 1");
+            let z = demand("cross_entropy", fits, why, logits);
+            let weight = self.weight.map(|weight| class_weight("cross_entropy", weight, z));
+            match target.dtype().is_float() {
+                true => self.of_probabilities(z, target, weight),
+                false => self.of_labels(z, target, weight),
+            }
+        })
     }
 
-    #[track_caller]
     fn of_labels(&self, logits: Var<'t>, labels: Var<'t>, weight: Option<Var<'t>>) -> Terms<'t> {
         let labels = match Labels::new("cross_entropy", logits, labels, self.ignore_index) {
             Ok(labels) => labels,
             Err(fault) => return Terms::new(fault),
         };
         let (axis, smoothing) = (labels.axis, self.label_smoothing);
-        logits.tape().scope("cross_entropy", || {
-            let z = labels.counted(logits);
-            let of_label = labels.weight(weight);
-            if smoothing == 0.0 {
-                let each = times(z.log_sum_exp(axis) - labels.pick(z), of_label);
-                return Terms::new(each).weighted(of_label);
-            }
+        let z = labels.counted_scores(logits);
+        let of_label = labels.class_weight(weight);
+        let each = if smoothing == 0.0 {
+            scaled(z.log_sum_exp(axis) - labels.pick(z), of_label)
+        } else {
             let log_p = z.log_softmax(axis);
-            let sharp = times(-labels.pick(log_p), of_label);
-            let weighted = times(log_p, weight.map(|weight| along(weight, axis, z)));
-            let spread = labels.counted_terms(-weighted.sum(axis));
-            let part = smoothing / z.extent(axis) as f64;
-            Terms::new(sharp * (1.0 - smoothing) + spread * part).weighted(of_label)
-        })
+            let sharp = scaled(-labels.pick(log_p), of_label);
+            let spread = scaled(-log_p, weight.map(|weight| along(weight, axis, z))).mean(axis);
+            sharp * (1.0 - smoothing) + spread * smoothing
+        };
+        Terms::new(labels.counted(each)).that_weigh(labels.weigh(of_label))
     }
 
-    #[track_caller]
     fn of_probabilities(
         &self,
         logits: Var<'t>,
@@ -201,141 +194,14 @@ impl<'t> CrossEntropy<'t> {
         let z = demand("cross_entropy", ignore < 0, why, z);
         let z = demand("cross_entropy", z.rank() > 0, || "logits have a class axis".to_owned(), z);
         let axis = class_axis(z);
-        z.tape().scope("cross_entropy", || {
-            let t = match smoothing {
-                0.0 => t,
-                _ => t * (1.0 - smoothing) + smoothing / z.extent(axis) as f64,
-            };
-            let each_class = t.eq(0.0).select(0.0, t * z.log_softmax(axis));
-            let weighted = times(each_class, weight.map(|weight| along(weight, axis, z)));
-            Terms::new(-weighted.sum(axis))
-        })
-    }
-}
-
-/// Class numbers, checked against the scores that they belong to.
-struct Labels<'t> {
-    /// The axis of the scores that counts classes.
-    axis: isize,
-    /// The labels; those to ignore replaced by class 0.
-    labels: Var<'t>,
-    /// 1 for labels that count, 0 for others; `None` if all count.
-    counted: Option<Var<'t>>,
-}
-
-impl<'t> Labels<'t> {
-    #[track_caller]
-    fn new(
-        loss: &str,
-        scores: Var<'t>,
-        labels: Var<'t>,
-        ignore_index: i64,
-    ) -> Result<Labels<'t>, Var<'t>> {
-        let tape = scores.tape();
-        if let Some(&faulty) = [scores, labels].iter().find(|var| var.is_faulty()) {
-            return Err(faulty);
-        }
-        let refuse = |why: String| {
-            let fault = Fault::new(loss, why).operand("scores", scores).operand("labels", labels);
-            Err(tape.fault(fault))
+        let t = match smoothing {
+            0.0 => t,
+            _ => t * (1.0 - smoothing) + smoothing / z.extent(axis) as f64,
         };
-        if labels.dtype() != DType::I64 {
-            return refuse("labels are integers".to_owned());
-        }
-        let axis = class_axis(scores);
-        let mut expected = scores.shape().to_vec();
-        if expected.is_empty() {
-            return refuse("the scores have a class axis".to_owned());
-        }
-        let classes = expected.remove(axis as usize);
-        if labels.shape()[..] != expected[..] {
-            return refuse(format!("expected labels {expected:?}, the scores without their classes"));
-        }
-        // Labels that are computed are checked when they are: an index outside is an error then.
-        let Some(data) = labels.data() else {
-            return match (0..classes as i64).contains(&ignore_index) {
-                true => refuse("ignore_index needs labels that are data".to_owned()),
-                false => Ok(Labels { axis, labels, counted: None }),
-            };
-        };
-        let numbers = data.to_vec::<i64>().unwrap_or_default();
-        let valid = |label: i64| label == ignore_index || (0..classes as i64).contains(&label);
-        if let Some(at) = numbers.iter().position(|&label| !valid(label)) {
-            let label = numbers[at];
-            return refuse(format!("label {label}, at {at}, is none of the classes 0..{classes}"));
-        }
-        if !numbers.contains(&ignore_index) {
-            return Ok(Labels { axis, labels, counted: None });
-        }
-        let replaced = numbers.iter().map(|&label| if label == ignore_index { 0 } else { label });
-        let counts = numbers.iter().map(|&label| f64::from(u8::from(label != ignore_index)));
-        let leaf = |data: Result<Tensor, lossgraph_tensor::Error>| match data {
-            Ok(data) => tape.constant(data),
-            Err(error) => tape.fault(Fault::new(loss, error.to_string())),
-        };
-        Ok(Labels {
-            axis,
-            labels: leaf(Tensor::new(labels.shape(), replaced.collect::<Vec<i64>>())),
-            counted: Some(leaf(Tensor::new(labels.shape(), counts.collect::<Vec<f64>>()))),
-        })
+        let each_class = times(t, -z.log_softmax(axis));
+        let weighted = scaled(each_class, weight.map(|weight| along(weight, axis, z)));
+        Terms::new(weighted.sum(axis))
     }
-
-    /// The scores of the labels.
-    #[track_caller]
-    fn pick(&self, scores: Var<'t>) -> Var<'t> {
-        scores.gather(self.axis, self.labels.unsqueeze(self.axis)).squeeze(self.axis)
-    }
-
-    /// The scores, with zeros for examples that are ignored, so that nothing they hold is seen.
-    #[track_caller]
-    fn counted(&self, scores: Var<'t>) -> Var<'t> {
-        self.counted.map_or(scores, |counted| counted.unsqueeze(self.axis).select(scores, 0.0))
-    }
-
-    /// The terms, 0 for examples that are ignored.
-    #[track_caller]
-    fn counted_terms(&self, each: Var<'t>) -> Var<'t> {
-        self.counted.map_or(each, |counted| counted * each)
-    }
-
-    /// The weight of each example: that of its class, and 0 for those that are ignored.
-    #[track_caller]
-    fn weight(&self, of_class: Option<Var<'t>>) -> Option<Var<'t>> {
-        let of_label = of_class.map(|weight| weight.index_select(0, self.labels));
-        match (of_label, self.counted) {
-            (Some(weight), Some(counted)) => Some(weight * counted),
-            (weight, counted) => weight.or(counted),
-        }
-    }
-}
-
-/// The axis that counts classes: the second, or the only one.
-fn class_axis(scores: Var<'_>) -> isize {
-    if scores.rank() > 1 { 1 } else { 0 }
-}
-
-/// `weight` if it is one number for each class of `scores`, else a fault.
-#[track_caller]
-fn class_weight<'t>(loss: &str, weight: Var<'t>, scores: Var<'t>) -> Var<'t> {
-    let classes = scores.extent(class_axis(scores));
-    if weight.shape()[..] == [classes] || weight.is_faulty() || scores.is_faulty() {
-        return weight;
-    }
-    weight.tape().fault(
-        Fault::new(loss, format!("one weight for each of the {classes} classes"))
-            .operand("scores", scores)
-            .operand("weight", weight),
-    )
-}
-
-/// A vector laid along an axis of `like`.
-#[track_caller]
-fn along<'t>(vector: Var<'t>, axis: isize, like: Var<'t>) -> Var<'t> {
-    let mut dims = vec![1; like.rank()];
-    if let Some(dim) = dims.get_mut(axis as usize) {
-        *dim = vector.len();
-    }
-    vector.reshape(dims)
 }
 
 /// Binary cross-entropy of probabilities.
@@ -345,8 +211,9 @@ fn along<'t>(vector: Var<'t>, axis: isize, like: Var<'t>) -> Var<'t> {
 /// ∂Lᵢ/∂pᵢ = wᵢ (pᵢ − tᵢ) / max(pᵢ (1 − pᵢ), 10⁻¹²)
 /// ```
 ///
-/// The bounds are PyTorch's: they keep a certain and wrong prediction finite. For logits,
-/// [`BceWithLogits`] needs none.
+/// The bounds are PyTorch's: they keep a certain and wrong prediction finite. Here they hold for
+/// the slope in the target too, where PyTorch's is infinite. For logits, [`BceWithLogits`] needs no
+/// bounds. A prediction that is computed and lies outside of 0 to 1 gives NaN.
 ///
 /// | | |
 /// |---|---|
@@ -395,7 +262,7 @@ impl<'t> Bce<'t> {
         let weight = self.weight.map(|weight| repeats("bce", "weight", weight, p));
         p.tape().scope("bce", || {
             let (ln_p, ln_q) = bounded_logarithms(p);
-            Terms::new(times(-(t * ln_p + (1.0 - t) * ln_q), weight))
+            Terms::new(scaled(-(t * ln_p + (1.0 - t) * ln_q), weight))
         })
     }
 }
@@ -404,8 +271,7 @@ impl<'t> Bce<'t> {
 /// `v = max(p (1 − p), 10⁻¹²)`: those of the logarithms, but bounded at 0 and 1.
 #[track_caller]
 fn bounded_logarithms(p: Var<'_>) -> (Var<'_>, Var<'_>) {
-    let q = 1.0 - p;
-    let inside = (p * q).gt(1e-12);
+    let inside = (p * (1.0 - p)).gt(1e-12);
     let safe = inside.select(p, 0.5);
     let fixed = p.detach();
     // Outside, the value is fixed, and a line through it has the slope.
@@ -420,11 +286,14 @@ fn bounded_logarithms(p: Var<'_>) -> (Var<'_>, Var<'_>) {
 /// ```text
 /// Lᵢ = −wᵢ (c tᵢ ln σ(zᵢ) + (1 − tᵢ) ln σ(−zᵢ))        c: pos_weight
 ///    = wᵢ ((1 − tᵢ) zᵢ + (1 + (c − 1) tᵢ) softplus(−zᵢ))
+///    = wᵢ (softplus(zᵢ) − tᵢ zᵢ)                      for c = 1
 /// ∂Lᵢ/∂zᵢ = wᵢ (σ(zᵢ) − tᵢ)                             for c = 1
 /// ```
 ///
-/// The second form takes no logarithm of a number that may round to 0: it is finite for every
-/// finite logit. The target may be any float, and has a gradient.
+/// The forms below the first take no logarithm of a number that may round to 0: they are finite
+/// for every finite logit. An infinite logit counts as ±3·10³⁸: 0 where it is right, huge where it
+/// is wrong, with the slope of the limit (PyTorch gives NaN). The target may be any float, and has
+/// a gradient.
 ///
 /// | | |
 /// |---|---|
@@ -472,9 +341,12 @@ impl<'t> BceWithLogits<'t> {
         let [weight, pos_weight] = [("weight", self.weight), ("pos_weight", self.pos_weight)]
             .map(|(name, var)| var.map(|var| repeats("bce_with_logits", name, var, z)));
         z.tape().scope("bce_with_logits", || {
-            let towards = (-z).softplus();
-            let positive = pos_weight.map_or(towards, |c| (1.0 + (c - 1.0) * t) * towards);
-            Terms::new(times((1.0 - t) * z + positive, weight))
+            let z = finite(z);
+            let each = match pos_weight {
+                None => z.softplus() - t * z,
+                Some(c) => (1.0 - t) * z + (1.0 + (c - 1.0) * t) * (-z).softplus(),
+            };
+            Terms::new(scaled(each, weight))
         })
     }
 }

@@ -37,7 +37,7 @@ impl Distance {
     #[track_caller]
     pub fn between<'t>(self, a: Var<'t>, b: Var<'t>) -> Var<'t> {
         match self {
-            Distance::Lp { p, eps } if eps == 0.0 => (a - b).norm(p, -1),
+            Distance::Lp { p, eps: 0.0 } => (a - b).norm(p, -1),
             Distance::Lp { p, eps } => (a - b + eps).norm(p, -1),
             Distance::Cosine => 1.0 - (unit(a) * unit(b)).sum(-1),
             Distance::SquaredEuclidean => (a - b).square().sum(-1),

@@ -15,7 +15,9 @@ use crate::terms::Terms;
 ///
 /// The prediction is a logarithm, as PyTorch has it. The divergence of one example is the sum of
 /// its terms, so the number to minimise is [`Terms::batch_mean`]; the plain mean divides by the
-/// classes as well, and is not the divergence. A target of 0 gives 0, whatever the prediction.
+/// classes as well, and is not the divergence. A target of 0 gives 0 with
+/// slopes of 0, whatever the prediction (PyTorch gives NaN where that is −∞, and for the slope in
+/// the target).
 ///
 /// | | |
 /// |---|---|
@@ -62,12 +64,16 @@ impl KlDiv {
         let unequal = if self.broadcast { Unequal::Broadcast } else { Unequal::Refuse };
         let (p, t) = pair("kl_div", prediction, target, unequal);
         p.tape().scope("kl_div", || {
+            // What never happens is left out before the product, so that neither its logarithm nor
+            // an infinite prediction can reach a slope.
+            let never = t.eq(if self.log_target { f64::NEG_INFINITY } else { 0.0 });
+            let p = never.select(0.0, p);
             let each = if self.log_target {
-                let never = t.eq(f64::NEG_INFINITY);
-                never.select(0.0, t.exp() * (t - p))
+                let t = never.select(0.0, t);
+                t.exp() * (t - p)
             } else {
-                let never = t.eq(0.0);
-                never.select(0.0, t * (never.select(1.0, t).ln() - p))
+                let t = never.select(1.0, t);
+                t * (t.ln() - p)
             };
             Terms::new(each).of_batch(batch)
         })

@@ -165,8 +165,9 @@ impl CosineEmbedding {
         let a = demand("cosine_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), a);
         let a = pairs(a, b, target);
         a.tape().scope("cosine_embedding", || {
-            let squares = (a.square().sum(-1) + EPS) * (b.square().sum(-1) + EPS);
-            let cosine = (a * b).sum(-1) / squares.sqrt();
+            // Two roots, since the product of two squared lengths overflows at 10⁹ in f32.
+            let shrink = |x: Var<'t>| (x.square().sum(-1) + EPS).rsqrt();
+            let cosine = (a * b).sum(-1) * shrink(a) * shrink(b);
             let apart = target.eq(-1.0).select((cosine - margin).relu(), 0.0);
             Terms::new(target.eq(1.0).select(1.0 - cosine, apart))
         })
@@ -177,9 +178,8 @@ impl CosineEmbedding {
 #[track_caller]
 fn pairs<'t>(a: Var<'t>, b: Var<'t>, target: Var<'t>) -> Var<'t> {
     let (shape, rank) = (a.shape(), a.rank());
-    let fits = (1..=2).contains(&rank)
-        && b.shape() == shape
-        && target.shape()[..] == shape[..rank - 1];
+    let fits =
+        (1..=2).contains(&rank) && b.shape() == shape && target.shape()[..] == shape[..rank - 1];
     if fits || [a, b, target].iter().any(|var| var.is_faulty()) {
         return a;
     }

@@ -26,7 +26,9 @@ mod classification;
 mod distance;
 mod divergence;
 mod embedding;
+mod labels;
 mod regression;
+mod rows;
 mod samples;
 mod terms;
 

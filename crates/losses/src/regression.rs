@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use crate::check::{Unequal, alike, demand, pair};
-use crate::terms::Terms;
+use crate::terms::{Terms, scaled};
 
 /// The squared error of each element.
 ///
@@ -57,7 +57,7 @@ impl<'t> Mse<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let (p, t) = pair("mse", prediction, target, unequal(self.broadcast));
         let weight = self.weight.map(|weight| alike("mse", "weight", weight, p));
-        p.tape().scope("mse", || Terms::new(times((p - t).square(), weight)).weighted(weight))
+        p.tape().scope("mse", || Terms::new(scaled((p - t).square(), weight)).that_weigh(weight))
     }
 }
 
@@ -116,7 +116,7 @@ impl<'t> L1<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let (p, t) = pair("l1", prediction, target, unequal(self.broadcast));
         let weight = self.weight.map(|weight| alike("l1", "weight", weight, p));
-        p.tape().scope("l1", || Terms::new(times((p - t).abs(), weight)).weighted(weight))
+        p.tape().scope("l1", || Terms::new(scaled((p - t).abs(), weight)).that_weigh(weight))
     }
 }
 
@@ -151,7 +151,7 @@ impl<'t> L1<'t> {
 /// ```
 ///
 /// # Errors
-/// Unequal shapes, unless [`broadcast`](SmoothL1::broadcast); a `beta` below 0 or NaN.
+/// Unequal shapes, unless [`broadcast`](SmoothL1::broadcast); a `beta` below 0, NaN or infinite.
 ///
 /// # Source
 /// Girshick, Fast R-CNN, 2015. PyTorch's `SmoothL1Loss`.
@@ -186,14 +186,16 @@ impl<'t> SmoothL1<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let beta = self.beta;
         let (p, t) = pair("smooth_l1", prediction, target, unequal(self.broadcast));
-        let p = demand("smooth_l1", beta >= 0.0, || format!("beta is {beta}, expected 0 or more"), p);
+        let p = demand(
+            "smooth_l1",
+            beta >= 0.0 && beta.is_finite(),
+            || format!("beta is {beta}, expected a number from 0"),
+            p,
+        );
         let weight = self.weight.map(|weight| alike("smooth_l1", "weight", weight, p));
         p.tape().scope("smooth_l1", || {
             let d = p - t;
-            let rounded = |beta: f64| {
-                d.abs().lt(beta).select(d.square() * (0.5 / beta), d.abs() - beta / 2.0)
-            };
-            Terms::new(times(if beta == 0.0 { d.abs() } else { rounded(beta) }, weight))
+            Terms::new(scaled(if beta == 0.0 { d.abs() } else { rounded(d, beta) / beta }, weight))
         })
     }
 }
@@ -225,7 +227,7 @@ impl<'t> SmoothL1<'t> {
 /// ```
 ///
 /// # Errors
-/// Unequal shapes, unless [`broadcast`](Huber::broadcast); a `delta` that is not above 0.
+/// Unequal shapes, unless [`broadcast`](Huber::broadcast); a `delta` that is not above 0, or infinite.
 ///
 /// # Source
 /// Huber, Robust Estimation of a Location Parameter, 1964. PyTorch's `HuberLoss`.
@@ -260,22 +262,26 @@ impl<'t> Huber<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let delta = self.delta;
         let (p, t) = pair("huber", prediction, target, unequal(self.broadcast));
-        let p = demand("huber", delta > 0.0, || format!("delta is {delta}, expected more than 0"), p);
+        let p = demand(
+            "huber",
+            delta > 0.0 && delta.is_finite(),
+            || format!("delta is {delta}, expected a number above 0"),
+            p,
+        );
         let weight = self.weight.map(|weight| alike("huber", "weight", weight, p));
-        p.tape().scope("huber", || {
-            let d = p - t;
-            let linear = (d.abs() - delta / 2.0) * delta;
-            Terms::new(times(d.abs().lt(delta).select(d.square() * 0.5, linear), weight))
-        })
+        p.tape().scope("huber", || Terms::new(scaled(rounded(p - t, delta), weight)))
     }
+}
+
+/// `d²/2` where `|d|` is below the threshold, `threshold · (|d| − threshold/2)` elsewhere.
+#[track_caller]
+fn rounded(d: Var<'_>, threshold: f64) -> Var<'_> {
+    let near = d.abs().lt(threshold);
+    // The square never sees a far error: at ∞ its slope would be 0 · ∞, and the sum of both NaN.
+    let square = near.select(d, 0.0).square() * 0.5;
+    near.select(square, (d.abs() - threshold / 2.0) * threshold)
 }
 
 fn unequal(broadcast: bool) -> Unequal {
     if broadcast { Unequal::Broadcast } else { Unequal::Refuse }
-}
-
-/// The terms with their weights, if there are any.
-#[track_caller]
-pub(crate) fn times<'t>(each: Var<'t>, weight: Option<Var<'t>>) -> Var<'t> {
-    weight.map_or(each, |weight| each * weight)
 }

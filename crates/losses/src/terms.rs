@@ -2,9 +2,23 @@
 
 use std::str::FromStr;
 
-use lossgraph_autograd::Var;
+use lossgraph_autograd::{Fault, Var};
 
 /// The terms of a loss, before they are reduced to one number.
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::mse;
+/// let tape = Tape::f64();
+/// let terms = mse(tape.constant([1.0, 2.0, 4.0]), tape.constant([0.0, 0.0, 0.0]));
+/// assert_eq!(terms.each().value()?.to_f64s(), [1.0, 4.0, 16.0]);
+/// assert_eq!(terms.mean().item()?, 7.0);
+/// // Only the first two count, the second of them three times: (1·1 + 3·4) / (1 + 3).
+/// let weight = tape.constant([1.0, 3.0, 5.0]);
+/// let mask = tape.constant([1.0, 1.0, 0.0]);
+/// assert_eq!(terms.weighted(weight).masked(mask).mean().item()?, 3.25);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'t> {
     each: Var<'t>,
@@ -47,15 +61,57 @@ impl FromStr for Reduction {
 }
 
 impl<'t> Terms<'t> {
-    /// Terms whose mean divides by their number.
-    pub(crate) fn new(each: Var<'t>) -> Terms<'t> {
-        let batch = if each.rank() == 0 { 1 } else { each.extent(0) };
-        Terms { each, weight: None, batch }
+    /// Terms whose mean divides by their number, and whose first axis counts the examples. For
+    /// losses of one's own; the library's are made of it too.
+    pub fn new(each: Var<'t>) -> Terms<'t> {
+        Terms { each, weight: None, batch: each.extent(0) }
     }
 
     /// Terms whose mean divides by the sum of `weight`. The terms are weighted already.
-    pub(crate) fn weighted(self, weight: Option<Var<'t>>) -> Terms<'t> {
+    pub(crate) fn that_weigh(self, weight: Option<Var<'t>>) -> Terms<'t> {
         Terms { weight, ..self }
+    }
+
+    /// Each term times a weight of its own, on top of the loss's weights if it has any. The mean
+    /// divides by the sum of the weights.
+    ///
+    /// # Errors
+    /// A weight that does not broadcast to the terms.
+    #[track_caller]
+    pub fn weighted(self, weight: Var<'t>) -> Terms<'t> {
+        let weight = self.fitting("weighted", "weight", weight);
+        let total = self.weight.map_or(weight, |before| before * weight);
+        Terms { each: self.each * weight, weight: Some(total), ..self }
+    }
+
+    /// Only the terms where `mask` is not 0: the others count 0, in what the mean divides by as
+    /// well, and get slope 0.
+    ///
+    /// A term that is left out may be infinite or NaN. What it is computed from should be finite,
+    /// since NaN times a slope of 0 is NaN: fill gaps in data with any number. (An `ignore_index`
+    /// needs no such care.)
+    ///
+    /// # Errors
+    /// A mask that does not broadcast to the terms.
+    #[track_caller]
+    pub fn masked(self, mask: Var<'t>) -> Terms<'t> {
+        let mask = self.fitting("masked", "mask", mask);
+        let weight = match self.weight {
+            Some(weight) => mask.select(weight, 0.0),
+            None => mask.ne(0.0),
+        };
+        Terms { each: mask.select(self.each, 0.0), weight: Some(weight), ..self }
+    }
+
+    #[track_caller]
+    fn fitting(self, operation: &str, name: &str, var: Var<'t>) -> Var<'t> {
+        let shape = self.each.shape();
+        let fits = var.shape().broadcast(&shape).as_ref() == Some(&shape);
+        if fits || var.is_faulty() || self.each.is_faulty() {
+            return if fits { var.to_float().expand(shape) } else { var };
+        }
+        let why = format!("{name} does not broadcast to the terms");
+        var.tape().fault(Fault::new(operation, why).operand("terms", self.each).operand(name, var))
     }
 
     /// Terms of a batch that is not their first axis.
@@ -102,6 +158,12 @@ impl<'t> Terms<'t> {
     }
 }
 
+/// The terms with their weights, if there are any.
+#[track_caller]
+pub(crate) fn scaled<'t>(each: Var<'t>, weight: Option<Var<'t>>) -> Var<'t> {
+    weight.map_or(each, |weight| each * weight)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,14 +176,37 @@ mod tests {
         assert_eq!(terms.sum().item().unwrap(), 12.0);
         assert_eq!(terms.mean().item().unwrap(), 3.0);
         assert_eq!(terms.batch_mean().item().unwrap(), 6.0);
-        let weighted = terms.weighted(Some(tape.constant([0.5, 1.0])));
+        let weighted = terms.that_weigh(Some(tape.constant([0.5, 1.0])));
         assert_eq!(weighted.mean().item().unwrap(), 8.0);
+    }
+
+    #[test]
+    fn a_mask_that_leaves_nothing_gives_nan_and_slope_0() {
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 2.0]);
+        let mean = Terms::new(x).masked(tape.constant([0.0, 0.0])).mean();
+        let gradients = mean.backward().unwrap();
+        assert!(gradients.loss().is_nan());
+        assert_eq!(gradients.of(x).unwrap().to_f64s(), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_weight_that_does_not_fit_is_refused() {
+        let tape = Tape::f64();
+        let terms = Terms::new(tape.constant([1.0, 2.0]));
+        let error = terms.weighted(tape.constant([1.0, 2.0, 3.0])).mean().item().unwrap_err();
+        assert!(
+            error.to_string().starts_with("weighted: terms [2] and weight [3]: weight does not")
+        );
     }
 
     #[test]
     fn a_word_that_is_no_reduction_is_refused() {
         assert_eq!("mean".parse(), Ok(Reduction::Mean));
         let error = "average".parse::<Reduction>().unwrap_err().to_string();
-        assert_eq!(error, "`average` is no reduction: expected `mean`, `sum`, `batchmean` or `none`");
+        assert_eq!(
+            error,
+            "`average` is no reduction: expected `mean`, `sum`, `batchmean` or `none`"
+        );
     }
 }

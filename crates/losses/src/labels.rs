@@ -1,0 +1,129 @@
+//! Class numbers, checked against the scores that they belong to.
+
+use lossgraph_autograd::{Fault, Var};
+use lossgraph_tensor::{DType, Tensor};
+
+/// Class numbers of scores, with those to ignore set aside.
+pub(crate) struct Labels<'t> {
+    /// The axis of the scores that counts classes.
+    pub axis: isize,
+    /// The labels; those to ignore replaced by class 0.
+    labels: Var<'t>,
+    /// 1 for labels that count, 0 for others; `None` if all count.
+    counted: Option<Var<'t>>,
+}
+
+impl<'t> Labels<'t> {
+    /// Looks at the labels, so that a step without ignored ones records no mask. To be called
+    /// inside of the scope of `loss`, so that a fault is reported at the caller's line.
+    pub fn new(
+        loss: &str,
+        scores: Var<'t>,
+        labels: Var<'t>,
+        ignore_index: i64,
+    ) -> Result<Labels<'t>, Var<'t>> {
+        let tape = scores.tape();
+        if let Some(&faulty) = [scores, labels].iter().find(|var| var.is_faulty()) {
+            return Err(faulty);
+        }
+        let refuse = |why: String| {
+            let fault = Fault::new(loss, why).operand("scores", scores).operand("labels", labels);
+            Err(tape.fault(fault))
+        };
+        if labels.dtype() != DType::I64 {
+            return refuse("labels are integers".to_owned());
+        }
+        let axis = class_axis(scores);
+        let mut expected = scores.shape().to_vec();
+        if expected.is_empty() {
+            return refuse("the scores have a class axis".to_owned());
+        }
+        let classes = expected.remove(axis as usize);
+        if labels.shape()[..] != expected[..] {
+            return refuse(format!(
+                "expected labels {expected:?}, the scores without their classes"
+            ));
+        }
+        // Labels that are computed, if only by a reshape, are computed now: a plan keeps the value.
+        let data = match labels.data().map_or_else(|| labels.value(), Ok) {
+            Ok(data) => data,
+            Err(error) => return refuse(format!("the labels have no value: {error}")),
+        };
+        let numbers = data.to_vec::<i64>().unwrap_or_default();
+        let valid = |label: i64| label == ignore_index || (0..classes as i64).contains(&label);
+        if let Some(at) = numbers.iter().position(|&label| !valid(label)) {
+            let label = numbers[at];
+            return refuse(format!("label {label}, at {at}, is none of the classes 0..{classes}"));
+        }
+        if !numbers.contains(&ignore_index) {
+            return Ok(Labels { axis, labels, counted: None });
+        }
+        let replaced = numbers.iter().map(|&label| if label == ignore_index { 0 } else { label });
+        match Tensor::new(labels.shape(), replaced.collect::<Vec<i64>>()) {
+            Err(error) => refuse(error.to_string()),
+            Ok(replaced) => {
+                let counted = Some(labels.ne(ignore_index as f64));
+                Ok(Labels { axis, labels: tape.constant(replaced), counted })
+            }
+        }
+    }
+
+    /// The scores of the labels.
+    pub fn pick(&self, scores: Var<'t>) -> Var<'t> {
+        scores.gather(self.axis, self.labels.unsqueeze(self.axis)).squeeze(self.axis)
+    }
+
+    /// The scores, with zeros for examples that are ignored, so that nothing they hold is seen.
+    pub fn counted_scores(&self, scores: Var<'t>) -> Var<'t> {
+        self.counted.map_or(scores, |counted| counted.unsqueeze(self.axis).select(scores, 0.0))
+    }
+
+    /// One number an example, 0 for those that are ignored.
+    ///
+    /// Chosen, not multiplied: the mean of nothing has an infinite slope, and ∞ · 0 is NaN.
+    pub fn counted(&self, each: Var<'t>) -> Var<'t> {
+        self.counted.map_or(each, |counted| counted.select(each, 0.0))
+    }
+
+    /// The weight of each example, that of its class; for those that are ignored, whatever.
+    pub fn class_weight(&self, of_class: Option<Var<'t>>) -> Option<Var<'t>> {
+        of_class.map(|weight| weight.index_select(0, self.labels))
+    }
+
+    /// What each example counts in the mean: its weight or 1, and 0 for those that are ignored.
+    pub fn weigh(&self, weight: Option<Var<'t>>) -> Option<Var<'t>> {
+        match weight {
+            Some(weight) => Some(self.counted(weight)),
+            None => self.counted,
+        }
+    }
+}
+
+/// The axis that counts classes: the second, or the only one.
+pub(crate) fn class_axis(scores: Var<'_>) -> isize {
+    if scores.rank() > 1 { 1 } else { 0 }
+}
+
+/// `weight` if it is one number for each class of `scores`, else a fault.
+#[track_caller]
+pub(crate) fn class_weight<'t>(loss: &str, weight: Var<'t>, scores: Var<'t>) -> Var<'t> {
+    let classes = scores.extent(class_axis(scores));
+    if weight.shape()[..] == [classes] || weight.is_faulty() || scores.is_faulty() {
+        return weight;
+    }
+    weight.tape().fault(
+        Fault::new(loss, format!("one weight for each of the {classes} classes"))
+            .operand("scores", scores)
+            .operand("weight", weight),
+    )
+}
+
+/// A vector laid along an axis of `like`.
+#[track_caller]
+pub(crate) fn along<'t>(vector: Var<'t>, axis: isize, like: Var<'t>) -> Var<'t> {
+    let mut dims = vec![1; like.rank()];
+    if let Some(dim) = dims.get_mut(axis as usize) {
+        *dim = vector.len();
+    }
+    vector.reshape(dims)
+}
