@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lossgraph_tensor::{DType, Shape};
+use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
 
 use crate::graph::{Id, Node};
@@ -19,6 +19,8 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Leaves and known values: the node on the asker's tape, and the slot that it goes into.
     pub(crate) inputs: Vec<(Id, Slot)>,
+    /// The fills, one stored element each.
+    pub(crate) constants: Vec<(Slot, Tensor)>,
     /// The slots of what was asked for, in that order.
     pub(crate) outputs: Vec<Slot>,
     /// The sizes of the buffers that the steps share.
@@ -33,7 +35,7 @@ pub(crate) struct Step {
     pub output: Slot,
     pub shape: Shape,
     pub dtype: DType,
-    /// The buffer that the result is written to; `None` for views and fills, which need none.
+    /// The buffer that the result is written to; `None` for views, which need none.
     pub buffer: Option<u32>,
     /// The slots that nobody reads after this step, each with the buffer it gives back.
     pub frees: SmallVec<[(Slot, Option<u32>); 2]>,
@@ -57,19 +59,38 @@ impl Request<'_> {
     }
 
     /// How many nodes that are needed read each node; asking for it counts as well.
-    fn readers(&self) -> Vec<u32> {
+    fn readers(&self, fills: &[Option<f64>]) -> Vec<u32> {
         let mut readers = vec![0; self.nodes.len()];
         for &root in self.roots {
             readers[root as usize] += 1;
         }
         for id in (0..self.nodes.len()).rev() {
-            if readers[id] > 0 && !self.is_input(id as Id) {
+            if readers[id] > 0 && !self.is_input(id as Id) && fills[id].is_none() {
                 for &input in &self.nodes[id].inputs {
                     readers[input as usize] += 1;
                 }
             }
         }
         readers
+    }
+
+    /// For each node that is one number everywhere, that number: fills, views of them, and
+    /// element-wise functions of them.
+    fn fills(&self) -> Vec<Option<f64>> {
+        let mut fills: Vec<Option<f64>> = Vec::with_capacity(self.nodes.len());
+        for (id, node) in self.nodes.iter().enumerate() {
+            let input = |i: usize| fills[node.inputs[i] as usize];
+            let fill = match &node.op {
+                _ if self.is_input(id as Id) => None,
+                Op::Fill(value) => Some(value.0),
+                Op::View(_) | Op::Detach => input(0),
+                Op::Unary(..) => input(0).and_then(|x| evaluate(node, &[x])),
+                Op::Binary(_) => input(0).zip(input(1)).and_then(|(a, b)| evaluate(node, &[a, b])),
+                _ => None,
+            };
+            fills.push(fill);
+        }
+        fills
     }
 
     /// For a transposed product that nothing else reads, the product: `(A B)ᵀ = Bᵀ Aᵀ` then
@@ -90,7 +111,8 @@ impl Request<'_> {
 
 impl Plan {
     pub(crate) fn new(request: &Request<'_>) -> Plan {
-        let readers = request.readers();
+        let fills = request.fills();
+        let readers = request.readers(&fills);
         let needed = |id: Id| readers[id as usize] > 0;
         let ids = 0..request.nodes.len() as Id;
         let transposed: Vec<Option<Id>> = ids
@@ -98,7 +120,7 @@ impl Plan {
             .map(|id| if needed(id) { request.product_under(id, &readers) } else { None })
             .collect();
         let mut plan =
-            Plan { steps: Vec::new(), inputs: Vec::new(), outputs: Vec::new(), buffers: Vec::new(), slots: 0 };
+            Plan { steps: vec![], inputs: vec![], constants: vec![], outputs: vec![], buffers: vec![], slots: 0 };
         let mut slot_of = vec![Slot::MAX; request.nodes.len()];
         for id in ids.filter(|&id| needed(id) && !transposed.contains(&Some(id))) {
             let node = &request.nodes[id as usize];
@@ -106,6 +128,10 @@ impl Plan {
             slot_of[id as usize] = if request.is_input(id) {
                 let slot = plan.new_slot();
                 plan.inputs.push((id, slot));
+                slot
+            } else if let Some(constant) = constant(node, fills[id as usize]) {
+                let slot = plan.new_slot();
+                plan.constants.push((slot, constant));
                 slot
             } else if node.op == Op::Detach {
                 slot(&node.inputs[0])
@@ -190,7 +216,7 @@ impl Plan {
         let mut buffer_of: Vec<Option<u32>> = vec![None; self.slots];
         let mut free: Vec<u32> = Vec::new();
         for (at, step) in self.steps.iter_mut().enumerate() {
-            if !matches!(step.op, Op::View(_) | Op::Fill(_)) {
+            if !matches!(step.op, Op::View(_)) {
                 let size = (step.dtype, step.shape.len());
                 let fits = free.iter().position(|&buffer| self.buffers[buffer as usize] == size);
                 let buffer = fits.map(|position| free.swap_remove(position)).unwrap_or_else(|| {
@@ -206,10 +232,28 @@ impl Plan {
     }
 }
 
+/// What an element-wise node makes of numbers, in its own precision.
+fn evaluate(node: &Node, inputs: &[f64]) -> Option<f64> {
+    let scalar = |x: f64| Tensor::full((), x, node.dtype).ok();
+    let inputs: Vec<Tensor> = inputs.iter().filter_map(|&x| scalar(x)).collect();
+    let mut out = scalar(0.0)?;
+    node.op.compute(&inputs.iter().collect::<Vec<_>>(), &mut out).ok()?;
+    out.item().ok()
+}
+
+/// The tensor of a node that is one number everywhere.
+fn constant(node: &Node, value: Option<f64>) -> Option<Tensor> {
+    Tensor::filled_view(node.shape.clone(), value?, node.dtype).ok()
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, slot) in &self.inputs {
             writeln!(f, "s{slot:<4} input %{id}")?;
+        }
+        for (slot, constant) in &self.constants {
+            let value = constant.get(&vec![0; constant.rank()]).unwrap_or(f64::NAN);
+            writeln!(f, "s{slot:<4} fill {value} {}", constant.shape())?;
         }
         for step in &self.steps {
             let inputs: Vec<String> = step.inputs.iter().map(|slot| format!("s{slot}")).collect();

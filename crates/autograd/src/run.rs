@@ -33,6 +33,9 @@ impl Plan {
         for &(id, slot) in &self.inputs {
             workspace.slots[slot as usize] = Some(input(id));
         }
+        for (slot, constant) in &self.constants {
+            workspace.slots[*slot as usize] = Some(constant.clone());
+        }
         for step in &self.steps {
             let value = workspace
                 .compute(step)
@@ -67,11 +70,12 @@ impl Workspace {
             step.inputs.iter().filter_map(|&slot| slots[slot as usize].as_ref()).collect();
         match (&step.op, step.buffer) {
             (Op::View(view), _) => view.of(inputs[0], &step.shape),
-            (Op::Fill(value), _) => Tensor::filled_view(step.shape.clone(), value.0, step.dtype),
             (op, Some(buffer)) => {
-                let mut out = match self.buffers[buffer as usize].take() {
-                    Some(free) if free.is_unique() => free.reshape(step.shape.clone())?,
-                    _ => Tensor::zeros(step.shape.clone(), step.dtype)?,
+                // A result that the asker still holds is not written to again.
+                let free = self.buffers[buffer as usize].take();
+                let mut out = match free.and_then(|free| free.recycled(&step.shape)) {
+                    Some(free) => free,
+                    None => Tensor::zeros(step.shape.clone(), step.dtype)?,
                 };
                 op.compute(&inputs, &mut out)?;
                 Ok(out)

@@ -311,6 +311,20 @@ impl Tensor {
         Ok(Tensor { storage: self.storage.clone(), layout })
     }
 
+    /// This tensor's buffer, made into a contiguous tensor of `shape` whose elements are
+    /// whatever was in it: memory to write to. `None` if somebody else shares the buffer, or it
+    /// has not the right length.
+    pub fn recycled(mut self, shape: &Shape) -> Option<Tensor> {
+        let len = with_elem!(self.dtype(), T => self.buffer_slice::<T>().map_or(0, <[T]>::len));
+        if !self.is_unique() || len != shape.len() {
+            return None;
+        }
+        if self.shape() != shape || !self.layout.is_contiguous() {
+            self.layout = Layout::contiguous(shape.clone());
+        }
+        Some(self)
+    }
+
     /// A view whose layout is known to stay inside.
     pub(crate) fn viewed(&self, layout: Layout) -> Tensor {
         Tensor { storage: self.storage.clone(), layout }
