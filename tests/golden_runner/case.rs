@@ -115,11 +115,6 @@ impl<'t> Inputs<'t> {
         (0..).map_while(|i| self.maybe(&format!("{stem}{i}"))).collect()
     }
 
-    /// All inputs with their names, in the order of the file.
-    pub fn all(&self) -> &[(String, Var<'t>)] {
-        &self.vars
-    }
-
     /// The option `name`, unless it is absent or null.
     pub fn option(&self, name: &str) -> Option<&Value> {
         self.options.get(name).filter(|value| !value.is_null())

@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::Window;
 
+use super::combine::concat;
 use crate::axes::keep;
 use crate::fault::Fault;
 use crate::var::Var;
@@ -96,6 +97,10 @@ impl<'t> Var<'t> {
         if options.stride.contains(&0) || options.dilation.contains(&0) {
             return refuse("a stride or a dilation is 0");
         }
+        if let Some(bias) = bias.filter(|bias| bias.shape()[..] != [out] && !bias.is_faulty()) {
+            let why = format!("one bias for each of the {out} channels");
+            return self.tape().fault(Fault::new(name, why).operand("bias", bias));
+        }
         let mut around = vec![(0, 0); 2];
         around.extend(options.padding.map(|padding| (padding, padding)));
         let mut windows = if options.padding == [0; N] { self } else { self.pad(&around, 0.0) };
@@ -119,8 +124,16 @@ impl<'t> Var<'t> {
             order.into_iter().chain(3..3 + n).chain([2]).chain(3 + n..3 + 2 * n).collect();
         let rows = batch * places.iter().product::<usize>();
         let columns = each * weight.shape()[2..].iter().product::<usize>();
-        let patches = windows.reshape(dims).permute(&order).reshape([groups, rows, columns]);
-        let kernels = weight.reshape([groups, out / groups, columns]);
+        let mut patches = windows.reshape(dims).permute(&order).reshape([groups, rows, columns]);
+        let mut kernels = weight.reshape([groups, out / groups, columns]);
+        if let Some(bias) = bias {
+            // The bias is the weight of one more element, which is 1, and the first summand, as in
+            // PyTorch: so windows that tie there, and share a maximum's slope, tie here.
+            let one = self.tape().fill([groups, rows, 1], 1.0);
+            patches = concat(&[one, patches], -1);
+            kernels = concat(&[bias.reshape([groups, out / groups, 1]), kernels], -1);
+        }
+        let columns = patches.extent(-1);
         // → [groups, batch, places…, out/group] → [batch, out, places…]
         let mut dims = vec![groups, batch];
         dims.extend(&places);
@@ -133,19 +146,7 @@ impl<'t> Var<'t> {
         } else {
             patches.matmul(kernels.t())
         };
-        let y = y.reshape(dims).permute(&order).reshape(shape);
-        match bias {
-            None => y,
-            Some(bias) if bias.shape()[..] == [out] || bias.is_faulty() => {
-                let mut dims = vec![1; N + 2];
-                dims[1] = out;
-                y + bias.reshape(dims)
-            }
-            Some(bias) => self.tape().fault(
-                Fault::new(name, format!("one bias for each of the {out} channels"))
-                    .operand("bias", bias),
-            ),
-        }
+        y.reshape(dims).permute(&order).reshape(shape)
     }
 
     /// The mean of each window over the last two axes.

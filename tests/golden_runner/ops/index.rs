@@ -1,0 +1,56 @@
+//! Reading and writing at places that are data.
+
+use lossgraph_tensor::Tensor;
+
+use super::{Inputs, Reply, axis, input, refuse};
+
+pub fn index_select<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let index = x.var("index");
+    match index.rank() {
+        0 => input(x).index_select(axis(x, 0), index.reshape([1])).into(),
+        1 => input(x).index_select(axis(x, 0), index).into(),
+        _ => refuse(x, "index_select", "the index is a vector"),
+    }
+}
+
+/// Writes `src` at places along an axis; which of several at one place wins is nowhere said.
+pub fn scatter<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let (from, index, axis) = (input(x), x.var("index"), axis(x, 0));
+    let source = match x.number("src").or(x.number("value")) {
+        Some(value) => x.tape().fill(index.shape(), value),
+        None => x.var("src"),
+    };
+    let nothing = x.tape().fill(from.shape(), 0.0);
+    let written = nothing.scatter_add(axis, index, x.tape().fill(index.shape(), 1.0)).ne(0.0);
+    written.select(nothing.scatter_add(axis, index, source), from).into()
+}
+
+/// Rows of a table; the row `padding_idx` is one that is never trained.
+pub fn embedding<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let (table, index) = (x.var("weight"), input(x));
+    let Some(row) = x.integer("padding_idx") else {
+        return table.embedding(index).into();
+    };
+    let rows = table.extent(0) as isize;
+    let row = if row < 0 { row + rows } else { row };
+    if !(0..rows).contains(&row) {
+        return refuse(x, "embedding", "padding_idx is outside of the table");
+    }
+    let fixed: Vec<f64> = (0..rows).map(|i| f64::from(i == row)).collect();
+    let fixed = x.tape().constant(fixed).reshape([rows as usize, 1]);
+    fixed.select(table.detach(), table).embedding(index).into()
+}
+
+pub fn one_hot<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let classes = match x.integer("num_classes").unwrap_or(-1) {
+        -1 => {
+            let index = input(x).data().map(|index: Tensor| index.to_f64s()).unwrap_or_default();
+            index.into_iter().reduce(f64::max).map(|largest| largest as isize + 1)
+        }
+        classes => Some(classes),
+    };
+    match classes.and_then(|classes| usize::try_from(classes).ok()).filter(|&n| n > 0) {
+        Some(classes) => input(x).one_hot(classes).into(),
+        None => refuse(x, "one_hot", "the number of classes is not known"),
+    }
+}

@@ -1,0 +1,111 @@
+//! Convolution and pooling, with PyTorch's ways to say a window.
+
+use lossgraph_autograd::{Conv, Pool, Var};
+use lossgraph_tensor::Window;
+
+use super::{Inputs, Reply, input, refuse};
+
+/// An option that is one number for every axis, or a list of one for each.
+fn each_axis<const N: usize>(x: &Inputs<'_>, name: &str) -> Option<[usize; N]> {
+    let list = x.integers(name)?;
+    let at = |i: usize| list.get(if list.len() == 1 { 0 } else { i }).copied();
+    let numbers: Vec<usize> =
+        (0..N).map_while(at).filter_map(|number| usize::try_from(number).ok()).collect();
+    numbers.try_into().ok()
+}
+
+type Convolve<const N: usize> =
+    for<'t> fn(Var<'t>, Var<'t>, Option<Var<'t>>, Conv<N>) -> Var<'t>;
+
+pub fn convolve<'t, const N: usize>(x: &Inputs<'t>, convolve: Convolve<N>) -> Reply<'t> {
+    let (mut from, weight) = (input(x), x.var("weight"));
+    let given = |name: &str, default: usize| match x.option(name) {
+        None => Some([default; N]),
+        Some(_) => each_axis::<N>(x, name),
+    };
+    let (Some(stride), Some(dilation)) = (given("stride", 1), given("dilation", 1)) else {
+        return refuse(x, "conv", "strides and dilations are one number, or one for each axis");
+    };
+    let mut padding = [0; N];
+    match x.text("padding") {
+        Some("valid") => {}
+        Some("same") if stride == [1; N] && from.rank() > N && weight.rank() == N + 2 => {
+            let mut around = vec![(0, 0); from.rank()];
+            for i in 0..N {
+                let total = dilation[i] * (weight.extent(i as isize + 2).max(1) - 1);
+                around[from.rank() - N + i] = (total / 2, total - total / 2);
+            }
+            from = from.pad(&around, 0.0);
+        }
+        Some(_) => return refuse(x, "conv", "there is no such padding with these strides"),
+        None => match given("padding", 0) {
+            Some(given) => padding = given,
+            None => return refuse(x, "conv", "the padding is one number, or one for each axis"),
+        },
+    }
+    let groups = x.integer("groups").unwrap_or(1) as usize;
+    convolve(from, weight, x.maybe("bias"), Conv { stride, padding, dilation, groups }).into()
+}
+
+fn pool(x: &Inputs<'_>) -> Option<Pool<2>> {
+    let size = each_axis(x, "kernel_size")?;
+    let stride = match x.option("stride") {
+        None => size,
+        Some(_) => each_axis(x, "stride")?,
+    };
+    let padding = match x.option("padding") {
+        None => [0; 2],
+        Some(_) => each_axis(x, "padding")?,
+    };
+    let count_padding = x.option("count_include_pad").is_none_or(|count| count == true);
+    Some(Pool { size, stride, padding, count_padding })
+}
+
+pub fn avg_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let Some(pool) = pool(x) else {
+        return refuse(x, "avg_pool2d", "the window is one number, or one for each axis");
+    };
+    if x.flag("ceil_mode") {
+        return Reply::Unsupported("ceil_mode".into());
+    }
+    match x.number("divisor_override") {
+        None => input(x).avg_pool2d(pool).into(),
+        Some(0.0) => refuse(x, "avg_pool2d", "the divisor is 0"),
+        Some(divisor) => {
+            let means = input(x).avg_pool2d(Pool { count_padding: true, ..pool });
+            (means * ((pool.size[0] * pool.size[1]) as f64 / divisor)).into()
+        }
+    }
+}
+
+pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let Some(pool) = pool(x) else {
+        return refuse(x, "max_pool2d", "the window is one number, or one for each axis");
+    };
+    if x.flag("ceil_mode") || x.integers("dilation").is_some_and(|d| d.iter().any(|&d| d != 1)) {
+        return Reply::Unsupported("ceil_mode or dilation".into());
+    }
+    let from = input(x);
+    let output = from.max_pool2d(pool);
+    if output.is_faulty() {
+        return output.into();
+    }
+    let (rank, plane) = (from.rank(), [from.extent(-2), from.extent(-1)]);
+    let windows = |v: Var<'t>, value: f64| {
+        let mut around = vec![(0, 0); rank];
+        around[rank - 2..].copy_from_slice(&pool.padding.map(|padding| (padding, padding)));
+        let mut v = v.pad(&around, value);
+        for i in 0..2 {
+            let window = Window { size: pool.size[i], stride: pool.stride[i], dilation: 1 };
+            v = v.windows((rank - 2 + i) as isize, window);
+        }
+        let mut dims = output.shape().to_vec();
+        dims.push(pool.size[0] * pool.size[1]);
+        v.reshape(dims)
+    };
+    let numbers: Vec<f64> = (0..plane[0] * plane[1]).map(|i| i as f64).collect();
+    let numbers = x.tape().constant(numbers).reshape(plane).expand(from.shape());
+    let chosen = windows(from, f64::NEG_INFINITY).argmax(-1).unsqueeze(-1);
+    let indices = windows(numbers, -1.0).gather(-1, chosen).squeeze(-1);
+    [("output", output), ("indices", indices)].into()
+}
