@@ -29,7 +29,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
         &[slope.value()?, intercept.value()?],
     )?;
-    for (name, var, numeric) in [("slope", slope, &numeric[0]), ("intercept", intercept, &numeric[1])] {
+    for (name, var, numeric) in
+        [("slope", slope, &numeric[0]), ("intercept", intercept, &numeric[1])]
+    {
         let exact = gradients.of(var).map_or(Ok(f64::NAN), Tensor::item)?;
         let numeric = numeric.item()?;
         println!("∂loss/∂{name:<9}  recorded {exact:.9}  by differences {numeric:.9}");

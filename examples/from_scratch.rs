@@ -145,12 +145,12 @@ fn main() {
     assert!(worst < 1e-8);
 
     // Then going down it makes the loss smaller.
-    for step in 0..=250 {
+    for step in 0..=500 {
         let (loss, gradient) = value_and_gradient(&weights);
-        if step % 50 == 0 {
+        if step % 100 == 0 {
             println!("step {step:>3}  loss {loss:.6}");
         }
-        weights.iter_mut().zip(gradient).for_each(|(w, g)| *w -= 0.1 * g);
+        weights.iter_mut().zip(gradient).for_each(|(w, g)| *w -= 0.05 * g);
     }
     let tape = Tape::default();
     let w: Vec<Num<'_>> = weights.iter().map(|&weight| tape.num(weight)).collect();

@@ -45,8 +45,24 @@ pub mod prelude {
     pub use lossgraph_explain::listing;
     pub use lossgraph_losses::*;
     pub use lossgraph_nn::{
-        Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer, Rule,
-        Sequential, Sgd, accuracy, recall_at_k,
+        Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer,
+        Rule, Sequential, Sgd, accuracy, recall_at_k,
     };
     pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window};
 }
+
+/// The pages of `docs/`, so that their examples are tests.
+pub mod guide {
+    #[doc = include_str!("../../docs/conventions.md")]
+    pub mod conventions {}
+
+    #[doc = include_str!("../../docs/for-pytorch-users.md")]
+    pub mod for_pytorch_users {}
+
+    #[doc = include_str!("../../docs/design.md")]
+    pub mod design {}
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -151,8 +151,7 @@ impl<'t> Inputs<'t> {
 
     /// A tensor, whether it is an input or among the options.
     pub fn tensor(&self, name: &str) -> Option<Var<'t>> {
-        let among_options =
-            || Some(self.tape.constant(Golden::read(self.option(name)?)?.tensor()));
+        let among_options = || Some(self.tape.constant(Golden::read(self.option(name)?)?.tensor()));
         self.maybe(name).or_else(among_options)
     }
 

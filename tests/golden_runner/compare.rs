@@ -37,7 +37,12 @@ impl Tolerance {
 }
 
 /// Says how `got` differs from `expected`, if it does. `what` names the tensor.
-pub fn compare(what: &str, expected: &Golden, got: &Tensor, within: Tolerance) -> Result<(), String> {
+pub fn compare(
+    what: &str,
+    expected: &Golden,
+    got: &Tensor,
+    within: Tolerance,
+) -> Result<(), String> {
     if expected.shape[..] != got.shape()[..] {
         return Err(format!("{what}: expected shape {:?}, got {}", expected.shape, got.shape()));
     }

@@ -1,9 +1,7 @@
 //! Whole trainings.
 
 use lossgraph_autograd::{Conv, Parameter, Pool, Tape, Var};
-use lossgraph_losses::{
-    CrossEntropy, Distance, Terms, TripletMargin, bce_with_logits, huber, mse,
-};
+use lossgraph_losses::{CrossEntropy, Distance, Terms, TripletMargin, bce_with_logits, huber, mse};
 use lossgraph_nn::Rule;
 use lossgraph_tensor::{Tensor, kernels};
 use serde_json::Value;
@@ -214,7 +212,8 @@ impl Use for Training<'_> {
             let gradients = loss.backward().map_err(failed)?;
             Ok((gradients.loss(), Some(gradients)))
         };
-        let mut optimizer = rule.over_parameters(self.parameters.iter().cloned()).map_err(failed)?;
+        let mut optimizer =
+            rule.over_parameters(self.parameters.iter().cloned()).map_err(failed)?;
         let (mut losses, mut full) = (Vec::new(), Vec::new());
         for (i, step) in steps.iter().enumerate() {
             let (loss, gradients) = loss_of(step)?;
@@ -246,14 +245,16 @@ impl Use for Training<'_> {
 
 impl Training<'_> {
     fn check_accuracy(&self, all: &Step) -> Result<(), Stop> {
-        let (Some(expected), Step::Rows(rows)) = (self.case.get("final_accuracy").and_then(number), all)
+        let (Some(expected), Step::Rows(rows)) =
+            (self.case.get("final_accuracy").and_then(number), all)
         else {
             return Ok(());
         };
         let tape = Tape::f64();
         let output = self.forward(self.rows(&tape, rows)?)?;
         let labels: Vec<usize> = self.y.iter().map(|&label| label as usize).collect();
-        let got = lossgraph_nn::accuracy(&output.value().map_err(failed)?, &labels).map_err(failed)?;
+        let got =
+            lossgraph_nn::accuracy(&output.value().map_err(failed)?, &labels).map_err(failed)?;
         compare_numbers("final accuracy", &[expected], &[got], TRAJECTORY).map_err(Stop::from)
     }
 }

@@ -104,7 +104,8 @@ pub fn main() -> ExitCode {
     let started = Instant::now();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let filters: Vec<&String> = arguments.iter().filter(|each| !each.starts_with('-')).collect();
-    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
+    let wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
     let has = |flag: &str| arguments.iter().any(|each| each == flag);
     let root = match std::env::var_os("LOSSGRAPH_GOLDEN") {
         Some(folder) => PathBuf::from(folder),
@@ -194,9 +195,8 @@ fn tell(title: &str, lines: &[String]) {
 fn run_file(name: &str, path: &Path, notes: &mut Notes) -> Tally {
     let mut tally = Tally::default();
     let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
-    let file = read.and_then(|text| {
-        serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())
-    });
+    let file = read
+        .and_then(|text| serde_json::from_str::<Value>(&text).map_err(|error| error.to_string()));
     let file = match file {
         Ok(file) => file,
         Err(error) => {
@@ -214,7 +214,9 @@ fn run_file(name: &str, path: &Path, notes: &mut Notes) -> Tally {
         match result {
             Ok(advice) => {
                 tally.passed += 1;
-                notes.advice.extend(advice.iter().map(|text| format!("{name}, {case_name}: {text}")));
+                notes
+                    .advice
+                    .extend(advice.iter().map(|text| format!("{name}, {case_name}: {text}")));
             }
             Err(Stop::Unsupported(why)) => {
                 tally.unsupported += 1;
@@ -222,9 +224,9 @@ fn run_file(name: &str, path: &Path, notes: &mut Notes) -> Tally {
             }
             Err(Stop::Failed(failures)) => {
                 let known = |failure: &Failure| {
-                    DEVIATIONS.iter().find(|d| {
-                        d.file == name && d.case == case_name && d.part == failure.part
-                    })
+                    DEVIATIONS
+                        .iter()
+                        .find(|d| d.file == name && d.case == case_name && d.part == failure.part)
                 };
                 if failures.iter().all(|failure| known(failure).is_some()) {
                     tally.deviating += 1;

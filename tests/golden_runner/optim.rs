@@ -180,7 +180,8 @@ fn gradients(problem: &Value, parameters: &[Parameter], step: usize) -> Result<G
         let parameter = parameters.iter().find(|parameter| parameter.name() == name);
         parameter.map(|parameter| tape.parameter(parameter))
     };
-    let data = |name: &str| Golden::read(&problem[name]).map(|golden| tape.constant(golden.tensor()));
+    let data =
+        |name: &str| Golden::read(&problem[name]).map(|golden| tape.constant(golden.tensor()));
     let loss = match problem["type"].as_str() {
         Some("rosenbrock") => of("x").map(rosenbrock),
         Some("mlp") => (|| {

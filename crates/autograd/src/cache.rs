@@ -87,7 +87,12 @@ impl Tape {
         let recording = self.recording();
         let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
         let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
-        Ok(Plan::new(&Request { nodes: &recording.nodes, origins: &origins, roots: &roots, known: &[] }))
+        Ok(Plan::new(&Request {
+            nodes: &recording.nodes,
+            origins: &origins,
+            roots: &roots,
+            known: &[],
+        }))
     }
 
     fn own(&self, var: Var<'_>) -> Result<()> {

@@ -123,7 +123,11 @@ impl fmt::Debug for Error {
         let names = fault.operands.iter().map(|o| o.name.len()).max().unwrap_or(0);
         let shapes = fault.operands.iter().map(|o| o.shape.len()).max().unwrap_or(0);
         for operand in &fault.operands {
-            write!(f, "\n    {:names$}  {:>shapes$}   {}", operand.name, operand.shape, operand.origin)?;
+            write!(
+                f,
+                "\n    {:names$}  {:>shapes$}   {}",
+                operand.name, operand.shape, operand.origin
+            )?;
         }
         if let Some(place) = fault.place {
             write!(f, "\n    called at {}:{}", place.file(), place.line())?;

@@ -100,8 +100,9 @@ impl Tape {
                 let node = &recording.nodes[id as usize];
                 (node.op.clone(), node.inputs.clone())
             };
-            let wanted =
-                |i: usize| inputs[i] >= first && between[(inputs[i] - first) as usize] && op.passes(i);
+            let wanted = |i: usize| {
+                inputs[i] >= first && between[(inputs[i] - first) as usize] && op.passes(i)
+            };
             if !(0..inputs.len()).any(wanted) {
                 continue;
             }
@@ -120,9 +121,7 @@ impl Tape {
             }
         }
         (self.recording_mut().scope, self.recording_mut().serves) = outer;
-        xs.iter()
-            .map(|x| adjoints.get((x.id() - first) as usize).copied().flatten())
-            .collect()
+        xs.iter().map(|x| adjoints.get((x.id() - first) as usize).copied().flatten()).collect()
     }
 
     /// For each node `first..=y`, whether a cotangent flows through it to one of `xs`.

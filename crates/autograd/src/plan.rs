@@ -119,8 +119,14 @@ impl Plan {
             .clone()
             .map(|id| if needed(id) { request.product_under(id, &readers) } else { None })
             .collect();
-        let mut plan =
-            Plan { steps: vec![], inputs: vec![], constants: vec![], outputs: vec![], buffers: vec![], slots: 0 };
+        let mut plan = Plan {
+            steps: vec![],
+            inputs: vec![],
+            constants: vec![],
+            outputs: vec![],
+            buffers: vec![],
+            slots: 0,
+        };
         let mut slot_of = vec![Slot::MAX; request.nodes.len()];
         for id in ids.filter(|&id| needed(id) && !transposed.contains(&Some(id))) {
             let node = &request.nodes[id as usize];
@@ -145,7 +151,13 @@ impl Plan {
                         plan.transpose(slot(factor), &request.nodes[*factor as usize], origin)
                     })
                     .collect();
-                plan.push(Op::MatMul, SmallVec::from_slice(&flipped), &node.shape, node.dtype, origin)
+                plan.push(
+                    Op::MatMul,
+                    SmallVec::from_slice(&flipped),
+                    &node.shape,
+                    node.dtype,
+                    origin,
+                )
             } else {
                 let inputs = node.inputs.iter().map(slot).collect();
                 let origin = request.origins[id as usize];
@@ -257,7 +269,14 @@ impl fmt::Display for Plan {
         }
         for step in &self.steps {
             let inputs: Vec<String> = step.inputs.iter().map(|slot| format!("s{slot}")).collect();
-            write!(f, "s{:<4} {}({}) {}", step.output, step.op.name(), inputs.join(", "), step.shape)?;
+            write!(
+                f,
+                "s{:<4} {}({}) {}",
+                step.output,
+                step.op.name(),
+                inputs.join(", "),
+                step.shape
+            )?;
             match step.buffer {
                 Some(buffer) => writeln!(f, " in buffer {buffer}")?,
                 None => writeln!(f)?,

@@ -17,7 +17,7 @@ pub(crate) struct Workspace {
 /// What went wrong in which node of the asker's tape.
 pub(crate) struct StepError {
     pub origin: Id,
-    pub error: lossgraph_tensor::Error,
+    pub error: Box<lossgraph_tensor::Error>,
 }
 
 impl Plan {
@@ -39,7 +39,7 @@ impl Plan {
         for step in &self.steps {
             let value = workspace
                 .compute(step)
-                .map_err(|error| StepError { origin: step.origin, error })?;
+                .map_err(|error| StepError { origin: step.origin, error: Box::new(error) })?;
             workspace.slots[step.output as usize] = Some(value);
             for &(slot, buffer) in &step.frees {
                 let value = workspace.slots[slot as usize].take();

@@ -170,7 +170,8 @@ impl Tape {
     /// A parameter of a model, as it is now. Asked again, the same node.
     #[track_caller]
     pub fn parameter(&self, parameter: &Parameter) -> Var<'_> {
-        let known = self.recording().parameters.iter().find(|(_, p)| p.id() == parameter.id()).map(|p| p.0);
+        let known =
+            self.recording().parameters.iter().find(|(_, p)| p.id() == parameter.id()).map(|p| p.0);
         if let Some(id) = known {
             return Var::new(self, id);
         }

@@ -51,7 +51,8 @@ fn first_derivatives_agree_with_finite_differences() {
         let floats: Vec<usize> = (0..vars.len()).filter(|&i| vars[i].dtype().is_float()).collect();
         let wanted: Vec<Var<'_>> = floats.iter().map(|&i| vars[i]).collect();
         let gradients = tape.grad(objective(&tape, (row.record)(&vars)), &wanted);
-        let numeric = numeric_gradient(|tape, x| objective(tape, (row.record)(x)), &inputs).unwrap();
+        let numeric =
+            numeric_gradient(|tape, x| objective(tape, (row.record)(x)), &inputs).unwrap();
         for (gradient, &i) in gradients.into_iter().zip(&floats) {
             assert_close(row.name, "gradient", &gradient.value().unwrap(), &numeric[i]);
         }
@@ -62,7 +63,8 @@ fn first_derivatives_agree_with_finite_differences() {
 fn second_derivatives_agree_with_finite_differences() {
     for row in ops::ALL {
         let inputs = inputs(row, 2);
-        let floats: Vec<usize> = (0..inputs.len()).filter(|&i| inputs[i].dtype().is_float()).collect();
+        let floats: Vec<usize> =
+            (0..inputs.len()).filter(|&i| inputs[i].dtype().is_float()).collect();
         // A random direction through all inputs: the derivative along it, differentiated again.
         let along = |tape: &Tape, vars: &[Var<'_>]| -> usize {
             let vars: Vec<Var<'_>> = vars.iter().map(|v| tape.var(v.number()).unwrap()).collect();
@@ -72,7 +74,7 @@ fn second_derivatives_agree_with_finite_differences() {
                 let v = (0..g.len()).map(|i| (i as f64 * 1.3 + 0.5).cos()).collect();
                 (g * tape.constant(Tensor::new(g.shape(), v).unwrap())).sum(..)
             });
-            slope.reduce(|a, b| a + b).map_or_else(|| tape.fill((), 0.0), |sum| sum).number()
+            slope.reduce(|a, b| a + b).unwrap_or_else(|| tape.fill((), 0.0)).number()
         };
         let tape = Tape::f64();
         let vars = leaves(&tape, &inputs);
@@ -82,7 +84,12 @@ fn second_derivatives_agree_with_finite_differences() {
         let numeric =
             numeric_gradient(|tape, x| tape.var(along(tape, x)).unwrap(), &inputs).unwrap();
         for (product, &i) in products.into_iter().zip(&floats) {
-            assert_close(row.name, "Hessian-vector product", &product.value().unwrap(), &numeric[i]);
+            assert_close(
+                row.name,
+                "Hessian-vector product",
+                &product.value().unwrap(),
+                &numeric[i],
+            );
         }
     }
 }

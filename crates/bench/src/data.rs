@@ -44,10 +44,7 @@ pub fn log_softmax(x: &[f32], columns: usize) -> Vec<f32> {
 /// The weight `[out, fan_in]` and the bias `[out]` of a layer.
 pub fn layer(seed: u32, out: usize, fan_in: usize) -> (Vec<f32>, Vec<f32>) {
     let bound = 1.0 / (fan_in as f32).sqrt();
-    (
-        uniform(seed, out * fan_in, bound),
-        uniform(seed + 1, out, bound),
-    )
+    (uniform(seed, out * fan_in, bound), uniform(seed + 1, out, bound))
 }
 
 /// Rows of 64 numbers around ten centres, and the number of each row's centre.

@@ -16,11 +16,7 @@ pub struct Case {
 
 impl Case {
     pub fn new(check: f64, grad_check: Option<f64>, step: impl FnMut() + 'static) -> Case {
-        Case {
-            check,
-            grad_check,
-            step: Box::new(step),
-        }
+        Case { check, grad_check, step: Box::new(step) }
     }
 }
 
@@ -88,11 +84,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "panic".into());
     let plain = |c: char| {
-        if c == '"' || c == '\\' || c.is_control() {
-            ' '
-        } else {
-            c
-        }
+        if c == '"' || c == '\\' || c.is_control() { ' ' } else { c }
     };
     text.chars().map(plain).take(300).collect()
 }
@@ -103,9 +95,7 @@ fn measure(peer: &str, name: &str, budget: Duration, make: &dyn Fn(&str) -> Case
             return format!(r#""check":{:e}"#, make(name).check);
         }
         let (case, median, least, n) = time(&|| make(name), budget);
-        let grad = case
-            .grad_check
-            .map_or(String::new(), |g| format!(r#","grad_check":{g:e}"#));
+        let grad = case.grad_check.map_or(String::new(), |g| format!(r#","grad_check":{g:e}"#));
         format!(
             r#""median_us":{median:.3},"min_us":{least:.3},"check":{:e}{grad},"n":{n}"#,
             case.check

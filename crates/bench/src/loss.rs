@@ -30,10 +30,7 @@ pub fn smooth_l1() -> Case {
 /// Class numbers below 2 as the floats `zero` and `one`.
 fn signs(seed: u32, n: usize, [zero, one]: [f32; 2]) -> Tensor {
     let labels = data::labels(seed, n, 2);
-    tensor(
-        [n],
-        labels.into_iter().map(|label| [zero, one][label]).collect(),
-    )
+    tensor([n], labels.into_iter().map(|label| [zero, one][label]).collect())
 }
 
 pub fn bce_logits() -> Case {
@@ -57,10 +54,9 @@ pub fn triplet() -> Case {
 
 pub fn cosine_embedding() -> Case {
     let target = signs(3, PAIRS[0], [-1.0, 1.0]);
-    gradient_case(
-        [1, 2].map(|seed| uniform(seed, PAIRS, 1.0)),
-        move |[a, b]| cosine(a, b, a.tape().constant(target.clone()), 0.0).mean(),
-    )
+    gradient_case([1, 2].map(|seed| uniform(seed, PAIRS, 1.0)), move |[a, b]| {
+        cosine(a, b, a.tape().constant(target.clone()), 0.0).mean()
+    })
 }
 
 pub fn kl_div() -> Case {

@@ -66,23 +66,12 @@ fn numbers(tensor: &Tensor) -> Vec<f32> {
 
 pub fn softmax() -> Case {
     let squares = |y: &[f32]| y.iter().map(|&v| f64::from(v).powi(2)).sum();
-    forward_case(
-        vec![uniform(1, [4096, 1000], 4.0)],
-        |x| x[0].softmax(-1),
-        squares,
-    )
+    forward_case(vec![uniform(1, [4096, 1000], 4.0)], |x| x[0].softmax(-1), squares)
 }
 
 pub fn layer_norm() -> Case {
-    let weight = data::uniform(2, 256, 0.1)
-        .into_iter()
-        .map(|v| v + 1.0)
-        .collect();
-    let inputs = [
-        uniform(1, [4096, 256], 2.0),
-        tensor([256], weight),
-        uniform(3, [256], 0.1),
-    ];
+    let weight = data::uniform(2, 256, 0.1).into_iter().map(|v| v + 1.0).collect();
+    let inputs = [uniform(1, [4096, 256], 2.0), tensor([256], weight), uniform(3, [256], 0.1)];
     let cotangent = uniform(4, [4096, 256], 1.0);
     gradient_case(inputs, move |[x, weight, bias]| {
         let y = x.layer_norm(&[256], Some(weight), Some(bias), 1e-5);
@@ -92,11 +81,7 @@ pub fn layer_norm() -> Case {
 
 pub fn matmul(n: usize) -> Case {
     let inputs = vec![uniform(1, [n, n], 1.0), uniform(2, [n, n], 1.0)];
-    forward_case(
-        inputs,
-        |x| x[0].matmul(x[1]),
-        move |y| data::abs_sum(y) / (n * n) as f64,
-    )
+    forward_case(inputs, |x| x[0].matmul(x[1]), move |y| data::abs_sum(y) / (n * n) as f64)
 }
 
 /// A thousand dependent additions: what an op costs beside its arithmetic.

@@ -93,8 +93,7 @@ pub fn embedding() -> Case {
         .then(linear(42, 128, 32));
     let inputs = [44, 45, 46].map(|seed| uniform(seed, [96, 64], 1.0));
     steps(model, Adam::default(), move |tape, model| {
-        let [anchor, positive, negative] =
-            inputs.each_ref().map(|x| model.train(tape.constant(x)));
+        let [anchor, positive, negative] = inputs.each_ref().map(|x| model.train(tape.constant(x)));
         triplet_margin(anchor, positive, negative, 1.0).mean()
     })
 }

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn the_first_axis_is_that_of_the_largest_spread() {
-        let points = Tensor::from([[0.0, 3.0, 1.0], [0.0, -3.0, 1.0], [1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]);
+        let points =
+            Tensor::from([[0.0, 3.0, 1.0], [0.0, -3.0, 1.0], [1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]);
         let plane = plane(&points).unwrap();
         let sizes = plane.map_abs();
         assert_eq!(sizes, [[3.0, 0.0], [3.0, 0.0], [0.0, 1.0], [0.0, 1.0]]);

@@ -22,7 +22,8 @@ const COLOURS: [RGBColor; 10] = [
 /// Draws points with their labels as digits, and writes the picture as SVG.
 pub fn write(path: &Path, points: &[[f64; 2]], labels: &[usize]) -> Result<(), Box<dyn Error>> {
     let mut svg = String::new();
-    draw(&mut svg, points, labels).map_err(|error| format!("the picture cannot be drawn: {error}"))?;
+    draw(&mut svg, points, labels)
+        .map_err(|error| format!("the picture cannot be drawn: {error}"))?;
     std::fs::write(path, svg)
         .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
     Ok(())
@@ -52,26 +53,16 @@ fn draw(svg: &mut String, points: &[[f64; 2]], labels: &[usize]) -> Result<(), B
         .y_desc("second principal component")
         .label_style(("sans-serif", 14))
         .draw()?;
-    for class in 0..COLOURS.len() {
-        let colour = COLOURS[class];
+    for (class, colour) in COLOURS.into_iter().enumerate() {
         let of_class = points.iter().zip(labels).filter(|(_, label)| **label == class);
         let style = TextStyle::from(("sans-serif", 15)).color(&colour);
-        let series = chart.draw_series(of_class.map(|(point, _)| {
+        // A digit in a disc of its colour says its class itself: no legend is needed.
+        chart.draw_series(of_class.map(|(point, _)| {
             EmptyElement::at((point[0], point[1]))
                 + Circle::new((0, 0), 9, colour.mix(0.14).filled())
                 + Text::new(class.to_string(), (-4, -8), style.clone())
         }))?;
-        series
-            .label(class.to_string())
-            .legend(move |(x, y)| Circle::new((x + 8, y), 5, colour.filled()));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.2))
-        .label_font(("sans-serif", 14))
-        .draw()?;
     area.present()?;
     drop(chart);
     Ok(())

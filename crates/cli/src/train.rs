@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_data::{Dataset, digits, triplets};
 use lossgraph_losses::{
-    Loss, TripletMargin, bce_with_logits, cosine_embedding, cross_entropy, find,
-    huber, kl_div, l1, mse, nll, smooth_l1,
+    Loss, TripletMargin, bce_with_logits, cosine_embedding, cross_entropy, find, huber, kl_div, l1,
+    mse, nll, smooth_l1,
 };
 use lossgraph_nn::{
     Activation, AdamW, ConfusionMatrix, Layer, Mlp, Optimizer, Rule, accuracy, recall_at_k, save,
@@ -157,11 +157,7 @@ impl Session<'_> {
             }
             last = sum / f64::from(steps);
             let [train, test] = [&self.train, &self.test].map(|part| self.accuracy(part));
-            let line = format!(
-                "train {:6.2} %  test {:6.2} %",
-                100.0 * train?,
-                100.0 * test?
-            );
+            let line = format!("train {:6.2} %  test {:6.2} %", 100.0 * train?, 100.0 * test?);
             self.report(&bar, epoch, last, &line, start);
         }
         bar.finish_and_clear();
@@ -196,12 +192,9 @@ impl Session<'_> {
                     Ok(self.train.select(&places)?.inputs().clone())
                 };
                 let tape = Tape::new();
-                let [anchor, positive, negative] = [
-                    pick(&drawn.anchors)?,
-                    pick(&drawn.positives)?,
-                    pick(&drawn.negatives)?,
-                ]
-                .map(|x| self.model.train(tape.constant(x)));
+                let [anchor, positive, negative] =
+                    [pick(&drawn.anchors)?, pick(&drawn.positives)?, pick(&drawn.negatives)?]
+                        .map(|x| self.model.train(tape.constant(x)));
                 let loss = embedding_loss(self.loss.name, anchor, positive, negative);
                 let gradients = loss.backward()?;
                 self.optimizer.step(&gradients)?;
@@ -236,7 +229,10 @@ impl Session<'_> {
         let (count, seconds) = (self.options.epochs, start.elapsed().as_secs_f64());
         let width = count.to_string().len();
         bar.suspend(|| {
-            println!("epoch {:>width$}/{count}  loss {loss:.5}  {figures}  {seconds:5.2} s", epoch + 1);
+            println!(
+                "epoch {:>width$}/{count}  loss {loss:.5}  {figures}  {seconds:5.2} s",
+                epoch + 1
+            );
         });
     }
 

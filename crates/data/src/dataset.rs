@@ -190,7 +190,15 @@ mod tests {
 
     /// Examples that hold their own number; 30 of class 0, 20 of class 1, 10 of class 2.
     fn numbered() -> Dataset {
-        let labels = (0..60).map(|i| if i % 6 < 3 { 0 } else if i % 6 < 5 { 1 } else { 2 });
+        let labels = (0..60).map(|i| {
+            if i % 6 < 3 {
+                0
+            } else if i % 6 < 5 {
+                1
+            } else {
+                2
+            }
+        });
         let inputs = Tensor::arange(60, DType::F64).reshape([60, 1]).unwrap();
         Dataset::new(inputs, labels.collect(), 3).unwrap()
     }

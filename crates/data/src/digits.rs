@@ -37,7 +37,9 @@ pub fn digits() -> Result<Dataset> {
             inputs.push(pixel / 16.0);
         }
         match (numbers.next(), numbers.next()) {
-            (Some(Ok(label)), None) if inputs.len() == before + PIXELS => labels.push(label as usize),
+            (Some(Ok(label)), None) if inputs.len() == before + PIXELS => {
+                labels.push(label as usize)
+            }
             _ => return Err(broken(at + 1, format!("expected {PIXELS} pixels and a class"))),
         }
     }

@@ -16,8 +16,15 @@ pub struct Listing {
 
 enum Row {
     /// A scope opens: its depth and name.
-    Scope { depth: usize, name: String },
-    Node { depth: usize, cells: [String; 5], place: String },
+    Scope {
+        depth: usize,
+        name: String,
+    },
+    Node {
+        depth: usize,
+        cells: [String; 5],
+        place: String,
+    },
 }
 
 /// Lists every node that `loss` depends on, in the order of recording: its op and inputs, shape,
@@ -46,7 +53,8 @@ enum Row {
 pub fn listing(loss: Var<'_>) -> Result<Listing> {
     let tape = loss.tape();
     let nodes = needed(tape, loss);
-    let values = tape.eval(&nodes.iter().filter_map(|node| tape.var(node.id)).collect::<Vec<_>>())?;
+    let values =
+        tape.eval(&nodes.iter().filter_map(|node| tape.var(node.id)).collect::<Vec<_>>())?;
     let gradients = gradients(loss, &nodes)?;
     let scopes = tape.scopes();
     let mut open: Vec<usize> = Vec::new();
@@ -106,7 +114,8 @@ fn gradients(loss: Var<'_>, nodes: &[NodeInfo]) -> Result<Vec<Option<Tensor>>> {
     let mut found = copy.grad(target, &floats).into_iter();
     let gradients: Vec<Option<Var<'_>>> =
         vars.iter().map(|var| var.and_then(|_| found.next()).filter(|g| !g.is_faulty())).collect();
-    let mut values = copy.eval(&gradients.iter().flatten().copied().collect::<Vec<_>>())?.into_iter();
+    let mut values =
+        copy.eval(&gradients.iter().flatten().copied().collect::<Vec<_>>())?.into_iter();
     Ok(gradients.iter().map(|gradient| gradient.and_then(|_| values.next())).collect())
 }
 

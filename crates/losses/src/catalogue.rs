@@ -152,7 +152,8 @@ pub fn find(name: &str) -> Result<&'static Loss, &'static str> {
         name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let wanted = plain(name);
-    let names = |loss: &'static Loss| std::iter::once(loss.name).chain(loss.aliases.iter().copied());
+    let names =
+        |loss: &'static Loss| std::iter::once(loss.name).chain(loss.aliases.iter().copied());
     if let Some(loss) = ALL.iter().find(|loss| names(loss).any(|name| plain(name) == wanted)) {
         return Ok(loss);
     }
@@ -266,9 +267,12 @@ pub static ALL: &[Loss] = &[
         },
         naive: |x| {
             let beta = x.number("beta", 1.0);
-            residuals(x, |d| {
-                if d.abs() < beta { d * d / (2.0 * beta) } else { d.abs() - beta / 2.0 }
-            })
+            residuals(
+                x,
+                |d| {
+                    if d.abs() < beta { d * d / (2.0 * beta) } else { d.abs() - beta / 2.0 }
+                },
+            )
         },
         takes_logits: false,
     },
@@ -319,8 +323,7 @@ pub static ALL: &[Loss] = &[
         grid: &[&[], &[("weight", 1.0)], &[("weight", 1.0), ("ignore_index", 1.0)]],
         run: |x| {
             let ignore_index = x.number("ignore_index", -100.0) as i64;
-            Nll { weight: x.maybe("weight"), ignore_index }
-                .forward(x.var("log_p"), x.var("labels"))
+            Nll { weight: x.maybe("weight"), ignore_index }.forward(x.var("log_p"), x.var("labels"))
         },
         naive: |x| {
             labelled(x, |i, label| -x.weight("weight", label) * x.of("log_p")[i * C + label])
@@ -329,7 +332,11 @@ pub static ALL: &[Loss] = &[
     },
     Loss {
         name: "cross_entropy",
-        aliases: &["CrossEntropyLoss", "softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels"],
+        aliases: &[
+            "CrossEntropyLoss",
+            "softmax_cross_entropy",
+            "softmax_cross_entropy_with_integer_labels",
+        ],
         family: "classification",
         summary: "Cross-entropy of the softmax of logits against class numbers or probabilities.",
         formula: "w[label] (log_sum_exp(z) − z[label])",
@@ -356,8 +363,10 @@ pub static ALL: &[Loss] = &[
         run: |x| {
             let ignore_index = x.number("ignore_index", -100.0) as i64;
             let label_smoothing = x.number("label_smoothing", 0.0);
-            CrossEntropy { weight: x.maybe("weight"), ignore_index, label_smoothing }
-                .forward(x.var("logits"), x.maybe("probabilities").unwrap_or_else(|| x.var("labels")))
+            CrossEntropy { weight: x.maybe("weight"), ignore_index, label_smoothing }.forward(
+                x.var("logits"),
+                x.maybe("probabilities").unwrap_or_else(|| x.var("labels")),
+            )
         },
         naive: |x| {
             let z = x.of("logits");
@@ -405,7 +414,11 @@ pub static ALL: &[Loss] = &[
     },
     Loss {
         name: "bce_with_logits",
-        aliases: &["BCEWithLogitsLoss", "binary_cross_entropy_with_logits", "sigmoid_binary_cross_entropy"],
+        aliases: &[
+            "BCEWithLogitsLoss",
+            "binary_cross_entropy_with_logits",
+            "sigmoid_binary_cross_entropy",
+        ],
         family: "classification",
         summary: "Binary cross-entropy of the sigmoid of logits.",
         formula: "w ((1 − t) z + (1 + (c − 1) t) softplus(−z))",
@@ -421,7 +434,12 @@ pub static ALL: &[Loss] = &[
             option("pos_weight", &[C], POSITIVE),
         ],
         options: &[],
-        grid: &[&[], &[("weight", 1.0)], &[("pos_weight", 1.0)], &[("weight", 1.0), ("pos_weight", 1.0)]],
+        grid: &[
+            &[],
+            &[("weight", 1.0)],
+            &[("pos_weight", 1.0)],
+            &[("weight", 1.0), ("pos_weight", 1.0)],
+        ],
         run: |x| {
             BceWithLogits { weight: x.maybe("weight"), pos_weight: x.maybe("pos_weight") }
                 .forward(x.var("logits"), x.var("target"))
@@ -471,7 +489,12 @@ pub static ALL: &[Loss] = &[
     },
     Loss {
         name: "triplet_margin",
-        aliases: &["TripletMarginLoss", "triplet_margin_loss", "TripletMarginWithDistanceLoss", "triplet"],
+        aliases: &[
+            "TripletMarginLoss",
+            "triplet_margin_loss",
+            "TripletMarginWithDistanceLoss",
+            "triplet",
+        ],
         family: "embedding",
         summary: "An anchor nearer to a positive than to a negative, by a margin.",
         formula: "max(0, d(a, p) − d(a, n) + margin)",
@@ -502,7 +525,8 @@ pub static ALL: &[Loss] = &[
             let (p, eps) = (x.number("p", 2.0), x.number("eps", 1e-6));
             let distance = |a: &str, b: &str, i: usize| -> f64 {
                 let (a, b) = (x.of(a), x.of(b));
-                let sum: f64 = (i * C..(i + 1) * C).map(|k| (a[k] - b[k] + eps).abs().powf(p)).sum();
+                let sum: f64 =
+                    (i * C..(i + 1) * C).map(|k| (a[k] - b[k] + eps).abs().powf(p)).sum();
                 sum.powf(1.0 / p)
             };
             let term = |i: usize| {
@@ -535,8 +559,11 @@ pub static ALL: &[Loss] = &[
         options: &[("margin", 0.0)],
         grid: &[&[], &[("margin", -0.5)]],
         run: |x| {
-            CosineEmbedding { margin: x.number("margin", 0.0) }
-                .forward(x.var("a"), x.var("b"), x.var("target"))
+            CosineEmbedding { margin: x.number("margin", 0.0) }.forward(
+                x.var("a"),
+                x.var("b"),
+                x.var("target"),
+            )
         },
         naive: |x| {
             let dot = |a: &[f64], b: &[f64], i: usize| -> f64 {

@@ -38,8 +38,7 @@ pub(crate) fn pair<'t>(
         return (prediction.expand(shape.clone()), target.to_float().expand(shape));
     }
     let why = if left.rank() == right.rank() { "the shapes differ" } else { "they differ in rank" };
-    let fault =
-        Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
+    let fault = Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
     let fault = match left.len() == right.len() {
         true => fault.cure(format!("target.reshape({left})")),
         false if unequal == Unequal::Refuse && left.broadcast(&right).is_some() => {

@@ -67,7 +67,9 @@ impl Sample {
             Domain::Between(low, high) => drawn(high - low, low),
             Domain::Probabilities => softmax(),
             Domain::LogProbabilities => softmax().into_iter().map(f64::ln).collect(),
-            Domain::Labels(classes) => drawn(classes as f64, 0.0).into_iter().map(f64::floor).collect(),
+            Domain::Labels(classes) => {
+                drawn(classes as f64, 0.0).into_iter().map(f64::floor).collect()
+            }
             Domain::Signs => drawn(2.0, -1.0).into_iter().map(f64::signum).collect(),
         };
         let tensor = Tensor::new(self.shape, numbers).unwrap_or_else(|_| Tensor::from(0.0));

@@ -18,9 +18,8 @@ fn each_setting(check: impl Fn(&'static Loss, Setting, &str)) {
 
 /// The samples that a setting gives.
 fn samples(loss: &'static Loss, setting: Setting) -> Vec<&'static Sample> {
-    let given = |sample: &&Sample| {
-        !sample.optional || setting.iter().any(|(name, _)| *name == sample.name)
-    };
+    let given =
+        |sample: &&Sample| !sample.optional || setting.iter().any(|(name, _)| *name == sample.name);
     loss.inputs.iter().filter(given).collect()
 }
 
@@ -164,7 +163,10 @@ fn single_precision_is_near_double_precision() {
             mean(loss, setting, &tape, &samples, &vars).item().unwrap()
         });
         // Sixteen roundings of single precision.
-        assert!((single - double).abs() <= 1e-6 * double.abs().max(1.0), "{name}: {single} {double}");
+        assert!(
+            (single - double).abs() <= 1e-6 * double.abs().max(1.0),
+            "{name}: {single} {double}"
+        );
     });
 }
 

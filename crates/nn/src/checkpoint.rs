@@ -84,12 +84,14 @@ impl Checkpoint {
     /// A folder that does not exist or cannot be written to.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let bytes: Vec<(&String, (Dtype, Vec<usize>, Vec<u8>))> =
+        let bytes: Vec<_> =
             self.tensors.iter().map(|(name, tensor)| (name, encode(tensor))).collect();
         let fail = |why: String| Error::File { path: path.to_owned(), why };
         let views: std::result::Result<Vec<(&String, TensorView<'_>)>, _> = bytes
             .iter()
-            .map(|(name, (dtype, shape, data))| Ok((*name, TensorView::new(*dtype, shape.clone(), data)?)))
+            .map(|(name, (dtype, shape, data))| {
+                Ok((*name, TensorView::new(*dtype, shape.clone(), data)?))
+            })
             .collect();
         let views = views.map_err(|error: safetensors::SafeTensorError| fail(error.to_string()))?;
         // The format has a map of words without an order: one word in it holds all, in order, so
@@ -202,7 +204,10 @@ fn encode(tensor: &Tensor) -> (Dtype, Vec<usize>, Vec<u8>) {
     (dtype, shape, bytes(tensor.dtype()))
 }
 
-fn little<T: lossgraph_tensor::Elem, const N: usize>(tensor: &Tensor, bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+fn little<T: lossgraph_tensor::Elem, const N: usize>(
+    tensor: &Tensor,
+    bytes: fn(T) -> [u8; N],
+) -> Vec<u8> {
     tensor.to_vec::<T>().unwrap_or_default().into_iter().flat_map(bytes).collect()
 }
 
@@ -239,7 +244,8 @@ mod tests {
 
     impl Folder {
         fn new(name: &str) -> Folder {
-            let path = std::env::temp_dir().join(format!("lossgraph-{name}-{}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("lossgraph-{name}-{}", std::process::id()));
             fs::create_dir_all(&path).unwrap();
             Folder(path)
         }

@@ -21,7 +21,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// A gradient with NaN or infinity in it. No parameter has been changed.
-    #[error("step: the gradient of `{parameter}` is not finite; the parameters are as before. Look at the loss, or lower the learning rate")]
+    #[error(
+        "step: the gradient of `{parameter}` is not finite; the parameters are as before. Look at the loss, or lower the learning rate"
+    )]
     NotFinite {
         /// The parameter.
         parameter: String,

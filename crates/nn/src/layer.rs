@@ -93,7 +93,9 @@ impl Layer for Linear {
     }
 }
 
-pub(crate) fn named<'a>(parameters: impl Iterator<Item = &'a Parameter>) -> Vec<(String, Parameter)> {
+pub(crate) fn named<'a>(
+    parameters: impl Iterator<Item = &'a Parameter>,
+) -> Vec<(String, Parameter)> {
     parameters.map(|parameter| (parameter.name().to_owned(), parameter.clone())).collect()
 }
 
@@ -236,7 +238,8 @@ impl Layer for Dropout {
         let mut rng = self.rng.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mask = match Uniform::new(0.0, 1.0) {
             Ok(uniform) => {
-                let draw = |_| if uniform.sample(&mut *rng) < self.probability { 0.0 } else { scale };
+                let draw =
+                    |_| if uniform.sample(&mut *rng) < self.probability { 0.0 } else { scale };
                 Tensor::new(x.shape(), (0..x.len()).map(draw).collect::<Vec<f64>>())
             }
             Err(_) => Tensor::ones(x.shape(), x.dtype()),
@@ -267,11 +270,12 @@ impl Sequential {
     }
 
     fn all(&self, of: impl Fn(&dyn Layer) -> Vec<(String, Parameter)>) -> Vec<(String, Parameter)> {
-        let layers = self.layers.iter().enumerate();
-        let prefixed = |(i, layer): (usize, &Box<dyn Layer>)| {
-            of(&**layer).into_iter().map(move |(name, parameter)| (format!("{i}.{name}"), parameter))
-        };
-        layers.flat_map(prefixed).collect()
+        let mut all = Vec::new();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let prefixed = of(&**layer).into_iter().map(|(name, p)| (format!("{i}.{name}"), p));
+            all.extend(prefixed);
+        }
+        all
     }
 }
 

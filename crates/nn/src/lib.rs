@@ -35,7 +35,8 @@ pub use clip::{clip_grad_norm, clip_grad_value};
 pub use error::{Error, Result};
 pub use initialiser::Init;
 pub use layer::{
-    Activation, AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Mlp, Mode, Sequential,
+    Activation, AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Mlp, Mode,
+    Sequential,
 };
 pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
 pub use normalization::{BatchNorm, LayerNorm};

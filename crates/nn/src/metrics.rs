@@ -13,7 +13,10 @@ fn misfit<T>(subject: &'static str, why: impl Into<String>) -> Result<T> {
 /// The class with the largest score of each row of `[examples, classes]`; the first of equals.
 fn classes_of(subject: &'static str, scores: &Tensor, labels: &[usize]) -> Result<Vec<usize>> {
     let [examples, classes] = scores.shape()[..] else {
-        return misfit(subject, format!("scores are [examples, classes], given {}", scores.shape()));
+        return misfit(
+            subject,
+            format!("scores are [examples, classes], given {}", scores.shape()),
+        );
     };
     if examples != labels.len() {
         return misfit(subject, format!("{examples} examples have {} labels", labels.len()));
@@ -126,9 +129,8 @@ pub fn recall_at_k(embeddings: &Tensor, labels: &[usize], k: usize) -> Result<f6
     let data = embeddings.to_f64s();
     let row = |i: usize| &data[i * features..(i + 1) * features];
     let hit = |i: &usize| {
-        let distance = |j: usize| -> f64 {
-            row(*i).iter().zip(row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
-        };
+        let distance =
+            |j: usize| -> f64 { row(*i).iter().zip(row(j)).map(|(a, b)| (a - b) * (a - b)).sum() };
         let mut others: Vec<(f64, usize)> =
             (0..examples).filter(|j| j != i).map(|j| (distance(j), j)).collect();
         let nearest = k.min(others.len());

@@ -57,7 +57,8 @@ impl Tensor {
 
     /// The tensors, of equal shapes, side by side along a new axis.
     pub fn stack(tensors: &[Tensor], axis: isize) -> Result<Tensor> {
-        let rows: Result<Vec<Tensor>> = tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect();
+        let rows: Result<Vec<Tensor>> =
+            tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect();
         let rows = rows?;
         if let Some(odd) = rows.iter().find(|row| row.shape() != rows[0].shape()) {
             let (left, right) = (tensors[0].shape().clone(), odd.squeeze(axis)?.shape().clone());

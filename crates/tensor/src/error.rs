@@ -92,7 +92,9 @@ pub enum Error {
         shape: Shape,
     },
     /// Windows that do not fit.
-    #[error("windows: size {size}, stride {stride}, dilation {dilation} do not fit axis {axis} of {shape}")]
+    #[error(
+        "windows: size {size}, stride {stride}, dilation {dilation} do not fit axis {axis} of {shape}"
+    )]
     Window {
         /// Elements a window.
         size: usize,
@@ -142,7 +144,9 @@ pub enum Error {
         len: usize,
     },
     /// The output of a kernel is not a contiguous tensor of its own with the right shape and type.
-    #[error("{operation}: the output has to be contiguous, unshared, and of shape {expected}, given {given}")]
+    #[error(
+        "{operation}: the output has to be contiguous, unshared, and of shape {expected}, given {given}"
+    )]
     Output {
         /// The kernel.
         operation: &'static str,

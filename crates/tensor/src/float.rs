@@ -170,8 +170,12 @@ mod tests {
 
     #[test]
     fn max_and_min_keep_nan() {
-        assert!(Float::is_nan(Float::max(f64::NAN, 1.0)) && Float::is_nan(Float::max(1.0, f64::NAN)));
-        assert!(Float::is_nan(Float::min(f64::NAN, 1.0)) && Float::is_nan(Float::min(1.0, f64::NAN)));
+        assert!(
+            Float::is_nan(Float::max(f64::NAN, 1.0)) && Float::is_nan(Float::max(1.0, f64::NAN))
+        );
+        assert!(
+            Float::is_nan(Float::min(f64::NAN, 1.0)) && Float::is_nan(Float::min(1.0, f64::NAN))
+        );
         assert_eq!((Float::max(1.0, 2.0), Float::min(1.0, 2.0)), (2.0, 1.0));
     }
 }

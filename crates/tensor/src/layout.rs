@@ -68,7 +68,9 @@ impl Slice {
         let last = (steps as isize)
             .checked_mul(self.step)
             .and_then(|way| (self.start as isize).checked_add(way));
-        self.step != 0 && self.start < extent && last.is_some_and(|last| (0..extent as isize).contains(&last))
+        self.step != 0
+            && self.start < extent
+            && last.is_some_and(|last| (0..extent as isize).contains(&last))
     }
 }
 
@@ -280,7 +282,7 @@ impl Layout {
                     elements *= self.shape[next];
                     last = next;
                 }
-                if elements % reached != 0 {
+                if !elements.is_multiple_of(reached) {
                     return None;
                 }
             }

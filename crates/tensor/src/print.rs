@@ -45,23 +45,24 @@ impl Texts {
         let mut seen = Vec::new();
         visit(tensor, &mut Vec::new(), elide, &mut |x| seen.push(x));
         let finite = || seen.iter().copied().filter(|x| x.is_finite());
-        let style = if !tensor.dtype().is_float() || finite().all(|x| x == x.trunc() && x.abs() < 1e8) {
-            Style::Integer
-        } else {
-            let sizes = || finite().map(f64::abs).filter(|&x| x > 0.0);
-            let largest = sizes().fold(0.0, f64::max);
-            let smallest = sizes().fold(f64::INFINITY, f64::min);
-            if largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1e3 && largest >= 1e5 {
-                Style::Scientific
+        let style =
+            if !tensor.dtype().is_float() || finite().all(|x| x == x.trunc() && x.abs() < 1e8) {
+                Style::Integer
             } else {
-                // No more decimals than some element needs.
-                let needed = finite().map(|x| {
-                    let text = format!("{x:.DIGITS$}");
-                    text.trim_end_matches('0').split('.').nth(1).map_or(0, str::len)
-                });
-                Style::Fixed(needed.max().unwrap_or(0).max(1))
-            }
-        };
+                let sizes = || finite().map(f64::abs).filter(|&x| x > 0.0);
+                let largest = sizes().fold(0.0, f64::max);
+                let smallest = sizes().fold(f64::INFINITY, f64::min);
+                if largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1e3 && largest >= 1e5 {
+                    Style::Scientific
+                } else {
+                    // No more decimals than some element needs.
+                    let needed = finite().map(|x| {
+                        let text = format!("{x:.DIGITS$}");
+                        text.trim_end_matches('0').split('.').nth(1).map_or(0, str::len)
+                    });
+                    Style::Fixed(needed.max().unwrap_or(0).max(1))
+                }
+            };
         let mut texts = Texts { style, width: 0 };
         texts.width = seen.iter().map(|&x| texts.text(x).len()).max().unwrap_or(0);
         texts

@@ -48,7 +48,11 @@ impl Tensor {
     ///
     /// # Source
     /// He et al., Delving Deep into Rectifiers, 2015.
-    pub fn kaiming_uniform(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+    pub fn kaiming_uniform(
+        shape: impl Into<Shape>,
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
         let shape = shape.into();
         let bound = (6.0 / fans("kaiming_uniform", &shape)?.0).sqrt();
         Tensor::uniform(shape, -bound, bound, dtype, rng)
@@ -56,7 +60,11 @@ impl Tensor {
 
     /// Kaiming's normal initialisation: standard deviation √(2 / fan_in). See
     /// [`kaiming_uniform`](Tensor::kaiming_uniform).
-    pub fn kaiming_normal(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+    pub fn kaiming_normal(
+        shape: impl Into<Shape>,
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
         let shape = shape.into();
         let deviation = (2.0 / fans("kaiming_normal", &shape)?.0).sqrt();
         Tensor::normal(shape, 0.0, deviation, dtype, rng)
@@ -68,7 +76,11 @@ impl Tensor {
     /// # Source
     /// Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural
     /// Networks, 2010.
-    pub fn xavier_uniform(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+    pub fn xavier_uniform(
+        shape: impl Into<Shape>,
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
         let shape = shape.into();
         let (fan_in, fan_out) = fans("xavier_uniform", &shape)?;
         let bound = (6.0 / (fan_in + fan_out)).sqrt();
@@ -77,7 +89,11 @@ impl Tensor {
 
     /// Xavier's normal initialisation: standard deviation √(2 / (fan_in + fan_out)). See
     /// [`xavier_uniform`](Tensor::xavier_uniform).
-    pub fn xavier_normal(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+    pub fn xavier_normal(
+        shape: impl Into<Shape>,
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
         let shape = shape.into();
         let (fan_in, fan_out) = fans("xavier_normal", &shape)?;
         Tensor::normal(shape, 0.0, (2.0 / (fan_in + fan_out)).sqrt(), dtype, rng)
@@ -86,7 +102,7 @@ impl Tensor {
 
 /// Inputs and outputs of one unit of a weight `[out, in, window…]`.
 fn fans(operation: &'static str, shape: &Shape) -> Result<(f64, f64)> {
-    if shape.rank() < 2 || shape.len() == 0 {
+    if shape.rank() < 2 || shape.contains(&0) {
         let (right, why) = (Shape::from([1, 1]), "a weight has at least the axes [out, in]");
         return Err(Error::Shape { operation, left: shape.clone(), right, why });
     }

@@ -86,7 +86,8 @@ impl Tensor {
 
     /// A tensor of one number that is stored once.
     pub fn filled_view(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
-        let storage = with_elem!(dtype, T => <T as crate::dtype::sealed::Stored>::store(vec![T::of(value)]));
+        let storage =
+            with_elem!(dtype, T => <T as crate::dtype::sealed::Stored>::store(vec![T::of(value)]));
         Ok(Tensor { storage, layout: Layout::repeated(shape.into()) })
     }
 
@@ -405,10 +406,7 @@ mod tests {
 
     #[test]
     fn a_shape_beyond_memory_is_refused() {
-        assert!(matches!(
-            Tensor::zeros([usize::MAX, 2], DType::F32),
-            Err(Error::TooLarge { .. })
-        ));
+        assert!(matches!(Tensor::zeros([usize::MAX, 2], DType::F32), Err(Error::TooLarge { .. })));
         assert_eq!(Tensor::zeros([usize::MAX, 2, 0], DType::F32).unwrap().len(), 0);
     }
 

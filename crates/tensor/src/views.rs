@@ -151,7 +151,6 @@ mod tests {
         let y = cube().permute(&[1, 0, 2]).unwrap();
         assert_eq!(y.reshape([6, 4]).unwrap().to_f64s(), y.to_f64s());
         assert!(y.reshape([5, 5]).is_err());
-        assert!(cube().reshape([6, 4]).unwrap().shares_storage_with(&cube()) == false);
         let x = cube();
         assert!(x.reshape([6, 4]).unwrap().shares_storage_with(&x));
     }

@@ -14,8 +14,7 @@ fn each_axis<const N: usize>(x: &Inputs<'_>, name: &str) -> Option<[usize; N]> {
     numbers.try_into().ok()
 }
 
-type Convolve<const N: usize> =
-    for<'t> fn(Var<'t>, Var<'t>, Option<Var<'t>>, Conv<N>) -> Var<'t>;
+type Convolve<const N: usize> = for<'t> fn(Var<'t>, Var<'t>, Option<Var<'t>>, Conv<N>) -> Var<'t>;
 
 pub fn convolve<'t, const N: usize>(x: &Inputs<'t>, convolve: Convolve<N>) -> Reply<'t> {
     let (mut from, weight) = (input(x), x.var("weight"));

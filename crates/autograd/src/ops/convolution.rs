@@ -50,7 +50,8 @@ impl<'t> Var<'t> {
     /// `x Wᵀ + b`: `x` is `[…, in]`, the weight `[out, in]`, the bias `[out]`.
     #[track_caller]
     pub fn linear(self, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
-        let product = if weight.rank() == 2 { self.matmul(weight.t()) } else { self.matmul(weight) };
+        let product =
+            if weight.rank() == 2 { self.matmul(weight.t()) } else { self.matmul(weight) };
         bias.map_or(product, |bias| product + bias)
     }
 
@@ -80,7 +81,8 @@ impl<'t> Var<'t> {
             return self.matmul(weight);
         }
         let refuse = |why: &str| {
-            self.tape().fault(Fault::new(name, why).operand("input", self).operand("weight", weight))
+            self.tape()
+                .fault(Fault::new(name, why).operand("input", self).operand("weight", weight))
         };
         if self.rank() == N + 1 {
             return self.unsqueeze(0).conv(name, weight, bias, options).squeeze(0);

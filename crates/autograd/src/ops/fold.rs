@@ -122,7 +122,11 @@ impl<'t> Var<'t> {
                 let half = (y.extent(along) / 2) as isize;
                 let odd = y.slice(along, 2 * half..);
                 let pairs = y.slice(along, ..half) * y.slice(along, half..2 * half);
-                y = if odd.extent(along) == 0 { pairs } else { crate::concat(&[pairs, odd], along) };
+                y = if odd.extent(along) == 0 {
+                    pairs
+                } else {
+                    crate::concat(&[pairs, odd], along)
+                };
             }
         }
         y.settle(set, axes.keep, &self.shape())

@@ -12,8 +12,8 @@ use crate::var::Var;
 pub(crate) enum Index {
     Gather { axis: usize },
     ScatterAdd { axis: usize },
-    IndexSelect { axis: usize },
-    IndexAdd { axis: usize },
+    Select { axis: usize },
+    Add { axis: usize },
     OneHot,
     ArgExtreme { axis: usize, largest: bool },
 }
@@ -23,8 +23,8 @@ impl Index {
         match self {
             Index::Gather { .. } => "gather",
             Index::ScatterAdd { .. } => "scatter_add",
-            Index::IndexSelect { .. } => "index_select",
-            Index::IndexAdd { .. } => "index_add",
+            Index::Select { .. } => "index_select",
+            Index::Add { .. } => "index_add",
             Index::OneHot => "one_hot",
             Index::ArgExtreme { largest: true, .. } => "argmax",
             Index::ArgExtreme { largest: false, .. } => "argmin",
@@ -41,8 +41,8 @@ impl Index {
         let transpose = match self {
             Index::Gather { axis } => Index::ScatterAdd { axis },
             Index::ScatterAdd { axis } => Index::Gather { axis },
-            Index::IndexSelect { axis } => Index::IndexAdd { axis },
-            Index::IndexAdd { axis } => Index::IndexSelect { axis },
+            Index::Select { axis } => Index::Add { axis },
+            Index::Add { axis } => Index::Select { axis },
             Index::OneHot | Index::ArgExtreme { .. } => unreachable!("`passes` says no"),
         };
         g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype())
@@ -52,8 +52,8 @@ impl Index {
         match self {
             Index::Gather { axis } => kernels::gather(x[0], axis, x[1], out),
             Index::ScatterAdd { axis } => kernels::scatter_add(x[0], axis, x[1], out),
-            Index::IndexSelect { axis } => kernels::index_select(x[0], axis, x[1], out),
-            Index::IndexAdd { axis } => kernels::index_add(x[0], axis, x[1], out),
+            Index::Select { axis } => kernels::index_select(x[0], axis, x[1], out),
+            Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
             Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
         }
@@ -70,7 +70,12 @@ impl<'t> Var<'t> {
     #[track_caller]
     fn index_axis(self, operation: &str, axis: isize, index: Var<'t>) -> Result<usize, Var<'t>> {
         if self.is_faulty() || index.is_faulty() {
-            return Err(self.tape().record(Op::Detach, &[self, index], Shape::from(()), self.dtype()));
+            return Err(self.tape().record(
+                Op::Detach,
+                &[self, index],
+                Shape::from(()),
+                self.dtype(),
+            ));
         }
         let why = if index.dtype() != DType::I64 {
             "the index holds floats".to_owned()
@@ -89,7 +94,9 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn gather(self, axis: isize, index: Var<'t>) -> Var<'t> {
         match self.index_axis("gather", axis, index) {
-            Ok(at) if self.fits(at, index) => self.indexed(Index::Gather { axis: at }, index, index.shape()),
+            Ok(at) if self.fits(at, index) => {
+                self.indexed(Index::Gather { axis: at }, index, index.shape())
+            }
             Ok(_) => self.misfit("gather", index),
             Err(fault) => fault,
         }
@@ -110,8 +117,10 @@ impl<'t> Var<'t> {
         if !covered {
             return self.misfit("scatter_add", index);
         }
-        let slices: Vec<_> = index.shape().iter().map(|&len| lossgraph_tensor::Slice::all(len)).collect();
-        let added = source.slices(&slices).indexed(Index::ScatterAdd { axis: at }, index, self.shape());
+        let slices: Vec<_> =
+            index.shape().iter().map(|&len| lossgraph_tensor::Slice::all(len)).collect();
+        let added =
+            source.slices(&slices).indexed(Index::ScatterAdd { axis: at }, index, self.shape());
         self + added
     }
 
@@ -139,7 +148,7 @@ impl<'t> Var<'t> {
                 let mut dims = self.shape()[..at].to_vec();
                 dims.extend_from_slice(&index.shape());
                 dims.extend_from_slice(&self.shape()[at + 1..]);
-                self.indexed(Index::IndexSelect { axis: at }, index, Shape::from(dims))
+                self.indexed(Index::Select { axis: at }, index, Shape::from(dims))
             }
             Err(fault) => fault,
         }
@@ -160,7 +169,12 @@ impl<'t> Var<'t> {
         }
         let mut dims = self.shape().to_vec();
         dims.push(classes);
-        self.tape().record(Op::Index(Index::OneHot), &[self], Shape::from(dims), self.tape().dtype())
+        self.tape().record(
+            Op::Index(Index::OneHot),
+            &[self],
+            Shape::from(dims),
+            self.tape().dtype(),
+        )
     }
 
     /// The place of the first largest element along an axis, which is dropped.

@@ -32,9 +32,13 @@ impl<'t> Var<'t> {
             return self;
         }
         let fits = |var: Var<'t>| var.is_faulty() || var.shape()[..] == *shape;
-        if shape.is_empty() || !self.shape().ends_with(shape) || ![weight, bias].iter().flatten().all(|&v| fits(v)) {
-            let mut fault = Fault::new("layer_norm", format!("it normalises trailing axes {shape:?}"))
-                .operand("input", self);
+        if shape.is_empty()
+            || !self.shape().ends_with(shape)
+            || ![weight, bias].iter().flatten().all(|&v| fits(v))
+        {
+            let mut fault =
+                Fault::new("layer_norm", format!("it normalises trailing axes {shape:?}"))
+                    .operand("input", self);
             for (name, var) in [("weight", weight), ("bias", bias)] {
                 fault = if let Some(var) = var { fault.operand(name, var) } else { fault };
             }
@@ -106,7 +110,8 @@ impl<'t> Var<'t> {
         let odd = given.clone().find(|v| !v.is_faulty() && v.shape()[..] != [self.extent(1)]);
         match odd {
             _ if self.rank() < 2 => Err(self.tape().fault(
-                Fault::new("batch_norm", "the input is [batch, channels, …]").operand("input", self),
+                Fault::new("batch_norm", "the input is [batch, channels, …]")
+                    .operand("input", self),
             )),
             Some(&odd) => Err(self.tape().fault(
                 Fault::new("batch_norm", "one number for each channel (axis 1)")

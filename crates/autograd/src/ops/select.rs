@@ -53,9 +53,5 @@ pub(crate) fn vjp<'t>(
     wanted: impl Fn(usize) -> bool,
 ) -> Cotangents<'t> {
     let mask = inputs[0];
-    smallvec![
-        None,
-        wanted(1).then(|| mask.select(g, 0.0)),
-        wanted(2).then(|| mask.select(0.0, g))
-    ]
+    smallvec![None, wanted(1).then(|| mask.select(g, 0.0)), wanted(2).then(|| mask.select(0.0, g))]
 }

@@ -76,8 +76,14 @@ pub static ALL: &[Row] = &[
     two(&binary::SUB, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] - x[1]),
     two(&binary::MUL, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] * x[1]),
     two(&binary::DIV, &[CUBE, Floats(&[3, 1], binary::DIV.domain)], |x| x[0] / x[1]),
-    two(&binary::POW, &[Floats(&[2, 3], binary::POW.domain), Floats(&[3], binary::POW.domain)], |x| x[0].pow(x[1])),
-    two(&binary::ATAN2, &[Floats(&[2, 3], binary::ATAN2.domain), Floats(&[3], AROUND)], |x| x[0].atan2(x[1])),
+    two(
+        &binary::POW,
+        &[Floats(&[2, 3], binary::POW.domain), Floats(&[3], binary::POW.domain)],
+        |x| x[0].pow(x[1]),
+    ),
+    two(&binary::ATAN2, &[Floats(&[2, 3], binary::ATAN2.domain), Floats(&[3], AROUND)], |x| {
+        x[0].atan2(x[1])
+    }),
     two(&binary::MAXIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].maximum(x[1])),
     two(&binary::MINIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].minimum(x[1])),
     two(&binary::LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1])),
@@ -86,38 +92,79 @@ pub static ALL: &[Row] = &[
     two(&binary::GE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ge(x[1])),
     two(&binary::EQ, &[CUBE, Floats(&[4], AROUND)], |x| x[0].eq(x[1])),
     two(&binary::NE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ne(x[1])),
-    op("select", "select", "a if mask ≠ 0, else b", &[Integers(&[2, 3, 4], 2), CUBE, Floats(&[3, 1], AROUND)],
-        |x| x[0].select(x[1], x[2])),
+    op(
+        "select",
+        "select",
+        "a if mask ≠ 0, else b",
+        &[Integers(&[2, 3, 4], 2), CUBE, Floats(&[3, 1], AROUND)],
+        |x| x[0].select(x[1], x[2]),
+    ),
     op("sum", "fold", "Σ x", &[CUBE], |x| x[0].sum([0, 2])),
     kinked("max", "fold", "max x", &[CUBE], |x| x[0].max(1), &[TIES]),
     kinked("min", "fold", "min x", &[CUBE], |x| x[0].min(..), &[TIES]),
     op("prod", "fold", "Π x", &[CUBE], |x| x[0].prod(keep(1))),
     op("cumsum", "scan", "yᵢ = x₀ + … + xᵢ", &[CUBE], |x| x[0].cumsum(1)),
-    op("reshape", "view", "the same elements in another shape", &[CUBE], |x| x[0].t().reshape([6, 4])),
-    op("expand", "view", "repeats axes of length 1", &[Floats(&[3, 1], AROUND)], |x| x[0].expand([2, 3, 4])),
+    op("reshape", "view", "the same elements in another shape", &[CUBE], |x| {
+        x[0].t().reshape([6, 4])
+    }),
+    op("expand", "view", "repeats axes of length 1", &[Floats(&[3, 1], AROUND)], |x| {
+        x[0].expand([2, 3, 4])
+    }),
     op("permute", "view", "the axes in another order", &[CUBE], |x| x[0].permute(&[2, 0, 1])),
-    op("slice", "view", "places of an axis", &[CUBE],
-        |x| x[0].slice(1, 1..).slices(&[Slice { start: 1, len: 2, step: -1 }])),
-    op("windows", "view", "sliding windows", &[CUBE],
-        |x| x[0].windows(2, Window { size: 2, stride: 1, dilation: 2 })),
+    op("slice", "view", "places of an axis", &[CUBE], |x| {
+        x[0].slice(1, 1..).slices(&[Slice { start: 1, len: 2, step: -1 }])
+    }),
+    op("windows", "view", "sliding windows", &[CUBE], |x| {
+        x[0].windows(2, Window { size: 2, stride: 1, dilation: 2 })
+    }),
     op("flip", "view", "an axis backwards", &[CUBE], |x| x[0].flip(1)),
     op("diagonal", "view", "xᵢᵢ", &[CUBE], |x| x[0].diagonal(0, 2)),
     op("sum_to", "view", "the transpose of expand", &[CUBE], |x| x[0].sum_to([3, 1])),
-    op("pad", "combine", "a border of one number", &[CUBE], |x| x[0].pad(&[(1, 0), (0, 2), (1, 1)], 0.5)),
-    op("concat", "combine", "one after another", &[CUBE, Floats(&[2, 2, 4], AROUND)],
-        |x| combine::concat(&[x[0], x[1]], 1)),
-    op("stack", "combine", "side by side along a new axis", &[Floats(&[2, 3], AROUND), Floats(&[2, 3], AROUND)],
-        |x| combine::stack(&[x[0], x[1]], 1)),
-    op("gather", "index", "yᵢⱼ = x[i, kᵢⱼ]", &[Floats(&[2, 3], AROUND), Integers(&[2, 4], 3)], |x| x[0].gather(1, x[1])),
-    op("scatter_add", "index", "y[i, kᵢⱼ] += sᵢⱼ",
+    op("pad", "combine", "a border of one number", &[CUBE], |x| {
+        x[0].pad(&[(1, 0), (0, 2), (1, 1)], 0.5)
+    }),
+    op("concat", "combine", "one after another", &[CUBE, Floats(&[2, 2, 4], AROUND)], |x| {
+        combine::concat(&[x[0], x[1]], 1)
+    }),
+    op(
+        "stack",
+        "combine",
+        "side by side along a new axis",
+        &[Floats(&[2, 3], AROUND), Floats(&[2, 3], AROUND)],
+        |x| combine::stack(&[x[0], x[1]], 1),
+    ),
+    op(
+        "gather",
+        "index",
+        "yᵢⱼ = x[i, kᵢⱼ]",
+        &[Floats(&[2, 3], AROUND), Integers(&[2, 4], 3)],
+        |x| x[0].gather(1, x[1]),
+    ),
+    op(
+        "scatter_add",
+        "index",
+        "y[i, kᵢⱼ] += sᵢⱼ",
         &[Floats(&[2, 3], AROUND), Integers(&[2, 4], 3), Floats(&[2, 4], AROUND)],
-        |x| x[0].scatter_add(1, x[1], x[2])),
-    op("index_select", "index", "slices at places", &[CUBE, Integers(&[5], 3)], |x| x[0].index_select(1, x[1])),
-    op("embedding", "index", "rows at places", &[Floats(&[4, 3], AROUND), Integers(&[2, 5], 4)], |x| x[0].embedding(x[1])),
-    op("one_hot", "index", "1 at the class, 0 elsewhere", &[Integers(&[2, 3], 4)], |x| x[0].one_hot(4)),
+        |x| x[0].scatter_add(1, x[1], x[2]),
+    ),
+    op("index_select", "index", "slices at places", &[CUBE, Integers(&[5], 3)], |x| {
+        x[0].index_select(1, x[1])
+    }),
+    op(
+        "embedding",
+        "index",
+        "rows at places",
+        &[Floats(&[4, 3], AROUND), Integers(&[2, 5], 4)],
+        |x| x[0].embedding(x[1]),
+    ),
+    op("one_hot", "index", "1 at the class, 0 elsewhere", &[Integers(&[2, 3], 4)], |x| {
+        x[0].one_hot(4)
+    }),
     op("argmax", "index", "the place of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
     op("argmin", "index", "the place of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
-    op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| x[0].matmul(x[1])),
+    op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
+        x[0].matmul(x[1])
+    }),
     op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),
     op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0)),
     op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0)),
@@ -128,24 +175,56 @@ pub static ALL: &[Row] = &[
     op("log_sigmoid", "composed", "ln σ(x)", &[CUBE], |x| x[0].log_sigmoid()),
     op("silu", "composed", "x σ(x)", &[CUBE], |x| x[0].silu()),
     op("gelu", "composed", "x Φ(x)", &[CUBE], |x| x[0].gelu()),
-    op("gelu_tanh", "composed", "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", &[CUBE], |x| x[0].gelu_tanh()),
-    op("linear", "composed", "x Wᵀ + b",
+    op("gelu_tanh", "composed", "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", &[CUBE], |x| {
+        x[0].gelu_tanh()
+    }),
+    op(
+        "linear",
+        "composed",
+        "x Wᵀ + b",
         &[Floats(&[2, 3], AROUND), Floats(&[4, 3], AROUND), Floats(&[4], AROUND)],
-        |x| x[0].linear(x[1], Some(x[2]))),
-    op("conv1d", "composed", "Σ w · window + b",
+        |x| x[0].linear(x[1], Some(x[2])),
+    ),
+    op(
+        "conv1d",
+        "composed",
+        "Σ w · window + b",
         &[Floats(&[2, 4, 5], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2], AROUND)],
-        |x| x[0].conv1d(x[1], Some(x[2]), Conv { stride: [2], padding: [1], groups: 2, ..Conv::default() })),
-    op("conv2d", "composed", "Σ w · window + b",
+        |x| {
+            x[0].conv1d(
+                x[1],
+                Some(x[2]),
+                Conv { stride: [2], padding: [1], groups: 2, ..Conv::default() },
+            )
+        },
+    ),
+    op(
+        "conv2d",
+        "composed",
+        "Σ w · window + b",
         &[Floats(&[1, 2, 4, 5], AROUND), Floats(&[3, 2, 2, 2], AROUND), Floats(&[3], AROUND)],
-        |x| x[0].conv2d(x[1], Some(x[2]), Conv { dilation: [1, 2], ..Conv::default() })),
-    op("max_pool2d", "composed", "max of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| x[0].max_pool2d(Pool::new([2, 2]))),
-    op("avg_pool2d", "composed", "mean of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| x[0].avg_pool2d(Pool::new([2, 2]))),
-    op("layer_norm", "composed", "(x − mean)/√(var + ε) · w + b",
+        |x| x[0].conv2d(x[1], Some(x[2]), Conv { dilation: [1, 2], ..Conv::default() }),
+    ),
+    op("max_pool2d", "composed", "max of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| {
+        x[0].max_pool2d(Pool::new([2, 2]))
+    }),
+    op("avg_pool2d", "composed", "mean of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| {
+        x[0].avg_pool2d(Pool::new([2, 2]))
+    }),
+    op(
+        "layer_norm",
+        "composed",
+        "(x − mean)/√(var + ε) · w + b",
         &[CUBE, Floats(&[4], AROUND), Floats(&[4], AROUND)],
-        |x| x[0].layer_norm(&[4], Some(x[1]), Some(x[2]), 1e-5)),
-    op("batch_norm", "composed", "(x − mean)/√(var + ε) · w + b",
+        |x| x[0].layer_norm(&[4], Some(x[1]), Some(x[2]), 1e-5),
+    ),
+    op(
+        "batch_norm",
+        "composed",
+        "(x − mean)/√(var + ε) · w + b",
         &[CUBE, Floats(&[3], AROUND), Floats(&[3], AROUND)],
-        |x| x[0].batch_norm(Some(x[1]), Some(x[2]), 1e-5)),
+        |x| x[0].batch_norm(Some(x[1]), Some(x[2]), 1e-5),
+    ),
 ];
 
 const TIES: Kink = Kink {

@@ -258,10 +258,8 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| Parameter::new(name, [1.0, 2.0]));
         let mut adam = Adam::default().over_parameters([a.clone(), b.clone()]).unwrap();
         for bad in [f64::NAN, f64::INFINITY] {
-            let gradients = vec![
-                (a.clone(), Tensor::from([1.0, 1.0])),
-                (b.clone(), Tensor::from([1.0, bad])),
-            ];
+            let gradients =
+                vec![(a.clone(), Tensor::from([1.0, 1.0])), (b.clone(), Tensor::from([1.0, bad]))];
             let error = adam.step(&Gradients::new(0.0, gradients)).unwrap_err().to_string();
             assert!(error.starts_with("step: the gradient of `b` is not finite"), "{error}");
             assert_eq!(a.value().to_f64s(), [1.0, 2.0]);

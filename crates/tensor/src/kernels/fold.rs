@@ -94,7 +94,11 @@ fn typed<T: Float>(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> R
 }
 
 /// Folds runs of neighbouring axes one after another, each as `[outer, folded, inner]`.
-fn along<T: Float, C: Combine<T> + Sync>(x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+fn along<T: Float, C: Combine<T> + Sync>(
+    x: &Tensor,
+    axes: AxisSet,
+    out: &mut Tensor,
+) -> Result<()> {
     let mut shape = x.shape().to_vec();
     for axis in axes.iter().take_while(|&axis| axis < x.rank()) {
         shape[axis] = 1;
@@ -317,8 +321,11 @@ mod tests {
     fn every_set_of_axes_of_every_layout_folds_as_the_naive_loop_does() {
         let x = Tensor::new([2, 3, 4, 5], (0..120).map(|i| f64::from(i * 37 % 19) - 8.5).collect());
         let x = x.unwrap();
-        let layouts =
-            [x.clone(), x.permute(&[3, 1, 0, 2]).unwrap(), x.flip(2).unwrap().transpose(0, 3).unwrap()];
+        let layouts = [
+            x.clone(),
+            x.permute(&[3, 1, 0, 2]).unwrap(),
+            x.flip(2).unwrap().transpose(0, 3).unwrap(),
+        ];
         for x in &layouts {
             for bits in 0..16_usize {
                 let axes: Vec<usize> = (0..4).filter(|axis| bits >> axis & 1 == 1).collect();
@@ -365,7 +372,11 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let wide = x.reshape([500, 1000]).unwrap();
-                [folded(Fold::Sum, &x, &[0]), folded(Fold::Sum, &wide, &[0]), folded(Fold::Sum, &wide, &[1])]
+                [
+                    folded(Fold::Sum, &x, &[0]),
+                    folded(Fold::Sum, &wide, &[0]),
+                    folded(Fold::Sum, &wide, &[1]),
+                ]
             })
         };
         assert!(run(1) == run(2) && run(2) == run(7));

@@ -32,7 +32,11 @@ fn place(operation: &'static str, i: i64, extent: usize, n: usize, shape: &Shape
 /// The lengths of the axes before, at, and after `axis`, multiplied up.
 fn around(shape: &[usize], axis: usize) -> [usize; 3] {
     let product = |dims: Option<&[usize]>| dims.unwrap_or(&[]).iter().product::<usize>();
-    [product(shape.get(..axis)), shape.get(axis).copied().unwrap_or(1), product(shape.get(axis + 1..))]
+    [
+        product(shape.get(..axis)),
+        shape.get(axis).copied().unwrap_or(1),
+        product(shape.get(axis + 1..)),
+    ]
 }
 
 /// `y[i, j] = x[i, index[i, j]]` for axis 1, and so on. The index has as many axes as `x`; other

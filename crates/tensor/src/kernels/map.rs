@@ -44,13 +44,16 @@ pub struct Map2 {
     pub f64: fn(&[f64], &[f64], &mut [f64]),
 }
 
+/// A loop over slices of three operands and the result.
+pub type Loop3<T> = fn(&[T], &[T], &[T], &mut [T]);
+
 /// The slice loops of a [`Function3`].
 #[derive(Clone, Copy, Debug)]
 pub struct Map3 {
     /// For `f32`.
-    pub f32: fn(&[f32], &[f32], &[f32], &mut [f32]),
+    pub f32: Loop3<f32>,
     /// For `f64`.
-    pub f64: fn(&[f64], &[f64], &[f64], &mut [f64]),
+    pub f64: Loop3<f64>,
 }
 
 /// A [`Map1`](crate::kernels::Map1) from a formula, in which `T` is the float type and the second

@@ -21,8 +21,11 @@ pub fn matmul(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
 
 fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     let (left, right) = (a.shape(), b.shape());
-    let misfit = |why: &'static str| {
-        Error::Shape { operation: "matmul", left: left.clone(), right: right.clone(), why }
+    let misfit = |why: &'static str| Error::Shape {
+        operation: "matmul",
+        left: left.clone(),
+        right: right.clone(),
+        why,
     };
     let rank = left.rank();
     if rank < 2 || right.rank() != rank {
@@ -31,7 +34,9 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     let (batch, [m, k]) = (&left[..rank - 2], [left[rank - 2], left[rank - 1]]);
     let n = right[rank - 1];
     if right[..rank - 2] != *batch || right[rank - 2] != k {
-        return Err(misfit("the batches are equal, and rows of one as long as columns of the other"));
+        return Err(misfit(
+            "the batches are equal, and rows of one as long as columns of the other",
+        ));
     }
     let mut dims = batch.to_vec();
     dims.extend([m, n]);

@@ -27,9 +27,7 @@ impl<const N: usize> Walk<N> {
             let step = layouts.map(|layout| layout.strides()[axis]);
             match (dims.last_mut(), strides.last_mut()) {
                 // The axis before goes on where this one ends.
-                (Some(outer), Some(last))
-                    if (0..N).all(|i| last[i] == step[i] * dim as isize) =>
-                {
+                (Some(outer), Some(last)) if (0..N).all(|i| last[i] == step[i] * dim as isize) => {
                     *outer *= dim;
                     *last = step;
                 }

@@ -1,0 +1,130 @@
+//! The program as a user runs it: real trainings to the end, and what it says to bad input.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder of one test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("lossgraph-cli-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
+        command.current_dir(&self.0).arg("train").args(arguments).output().unwrap()
+    }
+
+    /// The figures that a training prints on its last line.
+    fn train(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        serde_json::from_str(text.lines().last().unwrap()).unwrap()
+    }
+
+    /// What the program says when it refuses.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{arguments:?} is accepted");
+        assert!(!text.contains("panicked"), "{arguments:?}: {text}");
+        text
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_default_classifier_reaches_97_5_percent_on_the_test_part() {
+    let folder = Folder::new("classifier");
+    let figures = folder.train(&[]);
+    assert_eq!(figures["task"], "classifier");
+    assert_eq!(figures["seed"], 0);
+    assert!(figures["test_accuracy"].as_f64().unwrap() >= 0.975, "{figures}");
+    assert!(figures["train_loss"].as_f64().unwrap() < 0.1, "{figures}");
+    assert!(figures["seconds"].as_f64().is_some());
+    assert!(folder.0.join("out/digits-classifier.safetensors").exists());
+}
+
+#[test]
+fn the_default_embedding_reaches_a_recall_of_0_97_and_draws_itself() {
+    let folder = Folder::new("embedding");
+    let figures = folder.train(&["--task", "embedding"]);
+    assert!(figures["recall_at_1"].as_f64().unwrap() >= 0.97, "{figures}");
+    let svg = fs::read_to_string(folder.0.join("out/digits-embedding.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    // A disc for each of the 359 digits of the test part.
+    assert!(svg.matches("<circle").count() >= 359);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let folder = Folder::new("seeds");
+    for task in ["classifier", "embedding"] {
+        let bytes = |seed: &str, out: &str| {
+            folder.train(&["--task", task, "--epochs", "2", "--seed", seed, "--out", out]);
+            fs::read(folder.0.join(out).join(format!("digits-{task}.safetensors"))).unwrap()
+        };
+        assert_eq!(bytes("5", "a"), bytes("5", "b"));
+        assert_ne!(bytes("5", "a"), bytes("6", "c"));
+    }
+}
+
+#[test]
+fn every_loss_that_a_task_offers_trains() {
+    let folder = Folder::new("losses");
+    for loss in ["nll", "BCEWithLogitsLoss", "kl_div", "mse", "l1", "smooth_l1", "huber"] {
+        let figures = folder.train(&["--loss", loss]);
+        assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
+    }
+    let figures =
+        folder.train(&["--task", "embedding", "--loss", "cosine_embedding", "--epochs", "5"]);
+    assert!(figures["recall_at_1"].as_f64().unwrap() > 0.8, "{figures}");
+}
+
+#[test]
+fn bad_input_is_told_and_leaves_files_as_they_were() {
+    let folder = Folder::new("bad");
+    fs::create_dir(folder.0.join("out")).unwrap();
+    let kept = folder.0.join("out/digits-classifier.safetensors");
+    fs::write(&kept, "precious").unwrap();
+    fs::write(folder.0.join("file"), "no folder").unwrap();
+    for (arguments, expected) in [
+        (&["--loss", "croos_entropy"][..], "there is no such loss; the nearest is cross_entropy"),
+        (&["--loss", "triplet_margin"], "cannot be trained with it"),
+        (&["--batch", "0"], "the batch size is 0"),
+        (&["--epochs", "0"], "0 is not in"),
+        (&["--lr", "nan"], "lr is NaN"),
+        (&["--lr=-1"], "lr is -1"),
+        (&["--lr", "inf"], "lr is inf"),
+        (&["--out", "file"], "the folder file cannot be made"),
+        (&["--task", "poetry"], "possible values: classifier, embedding"),
+    ] {
+        let told = folder.refused(arguments);
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+        assert_eq!(fs::read(&kept).unwrap(), b"precious");
+    }
+}
+
+#[test]
+fn a_training_that_diverges_stops_and_keeps_the_old_checkpoint() {
+    let folder = Folder::new("diverges");
+    fs::create_dir(folder.0.join("out")).unwrap();
+    let kept = folder.0.join("out/digits-classifier.safetensors");
+    fs::write(&kept, "precious").unwrap();
+    let told = folder.refused(&["--loss", "mse", "--lr", "1e30"]);
+    assert!(told.contains("is not finite") && told.contains("lower the learning rate"), "{told}");
+    assert_eq!(fs::read(&kept).unwrap(), b"precious");
+}
