@@ -31,6 +31,9 @@ impl Axes {
 
     /// The axes as a set, or what is wrong with them.
     pub(crate) fn of(&self, shape: &Shape) -> Result<AxisSet, String> {
+        if shape.rank() > 64 {
+            return Err(format!("{shape} has more than 64 axes"));
+        }
         let Some(list) = &self.list else {
             return Ok(AxisSet::all(shape.rank()));
         };

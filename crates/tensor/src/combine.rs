@@ -48,7 +48,7 @@ impl Tensor {
                 let (given, expected) = (tensor.dtype(), first.dtype());
                 return Err(Error::DType { operation: "concat", given, expected });
             }
-            dims[at] += other[at];
+            dims[at] = dims[at].saturating_add(other[at]);
         }
         let mut out = Tensor::zeros(dims, first.dtype())?;
         kernels::concat(&tensors.iter().collect::<Vec<_>>(), at, &mut out)?;
@@ -77,7 +77,8 @@ impl Tensor {
         let pairs = self.shape().iter().zip(around);
         let slices: Vec<Slice> =
             pairs.clone().map(|(&len, pair)| Slice { start: pair.0, len, step: 1 }).collect();
-        let padded: Vec<usize> = pairs.map(|(&len, pair)| pair.0 + len + pair.1).collect();
+        let padded: Vec<usize> =
+            pairs.map(|(&len, pair)| pair.0.saturating_add(len).saturating_add(pair.1)).collect();
         let mut out = Tensor::zeros(padded, self.dtype())?;
         kernels::pad(self, &slices, value, &mut out)?;
         Ok(out)

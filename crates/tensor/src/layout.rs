@@ -2,7 +2,8 @@
 
 use smallvec::SmallVec;
 
-use crate::{AxisSet, Dims, Error, Result, Shape};
+use crate::tensor::checked_len;
+use crate::{Dims, Error, Result, Shape};
 
 /// Steps in the buffer from one place of an axis to the next.
 pub(crate) type Strides = SmallVec<[isize; 4]>;
@@ -51,13 +52,17 @@ impl Slice {
         let place = |at: isize| (if at < 0 { at.saturating_add(n) } else { at }).clamp(low, high);
         let start = start.map_or(if step > 0 { low } else { high }, place);
         let stop = stop.map_or(if step > 0 { high } else { low }, place);
-        let len = match step {
+        // How far it is from the start to the end, in the direction of the step.
+        let way = match step {
             0 => return None,
-            1.. => (stop - start + step - 1) / step,
-            _ => (stop - start + step + 1) / step,
+            1.. => stop - start,
+            _ => start - stop,
         };
-        match len {
-            1.. => Some(Slice { start: start as usize, len: len as usize, step }),
+        match way {
+            1.. => {
+                let len = (way as usize - 1) / step.unsigned_abs() + 1;
+                Some(Slice { start: start as usize, len, step })
+            }
             _ => Some(Slice { start: 0, len: 0, step }),
         }
     }
@@ -149,7 +154,8 @@ impl Layout {
                 if stride != step {
                     return self.len() == 0;
                 }
-                step *= dim as isize;
+                // Wraps for an empty tensor alone.
+                step = step.wrapping_mul(dim as isize);
             }
         }
         true
@@ -162,8 +168,11 @@ impl Layout {
         }
         let (mut low, mut high) = (self.offset as isize, self.offset as isize);
         for (&stride, &dim) in self.strides.iter().zip(self.shape.iter()) {
-            let way = stride * (dim as isize - 1);
-            *(if way < 0 { &mut low } else { &mut high }) += way;
+            let end = if stride < 0 { &mut low } else { &mut high };
+            match stride.checked_mul(dim as isize - 1).and_then(|way| end.checked_add(way)) {
+                Some(moved) => *end = moved,
+                None => return false,
+            }
         }
         low >= 0 && (high as usize) < len
     }
@@ -182,8 +191,9 @@ impl Layout {
         let error = || Error::Order { axes: axes.to_vec(), shape: self.shape.clone() };
         let order: Option<Dims> = axes.iter().map(|&axis| self.shape.axis(axis)).collect();
         let order = order.ok_or_else(error)?;
-        let set: AxisSet = order.iter().copied().collect();
-        if order.len() != self.shape.rank() || set.len() != self.shape.rank() {
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..self.shape.rank()) {
             return Err(error());
         }
         let dims = order.iter().map(|&axis| self.shape[axis]).collect();
@@ -213,12 +223,13 @@ impl Layout {
                 let Slice { start, len, step } = slice;
                 return Err(Error::Slice { start, len, step, axis, shape: self.shape.clone() });
             }
-            // An empty slice may start behind the last place; nobody reads there.
-            if slice.len > 0 {
+            // Of an empty tensor nobody reads, wherever a slice of it starts.
+            if slice.len > 0 && self.len() > 0 {
                 let way = slice.start as isize * self.strides[axis];
                 layout.offset = layout.offset.wrapping_add_signed(way);
             }
-            layout.strides[axis] *= slice.step;
+            // Wraps only where there is no second place to step to.
+            layout.strides[axis] = layout.strides[axis].wrapping_mul(slice.step);
             dims[axis] = slice.len;
         }
         layout.shape = Shape::from(dims);
@@ -234,6 +245,7 @@ impl Layout {
             why: "only axes of length 1 repeat",
         };
         let added = shape.rank().checked_sub(self.shape.rank()).ok_or_else(error)?;
+        checked_len(shape)?;
         let mut strides: Strides = SmallVec::from_elem(0, shape.rank());
         for (axis, (&dim, &stride)) in self.shape.iter().zip(&self.strides).enumerate() {
             match (dim, shape[axis + added]) {
@@ -350,8 +362,9 @@ impl Layout {
         let mut strides = self.strides.clone();
         dims[at] = count;
         dims.push(size);
-        strides.push(self.strides[at] * dilation as isize);
-        strides[at] *= stride as isize;
+        // Wraps only where there is no second element, or no second window.
+        strides.push(self.strides[at].wrapping_mul(dilation as isize));
+        strides[at] = strides[at].wrapping_mul(stride as isize);
         Ok(self.of(dims, strides))
     }
 }

@@ -106,8 +106,8 @@ fn fans(operation: &'static str, shape: &Shape) -> Result<(f64, f64)> {
         let (right, why) = (Shape::from([1, 1]), "a weight has at least the axes [out, in]");
         return Err(Error::Shape { operation, left: shape.clone(), right, why });
     }
-    let window: usize = shape[2..].iter().product();
-    Ok(((shape[1] * window) as f64, (shape[0] * window) as f64))
+    let window: f64 = shape[2..].iter().map(|&dim| dim as f64).product();
+    Ok((shape[1] as f64 * window, shape[0] as f64 * window))
 }
 
 fn sample(

@@ -116,7 +116,7 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// A set of axes, below 64.
+/// A set of axes. It knows the first 64; an axis beyond is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AxisSet(u64);
 
@@ -128,13 +128,13 @@ impl AxisSet {
 
     /// Adds an axis.
     pub fn insert(&mut self, axis: usize) {
-        self.0 |= 1 << axis;
+        self.0 |= u32::try_from(axis).ok().and_then(|axis| 1_u64.checked_shl(axis)).unwrap_or(0);
     }
 
     /// Whether an axis is in the set.
     #[inline]
     pub fn contains(self, axis: usize) -> bool {
-        self.0 >> axis & 1 == 1
+        axis < 64 && self.0 >> axis & 1 == 1
     }
 
     /// The axes, ascending.

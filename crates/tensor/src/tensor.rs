@@ -86,9 +86,11 @@ impl Tensor {
 
     /// A tensor of one number that is stored once.
     pub fn filled_view(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
+        let shape = shape.into();
+        checked_len(&shape)?;
         let storage =
             with_elem!(dtype, T => <T as crate::dtype::sealed::Stored>::store(vec![T::of(value)]));
-        Ok(Tensor { storage, layout: Layout::repeated(shape.into()) })
+        Ok(Tensor { storage, layout: Layout::repeated(shape) })
     }
 
     /// `[0, 1, …, n − 1]`.
