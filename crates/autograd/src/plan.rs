@@ -23,6 +23,8 @@ pub struct Plan {
     pub(crate) constants: Vec<(Slot, Tensor)>,
     /// The slots of what was asked for, in that order.
     pub(crate) outputs: Vec<Slot>,
+    /// The slots that are read until the end: what was asked for, and what shares its buffers.
+    pub(crate) kept: Vec<(Slot, Option<u32>)>,
     /// The sizes of the buffers that the steps share.
     pub(crate) buffers: Vec<(DType, usize)>,
     pub(crate) slots: usize,
@@ -124,6 +126,7 @@ impl Plan {
             inputs: vec![],
             constants: vec![],
             outputs: vec![],
+            kept: vec![],
             buffers: vec![],
             slots: 0,
         };
@@ -209,14 +212,15 @@ impl Plan {
             }
         }
         // The step after which a base, with all views of it, is not read any more. What was asked
-        // for stays until the end.
+        // for stays until the end, and constants from run to run.
         let mut dies: Vec<usize> = vec![0; self.slots];
         for (at, step) in self.steps.iter().enumerate() {
             for &slot in step.inputs.iter().chain([&step.output]) {
                 dies[base[slot as usize] as usize] = at;
             }
         }
-        for &slot in &self.outputs {
+        let constants: Vec<Slot> = self.constants.iter().map(|&(slot, _)| slot).collect();
+        for &slot in self.outputs.iter().chain(&constants) {
             dies[base[slot as usize] as usize] = usize::MAX;
         }
         let mut dying: Vec<Vec<Slot>> = vec![Vec::new(); self.steps.len()];
@@ -241,6 +245,10 @@ impl Plan {
             step.frees = dying[at].iter().map(|&slot| (slot, buffer_of[slot as usize])).collect();
             free.extend(step.frees.iter().filter_map(|&(_, buffer)| buffer));
         }
+        let lasting = (0..self.slots as Slot).filter(|slot| {
+            dies[base[*slot as usize] as usize] == usize::MAX && !constants.contains(slot)
+        });
+        self.kept = lasting.map(|slot| (slot, buffer_of[slot as usize])).collect();
     }
 }
 

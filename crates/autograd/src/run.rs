@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::graph::Id;
 use crate::op::Op;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Slot, Step};
 
 /// The memory of a plan, kept from run to run.
 #[derive(Default)]
@@ -27,43 +27,51 @@ impl Plan {
         workspace: &mut Workspace,
         input: impl Fn(Id) -> Tensor,
     ) -> Result<Vec<Tensor>, StepError> {
-        workspace.slots.clear();
-        workspace.slots.resize(self.slots, None);
-        workspace.buffers.resize(self.buffers.len(), None);
+        workspace.prepare(self);
         for &(id, slot) in &self.inputs {
             workspace.slots[slot as usize] = Some(input(id));
         }
-        for (slot, constant) in &self.constants {
-            workspace.slots[*slot as usize] = Some(constant.clone());
-        }
         for step in &self.steps {
-            let value = workspace
-                .compute(step)
-                .map_err(|error| StepError { origin: step.origin, error: Box::new(error) })?;
-            workspace.slots[step.output as usize] = Some(value);
-            for &(slot, buffer) in &step.frees {
-                let value = workspace.slots[slot as usize].take();
-                if let Some(buffer) = buffer {
-                    workspace.buffers[buffer as usize] = value;
+            match workspace.compute(step) {
+                Ok(value) => workspace.slots[step.output as usize] = Some(value),
+                Err(error) => {
+                    workspace.slots.clear();
+                    return Err(StepError { origin: step.origin, error: Box::new(error) });
                 }
             }
+            workspace.free(&step.frees);
         }
-        let value = |slot: &u32| workspace.slots[*slot as usize].clone();
+        let value = |slot: &Slot| workspace.slots[*slot as usize].clone();
         let outputs = self.outputs.iter().filter_map(value).collect();
-        // The buffers of the results come back once the asker has dropped them.
-        for step in &self.steps {
-            if let (Some(buffer), Some(value)) =
-                (step.buffer, workspace.slots[step.output as usize].take())
-            {
-                workspace.buffers[buffer as usize] = Some(value);
-            }
-        }
-        workspace.slots.clear();
+        // The buffers of the results come back as well: to be used once the asker has dropped them.
+        workspace.free(&self.kept);
         Ok(outputs)
     }
 }
 
 impl Workspace {
+    /// Between runs, all slots are empty but those of constants.
+    fn prepare(&mut self, plan: &Plan) {
+        if self.slots.len() == plan.slots {
+            return;
+        }
+        self.slots = vec![None; plan.slots];
+        self.buffers = vec![None; plan.buffers.len()];
+        for (slot, constant) in &plan.constants {
+            self.slots[*slot as usize] = Some(constant.clone());
+        }
+    }
+
+    /// Empties slots, and takes back the buffers of their values.
+    fn free(&mut self, slots: &[(Slot, Option<u32>)]) {
+        for &(slot, buffer) in slots {
+            let value = self.slots[slot as usize].take();
+            if let Some(buffer) = buffer {
+                self.buffers[buffer as usize] = value;
+            }
+        }
+    }
+
     fn compute(&mut self, step: &Step) -> lossgraph_tensor::Result<Tensor> {
         let slots = &self.slots;
         let inputs: SmallVec<[&Tensor; 3]> =

@@ -119,7 +119,8 @@ fn apply(view: &View, x: &Tensor, model: &Model) -> (Tensor, Model) {
         View::Reshape(split) => {
             // The first axis goes to the end as a factor and the rest, with a 1 between.
             let len = model.elements.len();
-            let factor = (1..=split as usize % 6 + 1).rev().find(|&n| len % n == 0).unwrap();
+            let factor =
+                (1..=split as usize % 6 + 1).rev().find(|&n| len.is_multiple_of(n)).unwrap();
             let moved = model.reshaped(vec![factor, 1, len / factor]);
             (x.reshape(moved.dims.clone()).unwrap(), moved)
         }

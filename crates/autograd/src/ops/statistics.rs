@@ -1,5 +1,7 @@
 //! Means, spreads, norms and softmaxes: composed, without rules of their own.
 
+use lossgraph_tensor::DType;
+
 use crate::axes::{IntoAxes, keep};
 use crate::fault::Fault;
 use crate::var::Var;
@@ -75,12 +77,12 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// What is subtracted before an exponential: the maximum, or 0 where that is infinite, since
+    /// What is subtracted before an exponential: the maximum, held within finite numbers, since
     /// ∞ − ∞ is NaN. Any number gives the same result, so no slope flows through it.
     #[track_caller]
     fn shift(self, axes: impl IntoAxes) -> Var<'t> {
-        let max = self.detach().max(axes);
-        max.abs().eq(f64::INFINITY).select(0.0, max)
+        let largest = if self.tape().dtype() == DType::F32 { 3e38 } else { 1e308 };
+        self.detach().max(axes).clamp(-largest, largest)
     }
 
     /// `eˣ / Σ eˣ` along an axis.

@@ -4,6 +4,7 @@ use lossgraph_tensor::kernels::Map1;
 use lossgraph_tensor::map1;
 
 use super::Kink;
+use crate::fault::Fault;
 use crate::op::{Number, Op, Static};
 use crate::var::Var;
 
@@ -36,6 +37,10 @@ impl<'t> Var<'t> {
     /// Records a row of the unary table. For rows of one's own; the library's have methods.
     #[track_caller]
     pub fn unary(self, row: &'static Unary, p: [f64; 2]) -> Var<'t> {
+        if p.iter().any(|p| p.is_nan()) && !self.is_faulty() {
+            let fault = Fault::new(row.name, "a parameter is NaN").operand("input", self);
+            return self.tape().fault(fault);
+        }
         let p = [Number(p[0]), Number(p[1])];
         let x = if self.dtype().is_float() { self } else { self.to_float() };
         self.tape().record(Op::Unary(Static(row), p), &[x], x.shape(), self.tape().dtype())
@@ -345,12 +350,14 @@ unary! {
 }
 
 unary! {
-    /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below.
+    /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below. NaN stays NaN, with
+    /// slope 1.
     fn relu() = RELU {
         formula: "max(x, 0)",
         // Written so that NaN stays NaN.
         value: |x, _p| if x < T::ZERO { T::ZERO } else { x },
-        vjp: Some(|g, x, _, _| g * x.gt(0.0)),
+        // Where the output is not 0, NaN included.
+        vjp: Some(|g, _, y, _| g * y.ne(0.0)),
         domain: [-3.0, 3.0],
         kink: "x = 0", 0.0, 0.0, "the left slope",
     }
