@@ -257,12 +257,12 @@ fn scopes_nest_and_adjoints_know_the_node_that_they_serve() {
 }
 
 #[test]
-fn a_loss_of_more_than_one_element_is_refused() {
+fn a_loss_is_one_number_that_depends_on_something() {
     let tape = Tape::f64();
     let x = tape.variable([1.0, 2.0]);
     assert!(x.square().backward().is_err());
     assert!(tape.grad(x.square(), &[x])[0].value().is_err());
-    assert!(tape.constant(1.0).exp().backward().is_err());
+    assert!(Tape::f64().constant(1.0).exp().backward().is_err());
     assert!(x.item().is_err());
 }
 

@@ -27,10 +27,14 @@ fn classes_of(subject: &'static str, scores: &Tensor, labels: &[usize]) -> Resul
     if let Some(label) = labels.iter().find(|&&label| label >= classes) {
         return misfit(subject, format!("label {label} is none of the classes 0..{classes}"));
     }
+    let scores = scores.to_f64s();
+    if let Some(at) = scores.iter().position(|score| score.is_nan()) {
+        return misfit(subject, format!("a score of example {} is NaN", at / classes));
+    }
     let best = |row: &[f64]| {
         (0..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
     };
-    Ok(scores.to_f64s().chunks(classes).map(best).collect())
+    Ok(scores.chunks(classes).map(best).collect())
 }
 
 /// The share of examples whose largest score, of `[examples, classes]`, is that of their label.
@@ -127,6 +131,12 @@ pub fn recall_at_k(embeddings: &Tensor, labels: &[usize], k: usize) -> Result<f6
         return misfit(subject, format!("{examples} examples and k = {k}: nothing is near"));
     }
     let data = embeddings.to_f64s();
+    if let Some(at) = data.iter().position(|x| x.is_nan()) {
+        return misfit(
+            subject,
+            format!("the embedding of example {} has NaN in it", at / features),
+        );
+    }
     let row = |i: usize| &data[i * features..(i + 1) * features];
     let hit = |i: &usize| {
         let distance =
@@ -150,6 +160,8 @@ mod tests {
         assert_eq!(accuracy(&scores, &[1, 0, 0, 0]).unwrap(), 0.75);
         assert!(accuracy(&scores, &[1, 0]).is_err());
         assert!(accuracy(&scores, &[1, 0, 0, 2]).is_err());
+        let error = accuracy(&Tensor::from([[0.1, 0.9], [f64::NAN, 0.2]]), &[1, 0]).unwrap_err();
+        assert_eq!(error.to_string(), "accuracy: a score of example 1 is NaN");
     }
 
     #[test]

@@ -165,6 +165,8 @@ pub static ALL: &[Row] = &[
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
+    op("powi", "composed", "xⁿ, for whole n", &[CUBE], |x| x[0].powi(3)),
+    op("log2", "composed", "ln x / ln 2", &[Floats(&[2, 3], [0.1, 4.0])], |x| x[0].log2()),
     op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),
     op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0)),
     op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0)),
