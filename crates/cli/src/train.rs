@@ -123,9 +123,12 @@ fn chosen(options: &Options) -> Result<&'static Loss> {
             names.join(", ")
         )
         .into()),
-        Err(nearest) => {
-            Err(format!("--loss {name}: there is no such loss; the nearest is {nearest}").into())
-        }
+        Err(nearest) => Err(format!(
+            "--loss {name}: there is no such loss; the nearest is {nearest}; this task can be \
+             trained with {}",
+            names.join(", ")
+        )
+        .into()),
     }
 }
 
