@@ -30,7 +30,10 @@ impl Dataset {
     /// # Errors
     /// Numbers of rows and labels that differ; a label that is no class.
     pub fn new(inputs: Tensor, labels: Vec<usize>, classes: usize) -> Result<Dataset> {
-        let rows = inputs.shape().first().copied().unwrap_or(0);
+        let Some(&rows) = inputs.shape().first() else {
+            let why = "the examples are rows of a tensor, given a single number".to_owned();
+            return Err(Error::Dataset { why });
+        };
         if rows != labels.len() {
             let why = format!("{rows} examples have {} labels", labels.len());
             return Err(Error::Dataset { why });
@@ -245,6 +248,12 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_larger_than_the_data_is_all_of_it() {
+        let batches: Vec<Batch> = numbered().batches(1000, 1, 0).unwrap().collect();
+        assert_eq!((batches.len(), batches[0].labels.len()), (1, 60));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         let data = numbered();
         assert_eq!(data.batches(0, 1, 0).err(), Some(Error::BatchSize));
@@ -254,6 +263,7 @@ mod tests {
         assert!(data.select(&[60]).is_err());
         assert!(Dataset::new(Tensor::from([1.0]), vec![0, 1], 2).is_err());
         assert!(Dataset::new(Tensor::from([1.0]), vec![2], 2).is_err());
+        assert!(Dataset::new(Tensor::from(1.0), vec![], 2).is_err());
         let lonely = Dataset::new(Tensor::from([1.0, 2.0, 3.0]), vec![0, 0, 1], 2).unwrap();
         let error = lonely.split(0.5, 1).err().unwrap().to_string();
         assert_eq!(error, "split: class 1 has 1 examples, at least 2 are needed");

@@ -1,5 +1,7 @@
 //! Triplets of examples: an anchor, another one of its class, and one of another class.
 
+use std::collections::BTreeMap;
+
 use rand::RngExt;
 
 use crate::dataset::rng_of;
@@ -22,20 +24,22 @@ pub struct Triplets {
 /// A class with one example only; fewer than two classes.
 pub fn triplets(labels: &[usize], seed: u64, epoch: u64) -> Result<Triplets> {
     let operation = "triplets";
-    let classes = labels.iter().max().map_or(0, |&label| label + 1);
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); classes];
-    labels.iter().enumerate().for_each(|(place, &label)| members[label].push(place));
-    let given = members.iter().filter(|members| !members.is_empty()).count();
+    // By what occurs: labels may be any numbers.
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, &label) in labels.iter().enumerate() {
+        members.entry(label).or_default().push(place);
+    }
+    let given = members.len();
     if given < 2 {
         return Err(Error::Classes { operation, given, expected: 2 });
     }
-    if let Some(class) = members.iter().position(|members| members.len() == 1) {
+    if let Some((&class, _)) = members.iter().find(|(_, members)| members.len() == 1) {
         return Err(Error::TooFew { operation, class, given: 1, expected: 2 });
     }
     let mut rng = rng_of(seed, epoch);
     let mut drawn = Triplets { anchors: Vec::new(), positives: Vec::new(), negatives: Vec::new() };
     for (anchor, &label) in labels.iter().enumerate() {
-        let own = &members[label];
+        let own = &members[&label];
         let positive = loop {
             let place = own[rng.random_range(0..own.len())];
             if place != anchor {
@@ -75,5 +79,6 @@ mod tests {
     fn classes_of_one_are_refused() {
         assert!(triplets(&[0, 0, 1], 1, 0).is_err());
         assert!(triplets(&[0, 0], 1, 0).is_err());
+        assert!(triplets(&[0, usize::MAX, 0, usize::MAX], 1, 0).is_ok());
     }
 }

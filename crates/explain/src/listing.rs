@@ -108,6 +108,9 @@ fn gradients(loss: Var<'_>, nodes: &[NodeInfo]) -> Result<Vec<Option<Tensor>>> {
     let copy = loss.tape().copy();
     let at = |id: usize| copy.var(id);
     let Some(target) = at(loss.number()) else { return Ok(vec![None; nodes.len()]) };
+    // A node beyond a detach has a faulty gradient, shown as none; a loss that cannot be
+    // differentiated at all is an error.
+    copy.eval(&copy.grad(target, &[target]))?;
     let vars: Vec<Option<Var<'_>>> =
         nodes.iter().map(|node| at(node.id).filter(|var| var.dtype().is_float())).collect();
     let floats: Vec<Var<'_>> = vars.iter().flatten().copied().collect();
@@ -198,5 +201,26 @@ impl fmt::Display for Listing {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_of_several_elements_is_an_error() {
+        let tape = Tape::f64();
+        assert!(listing(tape.variable([1.0, 2.0]).square()).is_err());
+    }
+
+    #[test]
+    fn no_gradient_is_shown_where_none_flows() {
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 2.0]);
+        let text = listing(x.detach().square().sum(..)).unwrap().to_string();
+        let rows: Vec<&str> = text.lines().collect();
+        assert!(rows[1].ends_with('–'), "{text}");
+        assert!(!rows[2].ends_with('–'), "{text}");
     }
 }

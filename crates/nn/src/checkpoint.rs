@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lossgraph_autograd::Parameter;
 use lossgraph_tensor::{DType, Tensor};
@@ -103,7 +104,10 @@ impl Checkpoint {
         let folder = folder.unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| fail("this is no file name".into()))?;
         let mut beside = name.to_owned();
-        beside.push(format!(".{}.part", std::process::id()));
+        // Two threads or two programs that save to one path write to files of their own.
+        static SAVES: AtomicU64 = AtomicU64::new(0);
+        let save = SAVES.fetch_add(1, Ordering::Relaxed);
+        beside.push(format!(".{}-{save}.part", std::process::id()));
         let beside = folder.join(beside);
         let written = write_whole(&beside, &file).and_then(|()| fs::rename(&beside, path));
         if let Err(error) = written {
@@ -155,30 +159,14 @@ impl Checkpoint {
 /// The key under which all words stand.
 const WORDS: &str = "lossgraph";
 
-/// `key=word` lines; line ends and backslashes in words are escaped.
+/// One JSON object, which `serde_json`'s grammar escapes for us, keys in order.
 fn join(words: &BTreeMap<String, String>) -> String {
-    let escape = |text: &str| text.replace('\\', "\\\\").replace('\n', "\\n");
-    let lines: Vec<String> =
-        words.iter().map(|(key, word)| format!("{}={}", escape(key), escape(word))).collect();
-    lines.join("\n")
+    serde_json::json!(words).to_string()
 }
 
-fn split(text: &str) -> impl Iterator<Item = (String, String)> {
-    let unescape = |text: &str| {
-        let mut out = String::new();
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' => out.push(if chars.next() == Some('n') { '\n' } else { '\\' }),
-                c => out.push(c),
-            }
-        }
-        out
-    };
-    text.lines().filter_map(move |line| {
-        let (key, word) = line.split_once('=')?;
-        Some((unescape(key), unescape(word)))
-    })
+/// The words of [`join`]; none if somebody else wrote something else under our key.
+fn split(text: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn write_whole(path: &PathBuf, bytes: &[u8]) -> std::io::Result<()> {
@@ -236,6 +224,7 @@ fn decode(view: &TensorView<'_>) -> std::result::Result<Tensor, String> {
 mod tests {
     use super::*;
     use crate::layer::Mlp;
+    use crate::normalization::BatchNorm;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -266,12 +255,12 @@ mod tests {
         let folder = Folder::new("round");
         let (path, other) = (folder.0.join("a.safetensors"), folder.0.join("b.safetensors"));
         let saved = model(&[3, 4, 2], 1);
-        save(&saved, &[("sizes", "3,4,2"), ("note", "a=b\nc\\")], &path).unwrap();
-        save(&saved, &[("note", "a=b\nc\\"), ("sizes", "3,4,2")], &other).unwrap();
+        save(&saved, &[("sizes", "3,4,2"), ("a=b\n", "c\r\nd\\")], &path).unwrap();
+        save(&saved, &[("a=b\n", "c\r\nd\\"), ("sizes", "3,4,2")], &other).unwrap();
         assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
         let loaded = model(&[3, 4, 2], 2);
         let words = load(&loaded, &path).unwrap();
-        assert_eq!((words["sizes"].as_str(), words["note"].as_str()), ("3,4,2", "a=b\nc\\"));
+        assert_eq!((words["sizes"].as_str(), words["a=b\n"].as_str()), ("3,4,2", "c\r\nd\\"));
         for ((_, a), (_, b)) in saved.parameters().iter().zip(loaded.parameters()) {
             assert_eq!(a.value(), b.value());
         }
@@ -305,6 +294,25 @@ mod tests {
         let error = load(&model(&[3, 5, 2, 2], 1), &path).unwrap_err().to_string();
         for part in ["`0.weight` is [4, 3], in the model [5, 3]", "`4.weight` is missing"] {
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn running_statistics_come_back_and_doubles_fit_into_singles() {
+        let folder = Folder::new("statistics");
+        let path = folder.0.join("a.safetensors");
+        let [saved, loaded] = [(); 2].map(|()| BatchNorm::new(2).unwrap());
+        let tape = lossgraph_autograd::Tape::new();
+        let _ = saved.train(tape.constant([[1.0, 10.0], [3.0, 30.0]]));
+        let doubles =
+            all(&saved).into_iter().map(|(name, p)| (name, p.value().to_dtype(DType::F64)));
+        let checkpoint = Checkpoint { tensors: doubles.collect(), ..Checkpoint::default() };
+        checkpoint.write(&path).unwrap();
+        // What a killed run left behind disturbs nobody.
+        fs::write(folder.0.join("a.safetensors.1-0.part"), "half").unwrap();
+        load(&loaded, &path).unwrap();
+        for ((_, a), (_, b)) in saved.buffers().iter().zip(loaded.buffers()) {
+            assert_eq!(a.value(), b.value());
         }
     }
 

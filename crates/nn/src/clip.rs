@@ -25,10 +25,13 @@ pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Resul
         return Err(Error::Option { subject, name: "p", given: p, expected: "more than 0" });
     }
     let elements = || gradients.parameters().iter().flat_map(|(_, gradient)| gradient.to_f64s());
-    let norm = if p == f64::INFINITY {
-        elements().fold(0.0_f64, |max, x| if x.is_nan() { x } else { max.max(x.abs()) })
-    } else {
-        elements().map(|x| x.abs().powf(p)).sum::<f64>().powf(1.0 / p)
+    let largest = elements().fold(0.0_f64, |max, x| {
+        if x.is_nan() || max.is_nan() { f64::NAN } else { max.max(x.abs()) }
+    });
+    // In units of the largest, so that powers neither overflow nor vanish.
+    let norm = match largest {
+        _ if p == f64::INFINITY || largest == 0.0 || !largest.is_finite() => largest,
+        _ => largest * elements().map(|x| (x.abs() / largest).powf(p)).sum::<f64>().powf(1.0 / p),
     };
     if let (false, Some((parameter, _))) = (norm.is_finite(), gradients.parameters().first()) {
         let bad = |gradient: &Tensor| gradient.to_f64s().iter().any(|x| !x.is_finite());
@@ -64,4 +67,31 @@ fn change(tensor: &mut Tensor, f: impl Fn(f64) -> f64) -> TensorResult<()> {
     let changed = tensor.to_f64s().into_iter().map(f).collect::<Vec<f64>>();
     *tensor = Tensor::new(tensor.shape().clone(), changed)?.to_dtype(tensor.dtype());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lossgraph_autograd::Parameter;
+
+    fn gradients(values: [f64; 2]) -> Gradients {
+        Gradients::new(0.0, vec![(Parameter::new("w", values), Tensor::from(values))])
+    }
+
+    #[test]
+    fn a_norm_of_high_order_neither_overflows_nor_vanishes() {
+        for scale in [1e-200, 1.0, 1e200] {
+            let norm = clip_grad_norm(&mut gradients([scale, -scale]), f64::MAX, 100.0).unwrap();
+            assert!((norm / scale - 2.0_f64.powf(0.01)).abs() < 1e-12, "{norm}");
+        }
+    }
+
+    #[test]
+    fn gradients_that_are_not_finite_are_refused_and_stay() {
+        for bad in [[f64::NAN, 1.0], [1.0, f64::NAN], [f64::INFINITY, 1.0]] {
+            let mut gradients = gradients(bad);
+            assert!(clip_grad_norm(&mut gradients, 1.0, 2.0).is_err());
+            assert_eq!(gradients.parameters()[0].1.to_f64s()[1].to_bits(), bad[1].to_bits());
+        }
+    }
 }

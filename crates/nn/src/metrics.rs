@@ -107,7 +107,10 @@ impl fmt::Display for ConfusionMatrix {
                     _ => write!(f, "{count:>width$}")?,
                 }
             }
-            writeln!(f, "  {:>6.1} %", 100.0 * recall)?;
+            match recall.is_nan() {
+                true => writeln!(f, "       –")?,
+                false => writeln!(f, "  {:>6.1} %", 100.0 * recall)?,
+            }
         }
         Ok(())
     }
@@ -131,10 +134,10 @@ pub fn recall_at_k(embeddings: &Tensor, labels: &[usize], k: usize) -> Result<f6
         return misfit(subject, format!("{examples} examples and k = {k}: nothing is near"));
     }
     let data = embeddings.to_f64s();
-    if let Some(at) = data.iter().position(|x| x.is_nan()) {
+    if let Some(at) = data.iter().position(|x| !x.is_finite()) {
         return misfit(
             subject,
-            format!("the embedding of example {} has NaN in it", at / features),
+            format!("the embedding of example {} is not finite", at / features),
         );
     }
     let row = |i: usize| &data[i * features..(i + 1) * features];
@@ -180,5 +183,7 @@ mod tests {
         assert_eq!(recall_at_k(&points, &[0, 0, 1, 1], 1).unwrap(), 0.5);
         assert_eq!(recall_at_k(&points, &[0, 0, 1, 1], 2).unwrap(), 0.75);
         assert!(recall_at_k(&points, &[0, 0, 1, 1], 0).is_err());
+        let far = Tensor::from([[0.0], [f64::INFINITY], [f64::NEG_INFINITY], [1.0]]);
+        assert!(recall_at_k(&far, &[0, 0, 1, 1], 1).is_err());
     }
 }

@@ -275,6 +275,45 @@ mod tests {
         assert_eq!((held.to_f64s(), p.value().to_f64s()), (vec![1.0, 2.0], vec![0.0, 1.0]));
     }
 
+    /// The parameter, from 1, after each of two steps with gradient 1 and then 2.
+    fn two_steps(rule: impl Rule) -> [f64; 2] {
+        let p = Parameter::new("p", [1.0, 0.0]);
+        let mut optimizer = rule.over_parameters([p.clone()]).unwrap();
+        [1.0, 2.0].map(|g| {
+            optimizer.step(&gradient(&p, [g, 0.0])).unwrap();
+            p.value().to_f64s()[0]
+        })
+    }
+
+    fn assert_near(got: [f64; 2], expected: [f64; 2]) {
+        assert!(got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{got:?}");
+    }
+
+    #[test]
+    fn sgd_steps_as_computed_by_hand() {
+        let sgd = Sgd { lr: 0.1, ..Sgd::default() };
+        assert_near(two_steps(sgd), [0.9, 0.7]);
+        // The momentum is 1, then 0.5 · 1 + 2.
+        assert_near(two_steps(Sgd { momentum: 0.5, ..sgd }), [0.9, 0.65]);
+        // Nesterov moves by 1 + 0.5 · 1, then by 2 + 0.5 · 2.5.
+        assert_near(two_steps(Sgd { momentum: 0.5, nesterov: true, ..sgd }), [0.85, 0.525]);
+        // The gradient is 1 + 1, then 2 + 0.8.
+        assert_near(two_steps(Sgd { weight_decay: 1.0, ..sgd }), [0.8, 0.52]);
+        assert_near(two_steps(Sgd { maximize: true, ..sgd }), [1.1, 1.3]);
+    }
+
+    #[test]
+    fn adam_steps_as_computed_by_hand() {
+        let adam = Adam { lr: 0.1, betas: [0.5, 0.5], eps: 0.0, ..Adam::default() };
+        // First 1/√1; then m = 1.25/0.75 and v = 2.25/0.75.
+        let second = (1.25 / 0.75) / (2.25_f64 / 0.75).sqrt();
+        assert_near(two_steps(adam), [0.9, 0.9 - 0.1 * second]);
+        // Decoupled, each step first takes a tenth of half away.
+        let decoupled =
+            AdamW { lr: 0.1, betas: [0.5, 0.5], eps: 0.0, weight_decay: 0.5, ..AdamW::default() };
+        assert_near(two_steps(decoupled), [0.85, 0.85 * 0.95 - 0.1 * second]);
+    }
+
     #[test]
     fn groups_have_options_of_their_own() {
         let [a, b] = ["a", "b"].map(|name| Parameter::new(name, [1.0, 1.0]));
