@@ -269,8 +269,7 @@ fn a_loss_is_one_number_that_depends_on_something() {
 #[test]
 fn losses_and_gradients_are_bitwise_equal_for_any_number_of_threads() {
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        threads::with(threads, || {
             let data =
                 |n: usize, k: f64| (0..n).map(|i| (i as f64 * k).sin()).collect::<Vec<f64>>();
             let tape = Tape::new();

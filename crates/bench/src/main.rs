@@ -35,10 +35,9 @@ fn make(name: &str) -> Case {
 }
 
 fn main() -> std::process::ExitCode {
-    // The rig says THREADS to every peer; rayon itself reads RAYON_NUM_THREADS.
+    // The rig says THREADS to every peer.
     if let Some(threads) = std::env::var("THREADS").ok().and_then(|n| n.parse().ok()) {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build_global().expect("no pool is built before");
+        lossgraph_tensor::kernels::threads::set(threads);
     }
     harness::main("lossgraph", make)
 }

@@ -21,6 +21,7 @@ mod error;
 mod float;
 pub mod kernels;
 mod layout;
+pub mod program;
 mod print;
 mod random;
 mod shape;

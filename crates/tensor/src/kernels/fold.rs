@@ -1,8 +1,7 @@
 //! Folds along axes, and running sums.
 
-use rayon::prelude::*;
-
 use super::simd::dispatch;
+use super::threads::share_chunks;
 use super::{PIECE, input, output};
 use crate::tensor::with_elem;
 use crate::{AxisSet, DType, Elem, Error, Float, Result, Tensor};
@@ -156,16 +155,19 @@ fn middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mu
         if data.len() < 2 * PIECE {
             some((data, out));
         } else {
-            let pieces = data.par_chunks(rows * folded).zip(out.par_chunks_mut(rows));
-            pieces.for_each(some);
+            share_chunks(out, rows, |i, out| {
+                some((&data[i * rows * folded..(i * rows + out.len()) * folded], out));
+            });
         }
     } else {
-        let pieces = data.par_chunks(folded * inner).zip(out.par_chunks_mut(inner));
         if data.len() < 2 * PIECE {
             let pieces = data.chunks_exact(folded * inner).zip(out.chunks_exact_mut(inner));
             pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
         } else {
-            pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
+            share_chunks(out, inner, |i, out| {
+                let rows = i * folded * inner..(i + 1) * folded * inner;
+                columns::<T, C>(&data[rows], inner, out);
+            });
         }
     }
 }
@@ -182,7 +184,9 @@ fn row_of<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
     let (a, b) = if data.len() < 2 * PIECE {
         (row_of::<T, C>(left), row_of::<T, C>(right))
     } else {
-        rayon::join(|| row_of::<T, C>(left), || row_of::<T, C>(right))
+        let mut halves = [T::ZERO; 2];
+        share_chunks(&mut halves, 1, |i, half| half[0] = row_of::<T, C>([left, right][i]));
+        (halves[0], halves[1])
     };
     C::combine(a, b)
 }
@@ -231,10 +235,8 @@ fn columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [
         columns::<T, C>(upper, inner, out);
         columns::<T, C>(lower, inner, &mut other);
     } else {
-        rayon::join(
-            || columns::<T, C>(upper, inner, out),
-            || columns::<T, C>(lower, inner, &mut other),
-        );
+        let mut halves = [(upper, &mut *out), (lower, &mut other[..])];
+        share_chunks(&mut halves, 1, |_, half| columns::<T, C>(half[0].0, inner, half[0].1));
     }
     add_row::<T, C>(&other, out);
 }
@@ -276,6 +278,7 @@ pub fn cumsum(x: &Tensor, axis: usize, reverse: bool, out: &mut Tensor) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::threads;
     use crate::{Layout, Shape};
 
     fn folded(kind: Fold, x: &Tensor, axes: &[usize]) -> Tensor {
@@ -369,8 +372,7 @@ mod tests {
     fn folds_are_bitwise_equal_for_any_number_of_threads() {
         let x = Tensor::from((0..500_000).map(|i| (i as f32).sin()).collect::<Vec<_>>());
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
+            threads::with(threads, || {
                 let wide = x.reshape([500, 1000]).unwrap();
                 [
                     folded(Fold::Sum, &x, &[0]),

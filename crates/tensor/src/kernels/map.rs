@@ -1,8 +1,9 @@
 //! Element-wise functions of one, two and three tensors.
 
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 use super::simd::dispatch;
+use super::threads::share_chunks;
 use super::walk::{TILE, Walk, packed};
 use super::{PIECE, input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
@@ -30,31 +31,81 @@ pub trait Function3 {
 #[derive(Clone, Copy, Debug)]
 pub struct Map1 {
     /// For `f32`.
-    pub f32: fn(&[f32], [f32; 2], &mut [f32]),
+    pub f32: Loop1<f32>,
     /// For `f64`.
-    pub f64: fn(&[f64], [f64; 2], &mut [f64]),
+    pub f64: Loop1<f64>,
 }
 
 /// The slice loops of a [`Function2`].
 #[derive(Clone, Copy, Debug)]
 pub struct Map2 {
     /// For `f32`.
-    pub f32: fn(&[f32], &[f32], &mut [f32]),
+    pub f32: Loops2<f32>,
     /// For `f64`.
-    pub f64: fn(&[f64], &[f64], &mut [f64]),
+    pub f64: Loops2<f64>,
 }
-
-/// A loop over slices of three operands and the result.
-pub type Loop3<T> = fn(&[T], &[T], &[T], &mut [T]);
 
 /// The slice loops of a [`Function3`].
 #[derive(Clone, Copy, Debug)]
 pub struct Map3 {
     /// For `f32`.
-    pub f32: Loop3<f32>,
+    pub f32: Loops3<f32>,
     /// For `f64`.
-    pub f64: Loop3<f64>,
+    pub f64: Loops3<f64>,
 }
+
+/// A loop over a slice, with two parameters, into the result.
+pub type Loop1<T> = fn(&[T], [T; 2], &mut [T]);
+
+/// The loops of a function of two operands, each a slice or one number for all places.
+#[derive(Clone, Copy, Debug)]
+pub struct Loops2<T> {
+    /// Two slices.
+    pub slices: fn(&[T], &[T], &mut [T]),
+    /// The first one is a number.
+    pub number_left: fn(T, &[T], &mut [T]),
+    /// The second one is a number.
+    pub number_right: fn(&[T], T, &mut [T]),
+}
+
+/// The loops of a function of three operands; the last two are slices or numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Loops3<T> {
+    /// Three slices.
+    pub slices: fn(&[T], &[T], &[T], &mut [T]),
+    /// The second one is a number.
+    pub number_middle: fn(&[T], T, &[T], &mut [T]),
+    /// The third one is a number.
+    pub number_right: fn(&[T], &[T], T, &mut [T]),
+}
+
+/// The loops of a row for one float type.
+pub(crate) trait Loops: Float {
+    fn loop1(map: &Map1) -> Loop1<Self>;
+    fn loops2(map: &Map2) -> &Loops2<Self>;
+    fn loops3(map: &Map3) -> &Loops3<Self>;
+}
+
+macro_rules! loops {
+    ($type:ident) => {
+        impl Loops for $type {
+            fn loop1(map: &Map1) -> Loop1<$type> {
+                map.$type
+            }
+
+            fn loops2(map: &Map2) -> &Loops2<$type> {
+                &map.$type
+            }
+
+            fn loops3(map: &Map3) -> &Loops3<$type> {
+                &map.$type
+            }
+        }
+    };
+}
+
+loops!(f32);
+loops!(f64);
 
 /// A [`Map1`](crate::kernels::Map1) from a formula, in which `T` is the float type and the second
 /// name is the pair of parameters: `map1!(|x, p| if x > p[0] { x } else { T::ZERO })`.
@@ -113,14 +164,65 @@ impl Map1 {
 impl Map2 {
     /// The loops of a function.
     pub const fn of<F: Function2>() -> Map2 {
-        Map2 { f32: loop2::<F, f32>, f64: loop2::<F, f64> }
+        Map2 { f32: Loops2::of::<F>(), f64: Loops2::of::<F>() }
     }
 }
 
 impl Map3 {
     /// The loops of a function.
     pub const fn of<F: Function3>() -> Map3 {
-        Map3 { f32: loop3::<F, f32>, f64: loop3::<F, f64> }
+        Map3 { f32: Loops3::of::<F>(), f64: Loops3::of::<F>() }
+    }
+}
+
+impl<T: Float> Loops2<T> {
+    const fn of<F: Function2>() -> Loops2<T> {
+        Loops2 {
+            slices: |a, b, out| loop2::<F, T, _, _>(a, b, out),
+            number_left: |a, b, out| loop2::<F, T, _, _>(a, b, out),
+            number_right: |a, b, out| loop2::<F, T, _, _>(a, b, out),
+        }
+    }
+}
+
+impl<T: Float> Loops3<T> {
+    const fn of<F: Function3>() -> Loops3<T> {
+        Loops3 {
+            slices: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
+            number_middle: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
+            number_right: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
+        }
+    }
+}
+
+/// What a loop reads at each place: a slice, or a number for all of them.
+trait Operand<T>: Copy {
+    /// The operand cut to `len`, so that the compiler sees no bound to check in the loop.
+    fn cut(self, len: usize) -> Self;
+    fn at(self, i: usize) -> T;
+}
+
+impl<T: Float> Operand<T> for &[T] {
+    #[inline(always)]
+    fn cut(self, len: usize) -> Self {
+        &self[..len]
+    }
+
+    #[inline(always)]
+    fn at(self, i: usize) -> T {
+        self[i]
+    }
+}
+
+impl<T: Float> Operand<T> for T {
+    #[inline(always)]
+    fn cut(self, _: usize) -> T {
+        self
+    }
+
+    #[inline(always)]
+    fn at(self, _: usize) -> T {
+        self
     }
 }
 
@@ -136,54 +238,69 @@ fn loop1<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
     })
 }
 
-fn loop2<F: Function2, T: Float>(a: &[T], b: &[T], out: &mut [T]) {
+fn loop2<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>(a: A, b: B, out: &mut [T]) {
     #[inline(always)]
-    fn plain<F: Function2, T: Float>(a: &[T], b: &[T], out: &mut [T]) {
-        for ((y, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *y = F::apply(a, b);
+    fn plain<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>(a: A, b: B, out: &mut [T]) {
+        let (a, b) = (a.cut(out.len()), b.cut(out.len()));
+        for (i, y) in out.iter_mut().enumerate() {
+            *y = F::apply(a.at(i), b.at(i));
         }
     }
-    dispatch!(<F: Function2, T: Float> (a: &[T], b: &[T], out: &mut [T]) {
-        plain::<F, T>(a, b, out)
-    })
+    dispatch!(<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>
+        (a: A, b: B, out: &mut [T]) { plain::<F, T, A, B>(a, b, out) })
 }
 
-fn loop3<F: Function3, T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
+fn loop3<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
+    a: A,
+    b: B,
+    c: C,
+    out: &mut [T],
+) {
     #[inline(always)]
-    fn plain<F: Function3, T: Float>(a: &[T], b: &[T], c: &[T], out: &mut [T]) {
-        for (((y, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
-            *y = F::apply(a, b, c);
+    fn plain<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
+        a: A,
+        b: B,
+        c: C,
+        out: &mut [T],
+    ) {
+        let (a, b, c) = (a.cut(out.len()), b.cut(out.len()), c.cut(out.len()));
+        for (i, y) in out.iter_mut().enumerate() {
+            *y = F::apply(a.at(i), b.at(i), c.at(i));
         }
     }
-    dispatch!(<F: Function3, T: Float> (a: &[T], b: &[T], c: &[T], out: &mut [T]) {
-        plain::<F, T>(a, b, c, out)
-    })
+    dispatch!(<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>
+        (a: A, b: B, c: C, out: &mut [T]) { plain::<F, T, A, B, C>(a, b, c, out) })
 }
 
 /// `out = f(x; p)`, element by element.
 pub fn map1(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<()> {
+    fn typed<T: Loops>(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<()> {
+        let (function, p) = (T::loop1(kernel), p.map(T::of));
+        each("map", [x], out, |[x], out| function(x, p, out))
+    }
     match out.dtype() {
-        DType::F64 => each("map", [x], out, |[x], out| (kernel.f64)(x, p, out)),
-        _ => {
-            let p = p.map(|p| p as f32);
-            each("map", [x], out, |[x], out| (kernel.f32)(x, p, out))
-        }
+        DType::F64 => typed::<f64>(kernel, x, p, out),
+        _ => typed::<f32>(kernel, x, p, out),
     }
 }
 
 /// `out = f(a, b)`, element by element; shapes are equal.
 pub fn map2(kernel: &Map2, a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     match out.dtype() {
-        DType::F64 => each("map", [a, b], out, |[a, b], out| (kernel.f64)(a, b, out)),
-        _ => each("map", [a, b], out, |[a, b], out| (kernel.f32)(a, b, out)),
+        DType::F64 => each("map", [a, b], out, |[a, b], out| (kernel.f64.slices)(a, b, out)),
+        _ => each("map", [a, b], out, |[a, b], out| (kernel.f32.slices)(a, b, out)),
     }
 }
 
 /// `out = f(a, b, c)`, element by element; shapes are equal.
 pub fn map3(kernel: &Map3, a: &Tensor, b: &Tensor, c: &Tensor, out: &mut Tensor) -> Result<()> {
+    fn typed<T: Loops>(kernel: &Map3, x: [&Tensor; 3], out: &mut Tensor) -> Result<()> {
+        let function = T::loops3(kernel).slices;
+        each("map", x, out, |[a, b, c], out| function(a, b, c, out))
+    }
     match out.dtype() {
-        DType::F64 => each("map", [a, b, c], out, |[a, b, c], out| (kernel.f64)(a, b, c, out)),
-        _ => each("map", [a, b, c], out, |[a, b, c], out| (kernel.f32)(a, b, c, out)),
+        DType::F64 => typed::<f64>(kernel, [a, b, c], out),
+        _ => typed::<f32>(kernel, [a, b, c], out),
     }
 }
 
@@ -217,7 +334,7 @@ fn each<T: Float, const N: usize>(
         if out.len() < 2 * PIECE {
             tile(slices, out);
         } else {
-            out.par_chunks_mut(PIECE).enumerate().for_each(|(i, out)| {
+            share_chunks(out, PIECE, |i, out| {
                 let range = i * PIECE..i * PIECE + out.len();
                 tile(slices.map(|slice| &slice[range.clone()]), out);
             });
@@ -231,14 +348,17 @@ fn each<T: Float, const N: usize>(
     // Pieces of whole rows, cut by shape alone.
     let row = out.len() / rows;
     let piece = (PIECE / row).max(1);
-    out.par_chunks_mut(piece * row).enumerate().try_for_each(|(i, out)| {
+    let failed = Mutex::new(Ok(()));
+    share_chunks(out, piece * row, |i, out| {
         let slice = Slice { start: i * piece, len: out.len() / row, step: 1 };
         let mut parts = inputs.map(Tensor::clone);
-        for part in &mut parts {
-            *part = part.slice(&[slice])?;
+        let parts = parts.iter_mut().try_for_each(|part| part.slice(&[slice]).map(|cut| *part = cut)).map(|()| parts);
+        let result = parts.and_then(|parts| strided(operation, parts.each_ref(), out, &tile));
+        if result.is_err() {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = result;
         }
-        strided(operation, parts.each_ref(), out, &tile)
-    })
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As [`each`], for operands that may be strided: they are packed, a tile at a time.
@@ -272,6 +392,7 @@ fn strided<T: Float, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::threads;
 
     const ADD: Map2 = map2!(|a, b| a + b);
     const SCALE: Map1 = map1!(|x, p| x * p[0]);
@@ -321,8 +442,7 @@ mod tests {
     fn large_strided_and_contiguous_maps_agree_for_any_number_of_threads() {
         let x = Tensor::new([600, 500], (0..300_000).map(|i| i as f32).collect()).unwrap();
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
+            threads::with(threads, || {
                 let mut sum = Tensor::zeros([500, 600], DType::F32).unwrap();
                 map2(&ADD, &x.t().unwrap(), &x.t().unwrap().contiguous(), &mut sum).unwrap();
                 sum

@@ -1,13 +1,17 @@
 //! The matrix product: the crate `gemm`, behind this module alone.
 
-use gemm::Parallelism;
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
+use gemm::Parallelism;
+use super::threads::{Pointer, share, share_chunks};
 use super::{input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
 
 /// Products with fewer multiplications stay on one thread.
 const ALONE: usize = 1 << 20;
+
+/// Rows or columns a piece of a product has at least.
+const THIN: usize = 64;
 
 /// `out = a · b` over the last two axes, `[…, m, k] · [… , k, n]`; the axes before them are equal.
 ///
@@ -51,7 +55,7 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
         return Ok(());
     }
     if rank == 2 {
-        product(a, b, [m, k, n], out, m * k * n >= ALONE);
+        shared(a, b, [m, k, n], out);
         return Ok(());
     }
     let count: usize = batch.iter().product();
@@ -67,36 +71,84 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
         for _ in batch {
             (x, y) = (x.squeeze(0)?, y.squeeze(0)?);
         }
-        product(&x, &y, [m, k, n], out, false);
+        product(&x, &y, [m, k, n], out);
         Ok(())
     };
     if count * m * k * n < ALONE {
-        out.chunks_exact_mut(m * n).enumerate().try_for_each(one)
-    } else {
-        out.par_chunks_exact_mut(m * n).enumerate().try_for_each(one)
+        return out.chunks_exact_mut(m * n).enumerate().try_for_each(one);
     }
+    let failed = Mutex::new(Ok(()));
+    share_chunks(out, m * n, |i, out| {
+        if let Err(error) = one((i, out)) {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One product of two matrices.
+/// One product of two matrices, its rows or columns cut into pieces for threads.
 ///
-/// The threads of `gemm` share out the elements of the result, never the sum over `k`, so that
-/// each element is the same sum in the same order on any number of them.
-fn product<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T], share: bool) {
+/// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
+/// cores. The cut depends on the shape alone, so that each element is the same sum in the same
+/// order on any number of threads.
+fn shared<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) {
+    let by_rows = m >= n;
+    let long = m.max(n);
+    // Each piece packs the whole of the other operand, so that pieces must not be thin.
+    let pieces = (m * k * n / ALONE).min(long / THIN).clamp(1, 16);
+    if pieces == 1 {
+        return product(a, b, [m, k, n], out);
+    }
+    let piece = long.div_ceil(pieces).next_multiple_of(THIN / 4);
+    let (start, columns) = (Pointer(out.as_mut_ptr()), n);
+    share(long.div_ceil(piece), |i| {
+        let (from, len) = (i * piece, piece.min(long - i * piece));
+        let part = |x: &Tensor, axis: usize| x.narrow(axis as isize, from, len);
+        let (Ok(a), Ok(b)) = (
+            if by_rows { part(a, 0) } else { Ok(a.clone()) },
+            if by_rows { Ok(b.clone()) } else { part(b, 1) },
+        ) else {
+            return;
+        };
+        let (size, offset) =
+            if by_rows { ([len, k, n], from * n) } else { ([m, k, len], from) };
+        // SAFETY: the pieces are disjoint rows, or disjoint columns, of the m · n elements of
+        // `out`, which is borrowed by us alone.
+        unsafe { product_into(&a, &b, size, start.get().add(offset), columns) };
+    });
+}
+
+fn product<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) {
+    debug_assert!(out.len() == m * n);
+    // SAFETY: `out` holds m · n elements, row by row, and is borrowed by us alone.
+    unsafe { product_into(a, b, [m, k, n], out.as_mut_ptr(), n) }
+}
+
+/// The product of two matrices into rows that are `columns` elements apart.
+///
+/// # Safety
+/// `out` may be written to at m rows of n elements, which nobody else looks at meanwhile.
+unsafe fn product_into<T: Float>(
+    a: &Tensor,
+    b: &Tensor,
+    [m, k, n]: [usize; 3],
+    out: *mut T,
+    columns: usize,
+) {
     let (Some(x), Some(y)) = (a.buffer_slice::<T>(), b.buffer_slice::<T>()) else { return };
-    debug_assert!(out.len() == m * n && a.shape()[..] == [m, k] && b.shape()[..] == [k, n]);
+    debug_assert!(a.shape()[..] == [m, k] && b.shape()[..] == [k, n]);
     let (a_strides, b_strides) = (a.strides(), b.strides());
-    let threads = if share { Parallelism::Rayon(0) } else { Parallelism::None };
     // SAFETY: the layouts of `a` and `b` stay inside of their buffers, so every element that gemm
-    // reads is there; `out` holds m · n elements, row by row, and is borrowed by us alone; the
-    // type is f32 or f64, which gemm knows.
+    // reads is there; what it writes to, the caller vouches for; the type is f32 or f64, which
+    // gemm knows.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out,
             1,
-            n as isize,
+            columns as isize,
             false,
             x.as_ptr().add(a.layout().offset()),
             a_strides[1],
@@ -109,7 +161,7 @@ fn product<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T
             false,
             false,
             false,
-            threads,
+            Parallelism::None,
         );
     }
 }
@@ -117,6 +169,7 @@ fn product<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::threads;
 
     fn matrix(rows: usize, columns: usize) -> Tensor {
         let element = |i: usize| f64::from((i * 31 % 17) as u8) - 8.0;
@@ -177,8 +230,7 @@ mod tests {
         for [m, k, n] in [[128, 784, 256], [784, 128, 256], [300, 77, 301], [33, 2000, 35]] {
             let (a, b) = (random(m, k), random(k, n));
             let run = |threads: usize| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| {
+                threads::with(threads, || {
                     let mut out = Tensor::zeros([m, n], DType::F32).unwrap();
                     matmul(&a, &b, &mut out).unwrap();
                     out

@@ -10,13 +10,17 @@ mod fold;
 mod index;
 mod map;
 mod matmul;
-mod simd;
-mod walk;
+pub(crate) mod simd;
+pub mod threads;
+pub(crate) mod walk;
 
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
 pub use fold::{Fold, cumsum, fold};
 pub use index::{arg_extreme, gather, index_add, index_select, one_hot, scatter_add};
-pub use map::{Function1, Function2, Function3, Loop3, Map1, Map2, Map3, map1, map2, map3};
+pub(crate) use map::Loops;
+pub use map::{
+    Function1, Function2, Function3, Loop1, Loops2, Loops3, Map1, Map2, Map3, map1, map2, map3,
+};
 pub use matmul::matmul;
 
 use crate::{Elem, Error, Result, Shape, Tensor};

@@ -29,21 +29,40 @@ macro_rules! dispatch {
         $body
     }};
 }
-pub(super) use dispatch;
+pub(crate) use dispatch;
 
 /// The vectors that a processor has.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
-pub(super) enum Level {
+pub(crate) enum Level {
     Portable,
     Avx2,
     Avx512,
 }
 
-/// The level of this processor; the standard library remembers what it asked.
+/// The level of this processor.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-pub(super) fn level() -> Level {
+pub(crate) fn level() -> Level {
+    use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+    // 0 until the processor was asked. A micro-op runs for some tens of nanoseconds, so that even
+    // the standard library's memory of five features would show.
+    static LEVEL: AtomicU8 = AtomicU8::new(0);
+    match LEVEL.load(Relaxed) {
+        3 => Level::Avx512,
+        2 => Level::Avx2,
+        1 => Level::Portable,
+        _ => {
+            let level = ask();
+            LEVEL.store(level as u8 + 1, Relaxed);
+            level
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn ask() -> Level {
     use std::arch::is_x86_feature_detected as has;
     if has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl") && has!("fma") {
         Level::Avx512

@@ -97,3 +97,45 @@ pub(super) fn packed<'a, T: Elem>(
     }
     scratch
 }
+
+/// Reads the elements of a layout, in order, from any one on.
+pub(crate) struct Packer<'a, T> {
+    buffer: &'a [T],
+    walk: Walk<1>,
+}
+
+impl<'a, T: Elem> Packer<'a, T> {
+    pub fn new(buffer: &'a [T], layout: &Layout) -> Packer<'a, T> {
+        Packer { buffer, walk: Walk::new([layout]) }
+    }
+
+    /// Fills `out` with the elements from number `from` on.
+    pub fn pack(&self, from: usize, out: &mut [T]) {
+        let (dims, strides) = (&self.walk.dims, &self.walk.strides);
+        let Some((&len, outer)) = dims.split_last() else {
+            return out.fill(self.buffer[self.walk.offsets[0] as usize]);
+        };
+        let stride = strides[outer.len()][0];
+        let (mut row, mut column, mut done) = (from / len.max(1), from % len.max(1), 0);
+        while done < out.len() {
+            let mut offset = self.walk.offsets[0] + column as isize * stride;
+            let mut rest = row;
+            for (&dim, stride) in outer.iter().zip(strides).rev() {
+                offset += (rest % dim) as isize * stride[0];
+                rest /= dim;
+            }
+            let n = (len - column).min(out.len() - done);
+            let out = &mut out[done..done + n];
+            if stride == 1 {
+                out.copy_from_slice(&self.buffer[offset as usize..offset as usize + n]);
+            } else if stride == 0 {
+                out.fill(self.buffer[offset as usize]);
+            } else {
+                for (i, x) in out.iter_mut().enumerate() {
+                    *x = self.buffer[(offset + i as isize * stride) as usize];
+                }
+            }
+            (row, column, done) = (row + 1, 0, done + n);
+        }
+    }
+}

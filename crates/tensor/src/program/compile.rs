@@ -1,0 +1,494 @@
+//! From values to places: tiles, registers, and what is computed once before all tiles.
+
+use super::{Extent, Micro, Places, Program, Value};
+use crate::DType;
+use crate::kernels::{Fold, Map1, Map2, Map3};
+
+/// The bytes of a tile's register. Some of them have to fit the first cache together, and a
+/// micro-op should run long enough to pay for its dispatch.
+const TILE_BYTES: usize = 8 << 10;
+
+/// From how many bytes in and out on results go around the caches, which they would only flush.
+const STREAM_BYTES: usize = 16 << 20;
+
+/// A place is worked on by the task that owns its tile: so many elements at least, and so many
+/// tasks at most, whatever the number of threads.
+const TASK: usize = 1 << 14;
+const TASKS: usize = 64;
+
+/// A program with places for its values: made once, run often.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    pub(super) dtype: DType,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) tile_rows: usize,
+    pub(super) tile_columns: usize,
+    pub(super) tiles: usize,
+    pub(super) tasks: usize,
+    pub(super) inputs: Vec<Extent>,
+    pub(super) indices: usize,
+    /// What each output is, and how many elements it has.
+    pub(super) outputs: Vec<(Source, usize)>,
+    pub(super) places: Vec<Place>,
+    /// The elements of scratch that registers take, and those of values computed before all tiles.
+    pub(super) scratch: usize,
+    pub(super) fixed: usize,
+    /// Inputs that are read before all tiles, with the offsets of their copies.
+    pub(super) loads: Vec<(u16, usize)>,
+    pub(super) numbers: Vec<(f64, usize)>,
+    pub(super) prologue: Vec<Code>,
+    pub(super) body: Vec<Code>,
+    /// How many folds over everything there are, and the elements of folds over rows.
+    pub(super) totals: Vec<Fold>,
+    pub(super) sums: Vec<Fold>,
+}
+
+/// Where the elements of a value in the current tile are found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// In an input or output with an element for each place.
+    Input(u16),
+    Output(u16),
+    /// In an input or output with an element for each row.
+    RowInput(u16),
+    RowOutput(u16),
+    /// In scratch, at an offset.
+    Register(usize),
+    /// Among what is computed before all tiles: at an offset, the same for all tiles.
+    Fixed(usize),
+    /// As above, from the first column of the tile on.
+    FixedColumns(usize),
+}
+
+/// What an output is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Source {
+    /// Written tile by tile.
+    Tiles,
+    /// One of the folds over everything, or over rows.
+    Total(usize),
+    Sums(usize),
+    /// Computed before all tiles.
+    Fixed(usize),
+}
+
+/// The number of a place.
+pub(super) type At = u32;
+
+/// How many elements a micro-op works on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Span {
+    Tile,
+    Rows,
+    Columns,
+    One,
+}
+
+/// A micro-op with its places.
+#[derive(Clone, Debug)]
+pub(super) enum Code {
+    Map1 { f: &'static Map1, p: [f64; 2], x: At, out: At, span: Span },
+    Map2 { f: &'static Map2, a: At, b: At, out: At, span: Span },
+    /// One operand is one number.
+    Number2 { f: &'static Map2, a: At, b: At, left: bool, out: At, span: Span },
+    /// One operand has a number for each row.
+    Row2 { f: &'static Map2, a: At, b: At, left: bool, out: At },
+    Map3 { f: &'static Map3, x: [At; 3], number: Option<usize>, out: At, span: Span },
+    SpreadRows { x: At, out: At },
+    /// One number, written out.
+    Fill { x: At, out: At, span: Span },
+    /// The columns, once for each row of a tile.
+    Repeat { x: At, out: At },
+    Copy { x: At, out: At, span: Span },
+    /// A copy that goes around the caches.
+    Stream { x: At, out: At },
+    FoldRow { fold: Fold, x: At, out: At },
+    FoldAll { fold: Fold, x: At, span: Span, total: usize },
+    FoldColumns { fold: Fold, x: At, sums: usize },
+    Gather { x: At, out: At, places: Places },
+    Scatter { clear: bool, added: At, out: At, places: Places },
+}
+
+impl Program {
+    /// Finds places for all values.
+    pub fn ready(&self) -> Ready {
+        Compiler::new(self).finish()
+    }
+}
+
+struct Compiler<'a> {
+    program: &'a Program,
+    ready: Ready,
+    /// The place of each value, and that of its repetition over a tile.
+    at: Vec<Option<At>>,
+    repeated: Vec<Option<At>>,
+    last_use: Vec<usize>,
+    /// Free registers by size: offsets.
+    free: Vec<(usize, usize)>,
+    /// For a value that a scatter adds to and nobody else reads, the scatter: one register.
+    becomes: Vec<Option<usize>>,
+    streams: bool,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(program: &'a Program) -> Compiler<'a> {
+        let (rows, columns) = program.space();
+        // What a row has one of is made by one task, which then has to have the whole row.
+        let a_row = |x: &Value| program.extent(*x) == Extent::Rows;
+        let whole_rows = program.outputs.iter().any(a_row)
+            || program.defs.iter().any(|def| match &def.micro {
+                Micro::FoldRow(..) | Micro::Gather(..) | Micro::Scatter(..) => true,
+                Micro::FoldAll(_, x) => a_row(x),
+                _ => false,
+            });
+        let size = if program.dtype == DType::F64 { 8 } else { 4 };
+        let tile = TILE_BYTES / size;
+        let tile_columns = if whole_rows { columns } else { columns.min(tile) };
+        let tile_rows = (tile / columns.max(1)).clamp(1, rows.max(1));
+        let tiles = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns.max(1));
+        let tasks = (rows * columns / TASK).clamp(1, TASKS).min(tiles.max(1));
+        let full = |extent: &Extent| *extent == Extent::Full;
+        let inputs = program.inputs.iter().filter(|&extent| full(extent)).count();
+        let outputs = program.outputs.iter().filter(|&&x| full(&program.extent(x))).count();
+        let streams = (inputs + outputs) * rows * columns * size > STREAM_BYTES;
+        let count = program.defs.len();
+        let mut last_use = vec![0; count];
+        let mut uses = vec![0; count];
+        for (at, def) in program.defs.iter().enumerate() {
+            for x in Program::operands(&def.micro) {
+                last_use[x.0 as usize] = at;
+                uses[x.0 as usize] += 1;
+            }
+        }
+        for x in &program.outputs {
+            last_use[x.0 as usize] = count;
+            uses[x.0 as usize] += 1;
+        }
+        let mut becomes = vec![None; count];
+        for (at, def) in program.defs.iter().enumerate() {
+            if let Micro::Scatter(Some(onto), ..) = def.micro {
+                let computed = !matches!(program.defs[onto.0 as usize].micro, Micro::Input(_));
+                if uses[onto.0 as usize] == 1 && computed {
+                    becomes[onto.0 as usize] = Some(at);
+                }
+            }
+        }
+        let ready = Ready {
+            dtype: program.dtype,
+            rows,
+            columns,
+            tile_rows,
+            tile_columns,
+            tiles,
+            tasks,
+            inputs: program.inputs.clone(),
+            indices: program.indices as usize,
+            outputs: vec![],
+            places: vec![],
+            scratch: 0,
+            fixed: 0,
+            loads: vec![],
+            numbers: vec![],
+            prologue: vec![],
+            body: vec![],
+            totals: vec![],
+            sums: vec![],
+        };
+        let (at, repeated) = (vec![None; count], vec![None; count]);
+        let free = vec![];
+        Compiler { program, ready, at, repeated, last_use, free, becomes, streams }
+    }
+
+    fn finish(mut self) -> Ready {
+        for at in 0..self.program.defs.len() {
+            self.lower(at);
+            self.release(at);
+        }
+        for (output, &value) in self.program.outputs.iter().enumerate() {
+            self.ask(output as u16, value);
+        }
+        self.ready
+    }
+
+    fn place(&mut self, place: Place) -> At {
+        self.ready.places.push(place);
+        self.ready.places.len() as At - 1
+    }
+
+    fn register(&mut self, len: usize) -> At {
+        let fits = self.free.iter().position(|&(size, _)| size == len);
+        let offset = match fits {
+            Some(position) => self.free.swap_remove(position).1,
+            None => {
+                // Registers start a cache line apart from where pages do, so that the same place
+                // of two of them does not fall into the same set of the cache.
+                let offset = self.ready.scratch;
+                self.ready.scratch += len.next_multiple_of(16) + 16;
+                offset
+            }
+        };
+        self.place(Place::Register(offset))
+    }
+
+    fn fixed(&mut self, len: usize) -> usize {
+        let offset = self.ready.fixed;
+        self.ready.fixed += len.next_multiple_of(16) + 16;
+        offset
+    }
+
+    /// Frees the registers of the values that are read for the last time at `at`.
+    fn release(&mut self, at: usize) {
+        for value in Program::operands(&self.program.defs[at].micro) {
+            let value = value.0 as usize;
+            if self.last_use[value] == at && self.becomes[value].is_none() {
+                self.give_back(value);
+            }
+        }
+        if self.last_use[at] == 0 {
+            // Nobody reads it.
+            self.give_back(at);
+        }
+    }
+
+    fn give_back(&mut self, value: usize) {
+        let Some(place) = self.at[value] else { return };
+        if let Place::Register(offset) = self.ready.places[place as usize] {
+            let entry = (self.len_of(self.program.defs[value].extent), offset);
+            if !self.free.contains(&entry) {
+                self.free.push(entry);
+            }
+        }
+    }
+
+    fn len_of(&self, extent: Extent) -> usize {
+        match extent {
+            Extent::Full => self.ready.tile_rows * self.ready.tile_columns,
+            Extent::Rows => self.ready.tile_rows,
+            Extent::Columns => self.ready.columns,
+            Extent::One => 1,
+        }
+    }
+
+    /// The place that a computed value is written to.
+    fn target(&mut self, at: usize) -> At {
+        if let Some(place) = self.at[at] {
+            return place;
+        }
+        let extent = self.program.defs[at].extent;
+        let output = self.program.outputs.iter().position(|output| output.0 as usize == at);
+        let place = match (extent, output) {
+            (Extent::Columns, _) => {
+                let offset = self.fixed(self.ready.columns);
+                self.place(Place::FixedColumns(offset))
+            }
+            (Extent::One, _) => {
+                let offset = self.fixed(1);
+                self.place(Place::Fixed(offset))
+            }
+            (Extent::Full, Some(output)) if !self.streams => {
+                self.place(Place::Output(output as u16))
+            }
+            (Extent::Rows, Some(output)) => self.place(Place::RowOutput(output as u16)),
+            _ => match self.becomes[at] {
+                Some(scatter) => self.target(scatter),
+                None => self.register(self.len_of(extent)),
+            },
+        };
+        self.at[at] = Some(place);
+        place
+    }
+
+    /// The place of an operand of a micro-op with the extent `of`.
+    fn operand(&mut self, x: Value, of: Extent) -> At {
+        let value = x.0 as usize;
+        let Some(place) = self.at[value] else { unreachable!("values are defined before use") };
+        let columns = self.program.defs[value].extent == Extent::Columns;
+        if !columns || of != Extent::Full || self.ready.tile_rows == 1 {
+            return place;
+        }
+        // All tiles have the same columns, so that one repetition serves them all.
+        if let Some(repeated) = self.repeated[value] {
+            return repeated;
+        }
+        let offset = self.fixed(self.len_of(Extent::Full));
+        let out = self.place(Place::Fixed(offset));
+        self.ready.prologue.push(Code::Repeat { x: place, out });
+        self.repeated[value] = Some(out);
+        out
+    }
+
+    fn emit(&mut self, extent: Extent, code: Code) {
+        match extent {
+            Extent::Full | Extent::Rows => self.ready.body.push(code),
+            Extent::Columns | Extent::One => self.ready.prologue.push(code),
+        }
+    }
+
+    fn lower(&mut self, at: usize) {
+        let def = &self.program.defs[at];
+        let extent = def.extent;
+        let span = match extent {
+            Extent::Full => Span::Tile,
+            Extent::Rows => Span::Rows,
+            Extent::Columns => Span::Columns,
+            Extent::One => Span::One,
+        };
+        match &def.micro {
+            Micro::Input(input) => {
+                let place = match extent {
+                    Extent::Full => Place::Input(*input),
+                    Extent::Rows => Place::RowInput(*input),
+                    Extent::Columns | Extent::One => {
+                        let offset = self.fixed(self.len_of(extent));
+                        self.ready.loads.push((*input, offset));
+                        match extent {
+                            Extent::Columns => Place::FixedColumns(offset),
+                            _ => Place::Fixed(offset),
+                        }
+                    }
+                };
+                self.at[at] = Some(self.place(place));
+            }
+            Micro::Number(number) => {
+                let offset = self.fixed(1);
+                self.ready.numbers.push((*number, offset));
+                self.at[at] = Some(self.place(Place::Fixed(offset)));
+            }
+            Micro::Map1(f, p, x) => {
+                let (x, out) = (self.operand(*x, extent), self.target(at));
+                self.emit(extent, Code::Map1 { f, p: *p, x, out, span });
+            }
+            Micro::Map2(f, operands) => {
+                let extents = operands.map(|x| self.program.extent(x));
+                let [a, b] = operands.map(|x| self.operand(x, extent));
+                let out = self.target(at);
+                let number = extents.iter().position(|&of| of == Extent::One);
+                let row = extents.iter().position(|&of| of == Extent::Rows);
+                let code = match (extent, number, row) {
+                    (Extent::One, ..) => Code::Map2 { f, a, b, out, span },
+                    (_, Some(side), _) => Code::Number2 { f, a, b, left: side == 0, out, span },
+                    (Extent::Full, _, Some(side)) => Code::Row2 { f, a, b, left: side == 0, out },
+                    _ => Code::Map2 { f, a, b, out, span },
+                };
+                self.emit(extent, code);
+            }
+            Micro::Map3(f, operands) => {
+                let number = |x: &Value| self.program.extent(*x) == Extent::One;
+                let number = operands.iter().position(number).filter(|_| extent != Extent::One);
+                let x = operands.map(|x| self.operand(x, extent));
+                let out = self.target(at);
+                self.emit(extent, Code::Map3 { f, x, number, out, span });
+            }
+            Micro::Spread(x) => {
+                let of = self.program.extent(*x);
+                let x = self.operand(*x, extent);
+                let out = self.target(at);
+                let code = match of {
+                    Extent::One => Code::Fill { x, out, span },
+                    Extent::Rows => Code::SpreadRows { x, out },
+                    Extent::Full | Extent::Columns => Code::Copy { x, out, span },
+                };
+                self.emit(extent, code);
+            }
+            Micro::FoldRow(fold, x) => {
+                let (x, out) = (self.operand(*x, Extent::Full), self.target(at));
+                self.ready.body.push(Code::FoldRow { fold: *fold, x, out });
+            }
+            Micro::FoldAll(fold, x) => {
+                let of = self.program.extent(*x);
+                let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
+                let (x, total) = (self.operand(*x, of), self.ready.totals.len());
+                self.ready.totals.push(*fold);
+                self.ready.body.push(Code::FoldAll { fold: *fold, x, span, total });
+            }
+            Micro::FoldColumns(fold, x) => {
+                let (x, sums) = (self.operand(*x, Extent::Full), self.ready.sums.len());
+                self.ready.sums.push(*fold);
+                self.ready.body.push(Code::FoldColumns { fold: *fold, x, sums });
+            }
+            Micro::Gather(x, places) => {
+                let (x, out) = (self.operand(*x, Extent::Full), self.target(at));
+                self.ready.body.push(Code::Gather { x, out, places: places.clone() });
+            }
+            Micro::Scatter(onto, added, places) => {
+                let onto = onto.map(|onto| self.operand(onto, Extent::Full));
+                let added = self.operand(*added, Extent::Rows);
+                let out = self.target(at);
+                if let Some(x) = onto.filter(|&onto| onto != out) {
+                    self.ready.body.push(Code::Copy { x, out, span });
+                }
+                let (clear, places) = (onto.is_none(), places.clone());
+                self.ready.body.push(Code::Scatter { clear, added, out, places });
+            }
+        }
+    }
+
+    /// Sees to it that a value ends up in an output.
+    fn ask(&mut self, output: u16, value: Value) {
+        let def = &self.program.defs[value.0 as usize];
+        let source = match (&def.micro, def.extent) {
+            (Micro::FoldAll(..), _) => {
+                let before = |x: &&Value| {
+                    x.0 < value.0
+                        && matches!(self.program.defs[x.0 as usize].micro, Micro::FoldAll(..))
+                };
+                Source::Total(self.program.outputs.iter().filter(before).count())
+            }
+            (Micro::FoldColumns(..), _) => {
+                let before = |x: &&Value| {
+                    x.0 < value.0
+                        && matches!(self.program.defs[x.0 as usize].micro, Micro::FoldColumns(..))
+                };
+                Source::Sums(self.program.outputs.iter().filter(before).count())
+            }
+            (_, Extent::Full | Extent::Rows) => {
+                let rows = def.extent == Extent::Rows;
+                let here = if rows { Place::RowOutput(output) } else { Place::Output(output) };
+                let Some(x) = self.at[value.0 as usize] else { unreachable!("it is defined") };
+                if self.ready.places[x as usize] != here {
+                    let out = self.place(here);
+                    let span = if rows { Span::Rows } else { Span::Tile };
+                    self.ready.body.push(match self.streams && !rows {
+                        true => Code::Stream { x, out },
+                        false => Code::Copy { x, out, span },
+                    });
+                }
+                Source::Tiles
+            }
+            (_, Extent::Columns | Extent::One) => {
+                let place = self.at[value.0 as usize].map(|at| self.ready.places[at as usize]);
+                let Some(Place::Fixed(offset) | Place::FixedColumns(offset)) = place else {
+                    unreachable!("columns and single numbers are fixed");
+                };
+                Source::Fixed(offset)
+            }
+        };
+        let len = match def.extent {
+            Extent::Full => self.ready.rows * self.ready.columns,
+            Extent::Rows => self.ready.rows,
+            Extent::Columns => self.ready.columns,
+            Extent::One => 1,
+        };
+        self.ready.outputs.push((source, len));
+    }
+}
+
+impl Program {
+    /// Rows and columns; one long column where nothing tells rows from columns.
+    fn space(&self) -> (usize, usize) {
+        let flat = self.inputs.iter().chain(self.defs.iter().map(|def| &def.extent));
+        let flat = flat.copied().all(|extent| matches!(extent, Extent::Full | Extent::One));
+        let placed = |def: &super::Def| {
+            matches!(
+                def.micro,
+                Micro::Gather(..) | Micro::Scatter(..) | Micro::FoldRow(..) | Micro::FoldColumns(..)
+            )
+        };
+        if flat && !self.defs.iter().any(placed) {
+            (self.rows * self.columns, 1)
+        } else {
+            (self.rows, self.columns)
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The loops of micro-ops that are not maps: folds, spreading along rows, streaming copies.
+
+use crate::Float;
+use crate::kernels::Fold;
+use crate::kernels::simd::dispatch;
+
+/// A fold of two numbers, for the loops below.
+trait Combine<T> {
+    const START: T;
+    fn combine(a: T, b: T) -> T;
+}
+
+struct Sum;
+struct Product;
+struct Max;
+struct Min;
+
+macro_rules! combine {
+    ($name:ident $start:ident |$a:ident, $b:ident| $value:expr) => {
+        impl<T: Float> Combine<T> for $name {
+            const START: T = T::$start;
+
+            #[inline(always)]
+            fn combine($a: T, $b: T) -> T {
+                $value
+            }
+        }
+    };
+}
+
+combine!(Sum ZERO |a, b| a + b);
+combine!(Product ONE |a, b| a * b);
+combine!(Max NEG_INFINITY |a, b| a.max(b));
+combine!(Min INFINITY |a, b| a.min(b));
+
+/// Calls `$f` with the type of a fold.
+macro_rules! with_fold {
+    ($fold:expr, $f:ident::<$T:ident>($($arg:expr),*)) => {
+        match $fold {
+            Fold::Sum => $f::<$T, Sum>($($arg),*),
+            Fold::Product => $f::<$T, Product>($($arg),*),
+            Fold::Max => $f::<$T, Max>($($arg),*),
+            Fold::Min => $f::<$T, Min>($($arg),*),
+        }
+    };
+}
+
+/// The fold of nothing.
+pub(super) fn start<T: Float>(fold: Fold) -> T {
+    fn of<T: Float, C: Combine<T>>() -> T {
+        C::START
+    }
+    with_fold!(fold, of::<T>())
+}
+
+/// The fold of two numbers.
+pub(super) fn combine<T: Float>(fold: Fold, a: T, b: T) -> T {
+    fn of<T: Float, C: Combine<T>>(a: T, b: T) -> T {
+        C::combine(a, b)
+    }
+    with_fold!(fold, of::<T>(a, b))
+}
+
+/// The fold of all elements of a tile.
+pub(super) fn fold_all<T: Float>(fold: Fold, x: &[T]) -> T {
+    let mut out = [T::ZERO];
+    with_fold!(fold, rows::<T>(x, x.len(), &mut out));
+    out[0]
+}
+
+/// The fold of each row of a tile.
+pub(super) fn fold_rows<T: Float>(fold: Fold, x: &[T], columns: usize, out: &mut [T]) {
+    with_fold!(fold, rows::<T>(x, columns, out));
+}
+
+fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
+        if columns < 16 {
+            // Too short for lanes; rows do not wait for each other.
+            for (row, y) in x.chunks_exact(columns.max(1)).zip(out) {
+                *y = row.iter().fold(C::START, |y, &x| C::combine(y, x));
+            }
+        } else if columns < 256 {
+            for (row, y) in x.chunks_exact(columns).zip(out) {
+                *y = lanes::<T, C, 16>(row);
+            }
+        } else {
+            for (row, y) in x.chunks_exact(columns).zip(out) {
+                // Blocks keep the error of a sum small: it grows with the length of a lane.
+                let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 64>);
+                let first = blocks.next().unwrap_or(C::START);
+                *y = blocks.fold(first, C::combine);
+            }
+        }
+    }
+    dispatch!(<T: Float, C: Combine<T>> (x: &[T], columns: usize, out: &mut [T]) {
+        plain::<T, C>(x, columns, out)
+    })
+}
+
+/// The fold of a slice in `N` lanes, which are then folded by halves.
+#[inline(always)]
+fn lanes<T: Float, C: Combine<T>, const N: usize>(x: &[T]) -> T {
+    let mut lanes = [C::START; N];
+    let mut chunks = x.chunks_exact(N);
+    for chunk in &mut chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = C::combine(*lane, x);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane = C::combine(*lane, x);
+    }
+    let mut width = N;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            lanes[i] = C::combine(lanes[i], lanes[i + width]);
+        }
+    }
+    lanes[0]
+}
+
+/// Folds the rows of a tile into `into`, which has an element for each column.
+pub(super) fn fold_columns<T: Float>(fold: Fold, x: &[T], into: &mut [T]) {
+    with_fold!(fold, columns::<T>(x, into));
+}
+
+fn columns<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
+        for row in x.chunks_exact(into.len().max(1)) {
+            for (y, &x) in into.iter_mut().zip(row) {
+                *y = C::combine(*y, x);
+            }
+        }
+    }
+    dispatch!(<T: Float, C: Combine<T>> (x: &[T], into: &mut [T]) { plain::<T, C>(x, into) })
+}
+
+/// Writes each number of `x` out over a row of `columns` elements.
+pub(super) fn spread_rows<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
+        const WIDE: usize = 16;
+        let mut at = 0;
+        if columns <= WIDE {
+            // Whole vectors, each over the surplus of the one before: no loop of a few elements.
+            for &x in x {
+                let Some(row) = out.get_mut(at..at + WIDE) else { break };
+                row.fill(x);
+                at += columns;
+            }
+        }
+        let done = at / columns.max(1);
+        for (&x, row) in x[done..].iter().zip(out[at..].chunks_exact_mut(columns.max(1))) {
+            row.fill(x);
+        }
+    }
+    dispatch!(<T: Float> (x: &[T], columns: usize, out: &mut [T]) { plain::<T>(x, columns, out) })
+}
+
+/// Copies around the caches where the processor can: for results that would only flush them.
+pub(super) fn stream<T: Float>(x: &[T], out: &mut [T]) {
+    #[cfg(target_arch = "x86_64")]
+    if let crate::kernels::simd::Level::Avx2 | crate::kernels::simd::Level::Avx512 =
+        crate::kernels::simd::level()
+    {
+        // SAFETY: the processor has AVX; `level` has asked it.
+        unsafe { stream_avx(x, out) };
+        return;
+    }
+    out.copy_from_slice(x);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+fn stream_avx<T: Float>(x: &[T], out: &mut [T]) {
+    use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_stream_si256};
+    debug_assert_eq!(x.len(), out.len());
+    let len = x.len().min(out.len());
+    // Streaming stores need whole, aligned cache lines.
+    let head = out.as_ptr().align_offset(64).min(len);
+    out[..head].copy_from_slice(&x[..head]);
+    let step = 64 / size_of::<T>();
+    let lines = (len - head) / step;
+    let (from, to) = (x[head..].as_ptr().cast::<u8>(), out[head..].as_mut_ptr().cast::<u8>());
+    for line in 0..lines {
+        // SAFETY: `lines` whole lines of 64 bytes fit both slices behind `head`, and `to` is
+        // aligned to 64 bytes.
+        unsafe {
+            let (from, to) = (from.add(64 * line), to.add(64 * line));
+            let low = _mm256_loadu_si256(from.cast::<__m256i>());
+            let high = _mm256_loadu_si256(from.add(32).cast::<__m256i>());
+            _mm256_stream_si256(to.cast::<__m256i>(), low);
+            _mm256_stream_si256(to.add(32).cast::<__m256i>(), high);
+        }
+    }
+    let done = head + lines * step;
+    out[done..len].copy_from_slice(&x[done..len]);
+}
+
+/// Makes streamed copies visible to other threads.
+pub(super) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every 64-bit x86 has SSE.
+    unsafe {
+        std::arch::x86_64::_mm_sfence()
+    };
+}

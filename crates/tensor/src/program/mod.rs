@@ -1,0 +1,361 @@
+//! The tile interpreter: a list of micro-ops that runs over an iteration space of rows and
+//! columns, a tile at a time.
+//!
+//! A [`Program`] reads its inputs once and writes its outputs once; whatever lies between stays in
+//! tiles that fit the first cache. A value is one element at each place of the space, or one a
+//! row, or one a column, or one for all ([`Extent`]); what is constant along an axis is never
+//! written out. Folds along rows are part of the pass; folds over rows, or over everything, are
+//! outputs, since nothing can read them before the pass is over.
+//!
+//! ```
+//! use lossgraph_tensor::kernels::Fold;
+//! use lossgraph_tensor::program::{Extent, Program};
+//! use lossgraph_tensor::{DType, Tensor, map2};
+//!
+//! static SUB: lossgraph_tensor::kernels::Map2 = map2!(|a, b| a - b);
+//!
+//! // Each row without its maximum, in one pass.
+//! let mut program = Program::new(2, 3, DType::F64);
+//! let x = program.input(Extent::Full);
+//! let largest = program.fold_row(Fold::Max, x);
+//! let shifted = program.map2("sub", &SUB, x, largest);
+//! program.output(shifted);
+//! let x = Tensor::from([[1.0, 3.0, 2.0], [5.0, 4.0, 6.0]]);
+//! let mut out = [Tensor::zeros([2, 3], DType::F64)?];
+//! program.ready().run(&[&x], &[], &mut out)?;
+//! assert_eq!(out[0].to_f64s(), [-2.0, 0.0, -1.0, -1.0, -2.0, 0.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod compile;
+mod micro;
+mod run;
+
+use std::fmt;
+
+use crate::kernels::{Fold, Map1, Map2, Map3};
+use crate::{DType, Error, Shape};
+
+pub use compile::Ready;
+
+/// Rows with fewer columns are not worth a call of their own: what is constant along them is
+/// spread over a tile instead.
+const NARROW: usize = 64;
+
+/// A value of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Value(u32);
+
+/// Over which part of the iteration space a value extends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// An element at each place, row by row.
+    Full,
+    /// An element for each row.
+    Rows,
+    /// An element for each column.
+    Columns,
+    /// One element.
+    One,
+}
+
+/// How a value comes about.
+#[derive(Clone, Debug)]
+enum Micro {
+    Input(u16),
+    Number(f64),
+    Map1(&'static Map1, [f64; 2], Value),
+    Map2(&'static Map2, [Value; 2]),
+    Map3(&'static Map3, [Value; 3]),
+    /// What is constant along an axis, written out.
+    Spread(Value),
+    FoldRow(Fold, Value),
+    FoldAll(Fold, Value),
+    FoldColumns(Fold, Value),
+    Gather(Value, Places),
+    Scatter(Option<Value>, Value, Places),
+}
+
+/// The column that an index names in each row.
+#[derive(Clone, Debug)]
+struct Places {
+    index: u16,
+    /// The shape of the index, for errors.
+    shape: Shape,
+    tag: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Def {
+    label: &'static str,
+    micro: Micro,
+    extent: Extent,
+}
+
+/// A list of micro-ops, in the order in which they run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    rows: usize,
+    columns: usize,
+    dtype: DType,
+    inputs: Vec<Extent>,
+    indices: u16,
+    defs: Vec<Def>,
+    outputs: Vec<Value>,
+    /// Values that were written out already.
+    spread: Vec<(Value, Value)>,
+}
+
+/// An error in a run, with the tag of the micro-op that met it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{error}")]
+pub struct Failure {
+    /// The number that the micro-op was given.
+    pub tag: u32,
+    /// What went wrong.
+    pub error: Error,
+}
+
+impl Program {
+    /// An empty program over `rows × columns` places, computing in a float type.
+    pub fn new(rows: usize, columns: usize, dtype: DType) -> Program {
+        let (inputs, defs, outputs, spread) = (vec![], vec![], vec![], vec![]);
+        Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, spread }
+    }
+
+    /// How many float inputs there are.
+    pub fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// How many outputs there are.
+    pub fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// How many micro-ops there are, inputs and numbers not counted.
+    pub fn len(&self) -> usize {
+        let computes = |def: &&Def| !matches!(def.micro, Micro::Input(_) | Micro::Number(_));
+        self.defs.iter().filter(computes).count()
+    }
+
+    /// Whether nothing is computed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Over which part of the space a value extends.
+    pub fn extent(&self, value: Value) -> Extent {
+        self.defs[value.0 as usize].extent
+    }
+
+    fn define(&mut self, label: &'static str, micro: Micro, extent: Extent) -> Value {
+        self.defs.push(Def { label, micro, extent });
+        Value(self.defs.len() as u32 - 1)
+    }
+
+    /// The next input: a tensor of any shape and layout with as many elements as its extent.
+    pub fn input(&mut self, extent: Extent) -> Value {
+        self.inputs.push(extent);
+        self.define("input", Micro::Input(self.inputs.len() as u16 - 1), extent)
+    }
+
+    /// The next index input: an `I64` tensor with a column for each row.
+    pub fn index(&mut self) -> u16 {
+        self.indices += 1;
+        self.indices - 1
+    }
+
+    /// A number that is part of the program.
+    pub fn number(&mut self, value: f64) -> Value {
+        self.define("number", Micro::Number(value), Extent::One)
+    }
+
+    /// `f(x; p)`, element by element.
+    pub fn map1(
+        &mut self,
+        label: &'static str,
+        f: &'static Map1,
+        p: [f64; 2],
+        x: Value,
+    ) -> Value {
+        self.define(label, Micro::Map1(f, p, x), self.extent(x))
+    }
+
+    /// `f(a, b)`, element by element; what is constant along an axis is broadcast.
+    pub fn map2(&mut self, label: &'static str, f: &'static Map2, a: Value, b: Value) -> Value {
+        let extent = self.joined(&[a, b]);
+        let narrow = self.columns < NARROW;
+        let operands = [a, b].map(|x| match self.extent(x) {
+            Extent::Rows if extent == Extent::Full && narrow => self.full(x),
+            _ => x,
+        });
+        // One of two operands may be constant along each row; two of them are not both.
+        self.define(label, Micro::Map2(f, operands), extent)
+    }
+
+    /// `f(a, b, c)`, element by element; what is constant along an axis is broadcast.
+    pub fn map3(&mut self, label: &'static str, f: &'static Map3, x: [Value; 3]) -> Value {
+        let extent = self.joined(&x);
+        let [a, mut b, c] = x;
+        // The loops take a number as second or as third operand, not as both.
+        if self.extent(b) == Extent::One && self.extent(c) == Extent::One {
+            b = self.at(extent, b);
+        }
+        let operands = [self.at(extent, a), b, c].map(|x| match self.extent(x) {
+            Extent::One => x,
+            _ => self.at(extent, x),
+        });
+        self.define(label, Micro::Map3(f, operands), extent)
+    }
+
+    /// A value written out over an extent, if it is constant along one of its axes.
+    fn at(&mut self, extent: Extent, x: Value) -> Value {
+        let tiled = extent == Extent::Full && self.extent(x) == Extent::Columns;
+        if self.extent(x) == extent || tiled {
+            return x;
+        }
+        if extent == Extent::Full {
+            return self.full(x);
+        }
+        self.define("spread", Micro::Spread(x), extent)
+    }
+
+    /// The extent of a function of values.
+    fn joined(&self, values: &[Value]) -> Extent {
+        values.iter().fold(Extent::One, |joined, &x| match (joined, self.extent(x)) {
+            (a, b) if a == b => a,
+            (Extent::One, other) | (other, Extent::One) => other,
+            _ => Extent::Full,
+        })
+    }
+
+    /// A value written out at each place.
+    pub fn full(&mut self, x: Value) -> Value {
+        if self.extent(x) == Extent::Full {
+            return x;
+        }
+        if let Some(&(_, full)) = self.spread.iter().find(|(of, _)| *of == x) {
+            return full;
+        }
+        let full = self.define("spread", Micro::Spread(x), Extent::Full);
+        self.spread.push((x, full));
+        full
+    }
+
+    /// The fold of each row.
+    pub fn fold_row(&mut self, fold: Fold, x: Value) -> Value {
+        let x = self.full(x);
+        self.define("row", Micro::FoldRow(fold, x), Extent::Rows)
+    }
+
+    /// Asks for the fold of all elements of a value, one for each place or for each row.
+    pub fn fold_all(&mut self, fold: Fold, x: Value) {
+        let x = if self.extent(x) == Extent::Rows { x } else { self.full(x) };
+        let folded = self.define("all", Micro::FoldAll(fold, x), Extent::One);
+        self.outputs.push(folded);
+    }
+
+    /// Asks for the fold of each column.
+    pub fn fold_columns(&mut self, fold: Fold, x: Value) {
+        let x = self.full(x);
+        let folded = self.define("columns", Micro::FoldColumns(fold, x), Extent::Columns);
+        self.outputs.push(folded);
+    }
+
+    /// In each row the element of the column that the index names. `shape` is that of the index,
+    /// and `tag` comes back with the error if it names a column that is not there.
+    pub fn gather(&mut self, x: Value, index: u16, shape: Shape, tag: u32) -> Value {
+        let x = self.full(x);
+        self.define("gather", Micro::Gather(x, Places { index, shape, tag }), Extent::Rows)
+    }
+
+    /// `onto`, or zeros, with an element of `added` added in each row at the column that the
+    /// index names; see [`gather`](Program::gather).
+    pub fn scatter(
+        &mut self,
+        onto: Option<Value>,
+        added: Value,
+        index: u16,
+        shape: Shape,
+        tag: u32,
+    ) -> Value {
+        let onto = onto.map(|onto| self.full(onto));
+        let added = self.at(Extent::Rows, added);
+        let places = Places { index, shape, tag };
+        self.define("scatter", Micro::Scatter(onto, added, places), Extent::Full)
+    }
+
+    /// Asks for a value.
+    pub fn output(&mut self, x: Value) {
+        self.outputs.push(x);
+    }
+
+    /// The values that a micro-op reads.
+    fn operands(micro: &Micro) -> impl Iterator<Item = Value> {
+        let operands: [Option<Value>; 3] = match *micro {
+            Micro::Input(_) | Micro::Number(_) => [None; 3],
+            Micro::Map1(_, _, x)
+            | Micro::Spread(x)
+            | Micro::FoldRow(_, x)
+            | Micro::FoldAll(_, x)
+            | Micro::FoldColumns(_, x)
+            | Micro::Gather(x, _) => [Some(x), None, None],
+            Micro::Map2(_, [a, b]) => [Some(a), Some(b), None],
+            Micro::Map3(_, x) => x.map(Some),
+            Micro::Scatter(onto, added, _) => [onto, Some(added), None],
+        };
+        operands.into_iter().flatten()
+    }
+}
+
+impl fmt::Display for Program {
+    /// A line a micro-op: the value, where it extends, and what it is made of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |value: Value| match self.defs[value.0 as usize].micro {
+            Micro::Input(input) => format!("in{input}"),
+            Micro::Number(number) => format!("{number}"),
+            _ => format!("v{}", value.0),
+        };
+        for (at, def) in self.defs.iter().enumerate() {
+            if matches!(def.micro, Micro::Input(_) | Micro::Number(_)) {
+                continue;
+            }
+            let mut operands: Vec<String> = Program::operands(&def.micro).map(name).collect();
+            match &def.micro {
+                Micro::Map1(_, p, _) if *p != [0.0; 2] => {
+                    operands.extend(p.iter().map(|p| format!("{p}")));
+                }
+                Micro::Gather(_, places) | Micro::Scatter(_, _, places) => {
+                    operands.push(format!("index{}", places.index));
+                }
+                _ => {}
+            }
+            let label = match def.micro {
+                Micro::FoldRow(fold, _) => format!("row_{}", fold_name(fold)),
+                Micro::FoldAll(fold, _) => format!("all_{}", fold_name(fold)),
+                Micro::FoldColumns(fold, _) => format!("column_{}", fold_name(fold)),
+                _ => def.label.to_owned(),
+            };
+            let extent = match def.extent {
+                Extent::Full => "each",
+                Extent::Rows => "row",
+                Extent::Columns => "column",
+                Extent::One => "one",
+            };
+            let asked = self.outputs.iter().position(|output| output.0 as usize == at);
+            let asked = asked.map_or(String::new(), |output| format!("  → out{output}"));
+            writeln!(f, "v{at:<3} {extent:<6} {label}({}){asked}", operands.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+fn fold_name(fold: Fold) -> &'static str {
+    match fold {
+        Fold::Sum => "sum",
+        Fold::Product => "product",
+        Fold::Max => "max",
+        Fold::Min => "min",
+    }
+}

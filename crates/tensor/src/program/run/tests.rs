@@ -1,0 +1,169 @@
+use crate::kernels::{Fold, Map1, Map2, Map3, threads};
+use crate::program::{Extent, Program};
+use crate::{DType, Shape, Tensor, map1, map2, map3};
+
+static ADD: Map2 = map2!(|a, b| a + b);
+static MUL: Map2 = map2!(|a, b| a * b);
+static TWICE: Map1 = map1!(|x, _p| x + x);
+static PICK: Map3 = map3!(|m, a, b| if m > T::ZERO { a } else { b });
+
+fn ramp(shape: impl Into<Shape>) -> Tensor {
+    let shape = shape.into();
+    Tensor::new(shape.clone(), (0..shape.len()).map(|i| (i % 23) as f64 - 11.0).collect()).unwrap()
+}
+
+/// `x · row + column`, its row sums, its column sums, and the sum of all.
+fn everything(rows: usize, columns: usize) -> Program {
+    let mut program = Program::new(rows, columns, DType::F64);
+    let x = program.input(Extent::Full);
+    let row = program.input(Extent::Rows);
+    let column = program.input(Extent::Columns);
+    let one = program.number(2.0);
+    let column = program.map2("mul", &MUL, column, one);
+    let scaled = program.map2("mul", &MUL, x, row);
+    let y = program.map2("add", &ADD, scaled, column);
+    let sums = program.fold_row(Fold::Sum, y);
+    program.output(y);
+    program.output(sums);
+    program.fold_columns(Fold::Sum, y);
+    program.fold_all(Fold::Sum, y);
+    program.fold_all(Fold::Max, sums);
+    program
+}
+
+#[test]
+fn values_broadcast_and_fold_over_spaces_of_all_proportions() {
+    for (rows, columns) in [(1, 1), (1, 5000), (3, 7), (700, 3), (64, 100), (5, 3000), (5000, 1)] {
+        let (x, row, column) = (ramp([rows, columns]), ramp([rows, 1]), ramp([columns]));
+        let lens = [rows * columns, rows, columns, 1, 1];
+        let mut out = lens.map(|n| Tensor::zeros([n], DType::F64).unwrap());
+        everything(rows, columns).ready().run(&[&x, &row, &column], &[], &mut out).unwrap();
+        let [x, row, column] = [x, row, column].map(|t| t.to_f64s());
+        let y: Vec<f64> = (0..rows * columns)
+            .map(|i| x[i] * row[i / columns] + 2.0 * column[i % columns])
+            .collect();
+        let sums: Vec<f64> = y.chunks(columns).map(|row| row.iter().sum()).collect();
+        let down = |c: usize| (0..rows).map(|r| y[r * columns + c]).sum::<f64>();
+        assert_eq!(out[0].to_f64s(), y, "{rows} {columns}");
+        assert_eq!(out[1].to_f64s(), sums);
+        assert_eq!(out[2].to_f64s(), (0..columns).map(down).collect::<Vec<_>>());
+        assert_eq!(out[3].to_f64s(), [y.iter().sum::<f64>()]);
+        assert_eq!(out[4].to_f64s(), [sums.iter().copied().fold(f64::NEG_INFINITY, f64::max)]);
+    }
+}
+
+#[test]
+fn inputs_of_any_layout_are_packed_as_tiles_need_them() {
+    let (rows, columns) = (90, 110);
+    let plain = [ramp([rows, columns]), ramp([rows]), ramp([columns])];
+    let flipped = [
+        ramp([rows, columns]).t().unwrap().contiguous().t().unwrap(),
+        ramp([rows]).flip(0).unwrap().contiguous().flip(0).unwrap(),
+        ramp([columns]).flip(0).unwrap().contiguous().flip(0).unwrap(),
+    ];
+    assert!(flipped.iter().all(|x| !x.layout().is_contiguous()));
+    let results = [plain, flipped].map(|inputs| {
+        let lens = [rows * columns, rows, columns, 1, 1];
+        let mut out = lens.map(|n| Tensor::zeros([n], DType::F64).unwrap());
+        let program = everything(rows, columns).ready();
+        program.run(&inputs.each_ref(), &[], &mut out).unwrap();
+        out
+    });
+    assert!(results[0] == results[1]);
+}
+
+#[test]
+fn results_are_bitwise_equal_for_any_number_of_threads() {
+    let shape = [900, 333];
+    let x = Tensor::new(shape, (0..shape[0] * shape[1]).map(|i| (i as f64).sin()).collect());
+    let (x, row, column) = (x.unwrap(), ramp([900]), ramp([333]));
+    let run = |count: usize| {
+        threads::with(count, || {
+            let mut out = [900 * 333, 900, 333, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
+            everything(900, 333).ready().run(&[&x, &row, &column], &[], &mut out).unwrap();
+            out
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(7));
+}
+
+#[test]
+fn places_are_gathered_and_scattered_row_by_row() {
+    let mut program = Program::new(3, 4, DType::F64);
+    let x = program.input(Extent::Full);
+    let index = program.index();
+    let chosen = program.gather(x, index, Shape::from([3, 1]), 5);
+    let doubled = program.map1("twice", &TWICE, [0.0; 2], x);
+    let y = program.scatter(Some(doubled), chosen, index, Shape::from([3, 1]), 5);
+    let alone = program.scatter(None, chosen, index, Shape::from([3, 1]), 5);
+    program.output(y);
+    program.output(alone);
+    let ready = program.ready();
+    let x = Tensor::new([3, 4], (0..12).map(f64::from).collect()).unwrap();
+    let mut out = [(); 2].map(|()| Tensor::zeros([3, 4], DType::F64).unwrap());
+    ready.run(&[&x], &[&Tensor::from([1_i64, 0, 3])], &mut out).unwrap();
+    assert_eq!(out[0].to_f64s(), [0., 3., 4., 6., 12., 10., 12., 14., 16., 18., 20., 33.]);
+    assert_eq!(out[1].to_f64s(), [0., 1., 0., 0., 4., 0., 0., 0., 0., 0., 0., 11.]);
+    let failed = ready.run(&[&x], &[&Tensor::from([1_i64, 4, 9])], &mut out).unwrap_err();
+    assert_eq!(failed.tag, 5);
+    assert_eq!(failed.to_string(), "gather: index 4, at [1, 0] of the indices, is not in 0..4");
+}
+
+#[test]
+fn a_choice_takes_numbers_rows_and_columns() {
+    let mut program = Program::new(2, 3, DType::F64);
+    let row = program.input(Extent::Rows);
+    let column = program.input(Extent::Columns);
+    let zero = program.number(0.0);
+    let nine = program.number(9.0);
+    let all = [
+        program.map3("pick", &PICK, [column, row, zero]),
+        program.map3("pick", &PICK, [row, nine, zero]),
+        program.map3("pick", &PICK, [nine, column, row]),
+        program.map3("pick", &PICK, [nine, zero, nine]),
+    ];
+    let all = all.map(|x| program.full(x));
+    all.iter().for_each(|&x| program.output(x));
+    let mut out = [(); 4].map(|()| Tensor::zeros([2, 3], DType::F64).unwrap());
+    let inputs = [Tensor::from([1.0, -2.0]), Tensor::from([5.0, -6.0, 7.0])];
+    program.ready().run(&[&inputs[0], &inputs[1]], &[], &mut out).unwrap();
+    let expected = [
+        [1.0, 0.0, 1.0, -2.0, 0.0, -2.0],
+        [9.0, 9.0, 9.0, 0.0, 0.0, 0.0],
+        [5.0, -6.0, 7.0, 5.0, -6.0, 7.0],
+        [0.0; 6],
+    ];
+    assert_eq!(out.map(|x| x.to_f64s()), expected.map(Vec::from));
+}
+
+#[test]
+fn large_results_go_around_the_caches_unchanged() {
+    let (rows, columns) = (1100, 2001);
+    let mut program = Program::new(rows, columns, DType::F64);
+    let x = program.input(Extent::Full);
+    let y = program.map1("twice", &TWICE, [0.0; 2], x);
+    let sums = program.fold_row(Fold::Sum, y);
+    program.output(y);
+    program.output(sums);
+    let x = ramp([rows, columns]);
+    let mut out = [rows * columns, rows].map(|n| Tensor::zeros([n], DType::F64).unwrap());
+    program.ready().run(&[&x], &[], &mut out).unwrap();
+    assert!(out[0].to_f64s().iter().zip(x.to_f64s()).all(|(&y, x)| y == x + x));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let ready = everything(2, 3).ready();
+    let good = [ramp([2, 3]), ramp([2]), ramp([3])];
+    let outputs = || [6, 2, 3, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
+    let run = |inputs: &[&Tensor], mut out: [Tensor; 5]| ready.run(inputs, &[], &mut out);
+    assert!(run(&good.each_ref(), outputs()).is_ok());
+    assert!(run(&[&good[0], &good[1]], outputs()).is_err());
+    assert!(run(&[&good[0], &good[2], &good[1]], outputs()).is_err());
+    assert!(run(&[&good[0].to_dtype(DType::F32), &good[1], &good[2]], outputs()).is_err());
+    let shared = outputs();
+    let held = shared[0].clone();
+    assert!(run(&good.each_ref(), shared).is_err());
+    drop(held);
+}
