@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::hash::Hasher;
 use std::rc::Rc;
 
-use lossgraph_tensor::Tensor;
+use lossgraph_tensor::{DType, Tensor};
 
 use crate::fault::{Fault, Result};
 use crate::grad::leaf_gradients;
 use crate::graph::{Id, Mix, Node};
 use crate::parameter::Gradients;
-use crate::plan::{Plan, Request};
+use crate::plan::{Mode, Plan, Request};
 use crate::run::Workspace;
 use crate::tape::{Recording, Tape};
 use crate::var::Var;
@@ -35,6 +35,10 @@ struct Entry {
 #[derive(Clone, PartialEq)]
 struct Ask {
     kind: Kind,
+    /// The float type of constants, and whether to fuse: beside the nodes all that a plan
+    /// depends on.
+    float: DType,
+    mode: Mode,
     roots: Vec<Id>,
     /// Nodes whose values the tape holds already.
     known: Vec<Id>,
@@ -87,12 +91,9 @@ impl Tape {
         let recording = self.recording();
         let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
         let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
-        Ok(Plan::new(&Request {
-            nodes: &recording.nodes,
-            origins: &origins,
-            roots: &roots,
-            known: &[],
-        }))
+        let (nodes, float) = (&recording.nodes[..], self.dtype());
+        let request = Request { nodes, origins: &origins, roots: &roots, known: &[], float };
+        Ok(Plan::new(&request, self.mode()))
     }
 
     fn own(&self, var: Var<'_>) -> Result<()> {
@@ -109,7 +110,7 @@ impl Tape {
         let mut known: Vec<Id> =
             recording.values.keys().copied().filter(|&id| (id as usize) < count).collect();
         known.sort_unstable();
-        let ask = Ask { kind, roots, known };
+        let ask = Ask { kind, float: self.dtype(), mode: self.mode(), roots, known };
         let key = ask.key(&recording, count);
         let mut entry = match take(key, &recording.nodes[..count], &ask) {
             Some(entry) => entry,
@@ -162,8 +163,9 @@ impl Tape {
         };
         let origins: Vec<Id> = (0..recording.nodes.len()).map(origin).collect();
         let known = &ask.known;
-        let request = Request { nodes: &recording.nodes, origins: &origins, roots: &roots, known };
-        Ok(Planned { plan: Plan::new(&request), leaves })
+        let (nodes, float) = (&recording.nodes[..], self.dtype());
+        let request = Request { nodes, origins: &origins, roots: &roots, known, float };
+        Ok(Planned { plan: Plan::new(&request, self.mode()), leaves })
     }
 }
 
@@ -216,7 +218,7 @@ impl<'t> Var<'t> {
 impl Ask {
     fn key(&self, recording: &Recording, count: usize) -> u64 {
         let mut mix = Mix(count.checked_sub(1).map_or(0, |last| recording.hashes[last]));
-        mix.write_u8(self.kind as u8);
+        mix.write_u8(self.kind as u8 + 2 * self.mode as u8);
         for &id in self.roots.iter().chain(&self.known) {
             mix.write_u32(id);
         }

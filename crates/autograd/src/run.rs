@@ -1,11 +1,11 @@
-//! The reference interpreter: runs a plan node by node.
+//! Running a plan, step by step.
 
 use lossgraph_tensor::Tensor;
 use smallvec::SmallVec;
 
 use crate::graph::Id;
 use crate::op::Op;
-use crate::plan::{Plan, Slot, Step};
+use crate::plan::{Plan, Slot, Step, Work};
 
 /// The memory of a plan, kept from run to run.
 #[derive(Default)]
@@ -32,12 +32,9 @@ impl Plan {
             workspace.slots[slot as usize] = Some(input(id));
         }
         for step in &self.steps {
-            match workspace.compute(step) {
-                Ok(value) => workspace.slots[step.output as usize] = Some(value),
-                Err(error) => {
-                    workspace.slots.clear();
-                    return Err(StepError { origin: step.origin, error: Box::new(error) });
-                }
+            if let Err(failed) = workspace.run(step) {
+                workspace.slots.clear();
+                return Err(failed);
             }
             workspace.free(&step.frees);
         }
@@ -72,23 +69,42 @@ impl Workspace {
         }
     }
 
-    fn compute(&mut self, step: &Step) -> lossgraph_tensor::Result<Tensor> {
+    fn run(&mut self, step: &Step) -> Result<(), StepError> {
         let slots = &self.slots;
-        let inputs: SmallVec<[&Tensor; 3]> =
+        let inputs: SmallVec<[&Tensor; 8]> =
             step.inputs.iter().filter_map(|&slot| slots[slot as usize].as_ref()).collect();
-        match (&step.op, step.buffer) {
-            (Op::View(view), _) => view.of(inputs[0], &step.shape),
-            (op, Some(buffer)) => {
-                // A result that the asker still holds is not written to again.
-                let free = self.buffers[buffer as usize].take();
-                let mut out = match free.and_then(|free| free.recycled(&step.shape)) {
-                    Some(free) => free,
-                    None => Tensor::zeros(step.shape.clone(), step.dtype)?,
-                };
-                op.compute(&inputs, &mut out)?;
-                Ok(out)
-            }
-            (op, None) => unreachable!("{} needs a buffer", op.name()),
+        let failed = |error| StepError { origin: step.origin, error: Box::new(error) };
+        if let Work::Op(Op::View(view)) = &step.work {
+            let output = &step.outputs[0];
+            let value = view.of(inputs[0], &output.shape).map_err(failed)?;
+            drop(inputs);
+            self.slots[output.slot as usize] = Some(value);
+            return Ok(());
         }
+        let mut values: SmallVec<[Tensor; 4]> = SmallVec::new();
+        for output in &step.outputs {
+            // A result that the asker still holds is not written to again.
+            let free = output.buffer.and_then(|buffer| self.buffers[buffer as usize].take());
+            values.push(match free.and_then(|free| free.recycled(&output.shape)) {
+                Some(free) => free,
+                None => Tensor::zeros(output.shape.clone(), output.dtype).map_err(failed)?,
+            });
+        }
+        match &step.work {
+            Work::Op(op) => op.compute(&inputs, &mut values[0]).map_err(failed)?,
+            Work::Kernel(kernel) => {
+                let (floats, indices) = inputs.split_at(inputs.len() - step.indices);
+                kernel.ready.run(floats, indices, &mut values).map_err(|failure| {
+                    let known = failure.tag != u32::MAX;
+                    let origin = if known { failure.tag } else { step.origin };
+                    StepError { origin, error: Box::new(failure.error) }
+                })?;
+            }
+        }
+        drop(inputs);
+        for (output, value) in step.outputs.iter().zip(values) {
+            self.slots[output.slot as usize] = Some(value);
+        }
+        Ok(())
     }
 }

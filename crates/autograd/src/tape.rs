@@ -11,6 +11,7 @@ use crate::fault::{Error, Fault};
 use crate::graph::{Id, Inputs, Node};
 use crate::op::{Leaf, Number, Op};
 use crate::parameter::Parameter;
+use crate::plan::Mode;
 use crate::scope::{Origin, ScopeInfo, TOP};
 use crate::var::Var;
 
@@ -21,6 +22,7 @@ use crate::var::Var;
 pub struct Tape {
     dtype: DType,
     strict: bool,
+    mode: Mode,
     recording: RefCell<Recording>,
 }
 
@@ -118,12 +120,22 @@ impl Tape {
     }
 
     fn of(dtype: DType) -> Tape {
-        Tape { dtype, strict: false, recording: RefCell::new(Recording::new()) }
+        Tape { dtype, strict: false, mode: Mode::Fused, recording: RefCell::new(Recording::new()) }
     }
 
     /// This tape, panicking at the line of a misfit as it is recorded: for debugging.
     pub fn strict(self) -> Tape {
         Tape { strict: true, ..self }
+    }
+
+    /// This tape, computing node by node as it was written: the reference that fused passes are
+    /// compared with, for tests and for looking at every step.
+    pub fn unfused(self) -> Tape {
+        Tape { mode: Mode::Unfused, ..self }
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// The float type that the tape computes in.
@@ -300,7 +312,7 @@ impl Tape {
             scope: TOP,
             serves: None,
         };
-        Tape { dtype: self.dtype, strict: false, recording: RefCell::new(copy) }
+        Tape { recording: RefCell::new(copy), strict: false, ..*self }
     }
 
     /// The node with number `id`, for listings and pictures; `None` if there is none.

@@ -1,7 +1,7 @@
 //! What a tape promises: misfits told with their place, cuts named, snapshots, plans that fit.
 
 use lossgraph_autograd::{Fault, Parameter, Tape, concat, keep};
-use lossgraph_tensor::{DType, Slice, Tensor};
+use lossgraph_tensor::{DType, Slice, Tensor, kernels::threads};
 
 /// `file:line` of the line after this macro's.
 macro_rules! next_line {

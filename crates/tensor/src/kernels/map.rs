@@ -352,7 +352,10 @@ fn each<T: Float, const N: usize>(
     share_chunks(out, piece * row, |i, out| {
         let slice = Slice { start: i * piece, len: out.len() / row, step: 1 };
         let mut parts = inputs.map(Tensor::clone);
-        let parts = parts.iter_mut().try_for_each(|part| part.slice(&[slice]).map(|cut| *part = cut)).map(|()| parts);
+        let parts = parts
+            .iter_mut()
+            .try_for_each(|part| part.slice(&[slice]).map(|cut| *part = cut))
+            .map(|()| parts);
         let result = parts.and_then(|parts| strided(operation, parts.each_ref(), out, &tile));
         if result.is_err() {
             *failed.lock().unwrap_or_else(PoisonError::into_inner) = result;

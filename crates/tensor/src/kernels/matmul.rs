@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use gemm::Parallelism;
 use super::threads::{Pointer, share, share_chunks};
 use super::{input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
+use gemm::Parallelism;
 
 /// Products with fewer multiplications stay on one thread.
 const ALONE: usize = 1 << 20;
@@ -110,8 +110,7 @@ fn shared<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]
         ) else {
             return;
         };
-        let (size, offset) =
-            if by_rows { ([len, k, n], from * n) } else { ([m, k, len], from) };
+        let (size, offset) = if by_rows { ([len, k, n], from * n) } else { ([m, k, len], from) };
         // SAFETY: the pieces are disjoint rows, or disjoint columns, of the m · n elements of
         // `out`, which is borrowed by us alone.
         unsafe { product_into(&a, &b, size, start.get().add(offset), columns) };

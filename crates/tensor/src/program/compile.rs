@@ -88,26 +88,96 @@ pub(super) enum Span {
 /// A micro-op with its places.
 #[derive(Clone, Debug)]
 pub(super) enum Code {
-    Map1 { f: &'static Map1, p: [f64; 2], x: At, out: At, span: Span },
-    Map2 { f: &'static Map2, a: At, b: At, out: At, span: Span },
+    Map1 {
+        f: &'static Map1,
+        p: [f64; 2],
+        x: At,
+        out: At,
+        span: Span,
+    },
+    Map2 {
+        f: &'static Map2,
+        a: At,
+        b: At,
+        out: At,
+        span: Span,
+    },
     /// One operand is one number.
-    Number2 { f: &'static Map2, a: At, b: At, left: bool, out: At, span: Span },
+    Number2 {
+        f: &'static Map2,
+        a: At,
+        b: At,
+        left: bool,
+        out: At,
+        span: Span,
+    },
     /// One operand has a number for each row.
-    Row2 { f: &'static Map2, a: At, b: At, left: bool, out: At },
-    Map3 { f: &'static Map3, x: [At; 3], number: Option<usize>, out: At, span: Span },
-    SpreadRows { x: At, out: At },
+    Row2 {
+        f: &'static Map2,
+        a: At,
+        b: At,
+        left: bool,
+        out: At,
+    },
+    Map3 {
+        f: &'static Map3,
+        x: [At; 3],
+        number: Option<usize>,
+        out: At,
+        span: Span,
+    },
+    SpreadRows {
+        x: At,
+        out: At,
+    },
     /// One number, written out.
-    Fill { x: At, out: At, span: Span },
+    Fill {
+        x: At,
+        out: At,
+        span: Span,
+    },
     /// The columns, once for each row of a tile.
-    Repeat { x: At, out: At },
-    Copy { x: At, out: At, span: Span },
+    Repeat {
+        x: At,
+        out: At,
+    },
+    Copy {
+        x: At,
+        out: At,
+        span: Span,
+    },
     /// A copy that goes around the caches.
-    Stream { x: At, out: At },
-    FoldRow { fold: Fold, x: At, out: At },
-    FoldAll { fold: Fold, x: At, span: Span, total: usize },
-    FoldColumns { fold: Fold, x: At, sums: usize },
-    Gather { x: At, out: At, places: Places },
-    Scatter { clear: bool, added: At, out: At, places: Places },
+    Stream {
+        x: At,
+        out: At,
+    },
+    FoldRow {
+        fold: Fold,
+        x: At,
+        out: At,
+    },
+    FoldAll {
+        fold: Fold,
+        x: At,
+        span: Span,
+        total: usize,
+    },
+    FoldColumns {
+        fold: Fold,
+        x: At,
+        sums: usize,
+    },
+    Gather {
+        x: At,
+        out: At,
+        places: Places,
+    },
+    Scatter {
+        clear: bool,
+        added: At,
+        out: At,
+        places: Places,
+    },
 }
 
 impl Program {
@@ -476,13 +546,16 @@ impl<'a> Compiler<'a> {
 
 impl Program {
     /// Rows and columns; one long column where nothing tells rows from columns.
-    fn space(&self) -> (usize, usize) {
+    pub fn space(&self) -> (usize, usize) {
         let flat = self.inputs.iter().chain(self.defs.iter().map(|def| &def.extent));
         let flat = flat.copied().all(|extent| matches!(extent, Extent::Full | Extent::One));
         let placed = |def: &super::Def| {
             matches!(
                 def.micro,
-                Micro::Gather(..) | Micro::Scatter(..) | Micro::FoldRow(..) | Micro::FoldColumns(..)
+                Micro::Gather(..)
+                    | Micro::Scatter(..)
+                    | Micro::FoldRow(..)
+                    | Micro::FoldColumns(..)
             )
         };
         if flat && !self.defs.iter().any(placed) {

@@ -172,13 +172,7 @@ impl Program {
     }
 
     /// `f(x; p)`, element by element.
-    pub fn map1(
-        &mut self,
-        label: &'static str,
-        f: &'static Map1,
-        p: [f64; 2],
-        x: Value,
-    ) -> Value {
+    pub fn map1(&mut self, label: &'static str, f: &'static Map1, p: [f64; 2], x: Value) -> Value {
         self.define(label, Micro::Map1(f, p, x), self.extent(x))
     }
 

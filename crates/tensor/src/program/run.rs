@@ -112,7 +112,8 @@ impl<'a, T: Loops> Run<'a, T> {
             });
         }
         for (tensor, (_, len)) in outputs.iter_mut().zip(&ready.outputs) {
-            let fits = tensor.len() == *len && tensor.layout().is_contiguous() && tensor.is_unique();
+            let fits =
+                tensor.len() == *len && tensor.layout().is_contiguous() && tensor.is_unique();
             let shape = tensor.shape().clone();
             match tensor.as_mut_slice::<T>() {
                 Some(slice) if fits => run.outputs.push((Pointer(slice.as_mut_ptr()), *len)),
@@ -235,9 +236,7 @@ impl<'a, T: Loops> Run<'a, T> {
                 Place::RowOutput(o) => (self.outputs[o as usize].0.get(), Some(Move::Rows)),
                 Place::Register(offset) => (scratch.wrapping_add(offset), None),
                 Place::Fixed(offset) => (fixed.wrapping_add(offset), None),
-                Place::FixedColumns(offset) => {
-                    (fixed.wrapping_add(offset), Some(Move::Columns))
-                }
+                Place::FixedColumns(offset) => (fixed.wrapping_add(offset), Some(Move::Columns)),
             };
             places.push(start);
             if let Some(step) = step {
@@ -340,10 +339,8 @@ impl<'a, T: Loops> Run<'a, T> {
                 tile.write(*out, tile.len(*span)).fill(number);
             }
             Code::Repeat { x, out } => {
-                let (x, out) = (
-                    tile.read(*x, tile.columns),
-                    tile.write(*out, tile.rows * tile.columns),
-                );
+                let (x, out) =
+                    (tile.read(*x, tile.columns), tile.write(*out, tile.rows * tile.columns));
                 out.chunks_exact_mut(tile.columns).for_each(|row| row.copy_from_slice(x));
             }
             Code::Copy { x, out, span } => {

@@ -79,7 +79,8 @@ fn results_are_bitwise_equal_for_any_number_of_threads() {
     let (x, row, column) = (x.unwrap(), ramp([900]), ramp([333]));
     let run = |count: usize| {
         threads::with(count, || {
-            let mut out = [900 * 333, 900, 333, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
+            let mut out =
+                [900 * 333, 900, 333, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
             everything(900, 333).ready().run(&[&x, &row, &column], &[], &mut out).unwrap();
             out
         })

@@ -1,0 +1,283 @@
+//! The plan: what has to be computed for what is asked, in which passes, into which buffers.
+//!
+//! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
+//! grouped into kernels ([`fuse`]), and values get slots and buffers ([`memory`]).
+
+mod fuse;
+mod memory;
+mod simplify;
+
+use std::fmt;
+
+use lossgraph_tensor::program::{Program, Ready};
+use lossgraph_tensor::{DType, Shape, Tensor};
+use smallvec::SmallVec;
+
+pub(crate) use fuse::Mode;
+use fuse::{Planner, Unit};
+use simplify::Graph;
+
+use crate::graph::{Id, Node};
+use crate::op::Op;
+
+/// A slot holds one value while a plan runs.
+pub(crate) type Slot = u32;
+
+/// A program made ready to run: steps in order, with their slots and buffers.
+///
+/// `to_string()` lists it: each kernel with what it reads, its micro-ops, and what it writes.
+/// A value is one element at `each` place of the kernel's space of rows and columns, or one a
+/// `row`, one a `column`, or `one` for all; `→ out0` marks what is written to memory.
+pub struct Plan {
+    pub(crate) steps: Vec<Step>,
+    /// Leaves and known values: the node on the asker's tape, and the slot that it goes into.
+    pub(crate) inputs: Vec<(Id, Slot)>,
+    /// The fills, one stored element each.
+    pub(crate) constants: Vec<(Slot, Tensor)>,
+    /// The slots of what was asked for, in that order.
+    pub(crate) outputs: Vec<Slot>,
+    /// The slots that are read until the end: what was asked for, and what shares its buffers.
+    pub(crate) kept: Vec<(Slot, Option<u32>)>,
+    /// The sizes of the buffers that the steps share.
+    pub(crate) buffers: Vec<(DType, usize)>,
+    pub(crate) slots: usize,
+}
+
+/// One step of a plan.
+pub(crate) struct Step {
+    pub work: Work,
+    pub inputs: SmallVec<[Slot; 4]>,
+    /// How many of the inputs are indices, which stand last.
+    pub indices: usize,
+    pub outputs: SmallVec<[Output; 2]>,
+    /// The slots that nobody reads after this step, each with the buffer it gives back.
+    pub frees: SmallVec<[(Slot, Option<u32>); 2]>,
+    /// The node on the asker's tape that an error in this step is about.
+    pub origin: Id,
+}
+
+/// What a step does.
+pub(crate) enum Work {
+    /// One op, by its own kernel.
+    Op(Op),
+    /// Many, in one pass.
+    Kernel(Box<Kernel>),
+}
+
+pub(crate) struct Kernel {
+    pub program: Program,
+    pub ready: Ready,
+    /// How many values of earlier kernels it computes anew.
+    pub again: usize,
+}
+
+/// A value that a step makes.
+pub(crate) struct Output {
+    pub slot: Slot,
+    pub shape: Shape,
+    pub dtype: DType,
+    /// The buffer that it is written to; `None` for views, which need none.
+    pub buffer: Option<u32>,
+}
+
+/// What to plan.
+pub(crate) struct Request<'a> {
+    pub nodes: &'a [Node],
+    /// For each node, the node on the asker's tape that an error in it is about.
+    pub origins: &'a [Id],
+    pub roots: &'a [Id],
+    /// Nodes whose value is known already.
+    pub known: &'a [Id],
+    /// The float type of the program.
+    pub float: DType,
+}
+
+impl Request<'_> {
+    fn is_input(&self, id: Id) -> bool {
+        matches!(self.nodes[id as usize].op, Op::Leaf(_)) || self.known.contains(&id)
+    }
+
+    /// How many nodes that are needed read each node; asking for it counts as well.
+    fn readers(&self) -> Vec<u32> {
+        let mut readers = vec![0; self.nodes.len()];
+        for &root in self.roots {
+            readers[root as usize] += 1;
+        }
+        for id in (0..self.nodes.len()).rev() {
+            if readers[id] > 0 && !self.is_input(id as Id) {
+                for &input in &self.nodes[id].inputs {
+                    readers[input as usize] += 1;
+                }
+            }
+        }
+        readers
+    }
+}
+
+impl Plan {
+    pub(crate) fn new(request: &Request<'_>, mode: Mode) -> Plan {
+        let graph = match mode {
+            Mode::Fused => Graph::simplified(request),
+            Mode::Unfused => Graph::verbatim(request),
+        };
+        let units = Planner::new(&graph, mode).units();
+        let mut plan = Plan {
+            steps: vec![],
+            inputs: vec![],
+            constants: vec![],
+            outputs: vec![],
+            kept: vec![],
+            buffers: vec![],
+            slots: 0,
+        };
+        let mut slots = vec![None; graph.nodes.len()];
+        for unit in units {
+            plan.push_unit(&graph, unit, &mut slots);
+        }
+        plan.outputs =
+            graph.roots.iter().map(|&root| plan.slot(&graph, root, &mut slots)).collect();
+        plan.assign_buffers();
+        plan
+    }
+
+    fn new_slot(&mut self) -> Slot {
+        self.slots += 1;
+        self.slots as Slot - 1
+    }
+
+    /// The slot of a value: leaves, constants and views get theirs when somebody asks for it.
+    fn slot(&mut self, graph: &Graph, id: Id, slots: &mut [Option<Slot>]) -> Slot {
+        if let Some(slot) = slots[id as usize] {
+            return slot;
+        }
+        // A chain of views may be long: the first one that lies in memory comes first.
+        let mut chain = vec![id];
+        let mut below = id;
+        while let (Op::View(_), None) = (&graph.nodes[below as usize].op, slots[below as usize]) {
+            below = graph.nodes[below as usize].inputs[0];
+            chain.push(below);
+        }
+        for &id in
+            chain.iter().rev().filter(|&&id| slots[id as usize].is_none()).collect::<Vec<_>>()
+        {
+            let node = &graph.nodes[id as usize];
+            let slot = self.new_slot();
+            match &node.op {
+                Op::Fill(value) => {
+                    let fill = Tensor::filled_view(node.shape.clone(), value.0, node.dtype);
+                    self.constants.extend(fill.ok().map(|fill| (slot, fill)));
+                }
+                Op::View(_) => {
+                    let input = slots[node.inputs[0] as usize].unwrap_or(slot);
+                    self.steps.push(Step {
+                        work: Work::Op(node.op.clone()),
+                        inputs: SmallVec::from_slice(&[input]),
+                        indices: 0,
+                        outputs: SmallVec::from_iter([Output::of(slot, node)]),
+                        frees: SmallVec::new(),
+                        origin: graph.origins[id as usize],
+                    });
+                }
+                _ => self.inputs.extend(graph.sources[id as usize].map(|source| (source, slot))),
+            }
+            slots[id as usize] = Some(slot);
+        }
+        slots[id as usize].unwrap_or(0)
+    }
+
+    fn push_unit(&mut self, graph: &Graph, unit: Unit, slots: &mut [Option<Slot>]) {
+        let (work, inputs, indices, outputs) = match unit {
+            Unit::Alone(id) => {
+                let node = &graph.nodes[id as usize];
+                (Work::Op(node.op.clone()), node.inputs.to_vec(), 0, vec![id])
+            }
+            Unit::Kernel(kernel) => {
+                let ready = kernel.program.ready();
+                let count = kernel.indices.len();
+                let inputs = [kernel.inputs, kernel.indices].concat();
+                let (program, again) = (kernel.program, kernel.again);
+                let work = Work::Kernel(Box::new(Kernel { program, ready, again }));
+                (work, inputs, count, kernel.outputs)
+            }
+        };
+        let inputs = inputs.into_iter().map(|id| self.slot(graph, id, slots)).collect();
+        let origin = graph.origins[outputs[0] as usize];
+        let outputs = outputs
+            .into_iter()
+            .map(|id| {
+                let slot = self.new_slot();
+                slots[id as usize] = Some(slot);
+                Output::of(slot, &graph.nodes[id as usize])
+            })
+            .collect();
+        let frees = SmallVec::new();
+        self.steps.push(Step { work, inputs, indices, outputs, frees, origin });
+    }
+}
+
+impl Output {
+    fn of(slot: Slot, node: &Node) -> Output {
+        Output { slot, shape: node.shape.clone(), dtype: node.dtype, buffer: None }
+    }
+}
+
+impl Step {
+    /// Whether the step only looks at its input in another way.
+    pub fn is_view(&self) -> bool {
+        matches!(self.work, Work::Op(Op::View(_)))
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (id, slot) in &self.inputs {
+            writeln!(f, "s{slot} = input %{id}")?;
+        }
+        for (slot, constant) in &self.constants {
+            let value = constant.get(&vec![0; constant.rank()]).unwrap_or(f64::NAN);
+            writeln!(f, "s{slot} = fill {value} {}", constant.shape())?;
+        }
+        for step in &self.steps {
+            let output = |output: &Output| match output.buffer {
+                Some(buffer) => format!("s{} {} in buffer {buffer}", output.slot, output.shape),
+                None => format!("s{} {}", output.slot, output.shape),
+            };
+            let outputs: Vec<String> = step.outputs.iter().map(output).collect();
+            let inputs: Vec<String> = step.inputs.iter().map(|slot| format!("s{slot}")).collect();
+            match &step.work {
+                Work::Op(op) => {
+                    writeln!(f, "{} = {}({})", outputs.join(", "), op.name(), inputs.join(", "))?;
+                }
+                Work::Kernel(kernel) => {
+                    let (rows, columns) = kernel.program.space();
+                    write!(f, "kernel {rows} × {columns}, {} ops", kernel.program.len())?;
+                    if kernel.again > 0 {
+                        write!(f, ", {} of them computed anew", kernel.again)?;
+                    }
+                    writeln!(f)?;
+                    let floats = inputs.len() - step.indices;
+                    for (at, slot) in inputs[..floats].iter().enumerate() {
+                        writeln!(f, "  in{at} = {slot}")?;
+                    }
+                    for (at, slot) in inputs[floats..].iter().enumerate() {
+                        writeln!(f, "  index{at} = {slot}")?;
+                    }
+                    for line in kernel.program.to_string().lines() {
+                        writeln!(f, "    {line}")?;
+                    }
+                    for (at, output) in outputs.iter().enumerate() {
+                        writeln!(f, "  out{at} = {output}")?;
+                    }
+                }
+            }
+        }
+        let outputs: Vec<String> = self.outputs.iter().map(|slot| format!("s{slot}")).collect();
+        let elements: usize = self.buffers.iter().map(|(_, len)| len).sum();
+        write!(
+            f,
+            "asked for: {}; {} buffers of {elements} elements in all",
+            outputs.join(", "),
+            self.buffers.len()
+        )
+    }
+}
