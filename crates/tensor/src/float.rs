@@ -62,6 +62,8 @@ pub trait Float:
     fn erfc(self) -> Self;
     /// Whether it is NaN.
     fn is_nan(self) -> bool;
+    /// `self · a + b`, rounded once.
+    fn mul_add(self, a: Self, b: Self) -> Self;
 
     /// The larger; NaN if either is.
     #[inline(always)]
@@ -81,7 +83,13 @@ pub trait Float:
         // e^(−|x|) cannot overflow; below 0 the numerator is e^x itself.
         let e = (-self.abs()).exp();
         let numerator = if self < Self::ZERO { e } else { Self::ONE };
-        numerator / (Self::ONE + e)
+        // One step of refinement takes back what rounding 1 + e and the quotient lost.
+        let divisor = Self::ONE + e;
+        let lost = e - (divisor - Self::ONE);
+        let reciprocal = Self::ONE / divisor;
+        let quotient = numerator * reciprocal;
+        let rest = (-quotient).mul_add(divisor, numerator) - quotient * lost;
+        rest.mul_add(reciprocal, quotient)
     }
 
     /// `ln(1 + eˣ)`, without overflow and accurate in the left tail.
@@ -97,7 +105,8 @@ macro_rules! float {
             const INFINITY: $type = $type::INFINITY;
             const NEG_INFINITY: $type = $type::NEG_INFINITY;
 
-            float!(@std $type abs floor sqrt exp exp_m1 ln ln_1p sin cos tan asin acos atan sinh cosh tanh);
+            float!(@std $type abs floor sqrt sin cos tan asin acos atan sinh cosh);
+            float!(@own $type exp exp_m1 ln ln_1p tanh);
 
             #[inline(always)]
             fn signum0(self) -> $type {
@@ -131,10 +140,23 @@ macro_rules! float {
             }
 
             #[inline(always)]
+            fn mul_add(self, a: $type, b: $type) -> $type {
+                $type::mul_add(self, a, b)
+            }
+
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 $type::is_nan(self)
             }
         }
+    };
+    (@own $type:ident $($method:ident)*) => {
+        $(
+            #[inline(always)]
+            fn $method(self) -> $type {
+                crate::maths::$type::$method(self)
+            }
+        )*
     };
     (@std $type:ident $($method:ident)*) => {
         $(

@@ -21,6 +21,7 @@ mod error;
 mod float;
 pub mod kernels;
 mod layout;
+mod maths;
 mod print;
 pub mod program;
 mod random;

@@ -266,7 +266,11 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        share(5, |_| share(3, |_| drop(total.fetch_add(1, SeqCst))));
+                        share(5, |_| {
+                            share(3, |_| {
+                                total.fetch_add(1, SeqCst);
+                            });
+                        });
                     }
                 });
             }
