@@ -75,10 +75,12 @@ enum Repeats {
     Other,
 }
 
-/// How the axes of `narrow` that have length 1 are repeated in `wide`, of equal rank.
+/// How the axes of `narrow` that have length 1, or are not there, are repeated in `wide`.
 fn repeats(narrow: &Shape, wide: &Shape) -> Repeats {
+    let more = wide.rank() - narrow.rank();
     let long = (0..wide.rank()).filter(|&axis| wide[axis] != 1);
-    let repeated: SmallVec<[bool; 6]> = long.clone().map(|axis| narrow[axis] == 1).collect();
+    let one = |axis: usize| axis < more || narrow[axis - more] == 1;
+    let repeated: SmallVec<[bool; 6]> = long.clone().map(one).collect();
     let columns = |which: bool| {
         let axes = long.clone().zip(&repeated).filter(|&(_, &repeated)| repeated == which);
         axes.map(|(axis, _)| wide[axis]).product()
