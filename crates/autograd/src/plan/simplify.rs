@@ -441,6 +441,16 @@ impl Graph {
             let factor = self.mul(inner, b);
             return self.is_broadcast(factor).then(|| self.mul(x, factor));
         }
+        // (x or 0) · (y or 0) = (x · y or 0), where one mask chooses in both.
+        if let Some((mask, [x, y])) = self
+            .masked(a)
+            .zip(self.masked(b))
+            .and_then(|(a, b)| (a.0 == b.0).then_some((a.0, [a.1, b.1])))
+        {
+            let product = self.mul(x, y);
+            let zero = self.fill(0.0, &self.shape(product));
+            return Some(self.select([mask, product, zero]));
+        }
         // (x · s) · y = (x · y) · s for a number s.
         for [scaled, other] in [[a, b], [b, a]] {
             if let Some([x, factor]) = self.as_binary(scaled, &MUL) {
@@ -451,6 +461,13 @@ impl Graph {
             }
         }
         None
+    }
+
+    /// The mask and the value of a choice between a value and 0.
+    fn masked(&self, id: Id) -> Option<(Id, Id)> {
+        let node = self.node(id);
+        let zero = node.op == Op::Select && self.as_fill(node.inputs[2]) == Some(0.0);
+        zero.then(|| (node.inputs[0], node.inputs[1]))
     }
 
     /// Whether a value is one number, known or not, everywhere.
@@ -485,6 +502,12 @@ impl Graph {
         if let Some(mask) = self.as_fill(mask) {
             return if mask != 0.0 { a } else { b };
         }
+        // A choice inside of a choice by the same mask is made already.
+        let chosen = |x: Id, side: usize| match self.node(x) {
+            Node { op: Op::Select, inputs, .. } if inputs[0] == mask => inputs[side],
+            _ => x,
+        };
+        let (a, b) = (chosen(a, 1), chosen(b, 2));
         let operands = [mask, a, b];
         if operands.iter().all(|&x| self.is_broadcast(x)) {
             if let Some(narrow) = self.narrowed(&operands) {

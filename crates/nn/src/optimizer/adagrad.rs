@@ -59,6 +59,7 @@ impl Rule for Adagrad {
         self.initial_accumulator_value
     }
 
+    #[inline(always)]
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
         let lr = T::of(self.lr / (1.0 + f64::from(step - 1) * self.lr_decay));
         let [decay, eps] = [self.weight_decay, self.eps].map(T::of);

@@ -69,6 +69,7 @@ impl Rule for Adam {
         at_least_zero("adam", "weight_decay", self.weight_decay)
     }
 
+    #[inline(always)]
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
         let [m, v, largest] = states else { return };
         let [beta1, beta2] = self.betas.map(T::of);
@@ -164,6 +165,7 @@ impl Rule for AdamW {
         self.adam().check()
     }
 
+    #[inline(always)]
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
         self.adam().update(step, p, g, states);
     }

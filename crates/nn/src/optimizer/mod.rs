@@ -12,6 +12,7 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use lossgraph_autograd::{Gradients, Parameter};
+use lossgraph_tensor::kernels::{Loop, vectorised};
 use lossgraph_tensor::{DType, Elem, Float, Tensor};
 
 use crate::error::{Error, Result};
@@ -42,7 +43,8 @@ pub trait Rule: Clone {
     }
 
     /// Moves one parameter by its gradient; `step` counts from 1, for each parameter by itself.
-    /// There are [`STATES`](Rule::STATES) states, each as long as the parameter.
+    /// There are [`STATES`](Rule::STATES) states, each as long as the parameter. Marked
+    /// `#[inline(always)]`, it becomes vector loops.
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]);
 
     /// This rule at work on the parameters of a model.
@@ -186,7 +188,23 @@ fn apply<T: Float>(
 ) {
     let gradient = gradient.contiguous();
     if let (Some(p), Some(g)) = (value.as_mut_slice::<T>(), gradient.as_slice::<T>()) {
-        rule.update(step, p, g, states);
+        vectorised(Update { rule, step, p, g, states });
+    }
+}
+
+/// One pass over a parameter, its gradient and its states.
+struct Update<'a, R, T> {
+    rule: &'a R,
+    step: i32,
+    p: &'a mut [T],
+    g: &'a [T],
+    states: &'a mut [Vec<T>],
+}
+
+impl<R: Rule, T: Float> Loop for Update<'_, R, T> {
+    #[inline(always)]
+    fn run(self) {
+        self.rule.update(self.step, self.p, self.g, self.states);
     }
 }
 

@@ -60,6 +60,7 @@ impl Rule for RmsProp {
         at_least_zero("rmsprop", "weight_decay", self.weight_decay)
     }
 
+    #[inline(always)]
     fn update<T: Float>(&self, _: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
         let [square, mean, momentum] = states else { return };
         let [lr, alpha, eps, decay, carry] =

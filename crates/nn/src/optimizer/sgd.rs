@@ -78,6 +78,7 @@ impl Rule for Sgd {
         Ok(())
     }
 
+    #[inline(always)]
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
         let [lr, momentum, decay] = [self.lr, self.momentum, self.weight_decay].map(T::of);
         let sign = if self.maximize { -T::ONE } else { T::ONE };

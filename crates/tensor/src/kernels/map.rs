@@ -77,6 +77,8 @@ pub struct Loops3<T> {
     pub number_middle: fn(&[T], T, &[T], &mut [T]),
     /// The third one is a number.
     pub number_right: fn(&[T], &[T], T, &mut [T]),
+    /// Both of them are numbers.
+    pub numbers: fn(&[T], T, T, &mut [T]),
 }
 
 /// The loops of a row for one float type.
@@ -191,6 +193,7 @@ impl<T: Float> Loops3<T> {
             slices: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
             number_middle: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
             number_right: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
+            numbers: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
         }
     }
 }

@@ -10,6 +10,9 @@ use gemm::Parallelism;
 /// Products with fewer multiplications stay on one thread.
 const ALONE: usize = 1 << 20;
 
+/// How many multiplications a piece of a product has at least, but for the smallest products.
+const PIECE: usize = 1 << 22;
+
 /// Rows or columns a piece of a product has at least.
 const THIN: usize = 64;
 
@@ -95,7 +98,7 @@ fn shared<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]
     let by_rows = m >= n;
     let long = m.max(n);
     // Each piece packs the whole of the other operand, so that pieces must not be thin.
-    let pieces = (m * k * n / ALONE).min(long / THIN).clamp(1, 16);
+    let pieces = (m * k * n / PIECE).min(long / THIN).clamp(1, 8);
     if pieces == 1 {
         return product(a, b, [m, k, n], out);
     }

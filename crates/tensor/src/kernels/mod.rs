@@ -22,6 +22,7 @@ pub use map::{
     Function1, Function2, Function3, Loop1, Loops2, Loops3, Map1, Map2, Map3, map1, map2, map3,
 };
 pub use matmul::matmul;
+pub use simd::{Loop, vectorised};
 
 use crate::{Elem, Error, Result, Shape, Tensor};
 

@@ -31,6 +31,17 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
+/// Work of one's own in plain loops, to be run by [`vectorised`].
+pub trait Loop {
+    /// Does the work; `#[inline(always)]`, so that it is compiled anew for each level.
+    fn run(self);
+}
+
+/// Runs loops under the widest vectors that the processor has.
+pub fn vectorised<L: Loop>(work: L) {
+    dispatch!(<L: Loop> (work: L) { work.run() })
+}
+
 /// The vectors that a processor has.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]

@@ -6,10 +6,10 @@ use crate::kernels::{Fold, Map1, Map2, Map3};
 
 /// The bytes of a tile's register. Some of them have to fit the first cache together, and a
 /// micro-op should run long enough to pay for its dispatch.
-const TILE_BYTES: usize = 8 << 10;
+const TILE_BYTES: usize = 12 << 10;
 
 /// From how many bytes in and out on results go around the caches, which they would only flush.
-const STREAM_BYTES: usize = 16 << 20;
+const STREAM_BYTES: usize = 64 << 20;
 
 /// A place is worked on by the task that owns its tile: so many elements at least, and so many
 /// tasks at most, whatever the number of threads.
@@ -119,10 +119,11 @@ pub(super) enum Code {
         left: bool,
         out: At,
     },
+    /// The second and the third operand may be one number each.
     Map3 {
         f: &'static Map3,
         x: [At; 3],
-        number: Option<usize>,
+        numbers: [bool; 2],
         out: At,
         span: Span,
     },
@@ -444,11 +445,11 @@ impl<'a> Compiler<'a> {
                 self.emit(extent, code);
             }
             Micro::Map3(f, operands) => {
-                let number = |x: &Value| self.program.extent(*x) == Extent::One;
-                let number = operands.iter().position(number).filter(|_| extent != Extent::One);
+                let number = |x| extent != Extent::One && self.program.extent(x) == Extent::One;
+                let numbers = [number(operands[1]), number(operands[2])];
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.target(at);
-                self.emit(extent, Code::Map3 { f, x, number, out, span });
+                self.emit(extent, Code::Map3 { f, x, numbers, out, span });
             }
             Micro::Spread(x) => {
                 let of = self.program.extent(*x);

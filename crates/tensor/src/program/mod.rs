@@ -191,11 +191,7 @@ impl Program {
     /// `f(a, b, c)`, element by element; what is constant along an axis is broadcast.
     pub fn map3(&mut self, label: &'static str, f: &'static Map3, x: [Value; 3]) -> Value {
         let extent = self.joined(&x);
-        let [a, mut b, c] = x;
-        // The loops take a number as second or as third operand, not as both.
-        if self.extent(b) == Extent::One && self.extent(c) == Extent::One {
-            b = self.at(extent, b);
-        }
+        let [a, b, c] = x;
         let operands = [self.at(extent, a), b, c].map(|x| match self.extent(x) {
             Extent::One => x,
             _ => self.at(extent, x),

@@ -317,17 +317,16 @@ impl<'a, T: Loops> Run<'a, T> {
                     }
                 }
             }
-            Code::Map3 { f, x: [a, b, c], number, out, span } => {
+            Code::Map3 { f, x: [a, b, c], numbers, out, span } => {
                 let n = tile.len(*span);
-                let (a, out) = tile.read_write(*a, *out, n);
-                match number {
-                    Some(1) => {
-                        (T::loops3(f).number_middle)(a, tile.read(*b, 1)[0], tile.read(*c, n), out);
-                    }
-                    Some(_) => {
-                        (T::loops3(f).number_right)(a, tile.read(*b, n), tile.read(*c, 1)[0], out);
-                    }
-                    None => (T::loops3(f).slices)(a, tile.read(*b, n), tile.read(*c, n), out),
+                let ((a, out), loops) = (tile.read_write(*a, *out, n), T::loops3(f));
+                let of = |at: At, number: bool| tile.read(at, if number { 1 } else { n });
+                let (b, c) = (of(*b, numbers[0]), of(*c, numbers[1]));
+                match numbers {
+                    [false, false] => (loops.slices)(a, b, c, out),
+                    [true, false] => (loops.number_middle)(a, b[0], c, out),
+                    [false, true] => (loops.number_right)(a, b, c[0], out),
+                    [true, true] => (loops.numbers)(a, b[0], c[0], out),
                 }
             }
             Code::SpreadRows { x, out } => {
@@ -374,8 +373,12 @@ impl<'a, T: Loops> Run<'a, T> {
             Code::Gather { x, out, places } => {
                 let x = tile.read(*x, tile.rows * tile.columns);
                 let out = tile.write(*out, tile.rows);
-                for (i, y) in out.iter_mut().enumerate() {
-                    *y = x[i * tile.columns + self.column("gather", places, tile, i)?];
+                let indices = self.indices(places, tile);
+                for ((row, y), &index) in x.chunks_exact(tile.columns).zip(out).zip(indices) {
+                    match row.get(index as usize) {
+                        Some(&x) => *y = x,
+                        None => return Err(self.no_column("gather", places, tile)),
+                    }
                 }
             }
             Code::Scatter { clear, added, out, places } => {
@@ -384,39 +387,38 @@ impl<'a, T: Loops> Run<'a, T> {
                 if *clear {
                     out.fill(T::ZERO);
                 }
-                for (i, &added) in added.iter().enumerate() {
-                    let at = i * tile.columns + self.column("scatter_add", places, tile, i)?;
-                    out[at] = out[at] + added;
+                let indices = self.indices(places, tile);
+                let rows = out.chunks_exact_mut(tile.columns);
+                for ((row, &added), &index) in rows.zip(added).zip(indices) {
+                    match row.get_mut(index as usize) {
+                        Some(y) => *y = *y + added,
+                        None => return Err(self.no_column("scatter_add", places, tile)),
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// The column that an index names in row `i` of a tile.
-    #[inline]
-    fn column(
-        &self,
-        operation: &'static str,
-        places: &Places,
-        tile: &Tile<'_, T>,
-        i: usize,
-    ) -> Result<usize, Failure> {
-        let row = tile.row + i;
-        let index = self.indices[places.index as usize][row];
-        match usize::try_from(index) {
-            Ok(column) if column < tile.columns => Ok(column),
-            _ => {
-                let mut position = vec![0; places.shape.rank()];
-                let mut rest = row;
-                for (at, &dim) in position.iter_mut().zip(places.shape.iter()).rev() {
-                    (*at, rest) = (rest % dim.max(1), rest / dim.max(1));
-                }
-                let extent = tile.columns;
-                let error = Error::Index { operation, index, extent, position };
-                Err(Failure { tag: places.tag, error })
-            }
+    /// The indices of the rows of a tile. A negative one is, as `usize`, beyond all columns.
+    fn indices(&self, places: &Places, tile: &Tile<'_, T>) -> &[i64] {
+        &self.indices[places.index as usize][tile.row..tile.row + tile.rows]
+    }
+
+    /// The error of the first index of a tile that names no column.
+    #[cold]
+    fn no_column(&self, operation: &'static str, places: &Places, tile: &Tile<'_, T>) -> Failure {
+        let extent = tile.columns;
+        let outside = |index: &i64| usize::try_from(*index).map_or(true, |index| index >= extent);
+        let indices = self.indices(places, tile);
+        let at = indices.iter().position(outside).unwrap_or(0);
+        let mut position = vec![0; places.shape.rank()];
+        let mut rest = tile.row + at;
+        for (at, &dim) in position.iter_mut().zip(places.shape.iter()).rev() {
+            (*at, rest) = (rest % dim.max(1), rest / dim.max(1));
         }
+        let error = Error::Index { operation, index: indices[at], extent, position };
+        Failure { tag: places.tag, error }
     }
 
     /// Combines what the tasks have folded, in their order, and writes what no tile wrote.
