@@ -36,6 +36,7 @@ pub use lossgraph_explain as explain;
 pub use lossgraph_losses as losses;
 pub use lossgraph_nn as nn;
 pub use lossgraph_tensor as tensor;
+pub use lossgraph_tensor::kernels::threads;
 
 /// What most programs use.
 pub mod prelude {
@@ -61,6 +62,12 @@ pub mod guide {
 
     #[doc = include_str!("../../docs/design.md")]
     pub mod design {}
+
+    #[doc = include_str!("../../docs/numerics.md")]
+    pub mod numerics {}
+
+    #[doc = include_str!("../../docs/performance.md")]
+    pub mod performance {}
 }
 
 #[cfg(doctest)]

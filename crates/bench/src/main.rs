@@ -3,6 +3,7 @@
 mod data;
 mod harness;
 mod loss;
+mod memory;
 mod op;
 mod training;
 
@@ -38,6 +39,15 @@ fn main() -> std::process::ExitCode {
     // The rig says THREADS to every peer.
     if let Some(threads) = std::env::var("THREADS").ok().and_then(|n| n.parse().ok()) {
         lossgraph_tensor::kernels::threads::set(threads);
+    }
+    if std::env::args().nth(1).as_deref() == Some("memory") {
+        return match memory::print() {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:?}");
+                std::process::ExitCode::FAILURE
+            }
+        };
     }
     harness::main("lossgraph", make)
 }

@@ -93,10 +93,7 @@ pub trait Float:
     }
 
     /// `ln(1 + eˣ)`, without overflow and accurate in the left tail.
-    #[inline(always)]
-    fn softplus(self) -> Self {
-        self.max(Self::ZERO) + (-self.abs()).exp().ln_1p()
-    }
+    fn softplus(self) -> Self;
 }
 
 macro_rules! float {
@@ -106,7 +103,7 @@ macro_rules! float {
             const NEG_INFINITY: $type = $type::NEG_INFINITY;
 
             float!(@std $type abs floor sqrt sin cos tan asin acos atan sinh cosh);
-            float!(@own $type exp exp_m1 ln ln_1p tanh);
+            float!(@own $type exp exp_m1 ln ln_1p softplus tanh);
 
             #[inline(always)]
             fn signum0(self) -> $type {

@@ -76,6 +76,12 @@ macro_rules! maths {
                 // At large exponents nothing that was lost counts; 2⁻ᵉ has to stay normal.
                 let down = if e > $bias - 1 { $bias - 1 } else { e };
                 let f = lost.mul_add(power_of_two(-down), one_and_f - 1.0);
+                ln_series(f, (e - shift) as $float)
+            }
+
+            /// `k ln 2 + ln(1 + f)` for `1 + f` around 1.
+            #[inline(always)]
+            fn ln_series(f: $float, k: $float) -> $float {
                 let s = f / (2.0 + f);
                 let z = s * s;
                 let mut r: $float = 0.0;
@@ -84,7 +90,6 @@ macro_rules! maths {
                 }
                 let r = r * z;
                 let half_square = 0.5 * f * f;
-                let k = (e - shift) as $float;
                 let low = s.mul_add(half_square + r, k * $ln_2_low);
                 k.mul_add($ln_2_high, f - (half_square - low))
             }
@@ -115,6 +120,17 @@ macro_rules! maths {
                 let lost = if u < $float::INFINITY { lost } else { 0.0 };
                 let y = at_the_ends(u, ln_of(u, lost, 0));
                 if x == 0.0 { x } else { y }
+            }
+
+            /// `max(x, 0) + ln(1 + e^(−|x|))`: the logarithm is of a number from 1 to 2.
+            #[inline(always)]
+            pub fn softplus(x: $float) -> $float {
+                let e = exp(-x.abs());
+                // Beyond √2, of half of it.
+                let large = e > 0.414_213_57;
+                let (f, k) =
+                    (if large { 0.5 * (e - 1.0) } else { e }, if large { 1.0 } else { 0.0 });
+                (if x < 0.0 { 0.0 } else { x }) + ln_series(f, k)
             }
 
             #[inline(always)]

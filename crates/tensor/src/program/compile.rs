@@ -1,5 +1,7 @@
 //! From values to places: tiles, registers, and what is computed once before all tiles.
 
+use std::ops::Range;
+
 use super::{Extent, Micro, Places, Program, Value};
 use crate::DType;
 use crate::kernels::{Fold, Map1, Map2, Map3};
@@ -9,7 +11,7 @@ use crate::kernels::{Fold, Map1, Map2, Map3};
 const TILE_BYTES: usize = 12 << 10;
 
 /// From how many bytes in and out on results go around the caches, which they would only flush.
-const STREAM_BYTES: usize = 64 << 20;
+const STREAM_BYTES: usize = 24 << 20;
 
 /// A place is worked on by the task that owns its tile: so many elements at least, and so many
 /// tasks at most, whatever the number of threads.
@@ -39,6 +41,11 @@ pub struct Ready {
     pub(super) numbers: Vec<(f64, usize)>,
     pub(super) prologue: Vec<Code>,
     pub(super) body: Vec<Code>,
+    /// The parts of the body that run piece by piece along wide rows, and those that do not.
+    pub(super) segments: Vec<(Range<usize>, bool)>,
+    /// How many columns such a piece has, and whether a place moves from piece to piece.
+    pub(super) piece: usize,
+    pub(super) moves: Vec<bool>,
     /// How many folds over everything there are, and the elements of folds over rows.
     pub(super) totals: Vec<Fold>,
     pub(super) sums: Vec<Fold>,
@@ -263,6 +270,9 @@ impl<'a> Compiler<'a> {
             numbers: vec![],
             prologue: vec![],
             body: vec![],
+            segments: vec![],
+            piece: tile,
+            moves: vec![],
             totals: vec![],
             sums: vec![],
         };
@@ -279,18 +289,65 @@ impl<'a> Compiler<'a> {
         for (output, &value) in self.program.outputs.iter().enumerate() {
             self.ask(output as u16, value);
         }
+        self.ready.segments = self.segments();
         self.ready
     }
 
+    /// Cuts the body where a wide row cannot go on piece by piece: such a piece stays in the first
+    /// cache from one micro-op to the next, which a whole row does not.
+    fn segments(&self) -> Vec<(Range<usize>, bool)> {
+        let ready = &self.ready;
+        let wide = ready.tile_rows == 1
+            && ready.tile_columns == ready.columns
+            && ready.columns > 2 * ready.piece;
+        if !wide {
+            return vec![(0..ready.body.len(), false)];
+        }
+        let mut segments: Vec<(Range<usize>, bool)> = vec![];
+        // The folds of rows that are complete only at the end of the segment.
+        let mut folded: Vec<At> = vec![];
+        for (at, code) in ready.body.iter().enumerate() {
+            let pieces = match code {
+                Code::Map1 { span, .. }
+                | Code::Map2 { span, .. }
+                | Code::Number2 { span, .. }
+                | Code::Map3 { span, .. }
+                | Code::Fill { span, .. }
+                | Code::Copy { span, .. }
+                | Code::FoldAll { span, .. } => *span == Span::Tile,
+                Code::Row2 { a, b, .. } => !folded.contains(a) && !folded.contains(b),
+                Code::SpreadRows { x, .. } => !folded.contains(x),
+                Code::Stream { .. } | Code::FoldRow { .. } | Code::FoldColumns { .. } => true,
+                Code::Repeat { .. } | Code::Gather { .. } | Code::Scatter { .. } => false,
+            };
+            let reads_fold = matches!(code, Code::Row2 { .. } | Code::SpreadRows { .. });
+            match segments.last_mut() {
+                Some((range, true)) if pieces => range.end = at + 1,
+                _ => {
+                    folded.clear();
+                    segments.push((at..at + 1, pieces || reads_fold));
+                }
+            }
+            if let Code::FoldRow { out, .. } = code {
+                folded.push(*out);
+            }
+        }
+        segments
+    }
+
     fn place(&mut self, place: Place) -> At {
+        self.ready
+            .moves
+            .push(matches!(place, Place::Input(_) | Place::Output(_) | Place::FixedColumns(_)));
         self.ready.places.push(place);
         self.ready.places.len() as At - 1
     }
 
     fn register(&mut self, len: usize) -> At {
-        let fits = self.free.iter().position(|&(size, _)| size == len);
+        // The one that was freed last is in the cache still.
+        let fits = self.free.iter().rposition(|&(size, _)| size == len);
         let offset = match fits {
-            Some(position) => self.free.swap_remove(position).1,
+            Some(position) => self.free.remove(position).1,
             None => {
                 // Registers start a cache line apart from where pages do, so that the same place
                 // of two of them does not fall into the same set of the cache.
@@ -299,7 +356,9 @@ impl<'a> Compiler<'a> {
                 offset
             }
         };
-        self.place(Place::Register(offset))
+        let place = self.place(Place::Register(offset));
+        self.ready.moves[place as usize] = len == self.len_of(Extent::Full);
+        place
     }
 
     fn fixed(&mut self, len: usize) -> usize {

@@ -243,6 +243,7 @@ impl<'a, T: Loops> Run<'a, T> {
                 moving.push((at, start, step));
             }
         }
+        let mut pieced: SmallVec<[*mut T; 32]> = SmallVec::new();
         let across = ready.columns.div_ceil(ready.tile_columns.max(1));
         let first = task * ready.tiles / ready.tasks;
         let last = (task + 1) * ready.tiles / ready.tasks;
@@ -269,9 +270,23 @@ impl<'a, T: Loops> Run<'a, T> {
                 // SAFETY: the register has room for a tile, and is read by this task alone.
                 packer.pack(from, unsafe { std::slice::from_raw_parts_mut(start, len) });
             }
-            let mut tile = Tile { places: &places, rows, columns, row, column, folds };
-            for code in &ready.body {
-                self.step(code, &mut tile)?;
+            for (range, pieces) in &ready.segments {
+                let codes = &ready.body[range.clone()];
+                if !pieces {
+                    let mut tile = Tile { places: &places, rows, columns, row, column, folds };
+                    codes.iter().try_for_each(|code| self.step(code, &mut tile))?;
+                    continue;
+                }
+                for column in (0..columns).step_by(ready.piece) {
+                    pieced.clear();
+                    let moved = places.iter().zip(&ready.moves);
+                    pieced.extend(
+                        moved.map(|(p, &moves)| p.wrapping_add(if moves { column } else { 0 })),
+                    );
+                    let columns = ready.piece.min(columns - column);
+                    let mut tile = Tile { places: &pieced, rows, columns, row, column, folds };
+                    codes.iter().try_for_each(|code| self.step(code, &mut tile))?;
+                }
             }
         }
         if ready.body.iter().any(|code| matches!(code, Code::Stream { .. })) {
@@ -352,7 +367,13 @@ impl<'a, T: Loops> Run<'a, T> {
             }
             Code::FoldRow { fold, x, out } => {
                 let x = tile.read(*x, tile.rows * tile.columns);
-                micro::fold_rows(*fold, x, tile.columns, tile.write(*out, tile.rows));
+                let out = tile.write(*out, tile.rows);
+                let before = out[0];
+                micro::fold_rows(*fold, x, tile.columns, out);
+                if tile.column > 0 {
+                    // The row goes on from the piece before.
+                    out[0] = combine(*fold, before, out[0]);
+                }
             }
             Code::FoldAll { fold, x, span, total } => {
                 let x = micro::fold_all(*fold, tile.read(*x, tile.len(*span)));

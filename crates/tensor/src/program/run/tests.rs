@@ -33,7 +33,9 @@ fn everything(rows: usize, columns: usize) -> Program {
 
 #[test]
 fn values_broadcast_and_fold_over_spaces_of_all_proportions() {
-    for (rows, columns) in [(1, 1), (1, 5000), (3, 7), (700, 3), (64, 100), (5, 3000), (5000, 1)] {
+    for (rows, columns) in
+        [(1, 1), (1, 5000), (3, 7), (700, 3), (64, 100), (5, 3000), (3, 9001), (5000, 1)]
+    {
         let (x, row, column) = (ramp([rows, columns]), ramp([rows, 1]), ramp([columns]));
         let lens = [rows * columns, rows, columns, 1, 1];
         let mut out = lens.map(|n| Tensor::zeros([n], DType::F64).unwrap());
