@@ -97,7 +97,7 @@ impl Workspace {
                 kernel.ready.run(floats, indices, &mut values).map_err(|failure| {
                     let known = failure.tag != u32::MAX;
                     let origin = if known { failure.tag } else { step.origin };
-                    StepError { origin, error: Box::new(failure.error) }
+                    StepError { origin, error: failure.error }
                 })?;
             }
         }

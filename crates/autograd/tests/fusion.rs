@@ -82,7 +82,11 @@ impl Line {
                 let index = (0..len).map(|i| ((i * 7 + 3) % extent) as i64).collect();
                 let index = a.tape().constant(Tensor::new(shape, index).unwrap());
                 let chosen = a.gather(at, index);
-                if self.b % 2 == 0 { chosen } else { a.scatter_add(at, index, chosen.tanh()) }
+                if self.b.is_multiple_of(2) {
+                    chosen
+                } else {
+                    a.scatter_add(at, index, chosen.tanh())
+                }
             }
             26 if a.rank() == 2 => a.matmul(a.transpose(0, 1)) * 0.1,
             27 if a.rank() > 0 => a.cumsum(at) * 0.5,

@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 use super::simplify::Graph;
 use crate::graph::{Id, Node};
 use crate::op::{Folding, Op};
-use crate::ops::binary::{ADD, Binary, POW, SUB};
+use crate::ops::binary::{ADD, ATAN2, Binary, POW, SUB};
 use crate::ops::index::Index;
 use crate::ops::select::SELECT;
 use crate::ops::unary::{self, Unary};
@@ -190,6 +190,12 @@ enum Access {
     /// Read from memory.
     Read(Id),
 }
+
+/// The operands of a value, each with the extent that it is read as.
+type Reads = SmallVec<[(Access, Extent); 3]>;
+
+/// The values of a kernel with their operands.
+type Resolved = HashMap<(Id, Extent), Reads>;
 
 /// A kernel with the nodes that it reads and writes.
 pub(super) struct Kernel {
@@ -416,7 +422,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What a soft node, or a fold that ends a kernel, reads in a kernel over `space`.
-    fn reads(&self, id: Id, extent: Extent, space: Space) -> SmallVec<[(Access, Extent); 3]> {
+    fn reads(&self, id: Id, extent: Extent, space: Space) -> Reads {
         let node = self.node(id);
         match self.kind(id) {
             Kind::FoldRow(_) | Kind::FoldColumns(_) | Kind::Gather => {
@@ -510,7 +516,7 @@ impl<'a> Planner<'a> {
             open.push((id, code(self.home(id).1)));
         }
         let mut needed: Vec<(Id, Extent)> = Vec::new();
-        let mut resolved: HashMap<(Id, Extent), SmallVec<[(Access, Extent); 3]>> = HashMap::new();
+        let mut resolved = Resolved::new();
         let mut again = BTreeSet::new();
         while let Some((id, extent)) = open.pop() {
             let extent = extent_of(extent);
@@ -565,7 +571,7 @@ impl<'a> Planner<'a> {
     /// what they add: the sum then writes one element a row.
     fn absorbed(
         &self,
-        resolved: &HashMap<(Id, Extent), SmallVec<[(Access, Extent); 3]>>,
+        resolved: &Resolved,
         targets: &BTreeSet<Id>,
     ) -> HashMap<Id, (Id, (Access, Extent))> {
         let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
@@ -636,7 +642,7 @@ fn is_cheap(op: &Op) -> bool {
         &unary::LEAKY_RELU,
         &unary::CLAMP,
     ];
-    let costly = |row: &Binary| std::ptr::eq(row, &POW) || row.name == "atan2";
+    let costly = |row: &Binary| [&POW, &ATAN2].iter().any(|costly| std::ptr::eq(row, *costly));
     match op {
         Op::Unary(row, _) => CHEAP.iter().any(|cheap| std::ptr::eq(row.0, *cheap)),
         Op::Binary(row) => !costly(row.0),
@@ -687,11 +693,11 @@ impl Lowering<'_, '_> {
         }
     }
 
-    fn index(&mut self, id: Id) -> (u16, Shape) {
+    fn index(&mut self, id: Id) -> (u32, Shape) {
         let index = self.planner.node(id).inputs[1];
         let (shape, under) = (self.planner.node(index).shape.clone(), self.planner.under(index));
         if let Some(known) = self.indices.iter().position(|&known| known == under) {
-            return (known as u16, shape);
+            return (known as u32, shape);
         }
         self.indices.push(under);
         (self.program.index(), shape)

@@ -338,11 +338,11 @@ impl Graph {
             if let Some([a, b]) = self.as_binary(x, &SUB) {
                 return self.binary(&SUB, b, a);
             }
-            if let Some([a, factor]) = self.as_binary(x, &MUL) {
-                if let Some(value) = self.as_fill(factor) {
-                    let factor = self.fill(-value, &shape);
-                    return self.mul(a, factor);
-                }
+            if let Some([a, factor]) = self.as_binary(x, &MUL)
+                && let Some(value) = self.as_fill(factor)
+            {
+                let factor = self.fill(-value, &shape);
+                return self.mul(a, factor);
             }
         }
         self.push(op, Inputs::from_slice(&[x]), &shape, dtype)
@@ -363,12 +363,13 @@ impl Graph {
         if let Some(value) = fills.and_then(|(a, b)| evaluate(&op, &[a, b], dtype)) {
             return self.fill(value, &shape);
         }
-        if self.is_broadcast(a) && self.is_broadcast(b) {
-            if let Some(narrow) = self.narrowed(&[a, b]) {
-                let (a, b) = (self.narrow(a, &narrow), self.narrow(b, &narrow));
-                let result = self.binary(row, a, b);
-                return self.expand(result, &shape);
-            }
+        if self.is_broadcast(a)
+            && self.is_broadcast(b)
+            && let Some(narrow) = self.narrowed(&[a, b])
+        {
+            let (a, b) = (self.narrow(a, &narrow), self.narrow(b, &narrow));
+            let result = self.binary(row, a, b);
+            return self.expand(result, &shape);
         }
         let rewritten = if std::ptr::eq(row, &ADD) {
             self.sum_of(a, b)
@@ -453,11 +454,11 @@ impl Graph {
         }
         // (x · s) · y = (x · y) · s for a number s.
         for [scaled, other] in [[a, b], [b, a]] {
-            if let Some([x, factor]) = self.as_binary(scaled, &MUL) {
-                if self.is_number(factor) {
-                    let product = self.mul(x, other);
-                    return Some(self.mul(product, factor));
-                }
+            if let Some([x, factor]) = self.as_binary(scaled, &MUL)
+                && self.is_number(factor)
+            {
+                let product = self.mul(x, other);
+                return Some(self.mul(product, factor));
             }
         }
         None
@@ -509,12 +510,12 @@ impl Graph {
         };
         let (a, b) = (chosen(a, 1), chosen(b, 2));
         let operands = [mask, a, b];
-        if operands.iter().all(|&x| self.is_broadcast(x)) {
-            if let Some(narrow) = self.narrowed(&operands) {
-                let operands = operands.map(|x| self.narrow(x, &narrow));
-                let result = self.select(operands);
-                return self.expand(result, &shape);
-            }
+        if operands.iter().all(|&x| self.is_broadcast(x))
+            && let Some(narrow) = self.narrowed(&operands)
+        {
+            let operands = operands.map(|x| self.narrow(x, &narrow));
+            let result = self.select(operands);
+            return self.expand(result, &shape);
         }
         self.push(Op::Select, Inputs::from_slice(&operands), &shape, dtype)
     }

@@ -68,11 +68,14 @@ pub struct Loops2<T> {
     pub number_right: fn(&[T], T, &mut [T]),
 }
 
+/// A loop over slices of three operands and the result.
+pub type Loop3<T> = fn(&[T], &[T], &[T], &mut [T]);
+
 /// The loops of a function of three operands; the last two are slices or numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Loops3<T> {
     /// Three slices.
-    pub slices: fn(&[T], &[T], &[T], &mut [T]),
+    pub slices: Loop3<T>,
     /// The second one is a number.
     pub number_middle: fn(&[T], T, &[T], &mut [T]),
     /// The third one is a number.

@@ -191,7 +191,11 @@ impl Pool {
         let mut spins = 0_u32;
         while self.busy.load(SeqCst) > 0 {
             spins += 1;
-            if spins % 1024 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
+            if spins.is_multiple_of(1024) {
+                std::thread::yield_now()
+            } else {
+                std::hint::spin_loop()
+            }
         }
         self.taken.store(false, SeqCst);
         let panic = job.panic.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -37,7 +37,7 @@ pub struct Ready {
     pub(super) scratch: usize,
     pub(super) fixed: usize,
     /// Inputs that are read before all tiles, with the offsets of their copies.
-    pub(super) loads: Vec<(u16, usize)>,
+    pub(super) loads: Vec<(u32, usize)>,
     pub(super) numbers: Vec<(f64, usize)>,
     pub(super) prologue: Vec<Code>,
     pub(super) body: Vec<Code>,
@@ -55,11 +55,11 @@ pub struct Ready {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
     /// In an input or output with an element for each place.
-    Input(u16),
-    Output(u16),
+    Input(u32),
+    Output(u32),
     /// In an input or output with an element for each row.
-    RowInput(u16),
-    RowOutput(u16),
+    RowInput(u32),
+    RowOutput(u32),
     /// In scratch, at an offset.
     Register(usize),
     /// Among what is computed before all tiles: at an offset, the same for all tiles.
@@ -287,7 +287,7 @@ impl<'a> Compiler<'a> {
             self.release(at);
         }
         for (output, &value) in self.program.outputs.iter().enumerate() {
-            self.ask(output as u16, value);
+            self.ask(output as u32, value);
         }
         self.ready.segments = self.segments();
         self.ready
@@ -417,9 +417,9 @@ impl<'a> Compiler<'a> {
                 self.place(Place::Fixed(offset))
             }
             (Extent::Full, Some(output)) if !self.streams => {
-                self.place(Place::Output(output as u16))
+                self.place(Place::Output(output as u32))
             }
-            (Extent::Rows, Some(output)) => self.place(Place::RowOutput(output as u16)),
+            (Extent::Rows, Some(output)) => self.place(Place::RowOutput(output as u32)),
             _ => match self.becomes[at] {
                 Some(scatter) => self.target(scatter),
                 None => self.register(self.len_of(extent)),
@@ -555,7 +555,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Sees to it that a value ends up in an output.
-    fn ask(&mut self, output: u16, value: Value) {
+    fn ask(&mut self, output: u32, value: Value) {
         let def = &self.program.defs[value.0 as usize];
         let source = match (&def.micro, def.extent) {
             (Micro::FoldAll(..), _) => {

@@ -62,7 +62,7 @@ pub enum Extent {
 /// How a value comes about.
 #[derive(Clone, Debug)]
 enum Micro {
-    Input(u16),
+    Input(u32),
     Number(f64),
     Map1(&'static Map1, [f64; 2], Value),
     Map2(&'static Map2, [Value; 2]),
@@ -79,7 +79,7 @@ enum Micro {
 /// The column that an index names in each row.
 #[derive(Clone, Debug)]
 struct Places {
-    index: u16,
+    index: u32,
     /// The shape of the index, for errors.
     shape: Shape,
     tag: u32,
@@ -99,7 +99,7 @@ pub struct Program {
     columns: usize,
     dtype: DType,
     inputs: Vec<Extent>,
-    indices: u16,
+    indices: u32,
     defs: Vec<Def>,
     outputs: Vec<Value>,
     /// Values that were written out already.
@@ -113,7 +113,7 @@ pub struct Failure {
     /// The number that the micro-op was given.
     pub tag: u32,
     /// What went wrong.
-    pub error: Error,
+    pub error: Box<Error>,
 }
 
 impl Program {
@@ -157,11 +157,11 @@ impl Program {
     /// The next input: a tensor of any shape and layout with as many elements as its extent.
     pub fn input(&mut self, extent: Extent) -> Value {
         self.inputs.push(extent);
-        self.define("input", Micro::Input(self.inputs.len() as u16 - 1), extent)
+        self.define("input", Micro::Input(self.inputs.len() as u32 - 1), extent)
     }
 
     /// The next index input: an `I64` tensor with a column for each row.
-    pub fn index(&mut self) -> u16 {
+    pub fn index(&mut self) -> u32 {
         self.indices += 1;
         self.indices - 1
     }
@@ -255,21 +255,26 @@ impl Program {
 
     /// In each row the element of the column that the index names. `shape` is that of the index,
     /// and `tag` comes back with the error if it names a column that is not there.
-    pub fn gather(&mut self, x: Value, index: u16, shape: Shape, tag: u32) -> Value {
+    pub fn gather(&mut self, x: Value, index: u32, shape: Shape, tag: u32) -> Value {
         let x = self.full(x);
         self.define("gather", Micro::Gather(x, Places { index, shape, tag }), Extent::Rows)
     }
 
     /// `onto`, or zeros, with an element of `added` added in each row at the column that the
     /// index names; see [`gather`](Program::gather).
+    ///
+    /// # Panics
+    /// If `added` is not one element a row, or one for all: a mistake in the program.
     pub fn scatter(
         &mut self,
         onto: Option<Value>,
         added: Value,
-        index: u16,
+        index: u32,
         shape: Shape,
         tag: u32,
     ) -> Value {
+        let given = self.extent(added);
+        assert!(matches!(given, Extent::Rows | Extent::One), "scatter adds one element a row");
         let onto = onto.map(|onto| self.full(onto));
         let added = self.at(Extent::Rows, added);
         let places = Places { index, shape, tag };
@@ -304,7 +309,7 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |value: Value| match self.defs[value.0 as usize].micro {
             Micro::Input(input) => format!("in{input}"),
-            Micro::Number(number) => format!("{number}"),
+            Micro::Number(number) => format!("{number:?}"),
             _ => format!("v{}", value.0),
         };
         for (at, def) in self.defs.iter().enumerate() {
@@ -314,7 +319,7 @@ impl fmt::Display for Program {
             let mut operands: Vec<String> = Program::operands(&def.micro).map(name).collect();
             match &def.micro {
                 Micro::Map1(_, p, _) if *p != [0.0; 2] => {
-                    operands.extend(p.iter().map(|p| format!("{p}")));
+                    operands.extend(p.iter().map(|p| format!("{p:?}")));
                 }
                 Micro::Gather(_, places) | Micro::Scatter(_, _, places) => {
                     operands.push(format!("index{}", places.index));

@@ -49,7 +49,7 @@ impl Ready {
 
 fn misfit(what: &'static str, given: usize, shape: &Shape) -> Failure {
     let error = Error::Length { operation: what, given, shape: shape.clone() };
-    Failure { tag: u32::MAX, error }
+    Failure { tag: u32::MAX, error: Box::new(error) }
 }
 
 /// An input as a run reads it.
@@ -439,7 +439,7 @@ impl<'a, T: Loops> Run<'a, T> {
             (*at, rest) = (rest % dim.max(1), rest / dim.max(1));
         }
         let error = Error::Index { operation, index: indices[at], extent, position };
-        Failure { tag: places.tag, error }
+        Failure { tag: places.tag, error: Box::new(error) }
     }
 
     /// Combines what the tasks have folded, in their order, and writes what no tile wrote.
