@@ -31,9 +31,9 @@ pub trait Function3 {
 #[derive(Clone, Copy, Debug)]
 pub struct Map1 {
     /// For `f32`.
-    pub f32: Loop1<f32>,
+    pub f32: Loops1<f32>,
     /// For `f64`.
-    pub f64: Loop1<f64>,
+    pub f64: Loops1<f64>,
 }
 
 /// The slice loops of a [`Function2`].
@@ -57,6 +57,15 @@ pub struct Map3 {
 /// A loop over a slice, with two parameters, into the result.
 pub type Loop1<T> = fn(&[T], [T; 2], &mut [T]);
 
+/// The loops of a function of one operand, with two parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Loops1<T> {
+    /// Each result.
+    pub slice: Loop1<T>,
+    /// The sum of the results, which are not stored.
+    pub sum: fn(&[T], [T; 2]) -> T,
+}
+
 /// The loops of a function of two operands, each a slice or one number for all places.
 #[derive(Clone, Copy, Debug)]
 pub struct Loops2<T> {
@@ -66,6 +75,8 @@ pub struct Loops2<T> {
     pub number_left: fn(T, &[T], &mut [T]),
     /// The second one is a number.
     pub number_right: fn(&[T], T, &mut [T]),
+    /// The sum of the results of two slices, which are not stored.
+    pub sum: fn(&[T], &[T]) -> T,
 }
 
 /// A loop over slices of three operands and the result.
@@ -86,7 +97,7 @@ pub struct Loops3<T> {
 
 /// The loops of a row for one float type.
 pub(crate) trait Loops: Float {
-    fn loop1(map: &Map1) -> Loop1<Self>;
+    fn loops1(map: &Map1) -> &Loops1<Self>;
     fn loops2(map: &Map2) -> &Loops2<Self>;
     fn loops3(map: &Map3) -> &Loops3<Self>;
 }
@@ -94,8 +105,8 @@ pub(crate) trait Loops: Float {
 macro_rules! loops {
     ($type:ident) => {
         impl Loops for $type {
-            fn loop1(map: &Map1) -> Loop1<$type> {
-                map.$type
+            fn loops1(map: &Map1) -> &Loops1<$type> {
+                &map.$type
             }
 
             fn loops2(map: &Map2) -> &Loops2<$type> {
@@ -162,7 +173,7 @@ macro_rules! map3 {
 impl Map1 {
     /// The loops of a function.
     pub const fn of<F: Function1>() -> Map1 {
-        Map1 { f32: loop1::<F, f32>, f64: loop1::<F, f64> }
+        Map1 { f32: Loops1::of::<F>(), f64: Loops1::of::<F>() }
     }
 }
 
@@ -180,12 +191,19 @@ impl Map3 {
     }
 }
 
+impl<T: Float> Loops1<T> {
+    const fn of<F: Function1>() -> Loops1<T> {
+        Loops1 { slice: loop1::<F, T>, sum: sum1::<F, T> }
+    }
+}
+
 impl<T: Float> Loops2<T> {
     const fn of<F: Function2>() -> Loops2<T> {
         Loops2 {
             slices: |a, b, out| loop2::<F, T, _, _>(a, b, out),
             number_left: |a, b, out| loop2::<F, T, _, _>(a, b, out),
             number_right: |a, b, out| loop2::<F, T, _, _>(a, b, out),
+            sum: sum2::<F, T>,
         }
     }
 }
@@ -256,6 +274,59 @@ fn loop2<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>(a: A, b: B, out: 
         (a: A, b: B, out: &mut [T]) { plain::<F, T, A, B>(a, b, out) })
 }
 
+fn sum1<F: Function1, T: Float>(x: &[T], p: [T; 2]) -> T {
+    #[inline(always)]
+    fn plain<F: Function1, T: Float>(x: &[T], p: [T; 2]) -> T {
+        let mut lanes = [T::ZERO; LANES];
+        let mut chunks = x.chunks_exact(LANES);
+        for x in &mut chunks {
+            for (lane, &x) in lanes.iter_mut().zip(x) {
+                *lane = *lane + F::apply(x, p);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+            *lane = *lane + F::apply(x, p);
+        }
+        halved(lanes)
+    }
+    dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2]) -> T { plain::<F, T>(x, p) })
+}
+
+fn sum2<F: Function2, T: Float>(a: &[T], b: &[T]) -> T {
+    #[inline(always)]
+    fn plain<F: Function2, T: Float>(a: &[T], b: &[T]) -> T {
+        let mut lanes = [T::ZERO; LANES];
+        let (mut left, mut right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+        for (a, b) in (&mut left).zip(&mut right) {
+            for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+                *lane = *lane + F::apply(a, b);
+            }
+        }
+        let rest = left.remainder().iter().zip(right.remainder());
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(rest) {
+            *lane = *lane + F::apply(a, b);
+        }
+        halved(lanes)
+    }
+    dispatch!(<F: Function2, T: Float> (a: &[T], b: &[T]) -> T { plain::<F, T>(a, b) })
+}
+
+/// The lanes of a sum: enough for additions not to wait for each other.
+const LANES: usize = 64;
+
+/// The sum of lanes, by halves.
+#[inline(always)]
+fn halved<T: Float>(mut lanes: [T; LANES]) -> T {
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            lanes[i] = lanes[i] + lanes[i + width];
+        }
+    }
+    lanes[0]
+}
+
 fn loop3<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
     a: A,
     b: B,
@@ -281,7 +352,7 @@ fn loop3<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
 /// `out = f(x; p)`, element by element.
 pub fn map1(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<()> {
     fn typed<T: Loops>(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<()> {
-        let (function, p) = (T::loop1(kernel), p.map(T::of));
+        let (function, p) = (T::loops1(kernel).slice, p.map(T::of));
         each("map", [x], out, |[x], out| function(x, p, out))
     }
     match out.dtype() {

@@ -19,8 +19,8 @@ pub use fold::{Fold, cumsum, fold};
 pub use index::{arg_extreme, gather, index_add, index_select, one_hot, scatter_add};
 pub(crate) use map::Loops;
 pub use map::{
-    Function1, Function2, Function3, Loop1, Loop3, Loops2, Loops3, Map1, Map2, Map3, map1, map2,
-    map3,
+    Function1, Function2, Function3, Loop1, Loop3, Loops1, Loops2, Loops3, Map1, Map2, Map3, map1,
+    map2, map3,
 };
 pub use matmul::matmul;
 pub use simd::{Loop, vectorised};

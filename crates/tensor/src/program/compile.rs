@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Extent, Micro, Places, Program, Value};
+use super::{Extent, Micro, NARROW, Places, Program, Value};
 use crate::DType;
 use crate::kernels::{Fold, Map1, Map2, Map3};
 
@@ -92,6 +92,13 @@ pub(super) enum Span {
     One,
 }
 
+/// A map that is summed without being stored.
+#[derive(Clone, Debug)]
+pub(super) enum Summed {
+    Map1 { f: &'static Map1, p: [f64; 2], x: At },
+    Map2 { f: &'static Map2, a: At, b: At },
+}
+
 /// A micro-op with its places.
 #[derive(Clone, Debug)]
 pub(super) enum Code {
@@ -175,6 +182,16 @@ pub(super) enum Code {
         x: At,
         sums: usize,
     },
+    /// The sums of the rows of a map.
+    SumRow {
+        of: Summed,
+        out: At,
+    },
+    /// The sum of all elements of a map.
+    SumAll {
+        of: Summed,
+        total: usize,
+    },
     Gather {
         x: At,
         out: At,
@@ -206,6 +223,8 @@ struct Compiler<'a> {
     free: Vec<(usize, usize)>,
     /// For a value that a scatter adds to and nobody else reads, the scatter: one register.
     becomes: Vec<Option<usize>>,
+    /// The maps that only a sum reads, which takes them over.
+    summed: Vec<bool>,
     streams: bool,
 }
 
@@ -252,6 +271,29 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        let mut summed = vec![false; count];
+        for (at, def) in program.defs.iter().enumerate() {
+            let x = match def.micro {
+                Micro::FoldRow(Fold::Sum, x) if columns >= NARROW => x,
+                Micro::FoldAll(Fold::Sum, x) => x,
+                _ => continue,
+            };
+            let map = &program.defs[x.0 as usize];
+            let tiled = |x: &Value| matches!(program.extent(*x), Extent::Full | Extent::Columns);
+            let fits = match &map.micro {
+                Micro::Map1(_, _, x) => tiled(x),
+                Micro::Map2(_, operands) => operands.iter().all(tiled),
+                _ => false,
+            };
+            if fits && map.extent == Extent::Full && uses[x.0 as usize] == 1 {
+                summed[x.0 as usize] = true;
+                // Its operands are read by the sum.
+                for operand in Program::operands(&map.micro) {
+                    let last = &mut last_use[operand.0 as usize];
+                    *last = at.max(*last);
+                }
+            }
+        }
         let ready = Ready {
             dtype: program.dtype,
             rows,
@@ -278,7 +320,7 @@ impl<'a> Compiler<'a> {
         };
         let (at, repeated) = (vec![None; count], vec![None; count]);
         let free = vec![];
-        Compiler { program, ready, at, repeated, last_use, free, becomes, streams }
+        Compiler { program, ready, at, repeated, last_use, free, becomes, summed, streams }
     }
 
     fn finish(mut self) -> Ready {
@@ -315,6 +357,7 @@ impl<'a> Compiler<'a> {
                 | Code::Fill { span, .. }
                 | Code::Copy { span, .. }
                 | Code::FoldAll { span, .. } => *span == Span::Tile,
+                Code::SumRow { .. } | Code::SumAll { .. } => true,
                 Code::Row2 { a, b, .. } => !folded.contains(a) && !folded.contains(b),
                 Code::SpreadRows { x, .. } => !folded.contains(x),
                 Code::Stream { .. } | Code::FoldRow { .. } | Code::FoldColumns { .. } => true,
@@ -328,7 +371,7 @@ impl<'a> Compiler<'a> {
                     segments.push((at..at + 1, pieces || reads_fold));
                 }
             }
-            if let Code::FoldRow { out, .. } = code {
+            if let Code::FoldRow { out, .. } | Code::SumRow { out, .. } = code {
                 folded.push(*out);
             }
         }
@@ -369,8 +412,18 @@ impl<'a> Compiler<'a> {
 
     /// Frees the registers of the values that are read for the last time at `at`.
     fn release(&mut self, at: usize) {
-        for value in Program::operands(&self.program.defs[at].micro) {
+        let program = self.program;
+        for value in Program::operands(&program.defs[at].micro) {
             let value = value.0 as usize;
+            if self.summed[value] {
+                // The sum has read what the map would have read.
+                for operand in Program::operands(&program.defs[value].micro) {
+                    let operand = operand.0 as usize;
+                    if self.last_use[operand] == at && self.becomes[operand].is_none() {
+                        self.give_back(operand);
+                    }
+                }
+            }
             if self.last_use[value] == at && self.becomes[value].is_none() {
                 self.give_back(value);
             }
@@ -455,7 +508,22 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// A map with its places, for the sum that takes it over.
+    fn summed(&mut self, x: Value) -> Summed {
+        match &self.program.defs[x.0 as usize].micro {
+            Micro::Map1(f, p, x) => Summed::Map1 { f, p: *p, x: self.operand(*x, Extent::Full) },
+            Micro::Map2(f, operands) => {
+                let [a, b] = operands.map(|x| self.operand(x, Extent::Full));
+                Summed::Map2 { f, a, b }
+            }
+            _ => unreachable!("only maps are taken over"),
+        }
+    }
+
     fn lower(&mut self, at: usize) {
+        if self.summed[at] {
+            return;
+        }
         let def = &self.program.defs[at];
         let extent = def.extent;
         let span = match extent {
@@ -520,6 +588,15 @@ impl<'a> Compiler<'a> {
                     Extent::Full | Extent::Columns => Code::Copy { x, out, span },
                 };
                 self.emit(extent, code);
+            }
+            Micro::FoldRow(_, x) if self.summed[x.0 as usize] => {
+                let (of, out) = (self.summed(*x), self.target(at));
+                self.ready.body.push(Code::SumRow { of, out });
+            }
+            Micro::FoldAll(fold, x) if self.summed[x.0 as usize] => {
+                let (of, total) = (self.summed(*x), self.ready.totals.len());
+                self.ready.totals.push(*fold);
+                self.ready.body.push(Code::SumAll { of, total });
             }
             Micro::FoldRow(fold, x) => {
                 let (x, out) = (self.operand(*x, Extent::Full), self.target(at));

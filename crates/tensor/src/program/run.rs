@@ -7,7 +7,7 @@ use std::thread::LocalKey;
 
 use smallvec::SmallVec;
 
-use super::compile::{At, Code, Place, Ready, Source, Span};
+use super::compile::{At, Code, Place, Ready, Source, Span, Summed};
 use super::micro::{self, combine, start};
 use super::{Extent, Failure, Places};
 use crate::kernels::threads::{Pointer, share};
@@ -302,7 +302,7 @@ impl<'a, T: Loops> Run<'a, T> {
             Code::Map1 { f, p, x, out, span } => {
                 let n = tile.len(*span);
                 let (x, out) = tile.read_write(*x, *out, n);
-                T::loop1(f)(x, p.map(T::of), out);
+                (T::loops1(f).slice)(x, p.map(T::of), out);
             }
             Code::Map2 { f, a, b, out, span } => {
                 let n = tile.len(*span);
@@ -373,6 +373,20 @@ impl<'a, T: Loops> Run<'a, T> {
                 if tile.column > 0 {
                     // The row goes on from the piece before.
                     out[0] = combine(*fold, before, out[0]);
+                }
+            }
+            Code::SumRow { of, out } => {
+                let out = tile.write(*out, tile.rows);
+                for (row, y) in out.iter_mut().enumerate() {
+                    let sum = tile.sum(of, row * tile.columns, tile.columns);
+                    *y = if tile.column > 0 { *y + sum } else { sum };
+                }
+            }
+            Code::SumAll { of, total } => {
+                let sum = tile.sum(of, 0, tile.rows * tile.columns);
+                // SAFETY: as for other folds over everything.
+                unsafe {
+                    *tile.folds.totals.add(total * tile.folds.between_totals) += sum.to_f64();
                 }
             }
             Code::FoldAll { fold, x, span, total } => {
@@ -505,6 +519,17 @@ struct Tile<'a, T> {
     row: usize,
     column: usize,
     folds: &'a Folds<T>,
+}
+
+impl<T: Loops> Tile<'_, T> {
+    /// The sum of `n` elements of a map, from one on.
+    fn sum(&self, of: &Summed, from: usize, n: usize) -> T {
+        let part = |at: At| &self.read(at, from + n)[from..];
+        match of {
+            Summed::Map1 { f, p, x } => (T::loops1(f).sum)(part(*x), p.map(T::of)),
+            Summed::Map2 { f, a, b } => (T::loops2(f).sum)(part(*a), part(*b)),
+        }
+    }
 }
 
 impl<'a, T> Tile<'a, T> {
