@@ -554,7 +554,7 @@ impl<'a> Planner<'a> {
             inputs: vec![],
             indices: vec![],
             outputs: vec![],
-            absorbed: self.absorbed(&resolved, &targets),
+            absorbed: self.absorbed(&needed, &resolved, &targets),
         };
         for &(id, extent) in &needed {
             lowering.lower(id, extent, &resolved[&(id, extent)]);
@@ -571,6 +571,7 @@ impl<'a> Planner<'a> {
     /// what they add: the sum then writes one element a row.
     fn absorbed(
         &self,
+        needed: &[(Id, Extent)],
         resolved: &Resolved,
         targets: &BTreeSet<Id>,
     ) -> HashMap<Id, (Id, (Access, Extent))> {
@@ -584,16 +585,16 @@ impl<'a> Planner<'a> {
         }
         let mut absorbed: HashMap<Id, (Id, (Access, Extent))> = HashMap::new();
         let mut taken = BTreeSet::new();
-        for ((id, extent), reads) in resolved {
-            let lone = readers.get(id).filter(|readers| readers.len() == 1).map(|r| r[0]);
-            let Some(sum) = lone.filter(|_| self.kind(*id) == Kind::Scatter) else { continue };
+        // In the order of the nodes, so that equal programs have equal plans.
+        for &(id, extent) in needed {
+            let lone = readers.get(&id).filter(|readers| readers.len() == 1).map(|r| r[0]);
+            let Some(sum) = lone.filter(|_| self.kind(id) == Kind::Scatter) else { continue };
             let Op::Binary(row) = &self.node(sum).op else { continue };
             // Of a difference, what is subtracted.
-            let subtracts =
-                std::ptr::eq(row.0, &SUB) && self.under(self.node(sum).inputs[1]) == *id;
-            let fits = *extent == Extent::Full && !targets.contains(id);
+            let subtracts = std::ptr::eq(row.0, &SUB) && self.under(self.node(sum).inputs[1]) == id;
+            let fits = extent == Extent::Full && !targets.contains(&id);
             if fits && (std::ptr::eq(row.0, &ADD) || subtracts) && taken.insert(sum) {
-                absorbed.insert(*id, (sum, reads[0]));
+                absorbed.insert(id, (sum, resolved[&(id, extent)][0]));
             }
         }
         absorbed
