@@ -88,6 +88,7 @@ impl Tape {
         for &var in vars {
             self.own(var)?;
         }
+        self.refuse_too_large(self.len())?;
         let recording = self.recording();
         let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
         let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
@@ -142,8 +143,24 @@ impl Tape {
         }
     }
 
+    /// Refuses shapes that no memory holds, before anything is made of them.
+    fn refuse_too_large(&self, count: usize) -> Result<()> {
+        let recording = self.recording();
+        let too_large = |node: &Node| {
+            let bytes = node.shape.iter().try_fold(8_usize, |bytes, &dim| bytes.checked_mul(dim));
+            bytes.is_none_or(|bytes| bytes > isize::MAX as usize) && !node.shape.contains(&0)
+        };
+        let Some(at) = recording.nodes[..count].iter().position(too_large) else { return Ok(()) };
+        let (node, origin) = (&recording.nodes[at], &recording.origins[at]);
+        let why = format!("shape {} has more elements than memory has addresses", node.shape);
+        let mut fault = Fault::new(node.op.name(), why);
+        fault.set_place(origin.place, None);
+        Err(fault.into_error())
+    }
+
     /// Makes the plan for what is asked of the first `count` nodes.
     fn plan_for(&self, ask: &Ask, count: usize) -> Result<Planned> {
+        self.refuse_too_large(count)?;
         // Adjoints are recorded on a copy: the tape keeps what the user wrote.
         let tape = self.copy_of_first(count);
         let mut roots = ask.roots.clone();

@@ -95,8 +95,7 @@ impl Workspace {
             Work::Kernel(kernel) => {
                 let (floats, indices) = inputs.split_at(inputs.len() - step.indices);
                 kernel.ready.run(floats, indices, &mut values).map_err(|failure| {
-                    let known = failure.tag != u32::MAX;
-                    let origin = if known { failure.tag } else { step.origin };
+                    let origin = failure.tag.unwrap_or(step.origin);
                     StepError { origin, error: failure.error }
                 })?;
             }

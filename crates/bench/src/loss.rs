@@ -13,9 +13,9 @@ use crate::op::{gradient_case, labels, tensor, uniform};
 const MANY: usize = 1_000_000;
 const PAIRS: [usize; 2] = [4096, 256];
 
-pub fn mse() -> Case {
-    let target = uniform(2, [MANY], 3.0);
-    gradient_case([uniform(1, [MANY], 3.0)], move |[p]| {
+pub fn mse(n: usize) -> Case {
+    let target = uniform(2, [n], 3.0);
+    gradient_case([uniform(1, [n], 3.0)], move |[p]| {
         squared(p, p.tape().constant(target.clone())).mean()
     })
 }

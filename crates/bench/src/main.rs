@@ -1,5 +1,6 @@
 //! The workloads of the peer rig, written as a user of the library would write them.
 
+mod copy;
 mod data;
 mod harness;
 mod loss;
@@ -11,7 +12,7 @@ use harness::Case;
 
 fn make(name: &str) -> Case {
     match name {
-        "mse_1e6" => loss::mse(),
+        "mse_1e6" => loss::mse(1_000_000),
         "smooth_l1_1e6" => loss::smooth_l1(),
         "bce_logits_1e6" => loss::bce_logits(),
         "cross_entropy_128x10" => loss::cross_entropy(128, 10),
@@ -40,14 +41,15 @@ fn main() -> std::process::ExitCode {
     if let Some(threads) = std::env::var("THREADS").ok().and_then(|n| n.parse().ok()) {
         lossgraph_tensor::kernels::threads::set(threads);
     }
-    if std::env::args().nth(1).as_deref() == Some("memory") {
-        return match memory::print() {
-            Ok(()) => std::process::ExitCode::SUCCESS,
-            Err(error) => {
+    match std::env::args().nth(1).as_deref() {
+        Some("copy") => copy::print(),
+        Some("memory") => {
+            if let Err(error) = memory::print() {
                 eprintln!("{error:?}");
-                std::process::ExitCode::FAILURE
+                return std::process::ExitCode::FAILURE;
             }
-        };
+        }
+        _ => return harness::main("lossgraph", make),
     }
-    harness::main("lossgraph", make)
+    std::process::ExitCode::SUCCESS
 }

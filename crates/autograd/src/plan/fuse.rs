@@ -4,7 +4,7 @@
 //! everything or over rows, whatever is no map. The others are **soft**: they live in a tile, and
 //! are written out only if somebody outside of their kernel reads them.
 //!
-//! - Nodes with the same elements in the same order ([`Spaces`]) share one space `rows × columns`,
+//! - Nodes with the same elements in the same order ([`space`](super::space)) share one space `rows × columns`,
 //!   which the folds and broadcasts among them decide on.
 //! - A soft node has a **home**: the space of its elements, or, made from folds of the rows of a
 //!   larger space, a row there. A node of leaves and hard nodes alone **floats**: it can be
@@ -16,17 +16,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-use lossgraph_tensor::Shape;
 use lossgraph_tensor::kernels::Fold;
-use lossgraph_tensor::program::{Extent, Program, Value};
+use lossgraph_tensor::program::{Extent, Program};
 use smallvec::SmallVec;
 
+use super::lower::Lowering;
 use super::simplify::Graph;
+use super::space::{Repeats, Space, Spaces, places_a_row, repeats};
 use crate::graph::{Id, Node};
 use crate::op::{Folding, Op};
-use crate::ops::binary::{ADD, ATAN2, Binary, POW, SUB};
+use crate::ops::binary::{ATAN2, Binary, POW};
 use crate::ops::index::Index;
-use crate::ops::select::SELECT;
 use crate::ops::unary::{self, Unary};
 use crate::ops::view::View;
 
@@ -34,16 +34,9 @@ use crate::ops::view::View;
 /// second cache.
 const WIDEST: usize = 1 << 17;
 
-/// An iteration space. One long column where nothing tells rows from columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Space {
-    pub rows: usize,
-    pub columns: usize,
-}
-
 /// What a node is to the planner.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     /// A leaf, a known value, or a constant.
     Given,
     /// The same elements in another shape.
@@ -62,128 +55,9 @@ enum Kind {
     Alone,
 }
 
-/// How an expansion, or a fold the other way round, relates two shapes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Repeats {
-    /// One element everywhere.
-    One,
-    /// Each element along a row of so many columns.
-    AlongRows(usize),
-    /// All elements, as a row of so many columns, in each row.
-    EachRow(usize),
-    /// Anything else.
-    Other,
-}
-
-/// How the axes of `narrow` that have length 1, or are not there, are repeated in `wide`.
-fn repeats(narrow: &Shape, wide: &Shape) -> Repeats {
-    let more = wide.rank() - narrow.rank();
-    let long = (0..wide.rank()).filter(|&axis| wide[axis] != 1);
-    let one = |axis: usize| axis < more || narrow[axis - more] == 1;
-    let repeated: SmallVec<[bool; 6]> = long.clone().map(one).collect();
-    let columns = |which: bool| {
-        let axes = long.clone().zip(&repeated).filter(|&(_, &repeated)| repeated == which);
-        axes.map(|(axis, _)| wide[axis]).product()
-    };
-    let first = repeated.iter().take_while(|&&it| it == repeated[0]).count();
-    let changes_once = repeated[first..].iter().all(|&it| it != repeated[0]);
-    match repeated.first() {
-        Some(true) if first == repeated.len() => Repeats::One,
-        Some(true) if changes_once => Repeats::EachRow(columns(false)),
-        Some(false) if changes_once && first < repeated.len() => Repeats::AlongRows(columns(true)),
-        _ => Repeats::Other,
-    }
-}
-
-/// The nodes that have the same elements in the same order, and their common space.
-struct Spaces {
-    parent: Vec<Id>,
-    /// Votes for a number of columns, by the representative of a class.
-    votes: HashMap<Id, BTreeMap<usize, usize>>,
-    lens: Vec<usize>,
-}
-
-impl Spaces {
-    fn of(graph: &Graph) -> Spaces {
-        let count = graph.nodes.len();
-        let lens = graph.nodes.iter().map(|node| node.shape.len()).collect();
-        let mut spaces = Spaces { parent: (0..count as Id).collect(), votes: HashMap::new(), lens };
-        let mut votes: Vec<(Id, usize)> = Vec::new();
-        for (id, node) in graph.nodes.iter().enumerate() {
-            let id = id as Id;
-            let shape = |id: Id| &graph.nodes[id as usize].shape;
-            match &node.op {
-                Op::Unary(..) | Op::Binary(_) | Op::Select | Op::View(View::Reshape) => {
-                    node.inputs.iter().for_each(|&input| spaces.join(id, input));
-                }
-                Op::View(View::Expand) => match repeats(shape(node.inputs[0]), &node.shape) {
-                    Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((id, n)),
-                    _ => {}
-                },
-                Op::Fold(..) => match repeats(&node.shape, shape(node.inputs[0])) {
-                    Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((node.inputs[0], n)),
-                    _ => {}
-                },
-                Op::Index(Index::Gather { axis }) if places_a_row(graph, node, *axis) => {
-                    votes.push((node.inputs[0], shape(node.inputs[0])[*axis]));
-                }
-                Op::Index(Index::ScatterAdd { axis }) if places_a_row(graph, node, *axis) => {
-                    votes.push((id, node.shape[*axis]));
-                }
-                _ => {}
-            }
-        }
-        for (id, columns) in votes {
-            let class = spaces.class(id);
-            *spaces.votes.entry(class).or_default().entry(columns).or_insert(0) += 1;
-        }
-        spaces
-    }
-
-    fn class(&mut self, id: Id) -> Id {
-        let mut at = id;
-        while self.parent[at as usize] != at {
-            let above = self.parent[self.parent[at as usize] as usize];
-            self.parent[at as usize] = above;
-            at = above;
-        }
-        at
-    }
-
-    fn join(&mut self, a: Id, b: Id) {
-        let (a, b) = (self.class(a), self.class(b));
-        self.parent[a.max(b) as usize] = a.min(b);
-    }
-
-    /// The space of a node's elements; most votes decide.
-    fn space(&mut self, id: Id) -> Space {
-        let (len, class) = (self.lens[id as usize], self.class(id));
-        let votes = self.votes.get(&class).and_then(|votes| votes.iter().max_by_key(|(_, n)| **n));
-        match votes {
-            Some((&columns, _)) => Space { rows: len / columns.max(1), columns },
-            None => Space { rows: len, columns: 1 },
-        }
-    }
-}
-
-/// Whether a gather or scatter takes one place in each row of what it reads or writes.
-fn places_a_row(graph: &Graph, node: &Node, axis: usize) -> bool {
-    let shape = |input: usize| &graph.nodes[node.inputs[input] as usize].shape;
-    let (wide, index) = match node.op {
-        Op::Index(Index::Gather { .. }) => (shape(0), shape(1)),
-        _ => (&node.shape, shape(1)),
-    };
-    wide.rank() == index.rank()
-        && index[axis] == 1
-        && wide[axis] > 1
-        && (0..wide.rank()).all(|a| a == axis || (wide[a] == index[a]))
-        && wide[axis + 1..].iter().all(|&dim| dim == 1)
-        && wide.len() > wide[axis]
-}
-
 /// Where an operand comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Access {
+pub(super) enum Access {
     Number(f64),
     /// Computed in the kernel that reads it.
     Inline(Id),
@@ -192,10 +66,10 @@ enum Access {
 }
 
 /// The operands of a value, each with the extent that it is read as.
-type Reads = SmallVec<[(Access, Extent); 3]>;
+pub(super) type Reads = SmallVec<[(Access, Extent); 3]>;
 
 /// The values of a kernel with their operands.
-type Resolved = HashMap<(Id, Extent), Reads>;
+pub(super) type Resolved = HashMap<(Id, Extent), Reads>;
 
 /// A kernel with the nodes that it reads and writes.
 pub(super) struct Kernel {
@@ -224,7 +98,7 @@ pub(crate) enum Mode {
 }
 
 pub(super) struct Planner<'a> {
-    graph: &'a Graph,
+    pub graph: &'a Graph,
     kinds: Vec<Kind>,
     spaces: Vec<Space>,
     homes: Vec<(Space, Extent)>,
@@ -263,15 +137,15 @@ impl<'a> Planner<'a> {
         planner
     }
 
-    fn node(&self, id: Id) -> &'a Node {
+    pub fn node(&self, id: Id) -> &'a Node {
         &self.graph.nodes[id as usize]
     }
 
-    fn kind(&self, id: Id) -> Kind {
+    pub fn kind(&self, id: Id) -> Kind {
         self.kinds[id as usize]
     }
 
-    fn home(&self, id: Id) -> (Space, Extent) {
+    pub fn home(&self, id: Id) -> (Space, Extent) {
         self.homes[id as usize]
     }
 
@@ -333,7 +207,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The node under reshapes.
-    fn under(&self, mut id: Id) -> Id {
+    pub fn under(&self, mut id: Id) -> Id {
         while self.kind(id) == Kind::Alias {
             id = self.node(id).inputs[0];
         }
@@ -547,57 +421,7 @@ impl<'a> Planner<'a> {
             needed.push((id, extent));
         }
         needed.sort_by_key(|&(id, extent)| (id, code(extent)));
-        let mut lowering = Lowering {
-            planner: self,
-            program: Program::new(space.rows, space.columns, self.node(needed[0].0).dtype),
-            values: HashMap::new(),
-            inputs: vec![],
-            indices: vec![],
-            outputs: vec![],
-            absorbed: self.absorbed(&needed, &resolved, &targets),
-        };
-        for &(id, extent) in &needed {
-            lowering.lower(id, extent, &resolved[&(id, extent)]);
-        }
-        for &id in &targets {
-            lowering.output(id);
-        }
-        let Lowering { program, inputs, indices, outputs, .. } = lowering;
-        let inputs = inputs.into_iter().map(|(id, _)| id).collect();
-        Kernel { program, inputs, indices, outputs, again: again.len() }
-    }
-
-    /// The scatters that a sum takes over, since nobody else reads them, with that sum and with
-    /// what they add: the sum then writes one element a row.
-    fn absorbed(
-        &self,
-        needed: &[(Id, Extent)],
-        resolved: &Resolved,
-        targets: &BTreeSet<Id>,
-    ) -> HashMap<Id, (Id, (Access, Extent))> {
-        let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
-        for ((reader, _), reads) in resolved {
-            for (access, _) in reads {
-                if let Access::Inline(x) = *access {
-                    readers.entry(x).or_default().push(*reader);
-                }
-            }
-        }
-        let mut absorbed: HashMap<Id, (Id, (Access, Extent))> = HashMap::new();
-        let mut taken = BTreeSet::new();
-        // In the order of the nodes, so that equal programs have equal plans.
-        for &(id, extent) in needed {
-            let lone = readers.get(&id).filter(|readers| readers.len() == 1).map(|r| r[0]);
-            let Some(sum) = lone.filter(|_| self.kind(id) == Kind::Scatter) else { continue };
-            let Op::Binary(row) = &self.node(sum).op else { continue };
-            // Of a difference, what is subtracted.
-            let subtracts = std::ptr::eq(row.0, &SUB) && self.under(self.node(sum).inputs[1]) == id;
-            let fits = extent == Extent::Full && !targets.contains(&id);
-            if fits && (std::ptr::eq(row.0, &ADD) || subtracts) && taken.insert(sum) {
-                absorbed.insert(id, (sum, resolved[&(id, extent)][0]));
-            }
-        }
-        absorbed
+        Lowering::of(self, space, &needed, &resolved, &targets).kernel(again.len())
     }
 
     /// Whether a soft node of an earlier kernel is computed anew here, rather than written out
@@ -664,129 +488,4 @@ fn code(extent: Extent) -> u8 {
 
 fn extent_of(code: u8) -> Extent {
     [Extent::One, Extent::Columns, Extent::Rows, Extent::Full][code as usize]
-}
-
-/// Writes the micro-ops of a kernel.
-struct Lowering<'p, 'a> {
-    planner: &'p Planner<'a>,
-    program: Program,
-    values: HashMap<(Id, Extent), Value>,
-    inputs: Vec<(Id, Extent)>,
-    indices: Vec<Id>,
-    outputs: Vec<Id>,
-    absorbed: HashMap<Id, (Id, (Access, Extent))>,
-}
-
-impl Lowering<'_, '_> {
-    fn value(&mut self, (access, extent): (Access, Extent)) -> Value {
-        match access {
-            Access::Number(number) => self.program.number(number),
-            Access::Inline(id) => self.values[&(id, extent)],
-            Access::Read(id) => {
-                let known = self.values.get(&(id, extent));
-                known.copied().unwrap_or_else(|| {
-                    let value = self.program.input(extent);
-                    self.inputs.push((id, extent));
-                    self.values.insert((id, extent), value);
-                    value
-                })
-            }
-        }
-    }
-
-    fn index(&mut self, id: Id) -> (u32, Shape) {
-        let index = self.planner.node(id).inputs[1];
-        let (shape, under) = (self.planner.node(index).shape.clone(), self.planner.under(index));
-        if let Some(known) = self.indices.iter().position(|&known| known == under) {
-            return (known as u32, shape);
-        }
-        self.indices.push(under);
-        (self.program.index(), shape)
-    }
-
-    fn lower(&mut self, id: Id, extent: Extent, reads: &[(Access, Extent)]) {
-        if self.absorbed.contains_key(&id) {
-            return;
-        }
-        let node = self.planner.node(id);
-        let tag = self.planner.graph.origins[id as usize];
-        let value = match (&node.op, self.planner.kind(id)) {
-            (Op::Unary(row, p), _) => {
-                let x = self.value(reads[0]);
-                self.program.map1(row.0.name, &row.0.kernel, p.map(|p| p.0), x)
-            }
-            (Op::Binary(row), _) => match self.absorbs(id, reads) {
-                Some((scatter, side)) => {
-                    let onto = self.value(reads[1 - side]);
-                    let mut added = self.value(self.absorbed[&scatter].1);
-                    if std::ptr::eq(row.0, &SUB) {
-                        added = self.program.map1("neg", &unary::NEG.kernel, [0.0; 2], added);
-                    }
-                    let (index, shape) = self.index(scatter);
-                    let tag = self.planner.graph.origins[scatter as usize];
-                    self.program.scatter(Some(onto), added, index, shape, tag)
-                }
-                None => {
-                    let (a, b) = (self.value(reads[0]), self.value(reads[1]));
-                    self.program.map2(row.0.name, &row.0.kernel, a, b)
-                }
-            },
-            (Op::Select, _) => {
-                let operands = [0, 1, 2].map(|i| self.value(reads[i]));
-                self.program.map3("select", &SELECT, operands)
-            }
-            (_, Kind::FoldRow(fold)) => {
-                let x = self.value(reads[0]);
-                self.program.fold_row(fold, x)
-            }
-            (_, Kind::FoldAll(fold)) => {
-                let x = self.value(reads[0]);
-                self.program.fold_all(fold, x);
-                self.outputs.push(id);
-                return;
-            }
-            (_, Kind::FoldColumns(fold)) => {
-                let x = self.value(reads[0]);
-                self.program.fold_columns(fold, x);
-                self.outputs.push(id);
-                return;
-            }
-            (_, Kind::Gather) => {
-                let x = self.value(reads[0]);
-                let (index, shape) = self.index(id);
-                self.program.gather(x, index, shape, tag)
-            }
-            _ => {
-                let added = self.value(reads[0]);
-                let (index, shape) = self.index(id);
-                self.program.scatter(None, added, index, shape, tag)
-            }
-        };
-        self.values.insert((id, extent), value);
-    }
-
-    /// The scatter that a sum takes over, and on which side of the sum it stands.
-    fn absorbs(&self, id: Id, reads: &[(Access, Extent)]) -> Option<(Id, usize)> {
-        let side = |(access, _): &(Access, Extent)| match *access {
-            Access::Inline(x) if self.absorbed.get(&x).is_some_and(|(sum, _)| *sum == id) => {
-                Some(x)
-            }
-            _ => None,
-        };
-        reads.iter().enumerate().find_map(|(at, read)| side(read).map(|x| (x, at)))
-    }
-
-    /// Asks for a soft node that somebody outside reads; folds have asked themselves.
-    fn output(&mut self, id: Id) {
-        if self.outputs.contains(&id) {
-            return;
-        }
-        let extent = self.planner.home(id).1;
-        let mut value = self.values[&(id, extent)];
-        if extent == Extent::Full {
-            value = self.program.full(value);
-        }
-        self.program.output(value);
-        self.outputs.push(id);
-    }
 }

@@ -1,11 +1,14 @@
 //! The plan: what has to be computed for what is asked, in which passes, into which buffers.
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
-//! grouped into kernels ([`fuse`]), and values get slots and buffers ([`memory`]).
+//! grouped into kernels ([`fuse`]) over spaces of rows and columns ([`space`]), kernels become
+//! micro-ops ([`lower`]), and values get slots and buffers ([`memory`]).
 
 mod fuse;
+mod lower;
 mod memory;
 mod simplify;
+mod space;
 
 use std::fmt;
 
@@ -150,39 +153,38 @@ impl Plan {
         if let Some(slot) = slots[id as usize] {
             return slot;
         }
-        // A chain of views may be long: the first one that lies in memory comes first.
+        // A chain of views may be long: what lies in memory comes first.
         let mut chain = vec![id];
-        let mut below = id;
-        while let (Op::View(_), None) = (&graph.nodes[below as usize].op, slots[below as usize]) {
-            below = graph.nodes[below as usize].inputs[0];
-            chain.push(below);
+        while let (Op::View(_), None) = (&graph.nodes[id_of(&chain)].op, slots[id_of(&chain)]) {
+            chain.push(graph.nodes[id_of(&chain)].inputs[0]);
         }
-        for &id in
-            chain.iter().rev().filter(|&&id| slots[id as usize].is_none()).collect::<Vec<_>>()
-        {
-            let node = &graph.nodes[id as usize];
-            let slot = self.new_slot();
-            match &node.op {
-                Op::Fill(value) => {
-                    let fill = Tensor::filled_view(node.shape.clone(), value.0, node.dtype);
-                    self.constants.extend(fill.ok().map(|fill| (slot, fill)));
-                }
-                Op::View(_) => {
-                    let input = slots[node.inputs[0] as usize].unwrap_or(slot);
-                    self.steps.push(Step {
-                        work: Work::Op(node.op.clone()),
-                        inputs: SmallVec::from_slice(&[input]),
-                        indices: 0,
-                        outputs: SmallVec::from_iter([Output::of(slot, node)]),
-                        frees: SmallVec::new(),
-                        origin: graph.origins[id as usize],
-                    });
-                }
-                _ => self.inputs.extend(graph.sources[id as usize].map(|source| (source, slot))),
+        let mut below = None;
+        for &id in chain.iter().rev() {
+            below = Some(slots[id as usize].unwrap_or_else(|| self.new_value(graph, id, below)));
+            slots[id as usize] = below;
+        }
+        below.unwrap_or_else(|| unreachable!("the chain holds the node itself"))
+    }
+
+    /// A slot for a leaf, a constant, or a view of what is in the slot `below`.
+    fn new_value(&mut self, graph: &Graph, id: Id, below: Option<Slot>) -> Slot {
+        let (node, slot) = (&graph.nodes[id as usize], self.new_slot());
+        match (&node.op, graph.sources[id as usize]) {
+            (_, Some(source)) => self.inputs.push((source, slot)),
+            (Op::Fill(value), None) => {
+                let fill = Tensor::filled_view(node.shape.clone(), value.0, node.dtype);
+                self.constants.push((slot, fill.expect("larger shapes are refused before")));
             }
-            slots[id as usize] = Some(slot);
+            (op, None) => self.steps.push(Step {
+                work: Work::Op(op.clone()),
+                inputs: below.into_iter().collect(),
+                indices: 0,
+                outputs: SmallVec::from_iter([Output::of(slot, node)]),
+                frees: SmallVec::new(),
+                origin: graph.origins[id as usize],
+            }),
         }
-        slots[id as usize].unwrap_or(0)
+        slot
     }
 
     fn push_unit(&mut self, graph: &Graph, unit: Unit, slots: &mut [Option<Slot>]) {
@@ -213,6 +215,11 @@ impl Plan {
         let frees = SmallVec::new();
         self.steps.push(Step { work, inputs, indices, outputs, frees, origin });
     }
+}
+
+/// The last node of a chain.
+fn id_of(chain: &[Id]) -> usize {
+    chain[chain.len() - 1] as usize
 }
 
 impl Output {
@@ -250,7 +257,7 @@ impl fmt::Display for Plan {
                 }
                 Work::Kernel(kernel) => {
                     let (rows, columns) = kernel.program.space();
-                    write!(f, "kernel {rows} × {columns}, {} ops", kernel.program.len())?;
+                    write!(f, "kernel {rows} × {columns}, {} ops", kernel.program.ops())?;
                     if kernel.again > 0 {
                         write!(f, ", {} of them computed anew", kernel.again)?;
                     }

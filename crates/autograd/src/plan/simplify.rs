@@ -6,7 +6,8 @@
 //! direction, so that rewriting ends.
 //!
 //! Two rules change results by rounding: a division by what is constant along an axis becomes a
-//! product with its reciprocal, and such a factor leaves a sum. Both cost at most an ulp or two.
+//! product with its reciprocal, and such a factor leaves a sum. Both cost an ulp or two. Some turn
+//! the sign of a zero: `x + 0` becomes x, and `−(a − b)` becomes `b − a`.
 
 use std::collections::HashMap;
 
@@ -531,7 +532,7 @@ impl Graph {
             Shape::from(&(0..shape.rank()).map(keep).collect::<Dims>()[..])
         };
         let shape = folded(&from, axes);
-        let count = axes.iter().map(|axis| from[axis]).product::<usize>() as f64;
+        let count: f64 = axes.iter().map(|axis| from[axis] as f64).product();
         if let Some(value) = self.as_fill(x) {
             let of_none = from.contains(&0);
             return match folding {
@@ -547,7 +548,7 @@ impl Graph {
             if !equal.is_empty() {
                 let mut y = self.fold(folding, rest.into_iter().collect(), base);
                 if folding == Folding::Sum {
-                    let times = equal.iter().map(|&axis| from[axis]).product::<usize>() as f64;
+                    let times: f64 = equal.iter().map(|&axis| from[axis] as f64).product();
                     let shape = self.shape(y);
                     let times = self.fill(times, &shape);
                     y = self.mul(y, times);

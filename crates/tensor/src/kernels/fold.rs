@@ -20,51 +20,105 @@ pub enum Fold {
     Min,
 }
 
-/// A fold of two numbers, for the loops below.
-trait Combine<T> {
+/// A fold of two numbers, for loops.
+pub(crate) trait Combine<T> {
     const START: T;
     fn combine(a: T, b: T) -> T;
 }
 
-struct Sum;
-struct Product;
-struct Max;
-struct Min;
+pub(crate) struct Sum;
+pub(crate) struct Product;
+pub(crate) struct Max;
+pub(crate) struct Min;
 
-impl<T: Float> Combine<T> for Sum {
-    const START: T = T::ZERO;
+macro_rules! fold {
+    ($name:ident $start:ident |$a:ident, $b:ident| $value:expr) => {
+        impl<T: Float> Combine<T> for $name {
+            const START: T = T::$start;
 
-    #[inline(always)]
-    fn combine(a: T, b: T) -> T {
-        a + b
-    }
+            #[inline(always)]
+            fn combine($a: T, $b: T) -> T {
+                $value
+            }
+        }
+    };
 }
 
-impl<T: Float> Combine<T> for Product {
-    const START: T = T::ONE;
+fold!(Sum ZERO |a, b| a + b);
+fold!(Product ONE |a, b| a * b);
+fold!(Max NEG_INFINITY |a, b| a.max(b));
+fold!(Min INFINITY |a, b| a.min(b));
 
-    #[inline(always)]
-    fn combine(a: T, b: T) -> T {
-        a * b
+/// Calls a function with the type of a fold.
+macro_rules! with_fold {
+    ($fold:expr, $f:ident::<$T:ident>($($arg:expr),*)) => {{
+        use $crate::kernels::fold::{Fold, Max, Min, Product, Sum};
+        match $fold {
+            Fold::Sum => $f::<$T, Sum>($($arg),*),
+            Fold::Product => $f::<$T, Product>($($arg),*),
+            Fold::Max => $f::<$T, Max>($($arg),*),
+            Fold::Min => $f::<$T, Min>($($arg),*),
+        }
+    }};
+}
+pub(crate) use with_fold;
+
+/// The fold of nothing.
+pub(crate) fn start<T: Float>(fold: Fold) -> T {
+    fn of<T: Float, C: Combine<T>>() -> T {
+        C::START
     }
+    with_fold!(fold, of::<T>())
 }
 
-impl<T: Float> Combine<T> for Max {
-    const START: T = T::NEG_INFINITY;
-
-    #[inline(always)]
-    fn combine(a: T, b: T) -> T {
-        a.max(b)
+/// The fold of two numbers.
+pub(crate) fn combine<T: Float>(fold: Fold, a: T, b: T) -> T {
+    fn of<T: Float, C: Combine<T>>(a: T, b: T) -> T {
+        C::combine(a, b)
     }
+    with_fold!(fold, of::<T>(a, b))
 }
 
-impl<T: Float> Combine<T> for Min {
-    const START: T = T::INFINITY;
-
-    #[inline(always)]
-    fn combine(a: T, b: T) -> T {
-        a.min(b)
+/// The fold of a slice in `N` lanes, which are then folded by halves.
+#[inline(always)]
+pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(x: &[T]) -> T {
+    let mut lanes = [C::START; N];
+    let mut chunks = x.chunks_exact(N);
+    for chunk in &mut chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = C::combine(*lane, x);
+        }
     }
+    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane = C::combine(*lane, x);
+    }
+    halved::<T, C, N>(lanes)
+}
+
+/// The fold of lanes, by halves.
+#[inline(always)]
+pub(crate) fn halved<T: Float, C: Combine<T>, const N: usize>(mut lanes: [T; N]) -> T {
+    let mut width = N;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            lanes[i] = C::combine(lanes[i], lanes[i + width]);
+        }
+    }
+    lanes[0]
+}
+
+/// Folds rows of as many elements as `into` has into it.
+pub(crate) fn into_row<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
+        for row in x.chunks_exact(into.len().max(1)) {
+            for (y, &x) in into.iter_mut().zip(row) {
+                *y = C::combine(*y, x);
+            }
+        }
+    }
+    dispatch!(<T: Float, C: Combine<T>> (x: &[T], into: &mut [T]) { plain::<T, C>(x, into) })
 }
 
 /// Folds `x` along `axes`, which have length 1 in `out`.
@@ -84,12 +138,7 @@ pub fn fold(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<(
 }
 
 fn typed<T: Float>(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
-    match fold {
-        Fold::Sum => along::<T, Sum>(x, axes, out),
-        Fold::Product => along::<T, Product>(x, axes, out),
-        Fold::Max => along::<T, Max>(x, axes, out),
-        Fold::Min => along::<T, Min>(x, axes, out),
-    }
+    with_fold!(fold, along::<T>(x, axes, out))
 }
 
 /// Folds runs of neighbouring axes one after another, each as `[outer, folded, inner]`.
@@ -159,16 +208,14 @@ fn middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mu
                 some((&data[i * rows * folded..(i * rows + out.len()) * folded], out));
             });
         }
+    } else if data.len() < 2 * PIECE {
+        let pieces = data.chunks_exact(folded * inner).zip(out.chunks_exact_mut(inner));
+        pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
     } else {
-        if data.len() < 2 * PIECE {
-            let pieces = data.chunks_exact(folded * inner).zip(out.chunks_exact_mut(inner));
-            pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
-        } else {
-            share_chunks(out, inner, |i, out| {
-                let rows = i * folded * inner..(i + 1) * folded * inner;
-                columns::<T, C>(&data[rows], inner, out);
-            });
-        }
+        share_chunks(out, inner, |i, out| {
+            let rows = i * folded * inner..(i + 1) * folded * inner;
+            columns::<T, C>(&data[rows], inner, out);
+        });
     }
 }
 
@@ -192,29 +239,7 @@ fn row_of<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
 }
 
 fn block<T: Float, C: Combine<T>>(data: &[T]) -> T {
-    #[inline(always)]
-    fn plain<T: Float, C: Combine<T>>(data: &[T]) -> T {
-        const LANES: usize = 16;
-        let mut lanes = [C::START; LANES];
-        let mut chunks = data.chunks_exact(LANES);
-        for chunk in &mut chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane = C::combine(*lane, x);
-            }
-        }
-        for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-            *lane = C::combine(*lane, x);
-        }
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for i in 0..width {
-                lanes[i] = C::combine(lanes[i], lanes[i + width]);
-            }
-        }
-        lanes[0]
-    }
-    dispatch!(<T: Float, C: Combine<T>> (data: &[T]) -> T { plain::<T, C>(data) })
+    dispatch!(<T: Float, C: Combine<T>> (data: &[T]) -> T { lanes::<T, C, 16>(data) })
 }
 
 /// The fold of rows of `inner` elements into one row: a tree of halves over blocks of 32 rows.
@@ -223,10 +248,7 @@ fn columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [
     let rows = data.len() / inner;
     if rows <= ROWS {
         out.copy_from_slice(&data[..inner]);
-        for row in data[inner..].chunks_exact(inner) {
-            add_row::<T, C>(row, out);
-        }
-        return;
+        return into_row::<T, C>(&data[inner..], out);
     }
     let half = (rows / 2).next_multiple_of(ROWS).min(rows - 1);
     let (upper, lower) = data.split_at(half * inner);
@@ -238,17 +260,7 @@ fn columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [
         let mut halves = [(upper, &mut *out), (lower, &mut other[..])];
         share_chunks(&mut halves, 1, |_, half| columns::<T, C>(half[0].0, inner, half[0].1));
     }
-    add_row::<T, C>(&other, out);
-}
-
-fn add_row<T: Float, C: Combine<T>>(row: &[T], out: &mut [T]) {
-    #[inline(always)]
-    fn plain<T: Float, C: Combine<T>>(row: &[T], out: &mut [T]) {
-        for (y, &x) in out.iter_mut().zip(row) {
-            *y = C::combine(*y, x);
-        }
-    }
-    dispatch!(<T: Float, C: Combine<T>> (row: &[T], out: &mut [T]) { plain::<T, C>(row, out) })
+    into_row::<T, C>(&other, out);
 }
 
 /// The running sum along an axis, from its start, or from its end if `reverse`.

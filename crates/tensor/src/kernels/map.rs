@@ -1,9 +1,8 @@
 //! Element-wise functions of one, two and three tensors.
 
-use std::sync::{Mutex, PoisonError};
-
+use super::fold::{Sum, halved};
 use super::simd::dispatch;
-use super::threads::share_chunks;
+use super::threads::{share_chunks, try_share_chunks};
 use super::walk::{TILE, Walk, packed};
 use super::{PIECE, input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
@@ -287,7 +286,7 @@ fn sum1<F: Function1, T: Float>(x: &[T], p: [T; 2]) -> T {
         for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
             *lane = *lane + F::apply(x, p);
         }
-        halved(lanes)
+        halved::<T, Sum, LANES>(lanes)
     }
     dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2]) -> T { plain::<F, T>(x, p) })
 }
@@ -306,26 +305,13 @@ fn sum2<F: Function2, T: Float>(a: &[T], b: &[T]) -> T {
         for (lane, (&a, &b)) in lanes.iter_mut().zip(rest) {
             *lane = *lane + F::apply(a, b);
         }
-        halved(lanes)
+        halved::<T, Sum, LANES>(lanes)
     }
     dispatch!(<F: Function2, T: Float> (a: &[T], b: &[T]) -> T { plain::<F, T>(a, b) })
 }
 
 /// The lanes of a sum: enough for additions not to wait for each other.
 const LANES: usize = 64;
-
-/// The sum of lanes, by halves.
-#[inline(always)]
-fn halved<T: Float>(mut lanes: [T; LANES]) -> T {
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = lanes[i] + lanes[i + width];
-        }
-    }
-    lanes[0]
-}
 
 fn loop3<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
     a: A,
@@ -425,20 +411,14 @@ fn each<T: Float, const N: usize>(
     // Pieces of whole rows, cut by shape alone.
     let row = out.len() / rows;
     let piece = (PIECE / row).max(1);
-    let failed = Mutex::new(Ok(()));
-    share_chunks(out, piece * row, |i, out| {
+    try_share_chunks(out, piece * row, |i, out| {
         let slice = Slice { start: i * piece, len: out.len() / row, step: 1 };
         let mut parts = inputs.map(Tensor::clone);
-        let parts = parts
-            .iter_mut()
-            .try_for_each(|part| part.slice(&[slice]).map(|cut| *part = cut))
-            .map(|()| parts);
-        let result = parts.and_then(|parts| strided(operation, parts.each_ref(), out, &tile));
-        if result.is_err() {
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = result;
+        for part in &mut parts {
+            *part = part.slice(&[slice])?;
         }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+        strided(operation, parts.each_ref(), out, &tile)
+    })
 }
 
 /// As [`each`], for operands that may be strided: they are packed, a tile at a time.

@@ -1,8 +1,6 @@
 //! The matrix product: the crate `gemm`, behind this module alone.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::threads::{Pointer, share, share_chunks};
+use super::threads::{Pointer, try_share, try_share_chunks};
 use super::{input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
 use gemm::Parallelism;
@@ -11,7 +9,7 @@ use gemm::Parallelism;
 const ALONE: usize = 1 << 20;
 
 /// How many multiplications a piece of a product has at least, but for the smallest products.
-const PIECE: usize = 1 << 22;
+const SHARE: usize = 1 << 22;
 
 /// Rows or columns a piece of a product has at least.
 const THIN: usize = 64;
@@ -58,8 +56,7 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
         return Ok(());
     }
     if rank == 2 {
-        shared(a, b, [m, k, n], out);
-        return Ok(());
+        return shared(a, b, [m, k, n], out);
     }
     let count: usize = batch.iter().product();
     let one = |(i, out): (usize, &mut [T])| -> Result<()> {
@@ -80,13 +77,7 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     if count * m * k * n < ALONE {
         return out.chunks_exact_mut(m * n).enumerate().try_for_each(one);
     }
-    let failed = Mutex::new(Ok(()));
-    share_chunks(out, m * n, |i, out| {
-        if let Err(error) = one((i, out)) {
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    try_share_chunks(out, m * n, |i, out| one((i, out)))
 }
 
 /// One product of two matrices, its rows or columns cut into pieces for threads.
@@ -94,30 +85,29 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
 /// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
 /// cores. The cut depends on the shape alone, so that each element is the same sum in the same
 /// order on any number of threads.
-fn shared<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) {
+fn shared<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) -> Result<()> {
     let by_rows = m >= n;
     let long = m.max(n);
     // Each piece packs the whole of the other operand, so that pieces must not be thin.
-    let pieces = (m * k * n / PIECE).min(long / THIN).clamp(1, 8);
+    let pieces = (m * k * n / SHARE).min(long / THIN).clamp(1, 8);
     if pieces == 1 {
-        return product(a, b, [m, k, n], out);
+        product(a, b, [m, k, n], out);
+        return Ok(());
     }
     let piece = long.div_ceil(pieces).next_multiple_of(THIN / 4);
     let (start, columns) = (Pointer(out.as_mut_ptr()), n);
-    share(long.div_ceil(piece), |i| {
+    try_share(long.div_ceil(piece), |i| {
         let (from, len) = (i * piece, piece.min(long - i * piece));
-        let part = |x: &Tensor, axis: usize| x.narrow(axis as isize, from, len);
-        let (Ok(a), Ok(b)) = (
-            if by_rows { part(a, 0) } else { Ok(a.clone()) },
-            if by_rows { Ok(b.clone()) } else { part(b, 1) },
-        ) else {
-            return;
+        let (a, b) = match by_rows {
+            true => (a.narrow(0, from, len)?, b.clone()),
+            false => (a.clone(), b.narrow(1, from, len)?),
         };
         let (size, offset) = if by_rows { ([len, k, n], from * n) } else { ([m, k, len], from) };
         // SAFETY: the pieces are disjoint rows, or disjoint columns, of the m · n elements of
         // `out`, which is borrowed by us alone.
         unsafe { product_into(&a, &b, size, start.get().add(offset), columns) };
-    });
+        Ok(())
+    })
 }
 
 fn product<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) {

@@ -6,7 +6,7 @@
 //! any number of threads.
 
 mod copy;
-mod fold;
+pub(crate) mod fold;
 mod index;
 mod map;
 mod matmul;

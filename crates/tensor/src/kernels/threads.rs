@@ -72,21 +72,52 @@ pub(crate) fn share(count: usize, piece: impl Fn(usize) + Sync) {
     }
 }
 
+/// As [`share`], for pieces that may fail: the error of the first one that did, in their order.
+pub(crate) fn try_share<E: Send>(
+    count: usize,
+    piece: impl Fn(usize) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let first: Mutex<Option<(usize, E)>> = Mutex::new(None);
+    share(count, |i| {
+        if let Err(error) = piece(i) {
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|(earlier, _)| i < *earlier) {
+                *first = Some((i, error));
+            }
+        }
+    });
+    let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+    first.map_or(Ok(()), |(_, error)| Err(error))
+}
+
 /// As [`share`], over mutable pieces of a slice, `len` elements each, the last one shorter.
 pub(crate) fn share_chunks<T: Send>(
     slice: &mut [T],
     len: usize,
     piece: impl Fn(usize, &mut [T]) + Sync,
 ) {
+    let done: Result<(), std::convert::Infallible> = try_share_chunks(slice, len, |i, slice| {
+        piece(i, slice);
+        Ok(())
+    });
+    done.unwrap_or_else(|never| match never {})
+}
+
+/// As [`try_share`], over mutable pieces of a slice, `len` elements each, the last one shorter.
+pub(crate) fn try_share_chunks<T: Send, E: Send>(
+    slice: &mut [T],
+    len: usize,
+    piece: impl Fn(usize, &mut [T]) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let total = slice.len();
     let start = Pointer(slice.as_mut_ptr());
-    share(total.div_ceil(len.max(1)), |i| {
+    try_share(total.div_ceil(len.max(1)), |i| {
         let from = i * len;
         let to = (from + len).min(total);
         // SAFETY: the pieces lie inside of `slice`, which is borrowed by us alone, and each number
         // is claimed once, so that no two of them overlap.
-        piece(i, unsafe { std::slice::from_raw_parts_mut(start.get().add(from), to - from) });
-    });
+        piece(i, unsafe { std::slice::from_raw_parts_mut(start.get().add(from), to - from) })
+    })
 }
 
 /// A pointer that threads may pass to each other; what they do with it is their business.
@@ -289,6 +320,15 @@ mod tests {
         let mut after = [0; 4];
         with(2, || share_chunks(&mut after, 1, |_, one| one[0] = 1));
         assert_eq!(after, [1; 4]);
+    }
+
+    #[test]
+    fn the_error_of_the_first_piece_that_fails_comes_back() {
+        for threads in [1, 2, 7] {
+            let failed =
+                with(threads, || try_share(50, |i| if i % 10 == 3 { Err(i) } else { Ok(()) }));
+            assert_eq!(failed, Err(3));
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Extent, Micro, NARROW, Places, Program, Value};
+use super::code::{At, Code, Place, Ready, Source, Span, Summed};
+use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
-use crate::kernels::{Fold, Map1, Map2, Map3};
+use crate::kernels::Fold;
 
 /// The bytes of a tile's register. Some of them have to fit the first cache together, and a
 /// micro-op should run long enough to pay for its dispatch.
@@ -17,193 +18,6 @@ const STREAM_BYTES: usize = 24 << 20;
 /// tasks at most, whatever the number of threads.
 const TASK: usize = 1 << 14;
 const TASKS: usize = 64;
-
-/// A program with places for its values: made once, run often.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    pub(super) dtype: DType,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) tile_rows: usize,
-    pub(super) tile_columns: usize,
-    pub(super) tiles: usize,
-    pub(super) tasks: usize,
-    pub(super) inputs: Vec<Extent>,
-    pub(super) indices: usize,
-    /// What each output is, and how many elements it has.
-    pub(super) outputs: Vec<(Source, usize)>,
-    pub(super) places: Vec<Place>,
-    /// The elements of scratch that registers take, and those of values computed before all tiles.
-    pub(super) scratch: usize,
-    pub(super) fixed: usize,
-    /// Inputs that are read before all tiles, with the offsets of their copies.
-    pub(super) loads: Vec<(u32, usize)>,
-    pub(super) numbers: Vec<(f64, usize)>,
-    pub(super) prologue: Vec<Code>,
-    pub(super) body: Vec<Code>,
-    /// The parts of the body that run piece by piece along wide rows, and those that do not.
-    pub(super) segments: Vec<(Range<usize>, bool)>,
-    /// How many columns such a piece has, and whether a place moves from piece to piece.
-    pub(super) piece: usize,
-    pub(super) moves: Vec<bool>,
-    /// How many folds over everything there are, and the elements of folds over rows.
-    pub(super) totals: Vec<Fold>,
-    pub(super) sums: Vec<Fold>,
-}
-
-/// Where the elements of a value in the current tile are found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Place {
-    /// In an input or output with an element for each place.
-    Input(u32),
-    Output(u32),
-    /// In an input or output with an element for each row.
-    RowInput(u32),
-    RowOutput(u32),
-    /// In scratch, at an offset.
-    Register(usize),
-    /// Among what is computed before all tiles: at an offset, the same for all tiles.
-    Fixed(usize),
-    /// As above, from the first column of the tile on.
-    FixedColumns(usize),
-}
-
-/// What an output is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Source {
-    /// Written tile by tile.
-    Tiles,
-    /// One of the folds over everything, or over rows.
-    Total(usize),
-    Sums(usize),
-    /// Computed before all tiles.
-    Fixed(usize),
-}
-
-/// The number of a place.
-pub(super) type At = u32;
-
-/// How many elements a micro-op works on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Span {
-    Tile,
-    Rows,
-    Columns,
-    One,
-}
-
-/// A map that is summed without being stored.
-#[derive(Clone, Debug)]
-pub(super) enum Summed {
-    Map1 { f: &'static Map1, p: [f64; 2], x: At },
-    Map2 { f: &'static Map2, a: At, b: At },
-}
-
-/// A micro-op with its places.
-#[derive(Clone, Debug)]
-pub(super) enum Code {
-    Map1 {
-        f: &'static Map1,
-        p: [f64; 2],
-        x: At,
-        out: At,
-        span: Span,
-    },
-    Map2 {
-        f: &'static Map2,
-        a: At,
-        b: At,
-        out: At,
-        span: Span,
-    },
-    /// One operand is one number.
-    Number2 {
-        f: &'static Map2,
-        a: At,
-        b: At,
-        left: bool,
-        out: At,
-        span: Span,
-    },
-    /// One operand has a number for each row.
-    Row2 {
-        f: &'static Map2,
-        a: At,
-        b: At,
-        left: bool,
-        out: At,
-    },
-    /// The second and the third operand may be one number each.
-    Map3 {
-        f: &'static Map3,
-        x: [At; 3],
-        numbers: [bool; 2],
-        out: At,
-        span: Span,
-    },
-    SpreadRows {
-        x: At,
-        out: At,
-    },
-    /// One number, written out.
-    Fill {
-        x: At,
-        out: At,
-        span: Span,
-    },
-    /// The columns, once for each row of a tile.
-    Repeat {
-        x: At,
-        out: At,
-    },
-    Copy {
-        x: At,
-        out: At,
-        span: Span,
-    },
-    /// A copy that goes around the caches.
-    Stream {
-        x: At,
-        out: At,
-    },
-    FoldRow {
-        fold: Fold,
-        x: At,
-        out: At,
-    },
-    FoldAll {
-        fold: Fold,
-        x: At,
-        span: Span,
-        total: usize,
-    },
-    FoldColumns {
-        fold: Fold,
-        x: At,
-        sums: usize,
-    },
-    /// The sums of the rows of a map.
-    SumRow {
-        of: Summed,
-        out: At,
-    },
-    /// The sum of all elements of a map.
-    SumAll {
-        of: Summed,
-        total: usize,
-    },
-    Gather {
-        x: At,
-        out: At,
-        places: Places,
-    },
-    Scatter {
-        clear: bool,
-        added: At,
-        out: At,
-        places: Places,
-    },
-}
 
 impl Program {
     /// Finds places for all values.
@@ -225,6 +39,8 @@ struct Compiler<'a> {
     becomes: Vec<Option<usize>>,
     /// The maps that only a sum reads, which takes them over.
     summed: Vec<bool>,
+    /// For a fold over everything or over rows, which one it is.
+    nth: Vec<usize>,
     streams: bool,
 }
 
@@ -319,8 +135,8 @@ impl<'a> Compiler<'a> {
             sums: vec![],
         };
         let (at, repeated) = (vec![None; count], vec![None; count]);
-        let free = vec![];
-        Compiler { program, ready, at, repeated, last_use, free, becomes, summed, streams }
+        let (free, nth) = (vec![], vec![0; count]);
+        Compiler { program, ready, at, repeated, last_use, free, becomes, summed, nth, streams }
     }
 
     fn finish(mut self) -> Ready {
@@ -436,6 +252,11 @@ impl<'a> Compiler<'a> {
 
     fn give_back(&mut self, value: usize) {
         let Some(place) = self.at[value] else { return };
+        // Where rows run piece by piece, what a row has one of is read again by the next piece,
+        // after a later micro-op of the first piece would have written to its register.
+        if self.ready.tile_rows == 1 && self.program.defs[value].extent == Extent::Rows {
+            return;
+        }
         if let Place::Register(offset) = self.ready.places[place as usize] {
             let entry = (self.len_of(self.program.defs[value].extent), offset);
             if !self.free.contains(&entry) {
@@ -444,13 +265,11 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// How many elements of a value there are in a tile, and of columns in all.
     fn len_of(&self, extent: Extent) -> usize {
-        match extent {
-            Extent::Full => self.ready.tile_rows * self.ready.tile_columns,
-            Extent::Rows => self.ready.tile_rows,
-            Extent::Columns => self.ready.columns,
-            Extent::One => 1,
-        }
+        let tiled = matches!(extent, Extent::Full | Extent::Rows);
+        let columns = if tiled { self.ready.tile_columns } else { self.ready.columns };
+        extent.len(self.ready.tile_rows, columns)
     }
 
     /// The place that a computed value is written to.
@@ -595,6 +414,7 @@ impl<'a> Compiler<'a> {
             }
             Micro::FoldAll(fold, x) if self.summed[x.0 as usize] => {
                 let (of, total) = (self.summed(*x), self.ready.totals.len());
+                self.nth[at] = total;
                 self.ready.totals.push(*fold);
                 self.ready.body.push(Code::SumAll { of, total });
             }
@@ -606,11 +426,13 @@ impl<'a> Compiler<'a> {
                 let of = self.program.extent(*x);
                 let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
                 let (x, total) = (self.operand(*x, of), self.ready.totals.len());
+                self.nth[at] = total;
                 self.ready.totals.push(*fold);
                 self.ready.body.push(Code::FoldAll { fold: *fold, x, span, total });
             }
             Micro::FoldColumns(fold, x) => {
                 let (x, sums) = (self.operand(*x, Extent::Full), self.ready.sums.len());
+                self.nth[at] = sums;
                 self.ready.sums.push(*fold);
                 self.ready.body.push(Code::FoldColumns { fold: *fold, x, sums });
             }
@@ -635,20 +457,8 @@ impl<'a> Compiler<'a> {
     fn ask(&mut self, output: u32, value: Value) {
         let def = &self.program.defs[value.0 as usize];
         let source = match (&def.micro, def.extent) {
-            (Micro::FoldAll(..), _) => {
-                let before = |x: &&Value| {
-                    x.0 < value.0
-                        && matches!(self.program.defs[x.0 as usize].micro, Micro::FoldAll(..))
-                };
-                Source::Total(self.program.outputs.iter().filter(before).count())
-            }
-            (Micro::FoldColumns(..), _) => {
-                let before = |x: &&Value| {
-                    x.0 < value.0
-                        && matches!(self.program.defs[x.0 as usize].micro, Micro::FoldColumns(..))
-                };
-                Source::Sums(self.program.outputs.iter().filter(before).count())
-            }
+            (Micro::FoldAll(..), _) => Source::Total(self.nth[value.0 as usize]),
+            (Micro::FoldColumns(..), _) => Source::Sums(self.nth[value.0 as usize]),
             (_, Extent::Full | Extent::Rows) => {
                 let rows = def.extent == Extent::Rows;
                 let here = if rows { Place::RowOutput(output) } else { Place::Output(output) };
@@ -671,12 +481,7 @@ impl<'a> Compiler<'a> {
                 Source::Fixed(offset)
             }
         };
-        let len = match def.extent {
-            Extent::Full => self.ready.rows * self.ready.columns,
-            Extent::Rows => self.ready.rows,
-            Extent::Columns => self.ready.columns,
-            Extent::One => 1,
-        };
+        let len = def.extent.len(self.ready.rows, self.ready.columns);
         self.ready.outputs.push((source, len));
     }
 }

@@ -2,64 +2,8 @@
 
 use crate::Float;
 use crate::kernels::Fold;
+use crate::kernels::fold::{Combine, into_row, lanes, with_fold};
 use crate::kernels::simd::dispatch;
-
-/// A fold of two numbers, for the loops below.
-trait Combine<T> {
-    const START: T;
-    fn combine(a: T, b: T) -> T;
-}
-
-struct Sum;
-struct Product;
-struct Max;
-struct Min;
-
-macro_rules! combine {
-    ($name:ident $start:ident |$a:ident, $b:ident| $value:expr) => {
-        impl<T: Float> Combine<T> for $name {
-            const START: T = T::$start;
-
-            #[inline(always)]
-            fn combine($a: T, $b: T) -> T {
-                $value
-            }
-        }
-    };
-}
-
-combine!(Sum ZERO |a, b| a + b);
-combine!(Product ONE |a, b| a * b);
-combine!(Max NEG_INFINITY |a, b| a.max(b));
-combine!(Min INFINITY |a, b| a.min(b));
-
-/// Calls `$f` with the type of a fold.
-macro_rules! with_fold {
-    ($fold:expr, $f:ident::<$T:ident>($($arg:expr),*)) => {
-        match $fold {
-            Fold::Sum => $f::<$T, Sum>($($arg),*),
-            Fold::Product => $f::<$T, Product>($($arg),*),
-            Fold::Max => $f::<$T, Max>($($arg),*),
-            Fold::Min => $f::<$T, Min>($($arg),*),
-        }
-    };
-}
-
-/// The fold of nothing.
-pub(super) fn start<T: Float>(fold: Fold) -> T {
-    fn of<T: Float, C: Combine<T>>() -> T {
-        C::START
-    }
-    with_fold!(fold, of::<T>())
-}
-
-/// The fold of two numbers.
-pub(super) fn combine<T: Float>(fold: Fold, a: T, b: T) -> T {
-    fn of<T: Float, C: Combine<T>>(a: T, b: T) -> T {
-        C::combine(a, b)
-    }
-    with_fold!(fold, of::<T>(a, b))
-}
 
 /// The fold of all elements of a tile.
 pub(super) fn fold_all<T: Float>(fold: Fold, x: &[T]) -> T {
@@ -99,44 +43,9 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
     })
 }
 
-/// The fold of a slice in `N` lanes, which are then folded by halves.
-#[inline(always)]
-fn lanes<T: Float, C: Combine<T>, const N: usize>(x: &[T]) -> T {
-    let mut lanes = [C::START; N];
-    let mut chunks = x.chunks_exact(N);
-    for chunk in &mut chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = C::combine(*lane, x);
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane = C::combine(*lane, x);
-    }
-    let mut width = N;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = C::combine(lanes[i], lanes[i + width]);
-        }
-    }
-    lanes[0]
-}
-
 /// Folds the rows of a tile into `into`, which has an element for each column.
 pub(super) fn fold_columns<T: Float>(fold: Fold, x: &[T], into: &mut [T]) {
-    with_fold!(fold, columns::<T>(x, into));
-}
-
-fn columns<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
-    #[inline(always)]
-    fn plain<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
-        for row in x.chunks_exact(into.len().max(1)) {
-            for (y, &x) in into.iter_mut().zip(row) {
-                *y = C::combine(*y, x);
-            }
-        }
-    }
-    dispatch!(<T: Float, C: Combine<T>> (x: &[T], into: &mut [T]) { plain::<T, C>(x, into) })
+    with_fold!(fold, into_row::<T>(x, into));
 }
 
 /// Writes each number of `x` out over a row of `columns` elements.

@@ -27,16 +27,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod code;
 mod compile;
 mod micro;
 mod run;
+mod tile;
 
 use std::fmt;
 
 use crate::kernels::{Fold, Map1, Map2, Map3};
 use crate::{DType, Error, Shape};
 
-pub use compile::Ready;
+pub use code::Ready;
 
 /// Rows with fewer columns are not worth a call of their own: what is constant along them is
 /// spread over a tile instead.
@@ -57,6 +59,18 @@ pub enum Extent {
     Columns,
     /// One element.
     One,
+}
+
+impl Extent {
+    /// How many elements it has in a space.
+    pub(crate) fn len(self, rows: usize, columns: usize) -> usize {
+        match self {
+            Extent::Full => rows * columns,
+            Extent::Rows => rows,
+            Extent::Columns => columns,
+            Extent::One => 1,
+        }
+    }
 }
 
 /// How a value comes about.
@@ -106,42 +120,31 @@ pub struct Program {
     spread: Vec<(Value, Value)>,
 }
 
-/// An error in a run, with the tag of the micro-op that met it.
+/// An error in a run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct Failure {
-    /// The number that the micro-op was given.
-    pub tag: u32,
+    /// The tag of the micro-op that met it; `None` if inputs or outputs do not fit.
+    pub tag: Option<u32>,
     /// What went wrong.
     pub error: Box<Error>,
 }
 
 impl Program {
     /// An empty program over `rows × columns` places, computing in a float type.
+    ///
+    /// # Panics
+    /// If there is no place: a mistake in the program, since a fold of nothing needs no pass.
     pub fn new(rows: usize, columns: usize, dtype: DType) -> Program {
+        assert!(rows > 0 && columns > 0, "a program runs over at least one place");
         let (inputs, defs, outputs, spread) = (vec![], vec![], vec![], vec![]);
         Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, spread }
     }
 
-    /// How many float inputs there are.
-    pub fn inputs(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// How many outputs there are.
-    pub fn outputs(&self) -> usize {
-        self.outputs.len()
-    }
-
     /// How many micro-ops there are, inputs and numbers not counted.
-    pub fn len(&self) -> usize {
+    pub fn ops(&self) -> usize {
         let computes = |def: &&Def| !matches!(def.micro, Micro::Input(_) | Micro::Number(_));
         self.defs.iter().filter(computes).count()
-    }
-
-    /// Whether nothing is computed.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Over which part of the space a value extends.

@@ -1,0 +1,139 @@
+//! Iteration spaces: which nodes have the same elements in the same order, and how shapes that are
+//! broadcast or folded into each other become rows and columns.
+
+use std::collections::{BTreeMap, HashMap};
+
+use lossgraph_tensor::Shape;
+use smallvec::SmallVec;
+
+use super::simplify::Graph;
+use crate::graph::{Id, Node};
+use crate::op::Op;
+use crate::ops::index::Index;
+use crate::ops::view::View;
+
+/// An iteration space. One long column where nothing tells rows from columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Space {
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// How an expansion, or a fold the other way round, relates two shapes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Repeats {
+    /// One element everywhere.
+    One,
+    /// Each element along a row of so many columns.
+    AlongRows(usize),
+    /// All elements, as a row of so many columns, in each row.
+    EachRow(usize),
+    /// Anything else.
+    Other,
+}
+
+/// How the axes of `narrow` that have length 1, or are not there, are repeated in `wide`.
+pub(super) fn repeats(narrow: &Shape, wide: &Shape) -> Repeats {
+    let more = wide.rank() - narrow.rank();
+    let long = (0..wide.rank()).filter(|&axis| wide[axis] != 1);
+    let one = |axis: usize| axis < more || narrow[axis - more] == 1;
+    let repeated: SmallVec<[bool; 6]> = long.clone().map(one).collect();
+    let columns = |which: bool| {
+        let axes = long.clone().zip(&repeated).filter(|&(_, &repeated)| repeated == which);
+        axes.map(|(axis, _)| wide[axis]).product()
+    };
+    let first = repeated.iter().take_while(|&&it| it == repeated[0]).count();
+    let changes_once = repeated[first..].iter().all(|&it| it != repeated[0]);
+    match repeated.first() {
+        Some(true) if first == repeated.len() => Repeats::One,
+        Some(true) if changes_once => Repeats::EachRow(columns(false)),
+        Some(false) if changes_once && first < repeated.len() => Repeats::AlongRows(columns(true)),
+        _ => Repeats::Other,
+    }
+}
+
+/// The nodes that have the same elements in the same order, and their common space.
+pub(super) struct Spaces {
+    parent: Vec<Id>,
+    /// Votes for a number of columns, by the representative of a class.
+    votes: HashMap<Id, BTreeMap<usize, usize>>,
+    lens: Vec<usize>,
+}
+
+impl Spaces {
+    pub fn of(graph: &Graph) -> Spaces {
+        let count = graph.nodes.len();
+        let lens = graph.nodes.iter().map(|node| node.shape.len()).collect();
+        let mut spaces = Spaces { parent: (0..count as Id).collect(), votes: HashMap::new(), lens };
+        let mut votes: Vec<(Id, usize)> = Vec::new();
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let id = id as Id;
+            let shape = |id: Id| &graph.nodes[id as usize].shape;
+            match &node.op {
+                Op::Unary(..) | Op::Binary(_) | Op::Select | Op::View(View::Reshape) => {
+                    node.inputs.iter().for_each(|&input| spaces.join(id, input));
+                }
+                Op::View(View::Expand) => match repeats(shape(node.inputs[0]), &node.shape) {
+                    Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((id, n)),
+                    _ => {}
+                },
+                Op::Fold(..) => match repeats(&node.shape, shape(node.inputs[0])) {
+                    Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((node.inputs[0], n)),
+                    _ => {}
+                },
+                Op::Index(Index::Gather { axis }) if places_a_row(graph, node, *axis) => {
+                    votes.push((node.inputs[0], shape(node.inputs[0])[*axis]));
+                }
+                Op::Index(Index::ScatterAdd { axis }) if places_a_row(graph, node, *axis) => {
+                    votes.push((id, node.shape[*axis]));
+                }
+                _ => {}
+            }
+        }
+        for (id, columns) in votes {
+            let class = spaces.class(id);
+            *spaces.votes.entry(class).or_default().entry(columns).or_insert(0) += 1;
+        }
+        spaces
+    }
+
+    fn class(&mut self, id: Id) -> Id {
+        let mut at = id;
+        while self.parent[at as usize] != at {
+            let above = self.parent[self.parent[at as usize] as usize];
+            self.parent[at as usize] = above;
+            at = above;
+        }
+        at
+    }
+
+    fn join(&mut self, a: Id, b: Id) {
+        let (a, b) = (self.class(a), self.class(b));
+        self.parent[a.max(b) as usize] = a.min(b);
+    }
+
+    /// The space of a node's elements; most votes decide.
+    pub fn space(&mut self, id: Id) -> Space {
+        let (len, class) = (self.lens[id as usize], self.class(id));
+        let votes = self.votes.get(&class).and_then(|votes| votes.iter().max_by_key(|(_, n)| **n));
+        match votes {
+            Some((&columns, _)) => Space { rows: len / columns.max(1), columns },
+            None => Space { rows: len, columns: 1 },
+        }
+    }
+}
+
+/// Whether a gather or scatter takes one place in each row of what it reads or writes.
+pub(super) fn places_a_row(graph: &Graph, node: &Node, axis: usize) -> bool {
+    let shape = |input: usize| &graph.nodes[node.inputs[input] as usize].shape;
+    let (wide, index) = match node.op {
+        Op::Index(Index::Gather { .. }) => (shape(0), shape(1)),
+        _ => (&node.shape, shape(1)),
+    };
+    wide.rank() == index.rank()
+        && index[axis] == 1
+        && wide[axis] > 1
+        && (0..wide.rank()).all(|a| a == axis || (wide[a] == index[a]))
+        && wide[axis + 1..].iter().all(|&dim| dim == 1)
+        && wide.len() > wide[axis]
+}

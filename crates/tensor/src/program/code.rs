@@ -1,0 +1,194 @@
+//! A program with its values in places: what the compiler makes and the interpreter runs.
+
+use std::ops::Range;
+
+use super::{Extent, Places};
+use crate::DType;
+use crate::kernels::{Fold, Map1, Map2, Map3};
+
+/// A program with places for its values: made once, run often.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    pub(super) dtype: DType,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) tile_rows: usize,
+    pub(super) tile_columns: usize,
+    pub(super) tiles: usize,
+    pub(super) tasks: usize,
+    pub(super) inputs: Vec<Extent>,
+    pub(super) indices: usize,
+    /// What each output is, and how many elements it has.
+    pub(super) outputs: Vec<(Source, usize)>,
+    pub(super) places: Vec<Place>,
+    /// The elements of scratch that registers take, and those of values computed before all tiles.
+    pub(super) scratch: usize,
+    pub(super) fixed: usize,
+    /// Inputs that are read before all tiles, with the offsets of their copies.
+    pub(super) loads: Vec<(u32, usize)>,
+    pub(super) numbers: Vec<(f64, usize)>,
+    pub(super) prologue: Vec<Code>,
+    pub(super) body: Vec<Code>,
+    /// The parts of the body that run piece by piece along wide rows, and those that do not.
+    pub(super) segments: Vec<(Range<usize>, bool)>,
+    /// How many columns such a piece has, and whether a place moves from piece to piece.
+    pub(super) piece: usize,
+    pub(super) moves: Vec<bool>,
+    /// The folds over everything, and those over rows.
+    pub(super) totals: Vec<Fold>,
+    pub(super) sums: Vec<Fold>,
+}
+
+/// Where the elements of a value in the current tile are found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// In an input or output with an element for each place.
+    Input(u32),
+    Output(u32),
+    /// In an input or output with an element for each row.
+    RowInput(u32),
+    RowOutput(u32),
+    /// In scratch, at an offset.
+    Register(usize),
+    /// Among what is computed before all tiles: at an offset, the same for all tiles.
+    Fixed(usize),
+    /// As above, from the first column of the tile on.
+    FixedColumns(usize),
+}
+
+/// What an output is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Source {
+    /// Written tile by tile.
+    Tiles,
+    /// One of the folds over everything, or over rows.
+    Total(usize),
+    Sums(usize),
+    /// Computed before all tiles.
+    Fixed(usize),
+}
+
+/// The number of a place.
+pub(super) type At = u32;
+
+/// How many elements a micro-op works on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Span {
+    Tile,
+    Rows,
+    Columns,
+    One,
+}
+
+/// A map that is summed without being stored.
+#[derive(Clone, Debug)]
+pub(super) enum Summed {
+    Map1 { f: &'static Map1, p: [f64; 2], x: At },
+    Map2 { f: &'static Map2, a: At, b: At },
+}
+
+/// A micro-op with its places.
+#[derive(Clone, Debug)]
+pub(super) enum Code {
+    Map1 {
+        f: &'static Map1,
+        p: [f64; 2],
+        x: At,
+        out: At,
+        span: Span,
+    },
+    Map2 {
+        f: &'static Map2,
+        a: At,
+        b: At,
+        out: At,
+        span: Span,
+    },
+    /// One operand is one number.
+    Number2 {
+        f: &'static Map2,
+        a: At,
+        b: At,
+        left: bool,
+        out: At,
+        span: Span,
+    },
+    /// One operand has a number for each row.
+    Row2 {
+        f: &'static Map2,
+        a: At,
+        b: At,
+        left: bool,
+        out: At,
+    },
+    /// The second and the third operand may be one number each.
+    Map3 {
+        f: &'static Map3,
+        x: [At; 3],
+        numbers: [bool; 2],
+        out: At,
+        span: Span,
+    },
+    SpreadRows {
+        x: At,
+        out: At,
+    },
+    /// One number, written out.
+    Fill {
+        x: At,
+        out: At,
+        span: Span,
+    },
+    /// The columns, once for each row of a tile.
+    Repeat {
+        x: At,
+        out: At,
+    },
+    Copy {
+        x: At,
+        out: At,
+        span: Span,
+    },
+    /// A copy that goes around the caches.
+    Stream {
+        x: At,
+        out: At,
+    },
+    FoldRow {
+        fold: Fold,
+        x: At,
+        out: At,
+    },
+    FoldAll {
+        fold: Fold,
+        x: At,
+        span: Span,
+        total: usize,
+    },
+    FoldColumns {
+        fold: Fold,
+        x: At,
+        sums: usize,
+    },
+    /// The sums of the rows of a map.
+    SumRow {
+        of: Summed,
+        out: At,
+    },
+    /// The sum of all elements of a map.
+    SumAll {
+        of: Summed,
+        total: usize,
+    },
+    Gather {
+        x: At,
+        out: At,
+        places: Places,
+    },
+    Scatter {
+        clear: bool,
+        added: At,
+        out: At,
+        places: Places,
+    },
+}
