@@ -253,9 +253,9 @@ fn run_case(name: &str, file: &Value, case: &Value) -> Result<Advice, Stop> {
     let stem = name.split('/').next_back().unwrap_or(name);
     match file["kind"].as_str() {
         Some(kind @ ("op" | "loss")) => {
-            let table = if kind == "op" { ops::OPS } else { losses::LOSSES };
-            match table.iter().find(|(each, _)| *each == stem) {
-                Some((_, adapter)) => function::run(case, *adapter),
+            let adapter = if kind == "op" { ops::find(stem) } else { losses::find(stem) };
+            match adapter {
+                Some(adapter) => function::run(case, adapter),
                 None => Err(Stop::unsupported(format!("there is no {stem}"))),
             }
         }

@@ -21,6 +21,13 @@ pub(crate) enum Unequal {
     Broadcast,
 }
 
+impl Unequal {
+    /// What the option `broadcast` of a loss asks for.
+    pub fn broadcast_if(asked: bool) -> Unequal {
+        if asked { Unequal::Broadcast } else { Unequal::Refuse }
+    }
+}
+
 /// Prediction and target in one shape. Shapes that differ are refused unless broadcasting was
 /// asked for: `[n]` against `[n, 1]` would silently become `[n, n]`, the classic wrong loss.
 #[track_caller]

@@ -3,6 +3,9 @@
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
+/// The class number that PyTorch ignores by default.
+pub(crate) const IGNORED: i64 = -100;
+
 /// Class numbers of scores, with those to ignore set aside.
 pub(crate) struct Labels<'t> {
     /// The axis of the scores that counts classes.

@@ -1,7 +1,8 @@
-//! Losses between distributions.
+//! The divergence of distributions.
 
 use lossgraph_autograd::Var;
 
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, input, option};
 use crate::check::{Unequal, pair};
 use crate::terms::Terms;
 
@@ -61,7 +62,7 @@ impl KlDiv {
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let batch = if prediction.rank() == 0 { 1 } else { prediction.extent(0) };
-        let unequal = if self.broadcast { Unequal::Broadcast } else { Unequal::Refuse };
+        let unequal = Unequal::broadcast_if(self.broadcast);
         let (p, t) = pair("kl_div", prediction, target, unequal);
         p.tape().scope("kl_div", || {
             // What never happens is left out before the product, so that neither its logarithm nor
@@ -79,3 +80,37 @@ impl KlDiv {
         })
     }
 }
+
+pub(crate) static ROW: Loss = Loss {
+    name: "kl_div",
+    aliases: &["KLDivLoss", "kl_divergence", "kullback_leibler"],
+    family: "divergence",
+    summary: "The terms of the Kullback-Leibler divergence of a target from a prediction.",
+    formula: "t (ln t − p), with log-probabilities p",
+    latex: r"t \left( \log t - \log p \right)",
+    shapes: "prediction, target: alike, [batch, …]; terms: alike",
+    unit: "nats",
+    range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",
+    source: "Kullback and Leibler, 1951; PyTorch KLDivLoss",
+    inputs: &[
+        input("prediction", &[N, C], Domain::LogProbabilities),
+        input("target", &[N, C], Domain::Probabilities),
+        option("log_target", &[N, C], Domain::LogProbabilities),
+    ],
+    options: &[BROADCAST],
+    grid: &["", "log_target"],
+    invariances: &[Invariance::Order(&["prediction", "target", "log_target"])],
+    run: |x| {
+        let log_target = x.maybe("log_target");
+        KlDiv { log_target: log_target.is_some(), broadcast: x.flag("broadcast") }
+            .forward(x.var("prediction"), log_target.unwrap_or_else(|| x.var("target")))
+    },
+    naive: |x| {
+        let p = x.of("prediction");
+        let t: Vec<f64> = match x.maybe("log_target") {
+            Some(log) => log.iter().map(|t| t.exp()).collect(),
+            None => x.of("target").to_vec(),
+        };
+        (0..N * C).map(|i| t[i] * (t[i].ln() - p[i])).collect()
+    },
+};

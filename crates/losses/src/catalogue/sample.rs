@@ -13,6 +13,8 @@ pub struct Sample {
     pub domain: Domain,
     /// Whether it is an option: given where a setting names it.
     pub optional: bool,
+    /// Whether no gradient flows through it, on purpose.
+    pub detached: bool,
 }
 
 /// What the numbers of an input are.
@@ -20,6 +22,8 @@ pub struct Sample {
 pub enum Domain {
     /// Any float, drawn from an interval.
     Between(f64, f64),
+    /// Scores of any size, drawn from −3 to 3; a loss of them is finite at ±100, too.
+    Logits,
     /// Log-probabilities along the last axis.
     LogProbabilities,
     /// Probabilities along the last axis.
@@ -28,6 +32,19 @@ pub enum Domain {
     Labels(usize),
     /// −1 or 1.
     Signs,
+    /// 0 or 1.
+    Bits,
+    /// These floats, whatever the seed.
+    Floats(&'static [f64]),
+    /// These integers, whatever the seed.
+    Integers(&'static [i64]),
+}
+
+impl Domain {
+    /// Whether the numbers can move a little, so that there is a derivative in them.
+    pub fn is_continuous(self) -> bool {
+        !matches!(self, Domain::Labels(_) | Domain::Signs | Domain::Bits | Domain::Integers(_))
+    }
 }
 
 /// An input as plain numbers, row by row.
@@ -35,11 +52,23 @@ pub enum Domain {
 pub struct Plain {
     /// The name of the input.
     pub name: &'static str,
+    /// The shape.
+    pub shape: Vec<usize>,
     /// The numbers; labels too.
     pub numbers: Vec<f64>,
 }
 
 impl Sample {
+    /// Whether a loss has a gradient in this input.
+    pub fn is_differentiable(&self) -> bool {
+        self.domain.is_continuous() && !self.detached
+    }
+
+    /// A tensor as plain numbers of this input.
+    pub fn plain(&self, tensor: &Tensor) -> Plain {
+        Plain { name: self.name, shape: tensor.shape().to_vec(), numbers: tensor.to_f64s() }
+    }
+
     /// Numbers for this input: a pure function of the seed.
     pub fn draw(&self, seed: u64) -> Tensor {
         let len = Shape::from(self.shape).len();
@@ -65,16 +94,20 @@ impl Sample {
         };
         let numbers = match self.domain {
             Domain::Between(low, high) => drawn(high - low, low),
+            Domain::Logits => drawn(6.0, -3.0),
             Domain::Probabilities => softmax(),
             Domain::LogProbabilities => softmax().into_iter().map(f64::ln).collect(),
             Domain::Labels(classes) => {
                 drawn(classes as f64, 0.0).into_iter().map(f64::floor).collect()
             }
             Domain::Signs => drawn(2.0, -1.0).into_iter().map(f64::signum).collect(),
+            Domain::Bits => drawn(2.0, 0.0).into_iter().map(f64::floor).collect(),
+            Domain::Floats(numbers) => numbers.to_vec(),
+            Domain::Integers(numbers) => numbers.iter().map(|&number| number as f64).collect(),
         };
         let tensor = Tensor::new(self.shape, numbers).unwrap_or_else(|_| Tensor::from(0.0));
         match self.domain {
-            Domain::Labels(_) => tensor.to_dtype(DType::I64),
+            Domain::Labels(_) | Domain::Integers(_) => tensor.to_dtype(DType::I64),
             _ => tensor,
         }
     }

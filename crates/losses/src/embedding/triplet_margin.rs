@@ -1,9 +1,10 @@
-//! Losses of distances between embeddings.
+//! Anchors, positives and negatives.
 
 use lossgraph_autograd::{Fault, Var};
 
+use super::distance::Distance;
+use crate::catalogue::{C, Invariance, Loss, N, WIDE, flag, input, number};
 use crate::check::demand;
-use crate::distance::Distance;
 use crate::terms::Terms;
 
 /// An anchor should be nearer to a positive than to a negative, by a margin.
@@ -108,85 +109,57 @@ fn vectors<'t>(anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Var<'t>
     )
 }
 
-/// Similar pairs should point in one direction, others should not, by a margin.
-///
-/// ```text
-/// cᵢ = aᵢ·bᵢ / √((aᵢ·aᵢ + ε)(bᵢ·bᵢ + ε)),   ε = 10⁻¹²
-/// Lᵢ = 1 − cᵢ               if yᵢ = 1
-///      max(0, cᵢ − margin)  if yᵢ = −1
-/// ∂Lᵢ/∂cᵢ = −1, or 1 where cᵢ > margin
-/// ```
-///
-/// The `ε` gives zero vectors a cosine of 0 and a slope. Other targets than ±1 give 0.
-///
-/// | | |
-/// |---|---|
-/// | shapes | a and b: `[batch, features]`, target `[batch]`; or `[features]` and `[]` |
-/// | unit | none: cosines |
-/// | range | 0 to 2 |
-///
-/// ```
-/// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::cosine_embedding;
-/// let tape = Tape::f64();
-/// let a = tape.variable([[1.0, 0.0]]);
-/// let b = tape.constant([[0.0, 2.0]]);
-/// let gradients = cosine_embedding(a, b, tape.constant([1.0]), 0.0).mean().backward()?;
-/// assert_eq!(gradients.loss(), 1.0); // a right angle
-/// assert!((gradients.of(a).unwrap().get(&[0, 1])? + 1.0).abs() < 1e-9);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// Shapes other than the table's; a margin that is NaN.
-///
-/// # Source
-/// PyTorch's `CosineEmbeddingLoss`.
-#[derive(Clone, Copy, Debug, Default)]
-#[doc(alias = "CosineEmbeddingLoss")]
-pub struct CosineEmbedding {
-    /// The cosine that dissimilar pairs may have, from −1 to 1.
-    pub margin: f64,
-}
-
-/// [`CosineEmbedding`] with a margin.
-#[doc(alias = "cosine_embedding_loss")]
-#[track_caller]
-pub fn cosine_embedding<'t>(a: Var<'t>, b: Var<'t>, target: Var<'t>, margin: f64) -> Terms<'t> {
-    CosineEmbedding { margin }.forward(a, b, target)
-}
-
-impl CosineEmbedding {
-    /// The terms.
-    #[track_caller]
-    pub fn forward<'t>(&self, a: Var<'t>, b: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        const EPS: f64 = 1e-12;
-        let margin = self.margin;
-        let a = demand("cosine_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), a);
-        let a = pairs(a, b, target);
-        a.tape().scope("cosine_embedding", || {
-            // Two roots, since the product of two squared lengths overflows at 10⁹ in f32.
-            let shrink = |x: Var<'t>| (x.square().sum(-1) + EPS).rsqrt();
-            let cosine = (a * b).sum(-1) * shrink(a) * shrink(b);
-            let apart = target.eq(-1.0).select((cosine - margin).relu(), 0.0);
-            Terms::new(target.eq(1.0).select(1.0 - cosine, apart))
-        })
-    }
-}
-
-/// `a`, if it is vectors of the shape of `b`, with a target for each.
-#[track_caller]
-fn pairs<'t>(a: Var<'t>, b: Var<'t>, target: Var<'t>) -> Var<'t> {
-    let (shape, rank) = (a.shape(), a.rank());
-    let fits =
-        (1..=2).contains(&rank) && b.shape() == shape && target.shape()[..] == shape[..rank - 1];
-    if fits || [a, b, target].iter().any(|var| var.is_faulty()) {
-        return a;
-    }
-    a.tape().fault(
-        Fault::new("cosine_embedding", "two times [batch, features], and a target for each pair")
-            .operand("a", a)
-            .operand("b", b)
-            .operand("target", target),
-    )
-}
+pub(crate) static ROW: Loss =
+    Loss {
+        name: "triplet_margin",
+        aliases: &[
+            "TripletMarginLoss",
+            "triplet_margin_loss",
+            "TripletMarginWithDistanceLoss",
+            "triplet",
+        ],
+        family: "embedding",
+        summary: "An anchor nearer to a positive than to a negative, by a margin.",
+        formula: "max(0, d(a, p) − d(a, n) + margin)",
+        latex: r"\max \left( 0, d(a, p) - d(a, n) + m \right)",
+        shapes: "anchor, positive, negative: [batch, features] or [features]; terms: [batch]",
+        unit: "the distance's",
+        range: "[0, ∞)",
+        source: "Balntas et al., 2016; PyTorch TripletMarginLoss",
+        inputs: &[
+            input("anchor", &[N, C], WIDE),
+            input("positive", &[N, C], WIDE),
+            input("negative", &[N, C], WIDE),
+        ],
+        options: &[
+            number("margin", 1.0, "how much nearer, in the distance's unit"),
+            number("p", 2.0, "the order of the norm"),
+            number("eps", 1e-6, "what is added to each difference"),
+            flag("swap", "also looks from the positive to the negative"),
+        ],
+        grid: &["", "margin=3", "p=1 margin=4", "p=3 swap margin=5"],
+        invariances: &[Invariance::Order(&["anchor", "positive", "negative"])],
+        run: |x| {
+            let (p, eps) = (x.number("p"), x.number("eps"));
+            let margin = x.number("margin");
+            TripletMargin { margin, distance: Distance::Lp { p, eps }, swap: x.flag("swap") }
+                .forward(x.var("anchor"), x.var("positive"), x.var("negative"))
+        },
+        naive: |x| {
+            let (p, eps) = (x.number("p"), x.number("eps"));
+            let distance = |a: &str, b: &str, i: usize| -> f64 {
+                let (a, b) = (x.of(a), x.of(b));
+                let sum: f64 =
+                    (i * C..(i + 1) * C).map(|k| (a[k] - b[k] + eps).abs().powf(p)).sum();
+                sum.powf(1.0 / p)
+            };
+            let term = |i: usize| {
+                let mut far = distance("anchor", "negative", i);
+                if x.flag("swap") {
+                    far = far.min(distance("positive", "negative", i));
+                }
+                (distance("anchor", "positive", i) - far + x.number("margin")).max(0.0)
+            };
+            (0..N).map(term).collect()
+        },
+    };
