@@ -86,6 +86,8 @@ pub static ALL: &[Row] = &[
     }),
     two(&binary::MAXIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].maximum(x[1])),
     two(&binary::MINIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].minimum(x[1])),
+    two(&binary::LOG_ADD_EXP, &[CUBE, Floats(&[4], AROUND)], |x| x[0].log_add_exp(x[1])),
+    two(&binary::EXP_SHARE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].exp_share(x[1])),
     two(&binary::LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1])),
     two(&binary::LE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].le(x[1])),
     two(&binary::GT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].gt(x[1])),
@@ -165,6 +167,7 @@ pub static ALL: &[Row] = &[
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
+    op("shift", "composed", "yᵢ = x[i − k]", &[CUBE], |x| x[0].shift(1, 2, 0.5)),
     op("powi", "composed", "xⁿ, for whole n", &[CUBE], |x| x[0].powi(3)),
     op("log2", "composed", "ln x / ln 2", &[Floats(&[2, 3], [0.1, 4.0])], |x| x[0].log2()),
     op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),

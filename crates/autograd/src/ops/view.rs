@@ -74,7 +74,7 @@ impl<'t> Var<'t> {
     }
 
     #[track_caller]
-    fn no_axis(self, operation: &str, axis: isize) -> Var<'t> {
+    pub(crate) fn no_axis(self, operation: &str, axis: isize) -> Var<'t> {
         if self.is_faulty() {
             return self;
         }
