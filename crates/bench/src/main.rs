@@ -31,6 +31,7 @@ fn make(name: &str) -> Case {
         "cnn_step" => training::cnn(),
         "embed_step" => training::embedding(),
         "ops_small" => op::small(),
+        "ctc" => loss::ctc(),
         "digits_epoch" | "startup" => training::digits(),
         _ => panic!("there is no workload {name}"),
     }
