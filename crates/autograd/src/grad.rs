@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::graph::Id;
 use crate::op::{Leaf, Op};
 use crate::ops::combine;
+use crate::recompute::Again;
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -93,6 +94,7 @@ impl Tape {
         if let Some(last) = cotangents.last_mut() {
             last.push(seed);
         }
+        let mut again = Again::none();
         for at in (0..between.len()).rev().filter(|&at| between[at]) {
             let id = first + at as Id;
             let (op, inputs) = {
@@ -110,8 +112,10 @@ impl Tape {
             if !(0..inputs.len()).any(wanted) {
                 continue;
             }
-            let vars: Vec<Var<'t>> = inputs.iter().map(|&input| Var::new(self, input)).collect();
-            let given = op.vjp(g, Var::new(self, id), &vars, wanted);
+            again.reach(id, g);
+            let read = |id: Id| again.read(Var::new(self, id));
+            let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
+            let given = op.vjp(g, read(id), &vars, wanted);
             for (i, cotangent) in given.into_iter().enumerate().filter(|&(i, _)| wanted(i)) {
                 cotangents[(inputs[i] - first) as usize].extend(cotangent);
             }

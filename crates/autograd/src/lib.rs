@@ -33,6 +33,7 @@ mod operand;
 pub mod ops;
 mod parameter;
 mod plan;
+mod recompute;
 mod run;
 mod scope;
 mod tape;

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use lossgraph_autograd::{Fault, Var};
+use lossgraph_tensor::Shape;
 
 /// The terms of a loss, before they are reduced to one number.
 ///
@@ -72,6 +73,12 @@ impl<'t> Terms<'t> {
     /// Terms whose mean divides by the sum of `weight`. The terms are weighted already.
     pub(crate) fn that_weigh(self, weight: Option<Var<'t>>) -> Terms<'t> {
         Terms { weight, ..self }
+    }
+
+    /// The terms in another shape.
+    pub(crate) fn reshaped(self, shape: Shape) -> Terms<'t> {
+        let weight = self.weight.map(|weight| weight.reshape(shape.clone()));
+        Terms { weight, ..Terms::new(self.each.reshape(shape)) }
     }
 
     /// Terms whose mean is that of `each / length`.

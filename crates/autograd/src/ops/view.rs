@@ -19,7 +19,12 @@ pub(crate) enum View {
     Permute(SmallVec<[isize; 4]>),
     Expand,
     Slice(Arc<[Slice]>),
-    Windows { axis: usize, window: Window },
+    Windows {
+        axis: usize,
+        window: Window,
+    },
+    /// The first input, to be read when the second has been computed.
+    After,
 }
 
 impl View {
@@ -30,6 +35,7 @@ impl View {
             View::Expand => "expand",
             View::Slice(_) => "slice",
             View::Windows { .. } => "windows",
+            View::After => "after",
         }
     }
 
@@ -44,6 +50,7 @@ impl View {
                 let op = Op::OverlapAdd { axis: *axis, window: *window };
                 g.tape().record(op, &[g], x.shape(), g.dtype())
             }
+            View::After => g,
         }
     }
 
@@ -55,6 +62,7 @@ impl View {
             View::Expand => x.expand(shape.clone()),
             View::Slice(slices) => x.slice(slices),
             View::Windows { axis, window } => x.windows(*axis as isize, *window),
+            View::After => Ok(x.clone()),
         }
     }
 }
