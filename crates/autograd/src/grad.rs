@@ -112,7 +112,10 @@ impl Tape {
             if !(0..inputs.len()).any(wanted) {
                 continue;
             }
-            again.reach(id, g);
+            again.reach(id, g, |ids| {
+                let places = ids.start.max(first)..ids.end;
+                places.flat_map(|id| cotangents[(id - first) as usize].clone()).collect()
+            });
             let read = |id: Id| again.read(Var::new(self, id));
             let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
             let given = op.vjp(g, read(id), &vars, wanted);

@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
-use crate::graph::{Id, Inputs};
+use crate::graph::Id;
 use crate::op::Op;
-use crate::ops::view::View;
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -48,28 +45,40 @@ impl Tape {
 pub(crate) struct Again<'t> {
     of: Range<Id>,
     copies: Vec<Var<'t>>,
+    /// The latest cotangent of one of these nodes.
+    latest: Option<Var<'t>>,
 }
 
 impl<'t> Again<'t> {
     /// Nothing once more.
     pub fn none() -> Again<'t> {
-        Again { of: 0..0, copies: Vec::new() }
+        Again { of: 0..0, copies: Vec::new(), latest: None }
     }
 
     /// For a node with a cotangent, to be called from the last node to the first: records the
-    /// nodes that it was recomputed with, up to it, if they are not there yet.
-    pub fn reach(&mut self, id: Id, cotangent: Var<'t>) {
-        if self.of.contains(&id) {
-            return;
+    /// nodes that it was recomputed with, up to it, if they are not there yet. They wait for all
+    /// cotangents that came in from outside, and for the gradient of what was recorded once more
+    /// before: one at a time. `pending` gives the cotangents that some nodes have.
+    pub fn reach(
+        &mut self,
+        id: Id,
+        cotangent: Var<'t>,
+        pending: impl FnOnce(Range<Id>) -> Vec<Var<'t>>,
+    ) {
+        if !self.of.contains(&id) {
+            let recording = cotangent.tape().recording();
+            let found = recording.recomputed.iter().find(|range| range.contains(&id)).cloned();
+            drop(recording);
+            let Some(range) = found else { return };
+            let others = pending(range.start..id).into_iter().chain(self.latest);
+            let all = others.fold(cotangent, |all, other| all.after(other));
+            *self = Again { of: range.start..id + 1, ..Again::none() };
+            for each in self.of.clone() {
+                let copy = self.copy(each, all);
+                self.copies.push(copy);
+            }
         }
-        let tape = cotangent.tape();
-        let found = tape.recording().recomputed.iter().find(|range| range.contains(&id)).cloned();
-        let Some(range) = found else { return };
-        *self = Again { of: range.start..id + 1, copies: Vec::new() };
-        for each in self.of.clone() {
-            let copy = self.copy(each, cotangent);
-            self.copies.push(copy);
-        }
+        self.latest = Some(cotangent);
     }
 
     /// The node to be read for a node of the forward pass.
@@ -80,34 +89,25 @@ impl<'t> Again<'t> {
         }
     }
 
-    /// A node once more, from copies of its inputs; those from outside are read after the
-    /// cotangent is there.
-    fn copy(&self, id: Id, cotangent: Var<'t>) -> Var<'t> {
-        let tape = cotangent.tape();
+    /// A node once more, from copies of its inputs; those from outside are read after `first`.
+    fn copy(&self, id: Id, first: Var<'t>) -> Var<'t> {
+        let tape = first.tape();
         let (mut node, mut origin) = {
             let recording = tape.recording();
             (recording.nodes[id as usize].clone(), recording.origins[id as usize])
         };
         match node.op {
-            Op::Leaf(_) => return after(Var::new(tape, id), cotangent),
+            Op::Leaf(_) => return Var::new(tape, id).after(first),
             Op::Fill(_) | Op::Fault(_) => return Var::new(tape, id),
             _ => {}
         }
-        let inputs: SmallVec<[Var<'t>; 3]> =
-            node.inputs.iter().map(|&input| Var::new(tape, input)).collect();
-        let inside = |var: &Var<'t>| self.of.contains(&var.id());
-        let read = |var: Var<'t>| match inside(&var) {
-            true => self.read(var),
-            false => after(var, cotangent),
+        let read = |input: Id| {
+            let (inside, var) = (self.of.contains(&input), Var::new(tape, input));
+            let fixed = matches!(tape.recording().nodes[input as usize].op, Op::Fill(_));
+            if inside || fixed { self.read(var) } else { var.after(first) }
         };
-        node.inputs = inputs.into_iter().map(|var| read(var).id()).collect::<Inputs>();
+        node.inputs = node.inputs.into_iter().map(|input| read(input).id()).collect();
         origin.serves = Some(id);
         Var::new(tape, tape.recording_mut().push_from(node, origin))
     }
-}
-
-/// `x`, to be read when `first` has been computed. Another node than `x`, so that what is computed
-/// from it is not taken for what was computed from `x`.
-fn after<'t>(x: Var<'t>, first: Var<'t>) -> Var<'t> {
-    x.tape().record(Op::View(View::After), &[x, first], x.shape(), x.dtype())
 }

@@ -44,7 +44,7 @@ pub const WORKLOADS: &[&str] = &[
 ];
 
 /// Workloads that only PyTorch would have as well; `all` leaves them out.
-pub const OTHERS: &[&str] = &["ctc"];
+pub const OTHERS: &[&str] = &["ctc", "linear_cross_entropy_512x50000"];
 
 /// Steps timed before the workload is made anew, so that training never runs on into all-zero
 /// gradients and the denormal moments that follow.

@@ -2,7 +2,8 @@
 
 use lossgraph_losses::{
     Ctc, bce_with_logits, cosine_embedding as cosine, cross_entropy as softmax_entropy,
-    kl_div as kl, mse as squared, smooth_l1 as smooth, triplet_margin,
+    kl_div as kl, linear_cross_entropy as blockwise, mse as squared, smooth_l1 as smooth,
+    triplet_margin,
 };
 use lossgraph_tensor::Tensor;
 
@@ -65,6 +66,15 @@ pub fn kl_div() -> Case {
     let target = tensor([4096, 1000], target);
     gradient_case([tensor([4096, 1000], logs(1))], move |[p]| {
         kl(p, p.tape().constant(target.clone())).batch_mean()
+    })
+}
+
+/// The last layer and its cross-entropy: 512 rows of 256 features, 50,000 classes.
+pub fn linear_cross_entropy() -> Case {
+    let labels = labels(2, 512, 50_000);
+    let inputs = [uniform(1, [512, 256], 1.0), uniform(3, [50_000, 256], 0.1)];
+    gradient_case(inputs, move |[features, matrix]| {
+        blockwise(features, matrix, features.tape().constant(labels.clone())).mean()
     })
 }
 

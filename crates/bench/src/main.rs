@@ -32,6 +32,7 @@ fn make(name: &str) -> Case {
         "embed_step" => training::embedding(),
         "ops_small" => op::small(),
         "ctc" => loss::ctc(),
+        "linear_cross_entropy_512x50000" => loss::linear_cross_entropy(),
         "digits_epoch" | "startup" => training::digits(),
         _ => panic!("there is no workload {name}"),
     }

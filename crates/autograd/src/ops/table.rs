@@ -122,6 +122,7 @@ pub static ALL: &[Row] = &[
     op("flip", "view", "an axis backwards", &[CUBE], |x| x[0].flip(1)),
     op("diagonal", "view", "xᵢᵢ", &[CUBE], |x| x[0].diagonal(0, 2)),
     op("sum_to", "view", "the transpose of expand", &[CUBE], |x| x[0].sum_to([3, 1])),
+    op("after", "view", "x, once y is there", &[CUBE, Floats(&[2], AROUND)], |x| x[0].after(x[1])),
     op("pad", "combine", "a border of one number", &[CUBE], |x| {
         x[0].pad(&[(1, 0), (0, 2), (1, 1)], 0.5)
     }),

@@ -104,6 +104,13 @@ impl<'t> Var<'t> {
         self.view(View::Reshape, to)
     }
 
+    /// The same value, to be read when `other` has been computed: so a program that goes through
+    /// large values says that one is used up before the next is made. No slope flows to `other`.
+    #[track_caller]
+    pub fn after(self, other: Var<'t>) -> Var<'t> {
+        self.tape().record(Op::View(View::After), &[self, other], self.shape(), self.dtype())
+    }
+
     /// All elements along one axis.
     #[track_caller]
     pub fn flatten(self) -> Var<'t> {

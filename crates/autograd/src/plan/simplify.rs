@@ -49,7 +49,6 @@ impl Graph {
             Op::Binary(row) => graph.binary(row.0, inputs[0], inputs[1]),
             Op::Select => graph.select([inputs[0], inputs[1], inputs[2]]),
             Op::Fold(folding, axes) => graph.fold(*folding, *axes, inputs[0]),
-            Op::View(View::After) if graph.as_fill(inputs[0]).is_some() => inputs[0],
             Op::View(View::After) => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
             Op::View(view) => graph.view(view, inputs[0], &node.shape, lone),
             Op::Index(Index::Gather { axis }) => graph.gather(inputs[0], *axis, inputs[1]),

@@ -160,18 +160,21 @@ impl<'t> LinearCrossEntropy<'t> {
     ) -> Var<'t> {
         let classes = matrix.extent(0) as isize;
         let width = (self.block / rows.extent(0).max(1)).max(1);
-        let blocks = (0..classes).step_by(width).map(|first| {
+        let sums = |rows: Var<'t>, first: isize| {
             let block = first..classes.min(first + width as isize);
             rows.tape().recomputed(|| {
                 let bias = self.bias.map(|bias| bias.slice(0, block.clone()));
                 let z = rows.linear(matrix.slice(0, block.clone()), bias);
                 [z.log_sum_exp(1), part(z, block)]
             })
-        });
-        let sums = blocks.reduce(|[log_sum, sum], [more_log_sum, more]| {
+        };
+        let others = (0..classes).step_by(width).skip(1);
+        // A block is summed up before the next one is made.
+        let [log_sum, sum] = others.fold(sums(rows, 0), |[log_sum, sum], first| {
+            let [more_log_sum, more] = sums(rows.after(log_sum), first);
             [log_sum.log_add_exp(more_log_sum), sum + more]
         });
-        sums.map_or(rows, |[log_sum, sum]| scaled(log_sum, total) - sum)
+        scaled(log_sum, total) - sum
     }
 
     /// The features, if everything fits them.
