@@ -110,6 +110,10 @@ impl Tape {
             let cotangents = op.vjp(g, Var::new(self, id), &vars, wanted);
             for (i, cotangent) in cotangents.into_iter().enumerate() {
                 if let (true, Some(cotangent)) = (wanted(i), cotangent) {
+                    let cotangent = match &self.tamper {
+                        Some(tamper) => tamper.change(op.name(), i, cotangent),
+                        None => cotangent,
+                    };
                     let adjoint = &mut adjoints[(inputs[i] - first) as usize];
                     self.recording_mut().serves = Some(inputs[i]);
                     *adjoint = Some(match *adjoint {
