@@ -111,7 +111,7 @@ impl Tape {
             for (i, cotangent) in cotangents.into_iter().enumerate() {
                 if let (true, Some(cotangent)) = (wanted(i), cotangent) {
                     let cotangent = match &self.tamper {
-                        Some(tamper) => tamper.change(op.name(), i, cotangent),
+                        Some(tamper) => tamper.change(op.name(), i, g, cotangent),
                         None => cotangent,
                     };
                     let adjoint = &mut adjoints[(inputs[i] - first) as usize];

@@ -15,20 +15,21 @@ use crate::var::Var;
 #[derive(Clone)]
 pub struct Tamper(Arc<Change>);
 
-/// From the name of an op, the number of an input, and the input's cotangent: another one.
-type Change = dyn for<'t> Fn(&str, usize, Var<'t>) -> Var<'t> + Send + Sync;
+/// From the name of an op, the number of an input, the cotangent of the output, and the one that the
+/// rule gives for the input: another one.
+type Change = dyn for<'t> Fn(&str, usize, Var<'t>, Var<'t>) -> Var<'t> + Send + Sync;
 
 impl Tamper {
-    /// Wrong rules: `change` is given the name of an op, the number of an input, and the cotangent
-    /// that the op's rule gives for it.
+    /// Wrong rules: `change` is given the name of an op, the number of an input, the cotangent of the
+    /// op's output, and the one that its rule gives for the input.
     pub fn new(
-        change: impl for<'t> Fn(&str, usize, Var<'t>) -> Var<'t> + Send + Sync + 'static,
+        change: impl for<'t> Fn(&str, usize, Var<'t>, Var<'t>) -> Var<'t> + Send + Sync + 'static,
     ) -> Tamper {
         Tamper(Arc::new(change))
     }
 
-    pub(crate) fn change<'t>(&self, op: &str, input: usize, cotangent: Var<'t>) -> Var<'t> {
-        (self.0)(op, input, cotangent)
+    pub(crate) fn change<'t>(&self, op: &str, i: usize, g: Var<'t>, cotangent: Var<'t>) -> Var<'t> {
+        (self.0)(op, i, g, cotangent)
     }
 }
 
@@ -44,7 +45,8 @@ impl Tape {
     /// ```
     /// use lossgraph_autograd::{Tamper, Tape};
     ///
-    /// let tape = Tape::f64().tampered(Tamper::new(|op, _, g| if op == "exp" { g * 2.0 } else { g }));
+    /// let wrong = Tamper::new(|op, _, _, g| if op == "exp" { g * 2.0 } else { g });
+    /// let tape = Tape::f64().tampered(wrong);
     /// let x = tape.variable(0.0);
     /// assert_eq!(tape.grad(x.exp(), &[x])[0].item()?, 2.0);
     /// # Ok::<(), lossgraph_autograd::Error>(())

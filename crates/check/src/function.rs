@@ -79,8 +79,9 @@ impl Function<'_> {
 
 /// `x + t·direction`, in the shape of `x`.
 fn along(x: &Tensor, direction: &[f64], t: f64) -> Result<Tensor> {
-    let moved = x.to_f64s().iter().zip(direction).map(|(x, d)| x + t * d).collect();
-    tensor(x, moved)
+    let x_plain = x.contiguous();
+    let numbers = x_plain.as_slice::<f64>().unwrap_or_default();
+    tensor(x, numbers.iter().zip(direction).map(|(x, d)| x + t * d).collect())
 }
 
 /// Numbers in the shape of `like`, as `f64`.
