@@ -1,5 +1,6 @@
 //! The table of all ops, from which tests and docs are made.
 
+use lossgraph_tensor::kernels::Order;
 use lossgraph_tensor::{Slice, Window};
 
 use super::binary::{self, Binary};
@@ -162,6 +163,12 @@ pub static ALL: &[Row] = &[
     }),
     op("argmax", "index", "the place of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
     op("argmin", "index", "the place of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
+    op("argsort", "index", "the places, in the order of the elements", &[CUBE], |x| {
+        x[0].argsort(1, Order::Ascending).to_float()
+    }),
+    op("sort", "index", "the elements, in their order", &[CUBE], |x| {
+        x[0].sort(1, Order::Descending)
+    }),
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
