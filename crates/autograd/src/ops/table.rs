@@ -178,6 +178,9 @@ pub static ALL: &[Row] = &[
     op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0)),
     op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0)),
     op("norm", "composed", "(Σ |x|ᵖ)^(1/p)", &[CUBE], |x| x[0].norm(3.0, 1)),
+    op("root", "composed", "xᵖ, with slope 0 at 0", &[Floats(&[2, 3], [0.1, 4.0])], |x| {
+        x[0].root(0.4)
+    }),
     op("log_sum_exp", "composed", "ln Σ eˣ", &[CUBE], |x| x[0].log_sum_exp(1)),
     op("softmax", "composed", "eˣ / Σ eˣ", &[CUBE], |x| x[0].softmax(-1)),
     op("log_softmax", "composed", "x − ln Σ eˣ", &[CUBE], |x| x[0].log_softmax(1)),
