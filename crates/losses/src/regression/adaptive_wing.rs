@@ -79,13 +79,13 @@ impl AdaptiveWing {
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let AdaptiveWing { omega, theta, epsilon, alpha, .. } = *self;
+        let target = holds("adaptive_wing", "target", "less than alpha", |t| t < alpha, target);
         let unequal = Unequal::broadcast_if(self.broadcast);
         let (p, t) = pair("adaptive_wing", prediction, target, unequal);
         let options = [("omega", omega), ("theta", theta), ("epsilon", epsilon), ("alpha", alpha)];
         let p = options
             .into_iter()
             .fold(p, |p, (name, value)| above_zero("adaptive_wing", name, value, p));
-        let t = holds("adaptive_wing", "target", "less than alpha", |t| t < alpha, t);
         p.tape().scope("adaptive_wing", || {
             let a = (p - t).abs();
             let e = alpha - t;
