@@ -53,6 +53,7 @@ pub mod prelude {
         Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer,
         Rule, Sequential, Sgd, accuracy, recall_at_k,
     };
+    pub use lossgraph_tensor::kernels::Order;
     pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};
 }
 

@@ -81,6 +81,14 @@ impl<'t> Labels<'t> {
         self.counted.map_or(scores, |counted| counted.unsqueeze(self.axis).select(scores, 0.0))
     }
 
+    /// A one at the class of each label along the class axis of the scores, only zeros for those
+    /// that are ignored.
+    pub fn one_hot(&self, scores: Var<'t>) -> Var<'t> {
+        let last = scores.rank() as isize - 1;
+        let order: Vec<isize> = (0..self.axis).chain([last]).chain(self.axis..last).collect();
+        self.counted_scores(self.labels.one_hot(scores.extent(self.axis)).permute(&order))
+    }
+
     /// One number an example, 0 for those that are ignored.
     ///
     /// Chosen, not multiplied: the mean of nothing has an infinite slope, and ∞ · 0 is NaN.

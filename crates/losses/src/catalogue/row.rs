@@ -144,6 +144,9 @@ pub(crate) const PAIR: [Sample; 3] = [
     option("weight", &[N, C], POSITIVE),
 ];
 
+/// A prediction and a target.
+pub(crate) const TWO: [Sample; 2] = [PAIR[0], PAIR[1]];
+
 /// What most regressions can be asked to do with unequal shapes.
 pub(crate) const BROADCAST: Choice =
     flag("broadcast", "lets prediction and target broadcast to a common shape");
