@@ -1,5 +1,6 @@
 //! The `lossgraph` program.
 
+mod losses;
 mod pca;
 mod scatter;
 mod train;
@@ -21,11 +22,14 @@ struct Arguments {
 enum Command {
     /// Train a classifier or an embedding net on handwritten digits.
     Train(train::Options),
+    /// List the losses, or show one of them with its formula and options.
+    Losses(losses::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(options) => train::run(&options),
+        Command::Losses(options) => losses::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
