@@ -112,19 +112,18 @@ impl<'t> Labels<'t> {
         -self.pick(scores.log_softmax(self.axis))
     }
 
-    /// 1 at the score of each label, 0 at all others.
-    pub fn one_hot(&self, scores: Var<'t>) -> Var<'t> {
-        let last = self.labels.one_hot(scores.extent(self.axis));
-        let mut axes: Vec<isize> = (0..last.rank() as isize - 1).collect();
-        axes.insert(self.axis as usize, -1);
-        last.permute(&axes)
+    /// 1 for the classes of `scores` that are not the label, 0 for the label.
+    pub fn others(&self, scores: Var<'t>) -> Var<'t> {
+        let classes = Tensor::arange(scores.extent(self.axis), scores.dtype());
+        let classes = along(scores.tape().constant(classes), self.axis, scores);
+        self.labels.unsqueeze(self.axis).ne(classes)
     }
 
-    /// 1 for each threshold `0..classes − 1` that the label is above, along a new last axis.
+    /// 1 for each of the thresholds `0 … thresholds − 1`, along a new last axis, that the label is
+    /// above.
     pub fn above(&self, thresholds: usize) -> Var<'t> {
         let tape = self.labels.tape();
-        let numbers = tape.constant(Tensor::arange(thresholds, tape.dtype()));
-        self.labels.to_float().unsqueeze(-1).gt(numbers)
+        self.labels.unsqueeze(-1).gt(tape.constant(Tensor::arange(thresholds, tape.dtype())))
     }
 
     /// The scores, with zeros for examples that are ignored, so that nothing they hold is seen.

@@ -74,8 +74,7 @@ impl CategoricalHinge {
             let why = || format!("margin is {margin}, expected a number of 0 and above");
             let scores = demand("categorical_hinge", fits, why, scores);
             Labels::terms("categorical_hinge", scores, labels, ignore_index, |labels, z| {
-                let others = 1.0 - labels.one_hot(z);
-                (z + others * margin).max(labels.axis) - labels.pick(z)
+                (z + labels.others(z) * margin).max(labels.axis) - labels.pick(z)
             })
         })
     }

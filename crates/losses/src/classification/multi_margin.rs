@@ -83,7 +83,7 @@ impl<'t> MultiMargin<'t> {
             let weight = weight.map(|weight| class_weight("multi_margin", weight, scores));
             Labels::terms("multi_margin", scores, labels, ignore_index, |labels, z| {
                 let h = margin - labels.pick(z).unsqueeze(labels.axis) + z;
-                let others = 1.0 - labels.one_hot(z);
+                let others = labels.others(z);
                 let each = (others * positive_power(h, p)).mean(labels.axis);
                 scaled(each, labels.class_weight(weight))
             })

@@ -87,7 +87,7 @@ impl SymmetricCe {
             let why = || format!("log_zero is {log_zero}, expected a number below 0");
             let logits = demand("symmetric_ce", fits, why, logits);
             Labels::terms("symmetric_ce", logits, labels, ignore_index, |labels, z| {
-                let others = 1.0 - labels.one_hot(z);
+                let others = labels.others(z);
                 let wrong = others * z.softmax(labels.axis).clamp(1e-7, 1.0);
                 labels.surprise(z) * alpha - wrong.sum(labels.axis) * (beta * log_zero)
             })
