@@ -114,10 +114,13 @@ pub(crate) fn probability<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
     });
     match odd {
         None => var,
-        Some(x) => var.tape().fault(
-            Fault::new(loss, format!("{name} holds {x}, expected probabilities between 0 and 1"))
-                .operand(name, var)
-                .cure("for logits there is bce_with_logits"),
-        ),
+        Some(x) => {
+            let why = format!("{name} holds {x}, expected probabilities between 0 and 1");
+            let fault = Fault::new(loss, why).operand(name, var);
+            var.tape().fault(match name {
+                "prediction" => fault.cure("for logits there is bce_with_logits"),
+                _ => fault,
+            })
+        }
     }
 }
