@@ -1,0 +1,103 @@
+//! Scores of embeddings against class vectors: what the losses with class vectors share.
+
+use lossgraph_autograd::{Fault, Var};
+use lossgraph_tensor::{DType, Tensor};
+
+use super::distance::Distance;
+use super::pairs::Pairs;
+use crate::labels::{IGNORED, Labels};
+use crate::terms::Terms;
+
+/// The scores of every class for each example, and which class is right.
+pub(super) struct Scores<'t> {
+    /// `[batch, classes]`.
+    pub all: Var<'t>,
+    labels: Labels<'t>,
+}
+
+impl<'t> Scores<'t> {
+    /// Examples with the label −100 do not count.
+    pub fn new(loss: &str, all: Var<'t>, labels: Var<'t>) -> Result<Scores<'t>, Terms<'t>> {
+        let labels = Labels::new(loss, all, labels, IGNORED).map_err(Terms::new)?;
+        Ok(Scores { all, labels })
+    }
+
+    /// The score of the right class of each example, `[batch, 1]`.
+    pub fn right(&self) -> Var<'t> {
+        self.labels.pick(self.all).unsqueeze(1)
+    }
+
+    /// All scores, with another one for the right class.
+    pub fn with_right(&self, score: Var<'t>) -> Var<'t> {
+        self.labels.one_hot(self.all).select(score, self.all)
+    }
+
+    /// The cross-entropy of `logits`, made of these scores.
+    pub fn cross_entropy(&self, logits: Var<'t>) -> Terms<'t> {
+        let z = self.labels.counted_scores(logits);
+        let each = z.log_sum_exp(1) - self.labels.pick(z);
+        Terms::new(self.labels.counted(each)).that_weigh(self.labels.weigh(None))
+    }
+}
+
+/// `similarity` of each embedding with each class vector, `[batch, vectors]`.
+pub(super) fn similarities<'t>(
+    loss: &str,
+    similarity: Distance,
+    embeddings: Var<'t>,
+    vectors: Var<'t>,
+) -> Var<'t> {
+    match checked(loss, embeddings, vectors) {
+        Some(fault) => fault,
+        None => similarity.between_all(embeddings, vectors),
+    }
+}
+
+/// The pairs of embeddings and proxies, one proxy for each class.
+pub(super) fn with_proxies<'t>(
+    loss: &str,
+    embeddings: Var<'t>,
+    proxies: Var<'t>,
+    labels: Var<'t>,
+) -> Pairs<'t> {
+    if let Some(fault) = checked(loss, embeddings, proxies) {
+        return Pairs::faulty(fault);
+    }
+    let classes = proxies.extent(0);
+    // Only to check the labels against the classes.
+    let scores = embeddings.tape().fill([embeddings.extent(0), classes], 0.0);
+    match Labels::new(loss, scores, labels, IGNORED) {
+        Err(fault) => Pairs::faulty(fault),
+        Ok(_) => {
+            let of_proxies = embeddings.tape().constant(Tensor::arange(classes, DType::I64));
+            Pairs::with_references(embeddings, labels, proxies, of_proxies)
+        }
+    }
+}
+
+/// A fault, unless there are embeddings and class vectors of as many features.
+fn checked<'t>(loss: &str, embeddings: Var<'t>, vectors: Var<'t>) -> Option<Var<'t>> {
+    if let Some(&faulty) = [embeddings, vectors].iter().find(|var| var.is_faulty()) {
+        return Some(faulty);
+    }
+    let fits =
+        embeddings.rank() == 2 && vectors.rank() == 2 && embeddings.extent(1) == vectors.extent(1);
+    if fits {
+        return None;
+    }
+    let fault = Fault::new(loss, "[batch, features] and [classes, features]")
+        .operand("embeddings", embeddings)
+        .operand("class vectors", vectors);
+    let transposed = vectors.rank() == 2 && vectors.extent(0) == embeddings.extent(1);
+    let fault = if transposed { fault.cure("vectors.t(): one row for each class") } else { fault };
+    Some(embeddings.tape().fault(fault))
+}
+
+/// The angle of a cosine, in radians. Where rounding leaves ±1 or more, the slope is 0 instead of
+/// infinite.
+#[track_caller]
+pub(super) fn angle(cosine: Var<'_>) -> Var<'_> {
+    let inside = cosine.abs().lt(1.0);
+    let at_the_end = cosine.lt(0.0) * std::f64::consts::PI;
+    inside.select(inside.select(cosine, 0.0).acos(), at_the_end)
+}
