@@ -14,15 +14,19 @@ pub fn pairs<'t>(x: &Inputs<'t>) -> Pairs<'t> {
             Pairs::listed(x.var("embeddings"), references(x), &positive, &negative)
         }
         Some(Mined::Triplets(_)) => triplets(x).pairs(),
-        None => match x.maybe("ref_emb") {
-            None => Pairs::of(x.var("embeddings"), x.var("labels")),
-            Some(references) => Pairs::with_references(
-                x.var("embeddings"),
-                x.var("labels"),
-                references,
-                x.maybe("ref_labels").unwrap_or_else(|| x.var("labels")),
-            ),
-        },
+        None => labelled(x),
+    }
+}
+
+/// All pairs of a case, by its labels.
+pub fn labelled<'t>(x: &Inputs<'t>) -> Pairs<'t> {
+    let (embeddings, labels) = (x.var("embeddings"), x.var("labels"));
+    match x.maybe("ref_emb") {
+        None => Pairs::of(embeddings, labels),
+        Some(references) => {
+            let of_references = x.maybe("ref_labels").unwrap_or(labels);
+            Pairs::with_references(embeddings, labels, references, of_references)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::classes::{Scores, angle, similarities};
 use super::distance::Distance;
-use super::sample::{CLASSES, ORDER, cross_entropy};
+use super::sample::{CENTERS, ORDER, cross_entropy};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::demand;
 use crate::terms::Terms;
@@ -132,13 +132,13 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Deng et al., 2019; pytorch-metric-learning ArcFaceLoss",
-    inputs: &CLASSES,
+    inputs: &CENTERS,
     options: &[
         number("margin", 0.5, "how much larger the right angle counts, in radians"),
         number("scale", 64.0, "what the cosines are multiplied by"),
         number("sub_centers", 1.0, "how many vectors each class has"),
     ],
-    grid: &["scale=8", "scale=4 margin=0.2", "margin=2.5 scale=2"],
+    grid: &["scale=8", "scale=4 margin=0.2", "margin=2.5 scale=2", "scale=4 sub_centers=2"],
     invariances: &[ORDER, Invariance::Scale("embeddings"), Invariance::Scale("vectors")],
     run: |x| {
         ArcFace {
@@ -150,9 +150,14 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let (margin, scale) = (x.number("margin"), x.number("scale"));
+        let centers = x.number("sub_centers") as usize;
+        let nearest = |i: usize, class: usize| {
+            let of_class = class * centers..(class + 1) * centers;
+            of_class.map(|center| x.class_cosine(i, center)).fold(-1.0, f64::max)
+        };
         let term = |i: usize| {
             let score = |class: usize| {
-                let cos = x.class_cosine(i, class);
+                let cos = nearest(i, class);
                 match cos.acos() {
                     _ if class != x.label(i) => scale * cos,
                     theta if theta + margin <= std::f64::consts::PI => {
@@ -161,7 +166,7 @@ pub(crate) static ROW: Loss = Loss {
                     _ => scale * (cos - margin * margin.sin()),
                 }
             };
-            cross_entropy(&(0..4).map(score).collect::<Vec<_>>(), x.label(i))
+            cross_entropy(&(0..8 / centers).map(score).collect::<Vec<_>>(), x.label(i))
         };
         (0..5).map(term).collect()
     },

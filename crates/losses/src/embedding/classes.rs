@@ -60,19 +60,41 @@ pub(super) fn with_proxies<'t>(
     proxies: Var<'t>,
     labels: Var<'t>,
 ) -> Pairs<'t> {
-    if let Some(fault) = checked(loss, embeddings, proxies) {
-        return Pairs::faulty(fault);
-    }
-    let classes = proxies.extent(0);
-    // Only to check the labels against the classes.
-    let scores = embeddings.tape().fill([embeddings.extent(0), classes], 0.0);
-    match Labels::new(loss, scores, labels, IGNORED) {
-        Err(fault) => Pairs::faulty(fault),
-        Ok(_) => {
-            let of_proxies = embeddings.tape().constant(Tensor::arange(classes, DType::I64));
+    match checked_labels(loss, embeddings, proxies, labels) {
+        Some(fault) => Pairs::faulty(fault),
+        None => {
+            let classes = Tensor::arange(proxies.extent(0), DType::I64);
+            let of_proxies = embeddings.tape().constant(classes);
             Pairs::with_references(embeddings, labels, proxies, of_proxies)
         }
     }
+}
+
+/// The vector of the class of each example, `[batch, features]`.
+pub(super) fn vectors_of<'t>(
+    loss: &str,
+    embeddings: Var<'t>,
+    vectors: Var<'t>,
+    labels: Var<'t>,
+) -> Var<'t> {
+    match checked_labels(loss, embeddings, vectors, labels) {
+        Some(fault) => fault,
+        None => vectors.index_select(0, labels),
+    }
+}
+
+/// A fault, unless there are class vectors for the labels of all embeddings.
+fn checked_labels<'t>(
+    loss: &str,
+    embeddings: Var<'t>,
+    vectors: Var<'t>,
+    labels: Var<'t>,
+) -> Option<Var<'t>> {
+    checked(loss, embeddings, vectors).or_else(|| {
+        // Scores that nobody computes, only to check the labels against them.
+        let scores = embeddings.tape().fill([embeddings.extent(0), vectors.extent(0)], 0.0);
+        Labels::new(loss, scores, labels, i64::MIN).err()
+    })
 }
 
 /// A fault, unless there are embeddings and class vectors of as many features.

@@ -151,6 +151,13 @@ impl<'t> Pairs<'t> {
         Pairs { embeddings: above_zero(loss, name, value, self.embeddings), ..self }
     }
 
+    /// Each pair that counts, once.
+    #[track_caller]
+    pub(super) fn once(self) -> Pairs<'t> {
+        let (positive, negative) = (self.positive.gt(0.0), self.negative.gt(0.0));
+        Pairs { positive, negative, ..self }
+    }
+
     /// The distance of every embedding to every reference, `[n, m]`.
     #[track_caller]
     pub fn distances(self, distance: Distance) -> Var<'t> {
@@ -170,7 +177,9 @@ impl<'t> Pairs<'t> {
 
 fn places(counts: Var<'_>) -> Vec<[usize; 2]> {
     let columns = counts.extent(1).max(1);
-    let counts = counts.data().map_or_else(Vec::new, |counts| counts.to_f64s());
+    // Counts that are computed, if only by a comparison, are computed now.
+    let data = counts.data().map_or_else(|| counts.value(), Ok);
+    let counts = data.map_or_else(|_| Vec::new(), |counts| counts.to_f64s());
     let each = counts.into_iter().enumerate();
     each.flat_map(|(at, count)| vec![[at / columns, at % columns]; count as usize]).collect()
 }
@@ -208,7 +217,7 @@ pub(super) fn counted<'t>(each: Var<'t>, counts: Var<'t>) -> Terms<'t> {
 /// `ln Σⱼ countᵢⱼ exp(xᵢⱼ)` for each row, kept as `[n, 1]`, without overflow. A row that counts
 /// nothing gives −∞ with slope 0.
 #[track_caller]
-pub(super) fn log_sum_exp_of<'t>(counts: Var<'t>, x: Var<'t>) -> Var<'t> {
+pub(crate) fn log_sum_exp_of<'t>(counts: Var<'t>, x: Var<'t>) -> Var<'t> {
     const NOTHING: f64 = f64::NEG_INFINITY;
     if x.extent(-1) == 0 {
         return x.sum(keep(-1)).ln();

@@ -103,7 +103,7 @@ impl<'t> Part<'t> {
 
 /// `sum / count`, where a count of 0 comes with a sum of 0, which it stays.
 #[track_caller]
-fn ratio<'t>(sum: Var<'t>, count: Var<'t>) -> Var<'t> {
+pub(super) fn ratio<'t>(sum: Var<'t>, count: Var<'t>) -> Var<'t> {
     sum / count.eq(0.0).select(1.0, count)
 }
 

@@ -18,6 +18,9 @@ pub(super) const CLASSES: [Sample; 3] = [
     input("labels", &[5], Domain::Labels(4)),
 ];
 
+/// Examples and eight vectors: two for each of four classes, or one for each of eight.
+pub(super) const CENTERS: [Sample; 3] = [CLASSES[0], input("vectors", &[8, 3], WIDE), CLASSES[2]];
+
 pub(super) const ORDER: Invariance = Invariance::Order(&["embeddings", "labels"]);
 
 pub(super) const MEAN: Choice =
