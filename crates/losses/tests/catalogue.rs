@@ -129,6 +129,9 @@ fn second_derivatives_agree_with_finite_differences() {
     for case in cases() {
         let data = case.drawn(12);
         let places = case.differentiable();
+        if places.is_empty() {
+            continue;
+        }
         let slope = |tape: &Tape, vars: &[Var<'_>]| -> usize {
             let vars: Vec<Var<'_>> = vars.iter().filter_map(|v| tape.var(v.number())).collect();
             let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
