@@ -124,10 +124,3 @@ pub(crate) fn probability<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
         }
     }
 }
-
-/// `var`, or a fault of `loss` if the hyper-parameter `name` is not above 0, or infinite.
-#[track_caller]
-pub(crate) fn above_zero<'t>(loss: &str, name: &str, value: f64, var: Var<'t>) -> Var<'t> {
-    let why = || format!("{name} is {value}, expected a number above 0");
-    demand(loss, value > 0.0 && value.is_finite(), why, var)
-}

@@ -126,11 +126,6 @@ impl<'t> Labels<'t> {
         self.labels.unsqueeze(-1).gt(tape.constant(Tensor::arange(thresholds, tape.dtype())))
     }
 
-    /// 1 at the class of each example, else 0, in the shape of the scores. For two axes.
-    pub fn one_hot(&self, scores: Var<'t>) -> Var<'t> {
-        self.labels.one_hot(scores.extent(self.axis))
-    }
-
     /// The scores, with zeros for examples that are ignored, so that nothing they hold is seen.
     pub fn counted_scores(&self, scores: Var<'t>) -> Var<'t> {
         self.counted.map_or(scores, |counted| counted.unsqueeze(self.axis).select(scores, 0.0))

@@ -6,7 +6,7 @@ use super::classes::similarities;
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy, dot};
 use super::sphere_face::{multiplied, psi};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Loss, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 

@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::distance::Distance;
 use super::pairs::Pairs;
 use super::reducer::{Parts, Reducer};
-use super::sample::{self, BATCH, DIVISOR, ORDER};
+use super::sample::{self, BATCH, DIVISOR};
 use super::triplets::Triplets;
 use crate::catalogue::{Domain, Invariance, Loss, Sample, input, number};
 use crate::check::demand;
@@ -123,7 +123,7 @@ pub(crate) static ROW: Loss = Loss {
         number("nu", 0.0, "the price of a unit of beta"),
         DIVISOR,
     ],
-    grid: &["", "margin=0.5 nu=0.3", "margin=0.4 nu=0.1 reducer=mean", "reducer=sum"],
+    grid: &["", "margin=0.5 nu=0.3", "margin=0.45 nu=0.1 reducer=mean", "reducer=sum"],
     invariances: &[
         Invariance::Order(&["embeddings", "labels", "beta"]),
         Invariance::Scale("embeddings"),

@@ -82,7 +82,7 @@ impl NtXentSimclr {
 
 pub(crate) static ROW: Loss = Loss {
     name: "nt_xent_simclr",
-    aliases: &["simclr", "NTXent"],
+    aliases: &["simclr"],
     family: "self_supervised",
     summary: "The other view of an example told from all others, by cosine.",
     formula: "ln Σ exp(cos(i, k)/T) − cos(i, i′)/T",
