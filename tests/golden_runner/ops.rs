@@ -130,6 +130,8 @@ const OPS: &[(&str, Adapter)] = &[
     ("scatter_add", |x| input(x).scatter_add(axis(x, 0), x.var("index"), x.var("src")).into()),
     ("embedding", index::embedding),
     ("one_hot", index::one_hot),
+    ("sort", index::sort),
+    ("topk", index::topk),
 ];
 
 fn input<'t>(x: &Inputs<'t>) -> Var<'t> {

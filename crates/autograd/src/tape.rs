@@ -13,6 +13,7 @@ use crate::graph::{Id, Inputs, Node};
 use crate::op::{Leaf, Number, Op};
 use crate::parameter::Parameter;
 use crate::plan::Mode;
+use crate::probe::Tamper;
 use crate::scope::{Origin, ScopeInfo, TOP};
 use crate::var::Var;
 
@@ -24,6 +25,8 @@ pub struct Tape {
     dtype: DType,
     strict: bool,
     mode: Mode,
+    /// Wrong rules, for checking a checker.
+    pub(crate) tamper: Option<Tamper>,
     recording: RefCell<Recording>,
 }
 
@@ -128,7 +131,8 @@ impl Tape {
     }
 
     fn of(dtype: DType) -> Tape {
-        Tape { dtype, strict: false, mode: Mode::Fused, recording: RefCell::new(Recording::new()) }
+        let recording = RefCell::new(Recording::new());
+        Tape { dtype, strict: false, mode: Mode::Fused, tamper: None, recording }
     }
 
     /// This tape, panicking at the line of a misfit as it is recorded: for debugging.
@@ -321,7 +325,8 @@ impl Tape {
             recomputed: from.recomputed.clone(),
             serves: None,
         };
-        Tape { recording: RefCell::new(copy), strict: false, ..*self }
+        let tamper = self.tamper.clone();
+        Tape { recording: RefCell::new(copy), strict: false, tamper, ..*self }
     }
 
     /// The node with number `id`, for listings and pictures; `None` if there is none.

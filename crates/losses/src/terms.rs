@@ -128,6 +128,12 @@ impl<'t> Terms<'t> {
         var.tape().fault(Fault::new(operation, why).operand("terms", self.each).operand(name, var))
     }
 
+    /// How much each term counts in the mean.
+    #[track_caller]
+    pub(crate) fn counts(self) -> Var<'t> {
+        self.weight.unwrap_or_else(|| self.each.tape().fill(self.each.shape(), 1.0))
+    }
+
     /// Terms of a batch that is not their first axis.
     pub(crate) fn of_batch(self, batch: usize) -> Terms<'t> {
         Terms { batch, ..self }

@@ -129,6 +129,9 @@ fn second_derivatives_agree_with_finite_differences() {
     for case in cases() {
         let data = case.drawn(12);
         let places = case.differentiable();
+        if places.is_empty() {
+            continue;
+        }
         let slope = |tape: &Tape, vars: &[Var<'_>]| -> usize {
             let vars: Vec<Var<'_>> = vars.iter().filter_map(|v| tape.var(v.number())).collect();
             let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
@@ -300,7 +303,7 @@ fn refusals_name_the_loss_the_shapes_and_the_line() {
 fn hyper_parameters_that_make_no_sense_are_refused() {
     let tape = Tape::f64();
     let x = tape.constant([[1.0, 2.0]]);
-    let refused = |terms: lossgraph_losses::Terms<'_>| terms.mean().item().is_err();
+    let refused = |terms: Terms<'_>| terms.mean().item().is_err();
     for bad in [0.0, -1.0, f64::NAN] {
         assert!(refused(lossgraph_losses::huber(x, x, bad)));
         assert!(refused(lossgraph_losses::triplet_margin(x, x, x, bad)));

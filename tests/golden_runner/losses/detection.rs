@@ -1,5 +1,11 @@
 //! Golden files of the family `detection`.
 
-use super::super::case::Adapter;
+use lossgraph_losses::Giou;
 
-pub const FILES: &[(&str, Adapter)] = &[];
+use super::super::case::Adapter;
+use super::reduced;
+
+pub const FILES: &[(&str, Adapter)] = &[("generalized_box_iou_loss", |x| {
+    let loss = Giou { eps: x.number("eps").unwrap_or(1e-7) };
+    reduced(x, loss.forward(x.var("input"), x.var("target")))
+})];

@@ -5,6 +5,7 @@ mod classification;
 mod detection;
 mod divergence;
 mod embedding;
+mod metric;
 mod pictures;
 mod ranking;
 mod regression;

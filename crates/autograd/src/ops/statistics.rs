@@ -36,7 +36,7 @@ impl<'t> Var<'t> {
     /// The power itself has an infinite slope there, and infinity times the 0 that comes from
     /// inside of a norm is NaN: so 0 goes around the power on both ways.
     #[track_caller]
-    pub(crate) fn root(self, p: f64) -> Var<'t> {
+    pub fn root(self, p: f64) -> Var<'t> {
         let zero = self.eq(0.0);
         let inside = zero.select(1.0, self);
         zero.select(0.0, if p == 0.5 { inside.sqrt() } else { inside.powf(p) })

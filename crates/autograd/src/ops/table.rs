@@ -1,5 +1,6 @@
 //! The table of all ops, from which tests and docs are made.
 
+use lossgraph_tensor::kernels::Order;
 use lossgraph_tensor::{Slice, Window};
 
 use super::binary::{self, Binary};
@@ -165,6 +166,12 @@ pub static ALL: &[Row] = &[
     }),
     op("argmax", "index", "the place of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
     op("argmin", "index", "the place of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
+    op("argsort", "index", "the places, in the order of the elements", &[CUBE], |x| {
+        x[0].argsort(1, Order::Ascending).to_float()
+    }),
+    op("sort", "index", "the elements, in their order", &[CUBE], |x| {
+        x[0].sort(1, Order::Descending)
+    }),
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
@@ -175,6 +182,9 @@ pub static ALL: &[Row] = &[
     op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0)),
     op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0)),
     op("norm", "composed", "(Σ |x|ᵖ)^(1/p)", &[CUBE], |x| x[0].norm(3.0, 1)),
+    op("root", "composed", "xᵖ, with slope 0 at 0", &[Floats(&[2, 3], [0.1, 4.0])], |x| {
+        x[0].root(0.4)
+    }),
     op("log_sum_exp", "composed", "ln Σ eˣ", &[CUBE], |x| x[0].log_sum_exp(1)),
     op("softmax", "composed", "eˣ / Σ eˣ", &[CUBE], |x| x[0].softmax(-1)),
     op("log_softmax", "composed", "x − ln Σ eˣ", &[CUBE], |x| x[0].log_softmax(1)),

@@ -5,7 +5,8 @@ mod sample;
 mod setting;
 
 pub(crate) use row::{
-    BROADCAST, C, INNER, N, PAIR, POSITIVE, WIDE, detached, flag, input, list, number, option, word,
+    BROADCAST, C, INNER, N, PAIR, POSITIVE, TWO, WIDE, detached, flag, input, list, number, option,
+    word,
 };
 pub use row::{Choice, Invariance, Kind, Loss};
 pub use sample::{Domain, Plain, Sample};

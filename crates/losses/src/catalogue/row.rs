@@ -1,5 +1,7 @@
 //! A row of the table: what tests, docs and programs know of a loss.
 
+use std::fmt;
+
 use lossgraph_autograd::{Fault, Tape, Var};
 
 use super::sample::{Domain, Sample};
@@ -54,7 +56,7 @@ pub struct Choice {
     pub about: &'static str,
 }
 
-/// What an option can be.
+/// What an option can be. Displayed, it is the default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// A number, with its default.
@@ -65,6 +67,21 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A list of numbers, with its default: `2,5`.
     List(&'static [f64]),
+}
+
+/// As a setting says it: `1`, `false`, `mean`, `2,5`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Number(default) => write!(f, "{default}"),
+            Kind::Flag => f.write_str("false"),
+            Kind::Word(words) => f.write_str(words.first().copied().unwrap_or("")),
+            Kind::List(default) => {
+                let numbers: Vec<String> = default.iter().map(f64::to_string).collect();
+                f.write_str(&numbers.join(","))
+            }
+        }
+    }
 }
 
 /// A change of the inputs after which a loss is what it was.
@@ -143,6 +160,9 @@ pub(crate) const PAIR: [Sample; 3] = [
     input("target", &[N, C], WIDE),
     option("weight", &[N, C], POSITIVE),
 ];
+
+/// A prediction and a target.
+pub(crate) const TWO: [Sample; 2] = [PAIR[0], PAIR[1]];
 
 /// What most regressions can be asked to do with unequal shapes.
 pub(crate) const BROADCAST: Choice =

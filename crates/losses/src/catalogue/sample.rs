@@ -1,5 +1,7 @@
 //! Sample inputs of losses, for checks and pictures.
 
+use std::fmt;
+
 use lossgraph_tensor::{DType, Shape, Tensor};
 
 /// An input of a loss, as the catalogue's samples have it.
@@ -44,6 +46,22 @@ impl Domain {
     /// Whether the numbers can move a little, so that there is a derivative in them.
     pub fn is_continuous(self) -> bool {
         !matches!(self, Domain::Labels(_) | Domain::Signs | Domain::Bits | Domain::Integers(_))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Domain::Between(low, high) => write!(f, "floats, such as those from {low} to {high}"),
+            Domain::Logits => f.write_str("scores of any size"),
+            Domain::LogProbabilities => f.write_str("log-probabilities along the last axis"),
+            Domain::Probabilities => f.write_str("probabilities along the last axis"),
+            Domain::Labels(classes) => write!(f, "class numbers below {classes}"),
+            Domain::Signs => f.write_str("signs, −1 or 1"),
+            Domain::Bits => f.write_str("0 or 1"),
+            Domain::Floats(_) => f.write_str("floats"),
+            Domain::Integers(_) => f.write_str("integers"),
+        }
     }
 }
 

@@ -204,6 +204,11 @@ impl Numbers<'_> {
         self.inputs.iter().find(|input| input.name == name).map(|input| &input.numbers[..])
     }
 
+    /// The shape of an input.
+    pub(crate) fn shape(&self, name: &str) -> &[usize] {
+        self.inputs.iter().find(|input| input.name == name).map_or(&[], |input| &input.shape)
+    }
+
     /// The rows of an input, along its last axis.
     pub(crate) fn rows(&self, name: &str) -> Vec<&[f64]> {
         let input = self.inputs.iter().find(|input| input.name == name);

@@ -85,7 +85,7 @@ fn bounded_logarithms(p: Var<'_>) -> (Var<'_>, Var<'_>) {
 
 pub(crate) static ROW: Loss = Loss {
     name: "bce",
-    aliases: &["BCELoss", "binary_cross_entropy"],
+    aliases: &["BCELoss", "binary_cross_entropy", "BinaryCrossentropy"],
     family: "classification",
     summary: "Binary cross-entropy of probabilities.",
     formula: "−w (t ln p + (1 − t) ln(1 − p))",

@@ -17,7 +17,9 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// With smoothing `ε` over `C` classes, a part of each target goes to all classes evenly:
-/// `(1−ε) w[labelᵢ] nllᵢ + ε/C Σ_c w[c] (−log_softmax(logitsᵢ)[c])`.
+/// `(1−ε) w[labelᵢ] nllᵢ + ε/C Σ_c w[c] (−log_softmax(logitsᵢ)[c])`. Where a text means by `ε` what
+/// the label alone gives away, to the other classes, as fairseq does, it is this with a smoothing of
+/// `ε C/(C−1)`.
 ///
 /// The mean divides as that of [`Nll`] for class numbers, and by the number of examples, never by
 /// weights, for probabilities. Ignored examples have gradient 0 even where their logits are NaN. A
@@ -118,14 +120,39 @@ impl<'t> CrossEntropy<'t> {
         let z = demand("cross_entropy", ignore < 0, why, z);
         let z = demand("cross_entropy", z.rank() > 0, || "logits have a class axis".to_owned(), z);
         let axis = class_axis(z);
-        let t = match smoothing {
-            0.0 => t,
-            _ => t * (1.0 - smoothing) + smoothing / z.extent(axis) as f64,
-        };
+        let t = if smoothing == 0.0 { t } else { smoothed(t, smoothing, axis) };
         let each_class = times(t, -z.log_softmax(axis));
         let weighted = scaled(each_class, weight.map(|weight| along(weight, axis, z)));
         Terms::new(weighted.sum(axis))
     }
+}
+
+/// Distributions along the last axis, of which a part `smoothing` goes to all classes evenly:
+/// `(1 − ε) t + ε/C`. What [`label_smoothing`](CrossEntropy::label_smoothing) does, for other losses.
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::smooth_labels;
+/// let tape = Tape::f64();
+/// let smooth = smooth_labels(tape.constant([[1.0, 0.0]]), 0.5);
+/// assert_eq!(smooth.value()?.to_f64s(), [0.75, 0.25]);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// A smoothing outside of 0 to 1; a single number, which has no class axis.
+#[track_caller]
+pub fn smooth_labels(target: Var<'_>, smoothing: f64) -> Var<'_> {
+    let fits = (0.0..=1.0).contains(&smoothing);
+    let why = || format!("smoothing is {smoothing}, expected 0 to 1");
+    let t = demand("smooth_labels", fits, why, target.to_float());
+    let why = || "distributions have a class axis".to_owned();
+    smoothed(demand("smooth_labels", t.rank() > 0, why, t), smoothing, -1)
+}
+
+#[track_caller]
+fn smoothed(t: Var<'_>, smoothing: f64, axis: isize) -> Var<'_> {
+    t * (1.0 - smoothing) + smoothing / t.extent(axis) as f64
 }
 
 pub(crate) static ROW: Loss = Loss {
@@ -134,6 +161,10 @@ pub(crate) static ROW: Loss = Loss {
         "CrossEntropyLoss",
         "softmax_cross_entropy",
         "softmax_cross_entropy_with_integer_labels",
+        "safe_softmax_cross_entropy",
+        "label_smoothed_nll",
+        "CategoricalCrossentropy",
+        "SparseCategoricalCrossentropy",
     ],
     family: "classification",
     summary: "Cross-entropy of the softmax of logits against class numbers or probabilities.",

@@ -2,8 +2,8 @@
 
 use lossgraph_autograd::Var;
 
-use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, input, option};
-use crate::check::{Unequal, pair};
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, flag, input, option};
+use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
 
 /// The terms of the Kullback-Leibler divergence of `target` from a prediction, in nats.
@@ -11,20 +11,24 @@ use crate::terms::Terms;
 /// ```text
 /// Lᵢ = tᵢ (ln tᵢ − pᵢ)               p: log-probabilities, t: probabilities
 /// Lᵢ = e^(tᵢ) (tᵢ − pᵢ)              with log_target
-/// ∂Lᵢ/∂pᵢ = −tᵢ
+///    … + e^(pᵢ) − tᵢ                generalised
+/// ∂Lᵢ/∂pᵢ = −tᵢ                      e^(pᵢ) − tᵢ if generalised
 /// ```
 ///
 /// The prediction is a logarithm, as PyTorch has it. The divergence of one example is the sum of
 /// its terms, so the number to minimise is [`Terms::batch_mean`]; the plain mean divides by the
-/// classes as well, and is not the divergence. A target of 0 gives 0 with
-/// slopes of 0, whatever the prediction (PyTorch gives NaN where that is −∞, and for the slope in
-/// the target).
+/// classes as well, and is not the divergence. With [`per_row`](KlDiv::per_row) a term is the
+/// divergence of a distribution, so that means, weights and masks are those of examples. What is
+/// generalised is a divergence also where the numbers do not sum to 1.
+///
+/// A target of 0 gives 0 (or `e^(pᵢ)`) with slopes of 0 in what it is multiplied with, whatever the
+/// prediction. PyTorch gives NaN where that is −∞, and for the slope in the target.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | prediction and target alike, `[batch, …]`; terms have that shape |
+/// | shapes | prediction and target alike, `[batch, …]`; terms have that shape, without its last axis if `per_row` |
 /// | unit | nats |
-/// | range | the divergence is 0 and above; a term may be negative |
+/// | range | the divergence is 0 and above; a term of an element may be negative, unless generalised |
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
@@ -38,15 +42,21 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes, unless [`broadcast`](KlDiv::broadcast).
+/// Unequal shapes, unless [`broadcast`](KlDiv::broadcast); `per_row` of single numbers.
 ///
 /// # Source
-/// Kullback and Leibler, On Information and Sufficiency, 1951. PyTorch's `KLDivLoss`.
+/// Kullback and Leibler, On Information and Sufficiency, 1951. PyTorch's `KLDivLoss`; optax's
+/// `kl_divergence`, `kl_divergence_with_log_targets` and `generalized_kl_divergence`, which are
+/// `per_row`.
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(alias = "KLDivLoss")]
 pub struct KlDiv {
     /// The target holds log-probabilities too.
     pub log_target: bool,
+    /// Adds what the prediction sums to and takes away what the target does.
+    pub generalised: bool,
+    /// One term for each distribution: the sum along the last axis.
+    pub per_row: bool,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
 }
@@ -64,31 +74,44 @@ impl KlDiv {
         let batch = if prediction.rank() == 0 { 1 } else { prediction.extent(0) };
         let unequal = Unequal::broadcast_if(self.broadcast);
         let (p, t) = pair("kl_div", prediction, target, unequal);
+        let why = || "distributions have a last axis".to_owned();
+        let p = demand("kl_div", !self.per_row || p.rank() > 0, why, p);
         p.tape().scope("kl_div", || {
             // What never happens is left out before the product, so that neither its logarithm nor
             // an infinite prediction can reach a slope.
             let never = t.eq(if self.log_target { f64::NEG_INFINITY } else { 0.0 });
-            let p = never.select(0.0, p);
-            let each = if self.log_target {
+            let met = never.select(0.0, p);
+            let mut each = if self.log_target {
                 let t = never.select(0.0, t);
-                t.exp() * (t - p)
+                t.exp() * (t - met)
             } else {
                 let t = never.select(1.0, t);
-                t * (t.ln() - p)
+                t * (t.ln() - met)
             };
-            Terms::new(each).of_batch(batch)
+            if self.generalised {
+                each = each + p.exp() - if self.log_target { t.exp() } else { t };
+            }
+            Terms::new(if self.per_row { each.sum(-1) } else { each }).of_batch(batch)
         })
     }
 }
 
 pub(crate) static ROW: Loss = Loss {
     name: "kl_div",
-    aliases: &["KLDivLoss", "kl_divergence", "kullback_leibler"],
+    aliases: &[
+        "KLDivLoss",
+        "kl_divergence",
+        "kl_divergence_with_log_targets",
+        "generalized_kl_divergence",
+        "convex_kl_divergence",
+        "kullback_leibler",
+        "KLDivergence",
+    ],
     family: "divergence",
     summary: "The terms of the Kullback-Leibler divergence of a target from a prediction.",
-    formula: "t (ln t − p), with log-probabilities p",
+    formula: "t (ln t − p), with log-probabilities p; generalised: … + e^p − t",
     latex: r"t \left( \log t - \log p \right)",
-    shapes: "prediction, target: alike, [batch, …]; terms: alike",
+    shapes: "prediction, target: alike, [batch, …]; terms: alike, or without the last axis if per_row",
     unit: "nats",
     range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",
     source: "Kullback and Leibler, 1951; PyTorch KLDivLoss",
@@ -97,13 +120,22 @@ pub(crate) static ROW: Loss = Loss {
         input("target", &[N, C], Domain::Probabilities),
         option("log_target", &[N, C], Domain::LogProbabilities),
     ],
-    options: &[BROADCAST],
-    grid: &["", "log_target"],
+    options: &[
+        flag("generalised", "adds what the prediction sums to less what the target does"),
+        flag("per_row", "one term for each distribution along the last axis"),
+        BROADCAST,
+    ],
+    grid: &["", "log_target", "generalised", "per_row", "log_target generalised per_row"],
     invariances: &[Invariance::Order(&["prediction", "target", "log_target"])],
     run: |x| {
         let log_target = x.maybe("log_target");
-        KlDiv { log_target: log_target.is_some(), broadcast: x.flag("broadcast") }
-            .forward(x.var("prediction"), log_target.unwrap_or_else(|| x.var("target")))
+        KlDiv {
+            log_target: log_target.is_some(),
+            generalised: x.flag("generalised"),
+            per_row: x.flag("per_row"),
+            broadcast: x.flag("broadcast"),
+        }
+        .forward(x.var("prediction"), log_target.unwrap_or_else(|| x.var("target")))
     },
     naive: |x| {
         let p = x.of("prediction");
@@ -111,6 +143,14 @@ pub(crate) static ROW: Loss = Loss {
             Some(log) => log.iter().map(|t| t.exp()).collect(),
             None => x.of("target").to_vec(),
         };
-        (0..N * C).map(|i| t[i] * (t[i].ln() - p[i])).collect()
+        let element = |i: usize| {
+            let excess = if x.flag("generalised") { p[i].exp() - t[i] } else { 0.0 };
+            t[i] * (t[i].ln() - p[i]) + excess
+        };
+        let each: Vec<f64> = (0..N * C).map(element).collect();
+        match x.flag("per_row") {
+            true => each.chunks(C).map(|row| row.iter().sum()).collect(),
+            false => each,
+        }
     },
 };

@@ -3,8 +3,9 @@
 use lossgraph_autograd::{Fault, Var};
 
 use super::distance::Distance;
+use super::triplets::Triplets;
 use crate::catalogue::{C, Invariance, Loss, N, WIDE, flag, input, number};
-use crate::check::demand;
+use crate::check::above_zero;
 use crate::terms::Terms;
 
 /// An anchor should be nearer to a positive than to a negative, by a margin.
@@ -15,7 +16,12 @@ use crate::terms::Terms;
 /// ```
 ///
 /// With `swap`, the negative's distance is the smaller of those from the anchor and from the
-/// positive, so that the harder of both counts; a tie is shared.
+/// positive, so that the harder of both counts; a tie is shared. With `smooth`, `softplus` takes
+/// the place of `max(0, ·)`: triplets never stop to count. For a similarity, the difference has the
+/// other sign.
+///
+/// [`forward`](TripletMargin::forward) takes three rows of vectors,
+/// [`over`](TripletMargin::over) all or mined [`Triplets`] of a batch.
 ///
 /// | | |
 /// |---|---|
@@ -33,6 +39,12 @@ use crate::terms::Terms;
 /// let gradients = loss.forward(anchor, positive, negative).mean().backward()?;
 /// assert_eq!(gradients.loss(), 1.0); // 5 − 5 + 1
 /// assert!((gradients.of(anchor).unwrap().get(&[0, 0])? + 0.6).abs() < 1e-15);
+///
+/// // Of a batch: 0 and 2 are of one class, at the distance 2; 1 lies between them.
+/// # use lossgraph_losses::{Pairs, Reducer, Triplets};
+/// let points = tape.variable([[0.0], [1.0], [2.0]]);
+/// let triplets = Triplets::of(Pairs::of(points, tape.labels(&[0, 1, 0])));
+/// assert_eq!(Reducer::NonZeroMean.of(loss.over(&triplets)).item()?, 2.0); // 2 − 1 + 1
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -52,11 +64,13 @@ pub struct TripletMargin {
     pub distance: Distance,
     /// Also looks from the positive to the negative.
     pub swap: bool,
+    /// Takes `softplus` instead of `max(0, ·)`.
+    pub smooth: bool,
 }
 
 impl Default for TripletMargin {
     fn default() -> TripletMargin {
-        TripletMargin { margin: 1.0, distance: Distance::default(), swap: false }
+        TripletMargin { margin: 1.0, distance: Distance::default(), swap: false, smooth: false }
     }
 }
 
@@ -73,23 +87,48 @@ pub fn triplet_margin<'t>(
 }
 
 impl TripletMargin {
-    /// The terms.
+    /// The terms of rows of vectors.
     #[track_caller]
     pub fn forward<'t>(&self, anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Terms<'t> {
-        let margin = self.margin;
-        let fits = margin > 0.0;
-        let why = || format!("margin is {margin}, expected more than 0");
-        let a = demand("triplet_margin", fits, why, vectors(anchor, positive, negative));
+        let a = self.checked(vectors(anchor, positive, negative));
         a.tape().scope("triplet_margin", || {
             let near = self.distance.between(a, positive);
             let far = self.distance.between(a, negative);
-            let far = if self.swap {
-                far.minimum(self.distance.between(positive, negative))
-            } else {
-                far
-            };
-            Terms::new((near - far + margin).relu())
+            self.terms(near, far, || self.distance.between(positive, negative))
         })
+    }
+
+    /// The terms of triplets of a batch, `[triplets]`. Over none of them, the mean is NaN:
+    /// [`Reducer::Mean`](crate::Reducer::Mean) and the usual
+    /// [`Reducer::NonZeroMean`](crate::Reducer::NonZeroMean) are 0.
+    #[track_caller]
+    pub fn over<'t>(&self, triplets: &Triplets<'t>) -> Terms<'t> {
+        let embeddings = self.checked(triplets.embeddings);
+        let triplets = Triplets { embeddings, ..triplets.clone() };
+        embeddings.tape().scope("triplet_margin", || {
+            let sides = triplets.sides(self.distance);
+            self.terms(sides.positive, sides.negative, || triplets.across(self.distance))
+        })
+    }
+
+    #[track_caller]
+    fn checked<'t>(&self, var: Var<'t>) -> Var<'t> {
+        above_zero("triplet_margin", "margin", self.margin, var)
+    }
+
+    fn terms<'t>(
+        &self,
+        near: Var<'t>,
+        far: Var<'t>,
+        across: impl FnOnce() -> Var<'t>,
+    ) -> Terms<'t> {
+        let far = match self.swap {
+            true if self.distance.is_similarity() => far.maximum(across()),
+            true => far.minimum(across()),
+            false => far,
+        };
+        let violation = (near - far) * self.distance.sign() + self.margin;
+        Terms::new(if self.smooth { violation.softplus() } else { violation.relu() })
     }
 }
 
@@ -136,13 +175,15 @@ pub(crate) static ROW: Loss =
             number("p", 2.0, "the order of the norm"),
             number("eps", 1e-6, "what is added to each difference"),
             flag("swap", "also looks from the positive to the negative"),
+            flag("smooth", "takes softplus instead of max(0, ·)"),
         ],
-        grid: &["", "margin=3", "p=1 margin=4", "p=3 swap margin=5"],
+        grid: &["", "margin=3", "p=1 margin=4", "p=3 swap margin=5", "smooth swap"],
         invariances: &[Invariance::Order(&["anchor", "positive", "negative"])],
         run: |x| {
             let (p, eps) = (x.number("p"), x.number("eps"));
             let margin = x.number("margin");
-            TripletMargin { margin, distance: Distance::Lp { p, eps }, swap: x.flag("swap") }
+            let distance = Distance::Lp { p, eps };
+            TripletMargin { margin, distance, swap: x.flag("swap"), smooth: x.flag("smooth") }
                 .forward(x.var("anchor"), x.var("positive"), x.var("negative"))
         },
         naive: |x| {
@@ -158,7 +199,8 @@ pub(crate) static ROW: Loss =
                 if x.flag("swap") {
                     far = far.min(distance("positive", "negative", i));
                 }
-                (distance("anchor", "positive", i) - far + x.number("margin")).max(0.0)
+                let violation = distance("anchor", "positive", i) - far + x.number("margin");
+                if x.flag("smooth") { violation.exp().ln_1p() } else { violation.max(0.0) }
             };
             (0..N).map(term).collect()
         },
