@@ -69,6 +69,7 @@ const OPS: &[(&str, Adapter)] = &[
     ("atan2", |x| input(x).atan2(other(x)).into()),
     ("maximum", |x| input(x).maximum(other(x)).into()),
     ("minimum", |x| input(x).minimum(other(x)).into()),
+    ("logaddexp", |x| input(x).log_add_exp(other(x)).into()),
     ("logaddexp", logaddexp),
     ("where", |x| x.var("condition").select(input(x), other(x)).into()),
     ("masked_fill", masked_fill),

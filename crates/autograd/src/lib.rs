@@ -34,6 +34,7 @@ pub mod ops;
 mod parameter;
 mod plan;
 mod probe;
+mod recompute;
 mod run;
 mod scope;
 mod tape;

@@ -2,6 +2,7 @@
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::Location;
 
 use lossgraph_tensor::{DType, Shape, Tensor};
@@ -43,6 +44,8 @@ pub(crate) struct Recording {
     pub faults: Vec<Fault>,
     pub scopes: Vec<ScopeInfo>,
     pub scope: u32,
+    /// The nodes of each [`Tape::recomputed`], ascending.
+    pub recomputed: Vec<Range<Id>>,
     /// The forward node that nodes being recorded serve, in an adjoint pass.
     pub serves: Option<Id>,
 }
@@ -80,16 +83,21 @@ impl Recording {
             faults: Vec::new(),
             scopes: Vec::new(),
             scope: TOP,
+            recomputed: Vec::new(),
             serves: None,
         }
     }
 
     pub fn push(&mut self, node: Node, place: &'static Location<'static>) -> Id {
+        self.push_from(node, Origin { place, scope: self.scope, serves: self.serves })
+    }
+
+    pub fn push_from(&mut self, node: Node, origin: Origin) -> Id {
         let id = self.nodes.len() as Id;
         let before = self.hashes.last().copied().unwrap_or(0);
         self.hashes.push(node.hash_after(before));
         self.nodes.push(node);
-        self.origins.push(Origin { place, scope: self.scope, serves: self.serves });
+        self.origins.push(origin);
         id
     }
 
@@ -314,6 +322,7 @@ impl Tape {
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),
             scope: TOP,
+            recomputed: from.recomputed.clone(),
             serves: None,
         };
         let tamper = self.tamper.clone();

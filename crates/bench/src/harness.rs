@@ -43,6 +43,9 @@ pub const WORKLOADS: &[&str] = &[
     "digits_epoch",
 ];
 
+/// Workloads that only PyTorch would have as well; `all` leaves them out.
+pub const OTHERS: &[&str] = &["ctc", "linear_cross_entropy_512x50000"];
+
 /// Steps timed before the workload is made anew, so that training never runs on into all-zero
 /// gradients and the denormal moments that follow.
 const REFRESH: usize = 500;
@@ -134,6 +137,7 @@ pub fn main(peer: &str, make: impl Fn(&str) -> Case) -> ExitCode {
     }
     if !serve && names.is_empty() {
         println!("{HELP}\nworkloads: {} startup", WORKLOADS.join(" "));
+        println!("not in all: {}", OTHERS.join(" "));
         return ExitCode::SUCCESS;
     }
     std::panic::set_hook(Box::new(|_| {}));

@@ -31,6 +31,8 @@ fn make(name: &str) -> Case {
         "cnn_step" => training::cnn(),
         "embed_step" => training::embedding(),
         "ops_small" => op::small(),
+        "ctc" => loss::ctc(),
+        "linear_cross_entropy_512x50000" => loss::linear_cross_entropy(),
         "digits_epoch" | "startup" => training::digits(),
         _ => panic!("there is no workload {name}"),
     }

@@ -2,10 +2,10 @@
 
 use lossgraph_autograd::Var;
 use lossgraph_losses::{
-    Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralisedCe, Hinge, ModifiedHuber,
-    MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll, Perceptron, Poly, SigmoidFocal,
-    SmoothHinge, SoftMargin, SoftmaxFocal, Sparsemax, SquaredHinge, SymmetricCe, bce_with_logits,
-    binary_sparsemax, fenchel_young, smooth_labels,
+    Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralisedCe, Hinge, LinearCrossEntropy,
+    ModifiedHuber, MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll, Perceptron, Poly,
+    SigmoidFocal, SmoothHinge, SoftMargin, SoftmaxFocal, Sparsemax, SquaredHinge, SymmetricCe,
+    bce_with_logits, binary_sparsemax, fenchel_young, smooth_labels,
 };
 
 use super::super::case::{Adapter, Inputs, Reply};
@@ -17,6 +17,16 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("cross_entropy", |x| reduced(x, cross_entropy(x, "input", "target"))),
+    ("linear_cross_entropy", |x| {
+        let loss = LinearCrossEntropy {
+            bias: x.maybe("linear_bias"),
+            weight: x.tensor("weight"),
+            ignore_index: ignore_index(x),
+            label_smoothing: x.number("label_smoothing").unwrap_or(0.0),
+            ..LinearCrossEntropy::default()
+        };
+        reduced(x, loss.forward(x.var("input"), x.var("linear_weight"), x.var("target")))
+    }),
     ("binary_cross_entropy", |x| {
         let loss = Bce { weight: x.tensor("weight") };
         reduced(x, loss.forward(x.var("input"), x.var("target")))

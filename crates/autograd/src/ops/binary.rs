@@ -171,6 +171,40 @@ binary! {
     }
 }
 
+binary! {
+    /// `ln(eᵃ + eᵇ)`, without overflow; its slopes are the shares of both, see
+    /// [`Var::exp_share`]. A sum of probabilities, in logarithms.
+    ///
+    /// Two times −∞, the sum of two impossible things, give −∞ with slopes 0.
+    #[doc(alias = "logaddexp")]
+    fn log_add_exp = LOG_ADD_EXP {
+        formula: "ln(eᵃ + eᵇ)",
+        value: |a, b| {
+            // Equal infinities have no difference.
+            let lesser = if a == b { T::ZERO } else { -(a - b).abs() };
+            a.max(b) + lesser.softplus()
+        },
+        vjp: Some([|g, a, b, _| g * a.exp_share(b), |g, a, b, _| g * b.exp_share(a)]),
+        domain: [-3.0, 3.0],
+    }
+}
+
+binary! {
+    /// The share of `eᵃ` in `eᵃ + eᵇ`, the softmax of two; 0 for an `a` of −∞, whatever `b`.
+    fn exp_share = EXP_SHARE {
+        formula: "eᵃ/(eᵃ + eᵇ)",
+        value: |a, b| {
+            let more = if a == b { T::ZERO } else { a - b };
+            if a == T::NEG_INFINITY { T::ZERO } else { more.sigmoid() }
+        },
+        vjp: Some([
+            |g, a, b, y| g * (y * b.exp_share(a)),
+            |g, a, b, y| -g * (y * b.exp_share(a)),
+        ]),
+        domain: [-3.0, 3.0],
+    }
+}
+
 /// A comparison: a mask of 0 and 1, without a slope.
 macro_rules! comparison {
     ($method:ident $row:ident $sign:literal |$a:ident, $b:ident| $holds:expr) => {

@@ -87,6 +87,8 @@ pub static ALL: &[Row] = &[
     }),
     two(&binary::MAXIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].maximum(x[1])),
     two(&binary::MINIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].minimum(x[1])),
+    two(&binary::LOG_ADD_EXP, &[CUBE, Floats(&[4], AROUND)], |x| x[0].log_add_exp(x[1])),
+    two(&binary::EXP_SHARE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].exp_share(x[1])),
     two(&binary::LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1])),
     two(&binary::LE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].le(x[1])),
     two(&binary::GT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].gt(x[1])),
@@ -121,6 +123,7 @@ pub static ALL: &[Row] = &[
     op("flip", "view", "an axis backwards", &[CUBE], |x| x[0].flip(1)),
     op("diagonal", "view", "xᵢᵢ", &[CUBE], |x| x[0].diagonal(0, 2)),
     op("sum_to", "view", "the transpose of expand", &[CUBE], |x| x[0].sum_to([3, 1])),
+    op("after", "view", "x, once y is there", &[CUBE, Floats(&[2], AROUND)], |x| x[0].after(x[1])),
     op("pad", "combine", "a border of one number", &[CUBE], |x| {
         x[0].pad(&[(1, 0), (0, 2), (1, 1)], 0.5)
     }),
@@ -172,6 +175,7 @@ pub static ALL: &[Row] = &[
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
+    op("shift", "composed", "yᵢ = x[i − k]", &[CUBE], |x| x[0].shift(1, 2, 0.5)),
     op("powi", "composed", "xⁿ, for whole n", &[CUBE], |x| x[0].powi(3)),
     op("log2", "composed", "ln x / ln 2", &[Floats(&[2, 3], [0.1, 4.0])], |x| x[0].log2()),
     op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),

@@ -11,6 +11,7 @@ mod distillation;
 mod fenchel_young;
 mod generalised_ce;
 mod hinge;
+mod linear_cross_entropy;
 mod modified_huber;
 mod multi_margin;
 mod multilabel_margin;
@@ -40,6 +41,7 @@ pub use distillation::{Distillation, distillation};
 pub use fenchel_young::{FenchelYoung, fenchel_young};
 pub use generalised_ce::{GeneralisedCe, generalised_ce};
 pub use hinge::{Hinge, hinge};
+pub use linear_cross_entropy::{LinearCrossEntropy, linear_cross_entropy};
 pub use modified_huber::{ModifiedHuber, modified_huber};
 pub use multi_margin::{MultiMargin, multi_margin};
 pub use multilabel_margin::{MultilabelMargin, multilabel_margin};
@@ -61,6 +63,7 @@ use crate::catalogue::Loss;
 pub(crate) const ROWS: &[&Loss] = &[
     &nll::ROW,
     &cross_entropy::ROW,
+    &linear_cross_entropy::ROW,
     &bce::ROW,
     &bce_with_logits::ROW,
     &soft_margin::ROW,
