@@ -2,7 +2,7 @@
 
 use super::threads::{Pointer, try_share, try_share_chunks};
 use super::{input, output};
-use crate::{DType, Error, Float, Result, Slice, Tensor};
+use crate::{DType, Dims, Error, Float, Result, Slice, Tensor};
 use gemm::Parallelism;
 
 /// Products with fewer multiplications stay on one thread.
@@ -43,7 +43,7 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
             "the batches are equal, and rows of one as long as columns of the other",
         ));
     }
-    let mut dims = batch.to_vec();
+    let mut dims: Dims = batch.into();
     dims.extend([m, n]);
     let out = output::<T>("matmul", out, &dims)?;
     input::<T>("matmul", a)?;

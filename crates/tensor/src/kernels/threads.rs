@@ -90,6 +90,16 @@ pub(crate) fn try_share<E: Send>(
     first.map_or(Ok(()), |(_, error)| Err(error))
 }
 
+/// Calls `work` with each item, on as many threads as there may be.
+pub fn share_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync) {
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    share_chunks(&mut items, 1, |_, item| {
+        if let Some(item) = item[0].take() {
+            work(item);
+        }
+    });
+}
+
 /// As [`share`], over mutable pieces of a slice, `len` elements each, the last one shorter.
 pub(crate) fn share_chunks<T: Send>(
     slice: &mut [T],
