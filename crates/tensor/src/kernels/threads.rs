@@ -251,7 +251,8 @@ impl Pool {
         let mut idle_since = Instant::now();
         loop {
             if self.job.load(SeqCst).is_null() {
-                for _ in 0..64 {
+                // Not many: a pause takes some tens of cycles, and small work is over in few.
+                for _ in 0..8 {
                     std::hint::spin_loop();
                 }
                 if idle_since.elapsed() > ALERT {
