@@ -255,3 +255,20 @@ fn keep(entry: Entry) {
         cache.push(entry);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_so_many_plans_and_forgets_the_one_used_longest_ago() {
+        let sum = |n: usize| Tape::f64().variable(vec![1.0; n]).sum(..).item().unwrap();
+        for n in 1..=CAPACITY + 10 {
+            assert_eq!((sum(n), sum(1)), (n as f64, 1.0));
+        }
+        let kept: Vec<usize> = CACHE
+            .with_borrow(|cache| cache.iter().map(|entry| entry.nodes[0].shape.len()).collect());
+        assert_eq!(kept.len(), CAPACITY);
+        assert!(kept.contains(&1) && !kept.contains(&2) && kept.contains(&(CAPACITY + 10)));
+    }
+}

@@ -3,8 +3,7 @@
 
 mod program;
 
-use lossgraph_autograd::Tape;
-use lossgraph_autograd::keep;
+use lossgraph_autograd::{Tape, keep};
 use lossgraph_tensor::{DType, Shape, Tensor, kernels::threads};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -126,7 +125,7 @@ fn running_sums(terms: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 #[test]
-fn behind_a_running_sum_of_9000_terms_what_fused_and_reference_differ_by_is_rounding() {
+fn a_second_derivative_behind_a_running_sum_of_9000_terms_is_that_of_compensated_sums() {
     const N: usize = 9000;
     let x: Vec<f64> = (0..N).map(|i| (i as f64 * 0.73 + 0.4).sin() * 1.7 + 0.01).collect();
     let v: Vec<f64> = (0..N).map(|i| (i as f64 * 1.1 + 0.9).cos()).collect();
@@ -149,8 +148,9 @@ fn behind_a_running_sum_of_9000_terms_what_fused_and_reference_differ_by_is_roun
         apart.fold(0.0, f64::max)
     };
     let (fused, reference) = (off(Tape::f64()), off(Tape::f64().unfused()));
-    eprintln!("{fused:e} {reference:e} {largest}");
-    assert!(fused > 0.0 && fused <= 2.0 * reference, "{fused:e} fused, {reference:e}");
+    // Each adds 9000 terms twice; their rounding is far from adding up to 9000 times that of one.
+    assert!(fused <= 100.0 * f64::EPSILON, "{fused:e}");
+    assert!(reference <= 100.0 * f64::EPSILON, "{reference:e}");
 }
 
 #[test]

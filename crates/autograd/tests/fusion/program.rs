@@ -259,8 +259,8 @@ pub fn compare(from: &[Leaf; 2], program: &dyn Fn(&mut Vec<Var<'_>>)) -> Result<
 /// proportion to the unit roundoff, so that in `f64` it loses 2⁻²⁹ of that. A fused plan rounds
 /// as often as the reference, but elsewhere, so that its error is another draw of the same size.
 /// Three draws of the reference, on other data, make a lucky one unlikely, and the error of a fused
-/// plan may be `DRAW` times the largest of them: of errors of random sign, one is that much larger
-/// than the largest of three others once in some ten thousand times. On top comes what some
+/// plan may be `DRAW` times the largest of them: of normally distributed errors, one is that much
+/// larger than the largest of three others twice in ten thousand times. On top comes what some
 /// hundred roundings make of numbers that happen to be exact in the reference.
 fn allowed(lost: f64, dtype: DType) -> f64 {
     const DRAW: f64 = 16.0;

@@ -379,6 +379,38 @@ mod tests {
         assert_eq!((held.to_f64s(), p.value().to_f64s()), (vec![1.0, 2.0], vec![0.0, 1.0]));
     }
 
+    #[test]
+    fn a_step_beside_a_held_value_is_that_in_place_whatever_the_number_of_threads() {
+        let n = 3 * ALONE + 5;
+        let data = |k: f64| (0..n).map(|i| (i as f64 * k).sin()).collect::<Vec<f64>>();
+        let run = |hold: bool, threads: usize| {
+            let p = Parameter::new("p", data(0.3));
+            let mut adam = Adam::default().over_parameters([p.clone()]).unwrap();
+            let gradients = Gradients::new(0.0, vec![(p.clone(), Tensor::from(data(0.7)))]);
+            for _ in 0..3 {
+                let held = hold.then(|| p.value());
+                threads::with(threads, || adam.step(&gradients)).unwrap();
+                drop(held);
+            }
+            p.value().to_f64s()
+        };
+        let in_place = run(false, 1);
+        assert!(in_place == run(true, 1) && in_place == run(true, 2) && in_place == run(false, 7));
+    }
+
+    #[test]
+    fn memory_of_held_values_is_used_again_and_not_asked_for_anew() {
+        let p = Parameter::new("p", [1.0, 2.0]);
+        let mut sgd = Sgd::default().over_parameters([p.clone()]).unwrap();
+        let mut places = Vec::new();
+        for _ in 0..4 {
+            let held = p.value();
+            sgd.step(&gradient(&p, [1.0, 1.0])).unwrap();
+            places.push(held.as_slice::<f64>().unwrap().as_ptr());
+        }
+        assert_eq!((places[0], places[1]), (places[2], places[3]));
+    }
+
     /// The parameter, from 1, after each of two steps with gradient 1 and then 2.
     fn two_steps(rule: impl Rule) -> [f64; 2] {
         let p = Parameter::new("p", [1.0, 0.0]);

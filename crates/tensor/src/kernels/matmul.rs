@@ -97,9 +97,9 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], 
         // from `from` on.
         unsafe {
             if m >= n {
-                a.from_row(from).times(b, [len, k, n], start.get().add(from * n), n);
+                a.rows_from(from).times(b, [len, k, n], start.get().add(from * n), n);
             } else {
-                a.times(b.from_column(from), [m, k, len], start.get().add(from), n);
+                a.times(b.columns_from(from), [m, k, len], start.get().add(from), n);
             }
         }
     });
@@ -125,11 +125,11 @@ impl<'a, T: Float> Matrix<'a, T> {
         [strides[strides.len() - 2], strides[strides.len() - 1]]
     }
 
-    fn from_row(self, row: usize) -> Matrix<'a, T> {
+    fn rows_from(self, row: usize) -> Matrix<'a, T> {
         Matrix { offset: self.offset + row as isize * self.strides()[0], ..self }
     }
 
-    fn from_column(self, column: usize) -> Matrix<'a, T> {
+    fn columns_from(self, column: usize) -> Matrix<'a, T> {
         Matrix { offset: self.offset + column as isize * self.strides()[1], ..self }
     }
 
