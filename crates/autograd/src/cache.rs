@@ -215,8 +215,7 @@ impl<'t> Var<'t> {
         let mut parameters = Vec::with_capacity(planned.leaves.len());
         let mut variables = Vec::new();
         for (&leaf, gradient) in planned.leaves.iter().zip(values) {
-            let contiguous = gradient.layout().is_contiguous();
-            let gradient = if contiguous { gradient } else { gradient.contiguous() };
+            let gradient = gradient.contiguous();
             match recording.parameter(leaf) {
                 Some(parameter) => parameters.push((parameter.clone(), gradient)),
                 None => variables.push((leaf, gradient)),

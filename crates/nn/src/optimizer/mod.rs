@@ -146,9 +146,9 @@ impl<R: Rule> Optimizer<R> {
         let slots = self.groups.iter_mut();
         let slots =
             slots.flat_map(|Group { rule, slots }| slots.iter_mut().map(|slot| (&*rule, slot)));
-        let mut moving = Vec::new();
+        let (mut moving, mut next) = (Vec::new(), 0);
         for (rule, slot) in slots {
-            if let Some(gradient) = gradients.get(&slot.parameter) {
+            if let Some(gradient) = find(gradients.parameters(), &mut next, &slot.parameter) {
                 slot.accept(gradient)?;
                 moving.push((rule, slot, gradient));
             }
@@ -158,6 +158,20 @@ impl<R: Rule> Optimizer<R> {
         }
         Ok(())
     }
+}
+
+/// The gradient of a parameter. Gradients mostly come in the order of the parameters, so that the
+/// search goes on behind the one that was found last.
+fn find<'a>(
+    gradients: &'a [(Parameter, Tensor)],
+    next: &mut usize,
+    parameter: &Parameter,
+) -> Option<&'a Tensor> {
+    let (before, behind) = gradients.split_at(*next);
+    let mut all = (*next..).zip(behind).chain((0..).zip(before));
+    let (at, (_, gradient)) = all.find(|(_, (p, _))| p.id() == parameter.id())?;
+    *next = at + 1;
+    Some(gradient)
 }
 
 impl Slot {
@@ -196,21 +210,19 @@ fn apply<T: Float>(
 ) {
     let gradient = gradient.contiguous();
     let Some(g) = gradient.as_slice::<T>() else { return };
-    if value.is_unique() {
-        if let Some(p) = value.as_mut_slice::<T>() {
-            share(Update { rule, step, from: None, p, g, states: slices(states) });
-        }
-        return;
+    let held = (!value.is_unique()).then(|| value.clone());
+    let from = held.as_ref().and_then(|held| held.as_slice::<T>());
+    if from.is_some() {
+        // Writing to a value that somebody holds would copy it first. Memory that nobody holds
+        // any more saves that pass: the next value is written beside the held one.
+        let memory = before.take().and_then(|before| before.recycled(value.shape()));
+        *value = memory.unwrap_or_else(|| value.clone());
     }
-    // Somebody holds the value. The next one is written beside it, without a pass that copies.
-    let memory = before.take().and_then(|before| before.recycled(value.shape()));
-    let memory = memory.map_or_else(|| Tensor::zeros(value.shape(), value.dtype()), Ok);
-    let held = value.contiguous();
-    if let (Ok(mut next), Some(from)) = (memory, held.as_slice::<T>()) {
-        if let Some(p) = next.as_mut_slice::<T>() {
-            share(Update { rule, step, from: Some(from), p, g, states: slices(states) });
-        }
-        *before = Some(std::mem::replace(value, next));
+    if let Some(p) = value.as_mut_slice::<T>() {
+        share(Update { rule, step, from, p, g, states: slices(states) });
+    }
+    if held.is_some() {
+        *before = held;
     }
 }
 
@@ -396,6 +408,16 @@ mod tests {
         };
         let in_place = run(false, 1);
         assert!(in_place == run(true, 1) && in_place == run(true, 2) && in_place == run(false, 7));
+    }
+
+    #[test]
+    fn gradients_in_any_order_go_to_their_parameters() {
+        let all = [1.0, 2.0, 3.0, 4.0].map(|x| Parameter::new("p", [x, 0.0]));
+        let mut sgd = Sgd { lr: 1.0, ..Sgd::default() }.over_parameters(all.clone()).unwrap();
+        // That of the second is missing.
+        let given = [3, 0, 2].map(|i| (all[i].clone(), Tensor::from([10.0 * i as f64, 0.0])));
+        sgd.step(&Gradients::new(0.0, given.into())).unwrap();
+        assert_eq!(all.map(|p| p.value().to_f64s()[0]), [1.0, 2.0, -17.0, -26.0]);
     }
 
     #[test]
