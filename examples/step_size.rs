@@ -42,8 +42,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let both = (8.0 * (above - below) - (far_above - far_below)) / (12.0 * h);
         combined.push((h, off(both)));
     }
-    let report = Check { orders: 1, ..Check::default() }
-        .run(|tape, x| cross_entropy(x[0], tape.labels(&labels)).mean(), &[logits.clone()])?;
+    let report = Check { orders: 1, ..Check::default() }.run(
+        |tape, x| cross_entropy(x[0], tape.labels(&labels)).mean(),
+        std::slice::from_ref(&logits),
+    )?;
     let checker = 10_f64.powf(-report.rows[0].digits) * exact.abs();
     let least = |curve: &Curve| curve.iter().map(|point| point.1).fold(1.0, f64::min);
     println!("least error over all steps, of a slope of {exact:.4}:");

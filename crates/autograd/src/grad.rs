@@ -120,11 +120,11 @@ impl Tape {
             let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
             let given = op.vjp(g, read(id), &vars, wanted);
             for (i, cotangent) in given.into_iter().enumerate().filter(|&(i, _)| wanted(i)) {
-                let tampered = cotangent.map(|cotangent| match &self.tamper {
+                let cotangent = cotangent.map(|cotangent| match &self.tamper {
                     Some(tamper) => tamper.change(op.name(), i, g, cotangent),
                     None => cotangent,
                 });
-                cotangents[(inputs[i] - first) as usize].extend(tampered);
+                cotangents[(inputs[i] - first) as usize].extend(cotangent);
             }
         }
         (self.recording_mut().scope, self.recording_mut().serves) = outer;

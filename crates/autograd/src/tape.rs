@@ -1,7 +1,6 @@
 //! The tape: a program as it was written, node by node.
 
 use std::cell::{Ref, RefCell, RefMut};
-use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::Location;
 
@@ -39,8 +38,8 @@ pub(crate) struct Recording {
     /// The data of leaves, by node number, ascending.
     pub leaves: Vec<(Id, Tensor)>,
     pub parameters: Vec<(Id, Parameter)>,
-    /// Values that were asked for and computed; a plan starts from them.
-    pub values: HashMap<Id, Tensor>,
+    /// Values that were asked for and computed, by node number, ascending; a plan starts from them.
+    pub values: Vec<(Id, Tensor)>,
     pub faults: Vec<Fault>,
     pub scopes: Vec<ScopeInfo>,
     pub scope: u32,
@@ -79,7 +78,7 @@ impl Recording {
             origins: Vec::with_capacity(64),
             leaves: Vec::new(),
             parameters: Vec::new(),
-            values: HashMap::new(),
+            values: Vec::new(),
             faults: Vec::new(),
             scopes: Vec::new(),
             scope: TOP,
@@ -88,10 +87,12 @@ impl Recording {
         }
     }
 
+    #[inline]
     pub fn push(&mut self, node: Node, place: &'static Location<'static>) -> Id {
         self.push_from(node, Origin { place, scope: self.scope, serves: self.serves })
     }
 
+    #[inline]
     pub fn push_from(&mut self, node: Node, origin: Origin) -> Id {
         let id = self.nodes.len() as Id;
         let before = self.hashes.last().copied().unwrap_or(0);
@@ -103,8 +104,25 @@ impl Recording {
 
     /// The data of a leaf.
     pub fn leaf(&self, id: Id) -> Option<&Tensor> {
-        let at = self.leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).ok()?;
-        Some(&self.leaves[at].1)
+        of(&self.leaves, id)
+    }
+
+    /// The data of a leaf, or a value that was asked for before.
+    pub fn known(&self, id: Id) -> Option<&Tensor> {
+        self.leaf(id).or_else(|| of(&self.values, id))
+    }
+
+    /// The parameter whose value a leaf is.
+    pub fn parameter(&self, leaf: Id) -> Option<&Parameter> {
+        of(&self.parameters, leaf)
+    }
+
+    /// Remembers the value of a node; that of a leaf is known.
+    pub fn remember(&mut self, id: Id, value: Tensor) {
+        let place = self.values.binary_search_by_key(&id, |(id, _)| *id);
+        if let (None, Err(at)) = (self.leaf(id), place) {
+            self.values.insert(at, (id, value));
+        }
     }
 }
 
@@ -318,7 +336,7 @@ impl Tape {
             origins: from.origins[..count].to_vec(),
             leaves: from.leaves.iter().filter(|(id, _)| (*id as usize) < count).cloned().collect(),
             parameters: from.parameters.clone(),
-            values: HashMap::new(),
+            values: Vec::new(),
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),
             scope: TOP,
@@ -334,7 +352,7 @@ impl Tape {
         let recording = self.recording();
         let node = recording.nodes.get(id)?;
         let origin = recording.origins[id];
-        let parameter = recording.parameters.iter().find(|(leaf, _)| *leaf as usize == id);
+        let parameter = recording.parameter(id as Id);
         Some(NodeInfo {
             id,
             op: node.op.name(),
@@ -343,7 +361,7 @@ impl Tape {
             scope: (origin.scope != TOP).then_some(origin.scope as usize),
             place: origin.place,
             serves: origin.serves.map(|id| id as usize),
-            parameter: parameter.map(|(_, p)| p.name().to_owned()),
+            parameter: parameter.map(|p| p.name().to_owned()),
         })
     }
 
@@ -351,6 +369,12 @@ impl Tape {
     pub fn var(&self, id: usize) -> Option<Var<'_>> {
         (id < self.len()).then(|| Var::new(self, id as Id))
     }
+}
+
+/// What a table, ascending by node number, holds for a node.
+fn of<T>(table: &[(Id, T)], id: Id) -> Option<&T> {
+    let at = table.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+    Some(&table[at].1)
 }
 
 fn faulty(number: u32, dtype: DType) -> Node {

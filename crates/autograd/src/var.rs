@@ -45,6 +45,12 @@ impl<'t> Var<'t> {
         self.tape.recording().nodes[self.id as usize].shape.clone()
     }
 
+    /// Whether the value has a shape, without a copy of its own.
+    #[inline]
+    pub(crate) fn has_shape(self, shape: &Shape) -> bool {
+        self.tape.recording().nodes[self.id as usize].shape == *shape
+    }
+
     /// The number of axes.
     pub fn rank(self) -> usize {
         self.tape.recording().nodes[self.id as usize].shape.rank()

@@ -6,6 +6,7 @@ mod harness;
 mod loss;
 mod memory;
 mod op;
+mod overhead;
 mod training;
 
 use harness::Case;
@@ -45,13 +46,19 @@ fn main() -> std::process::ExitCode {
     }
     match std::env::args().nth(1).as_deref() {
         Some("copy") => copy::print(),
-        Some("memory") => {
-            if let Err(error) = memory::print() {
-                eprintln!("{error:?}");
-                return std::process::ExitCode::FAILURE;
-            }
-        }
+        Some("memory") => return done(memory::print()),
+        Some("overhead") => return done(overhead::print()),
         _ => return harness::main("lossgraph", make),
     }
     std::process::ExitCode::SUCCESS
+}
+
+fn done(result: lossgraph_autograd::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }

@@ -56,6 +56,9 @@ pub struct Check {
     pub directions: usize,
     /// The seed of the directions.
     pub seed: u64,
+    /// Inputs that are not checked, by number: those through which a `detach` lets only a part of the
+    /// gradient, so that it is not that of the value, on purpose.
+    pub skip: Vec<usize>,
     /// Rules that are wrong on purpose, to see whether the check finds them.
     pub tamper: Option<Tamper>,
 }
@@ -69,6 +72,7 @@ impl Default for Check {
             orders: 2,
             directions: 4,
             seed: 0,
+            skip: Vec::new(),
             tamper: None,
         }
     }
@@ -139,6 +143,9 @@ impl Check {
         let input = &function.inputs[which];
         if !input.dtype().is_float() {
             return skipped("it holds integers".to_owned());
+        }
+        if self.skip.contains(&which) {
+            return skipped("its gradient stops on purpose".to_owned());
         }
         if input.is_empty() {
             return skipped("it is empty".to_owned());

@@ -107,20 +107,6 @@ impl<'t> Labels<'t> {
         scores.gather(self.axis, self.labels.unsqueeze(self.axis)).squeeze(self.axis)
     }
 
-    /// The scores of the labels that are among the classes from `first` on, of which `scores` has
-    /// some, `[example, class]`; 0 for other labels.
-    pub fn pick_among(&self, scores: Var<'t>, first: usize) -> Var<'t> {
-        let (tape, first) = (scores.tape(), first as i64);
-        let last = first + scores.extent(1) as i64 - 1;
-        let numbers = self.labels.value().map_or_else(|_| Vec::new(), |data| data.to_f64s());
-        let numbers = numbers.into_iter().map(|number| number as i64);
-        let places: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
-        let among: Vec<f64> =
-            numbers.map(|n| f64::from(u8::from((first..=last).contains(&n)))).collect();
-        let picked = scores.gather(1, tape.constant(places).unsqueeze(1)).squeeze(1);
-        tape.constant(among).select(picked, 0.0)
-    }
-
     /// `−ln softmax(scores)[label]`, in nats.
     pub fn surprise(&self, scores: Var<'t>) -> Var<'t> {
         -self.pick(scores.log_softmax(self.axis))
@@ -138,6 +124,20 @@ impl<'t> Labels<'t> {
     pub fn above(&self, thresholds: usize) -> Var<'t> {
         let tape = self.labels.tape();
         self.labels.unsqueeze(-1).gt(tape.constant(Tensor::arange(thresholds, tape.dtype())))
+    }
+
+    /// The scores of the labels that are among the classes from `first` on, of which `scores` has
+    /// some, `[example, class]`; 0 for other labels.
+    pub fn pick_among(&self, scores: Var<'t>, first: usize) -> Var<'t> {
+        let (tape, first) = (scores.tape(), first as i64);
+        let last = first + scores.extent(1) as i64 - 1;
+        let numbers = self.labels.value().map_or_else(|_| Vec::new(), |data| data.to_f64s());
+        let numbers = numbers.into_iter().map(|number| number as i64);
+        let places: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
+        let among: Vec<f64> =
+            numbers.map(|n| f64::from(u8::from((first..=last).contains(&n)))).collect();
+        let picked = scores.gather(1, tape.constant(places).unsqueeze(1)).squeeze(1);
+        tape.constant(among).select(picked, 0.0)
     }
 
     /// The scores, with zeros for examples that are ignored, so that nothing they hold is seen.

@@ -165,8 +165,12 @@ fn far_logits_are_finite_in_single_precision() {
             let tape = Tape::new();
             let far = |_: usize, x: f64| if x > 0.0 { sign * 100.0 } else { -sign * 100.0 };
             let data = case.drawn(3).into_iter().enumerate();
-            let data = data.map(|(i, x)| if logits.contains(&i) { mapped(&x, far) } else { x });
-            let vars: Vec<Var<'_>> = data.map(|data| tape.variable(data)).collect();
+            let vars: Vec<Var<'_>> = data
+                .map(|(i, x)| match logits.contains(&i) {
+                    true => tape.variable(mapped(&x, far)),
+                    false => tape.constant(x),
+                })
+                .collect();
             if logits.is_empty() {
                 continue;
             }

@@ -36,12 +36,12 @@ pub struct Binary {
 pub(crate) fn record<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> Var<'t> {
     let tape = a.tape();
     let [a, b] = [a, b].map(|x| if x.dtype().is_float() { x } else { x.to_float() });
-    let (left, right) = (a.shape(), b.shape());
+    let left = a.shape();
     let op = Op::Binary(Static(row));
-    if left == right || a.is_faulty() || b.is_faulty() {
+    if b.has_shape(&left) || a.is_faulty() || b.is_faulty() {
         return tape.record(op, &[a, b], left, tape.dtype());
     }
-    match left.broadcast(&right) {
+    match left.broadcast(&b.shape()) {
         Some(shape) => {
             let operands = [a.expand(shape.clone()), b.expand(shape.clone())];
             tape.record(op, &operands, shape, tape.dtype())

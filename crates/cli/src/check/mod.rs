@@ -81,8 +81,9 @@ impl Case {
 
     fn check(&self, mode: Mode, orders: usize) -> Result<Report> {
         let names = self.samples.iter().map(|sample| sample.name.to_owned()).collect();
-        let check =
-            Check { title: self.title(), names, mode, orders, seed: self.seed, ..Check::default() };
+        let skip = (0..self.samples.len()).filter(|&i| self.samples[i].detached).collect();
+        let (title, seed) = (self.title(), self.seed);
+        let check = Check { title, names, mode, orders, seed, skip, ..Check::default() };
         let report = check.run(
             |tape, x| {
                 let names = self.samples.iter().map(|sample| sample.name);

@@ -14,8 +14,9 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// The bounds are PyTorch's: they keep a certain and wrong prediction finite. Here they hold for
-/// the slope in the target too, where PyTorch's is infinite. For logits, [`BceWithLogits`] needs no
-/// bounds. A prediction that is computed and lies outside of 0 to 1 gives NaN.
+/// the slope in the target too, where PyTorch's is infinite. For logits,
+/// [`BceWithLogits`](crate::BceWithLogits) needs no bounds. A prediction that is computed and lies
+/// outside of 0 to 1 gives NaN.
 ///
 /// | | |
 /// |---|---|

@@ -21,9 +21,9 @@ use crate::terms::{Terms, scaled};
 /// the label alone gives away, to the other classes, as fairseq does, it is this with a smoothing of
 /// `ε C/(C−1)`.
 ///
-/// The mean divides as that of [`Nll`] for class numbers, and by the number of examples, never by
-/// weights, for probabilities. Ignored examples have gradient 0 even where their logits are NaN. A
-/// class of probability 0 counts 0 even where its logit is −∞.
+/// The mean divides as that of [`Nll`](crate::Nll) for class numbers, and by the number of examples,
+/// never by weights, for probabilities. Ignored examples have gradient 0 even where their logits are
+/// NaN. A class of probability 0 counts 0 even where its logit is −∞.
 ///
 /// | | |
 /// |---|---|
@@ -44,7 +44,8 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// # Errors
-/// As for [`Nll`]; smoothing outside of 0 to 1; probabilities with an `ignore_index` of a class.
+/// As for [`Nll`](crate::Nll); smoothing outside of 0 to 1; probabilities with an `ignore_index` of
+/// a class.
 ///
 /// # Source
 /// PyTorch's `CrossEntropyLoss`; smoothing: Szegedy et al., Rethinking the Inception Architecture,

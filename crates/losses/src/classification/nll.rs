@@ -14,9 +14,9 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// The input is log-probabilities, as [`log_softmax`](Var::log_softmax) gives; for logits there is
-/// [`CrossEntropy`]. The mean divides by the sum of the weights of the labels, `Σ w[labelᵢ]`, not
-/// by the number of examples, and ignored examples count in neither sum: if all are ignored, the
-/// mean is NaN and its gradient 0.
+/// [`CrossEntropy`](crate::CrossEntropy). The mean divides by the sum of the weights of the labels,
+/// `Σ w[labelᵢ]`, not by the number of examples, and ignored examples count in neither sum: if all
+/// are ignored, the mean is NaN and its gradient 0.
 ///
 /// | | |
 /// |---|---|

@@ -131,7 +131,7 @@ impl Far {
     /// The farthest positive and the nearest negative of each anchor that has both.
     fn hardest(&self, pairs: Pairs<'_>) -> Vec<[usize; 3]> {
         let farther = |[i, j]: [usize; 2], [_, k]: [usize; 2]| self.at(i, k) > self.at(i, j);
-        let positive = best_of_rows(pairs.positive_places(), |old, new| farther(old, new));
+        let positive = best_of_rows(pairs.positive_places(), farther);
         let negative = best_of_rows(pairs.negative_places(), |old, new| farther(new, old));
         let of_anchor =
             |[i, j]: [usize; 2]| negative.iter().find(|pair| pair[0] == i).map(|&[_, k]| [i, j, k]);

@@ -36,7 +36,7 @@ impl Comparison {
                 let why = format!("a window of {window} does not fit into a side of {side}");
                 let why =
                     if halvings > 0 { format!("{why}, halved {halvings} times") } else { why };
-                let fits = if side % 2 == 0 { side.saturating_sub(1) } else { side };
+                let fits = if side.is_multiple_of(2) { side.saturating_sub(1) } else { side };
                 let cure = match halvings {
                     0 => format!("window: {fits}"),
                     _ => format!("pictures of {} pixels, or fewer weights", window << halvings),

@@ -1,84 +1,85 @@
-//! Ranking by an NDCG that has slopes.
+//! The discounted gain of a list, made smooth.
 
 use lossgraph_autograd::Var;
 
-use super::lists::{LISTS, Lists, differences, discount, plain, plain_best_gain};
-use crate::catalogue::{Invariance, Loss, number};
+use super::lists::{ITEMS, differences, discount, gain, ideal, lists, naive_ideal};
+use crate::catalogue::{Domain, Invariance, Loss, N, input, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// What the normalised discounted cumulative gain lacks to 1, with ranks made smooth.
+/// One less the discounted gain of a list as a share of the best one, with ranks that are smooth in
+/// the scores.
 ///
 /// ```text
-/// L = 1 − Σᵢ gainᵢ / log₂(1 + rankᵢ) / best
-/// rankᵢ = 1 + Σ_{j ≠ i} sigmoid((sⱼ − sᵢ) / temperature)
-/// gain = 2^relevance − 1,  best = the sum in the best order, with ranks 1, 2, …
+/// rankᵢ = 1 + Σ over j ≠ i of sigmoid((sⱼ − sᵢ)/T)
+/// L = 1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best discounted gain
+/// ∂L/∂rankᵢ = (2^tᵢ − 1) ln 2 / ((1 + rankᵢ) ln²(1 + rankᵢ)) / best discounted gain
 /// ```
 ///
-/// As the temperature falls to 0, ranks become whole and the loss that of the order itself, while
-/// slopes vanish. A list without relevant items has loss 1, whatever its order. TensorFlow Ranking
-/// leaves the 1 out.
+/// The smaller the temperature `T`, the nearer the ranks are to whole numbers, and the flatter
+/// their slopes. A list in which nothing is relevant has no order that is better than another; it
+/// counts 0.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores, relevance: `[…, item]`; terms: `[…]`, one a list |
-/// | unit | none |
+/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | unit | none: a share |
 /// | range | 0 to 1 |
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::ApproxNdcg;
+/// # use lossgraph_losses::approx_ndcg;
 /// let tape = Tape::f64();
-/// let scores = tape.variable([0.0, 0.0]); // both of rank 3/2
-/// let loss = ApproxNdcg { temperature: 1.0, ..ApproxNdcg::default() };
-/// let gradients = loss.forward(scores, tape.constant([1.0, 0.0])).mean().backward()?;
+/// let scores = tape.variable([[0.0, 0.0]]);
+/// let gradients = approx_ndcg(scores, tape.constant([[1.0, 0.0]]), 1.0).mean().backward()?;
+/// // The relevant item has rank 1½, and the best is rank 1 with a gain of 1.
 /// assert!((gradients.loss() - (1.0 - 1.0 / 2.5_f64.log2())).abs() < 1e-15);
-/// let slope = gradients.of(scores).unwrap().to_f64s(); // opposite, the relevant one's is down
-/// assert!(slope[0] < 0.0 && slope[0] == -slope[1]);
+/// let by_rank = 2.0_f64.ln() / (2.5 * 2.5_f64.ln().powi(2));
+/// let slope = [[-0.25 * by_rank, 0.25 * by_rank]];
+/// assert!(gradients.of(scores).unwrap().allclose(&slope.into(), 1e-14, 0.0));
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a single number; a mask of another shape;
-/// a temperature that is not above 0.
+/// Unequal shapes; single numbers; a temperature that is not above 0.
 ///
 /// # Source
 /// Qin, Liu and Li, A General Approximation Framework for Direct Optimization of Information
-/// Retrieval Measures, 2010.
+/// Retrieval Measures, 2010. TensorFlow Ranking's `ApproxNDCGLoss`.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "ApproxNDCGLoss")]
-pub struct ApproxNdcg<'t> {
-    /// The difference of scores over which a rank changes.
+pub struct ApproxNdcg {
+    /// How large a difference of scores has to be to count as an order.
     pub temperature: f64,
-    /// 1 for items that count, 0 for others, as padding is: of the scores' shape.
-    pub mask: Option<Var<'t>>,
 }
 
-impl Default for ApproxNdcg<'_> {
-    fn default() -> Self {
-        ApproxNdcg { temperature: 0.1, mask: None }
+impl Default for ApproxNdcg {
+    fn default() -> ApproxNdcg {
+        ApproxNdcg { temperature: 0.1 }
     }
 }
 
 /// [`ApproxNdcg`] with a temperature.
 #[track_caller]
 pub fn approx_ndcg<'t>(scores: Var<'t>, relevance: Var<'t>, temperature: f64) -> Terms<'t> {
-    ApproxNdcg { temperature, ..ApproxNdcg::default() }.forward(scores, relevance)
+    ApproxNdcg { temperature }.forward(scores, relevance)
 }
 
-impl<'t> ApproxNdcg<'t> {
+impl ApproxNdcg {
     /// The terms.
     #[track_caller]
-    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("approx_ndcg", || {
-            let scores = above_zero("approx_ndcg", "temperature", self.temperature, scores);
-            let lists = Lists::new("approx_ndcg", scores, relevance, self.mask);
-            let ahead = (differences(lists.scores) * (-1.0 / self.temperature)).sigmoid();
-            let ahead = self.mask.map_or(ahead, |mask| mask.unsqueeze(-2).select(ahead, 0.0));
-            // Half of the item itself is among those ahead.
-            let rank = ahead.sum(-1) + 0.5;
-            let gain = (lists.gains() * discount(rank)).sum(-1);
-            Terms::new(1.0 - gain / lists.best_gain())
+    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+        let (s, t) = lists("approx_ndcg", scores, relevance);
+        let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
+        s.tape().scope("approx_ndcg", || {
+            // An item loses half a place to itself.
+            let lost = (differences(s) / -self.temperature).sigmoid().sum(-1);
+            let rank = 0.5 + lost;
+            let g = gain(t);
+            let best = ideal(g).squeeze(-1);
+            let relevant = best.ne(0.0);
+            let share = (g * discount(rank)).sum(-1) / relevant.select(best, 1.0);
+            Terms::new(relevant.select(1.0 - share, 0.0))
         })
     }
 }
@@ -87,34 +88,38 @@ pub(crate) static ROW: Loss = Loss {
     name: "approx_ndcg",
     aliases: &["ApproxNDCGLoss", "approx_ndcg_loss"],
     family: "ranking",
-    summary: "What the NDCG lacks to 1, with ranks made smooth.",
-    formula: "1 − Σ gain / log₂(1 + rank) / best, with rankᵢ = 1 + Σ_{j ≠ i} sigmoid((sⱼ − sᵢ)/temperature)",
-    latex: r"1 - \frac{1}{Z} \sum_i \frac{2^{y_i} - 1}{\log_2 (1 + \hat{r}_i)}",
-    shapes: "scores, relevance: […, item]; terms: […]",
+    summary: "One less the normalised discounted gain, with smooth ranks.",
+    formula: "1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best, with rankᵢ = 1 + Σ_(j ≠ i) σ((sⱼ − sᵢ)/T)",
+    latex: r"1 - \frac{1}{\mathrm{IDCG}} \sum_i \frac{2^{t_i} - 1}{\log_2 (1 + \hat{r}_i)} \quad \hat{r}_i = 1 + \sum_{j \ne i} \sigma \left( \frac{s_j - s_i}{T} \right)",
+    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
     unit: "none",
     range: "[0, 1]",
-    source: "Qin, Liu and Li, 2010",
-    inputs: &LISTS,
-    options: &[number("temperature", 0.1, "the difference of scores over which a rank changes")],
-    grid: &["temperature=1", "temperature=0.5 mask"],
-    invariances: &[
-        Invariance::Shift("scores"),
-        Invariance::Order(&["scores", "relevance", "mask", "weight"]),
+    source: "Qin et al., 2010; TensorFlow Ranking ApproxNDCGLoss",
+    inputs: &[
+        input("scores", &[N, ITEMS], Domain::Logits),
+        input("relevance", &[N, ITEMS], Domain::Between(0.1, 3.0)),
     ],
+    options: &[number(
+        "temperature",
+        0.1,
+        "how large a difference of scores has to be to count as an order",
+    )],
+    grid: &["", "temperature=1"],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
     run: |x| {
-        ApproxNdcg { temperature: x.number("temperature"), mask: x.maybe("mask") }
+        ApproxNdcg { temperature: x.number("temperature") }
             .forward(x.var("scores"), x.var("relevance"))
     },
     naive: |x| {
-        let term = |list: &Vec<(f64, f64)>| -> f64 {
-            let ahead = |i: usize, j: usize| {
-                1.0 / (1.0 + ((list[i].0 - list[j].0) / x.number("temperature")).exp())
+        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+            let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+            let rank = |i: usize| -> f64 {
+                let others = (0..s.len()).filter(|&j| j != i);
+                1.0 + others.map(|j| sigmoid((s[j] - s[i]) / x.number("temperature"))).sum::<f64>()
             };
-            let others = |i: usize| (0..list.len()).filter(move |&j| j != i);
-            let rank = |i: usize| 1.0 + others(i).map(|j| ahead(i, j)).sum::<f64>();
-            let gain = |i: usize| (list[i].1.exp2() - 1.0) / (1.0 + rank(i)).log2();
-            1.0 - (0..list.len()).map(gain).sum::<f64>() / plain_best_gain(list)
+            let gain = |i: usize| (2.0_f64.powf(t[i]) - 1.0) / (1.0 + rank(i)).log2();
+            1.0 - (0..s.len()).map(gain).sum::<f64>() / naive_ideal(t)
         };
-        plain(x).iter().map(term).collect()
+        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
 };

@@ -1,26 +1,32 @@
-//! Ranking by pairs, weighed by what an exchange would cost.
+//! Pairs of items, each counted by what their order costs.
 
 use lossgraph_autograd::Var;
+use lossgraph_tensor::kernels::Order;
 
-use super::lists::{LISTS, Lists, differences, discount, plain, plain_best_gain};
-use crate::catalogue::{Invariance, Loss, number};
+use super::lists::{
+    GRADES, ITEMS, differences, discount, gain, ideal, lists, naive_ideal, preferred,
+};
+use crate::catalogue::{Domain, Invariance, Loss, N, detached, input, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// [`RankNet`](crate::RankNet), where a pair counts as much as exchanging it would change the NDCG.
+/// [`RankNet`](crate::RankNet)'s surprise of each pair, times how much the discounted gain of the
+/// list would change if both items changed places.
 ///
 /// ```text
-/// L = Σ Δᵢⱼ softplus(−σ (sᵢ − sⱼ))    over all i, j with relevanceᵢ > relevanceⱼ
-/// Δᵢⱼ = |gainᵢ − gainⱼ| · |discountᵢ − discountⱼ| / best
-/// gain = 2^relevance − 1,  discount = 1 / log₂(1 + rank),  best = Σ gain · discount, best order
+/// gᵢ = 2^tᵢ − 1,   dᵢ = 1/log₂(1 + rankᵢ)
+/// Δ[i, j] = |gᵢ − gⱼ| |dᵢ − dⱼ| / best discounted gain
+/// L = Σ over tᵢ > tⱼ of Δ[i, j] ln(1 + exp(−σ (sᵢ − sⱼ)))
+/// ∂L/∂sᵢ = Σⱼ −σ Δ[i, j] / (1 + exp(σ (sᵢ − sⱼ)))  over the pairs that i should win, less those that it should lose
 /// ```
 ///
-/// Ranks count from 1 by descending scores. They are flat wherever they have a derivative, so the
-/// slope is that of the softplus, `Δᵢⱼ` times: nothing has to be detached.
+/// Ranks come from the scores, the largest first, equal ones in the order in which they stand.
+/// The Δ are constants on purpose: nothing flows through ranks, nor to the relevance. A list
+/// without a pair counts 0.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores, relevance: `[…, item]`; terms: `[…]`, one a list |
+/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -28,32 +34,31 @@ use crate::terms::Terms;
 /// # use lossgraph_autograd::Tape;
 /// # use lossgraph_losses::lambda_rank;
 /// let tape = Tape::f64();
-/// let scores = tape.variable([1.0, 1.0]);
-/// let relevance = tape.constant([1.0, 0.0]); // in the best order, though by chance
-/// let gradients = lambda_rank(scores, relevance).mean().backward()?;
-/// let delta = 1.0 - 1.0 / 3.0_f64.log2();
+/// let scores = tape.variable([[0.0, 0.0]]);
+/// let gradients = lambda_rank(scores, tape.constant([[1.0, 0.0]])).mean().backward()?;
+/// let delta = 1.0 - 1.0 / 3.0_f64.log2(); // between the first and the second place
 /// assert!((gradients.loss() - delta * 2.0_f64.ln()).abs() < 1e-15);
-/// assert!((gradients.of(scores).unwrap().get(&[1]).unwrap() - delta / 2.0).abs() < 1e-15);
+/// let slope = [[-0.5 * delta, 0.5 * delta]];
+/// assert!(gradients.of(scores).unwrap().allclose(&slope.into(), 1e-15, 0.0));
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a single number; a mask of another shape; a `sigma` that is not above 0.
+/// Unequal shapes; single numbers; a `sigma` that is not above 0.
 ///
 /// # Source
-/// Burges et al., Learning to Rank with Nonsmooth Cost Functions, 2006.
+/// Burges et al., Learning to Rank with Nonsmooth Cost Functions, 2006; as a loss: Wang et al., The
+/// LambdaLoss Framework, 2018.
 #[derive(Clone, Copy, Debug)]
-#[doc(alias = "LambdaRankLoss")]
-pub struct LambdaRank<'t> {
-    /// How steep the preference is.
+#[doc(alias = "LambdaLoss")]
+pub struct LambdaRank {
+    /// How steep a difference of scores counts.
     pub sigma: f64,
-    /// 1 for items that count, 0 for others, as padding is: of the scores' shape.
-    pub mask: Option<Var<'t>>,
 }
 
-impl Default for LambdaRank<'_> {
-    fn default() -> Self {
-        LambdaRank { sigma: 1.0, mask: None }
+impl Default for LambdaRank {
+    fn default() -> LambdaRank {
+        LambdaRank { sigma: 1.0 }
     }
 }
 
@@ -63,61 +68,60 @@ pub fn lambda_rank<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
     LambdaRank::default().forward(scores, relevance)
 }
 
-impl<'t> LambdaRank<'t> {
+impl LambdaRank {
     /// The terms.
     #[track_caller]
-    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("lambda_rank", || {
-            let scores = above_zero("lambda_rank", "sigma", self.sigma, scores);
-            let lists = Lists::new("lambda_rank", scores, relevance, self.mask);
-            let [gain, discount] = [lists.gains(), discount(lists.ranks())];
-            let exchange = differences(gain).abs() * differences(discount).abs();
-            let each = exchange * (differences(lists.scores) * -self.sigma).softplus();
-            Terms::new(lists.preferred().select(each, 0.0).sum([-2, -1]) / lists.best_gain())
+    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+        let (s, t) = lists("lambda_rank", scores, relevance);
+        let s = above_zero("lambda_rank", "sigma", self.sigma, s);
+        s.tape().scope("lambda_rank", || {
+            let best_first = s.argsort(-1, Order::Descending).to_float();
+            let rank = best_first.argsort(-1, Order::Ascending).to_float() + 1.0;
+            let g = gain(t.detach());
+            let change = differences(g).abs() * differences(discount(rank)).abs();
+            let delta = change / ideal(g).unsqueeze(-1);
+            let surprise = (differences(s) * -self.sigma).softplus();
+            // Chosen, not multiplied: where nothing is relevant, delta is 0/0.
+            let each = preferred(t).select(delta * surprise, 0.0);
+            Terms::new(each.sum([-2, -1]))
         })
     }
 }
 
 pub(crate) static ROW: Loss = Loss {
     name: "lambda_rank",
-    aliases: &["LambdaRankLoss", "lambdarank_loss", "lambda_loss"],
+    aliases: &["LambdaRankLoss", "lambdarank_loss", "LambdaLoss", "lambda_loss"],
     family: "ranking",
-    summary: "Pairs of items, weighed by how much exchanging them would change the NDCG.",
-    formula: "Σ Δᵢⱼ softplus(−σ (sᵢ − sⱼ)), with Δᵢⱼ = |gainᵢ − gainⱼ| |discountᵢ − discountⱼ| / best",
-    latex: r"\sum_{y_i > y_j} \Delta_{ij} \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
-    shapes: "scores, relevance: […, item]; terms: […]",
+    summary: "The surprise of each pair, counted by what its order costs in discounted gain.",
+    formula: "Σ |Δ NDCG of i and j changing places| ln(1 + exp(−σ (sᵢ − sⱼ))) over tᵢ > tⱼ",
+    latex: r"\sum_{t_i > t_j} \lvert \Delta \mathrm{NDCG}_{ij} \rvert \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
+    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
     unit: "nats",
     range: "[0, ∞)",
-    source: "Burges et al., 2006",
-    inputs: &LISTS,
-    options: &[number("sigma", 1.0, "how steep the preference is")],
-    grid: &["", "sigma=2", "mask"],
-    invariances: &[
-        Invariance::Shift("scores"),
-        Invariance::Order(&["scores", "relevance", "mask", "weight"]),
+    source: "Burges et al., 2006; Wang et al., 2018",
+    inputs: &[
+        input("scores", &[N, ITEMS], Domain::Logits),
+        detached("relevance", &[N, ITEMS], GRADES),
     ],
-    run: |x| {
-        LambdaRank { sigma: x.number("sigma"), mask: x.maybe("mask") }
-            .forward(x.var("scores"), x.var("relevance"))
-    },
+    options: &[number("sigma", 1.0, "how steep a difference of scores counts")],
+    grid: &["", "sigma=2"],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
+    run: |x| LambdaRank { sigma: x.number("sigma") }.forward(x.var("scores"), x.var("relevance")),
     naive: |x| {
-        let term = |list: &Vec<(f64, f64)>| -> f64 {
-            // How often a score is beaten, or met by one that stands before.
-            let rank = |i: usize| {
-                let ahead = |&j: &usize| list[j].0 > list[i].0 || list[j].0 == list[i].0 && j < i;
-                1.0 + (0..list.len()).filter(ahead).count() as f64
-            };
-            let discount = |i: usize| 1.0 / (1.0 + rank(i)).log2();
-            let gain = |i: usize| list[i].1.exp2() - 1.0;
-            let pair = |i: usize, j: usize| {
-                let exchange = (gain(i) - gain(j)).abs() * (discount(i) - discount(j)).abs();
-                exchange * (-x.number("sigma") * (list[i].0 - list[j].0)).exp().ln_1p()
-            };
-            let items = 0..list.len();
-            let pairs = items.clone().flat_map(|i| items.clone().map(move |j| (i, j)));
-            let preferred = pairs.filter(|&(i, j)| list[i].1 > list[j].1);
-            preferred.map(|(i, j)| pair(i, j)).sum::<f64>() / plain_best_gain(list)
+        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+            let n = s.len();
+            let rank =
+                |i: usize| 1 + (0..n).filter(|&j| s[j] > s[i] || (s[j] == s[i] && j < i)).count();
+            let gain = |i: usize| 2.0_f64.powf(t[i]) - 1.0;
+            let discount = |i: usize| 1.0 / (1.0 + rank(i) as f64).log2();
+            let mut sum = 0.0;
+            for (i, j) in (0..n * n).map(|k| (k / n, k % n)).filter(|&(i, j)| t[i] > t[j]) {
+                let delta = (gain(i) - gain(j)).abs() * (discount(i) - discount(j)).abs();
+                let surprise = (1.0 + (-x.number("sigma") * (s[i] - s[j])).exp()).ln();
+                sum += delta / naive_ideal(t) * surprise;
+            }
+            sum
         };
-        plain(x).iter().map(term).collect()
+        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
 };

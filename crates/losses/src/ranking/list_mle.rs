@@ -1,26 +1,26 @@
-//! Ranking by the likelihood of the best order.
+//! The whole order, item by item.
 
 use lossgraph_autograd::Var;
-use lossgraph_tensor::kernels::Order;
+use lossgraph_tensor::{DType, Tensor, kernels::Order};
 
-use super::lists::{LISTS, Lists, plain};
-use crate::catalogue::{Invariance, Loss};
+use super::lists::{ITEMS, lists};
+use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
 use crate::terms::Terms;
 
-/// The negative log-likelihood of the best order, if items are drawn one after another by the
-/// softmax of the scores of those that are left.
+/// The surprise of the right order, in which each item is drawn from those that are left with the
+/// softmax of their scores.
 ///
 /// ```text
-/// L = Σ_k ln(e^s_k + … + e^s_n) − s_k    with the scores s in the order of descending relevance
-/// ∂L/∂s_i = −1 + Σ_{k ≤ i} softmax(s_k … s_n)_i
+/// Lₗ = Σₖ (log_sum_exp(sₖ … sₙ) − sₖ),   the items in the order of falling relevance
+/// ∂L/∂sⱼ = Σ over k ≤ j of softmax(sₖ … sₙ)ⱼ, less 1
 /// ```
 ///
-/// Equal relevances keep the order in which they stand. The running sums are added up in
-/// logarithms, so far scores neither overflow nor vanish.
+/// Only the order of the relevance counts, of equal ones that in which they stand; it has no
+/// gradient. Each sum has its own maximum, so that a score far below the others loses nothing.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores, relevance: `[…, item]`; terms: `[…]`, one a list |
+/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -28,82 +28,74 @@ use crate::terms::Terms;
 /// # use lossgraph_autograd::Tape;
 /// # use lossgraph_losses::list_mle;
 /// let tape = Tape::f64();
-/// let scores = tape.variable([0.0, 0.0, 0.0]);
-/// let gradients = list_mle(scores, tape.constant([1.0, 3.0, 2.0])).mean().backward()?;
-/// assert!((gradients.loss() - 6.0_f64.ln()).abs() < 1e-15); // one order of 3!
-/// let slope = gradients.of(scores).unwrap(); // the best item is right in one draw of three
-/// assert!((slope.get(&[1]).unwrap() + 2.0 / 3.0).abs() < 1e-15);
+/// let scores = tape.variable([[0.0, 0.0, 0.0]]);
+/// let gradients = list_mle(scores, tape.constant([[3.0, 2.0, 1.0]])).mean().backward()?;
+/// assert!((gradients.loss() - 6.0_f64.ln()).abs() < 1e-15); // one order of 3 · 2 · 1
+/// let slope = [[-2.0 / 3.0, -1.0 / 6.0, 5.0 / 6.0]];
+/// assert!(gradients.of(scores).unwrap().allclose(&slope.into(), 1e-15, 1e-15));
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a single number; a mask of another shape.
+/// Unequal shapes; single numbers.
 ///
 /// # Source
-/// Xia et al., Listwise Approach to Learning to Rank: Theory and Algorithm, 2008.
+/// Xia et al., Listwise Approach to Learning to Rank, 2008; the model: Plackett, 1975.
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(alias = "ListMLELoss")]
-pub struct ListMle<'t> {
-    /// 1 for items that count, 0 for others, as padding is: of the scores' shape.
-    pub mask: Option<Var<'t>>,
-}
+pub struct ListMle {}
 
-/// [`ListMle`] with its defaults.
+/// [`ListMle`].
 #[track_caller]
 pub fn list_mle<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
     ListMle::default().forward(scores, relevance)
 }
 
-impl<'t> ListMle<'t> {
+impl ListMle {
     /// The terms.
     #[track_caller]
-    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("list_mle", || {
-            let lists = Lists::new("list_mle", scores, relevance, self.mask);
-            // What does not count comes last, with a score that adds nothing.
-            let order = lists.of_items(lists.relevance, NEVER).argsort(-1, Order::Descending);
-            let s = lists.of_items(lists.scores, NEVER).gather(-1, order);
-            let each = s.ne(NEVER).select(left_log_sums(s) - s, 0.0);
-            Terms::new(each.sum(-1))
+    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+        let (s, t) = lists("list_mle", scores, relevance);
+        s.tape().scope("list_mle", || {
+            let s = s.gather(-1, t.argsort(-1, Order::Descending));
+            let place = s.tape().constant(Tensor::arange(s.extent(-1), DType::F64));
+            // Row k: the items that are left when the k-th is drawn.
+            let left = place.unsqueeze(0).ge(place.unsqueeze(1));
+            let of_left = left.select(s.unsqueeze(-2), f64::NEG_INFINITY);
+            Terms::new((of_left.log_sum_exp(-1) - s).sum(-1))
         })
     }
 }
 
-/// The score of what does not count.
-const NEVER: f64 = f64::NEG_INFINITY;
-
-/// `ln(e^s_k + … + e^s_n)` for each k, by sums of twice as many items each time.
-fn left_log_sums(s: Var<'_>) -> Var<'_> {
-    let doublings = (0..).map(|k| 1_isize << k).take_while(|&reach| reach < s.extent(-1) as isize);
-    doublings.fold(s, |sums, reach| sums.log_add_exp(sums.shift(-1, -reach, NEVER)))
-}
-
 pub(crate) static ROW: Loss = Loss {
     name: "list_mle",
-    aliases: &["ListMLELoss", "listmle_loss"],
+    aliases: &["ListMLELoss", "listmle_loss", "plackett_luce"],
     family: "ranking",
-    summary: "The negative log-likelihood of the best order.",
-    formula: "Σ_k ln Σ_{i ≥ k} e^s_i − s_k, by descending relevance",
-    latex: r"\sum_k \log \sum_{i \geq k} e^{s_i} - s_k",
-    shapes: "scores, relevance: […, item]; terms: […]",
+    summary: "The surprise of the right order, item by item.",
+    formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
+    latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
+    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
     unit: "nats",
     range: "[0, ∞)",
     source: "Xia et al., 2008",
-    inputs: &LISTS,
-    options: &[],
-    grid: &["", "mask"],
-    invariances: &[
-        Invariance::Shift("scores"),
-        Invariance::Order(&["scores", "relevance", "mask", "weight"]),
+    inputs: &[
+        input("scores", &[N, ITEMS], Domain::Logits),
+        detached("relevance", &[N, ITEMS], WIDE),
     ],
-    run: |x| ListMle { mask: x.maybe("mask") }.forward(x.var("scores"), x.var("relevance")),
+    options: &[],
+    grid: &[""],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
+    run: |x| ListMle {}.forward(x.var("scores"), x.var("relevance")),
     naive: |x| {
-        let term = |list: &Vec<(f64, f64)>| -> f64 {
-            let mut left = list.clone();
-            left.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let draw = |k: usize| left[k..].iter().map(|item| item.0.exp()).sum::<f64>().ln();
-            (0..left.len()).map(|k| draw(k) - left[k].0).sum()
+        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+            let mut order: Vec<usize> = (0..s.len()).collect();
+            order.sort_by(|&a, &b| t[b].total_cmp(&t[a]));
+            let drawn = (0..order.len()).map(|k| {
+                let left: f64 = order[k..].iter().map(|&j| s[j].exp()).sum();
+                left.ln() - s[order[k]]
+            });
+            drawn.sum()
         };
-        plain(x).iter().map(term).collect()
+        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
 };

@@ -6,14 +6,14 @@ mod list_mle;
 mod list_net;
 mod lists;
 mod rank_net;
-mod softmax_ranking;
+mod ranking_softmax;
 
 pub use approx_ndcg::{ApproxNdcg, approx_ndcg};
 pub use lambda_rank::{LambdaRank, lambda_rank};
 pub use list_mle::{ListMle, list_mle};
 pub use list_net::{ListNet, list_net};
 pub use rank_net::{RankNet, rank_net};
-pub use softmax_ranking::{SoftmaxRanking, softmax_ranking};
+pub use ranking_softmax::{RankingSoftmax, ranking_softmax};
 
 use crate::catalogue::Loss;
 
@@ -22,6 +22,6 @@ pub(crate) const ROWS: &[&Loss] = &[
     &lambda_rank::ROW,
     &list_net::ROW,
     &list_mle::ROW,
+    &ranking_softmax::ROW,
     &approx_ndcg::ROW,
-    &softmax_ranking::ROW,
 ];

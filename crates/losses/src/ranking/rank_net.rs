@@ -1,24 +1,24 @@
-//! Ranking by pairs.
+//! Pairs of items in the wrong order.
 
 use lossgraph_autograd::Var;
 
-use super::lists::{LISTS, Lists, differences};
+use super::lists::{LISTS, differences, lists, preferred};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// The more relevant item of each pair should have the higher score.
+/// The surprise that of two items the more relevant one wins, by the difference of their scores.
 ///
 /// ```text
-/// Lᵢⱼ = softplus(−σ (sᵢ − sⱼ))    for all i, j of a list with relevanceᵢ > relevanceⱼ
-/// ∂Lᵢⱼ/∂sᵢ = −σ sigmoid(−σ (sᵢ − sⱼ)) = −∂Lᵢⱼ/∂sⱼ
+/// L[i, j] = ln(1 + exp(−σ (sᵢ − sⱼ)))       for each pair with tᵢ > tⱼ
+/// ∂L[i, j]/∂sᵢ = −σ / (1 + exp(σ (sᵢ − sⱼ)))
 /// ```
 ///
-/// The mean is that of all such pairs, of all lists together; NaN if there are none.
+/// Pairs of all lists count alike: the mean divides by their number. Without any pair it is NaN.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores, relevance: `[…, item]`; terms: `[…, item, item]`, 0 for other pairs |
+/// | shapes | scores and relevance: `[…, item]` alike; terms: `[…, item, item]`, 0 where there is no pair |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -26,31 +26,28 @@ use crate::terms::Terms;
 /// # use lossgraph_autograd::Tape;
 /// # use lossgraph_losses::rank_net;
 /// let tape = Tape::f64();
-/// let scores = tape.variable([0.0, 0.0, 0.0]);
-/// let relevance = tape.constant([2.0, 1.0, 1.0]); // two pairs, both undecided
-/// let gradients = rank_net(scores, relevance).mean().backward()?;
-/// assert_eq!(gradients.loss(), 2.0_f64.ln());
-/// assert_eq!(gradients.of(scores).unwrap().to_f64s(), [-0.5, 0.25, 0.25]);
+/// let scores = tape.variable([[1.0, 1.0]]);
+/// let gradients = rank_net(scores, tape.constant([[2.0, 0.0]])).mean().backward()?;
+/// assert!((gradients.loss() - 2.0_f64.ln()).abs() < 1e-15); // one pair, a tie
+/// assert_eq!(gradients.of(scores).unwrap().to_f64s(), [-0.5, 0.5]);
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a single number; a mask of another shape; a `sigma` that is not above 0.
+/// Unequal shapes; single numbers; a `sigma` that is not above 0.
 ///
 /// # Source
-/// Burges et al., Learning to Rank using Gradient Descent, 2005.
+/// Burges et al., Learning to Rank Using Gradient Descent, 2005.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "RankNetLoss")]
-pub struct RankNet<'t> {
-    /// How steep the preference is.
+pub struct RankNet {
+    /// How steep a difference of scores counts.
     pub sigma: f64,
-    /// 1 for items that count, 0 for others, as padding is: of the scores' shape.
-    pub mask: Option<Var<'t>>,
 }
 
-impl Default for RankNet<'_> {
-    fn default() -> Self {
-        RankNet { sigma: 1.0, mask: None }
+impl Default for RankNet {
+    fn default() -> RankNet {
+        RankNet { sigma: 1.0 }
     }
 }
 
@@ -60,15 +57,15 @@ pub fn rank_net<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
     RankNet::default().forward(scores, relevance)
 }
 
-impl<'t> RankNet<'t> {
+impl RankNet {
     /// The terms.
     #[track_caller]
-    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("rank_net", || {
-            let scores = above_zero("rank_net", "sigma", self.sigma, scores);
-            let lists = Lists::new("rank_net", scores, relevance, self.mask);
-            let each = (differences(lists.scores) * -self.sigma).softplus();
-            Terms::new(each).masked(lists.preferred())
+    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+        let (s, t) = lists("rank_net", scores, relevance);
+        let s = above_zero("rank_net", "sigma", self.sigma, s);
+        s.tape().scope("rank_net", || {
+            let each = (differences(s) * -self.sigma).softplus();
+            Terms::new(each).masked(preferred(t))
         })
     }
 }
@@ -77,36 +74,26 @@ pub(crate) static ROW: Loss = Loss {
     name: "rank_net",
     aliases: &["RankNetLoss", "ranknet_loss", "pairwise_logistic"],
     family: "ranking",
-    summary: "The more relevant item of each pair should have the higher score.",
-    formula: "softplus(−σ (sᵢ − sⱼ)) for relevanceᵢ > relevanceⱼ",
-    latex: r"\log \left( 1 + e^{-\sigma (s_i - s_j)} \right) \quad y_i > y_j",
-    shapes: "scores, relevance: […, item]; terms: […, item, item]",
+    summary: "The surprise that the more relevant of two items has the larger score.",
+    formula: "ln(1 + exp(−σ (sᵢ − sⱼ))) for tᵢ > tⱼ",
+    latex: r"\log \left( 1 + e^{-\sigma (s_i - s_j)} \right) \quad t_i > t_j",
+    shapes: "scores, relevance: […, item] alike; terms: […, item, item]",
     unit: "nats",
     range: "[0, ∞)",
     source: "Burges et al., 2005",
     inputs: &LISTS,
-    options: &[number("sigma", 1.0, "how steep the preference is")],
-    grid: &["", "sigma=2", "mask"],
-    invariances: &[
-        Invariance::Shift("scores"),
-        Invariance::Order(&["scores", "relevance", "mask", "weight"]),
-    ],
-    run: |x| {
-        RankNet { sigma: x.number("sigma"), mask: x.maybe("mask") }
-            .forward(x.var("scores"), x.var("relevance"))
-    },
+    options: &[number("sigma", 1.0, "how steep a difference of scores counts")],
+    grid: &["", "sigma=2"],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
+    run: |x| RankNet { sigma: x.number("sigma") }.forward(x.var("scores"), x.var("relevance")),
     naive: |x| {
-        let (scores, relevance) = (x.rows("scores"), x.rows("relevance"));
-        let term = |list: usize, i: usize, j: usize| {
-            let counts = |item: usize| x.weight("mask", list * scores[list].len() + item) != 0.0;
-            let [s, y] = [&scores, &relevance].map(|of| (of[list][i], of[list][j]));
-            let preferred = y.0 > y.1 && counts(i) && counts(j);
-            if preferred { (-x.number("sigma") * (s.0 - s.1)).exp().ln_1p() } else { 0.0 }
+        let term = |(s, t): (&[f64], &[f64])| -> Vec<f64> {
+            let pair = |i: usize, j: usize| match t[i] > t[j] {
+                true => (1.0 + (-x.number("sigma") * (s[i] - s[j])).exp()).ln(),
+                false => 0.0,
+            };
+            (0..s.len() * s.len()).map(|k| pair(k / s.len(), k % s.len())).collect()
         };
-        let pairs = |list: usize| {
-            let items = 0..scores[list].len();
-            items.clone().flat_map(move |i| items.clone().map(move |j| (list, i, j)))
-        };
-        (0..scores.len()).flat_map(pairs).map(|(list, i, j)| term(list, i, j)).collect()
+        x.rows("scores").into_iter().zip(x.rows("relevance")).flat_map(term).collect()
     },
 };

@@ -34,7 +34,7 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// # Errors
-/// As for [`Mse`].
+/// As for [`Mse`](crate::Mse).
 ///
 /// # Source
 /// Laplace, 1774. PyTorch's `L1Loss`.

@@ -45,10 +45,10 @@ use crate::terms::{Terms, scaled};
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "SmoothL1Loss")]
 pub struct SmoothL1<'t> {
-    /// Where the branches meet, in the target's unit. With 0 this is [`L1`].
+    /// Where the branches meet, in the target's unit. With 0 this is [`L1`](crate::L1).
     pub beta: f64,
     /// A weight for each element, of the prediction's shape. The mean divides by the number of
-    /// elements, as for [`Huber`].
+    /// elements, as for [`Huber`](crate::Huber).
     pub weight: Option<Var<'t>>,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
