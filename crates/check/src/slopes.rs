@@ -147,20 +147,28 @@ fn extrapolate(slopes: &[f64; RUNGS], ratio: f64, noise: impl Fn(usize) -> f64) 
 /// The error of a value of `f`, from the differences of order 3 to 5 of values so near to each
 /// other that a smooth function has none (Hamming; Moré and Wild, Estimating Computational Noise,
 /// 2011). On one side of 0, so that a kink there is no noise.
+///
+/// At each spacing the least over the orders counts, since what is smooth dies out with the order and
+/// noise does not. Of two spacings the larger noise counts: values that cancel inside of `f`, such as
+/// the `p − 1` of a saturated softmax, come in steps, which points too near to each other do not see.
 pub(crate) fn noise(f: impl Fn(f64) -> Result<f64>) -> Result<f64> {
-    const STEP: f64 = 1e-9;
-    let mut values: Vec<f64> = (1..=SAMPLES).map(|k| f(k as f64 * STEP)).collect::<Result<_>>()?;
-    let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let mut noise = 0.0_f64;
-    // (j!)² / (2j)!: the share of a difference of order j that is the noise of one value.
-    let mut share = 1.0;
-    for order in 1..=5 {
-        values = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        share *= f64::from(order) / f64::from(2 * (2 * order - 1));
-        if order >= 3 {
-            let mean = values.iter().map(|d| d * d).sum::<f64>() / values.len() as f64;
-            noise = noise.max((share * mean).sqrt());
+    let (mut noise, mut largest) = (0.0_f64, 0.0_f64);
+    for spacing in [1e-9, 1e-6] {
+        let mut values: Vec<f64> =
+            (1..=SAMPLES).map(|k| f(k as f64 * spacing)).collect::<Result<_>>()?;
+        largest = values.iter().fold(largest, |largest, value| largest.max(value.abs()));
+        let mut least = f64::INFINITY;
+        // (j!)² / (2j)!: the share of a difference of order j that is the noise of one value.
+        let mut share = 1.0;
+        for order in 1..=5 {
+            values = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            share *= f64::from(order) / f64::from(2 * (2 * order - 1));
+            if order >= 3 {
+                let mean = values.iter().map(|d| d * d).sum::<f64>() / values.len() as f64;
+                least = least.min((share * mean).sqrt());
+            }
         }
+        noise = noise.max(least);
     }
     // Eight values may agree by chance; a few roundings of the value itself are always there.
     Ok(if noise.is_finite() { 4.0 * noise } else { 0.0 } + 4.0 * f64::EPSILON * largest)
@@ -234,6 +242,17 @@ mod tests {
     fn a_function_that_ends_nearby_is_measured_inside() {
         let found = measured(|t| (1e-3 + t).ln());
         assert!((found.central.value - 1e3).abs() <= found.central.error, "{found:?}");
+    }
+
+    #[test]
+    fn the_steps_of_values_that_cancel_are_noise() {
+        // A saturated softmax less one: its derivative p (1 − p) is known, its values are coarse.
+        for z in [16.0, 18.5, 20.5] {
+            let p = |t: f64| 1.0 / (1.0 + (-(z + t)).exp());
+            let found = measured(|t| p(t) - 1.0).central;
+            let exact = (-z).exp() / (1.0 + (-z).exp()).powi(2);
+            assert!((found.value - exact).abs() <= found.error, "{z}: {found:?}, {exact}");
+        }
     }
 
     #[test]
