@@ -31,8 +31,10 @@ pub enum Mode {
 const LOOKED_AT: usize = 512;
 const SAMPLE: usize = 48;
 
-/// Between the orders of a wrong gradient and of a right one, in [`Mode::Taylor`].
+/// Between the orders of a wrong gradient and of a right one, in [`Mode::Taylor`], and how near to
+/// it nothing can be told.
 const BETWEEN: f64 = 1.5;
+const UNTOLD: f64 = 0.25;
 
 /// So many of the worst elements are reported.
 const SHOWN: usize = 5;
@@ -247,7 +249,10 @@ impl<'a> Gradient<'a> {
             let compared = self.compare(&direction)?;
             let (verdict, margin) = match self.order(&direction, compared.analytic)? {
                 None => (Verdict::Noise, f64::NAN),
-                Some(order) if order >= BETWEEN => (Verdict::Pass, BETWEEN / order),
+                Some(order) if (order - BETWEEN).abs() < UNTOLD => {
+                    (Verdict::Noise, BETWEEN / order)
+                }
+                Some(order) if order > BETWEEN => (Verdict::Pass, BETWEEN / order),
                 Some(order) if compared.verdict() == Verdict::Kink => {
                     (Verdict::Kink, BETWEEN / order)
                 }
@@ -264,23 +269,31 @@ impl<'a> Gradient<'a> {
     }
 
     /// The order in which what the Taylor polynomial leaves over shrinks, at the shortest steps
-    /// where it stands out of the noise: infinite if nothing does, `None` outside of the domain.
+    /// where it stands out of the noise: infinite if it never does, `None` outside of the domain.
     fn order(&self, direction: &[f64], analytic: f64) -> Result<Option<f64>> {
-        let (mut inside, mut points) = (0, Vec::new());
+        let floor = 32.0 * self.noise;
+        let (mut inside, mut points, mut lost) = (0, Vec::new(), 0.0);
         for halvings in 0..16 {
             let t = 0.02 * 0.5_f64.powi(halvings);
             let rest = (self.value(direction, t)? - self.at_0 - t * analytic).abs();
             inside += usize::from(rest.is_finite());
-            if rest.is_finite() && rest > 32.0 * self.noise {
-                points.push((t.ln(), rest.ln()));
+            match points.last() {
+                _ if rest.is_finite() && rest > floor => {
+                    points.push((t.ln(), rest.ln()));
+                    lost = 0.0;
+                }
+                // What is gone after one halving shrank at least so fast: to nothing, where a
+                // program is straight up to a kink farther away. A wrong slope only halves.
+                Some(&(_, last)) if lost == 0.0 => lost = (last - floor.ln()) / 2.0_f64.ln(),
+                _ => {}
             }
         }
         // A small error shows where the square of the step is smaller still.
         let shortest = &points[points.len().saturating_sub(4)..];
         Ok(match shortest.len() {
             _ if inside < 4 => None,
-            0..=2 => Some(f64::INFINITY),
-            _ => Some(slope(shortest)),
+            0 | 1 => Some(f64::INFINITY),
+            _ => Some(slope(shortest).max(lost)),
         })
     }
 

@@ -45,7 +45,6 @@ impl Slopes {
         size: f64,
     ) -> Result<Slopes> {
         let mut best: Option<Slopes> = None;
-        let mut settled = false;
         let mut jumps = false;
         for first in FIRST_STEPS {
             let mut below = [0.0; RUNGS];
@@ -61,13 +60,15 @@ impl Slopes {
             }
             let here = Slopes::of_ladder(first, &below, at_0, &above, noise);
             let rounding = noise / first * f64::from(1 << RUNGS);
-            settled = here.central.error <= 1e-9 * size || here.central.error <= 4.0 * rounding;
-            // A value that keeps its distance however short the step.
-            let stays = |near: f64, far: f64| {
-                let (near, far) = ((near - at_0).abs(), (far - at_0).abs());
-                near > 0.8 * far && near > 1e3 * noise
+            let settled = here.central.error <= 1e-9 * size || here.central.error <= 4.0 * rounding;
+            // A value that keeps its distance on every rung. Two rungs would not do: a smooth curve
+            // that turns back may be as far at one step as at another.
+            let stays = |side: &[f64; RUNGS]| {
+                let near = (side[RUNGS - 1] - at_0).abs();
+                let alike = |value: &f64| ((value - at_0).abs() - near).abs() < 0.2 * near;
+                near > 1e3 * noise && side.iter().all(alike)
             };
-            jumps = stays(above[RUNGS - 1], above[0]) || stays(below[RUNGS - 1], below[0]);
+            jumps = stays(&above) || stays(&below);
             if best.is_none_or(|best| here.central.error < best.central.error) {
                 best = Some(here);
             }
@@ -76,7 +77,7 @@ impl Slopes {
             }
         }
         let unknown = Estimate { value: f64::NAN, error: f64::INFINITY };
-        if let (false, true, Some(best)) = (settled, jumps, best) {
+        if let (true, Some(best)) = (jumps, best) {
             let infinite = |value: f64| Estimate { value, error: 0.0 };
             let [left, right] = [f64::NEG_INFINITY, f64::INFINITY].map(infinite);
             return Ok(Slopes { left, right, jump: right, ..best });
@@ -134,8 +135,10 @@ fn extrapolate(slopes: &[f64; RUNGS], ratio: f64, noise: impl Fn(usize) -> f64) 
             let value = fine.value + (fine.value - coarse.value) / (power - 1.0);
             let rounding = (power * fine.error + coarse.error) / (power - 1.0);
             let moved = (value - fine.value).abs().max((value - coarse.value).abs());
-            if moved + rounding < best.error {
-                best = Estimate { value, error: moved + rounding };
+            // The scheme itself rounds.
+            let error = moved + rounding + 2.0 * f64::EPSILON * value.abs();
+            if error < best.error {
+                best = Estimate { value, error };
             }
             row.push(Estimate { value, error: rounding });
         }
@@ -227,8 +230,21 @@ mod tests {
 
     #[test]
     fn where_the_value_jumps_any_slope_is_between_those_of_the_sides() {
-        let found = measured(|t| (t + 1.0).floor() + t.sin());
-        assert_eq!((found.left.value, found.right.value), (f64::NEG_INFINITY, f64::INFINITY));
+        let step = measured(|t| (t + 1.0).floor() + t.sin());
+        // The same value on both sides, and another one between them.
+        let point = measured(|t| f64::from(u8::from(t == 0.0)));
+        for found in [step, point] {
+            assert_eq!((found.left.value, found.right.value), (f64::NEG_INFINITY, f64::INFINITY));
+        }
+    }
+
+    #[test]
+    fn a_smooth_curve_that_turns_back_does_not_jump() {
+        for bend in [10.0, 50.0, 57.0, 100.0, 1000.0] {
+            let found = measured(|t| t - bend * t * t);
+            assert!(found.right.value.is_finite(), "{bend}: {found:?}");
+            assert!((found.central.value - 1.0).abs() <= found.central.error, "{bend}: {found:?}");
+        }
     }
 
     #[test]

@@ -161,6 +161,17 @@ fn taylor_tells_by_the_order_of_what_is_left_over() {
 }
 
 #[test]
+fn taylor_does_not_take_a_kink_farther_away_for_a_wrong_slope() {
+    let check = |factor: f64| {
+        let tamper = Tamper::new(move |op, _, _, g| if op == "relu" { g * factor } else { g });
+        let mode = Mode::Taylor;
+        let check = Check { mode, orders: 1, tamper: Some(tamper), ..Check::default() };
+        check.run(|_, x| (x[0] - 0.995).relu().sum(..), &[Tensor::from([1.0])]).unwrap().passed()
+    };
+    assert!(check(1.0) && !check(1.01));
+}
+
+#[test]
 fn every_kink_of_an_op_is_a_kink_and_names_the_op() {
     for row in ops::ALL {
         for kink in row.kinks {
