@@ -108,12 +108,15 @@ impl Miner {
     }
 }
 
+/// The place of a reference, and how far it is from an anchor.
+type Measured = (usize, f64);
+
 /// How far the pairs of each anchor are apart: distances, or similarities with their signs changed.
 struct Far {
     /// For each anchor the places and distances of its positives.
-    positive: Vec<Vec<(usize, f64)>>,
+    positive: Vec<Vec<Measured>>,
     /// The same of its negatives.
-    negative: Vec<Vec<(usize, f64)>>,
+    negative: Vec<Vec<Measured>>,
 }
 
 impl Far {
@@ -135,7 +138,7 @@ impl Far {
     }
 
     /// Each anchor with its positives and negatives.
-    fn anchors(&self) -> impl Iterator<Item = (usize, &[(usize, f64)], &[(usize, f64)])> {
+    fn anchors(&self) -> impl Iterator<Item = (usize, &[Measured], &[Measured])> {
         let rows = self.positive.iter().zip(&self.negative).enumerate();
         rows.map(|(i, (positive, negative))| (i, &positive[..], &negative[..]))
     }
@@ -143,7 +146,7 @@ impl Far {
     /// The farthest positive and the nearest negative of each anchor that has both.
     fn hardest(&self) -> Vec<[usize; 3]> {
         // The first of equals stays.
-        let best = |row: &[(usize, f64)], sign: f64| {
+        let best = |row: &[Measured], sign: f64| {
             let all = row.iter().copied();
             all.reduce(|best, next| if sign * next.1 > sign * best.1 { next } else { best })
         };
