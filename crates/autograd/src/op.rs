@@ -134,6 +134,27 @@ impl Op {
         }
     }
 
+    /// What listings show of its parameters: those that the output's shape does not tell.
+    pub fn arguments(&self) -> String {
+        match self {
+            Op::Fill(value) => value.0.to_string(),
+            Op::Unary(row, p) => {
+                // A sample has a parameter where the row has one.
+                let count = row.0.sample.iter().rposition(|&p| p != 0.0).map_or(0, |last| last + 1);
+                listed(p[..count].iter().map(|p| p.0))
+            }
+            Op::Fold(_, axes) => format!("axes {}", listed(axes.iter())),
+            Op::CumSum { axis, reverse: false } => format!("axis {axis}"),
+            Op::CumSum { axis, reverse: true } => format!("axis {axis}, from its end"),
+            Op::View(view) => view.arguments(),
+            Op::Pad(_, value) => format!("with {}", value.0),
+            Op::OverlapAdd { axis, .. } | Op::Concat { axis } => format!("axis {axis}"),
+            Op::Index(index) => index.arguments(),
+            Op::Leaf(_) | Op::Fault(_) | Op::Detach | Op::Binary(_) | Op::Select => String::new(),
+            Op::Cast | Op::MatMul => String::new(),
+        }
+    }
+
     /// Whether a cotangent of the output gives one of input `i`.
     pub fn passes(&self, i: usize) -> bool {
         match self {
@@ -203,4 +224,9 @@ impl Op {
             Op::Leaf(_) | Op::Fill(_) | Op::Fault(_) | Op::Detach => Ok(()),
         }
     }
+}
+
+/// Some things in one line, with commas between them.
+pub(crate) fn listed<T: ToString>(things: impl IntoIterator<Item = T>) -> String {
+    things.into_iter().map(|thing| thing.to_string()).collect::<Vec<_>>().join(", ")
 }

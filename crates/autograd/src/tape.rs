@@ -56,6 +56,8 @@ pub struct NodeInfo {
     pub id: usize,
     /// The op's name.
     pub op: &'static str,
+    /// What else the op was told, as text: `axes 0, 2` of a fold, `-1, 1` of a clamp; often empty.
+    pub arguments: String,
     /// The numbers of its inputs.
     pub inputs: Vec<usize>,
     /// The shape of its value.
@@ -356,6 +358,7 @@ impl Tape {
         Some(NodeInfo {
             id,
             op: node.op.name(),
+            arguments: node.op.arguments(),
             inputs: node.inputs.iter().map(|&input| input as usize).collect(),
             shape: node.shape.clone(),
             scope: (origin.scope != TOP).then_some(origin.scope as usize),

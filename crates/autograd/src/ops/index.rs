@@ -34,6 +34,19 @@ impl Index {
         }
     }
 
+    /// What listings show beside its inputs.
+    pub fn arguments(self) -> String {
+        match self {
+            Index::OneHot => String::new(),
+            Index::Gather { axis }
+            | Index::ScatterAdd { axis }
+            | Index::Select { axis }
+            | Index::Add { axis }
+            | Index::ArgExtreme { axis, .. }
+            | Index::ArgSort { axis, .. } => format!("axis {axis}"),
+        }
+    }
+
     pub fn passes(self, input: usize) -> bool {
         let places = matches!(self, Index::ArgExtreme { .. } | Index::ArgSort { .. });
         input == 0 && !places && self != Index::OneHot

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::combine::place;
 use crate::axes::Axes;
 use crate::fault::Fault;
-use crate::op::Op;
+use crate::op::{Op, listed};
 use crate::var::Var;
 
 /// The family of views. The target shape of a reshape and of an expand is that of the node.
@@ -36,6 +36,26 @@ impl View {
             View::Slice(_) => "slice",
             View::Windows { .. } => "windows",
             View::After => "after",
+        }
+    }
+
+    /// What listings show beside the shape that it gives.
+    pub fn arguments(&self) -> String {
+        match self {
+            View::Permute(order) => format!("axes {}", listed(order)),
+            View::Slice(slices) => listed(slices.iter().map(|slice| {
+                let Slice { start, len, step } = slice;
+                format!("{len} from {start}")
+                    + &match step {
+                        1 => String::new(),
+                        step => format!(" by {step}"),
+                    }
+            })),
+            View::Windows { axis, window } => {
+                let Window { size, stride, dilation } = window;
+                format!("axis {axis}, size {size}, stride {stride}, dilation {dilation}")
+            }
+            View::Reshape | View::Expand | View::After => String::new(),
         }
     }
 

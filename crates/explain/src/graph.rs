@@ -1,0 +1,304 @@
+//! What all views are made from: the nodes of a loss with values, gradients, and what flows back.
+
+use std::panic::Location;
+
+use lossgraph_autograd::{NodeInfo, Result, ScopeInfo, Tape, Var};
+use lossgraph_tensor::{Shape, Tensor};
+
+use crate::expression::{Expression, Role};
+
+/// A loss with everything that it depends on, computed.
+///
+/// Nodes and groups are numbered by their places in these lists; inputs come before what reads
+/// them, and outer groups before inner ones.
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_explain::Graph;
+/// let tape = Tape::f64();
+/// let x = tape.variable([3.0, 4.0]);
+/// let graph = Graph::of(x.square().sum(..))?;
+/// let square = &graph.nodes[1];
+/// assert_eq!(square.value.to_f64s(), [9.0, 16.0]);
+/// let flow = square.inputs[0].flow.as_ref().unwrap();
+/// assert_eq!(flow.value.to_f64s(), [6.0, 8.0]);
+/// assert_eq!(flow.rule.to_string(), "g · a · 2"); // as it is recorded for a square
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The nodes that the loss depends on, in the order of recording; the last one is the loss.
+    pub nodes: Vec<Node>,
+    /// The scopes that some of these nodes are in.
+    pub groups: Vec<Group>,
+}
+
+/// A node of a [`Graph`].
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its number on the tape.
+    pub number: usize,
+    /// What it is called: see [`Graph::name`]; a parameter has its own name.
+    pub name: Option<String>,
+    /// The op's name.
+    pub op: &'static str,
+    /// What else the op was told: the axes of a fold, the bounds of a clamp.
+    pub arguments: String,
+    /// What it reads.
+    pub inputs: Vec<Input>,
+    /// The shape of its value.
+    pub shape: Shape,
+    /// What it computes.
+    pub value: Tensor,
+    /// What it computes, as arithmetic on its inputs.
+    pub formula: Expression,
+    /// The gradient of the loss with respect to it; `None` where none flows.
+    pub gradient: Option<Tensor>,
+    /// The innermost group around it.
+    pub group: Option<usize>,
+    /// The line of the program that recorded it.
+    pub place: &'static Location<'static>,
+}
+
+/// An edge: what a node reads, and what flows back along it.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The node that is read.
+    pub node: usize,
+    /// The share of that node's gradient that comes back here; `None` where none flows.
+    pub flow: Option<Flow>,
+}
+
+/// What flows back along an edge: the vector-Jacobian product of one op for one input.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Its numbers, in the shape of the input.
+    pub value: Tensor,
+    /// How it is computed: the op's own rule, as it was recorded.
+    pub rule: Expression,
+}
+
+/// A scope of the program: a loss, a layer, whatever was recorded under a name.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What it is called.
+    pub name: String,
+    /// The group around it.
+    pub parent: Option<usize>,
+    /// Where in the program it was opened.
+    pub place: &'static Location<'static>,
+}
+
+impl Graph {
+    /// Computes what is to be seen of a loss. The tape stays as it is.
+    ///
+    /// # Errors
+    /// A misfit in the program, or a loss with more than one element.
+    pub fn of(loss: Var<'_>) -> Result<Graph> {
+        let infos = needed(loss);
+        // What is looked at is recorded on a copy: looking at a tape does not change it.
+        let tape = loss.tape().copy();
+        let vars: Vec<Var<'_>> = infos.iter().filter_map(|info| tape.var(info.id)).collect();
+        let values = tape.eval(&vars)?;
+        let gradients = gradients(&tape, &vars)?;
+        let (groups, group_of) = groups(&tape.scopes(), &infos);
+        let index = |number: usize| infos.partition_point(|info| info.id < number);
+        let mut nodes: Vec<Node> = infos
+            .iter()
+            .zip(values)
+            .zip(gradients)
+            .map(|((info, value), gradient)| Node {
+                number: info.id,
+                name: info.parameter.clone(),
+                op: info.op,
+                arguments: info.arguments.clone(),
+                inputs: info
+                    .inputs
+                    .iter()
+                    .map(|&input| Input { node: index(input), flow: None })
+                    .collect(),
+                shape: info.shape.clone(),
+                value,
+                formula: Expression::Given(Role::Output),
+                gradient,
+                group: info.scope.and_then(|scope| group_of[scope]),
+                place: info.place,
+            })
+            .collect();
+        flow_back(&tape, &mut nodes)?;
+        Ok(Graph { nodes, groups })
+    }
+
+    /// Calls a node by a name, such as that of an argument of the loss. A variable that the loss
+    /// does not depend on is passed over.
+    pub fn name(mut self, var: Var<'_>, name: &str) -> Graph {
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.number == var.number()) {
+            node.name = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// What a node is called in texts: its name, or its number on the tape as `%3`.
+    pub fn label(&self, node: usize) -> String {
+        let Node { name, number, .. } = &self.nodes[node];
+        name.clone().unwrap_or_else(|| format!("%{number}"))
+    }
+
+    /// The groups around a group or node in `innermost`, outermost first, that one included.
+    pub fn path(&self, innermost: Option<usize>) -> Vec<usize> {
+        let mut path: Vec<usize> =
+            std::iter::successors(innermost, |&group| self.groups[group].parent).collect();
+        path.reverse();
+        path
+    }
+
+    /// The edges that read a node, each as the reader and which of its inputs it is.
+    pub fn readers(&self, node: usize) -> impl Iterator<Item = (usize, usize)> {
+        let edges = self.nodes.iter().enumerate().skip(node + 1).flat_map(|(reader, info)| {
+            info.inputs.iter().enumerate().map(move |(slot, input)| (reader, slot, input.node))
+        });
+        edges.filter(move |edge| edge.2 == node).map(|(reader, slot, _)| (reader, slot))
+    }
+}
+
+/// The nodes that a loss depends on, ascending.
+fn needed(loss: Var<'_>) -> Vec<NodeInfo> {
+    let mut wanted = vec![false; loss.number() + 1];
+    wanted[loss.number()] = true;
+    let mut nodes = Vec::new();
+    for id in (0..=loss.number()).rev().filter(|&id| loss.tape().var(id).is_some()) {
+        if let (true, Some(node)) = (wanted[id], loss.tape().node(id)) {
+            node.inputs.iter().for_each(|&input| wanted[input] = true);
+            nodes.push(node);
+        }
+    }
+    nodes.reverse();
+    nodes
+}
+
+/// The gradient of the last of some nodes with respect to each.
+fn gradients<'t>(tape: &'t Tape, vars: &[Var<'t>]) -> Result<Vec<Option<Tensor>>> {
+    let Some(&loss) = vars.last() else { return Ok(Vec::new()) };
+    // A node beyond a detach has a faulty gradient, shown as none; a loss that cannot be
+    // differentiated at all is an error.
+    tape.eval(&tape.grad(loss, &[loss]))?;
+    let floats: Vec<Var<'_>> = vars.iter().copied().filter(|var| var.dtype().is_float()).collect();
+    let mut found = tape.grad(loss, &floats).into_iter();
+    let each: Vec<Option<Var<'_>>> = vars
+        .iter()
+        .map(|var| if var.dtype().is_float() { found.next() } else { None })
+        .map(|gradient| gradient.filter(|gradient| !gradient.is_faulty()))
+        .collect();
+    let mut values = tape.eval(&each.iter().flatten().copied().collect::<Vec<_>>())?.into_iter();
+    Ok(each.iter().map(|gradient| gradient.and_then(|_| values.next())).collect())
+}
+
+/// The scopes that nodes are in, and for each scope of the tape which of these it is.
+fn groups(scopes: &[ScopeInfo], infos: &[NodeInfo]) -> (Vec<Group>, Vec<Option<usize>>) {
+    let mut inhabited = vec![false; scopes.len()];
+    for info in infos {
+        for scope in std::iter::successors(info.scope, |&scope| scopes[scope].parent) {
+            inhabited[scope] = true;
+        }
+    }
+    let mut groups = Vec::new();
+    let mut group_of: Vec<Option<usize>> = vec![None; scopes.len()];
+    for (number, scope) in scopes.iter().enumerate().filter(|(number, _)| inhabited[*number]) {
+        group_of[number] = Some(groups.len());
+        let parent = scope.parent.and_then(|parent| group_of[parent]);
+        groups.push(Group { name: scope.name.clone(), parent, place: scope.place });
+    }
+    (groups, group_of)
+}
+
+/// Records each op once more, by itself, on the values of its inputs, and its rule with the
+/// gradient that the op has: what flows back through this op alone, and the arithmetic of both.
+fn flow_back(tape: &Tape, nodes: &mut [Node]) -> Result<()> {
+    let mut recorded = Vec::new();
+    let mut formulas = Vec::new();
+    for (at, node) in nodes.iter().enumerate() {
+        let Some(op) = tape.isolated(node.number) else { continue };
+        let inputs: Vec<Var<'_>> =
+            node.inputs.iter().map(|input| tape.variable(&nodes[input.node].value)).collect();
+        let output = op.record(tape, &inputs);
+        let mut roles: Vec<(usize, Role)> =
+            inputs.iter().enumerate().map(|(i, input)| (input.number(), Role::Input(i))).collect();
+        formulas.push((at, Expression::of(output, &roles)));
+        let Some(gradient) = &node.gradient else { continue };
+        let cotangent = tape.constant(gradient);
+        roles.extend([(output.number(), Role::Output), (cotangent.number(), Role::Gradient)]);
+        for (slot, &input) in inputs.iter().enumerate() {
+            // A variable that holds integers has no derivative, and a `detach` lets none through.
+            let flows =
+                input.dtype().is_float() && nodes[node.inputs[slot].node].gradient.is_some();
+            let flow = tape.vjp(output, cotangent, &[input])[0];
+            if flows && !flow.is_faulty() {
+                recorded.push((at, slot, flow, Expression::of(flow, &roles)));
+            }
+        }
+    }
+    let values = tape.eval(&recorded.iter().map(|(_, _, flow, _)| *flow).collect::<Vec<_>>())?;
+    for ((at, slot, _, rule), value) in recorded.into_iter().zip(values) {
+        nodes[at].inputs[slot].flow = Some(Flow { value, rule });
+    }
+    for (at, formula) in formulas {
+        nodes[at].formula = formula;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_is_the_sum_of_what_flows_back_from_its_readers() {
+        let tape = Tape::f64();
+        let x = tape.variable([[0.3, -1.2], [2.0, 0.7]]);
+        let w = tape.variable([[1.0, 2.0], [-1.0, 0.5]]);
+        let loss = tape.scope("loss", || {
+            let z = x.matmul(w);
+            (z.log_softmax(1) * z.tanh() + x).square().mean(..)
+        });
+        let before = tape.len();
+        let graph = Graph::of(loss).unwrap();
+        assert_eq!(tape.len(), before, "looking at a tape does not change it");
+        for (at, node) in graph.nodes.iter().enumerate().take(graph.nodes.len() - 1) {
+            let Some(gradient) = &node.gradient else { continue };
+            let mut total = vec![0.0; node.shape.len()];
+            for (reader, slot) in graph.readers(at) {
+                if let Some(flow) = &graph.nodes[reader].inputs[slot].flow {
+                    total.iter_mut().zip(flow.value.to_f64s()).for_each(|(sum, x)| *sum += x);
+                }
+            }
+            for (sum, gradient) in total.iter().zip(gradient.to_f64s()) {
+                assert!((sum - gradient).abs() < 1e-14, "{} of {}", node.op, node.number);
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_without_nodes_of_the_loss_is_left_out() {
+        let tape = Tape::f64();
+        let x = tape.variable(2.0);
+        tape.scope("aside", || x.exp());
+        let loss = tape.scope("outer", || tape.scope("inner", || x.square()));
+        let graph = Graph::of(loss).unwrap().name(x, "x");
+        let names: Vec<&str> = graph.groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(names, ["outer", "inner"]);
+        assert_eq!(graph.path(graph.nodes[1].group), [0, 1]);
+        assert_eq!((graph.label(0), graph.label(1)), ("x".to_owned(), "%2".to_owned()));
+    }
+
+    #[test]
+    fn nothing_flows_through_a_detach_or_into_labels() {
+        let tape = Tape::f64();
+        let x = tape.variable([[1.0, 2.0]]);
+        let loss = (x.gather(1, tape.constant([[1_i64]])) * x.detach()).sum(..);
+        let graph = Graph::of(loss).unwrap();
+        let of = |op: &str| graph.nodes.iter().find(|node| node.op == op).unwrap();
+        assert!(of("detach").inputs[0].flow.is_none());
+        let gather = of("gather");
+        assert!(gather.inputs[0].flow.is_some() && gather.inputs[1].flow.is_none());
+    }
+}
