@@ -41,7 +41,8 @@ pub use lossgraph_tensor::kernels::threads;
 /// What most programs use.
 pub mod prelude {
     pub use lossgraph_autograd::{
-        Conv, Fault, Gradients, Parameter, Pool, Tape, Var, concat, keep, numeric_gradient, stack,
+        Conv, Fault, Gradients, Padding, Parameter, Pool, Tape, Var, concat, keep,
+        numeric_gradient, stack,
     };
     pub use lossgraph_explain::listing;
     pub use lossgraph_losses::*;

@@ -1,7 +1,7 @@
 //! Reading and writing at places that are data. Indices are integer tensors; no slope flows into
 //! them. Places outside of the axis are an error, found when the plan runs.
 
-use lossgraph_tensor::{DType, Shape, Tensor, kernels};
+use lossgraph_tensor::{DType, Shape, Tensor, Window, kernels};
 
 use crate::fault::Fault;
 use crate::op::Op;
@@ -10,12 +10,29 @@ use crate::var::Var;
 /// The family of indexed ops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Index {
-    Gather { axis: usize },
-    ScatterAdd { axis: usize },
-    Select { axis: usize },
-    Add { axis: usize },
+    Gather {
+        axis: usize,
+    },
+    ScatterAdd {
+        axis: usize,
+    },
+    Select {
+        axis: usize,
+    },
+    Add {
+        axis: usize,
+    },
     OneHot,
-    ArgExtreme { axis: usize, largest: bool },
+    ArgExtreme {
+        axis: usize,
+        largest: bool,
+    },
+    /// The place of the first largest element of each window over the last two axes, among the
+    /// elements of its plane, row by row.
+    WindowArgmax {
+        windows: [Window; 2],
+        padding: [usize; 2],
+    },
 }
 
 impl Index {
@@ -28,11 +45,13 @@ impl Index {
             Index::OneHot => "one_hot",
             Index::ArgExtreme { largest: true, .. } => "argmax",
             Index::ArgExtreme { largest: false, .. } => "argmin",
+            Index::WindowArgmax { .. } => "window_argmax",
         }
     }
 
     pub fn passes(self, input: usize) -> bool {
-        input == 0 && !matches!(self, Index::OneHot | Index::ArgExtreme { .. })
+        use Index::{ArgExtreme, OneHot, WindowArgmax};
+        input == 0 && !matches!(self, OneHot | ArgExtreme { .. } | WindowArgmax { .. })
     }
 
     /// Reading and adding at the same places are each other's transpose.
@@ -43,7 +62,9 @@ impl Index {
             Index::ScatterAdd { axis } => Index::Gather { axis },
             Index::Select { axis } => Index::Add { axis },
             Index::Add { axis } => Index::Select { axis },
-            Index::OneHot | Index::ArgExtreme { .. } => unreachable!("`passes` says no"),
+            Index::OneHot | Index::ArgExtreme { .. } | Index::WindowArgmax { .. } => {
+                unreachable!("`passes` says no")
+            }
         };
         g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype())
     }
@@ -56,6 +77,9 @@ impl Index {
             Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
             Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
+            Index::WindowArgmax { windows, padding } => {
+                kernels::window_argmax(x[0], windows, padding, out)
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 use lossgraph_tensor::{Slice, Window};
 
 use super::binary::{self, Binary};
-use super::convolution::{Conv, Pool};
+use super::convolution::{Conv, Padding};
+use super::pooling::Pool;
 use super::unary::{self, Unary};
 use super::{Kink, combine};
 use crate::axes::keep;
@@ -196,7 +197,7 @@ pub static ALL: &[Row] = &[
             x[0].conv1d(
                 x[1],
                 Some(x[2]),
-                Conv { stride: [2], padding: [1], groups: 2, ..Conv::default() },
+                Conv { stride: [2], padding: Padding::Each([1]), groups: 2, ..Conv::default() },
             )
         },
     ),

@@ -1,0 +1,188 @@
+//! Convolutions of images: products with windows that are never written out.
+//!
+//! One sum ties three factors together, images `x`, weights `w` and results `y`, at places `p` and
+//! elements `k` of a window with stride `s` and dilation `d`:
+//!
+//! ```text
+//! Σ x[n, i, s·p + d·k − padding] · w[o, i, k] · y[n, o, p]
+//! ```
+//!
+//! Leaving one factor out gives a product of its shape: the three products of a [`Convolution`].
+//!
+//! An image is packed into **planes** ([`planes`]), on which what an element of the window meets at
+//! one place after another stands side by side. So a row of the matrix of all windows is a slice of
+//! a plane, at an offset that we call a **tap**: the products are those of matrices whose rows
+//! overlap.
+
+mod planes;
+mod sweep;
+mod weights;
+
+use super::output;
+use crate::{DType, Error, Result, Tensor, Window};
+
+/// Products with fewer multiplications stay on one thread.
+const ALONE: usize = 1 << 18;
+
+/// How many pieces the images are dealt to, if there are as many.
+const PIECES: usize = 16;
+
+/// How many packed elements a piece works on at a time: half of a second cache of 1 MiB, in `f32`.
+const BLOCK: usize = 1 << 17;
+
+/// Windows over images of two axes, and how they meet weights.
+///
+/// Images are `[batch, groups · in, height, width]`, weights `[groups · out, in, window, window]`,
+/// and results `[batch, groups · out, places, places]`. What lies outside of an image is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Convolution {
+    /// The windows along each axis of an image.
+    pub windows: [Window; 2],
+    /// How far the first window stands out in front of each axis.
+    pub padding: [usize; 2],
+    /// Groups of channels that do not mix.
+    pub groups: usize,
+}
+
+impl Convolution {
+    /// `y[n, o, p] = b[o] + Σ x[n, i, s·p + d·k − padding] · w[o, i, k]` over `i` and `k`, in that
+    /// order, from the bias on.
+    pub fn results(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        y: &mut Tensor,
+    ) -> Result<()> {
+        let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        match y.dtype() {
+            DType::F64 => sweep::results::<f64>(&sizes, x, w, bias, y),
+            _ => sweep::results::<f32>(&sizes, x, w, bias, y),
+        }
+    }
+
+    /// `x[n, i, q] = Σ w[o, i, k] · y[n, o, p]` over all `s·p + d·k − padding = q`.
+    pub fn images(&self, w: &Tensor, y: &Tensor, x: &mut Tensor) -> Result<()> {
+        let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        match x.dtype() {
+            DType::F64 => sweep::images::<f64>(&sizes, w, y, x),
+            _ => sweep::images::<f32>(&sizes, w, y, x),
+        }
+    }
+
+    /// `w[o, i, k] = Σ x[n, i, s·p + d·k − padding] · y[n, o, p]` over `n` and `p`.
+    pub fn weights(&self, x: &Tensor, y: &Tensor, w: &mut Tensor) -> Result<()> {
+        let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        match w.dtype() {
+            DType::F64 => weights::weights::<f64, 8>(&sizes, x, y, w),
+            _ => weights::weights::<f32, 16>(&sizes, x, y, w),
+        }
+    }
+}
+
+/// The lengths of all axes.
+struct Sizes {
+    batch: usize,
+    groups: usize,
+    /// Channels of images in each group.
+    ins: usize,
+    /// Channels of results in each group.
+    outs: usize,
+    axes: [Axis; 2],
+}
+
+/// One axis of images, with its windows.
+#[derive(Clone, Copy)]
+struct Axis {
+    window: Window,
+    padding: usize,
+    extent: usize,
+    places: usize,
+}
+
+impl Sizes {
+    fn of(of: &Convolution, x: &[usize], w: &[usize], y: &[usize]) -> Result<Sizes> {
+        let misfit = |why: &'static str| Error::Shape {
+            operation: "convolution",
+            left: x.into(),
+            right: w.into(),
+            why,
+        };
+        let (&[batch, channels, height, width], &[to, ins, up, across]) = (x, w) else {
+            return Err(misfit("images and weights have four axes"));
+        };
+        let Convolution { windows, padding, groups } = *of;
+        if windows.map(|window| window.size) != [up, across] {
+            return Err(misfit("the weights have the size of the window"));
+        }
+        if windows.iter().any(|window| window.stride == 0 || window.dilation == 0) {
+            return Err(misfit("strides and dilations are not 0"));
+        }
+        if groups == 0 || ins * groups != channels || !to.is_multiple_of(groups) {
+            return Err(misfit("the groups divide the channels"));
+        }
+        if y.len() != 4 || y[..2] != [batch, to] {
+            return Err(misfit("there is a result for each image and each channel of weights"));
+        }
+        let axis = |i: usize, extent: usize| Axis {
+            window: windows[i],
+            padding: padding[i],
+            extent,
+            places: y[2 + i],
+        };
+        let axes = [axis(0, height), axis(1, width)];
+        Ok(Sizes { batch, groups, ins, outs: to / groups, axes })
+    }
+
+    /// Whether the work is too little to be shared.
+    fn alone(&self) -> bool {
+        let each = |axis: &Axis| axis.places * axis.window.size;
+        let planes: usize = self.axes.iter().map(each).product();
+        self.batch * self.groups * self.ins * self.outs * planes < ALONE
+    }
+
+    /// The elements of a window, in order.
+    fn window(&self) -> impl Iterator<Item = [usize; 2]> {
+        let [up, across] = self.axes.map(|axis| axis.window.size);
+        (0..up).flat_map(move |i| (0..across).map(move |j| [i, j]))
+    }
+
+    /// The plane that the element `k` of a window lies on, and how far along.
+    fn plane(&self, k: [usize; 2]) -> ([usize; 2], [usize; 2]) {
+        let [(a, i), (b, j)] = [0, 1].map(|axis| self.axes[axis].plane(k[axis]));
+        ([a, b], [i, j])
+    }
+
+    fn strides(&self) -> [usize; 2] {
+        self.axes.map(|axis| axis.window.stride)
+    }
+
+    fn reach(&self) -> [usize; 2] {
+        self.axes.map(Axis::reach)
+    }
+
+    /// How many of `rows` to work on at a time, where one of them packs `elements`: as many as fit
+    /// the cache, but few enough to share them when there are few images.
+    fn block(&self, rows: usize, elements: usize) -> usize {
+        let fit = (BLOCK / elements.max(1)).saturating_sub(self.reach()[0]).max(4);
+        let share = if self.alone() { 1 } else { PIECES.div_ceil(self.batch.max(1)) };
+        rows.div_ceil(rows.div_ceil(fit).max(share)).max(1)
+    }
+
+    /// How many pieces so many blocks are dealt to.
+    fn pieces(&self, blocks: usize) -> usize {
+        if self.alone() { 1 } else { blocks.min(PIECES) }
+    }
+}
+
+impl Axis {
+    fn plane(self, k: usize) -> (usize, usize) {
+        let way = k * self.window.dilation;
+        (way % self.window.stride, way / self.window.stride)
+    }
+
+    /// How far along the planes the last element of a window lies behind the first.
+    fn reach(self) -> usize {
+        (self.window.size.saturating_sub(1) * self.window.dilation) / self.window.stride
+    }
+}

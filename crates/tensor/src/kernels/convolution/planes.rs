@@ -1,0 +1,133 @@
+//! Images packed into planes.
+//!
+//! Along an axis, place `i` of plane `r` is position `step·i + r − padding` of the image, and 0
+//! where there is none. With the stride of a window as the step, the element `k` of the window at
+//! place `p` lies on plane `d·k mod s`, at `p + ⌊d·k / s⌋`: for neighbours `p`, side by side.
+
+use std::ops::Range;
+
+use super::super::input;
+use crate::{Elem, Result, Tensor};
+
+/// Vectors read whole, so that behind the last row of a plane there are zeros for one more.
+pub(super) const VECTOR: usize = 32;
+
+/// One axis dealt to planes.
+#[derive(Clone, Copy)]
+pub(super) struct Line {
+    /// How many planes there are.
+    pub step: usize,
+    pub padding: usize,
+    /// How many positions the axis has.
+    pub extent: usize,
+    /// How many places a plane has.
+    pub length: usize,
+}
+
+impl Line {
+    /// The position of a place, if it is on the axis.
+    pub fn position(self, plane: usize, i: usize) -> Option<usize> {
+        (self.step * i + plane).checked_sub(self.padding).filter(|&at| at < self.extent)
+    }
+
+    /// The places of a plane that are on the axis.
+    pub fn inside(self, plane: usize) -> Range<usize> {
+        let first = |position: usize| {
+            (position + self.padding).saturating_sub(plane).div_ceil(self.step).min(self.length)
+        };
+        first(0)..first(self.extent)
+    }
+}
+
+/// The elements of an input of four axes.
+pub(super) struct View<'a, T> {
+    pub elements: &'a [T],
+    offset: usize,
+    strides: [isize; 4],
+}
+
+impl<'a, T: Elem> View<'a, T> {
+    /// `x` has four axes.
+    pub fn of(x: &'a Tensor) -> Result<View<'a, T>> {
+        let mut strides = [0; 4];
+        strides.copy_from_slice(x.strides());
+        Ok(View { elements: input("convolution", x)?, offset: x.layout().offset(), strides })
+    }
+
+    pub fn place(&self, at: [usize; 4]) -> usize {
+        let way: isize = at.iter().zip(self.strides).map(|(&i, stride)| i as isize * stride).sum();
+        self.offset.wrapping_add_signed(way)
+    }
+
+    /// Reads every `step`-th element along the last axis.
+    fn read(&self, at: [usize; 4], step: usize, to: &mut [T]) {
+        let (start, stride) = (self.place(at), step as isize * self.strides[3]);
+        if stride == 1 {
+            to.copy_from_slice(&self.elements[start..start + to.len()]);
+            return;
+        }
+        for (i, to) in to.iter_mut().enumerate() {
+            *to = self.elements[start.wrapping_add_signed(i as isize * stride)];
+        }
+    }
+}
+
+/// How the rows of an image are packed: plane by plane, channel by channel.
+pub(super) struct Planes {
+    pub channels: usize,
+    pub lines: [Line; 2],
+    /// How many rows of each plane are packed at a time.
+    pub rows: usize,
+}
+
+impl Planes {
+    /// From one row to the next.
+    pub fn row(&self) -> usize {
+        self.lines[1].length
+    }
+
+    /// From one plane to the next.
+    fn plane(&self) -> usize {
+        (self.rows * self.row()).next_multiple_of(VECTOR)
+    }
+
+    /// From one channel to the next.
+    pub fn channel(&self) -> usize {
+        self.lines[0].step * self.lines[1].step * self.plane()
+    }
+
+    /// All channels, and zeros for a vector that begins at the last element.
+    pub fn len(&self) -> usize {
+        self.channels * self.channel() + VECTOR
+    }
+
+    /// Where on the planes of a channel a place stands.
+    pub fn tap(&self, plane: [usize; 2], place: [usize; 2]) -> usize {
+        let plane = plane[0] * self.lines[1].step + plane[1];
+        plane * self.plane() + place[0] * self.row() + place[1]
+    }
+
+    /// Packs the rows from `first` on of image `n` to where zeros, or such rows, were before.
+    pub fn pack<T: Elem>(&self, x: &View<'_, T>, n: usize, first: usize, to: &mut [T]) {
+        let [up, across] = self.lines;
+        for channel in 0..self.channels {
+            for [a, b] in (0..up.step).flat_map(|a| (0..across.step).map(move |b| [a, b])) {
+                let inside = across.inside(b);
+                let start = channel * self.channel() + self.tap([a, b], [0, 0]);
+                let rows = to[start..start + self.rows * self.row()].chunks_exact_mut(self.row());
+                for (i, row) in rows.enumerate() {
+                    let Some(position) = up.position(a, first + i).filter(|_| !inside.is_empty())
+                    else {
+                        row.fill(T::ZERO);
+                        continue;
+                    };
+                    row[..inside.start].fill(T::ZERO);
+                    row[inside.end..].fill(T::ZERO);
+                    let begin = across.step * inside.start + b - across.padding;
+                    let at = [n, channel, position, begin];
+                    x.read(at, across.step, &mut row[inside.clone()]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Products that sum over channels and the elements of windows: results and images.
+//!
+//! Both are sums of slices of planes, each times a weight. For images the planes are those of the
+//! results, with zeros around them: position `s·i + r − padding` gets what the windows at
+//! `i − ⌊d·k / s⌋` give by those of their elements that lie on plane `r`.
+
+use super::super::simd::{Loop, vectorised};
+use super::super::threads::{Pointer, share, share_chunks};
+use super::planes::{Line, Planes, VECTOR, View};
+use super::{Sizes, output};
+use crate::{Float, Result, Tensor};
+
+/// Channels that are summed side by side.
+const CHANNELS: usize = 8;
+
+/// How many taps are summed before the next columns: their slices stay in the first cache.
+const TAPS: usize = 256;
+
+/// A product to be made, block of rows by block.
+struct Sweep<'a, T> {
+    sizes: &'a Sizes,
+    /// What is read, each group with so many channels.
+    from: Planes,
+    ins: usize,
+    /// What is written, with so many channels a group.
+    to: [Line; 2],
+    outs: usize,
+    /// How many rows are written at a time.
+    rows: usize,
+    passes: Vec<Pass<T>>,
+    bias: Option<Vec<T>>,
+}
+
+/// What is added up for one plane of the output.
+struct Pass<T> {
+    plane: [usize; 2],
+    taps: Vec<usize>,
+    /// For each group, for each [`CHANNELS`] of its outputs, for each tap: a weight for each.
+    weights: Vec<T>,
+}
+
+pub(super) fn results<T: Float>(
+    sizes: &Sizes,
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    y: &mut Tensor,
+) -> Result<()> {
+    let (channels, reach) = (sizes.groups * sizes.ins, sizes.reach());
+    let [up, across] = sizes.axes;
+    let mut lines = [0, 1].map(|i| {
+        let axis = sizes.axes[i];
+        let (step, padding, extent) = (axis.window.stride, axis.padding, axis.extent);
+        Line { step, padding, extent, length: axis.places + reach[i] }
+    });
+    // Without a second column, or a second row, nothing lies between rows.
+    let elements = channels * lines[0].step * lines[1].step * lines[1].length;
+    let rows = sizes.block(up.places, elements);
+    let from = Planes { channels, lines, rows: rows + reach[0] };
+    lines = [up, across].map(|axis| Line {
+        step: 1,
+        padding: 0,
+        extent: axis.places,
+        length: axis.places,
+    });
+    let w = View::<T>::of(w)?;
+    let terms: Vec<(usize, [usize; 2])> =
+        (0..sizes.ins).flat_map(|i| sizes.window().map(move |k| (i, k))).collect();
+    let tap = |&(i, k): &(usize, [usize; 2])| {
+        let (plane, place) = sizes.plane(k);
+        i * from.channel() + from.tap(plane, place)
+    };
+    let taps = terms.iter().map(tap).collect();
+    let weights = packed(sizes.groups, sizes.outs, terms.len(), |group, o, term| {
+        let (i, k) = terms[term];
+        w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
+    });
+    let passes = vec![Pass { plane: [0, 0], taps, weights }];
+    let bias = bias.map(|bias| bias.to_vec::<T>()).transpose()?;
+    let shape = y.shape().clone();
+    let y = output("convolution", y, &shape)?;
+    Sweep { sizes, from, ins: sizes.ins, to: lines, outs: sizes.outs, rows, passes, bias }
+        .run(&View::of(x)?, y);
+    Ok(())
+}
+
+pub(super) fn images<T: Float>(
+    sizes: &Sizes,
+    w: &Tensor,
+    y: &Tensor,
+    x: &mut Tensor,
+) -> Result<()> {
+    let (channels, reach) = (sizes.groups * sizes.outs, sizes.reach());
+    let to = sizes.axes.map(|axis| {
+        let (step, padding, extent) = (axis.window.stride, axis.padding, axis.extent);
+        Line { step, padding, extent, length: (extent + padding).div_ceil(step) }
+    });
+    let lines = [0, 1].map(|i| Line {
+        step: 1,
+        padding: reach[i],
+        extent: sizes.axes[i].places,
+        length: to[i].length + reach[i],
+    });
+    let rows = sizes.block(to[0].length, channels * lines[1].length);
+    let from = Planes { channels, lines, rows: rows + reach[0] };
+    let w = View::<T>::of(w)?;
+    let [up, across] = sizes.strides();
+    let planes = (0..up).flat_map(|a| (0..across).map(move |b| [a, b]));
+    let pass = |plane: [usize; 2]| {
+        let on_it = |k: &[usize; 2]| sizes.plane(*k).0 == plane;
+        let terms: Vec<(usize, [usize; 2])> = (0..sizes.outs)
+            .flat_map(|o| sizes.window().filter(on_it).map(move |k| (o, k)))
+            .collect();
+        let tap = |&(o, k): &(usize, [usize; 2])| {
+            let (_, place) = sizes.plane(k);
+            o * from.channel() + from.tap([0, 0], [0, 1].map(|i| reach[i] - place[i]))
+        };
+        let taps = terms.iter().map(tap).collect();
+        let weights = packed(sizes.groups, sizes.ins, terms.len(), |group, i, term| {
+            let (o, k) = terms[term];
+            w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
+        });
+        Pass { plane, taps, weights }
+    };
+    let passes = planes.map(pass).collect();
+    let shape = x.shape().clone();
+    let x = output("convolution", x, &shape)?;
+    Sweep { sizes, from, ins: sizes.outs, to, outs: sizes.ins, rows, passes, bias: None }
+        .run(&View::of(y)?, x);
+    Ok(())
+}
+
+/// The weights of `outs` outputs and so many terms in the order in which they are read.
+fn packed<T: Float>(
+    groups: usize,
+    outs: usize,
+    terms: usize,
+    weight: impl Fn(usize, usize, usize) -> T + Sync,
+) -> Vec<T> {
+    let tiles = outs.div_ceil(CHANNELS);
+    let mut packed = vec![T::ZERO; groups * tiles * terms * CHANNELS];
+    share_chunks(&mut packed, terms * CHANNELS, |i, tile| {
+        let (group, first) = (i / tiles, i % tiles * CHANNELS);
+        for (term, weights) in tile.chunks_exact_mut(CHANNELS).enumerate() {
+            for (o, to) in (first..outs).zip(weights) {
+                *to = weight(group, o, term);
+            }
+        }
+    });
+    packed
+}
+
+impl<T: Float> Sweep<'_, T> {
+    fn run(&self, x: &View<'_, T>, out: &mut [T]) {
+        if out.is_empty() {
+            return;
+        }
+        let all = self.to[0].length;
+        let blocks = all.div_ceil(self.rows);
+        let units = self.sizes.batch * blocks;
+        let pieces = self.sizes.pieces(units);
+        let tiles = self.outs.div_ceil(CHANNELS);
+        let width = (self.rows * self.from.row()).next_multiple_of(VECTOR);
+        let out = Pointer(out.as_mut_ptr());
+        share(pieces, |piece| {
+            let mut planes = vec![T::ZERO; self.from.len()];
+            let mut sums = vec![T::ZERO; CHANNELS * width];
+            for unit in units * piece / pieces..units * (piece + 1) / pieces {
+                let (n, first) = (unit / blocks, unit % blocks * self.rows);
+                let rows = self.rows.min(all - first);
+                let columns = (rows - 1) * self.from.row() + self.to[1].length;
+                self.from.pack(x, n, first, &mut planes);
+                for pass in &self.passes {
+                    let terms = pass.taps.len();
+                    for tile in 0..self.sizes.groups * tiles {
+                        let (group, channel) = (tile / tiles, tile % tiles * CHANNELS);
+                        let channels = CHANNELS.min(self.outs - channel);
+                        let channel = group * self.outs + channel;
+                        for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
+                            sums.fill(self.bias.as_ref().map_or(T::ZERO, |b| b[channel + o]));
+                        }
+                        multiply(Multiply {
+                            taps: &pass.taps,
+                            weights: &pass.weights[tile * terms * CHANNELS..],
+                            planes: &planes[group * self.ins * self.from.channel()..],
+                            sums: &mut sums,
+                            columns,
+                        });
+                        for (o, sums) in sums.chunks_exact(width).take(channels).enumerate() {
+                            let row = n * self.sizes.groups * self.outs + channel + o;
+                            // SAFETY: a row of the output is written by the unit with its block
+                            // of its image alone, and lies inside of the output.
+                            unsafe { self.write(pass.plane, row, first, rows, sums, out.get()) };
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Writes rows of a plane, from `first` on, to their positions on an image of the output.
+    ///
+    /// # Safety
+    /// `out` holds all images, and nobody else looks at these rows.
+    unsafe fn write(
+        &self,
+        [a, b]: [usize; 2],
+        image: usize,
+        first: usize,
+        rows: usize,
+        sums: &[T],
+        out: *mut T,
+    ) {
+        let [up, across] = self.to;
+        let inside = across.inside(b);
+        if inside.is_empty() {
+            return;
+        }
+        let begin = across.step * inside.start + b - across.padding;
+        for (i, sums) in sums.chunks(self.from.row()).take(rows).enumerate() {
+            let Some(position) = up.position(a, first + i) else { continue };
+            let start = (image * up.extent + position) * across.extent;
+            // SAFETY: position is below the extent, so that this is a row of the image.
+            let row = unsafe { std::slice::from_raw_parts_mut(out.add(start), across.extent) };
+            let sums = &sums[inside.clone()];
+            if across.step == 1 {
+                row[begin..begin + sums.len()].copy_from_slice(sums);
+                continue;
+            }
+            for (to, &sum) in row[begin..].iter_mut().step_by(across.step).zip(sums) {
+                *to = sum;
+            }
+        }
+    }
+}
+
+/// Adds slices of planes, each times a weight, to rows of sums.
+struct Multiply<'a, T> {
+    taps: &'a [usize],
+    weights: &'a [T],
+    planes: &'a [T],
+    sums: &'a mut [T],
+    columns: usize,
+}
+
+/// The same, in vectors of `N` elements: their sums stay in registers.
+struct By<'a, T, const N: usize>(Multiply<'a, T>);
+
+fn multiply<T: Float>(work: Multiply<'_, T>) {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(super::super::simd::level(), super::super::simd::Level::Avx512) {
+        // Of 32 registers of 64 bytes, 16 hold sums.
+        return if size_of::<T>() == 4 {
+            vectorised(By::<T, 32>(work))
+        } else {
+            vectorised(By::<T, 16>(work))
+        };
+    }
+    if size_of::<T>() == 4 { vectorised(By::<T, 8>(work)) } else { vectorised(By::<T, 4>(work)) }
+}
+
+impl<T: Float, const N: usize> Loop for By<'_, T, N> {
+    #[inline(always)]
+    fn run(self) {
+        let Multiply { taps, weights, planes, sums, columns } = self.0;
+        let width = sums.len() / CHANNELS;
+        for (taps, weights) in taps.chunks(TAPS).zip(weights.chunks(TAPS * CHANNELS)) {
+            for column in (0..columns).step_by(N) {
+                let mut tile = [[T::ZERO; N]; CHANNELS];
+                for (o, tile) in tile.iter_mut().enumerate() {
+                    tile.copy_from_slice(&sums[o * width + column..][..N]);
+                }
+                for (&tap, weights) in taps.iter().zip(weights.chunks_exact(CHANNELS)) {
+                    let x = &planes[tap + column..][..N];
+                    for (tile, &weight) in tile.iter_mut().zip(weights) {
+                        for (sum, &x) in tile.iter_mut().zip(x) {
+                            *sum = weight.mul_add(x, *sum);
+                        }
+                    }
+                }
+                for (o, tile) in tile.iter().enumerate() {
+                    sums[o * width + column..][..N].copy_from_slice(tile);
+                }
+            }
+        }
+    }
+}
