@@ -135,7 +135,8 @@ impl<T: Float> Loop for Planes<'_, T> {
 /// Takes every `stride`-th element of `x`, the first of which is at `at`, where it is larger.
 #[inline(always)]
 fn keep_larger<T: Float>(x: &[T], stride: usize, at: usize, best: &mut [T], places: &mut [i64]) {
-    let larger = |x: T, best: T| (x > best || x.is_nan()) && !best.is_nan();
+    // Without branches, for vectors.
+    let larger = |x: T, best: T| ((x > best) | x.is_nan()) & !best.is_nan();
     let last = best.len() - 1;
     let elements = x[..stride * last].chunks_exact(stride);
     let mut at = at as i64;

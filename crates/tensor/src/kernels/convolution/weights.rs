@@ -1,13 +1,12 @@
 //! The product that sums over images and places: weights.
 
+#[cfg(target_arch = "x86_64")]
+use super::super::simd::{Level, level};
 use super::super::simd::{Loop, vectorised};
 use super::super::threads::{Pointer, share};
 use super::planes::{Line, Planes, View};
 use super::{BLOCK, Sizes, output};
 use crate::{Float, Result, Tensor};
-
-/// The channels of results, and the taps, that are summed side by side.
-const TILE: [usize; 2] = [4, 3];
 
 /// Sums in vectors of `N` elements, on every processor, and the pieces in their order.
 pub(super) fn weights<T: Float, const N: usize>(
@@ -67,35 +66,21 @@ pub(super) fn weights<T: Float, const N: usize>(
                 from.pack(&x, n, row, &mut images[at * from.len()..][..from.len()]);
                 by.pack(&y, n, row, &mut results[at * by.len()..][..by.len()]);
             }
-            for group in 0..sizes.groups {
-                let images = &images[group * sizes.ins * from.channel()..];
-                for o in (0..sizes.outs).step_by(TILE[0]) {
-                    for k in (0..taps.len()).step_by(TILE[1]) {
-                        let mut sums = [[T::ZERO; TILE[1]]; TILE[0]];
-                        // Beyond the last channel or tap, it is summed again.
-                        let results: [&[T]; TILE[0]] = std::array::from_fn(|i| {
-                            let channel = group * sizes.outs + (o + i).min(sizes.outs - 1);
-                            &results[channel * by.channel()..]
-                        });
-                        let taps: [usize; TILE[1]] =
-                            std::array::from_fn(|i| taps[(k + i).min(taps.len() - 1)]);
-                        vectorised(Dots::<T, N> {
-                            images,
-                            results,
-                            taps,
-                            apart: [from.len(), by.len()],
-                            count,
-                            columns: (rows - 1) * by.row() + across.extent,
-                            sums: &mut sums,
-                        });
-                        for (o, sums) in (o..sizes.outs).zip(sums) {
-                            let row = (group * sizes.outs + o) * (len / outs);
-                            for (k, sum) in (k..len / outs).zip(sums) {
-                                w[row + k] = w[row + k] + sum;
-                            }
-                        }
-                    }
-                }
+            let each = w.len() / sizes.groups;
+            for (group, w) in w.chunks_exact_mut(each).enumerate() {
+                let channels: Vec<usize> = (group * sizes.outs..(group + 1) * sizes.outs)
+                    .map(|o| o * by.channel())
+                    .collect();
+                dots::<T, N>(Dots {
+                    images: &images[group * sizes.ins * from.channel()..],
+                    results: &results,
+                    taps: &taps,
+                    channels: &channels,
+                    apart: [from.len(), by.len()],
+                    count,
+                    columns: (rows - 1) * by.row() + across.extent,
+                    sums: w,
+                });
             }
         }
     });
@@ -108,39 +93,67 @@ pub(super) fn weights<T: Float, const N: usize>(
 }
 
 /// Products of planes of images with planes of results, summed over columns and images.
-struct Dots<'a, T, const N: usize> {
+struct Dots<'a, T> {
     images: &'a [T],
-    results: [&'a [T]; TILE[0]],
-    taps: [usize; TILE[1]],
+    results: &'a [T],
+    /// Where the planes begin: of images, and of results.
+    taps: &'a [usize],
+    channels: &'a [usize],
     /// From one image, and from one result, to the next.
     apart: [usize; 2],
     count: usize,
     columns: usize,
-    sums: &'a mut [[T; TILE[1]]; TILE[0]],
+    /// For each channel, the sums of all taps.
+    sums: &'a mut [T],
 }
 
-impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
+fn dots<T: Float, const N: usize>(work: Dots<'_, T>) {
+    // A vector of sums is 64 bytes: one register of AVX-512, two of AVX2, which has 16.
+    #[cfg(target_arch = "x86_64")]
+    if !matches!(level(), Level::Avx512) {
+        return vectorised(By::<T, N, 2, 3>(work));
+    }
+    vectorised(By::<T, N, 4, 3>(work));
+}
+
+/// The same, for `O` channels and `K` taps at a time: their sums stay in registers.
+struct By<'a, T, const N: usize, const O: usize, const K: usize>(Dots<'a, T>);
+
+impl<T: Float, const N: usize, const O: usize, const K: usize> Loop for By<'_, T, N, O, K> {
     #[inline(always)]
     fn run(self) {
-        let mut tile = [[[T::ZERO; N]; TILE[1]]; TILE[0]];
-        for image in 0..self.count {
-            let x = self.taps.map(|tap| &self.images[image * self.apart[0] + tap..]);
-            let y = self.results.map(|result| &result[image * self.apart[1]..]);
-            for column in (0..self.columns).step_by(N) {
-                let x = x.map(|x| &x[column..column + N]);
-                for (tile, y) in tile.iter_mut().zip(y) {
-                    let y = &y[column..column + N];
-                    for (tile, x) in tile.iter_mut().zip(x) {
-                        for n in 0..N {
-                            tile[n] = y[n].mul_add(x[n], tile[n]);
+        let Dots { images, results, taps, channels, apart, count, columns, sums } = self.0;
+        for (channels, sums) in channels.chunks(O).zip(sums.chunks_mut(O * taps.len())) {
+            for first in (0..taps.len()).step_by(K) {
+                // Beyond the last channel and the last tap, these are summed once more.
+                let ys: [usize; O] = std::array::from_fn(|o| channels[o.min(channels.len() - 1)]);
+                let xs: [usize; K] =
+                    std::array::from_fn(|k| taps[(first + k).min(taps.len() - 1)]);
+                let mut tile = [[[T::ZERO; N]; K]; O];
+                for image in 0..count {
+                    let (images, results) =
+                        (&images[image * apart[0]..], &results[image * apart[1]..]);
+                    for column in (0..columns).step_by(N) {
+                        let mut x = [[T::ZERO; N]; K];
+                        for (x, tap) in x.iter_mut().zip(xs) {
+                            x.copy_from_slice(&images[tap + column..][..N]);
+                        }
+                        for (tile, channel) in tile.iter_mut().zip(ys) {
+                            let mut y = [T::ZERO; N];
+                            y.copy_from_slice(&results[channel + column..][..N]);
+                            for (tile, x) in tile.iter_mut().zip(&x) {
+                                for ((sum, &x), &y) in tile.iter_mut().zip(x).zip(&y) {
+                                    *sum = x.mul_add(y, *sum);
+                                }
+                            }
                         }
                     }
                 }
-            }
-        }
-        for (sums, tile) in self.sums.iter_mut().zip(&mut tile) {
-            for (sum, tile) in sums.iter_mut().zip(tile) {
-                *sum = pairwise(tile);
+                for (tile, sums) in tile.iter_mut().zip(sums.chunks_exact_mut(taps.len())) {
+                    for (tile, sum) in tile.iter_mut().zip(&mut sums[first..]) {
+                        *sum = *sum + pairwise(tile);
+                    }
+                }
             }
         }
     }
