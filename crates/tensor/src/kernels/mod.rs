@@ -11,6 +11,7 @@ pub(crate) mod fold;
 mod index;
 mod map;
 mod matmul;
+mod planes;
 mod pooling;
 pub(crate) mod simd;
 pub mod threads;

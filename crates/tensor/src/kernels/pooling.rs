@@ -1,8 +1,9 @@
 //! Where windows have their largest elements.
 
+use super::planes::{Line, Planes, View};
 use super::simd::{Loop, vectorised};
 use super::threads::share_chunks;
-use super::{PIECE, output, seen};
+use super::{PIECE, output};
 use crate::{DType, Error, Float, Result, Tensor, Window};
 
 /// The place, among the elements of its plane row by row, of the first largest element of each
@@ -26,27 +27,37 @@ pub fn window_argmax(
 }
 
 /// One axis with its windows.
+#[derive(Clone, Copy)]
 struct Along {
     window: Window,
     padding: usize,
     extent: usize,
-    /// The first position of each window.
-    first: Vec<usize>,
+    places: usize,
 }
 
 impl Along {
-    /// The windows whose element `k` is on the axis.
-    fn having(&self, k: usize) -> std::ops::Range<usize> {
-        let Window { stride, dilation, .. } = self.window;
-        let from = |position: usize| {
-            (position + self.padding).saturating_sub(k * dilation).div_ceil(stride)
+    /// The first element of each window that is on the axis.
+    fn first(self) -> Option<Vec<usize>> {
+        let Along { window: Window { size, stride, dilation }, padding, extent, places } = self;
+        let first = |place: usize| {
+            let k = padding.saturating_sub(place * stride).div_ceil(dilation);
+            let at = place * stride + k * dilation - padding;
+            (k < size && at < extent).then_some(k)
         };
-        from(0).min(self.first.len())..from(self.extent).min(self.first.len())
+        (0..places).map(first).collect()
     }
 
-    /// The position of element `k` of a window that has it.
-    fn position(&self, place: usize, k: usize) -> usize {
-        place * self.window.stride + k * self.window.dilation - self.padding
+    /// The axis dealt to planes by the stride, as long as the last element of windows needs.
+    fn line(self) -> Line {
+        let Window { size, stride, dilation } = self.window;
+        let length = self.places + (size - 1) * dilation / stride;
+        Line { step: stride, padding: self.padding, extent: self.extent, length }
+    }
+
+    /// The plane that an element of windows lies on, and how far along.
+    fn plane(self, k: usize) -> [usize; 2] {
+        let way = k * self.window.dilation;
+        [way % self.window.stride, way / self.window.stride]
     }
 }
 
@@ -57,97 +68,96 @@ fn typed<T: Float>(
     out: &mut Tensor,
 ) -> Result<()> {
     let (shape, counted) = (x.shape().clone(), out.shape().clone());
-    let (Some((outer, plane)), Some((_, places))) =
+    let (Some((outer, extents)), Some((_, places))) =
         (shape.split_last_chunk::<2>(), counted.split_last_chunk::<2>())
     else {
         let why = "there are two axes of windows";
         return Err(Error::Shape { operation: "window_argmax", left: shape, right: counted, why });
     };
-    let along = |axis: usize| {
-        let Window { size, stride, dilation } = windows[axis];
-        let (padding, extent) = (padding[axis], plane[axis]);
-        let first = |place: usize| {
-            let before = padding.saturating_sub(place * stride);
-            let k = before.checked_div(dilation)? + usize::from(before % dilation > 0);
-            let at = (place * stride + k * dilation).checked_sub(padding)?;
-            (k < size && at < extent).then_some(at)
-        };
-        let first: Option<Vec<usize>> = (0..places[axis]).map(first).collect();
-        let axis_of_x = outer.len() + axis;
-        let empty =
-            || Error::Window { size, stride, dilation, axis: axis_of_x, shape: shape.clone() };
-        let window = Window { stride: stride.max(1), ..windows[axis] };
-        first.map(|first| Along { window, padding, extent, first }).ok_or_else(empty)
-    };
-    let axes = [along(0)?, along(1)?];
-    let elements = seen::<T>(x);
+    let axes = [0, 1].map(|axis| Along {
+        window: windows[axis],
+        padding: padding[axis],
+        extent: extents[axis],
+        places: places[axis],
+    });
     let out = output::<i64>("window_argmax", out, &[outer, places].concat())?;
-    let (area, each) = (plane[0] * plane[1], places[0] * places[1]);
-    let planes = (PIECE / 4 / area.max(1)).max(1);
-    share_chunks(out, planes * each, |piece, out| {
-        let x = &elements[piece * planes * area..];
-        vectorised(Planes { x, axes: &axes, out });
+    let first = |axis: usize| {
+        let Window { size, stride, dilation } = windows[axis];
+        let first = if size * stride * dilation > 0 { axes[axis].first() } else { None };
+        let axis = outer.len() + axis;
+        first.ok_or_else(|| Error::Window { size, stride, dilation, axis, shape: shape.clone() })
+    };
+    let [up_first, across_first] = [first(0)?, first(1)?];
+    if out.is_empty() {
+        return Ok(());
+    }
+    let images: usize = outer.iter().product();
+    let x = x.reshape([images, 1, extents[0], extents[1]])?;
+    let x = View::<T>::of(&x)?;
+    let lines = axes.map(Along::line);
+    let planes = Planes { channels: 1, lines, rows: lines[0].length };
+    let [up, across] = axes;
+    let row = planes.row();
+    let columns = (up.places - 1) * row + across.places;
+    // Each element of windows: where it begins on the planes, and how far it is from the first.
+    let elements: Vec<(usize, usize)> = (0..up.window.size)
+        .flat_map(|i| (0..across.window.size).map(move |j| (i, j)))
+        .map(|(i, j)| {
+            let ([a, i_shift], [b, j_shift]) = (up.plane(i), across.plane(j));
+            let way = i * up.window.dilation * across.extent + j * across.window.dilation;
+            (planes.tap([a, b], [i_shift, j_shift]), way)
+        })
+        .collect();
+    let mut start = vec![T::ZERO; columns];
+    for (start, &i) in start.chunks_mut(row).zip(&up_first) {
+        for (start, &j) in start.iter_mut().zip(&across_first) {
+            *start = T::of((i * across.window.size + j) as f64);
+        }
+    }
+    let each = places[0] * places[1];
+    let together = (PIECE / 4 / (extents[0] * extents[1]).max(1)).max(1);
+    share_chunks(out, together * each, |piece, out| {
+        let mut packed = vec![T::ZERO; planes.len()];
+        let (mut best, mut which) = (vec![T::ZERO; columns], vec![T::ZERO; columns]);
+        for (image, out) in out.chunks_exact_mut(each).enumerate() {
+            planes.pack(&x, piece * together + image, 0, T::NEG_INFINITY, &mut packed);
+            best.fill(T::NEG_INFINITY);
+            which.copy_from_slice(&start);
+            for (number, &(tap, _)) in elements.iter().enumerate() {
+                let (x, number) = (&packed[tap..tap + columns], T::of(number as f64));
+                vectorised(KeepLarger { x, number, best: &mut best, which: &mut which });
+            }
+            let rows = out.chunks_exact_mut(across.places).zip(which.chunks(row));
+            for (i, (out, which)) in rows.enumerate() {
+                for (j, (out, which)) in out.iter_mut().zip(which).enumerate() {
+                    let (_, way) = elements[which.to_f64() as usize];
+                    let begin = i * up.window.stride * across.extent + j * across.window.stride;
+                    let before = up.padding * across.extent + across.padding;
+                    *out = (begin + way - before) as i64;
+                }
+            }
+        }
     });
     Ok(())
 }
 
-/// The places of the largest elements in the windows of some planes.
-struct Planes<'a, T> {
+/// Where `x` is larger than the best, takes it and its number.
+struct KeepLarger<'a, T> {
     x: &'a [T],
-    axes: &'a [Along; 2],
-    out: &'a mut [i64],
+    number: T,
+    best: &'a mut [T],
+    which: &'a mut [T],
 }
 
-impl<T: Float> Loop for Planes<'_, T> {
+impl<T: Float> Loop for KeepLarger<'_, T> {
     #[inline(always)]
     fn run(self) {
-        let [up, across] = self.axes;
-        let (rows, columns) = (up.first.len(), across.first.len());
-        let mut best = vec![T::ZERO; columns];
-        for (n, out) in self.out.chunks_exact_mut(columns).enumerate() {
-            let (plane, row) = (n / rows * up.extent * across.extent, n % rows);
-            best.fill(T::NEG_INFINITY);
-            for (out, &first) in out.iter_mut().zip(&across.first) {
-                *out = (up.first[row] * across.extent + first) as i64;
-            }
-            for i in (0..up.window.size).filter(|&i| up.having(i).contains(&row)) {
-                let line = up.position(row, i) * across.extent;
-                for j in 0..across.window.size {
-                    let having = across.having(j);
-                    if having.is_empty() {
-                        continue;
-                    }
-                    let at = line + across.position(having.start, j);
-                    let (x, best) = (&self.x[plane + at..], &mut best[having.clone()]);
-                    // The usual strides are known to the compiler.
-                    match across.window.stride {
-                        1 => keep_larger(x, 1, at, best, &mut out[having]),
-                        2 => keep_larger(x, 2, at, best, &mut out[having]),
-                        3 => keep_larger(x, 3, at, best, &mut out[having]),
-                        stride => keep_larger(x, stride, at, best, &mut out[having]),
-                    }
-                }
-            }
+        // The number has the type of the elements, so that both fill vectors of one width.
+        for ((&x, best), which) in self.x.iter().zip(self.best).zip(self.which) {
+            let larger = ((x > *best) | x.is_nan()) & !best.is_nan();
+            *best = if larger { x } else { *best };
+            *which = if larger { self.number } else { *which };
         }
-    }
-}
-
-/// Takes every `stride`-th element of `x`, the first of which is at `at`, where it is larger.
-#[inline(always)]
-fn keep_larger<T: Float>(x: &[T], stride: usize, at: usize, best: &mut [T], places: &mut [i64]) {
-    // Without branches, for vectors.
-    let larger = |x: T, best: T| ((x > best) | x.is_nan()) & !best.is_nan();
-    let last = best.len() - 1;
-    let elements = x[..stride * last].chunks_exact(stride);
-    let mut at = at as i64;
-    for ((best, place), x) in best.iter_mut().zip(places.iter_mut()).zip(elements) {
-        let better = larger(x[0], *best);
-        *best = if better { x[0] } else { *best };
-        *place = if better { at } else { *place };
-        at += stride as i64;
-    }
-    if larger(x[stride * last], best[last]) {
-        (best[last], places[last]) = (x[stride * last], at);
     }
 }
 

@@ -9,12 +9,11 @@
 //!
 //! Leaving one factor out gives a product of its shape: the three products of a [`Convolution`].
 //!
-//! An image is packed into **planes** ([`planes`]), on which what an element of the window meets at
+//! An image is packed into **planes** ([`planes`](super::planes)), on which what an element of the window meets at
 //! one place after another stands side by side. So a row of the matrix of all windows is a slice of
 //! a plane, at an offset that we call a **tap**: the products are those of matrices whose rows
 //! overlap.
 
-mod planes;
 mod sweep;
 mod weights;
 

@@ -4,9 +4,9 @@
 //! results, with zeros around them: position `s·i + r − padding` gets what the windows at
 //! `i − ⌊d·k / s⌋` give by those of their elements that lie on plane `r`.
 
+use super::super::planes::{Line, Planes, VECTOR, View};
 use super::super::simd::{Loop, vectorised};
 use super::super::threads::{Pointer, share, share_chunks};
-use super::planes::{Line, Planes, VECTOR, View};
 use super::{Sizes, output};
 use crate::{Float, Result, Tensor};
 
@@ -169,7 +169,7 @@ impl<T: Float> Sweep<'_, T> {
                 let (n, first) = (unit / blocks, unit % blocks * self.rows);
                 let rows = self.rows.min(all - first);
                 let columns = (rows - 1) * self.from.row() + self.to[1].length;
-                self.from.pack(x, n, first, &mut planes);
+                self.from.pack(x, n, first, T::ZERO, &mut planes);
                 for pass in &self.passes {
                     let terms = pass.taps.len();
                     for tile in 0..self.sizes.groups * tiles {

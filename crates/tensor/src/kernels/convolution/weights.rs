@@ -1,11 +1,11 @@
 //! The product that sums over images and places: weights.
 
+use super::super::planes::{Line, Planes, View};
 #[cfg(target_arch = "x86_64")]
 use super::super::simd::{Level, level};
 use super::super::simd::{Loop, vectorised};
 use super::super::threads::{Pointer, share};
-use super::planes::{Line, Planes, View};
-use super::{BLOCK, Sizes, output};
+use super::{BLOCK, PIECES, Sizes, output};
 use crate::{Float, Result, Tensor};
 
 /// Sums in vectors of `N` elements, on every processor, and the pieces in their order.
@@ -36,8 +36,9 @@ pub(super) fn weights<T: Float, const N: usize>(
     let by = Planes { channels: outs, lines: [up, across], rows };
     let blocks = sizes.axes[0].places.div_ceil(rows);
     let units = sizes.batch * blocks;
-    let pieces = sizes.pieces(units);
-    let together = (BLOCK / (from.len() + by.len())).max(1);
+    // Each piece has sums of its own, so that there are few of them.
+    let pieces = sizes.pieces(units).min(PIECES / 2);
+    let together = (BLOCK / (from.len() + by.len())).clamp(1, units.div_ceil(pieces.max(1)).max(1));
     let taps: Vec<usize> = (0..sizes.ins)
         .flat_map(|i| sizes.window().map(move |k| (i, k)))
         .map(|(i, k)| {
@@ -63,8 +64,8 @@ pub(super) fn weights<T: Float, const N: usize>(
             for unit in chunk..chunk + count {
                 let (n, row) = (unit / blocks, unit % blocks * rows);
                 let at = unit - chunk;
-                from.pack(&x, n, row, &mut images[at * from.len()..][..from.len()]);
-                by.pack(&y, n, row, &mut results[at * by.len()..][..by.len()]);
+                from.pack(&x, n, row, T::ZERO, &mut images[at * from.len()..][..from.len()]);
+                by.pack(&y, n, row, T::ZERO, &mut results[at * by.len()..][..by.len()]);
             }
             let each = w.len() / sizes.groups;
             for (group, w) in w.chunks_exact_mut(each).enumerate() {
@@ -111,7 +112,7 @@ fn dots<T: Float, const N: usize>(work: Dots<'_, T>) {
     // A vector of sums is 64 bytes: one register of AVX-512, two of AVX2, which has 16.
     #[cfg(target_arch = "x86_64")]
     if !matches!(level(), Level::Avx512) {
-        return vectorised(By::<T, N, 2, 3>(work));
+        return vectorised(By::<T, N, 2, 2>(work));
     }
     vectorised(By::<T, N, 4, 3>(work));
 }
@@ -127,8 +128,7 @@ impl<T: Float, const N: usize, const O: usize, const K: usize> Loop for By<'_, T
             for first in (0..taps.len()).step_by(K) {
                 // Beyond the last channel and the last tap, these are summed once more.
                 let ys: [usize; O] = std::array::from_fn(|o| channels[o.min(channels.len() - 1)]);
-                let xs: [usize; K] =
-                    std::array::from_fn(|k| taps[(first + k).min(taps.len() - 1)]);
+                let xs: [usize; K] = std::array::from_fn(|k| taps[(first + k).min(taps.len() - 1)]);
                 let mut tile = [[[T::ZERO; N]; K]; O];
                 for image in 0..count {
                     let (images, results) =

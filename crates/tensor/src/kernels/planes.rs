@@ -1,15 +1,16 @@
-//! Images packed into planes.
+//! Images packed into planes, for whatever looks at windows of them.
 //!
-//! Along an axis, place `i` of plane `r` is position `step·i + r − padding` of the image, and 0
-//! where there is none. With the stride of a window as the step, the element `k` of the window at
+//! Along an axis, place `i` of plane `r` is position `step·i + r − padding` of the image, if there
+//! is one. With the stride of a window as the step, the element `k` of the window at
 //! place `p` lies on plane `d·k mod s`, at `p + ⌊d·k / s⌋`: for neighbours `p`, side by side.
 
 use std::ops::Range;
 
-use super::super::input;
+use super::input;
 use crate::{Elem, Result, Tensor};
 
-/// Vectors read whole, so that behind the last row of a plane there are zeros for one more.
+/// Readers may go on to the end of a vector of so many elements: behind the rows of a plane there
+/// is as much that is never packed.
 pub(super) const VECTOR: usize = 32;
 
 /// One axis dealt to planes.
@@ -51,7 +52,7 @@ impl<'a, T: Elem> View<'a, T> {
     pub fn of(x: &'a Tensor) -> Result<View<'a, T>> {
         let mut strides = [0; 4];
         strides.copy_from_slice(x.strides());
-        Ok(View { elements: input("convolution", x)?, offset: x.layout().offset(), strides })
+        Ok(View { elements: input("windows", x)?, offset: x.layout().offset(), strides })
     }
 
     pub fn place(&self, at: [usize; 4]) -> usize {
@@ -96,7 +97,7 @@ impl Planes {
         self.lines[0].step * self.lines[1].step * self.plane()
     }
 
-    /// All channels, and zeros for a vector that begins at the last element.
+    /// All channels, and a vector that begins at the last element.
     pub fn len(&self) -> usize {
         self.channels * self.channel() + VECTOR
     }
@@ -107,8 +108,9 @@ impl Planes {
         plane * self.plane() + place[0] * self.row() + place[1]
     }
 
-    /// Packs the rows from `first` on of image `n` to where zeros, or such rows, were before.
-    pub fn pack<T: Elem>(&self, x: &View<'_, T>, n: usize, first: usize, to: &mut [T]) {
+    /// Packs the rows from `first` on of image `n`, with `outside` where there is no position.
+    /// Between planes, and behind the last one, everything stays as it is.
+    pub fn pack<T: Elem>(&self, x: &View<'_, T>, n: usize, first: usize, outside: T, to: &mut [T]) {
         let [up, across] = self.lines;
         for channel in 0..self.channels {
             for [a, b] in (0..up.step).flat_map(|a| (0..across.step).map(move |b| [a, b])) {
@@ -118,11 +120,11 @@ impl Planes {
                 for (i, row) in rows.enumerate() {
                     let Some(position) = up.position(a, first + i).filter(|_| !inside.is_empty())
                     else {
-                        row.fill(T::ZERO);
+                        row.fill(outside);
                         continue;
                     };
-                    row[..inside.start].fill(T::ZERO);
-                    row[inside.end..].fill(T::ZERO);
+                    row[..inside.start].fill(outside);
+                    row[inside.end..].fill(outside);
                     let begin = across.step * inside.start + b - across.padding;
                     let at = [n, channel, position, begin];
                     x.read(at, across.step, &mut row[inside.clone()]);
