@@ -11,7 +11,7 @@ use crate::{Elem, Result, Tensor};
 
 /// Readers may go on to the end of a vector of so many elements: behind the rows of a plane there
 /// is as much that is never packed.
-pub(super) const VECTOR: usize = 32;
+pub(super) const VECTOR: usize = 8;
 
 /// One axis dealt to planes.
 #[derive(Clone, Copy)]

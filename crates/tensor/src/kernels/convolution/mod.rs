@@ -55,8 +55,8 @@ impl Convolution {
     ) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
         match y.dtype() {
-            DType::F64 => sweep::results::<f64>(&sizes, x, w, bias, y),
-            _ => sweep::results::<f32>(&sizes, x, w, bias, y),
+            DType::F64 => sweep::results::<f64, 4>(&sizes, x, w, bias, y),
+            _ => sweep::results::<f32, 8>(&sizes, x, w, bias, y),
         }
     }
 
@@ -64,8 +64,8 @@ impl Convolution {
     pub fn images(&self, w: &Tensor, y: &Tensor, x: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
         match x.dtype() {
-            DType::F64 => sweep::images::<f64>(&sizes, w, y, x),
-            _ => sweep::images::<f32>(&sizes, w, y, x),
+            DType::F64 => sweep::images::<f64, 4>(&sizes, w, y, x),
+            _ => sweep::images::<f32, 8>(&sizes, w, y, x),
         }
     }
 
@@ -73,8 +73,8 @@ impl Convolution {
     pub fn weights(&self, x: &Tensor, y: &Tensor, w: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
         match w.dtype() {
-            DType::F64 => weights::weights::<f64, 8>(&sizes, x, y, w),
-            _ => weights::weights::<f32, 16>(&sizes, x, y, w),
+            DType::F64 => weights::weights::<f64, 4>(&sizes, x, y, w),
+            _ => weights::weights::<f32, 8>(&sizes, x, y, w),
         }
     }
 }

@@ -10,7 +10,8 @@ use super::super::threads::{Pointer, share, share_chunks};
 use super::{Sizes, output};
 use crate::{Float, Result, Tensor};
 
-/// Channels that are summed side by side.
+/// Channels that are summed side by side: as many vectors of sums as hide how long one addition
+/// takes.
 const CHANNELS: usize = 8;
 
 /// How many taps are summed before the next columns: their slices stay in the first cache.
@@ -39,7 +40,7 @@ struct Pass<T> {
     weights: Vec<T>,
 }
 
-pub(super) fn results<T: Float>(
+pub(super) fn results<T: Float, const N: usize>(
     sizes: &Sizes,
     x: &Tensor,
     w: &Tensor,
@@ -53,7 +54,6 @@ pub(super) fn results<T: Float>(
         let (step, padding, extent) = (axis.window.stride, axis.padding, axis.extent);
         Line { step, padding, extent, length: axis.places + reach[i] }
     });
-    // Without a second column, or a second row, nothing lies between rows.
     let elements = channels * lines[0].step * lines[1].step * lines[1].length;
     let rows = sizes.block(up.places, elements);
     let from = Planes { channels, lines, rows: rows + reach[0] };
@@ -80,11 +80,11 @@ pub(super) fn results<T: Float>(
     let shape = y.shape().clone();
     let y = output("convolution", y, &shape)?;
     Sweep { sizes, from, ins: sizes.ins, to: lines, outs: sizes.outs, rows, passes, bias }
-        .run(&View::of(x)?, y);
+        .run::<N>(&View::of(x)?, y);
     Ok(())
 }
 
-pub(super) fn images<T: Float>(
+pub(super) fn images<T: Float, const N: usize>(
     sizes: &Sizes,
     w: &Tensor,
     y: &Tensor,
@@ -126,7 +126,7 @@ pub(super) fn images<T: Float>(
     let shape = x.shape().clone();
     let x = output("convolution", x, &shape)?;
     Sweep { sizes, from, ins: sizes.outs, to, outs: sizes.ins, rows, passes, bias: None }
-        .run(&View::of(y)?, x);
+        .run::<N>(&View::of(y)?, x);
     Ok(())
 }
 
@@ -151,7 +151,7 @@ fn packed<T: Float>(
 }
 
 impl<T: Float> Sweep<'_, T> {
-    fn run(&self, x: &View<'_, T>, out: &mut [T]) {
+    fn run<const N: usize>(&self, x: &View<'_, T>, out: &mut [T]) {
         if out.is_empty() {
             return;
         }
@@ -179,7 +179,7 @@ impl<T: Float> Sweep<'_, T> {
                         for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
                             sums.fill(self.bias.as_ref().map_or(T::ZERO, |b| b[channel + o]));
                         }
-                        multiply(Multiply {
+                        vectorised(Multiply::<T, N> {
                             taps: &pass.taps,
                             weights: &pass.weights[tile * terms * CHANNELS..],
                             planes: &planes[group * self.ins * self.from.channel()..],
@@ -234,8 +234,8 @@ impl<T: Float> Sweep<'_, T> {
     }
 }
 
-/// Adds slices of planes, each times a weight, to rows of sums.
-struct Multiply<'a, T> {
+/// Adds slices of planes, each times a weight, to rows of sums, in vectors of `N` elements.
+struct Multiply<'a, T, const N: usize> {
     taps: &'a [usize],
     weights: &'a [T],
     planes: &'a [T],
@@ -243,26 +243,10 @@ struct Multiply<'a, T> {
     columns: usize,
 }
 
-/// The same, in vectors of `N` elements: their sums stay in registers.
-struct By<'a, T, const N: usize>(Multiply<'a, T>);
-
-fn multiply<T: Float>(work: Multiply<'_, T>) {
-    #[cfg(target_arch = "x86_64")]
-    if matches!(super::super::simd::level(), super::super::simd::Level::Avx512) {
-        // Of 32 registers of 64 bytes, 16 hold sums.
-        return if size_of::<T>() == 4 {
-            vectorised(By::<T, 32>(work))
-        } else {
-            vectorised(By::<T, 16>(work))
-        };
-    }
-    if size_of::<T>() == 4 { vectorised(By::<T, 8>(work)) } else { vectorised(By::<T, 4>(work)) }
-}
-
-impl<T: Float, const N: usize> Loop for By<'_, T, N> {
+impl<T: Float, const N: usize> Loop for Multiply<'_, T, N> {
     #[inline(always)]
     fn run(self) {
-        let Multiply { taps, weights, planes, sums, columns } = self.0;
+        let Multiply { taps, weights, planes, sums, columns } = self;
         let width = sums.len() / CHANNELS;
         for (taps, weights) in taps.chunks(TAPS).zip(weights.chunks(TAPS * CHANNELS)) {
             for column in (0..columns).step_by(N) {

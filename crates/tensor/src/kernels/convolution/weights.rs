@@ -1,14 +1,12 @@
 //! The product that sums over images and places: weights.
 
 use super::super::planes::{Line, Planes, View};
-#[cfg(target_arch = "x86_64")]
-use super::super::simd::{Level, level};
 use super::super::simd::{Loop, vectorised};
 use super::super::threads::{Pointer, share};
 use super::{BLOCK, PIECES, Sizes, output};
 use crate::{Float, Result, Tensor};
 
-/// Sums in vectors of `N` elements, on every processor, and the pieces in their order.
+/// Sums in vectors of `N` elements, whatever the processor has, and adds pieces in their order.
 pub(super) fn weights<T: Float, const N: usize>(
     sizes: &Sizes,
     x: &Tensor,
@@ -72,7 +70,7 @@ pub(super) fn weights<T: Float, const N: usize>(
                 let channels: Vec<usize> = (group * sizes.outs..(group + 1) * sizes.outs)
                     .map(|o| o * by.channel())
                     .collect();
-                dots::<T, N>(Dots {
+                vectorised(Dots::<T, N> {
                     images: &images[group * sizes.ins * from.channel()..],
                     results: &results,
                     taps: &taps,
@@ -93,8 +91,14 @@ pub(super) fn weights<T: Float, const N: usize>(
     Ok(())
 }
 
-/// Products of planes of images with planes of results, summed over columns and images.
-struct Dots<'a, T> {
+/// The channels of results, and the taps, that are summed side by side: with vectors of 32 bytes
+/// their sums, and what they are sums of, fill the 16 registers of AVX2.
+const O: usize = 4;
+const K: usize = 3;
+
+/// Products of planes of images with planes of results, summed over columns and images, in vectors
+/// of `N` elements.
+struct Dots<'a, T, const N: usize> {
     images: &'a [T],
     results: &'a [T],
     /// Where the planes begin: of images, and of results.
@@ -108,22 +112,11 @@ struct Dots<'a, T> {
     sums: &'a mut [T],
 }
 
-fn dots<T: Float, const N: usize>(work: Dots<'_, T>) {
-    // A vector of sums is 64 bytes: one register of AVX-512, two of AVX2, which has 16.
-    #[cfg(target_arch = "x86_64")]
-    if !matches!(level(), Level::Avx512) {
-        return vectorised(By::<T, N, 2, 2>(work));
-    }
-    vectorised(By::<T, N, 4, 3>(work));
-}
-
-/// The same, for `O` channels and `K` taps at a time: their sums stay in registers.
-struct By<'a, T, const N: usize, const O: usize, const K: usize>(Dots<'a, T>);
-
-impl<T: Float, const N: usize, const O: usize, const K: usize> Loop for By<'_, T, N, O, K> {
+impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
     #[inline(always)]
     fn run(self) {
-        let Dots { images, results, taps, channels, apart, count, columns, sums } = self.0;
+        let Dots { images, results, taps, channels, apart, count, columns, sums } = self;
+        let width = columns.next_multiple_of(N);
         for (channels, sums) in channels.chunks(O).zip(sums.chunks_mut(O * taps.len())) {
             for first in (0..taps.len()).step_by(K) {
                 // Beyond the last channel and the last tap, these are summed once more.
@@ -131,19 +124,16 @@ impl<T: Float, const N: usize, const O: usize, const K: usize> Loop for By<'_, T
                 let xs: [usize; K] = std::array::from_fn(|k| taps[(first + k).min(taps.len() - 1)]);
                 let mut tile = [[[T::ZERO; N]; K]; O];
                 for image in 0..count {
-                    let (images, results) =
-                        (&images[image * apart[0]..], &results[image * apart[1]..]);
-                    for column in (0..columns).step_by(N) {
-                        let mut x = [[T::ZERO; N]; K];
-                        for (x, tap) in x.iter_mut().zip(xs) {
-                            x.copy_from_slice(&images[tap + column..][..N]);
-                        }
-                        for (tile, channel) in tile.iter_mut().zip(ys) {
-                            let mut y = [T::ZERO; N];
-                            y.copy_from_slice(&results[channel + column..][..N]);
-                            for (tile, x) in tile.iter_mut().zip(&x) {
-                                for ((sum, &x), &y) in tile.iter_mut().zip(x).zip(&y) {
-                                    *sum = x.mul_add(y, *sum);
+                    // Slices of one length, so that no access in the loop has to be checked.
+                    let xs = xs.map(|tap| &images[image * apart[0] + tap..][..width]);
+                    let ys = ys.map(|channel| &results[image * apart[1] + channel..][..width]);
+                    let (xs, ys) =
+                        (xs.map(|x| x.as_chunks::<N>().0), ys.map(|y| y.as_chunks::<N>().0));
+                    for column in 0..width / N {
+                        for (tile, y) in tile.iter_mut().zip(&ys) {
+                            for (tile, x) in tile.iter_mut().zip(&xs) {
+                                for n in 0..N {
+                                    tile[n] = x[column][n].mul_add(y[column][n], tile[n]);
                                 }
                             }
                         }
