@@ -7,11 +7,42 @@
 use std::ops::Range;
 
 use super::input;
-use crate::{Elem, Result, Tensor};
+use crate::{Elem, Result, Tensor, Window};
 
 /// Readers may go on to the end of a vector of so many elements: behind the rows of a plane there
 /// is as much that is never packed.
 pub(super) const VECTOR: usize = 8;
+
+/// One axis of images, with its windows.
+#[derive(Clone, Copy)]
+pub(super) struct Axis {
+    pub window: Window,
+    /// How far the first window stands out in front of the axis.
+    pub padding: usize,
+    /// How many positions the axis has.
+    pub extent: usize,
+    /// How many windows there are.
+    pub places: usize,
+}
+
+impl Axis {
+    /// The plane that the element `k` of windows lies on, and how far along.
+    pub fn plane(self, k: usize) -> (usize, usize) {
+        let way = k * self.window.dilation;
+        (way % self.window.stride, way / self.window.stride)
+    }
+
+    /// How far along the planes the last element of a window lies behind the first.
+    pub fn reach(self) -> usize {
+        self.window.size.saturating_sub(1) * self.window.dilation / self.window.stride
+    }
+
+    /// Dealt to planes by the stride.
+    pub fn dealt(self, length: usize) -> Line {
+        let Axis { window, padding, extent, .. } = self;
+        Line { step: window.stride, padding, extent, length }
+    }
+}
 
 /// One axis dealt to planes.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Where windows have their largest elements.
 
-use super::planes::{Line, Planes, View};
+use super::planes::{Axis, Planes, View};
 use super::simd::{Loop, vectorised};
 use super::threads::share_chunks;
 use super::{PIECE, output};
@@ -26,39 +26,15 @@ pub fn window_argmax(
     }
 }
 
-/// One axis with its windows.
-#[derive(Clone, Copy)]
-struct Along {
-    window: Window,
-    padding: usize,
-    extent: usize,
-    places: usize,
-}
-
-impl Along {
-    /// The first element of each window that is on the axis.
-    fn first(self) -> Option<Vec<usize>> {
-        let Along { window: Window { size, stride, dilation }, padding, extent, places } = self;
-        let first = |place: usize| {
-            let k = padding.saturating_sub(place * stride).div_ceil(dilation);
-            let at = place * stride + k * dilation - padding;
-            (k < size && at < extent).then_some(k)
-        };
-        (0..places).map(first).collect()
-    }
-
-    /// The axis dealt to planes by the stride, as long as the last element of windows needs.
-    fn line(self) -> Line {
-        let Window { size, stride, dilation } = self.window;
-        let length = self.places + (size - 1) * dilation / stride;
-        Line { step: stride, padding: self.padding, extent: self.extent, length }
-    }
-
-    /// The plane that an element of windows lies on, and how far along.
-    fn plane(self, k: usize) -> [usize; 2] {
-        let way = k * self.window.dilation;
-        [way % self.window.stride, way / self.window.stride]
-    }
+/// The first element of each window that is on the axis; `None` if a window has none.
+fn first_elements(axis: Axis) -> Option<Vec<usize>> {
+    let Axis { window: Window { size, stride, dilation }, padding, extent, places } = axis;
+    let first = |place: usize| {
+        let k = padding.saturating_sub(place * stride).div_ceil(dilation);
+        let at = place * stride + k * dilation - padding;
+        (k < size && at < extent).then_some(k)
+    };
+    if size * stride * dilation == 0 { None } else { (0..places).map(first).collect() }
 }
 
 fn typed<T: Float>(
@@ -74,7 +50,7 @@ fn typed<T: Float>(
         let why = "there are two axes of windows";
         return Err(Error::Shape { operation: "window_argmax", left: shape, right: counted, why });
     };
-    let axes = [0, 1].map(|axis| Along {
+    let axes = [0, 1].map(|axis| Axis {
         window: windows[axis],
         padding: padding[axis],
         extent: extents[axis],
@@ -83,8 +59,7 @@ fn typed<T: Float>(
     let out = output::<i64>("window_argmax", out, &[outer, places].concat())?;
     let first = |axis: usize| {
         let Window { size, stride, dilation } = windows[axis];
-        let first = if size * stride * dilation > 0 { axes[axis].first() } else { None };
-        let axis = outer.len() + axis;
+        let (first, axis) = (first_elements(axes[axis]), outer.len() + axis);
         first.ok_or_else(|| Error::Window { size, stride, dilation, axis, shape: shape.clone() })
     };
     let [up_first, across_first] = [first(0)?, first(1)?];
@@ -94,7 +69,7 @@ fn typed<T: Float>(
     let images: usize = outer.iter().product();
     let x = x.reshape([images, 1, extents[0], extents[1]])?;
     let x = View::<T>::of(&x)?;
-    let lines = axes.map(Along::line);
+    let lines = axes.map(|axis| axis.dealt(axis.places + axis.reach()));
     let planes = Planes { channels: 1, lines, rows: lines[0].length };
     let [up, across] = axes;
     let row = planes.row();
@@ -103,7 +78,7 @@ fn typed<T: Float>(
     let elements: Vec<(usize, usize)> = (0..up.window.size)
         .flat_map(|i| (0..across.window.size).map(move |j| (i, j)))
         .map(|(i, j)| {
-            let ([a, i_shift], [b, j_shift]) = (up.plane(i), across.plane(j));
+            let ((a, i_shift), (b, j_shift)) = (up.plane(i), across.plane(j));
             let way = i * up.window.dilation * across.extent + j * across.window.dilation;
             (planes.tap([a, b], [i_shift, j_shift]), way)
         })
@@ -154,9 +129,11 @@ impl<T: Float> Loop for KeepLarger<'_, T> {
     fn run(self) {
         // The number has the type of the elements, so that both fill vectors of one width.
         for ((&x, best), which) in self.x.iter().zip(self.best).zip(self.which) {
-            let larger = ((x > *best) | x.is_nan()) & !best.is_nan();
-            *best = if larger { x } else { *best };
-            *which = if larger { self.number } else { *which };
+            // Chosen among values, not among places, so that whole vectors are.
+            let (before, at) = (*best, *which);
+            let larger = ((x > before) | x.is_nan()) & !before.is_nan();
+            *best = if larger { x } else { before };
+            *which = if larger { self.number } else { at };
         }
     }
 }

@@ -18,6 +18,7 @@ mod sweep;
 mod weights;
 
 use super::output;
+use super::planes::{Axis, Line, Planes};
 use crate::{DType, Error, Result, Tensor, Window};
 
 /// Products with fewer multiplications stay on one thread.
@@ -90,15 +91,6 @@ struct Sizes {
     axes: [Axis; 2],
 }
 
-/// One axis of images, with its windows.
-#[derive(Clone, Copy)]
-struct Axis {
-    window: Window,
-    padding: usize,
-    extent: usize,
-    places: usize,
-}
-
 impl Sizes {
     fn of(of: &Convolution, x: &[usize], w: &[usize], y: &[usize]) -> Result<Sizes> {
         let misfit = |why: &'static str| Error::Shape {
@@ -152,8 +144,27 @@ impl Sizes {
         ([a, b], [i, j])
     }
 
-    fn strides(&self) -> [usize; 2] {
-        self.axes.map(|axis| axis.window.stride)
+    /// The images, dealt to planes on which all elements of all windows lie.
+    fn images(&self) -> [Line; 2] {
+        self.axes.map(|axis| axis.dealt(axis.places + axis.reach()))
+    }
+
+    /// The results on one plane, behind some zeros.
+    fn results(&self, padding: [usize; 2], length: [usize; 2]) -> [Line; 2] {
+        [0, 1].map(|i| {
+            let (padding, extent, length) = (padding[i], self.axes[i].places, length[i]);
+            Line { step: 1, padding, extent, length }
+        })
+    }
+
+    /// The taps of a group on planes of its images, in the order of its weights.
+    fn taps(&self, planes: &Planes) -> Vec<usize> {
+        let terms = (0..self.ins).flat_map(|i| self.window().map(move |k| (i, k)));
+        let tap = |(i, k)| {
+            let (plane, place) = self.plane(k);
+            i * planes.channel() + planes.tap(plane, place)
+        };
+        terms.map(tap).collect()
     }
 
     fn reach(&self) -> [usize; 2] {
@@ -171,17 +182,5 @@ impl Sizes {
     /// How many pieces so many blocks are dealt to.
     fn pieces(&self, blocks: usize) -> usize {
         if self.alone() { 1 } else { blocks.min(PIECES) }
-    }
-}
-
-impl Axis {
-    fn plane(self, k: usize) -> (usize, usize) {
-        let way = k * self.window.dilation;
-        (way % self.window.stride, way / self.window.stride)
-    }
-
-    /// How far along the planes the last element of a window lies behind the first.
-    fn reach(self) -> usize {
-        (self.window.size.saturating_sub(1) * self.window.dilation) / self.window.stride
     }
 }

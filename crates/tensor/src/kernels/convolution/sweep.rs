@@ -48,38 +48,23 @@ pub(super) fn results<T: Float, const N: usize>(
     y: &mut Tensor,
 ) -> Result<()> {
     let (channels, reach) = (sizes.groups * sizes.ins, sizes.reach());
-    let [up, across] = sizes.axes;
-    let mut lines = [0, 1].map(|i| {
-        let axis = sizes.axes[i];
-        let (step, padding, extent) = (axis.window.stride, axis.padding, axis.extent);
-        Line { step, padding, extent, length: axis.places + reach[i] }
-    });
+    let lines = sizes.images();
     let elements = channels * lines[0].step * lines[1].step * lines[1].length;
-    let rows = sizes.block(up.places, elements);
+    let rows = sizes.block(sizes.axes[0].places, elements);
     let from = Planes { channels, lines, rows: rows + reach[0] };
-    lines = [up, across].map(|axis| Line {
-        step: 1,
-        padding: 0,
-        extent: axis.places,
-        length: axis.places,
-    });
+    let to = sizes.results([0, 0], sizes.axes.map(|axis| axis.places));
     let w = View::<T>::of(w)?;
-    let terms: Vec<(usize, [usize; 2])> =
-        (0..sizes.ins).flat_map(|i| sizes.window().map(move |k| (i, k))).collect();
-    let tap = |&(i, k): &(usize, [usize; 2])| {
-        let (plane, place) = sizes.plane(k);
-        i * from.channel() + from.tap(plane, place)
-    };
-    let taps = terms.iter().map(tap).collect();
-    let weights = packed(sizes.groups, sizes.outs, terms.len(), |group, o, term| {
-        let (i, k) = terms[term];
+    let window: Vec<[usize; 2]> = sizes.window().collect();
+    let taps = sizes.taps(&from);
+    let weights = packed(sizes.groups, sizes.outs, taps.len(), |group, o, term| {
+        let (i, k) = (term / window.len(), window[term % window.len()]);
         w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
     });
     let passes = vec![Pass { plane: [0, 0], taps, weights }];
     let bias = bias.map(|bias| bias.to_vec::<T>()).transpose()?;
     let shape = y.shape().clone();
     let y = output("convolution", y, &shape)?;
-    Sweep { sizes, from, ins: sizes.ins, to: lines, outs: sizes.outs, rows, passes, bias }
+    Sweep { sizes, from, ins: sizes.ins, to, outs: sizes.outs, rows, passes, bias }
         .run::<N>(&View::of(x)?, y);
     Ok(())
 }
@@ -91,21 +76,14 @@ pub(super) fn images<T: Float, const N: usize>(
     x: &mut Tensor,
 ) -> Result<()> {
     let (channels, reach) = (sizes.groups * sizes.outs, sizes.reach());
-    let to = sizes.axes.map(|axis| {
-        let (step, padding, extent) = (axis.window.stride, axis.padding, axis.extent);
-        Line { step, padding, extent, length: (extent + padding).div_ceil(step) }
-    });
-    let lines = [0, 1].map(|i| Line {
-        step: 1,
-        padding: reach[i],
-        extent: sizes.axes[i].places,
-        length: to[i].length + reach[i],
-    });
+    let to = sizes
+        .axes
+        .map(|axis| axis.dealt((axis.extent + axis.padding).div_ceil(axis.window.stride)));
+    let lines = sizes.results(reach, [0, 1].map(|i| to[i].length + reach[i]));
     let rows = sizes.block(to[0].length, channels * lines[1].length);
     let from = Planes { channels, lines, rows: rows + reach[0] };
     let w = View::<T>::of(w)?;
-    let [up, across] = sizes.strides();
-    let planes = (0..up).flat_map(|a| (0..across).map(move |b| [a, b]));
+    let planes = (0..to[0].step).flat_map(|a| (0..to[1].step).map(move |b| [a, b]));
     let pass = |plane: [usize; 2]| {
         let on_it = |k: &[usize; 2]| sizes.plane(*k).0 == plane;
         let terms: Vec<(usize, [usize; 2])> = (0..sizes.outs)

@@ -1,6 +1,6 @@
 //! The product that sums over images and places: weights.
 
-use super::super::planes::{Line, Planes, View};
+use super::super::planes::{Planes, View};
 use super::super::simd::{Loop, vectorised};
 use super::super::threads::{Pointer, share};
 use super::{BLOCK, PIECES, Sizes, output};
@@ -16,36 +16,22 @@ pub(super) fn weights<T: Float, const N: usize>(
     let shape = w.shape().clone();
     let w: &mut [T] = output("convolution", w, &shape)?;
     let (x, y) = (View::<T>::of(x)?, View::<T>::of(y)?);
-    let reach = sizes.reach();
-    let lines = [0, 1].map(|i| {
-        let axis = sizes.axes[i];
-        let (step, padding, extent) = (axis.window.stride, axis.padding, axis.extent);
-        Line { step, padding, extent, length: axis.places + reach[i] }
-    });
+    let lines = sizes.images();
     let [ins, outs] = [sizes.groups * sizes.ins, sizes.groups * sizes.outs];
     let elements = (ins * lines[0].step * lines[1].step + outs) * lines[1].length;
     let rows = sizes.block(sizes.axes[0].places, elements);
-    let from = Planes { channels: ins, lines, rows: rows + reach[0] };
+    let from = Planes { channels: ins, lines, rows: rows + sizes.reach()[0] };
     // The rows of results are as long as those of the images, with zeros at their ends.
-    let [up, across] = [0, 1].map(|i| {
-        let extent = sizes.axes[i].places;
-        Line { step: 1, padding: 0, extent, length: lines[i].length }
-    });
-    let by = Planes { channels: outs, lines: [up, across], rows };
+    let lines = sizes.results([0, 0], lines.map(|line| line.length));
+    let by = Planes { channels: outs, lines, rows };
     let blocks = sizes.axes[0].places.div_ceil(rows);
     let units = sizes.batch * blocks;
     // Each piece has sums of its own, so that there are few of them.
     let pieces = sizes.pieces(units).min(PIECES / 2);
     let together = (BLOCK / (from.len() + by.len())).clamp(1, units.div_ceil(pieces.max(1)).max(1));
-    let taps: Vec<usize> = (0..sizes.ins)
-        .flat_map(|i| sizes.window().map(move |k| (i, k)))
-        .map(|(i, k)| {
-            let (plane, place) = sizes.plane(k);
-            i * from.channel() + from.tap(plane, place)
-        })
-        .collect();
+    let taps = sizes.taps(&from);
     w.fill(T::ZERO);
-    if w.is_empty() || units == 0 || across.extent == 0 {
+    if w.is_empty() || units == 0 || lines[1].extent == 0 {
         return Ok(());
     }
     let mut partial = vec![T::ZERO; pieces * w.len()];
@@ -77,7 +63,7 @@ pub(super) fn weights<T: Float, const N: usize>(
                     channels: &channels,
                     apart: [from.len(), by.len()],
                     count,
-                    columns: (rows - 1) * by.row() + across.extent,
+                    columns: (rows - 1) * by.row() + lines[1].extent,
                     sums: w,
                 });
             }
@@ -130,10 +116,12 @@ impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
                     let (xs, ys) =
                         (xs.map(|x| x.as_chunks::<N>().0), ys.map(|y| y.as_chunks::<N>().0));
                     for column in 0..width / N {
-                        for (tile, y) in tile.iter_mut().zip(&ys) {
-                            for (tile, x) in tile.iter_mut().zip(&xs) {
-                                for n in 0..N {
-                                    tile[n] = x[column][n].mul_add(y[column][n], tile[n]);
+                        let x = xs.map(|x| x[column]);
+                        for (tile, y) in tile.iter_mut().zip(ys) {
+                            let y = y[column];
+                            for (tile, x) in tile.iter_mut().zip(x) {
+                                for ((sum, x), y) in tile.iter_mut().zip(x).zip(y) {
+                                    *sum = x.mul_add(y, *sum);
                                 }
                             }
                         }
