@@ -94,12 +94,17 @@ impl<'a, T: Elem> View<'a, T> {
     /// Reads every `step`-th element along the last axis.
     fn read(&self, at: [usize; 4], step: usize, to: &mut [T]) {
         let (start, stride) = (self.place(at), step as isize * self.strides[3]);
-        if stride == 1 {
-            to.copy_from_slice(&self.elements[start..start + to.len()]);
-            return;
-        }
-        for (i, to) in to.iter_mut().enumerate() {
-            *to = self.elements[start.wrapping_add_signed(i as isize * stride)];
+        match stride {
+            1 => to.copy_from_slice(&self.elements[start..start + to.len()]),
+            2.. => {
+                let every = self.elements[start..].chunks(stride as usize);
+                to.iter_mut().zip(every).for_each(|(to, from)| *to = from[0]);
+            }
+            _ => {
+                for (i, to) in to.iter_mut().enumerate() {
+                    *to = self.elements[start.wrapping_add_signed(i as isize * stride)];
+                }
+            }
         }
     }
 }

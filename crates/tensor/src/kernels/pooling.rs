@@ -127,13 +127,14 @@ struct KeepLarger<'a, T> {
 impl<T: Float> Loop for KeepLarger<'_, T> {
     #[inline(always)]
     fn run(self) {
-        // The number has the type of the elements, so that both fill vectors of one width.
-        for ((&x, best), which) in self.x.iter().zip(self.best).zip(self.which) {
-            // Chosen among values, not among places, so that whole vectors are.
+        // The number has the type of the elements, so that both fill vectors of one width; and what
+        // is chosen between are values, not places, so that there are vectors at all.
+        let KeepLarger { x, number, best, which } = self;
+        for ((best, which), &x) in best.iter_mut().zip(which).zip(x) {
             let (before, at) = (*best, *which);
             let larger = ((x > before) | x.is_nan()) & !before.is_nan();
             *best = if larger { x } else { before };
-            *which = if larger { self.number } else { at };
+            *which = if larger { number } else { at };
         }
     }
 }
