@@ -104,6 +104,23 @@ fn large_convolutions_are_bitwise_the_same_on_any_number_of_threads() {
 }
 
 #[test]
+fn single_precision_agrees_with_double_precision() {
+    let run = |tape: Tape| {
+        let (x, w) = (waves(&[3, 5, 12, 13], 0.37), waves(&[10, 5, 3, 3], 1.37));
+        let (x, w) = (tape.variable(x), tape.variable(w));
+        let y = x.conv2d(w, None, EACH).max_pool2d(Pool::new([2, 2])).square();
+        let gradients = y.sum(..).backward().unwrap();
+        [x, w].map(|v| gradients.of(v).unwrap().to_f64s())
+    };
+    let (single, double) = (run(Tape::new()), run(Tape::f64()));
+    for (single, double) in single.iter().zip(&double) {
+        let scale = double.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        let far = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-5 * scale;
+        assert!(!single.iter().zip(double).any(far));
+    }
+}
+
+#[test]
 fn a_last_window_may_stand_out_behind_the_input() {
     let tape = Tape::f64();
     let x = tape.variable(Tensor::arange(25, DType::F64).reshape([5, 5]).unwrap());
@@ -118,6 +135,21 @@ fn a_last_window_may_stand_out_behind_the_input() {
     // A window that begins behind the input and its padding is none.
     let wide = Pool { stride: [3, 3], partial: true, ..Pool::new([2, 2]) };
     assert_eq!(x.slice(0, ..3).max_pool2d(wide).shape()[..], [1, 2]);
+}
+
+#[test]
+fn padding_and_what_lies_behind_it_count_as_in_pytorch() {
+    let tape = Tape::f64();
+    let x = tape.variable(Tensor::arange(36, DType::F64).reshape([6, 6]).unwrap());
+    let pool = Pool { stride: [2, 2], padding: [1, 1], partial: true, ..Pool::new([3, 3]) };
+    let row = |y: Var<'_>| y.value().unwrap().to_f64s()[12..].to_vec();
+    assert_eq!(row(x.max_pool2d(pool)), [31.0, 33.0, 35.0, 35.0]);
+    let alone = Pool { count_padding: false, ..pool };
+    assert_eq!(row(x.avg_pool2d(alone)), [30.5, 32.0, 34.0, 35.0]);
+    assert_eq!(row(x.avg_pool2d(pool)), [61.0 / 6.0, 16.0, 17.0, 8.75]);
+    let apart = Pool { stride: [3, 3], dilation: [2, 2], size: [2, 2], ..pool };
+    let largest = [7.0, 10.0, 11.0, 25.0, 28.0, 29.0, 31.0, 34.0, 35.0];
+    assert_eq!(x.max_pool2d(apart).value().unwrap().to_f64s(), largest);
 }
 
 #[test]

@@ -83,10 +83,16 @@ pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (rank, plane) = (from.rank(), [from.extent(-2), from.extent(-1)]);
     let windows = |v: Var<'t>, value: f64| {
         let mut around = vec![(0, 0); rank];
-        around[rank - 2..].copy_from_slice(&pool.padding.map(|padding| (padding, padding)));
+        let each = [0, 1].map(|i| {
+            let (size, stride, dilation) = (pool.size[i], pool.stride[i], pool.dilation[i]);
+            let places = output.extent(i as isize - 2);
+            let end = (places - 1) * stride + (size - 1) * dilation + 1;
+            let behind = end.saturating_sub(plane[i] + pool.padding[i]).max(pool.padding[i]);
+            around[rank - 2 + i] = (pool.padding[i], behind);
+            Window { size, stride, dilation }
+        });
         let mut v = v.pad(&around, value);
-        for i in 0..2 {
-            let window = Window { size: pool.size[i], stride: pool.stride[i], dilation: 1 };
+        for (i, window) in each.into_iter().enumerate() {
             v = v.windows((rank - 2 + i) as isize, window);
         }
         let mut dims = output.shape().to_vec();

@@ -27,8 +27,10 @@ pub(crate) struct Convolve {
     by: Convolution,
 }
 
-/// The factors, in the order in which they are inputs. After images and weights may come a bias,
-/// which is added to the results.
+/// The factors, in the order in which they are inputs.
+///
+/// After images and weights may come a bias, with which the sum of each result begins. So it does in
+/// PyTorch: windows that tie there, and share the slope of a maximum, tie here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Factor {
     Images,
@@ -181,12 +183,13 @@ impl<'t> Var<'t> {
             let around = match options.padding {
                 Padding::Each(padding) => [padding[axis]; 2],
                 Padding::Same if stride[axis] == 1 => {
-                    let around = size.saturating_sub(1) * dilation[axis];
+                    let around = size.saturating_sub(1).saturating_mul(dilation[axis]);
                     [around / 2, around.div_ceil(2)]
                 }
                 Padding::Same => return refuse("the output is as long at a stride of 1 alone"),
             };
-            let Some(places) = windows[at].count(length + around[0] + around[1]) else {
+            let padded = length.saturating_add(around[0]).saturating_add(around[1]);
+            let Some(places) = windows[at].count(padded) else {
                 return refuse("the window is larger than the padded input");
             };
             (padding[at], dims[2 + at]) = (around[0], places);

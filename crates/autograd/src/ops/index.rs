@@ -28,11 +28,8 @@ pub(crate) enum Index {
         largest: bool,
     },
     /// The place of the first largest element of each window over the last two axes, among the
-    /// elements of its plane, row by row.
-    WindowArgmax {
-        windows: [Window; 2],
-        padding: [usize; 2],
-    },
+    /// elements of its plane, row by row. With the padding in front of each axis.
+    WindowArgmax([Window; 2], [usize; 2]),
 }
 
 impl Index {
@@ -45,13 +42,13 @@ impl Index {
             Index::OneHot => "one_hot",
             Index::ArgExtreme { largest: true, .. } => "argmax",
             Index::ArgExtreme { largest: false, .. } => "argmin",
-            Index::WindowArgmax { .. } => "window_argmax",
+            Index::WindowArgmax(..) => "window_argmax",
         }
     }
 
     pub fn passes(self, input: usize) -> bool {
         use Index::{ArgExtreme, OneHot, WindowArgmax};
-        input == 0 && !matches!(self, OneHot | ArgExtreme { .. } | WindowArgmax { .. })
+        input == 0 && !matches!(self, OneHot | ArgExtreme { .. } | WindowArgmax(..))
     }
 
     /// Reading and adding at the same places are each other's transpose.
@@ -62,7 +59,7 @@ impl Index {
             Index::ScatterAdd { axis } => Index::Gather { axis },
             Index::Select { axis } => Index::Add { axis },
             Index::Add { axis } => Index::Select { axis },
-            Index::OneHot | Index::ArgExtreme { .. } | Index::WindowArgmax { .. } => {
+            Index::OneHot | Index::ArgExtreme { .. } | Index::WindowArgmax(..) => {
                 unreachable!("`passes` says no")
             }
         };
@@ -77,7 +74,7 @@ impl Index {
             Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
             Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
-            Index::WindowArgmax { windows, padding } => {
+            Index::WindowArgmax(windows, padding) => {
                 kernels::window_argmax(x[0], windows, padding, out)
             }
         }

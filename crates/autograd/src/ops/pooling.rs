@@ -80,10 +80,8 @@ impl<'t> Var<'t> {
         dims.truncate(dims.len() - 2);
         let with = |tail: &[usize]| Shape::from([&dims[..], tail].concat());
         let [up, across] = along.map(|axis| axis.places);
-        let argmax = Index::WindowArgmax {
-            windows: along.map(|axis| axis.window),
-            padding: along.map(|axis| axis.padding),
-        };
+        let argmax =
+            Index::WindowArgmax(along.map(|axis| axis.window), along.map(|axis| axis.padding));
         let x = self.to_float();
         let places = self.tape().record(Op::Index(argmax), &[x], with(&[up, across]), DType::I64);
         x.reshape(with(&[area]))

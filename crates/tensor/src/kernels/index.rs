@@ -84,6 +84,9 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
     with_elem!(out.dtype(), T => {
         input::<T>("scatter_add", source)?;
         let source = seen::<T>(source);
+        if let (Some(&i), 0) = (at.first(), extent) {
+            place("scatter_add", i, extent, 0, index.shape())?;
+        }
         let layout = Layout::contiguous(shape.clone());
         let out = output::<T>("scatter_add", out, &shape)?;
         // Rows of the index that add to rows of their own can be shared among threads.

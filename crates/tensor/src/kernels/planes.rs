@@ -37,6 +37,11 @@ impl Axis {
         self.window.size.saturating_sub(1) * self.window.dilation / self.window.stride
     }
 
+    /// The position of the element `k` of a window that has it.
+    pub fn position(self, place: usize, k: usize) -> usize {
+        place * self.window.stride + k * self.window.dilation - self.padding
+    }
+
     /// Dealt to planes by the stride.
     pub fn dealt(self, length: usize) -> Line {
         let Axis { window, padding, extent, .. } = self;

@@ -1,6 +1,6 @@
 //! Where windows have their largest elements.
 
-use super::planes::{Axis, Planes, View};
+use super::planes::{Axis, Planes, VECTOR, View};
 use super::simd::{Loop, vectorised};
 use super::threads::share_chunks;
 use super::{PIECE, output};
@@ -74,16 +74,14 @@ fn typed<T: Float>(
     let [up, across] = axes;
     let row = planes.row();
     let columns = (up.places - 1) * row + across.places;
-    // Each element of windows: where it begins on the planes, and how far it is from the first.
-    let elements: Vec<(usize, usize)> = (0..up.window.size)
-        .flat_map(|i| (0..across.window.size).map(move |j| (i, j)))
-        .map(|(i, j)| {
-            let ((a, i_shift), (b, j_shift)) = (up.plane(i), across.plane(j));
-            let way = i * up.window.dilation * across.extent + j * across.window.dilation;
-            (planes.tap([a, b], [i_shift, j_shift]), way)
-        })
-        .collect();
-    let mut start = vec![T::ZERO; columns];
+    let window: Vec<[usize; 2]> =
+        (0..up.window.size).flat_map(|i| (0..across.window.size).map(move |j| [i, j])).collect();
+    let tap = |(number, &[i, j]): (usize, &[usize; 2])| {
+        let ((a, i), (b, j)) = (up.plane(i), across.plane(j));
+        (planes.tap([a, b], [i, j]), T::of(number as f64))
+    };
+    let taps: Vec<(usize, T)> = window.iter().enumerate().map(tap).collect();
+    let mut start = vec![T::ZERO; columns.next_multiple_of(VECTOR)];
     for (start, &i) in start.chunks_mut(row).zip(&up_first) {
         for (start, &j) in start.iter_mut().zip(&across_first) {
             *start = T::of((i * across.window.size + j) as f64);
@@ -93,22 +91,17 @@ fn typed<T: Float>(
     let together = (PIECE / 4 / (extents[0] * extents[1]).max(1)).max(1);
     share_chunks(out, together * each, |piece, out| {
         let mut packed = vec![T::ZERO; planes.len()];
-        let (mut best, mut which) = (vec![T::ZERO; columns], vec![T::ZERO; columns]);
+        let mut which = start.clone();
         for (image, out) in out.chunks_exact_mut(each).enumerate() {
             planes.pack(&x, piece * together + image, 0, T::NEG_INFINITY, &mut packed);
-            best.fill(T::NEG_INFINITY);
             which.copy_from_slice(&start);
-            for (number, &(tap, _)) in elements.iter().enumerate() {
-                let (x, number) = (&packed[tap..tap + columns], T::of(number as f64));
-                vectorised(KeepLarger { x, number, best: &mut best, which: &mut which });
-            }
+            vectorised(FirstLargest { planes: &packed, taps: &taps, which: &mut which });
             let rows = out.chunks_exact_mut(across.places).zip(which.chunks(row));
-            for (i, (out, which)) in rows.enumerate() {
-                for (j, (out, which)) in out.iter_mut().zip(which).enumerate() {
-                    let (_, way) = elements[which.to_f64() as usize];
-                    let begin = i * up.window.stride * across.extent + j * across.window.stride;
-                    let before = up.padding * across.extent + across.padding;
-                    *out = (begin + way - before) as i64;
+            for (place, (out, which)) in rows.enumerate() {
+                for (column, (out, which)) in out.iter_mut().zip(which).enumerate() {
+                    let [i, j] = window[which.to_f64() as usize];
+                    let at = up.position(place, i) * across.extent + across.position(column, j);
+                    *out = at as i64;
                 }
             }
         }
@@ -116,25 +109,31 @@ fn typed<T: Float>(
     Ok(())
 }
 
-/// Where `x` is larger than the best, takes it and its number.
-struct KeepLarger<'a, T> {
-    x: &'a [T],
-    number: T,
-    best: &'a mut [T],
+/// For each column, the number of the element of its window that is the first largest one; before,
+/// that of the first element.
+struct FirstLargest<'a, T> {
+    planes: &'a [T],
+    /// The numbers have the type of what is compared, so that both fill vectors of one width.
+    taps: &'a [(usize, T)],
     which: &'a mut [T],
 }
 
-impl<T: Float> Loop for KeepLarger<'_, T> {
+impl<T: Float> Loop for FirstLargest<'_, T> {
     #[inline(always)]
     fn run(self) {
-        // The number has the type of the elements, so that both fill vectors of one width; and what
-        // is chosen between are values, not places, so that there are vectors at all.
-        let KeepLarger { x, number, best, which } = self;
-        for ((best, which), &x) in best.iter_mut().zip(which).zip(x) {
-            let (before, at) = (*best, *which);
-            let larger = ((x > before) | x.is_nan()) & !before.is_nan();
-            *best = if larger { x } else { before };
-            *which = if larger { number } else { at };
+        let chunks = self.which.as_chunks_mut::<VECTOR>().0;
+        for (chunk, which) in chunks.iter_mut().enumerate() {
+            let (mut largest, mut numbers) = ([T::NEG_INFINITY; VECTOR], *which);
+            for &(tap, number) in self.taps {
+                let x = &self.planes[tap + chunk * VECTOR..][..VECTOR];
+                for ((largest, at), &x) in largest.iter_mut().zip(&mut numbers).zip(x) {
+                    // Without a branch; a NaN is not below what it is compared with.
+                    let stays = (x <= *largest) | largest.is_nan();
+                    *largest = if stays { *largest } else { x };
+                    *at = if stays { *at } else { number };
+                }
+            }
+            *which = numbers;
         }
     }
 }

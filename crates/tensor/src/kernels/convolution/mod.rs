@@ -55,6 +55,11 @@ impl Convolution {
         y: &mut Tensor,
     ) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        if let Some(bias) = bias.filter(|bias| bias.shape()[..] != w.shape()[..1]) {
+            let (left, right) = (w.shape().clone(), bias.shape().clone());
+            let why = "there is a bias for each channel of results";
+            return Err(Error::Shape { operation: "convolution", left, right, why });
+        }
         match y.dtype() {
             DType::F64 => sweep::results::<f64, 4>(&sizes, x, w, bias, y),
             _ => sweep::results::<f32, 8>(&sizes, x, w, bias, y),
@@ -182,5 +187,45 @@ impl Sizes {
     /// How many pieces so many blocks are dealt to.
     fn pieces(&self, blocks: usize) -> usize {
         if self.alone() { 1 } else { blocks.min(PIECES) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIRS: Window = Window { size: 2, stride: 2, dilation: 1 };
+    const SINGLE: Window = Window { size: 1, stride: 1, dilation: 1 };
+
+    fn image(elements: &[f64]) -> Tensor {
+        Tensor::new([1, 1, 1, elements.len()], elements.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_product_leaves_one_factor_out() {
+        let by = Convolution { windows: [SINGLE, PAIRS], padding: [0, 1], groups: 1 };
+        let (x, w, y) = (image(&[1.0, 2.0, 3.0]), image(&[10.0, 1.0]), image(&[5.0, 7.0]));
+        let [mut results, mut images, mut weights] = [2, 3, 2].map(|n| image(&vec![0.0; n]));
+        // The windows are [0, 1] and [2, 3].
+        by.results(&x, &w, Some(&Tensor::from([100.0])), &mut results).unwrap();
+        assert_eq!(results.to_f64s(), [101.0, 123.0]);
+        by.images(&w, &y, &mut images).unwrap();
+        assert_eq!(images.to_f64s(), [5.0, 70.0, 7.0]);
+        by.weights(&x, &y, &mut weights).unwrap();
+        assert_eq!(weights.to_f64s(), [14.0, 26.0]);
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_are_an_error() {
+        let by = Convolution { windows: [SINGLE, PAIRS], padding: [0, 0], groups: 1 };
+        let (x, w, mut y) = (image(&[1.0, 2.0]), image(&[1.0, 1.0]), image(&[0.0]));
+        assert!(by.results(&x, &w, Some(&Tensor::from([1.0, 2.0])), &mut y).is_err());
+        assert!(by.results(&x, &image(&[1.0]), None, &mut y).is_err());
+        assert!(by.results(&x, &w, None, &mut Tensor::from([0.0])).is_err());
+        assert!(Convolution { groups: 0, ..by }.results(&x, &w, None, &mut y).is_err());
+        let still = Window { stride: 0, ..PAIRS };
+        assert!(
+            Convolution { windows: [SINGLE, still], ..by }.weights(&x, &y, &mut w.clone()).is_err()
+        );
     }
 }

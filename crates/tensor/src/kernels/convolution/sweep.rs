@@ -40,6 +40,14 @@ struct Pass<T> {
     weights: Vec<T>,
 }
 
+/// Some rows of a plane of an image of the output.
+#[derive(Clone, Copy)]
+struct Block {
+    image: usize,
+    first: usize,
+    rows: usize,
+}
+
 pub(super) fn results<T: Float, const N: usize>(
     sizes: &Sizes,
     x: &Tensor,
@@ -137,55 +145,68 @@ impl<T: Float> Sweep<'_, T> {
         let blocks = all.div_ceil(self.rows);
         let units = self.sizes.batch * blocks;
         let pieces = self.sizes.pieces(units);
-        let tiles = self.outs.div_ceil(CHANNELS);
         let width = (self.rows * self.from.row()).next_multiple_of(VECTOR);
         let out = Pointer(out.as_mut_ptr());
         share(pieces, |piece| {
             let mut planes = vec![T::ZERO; self.from.len()];
             let mut sums = vec![T::ZERO; CHANNELS * width];
             for unit in units * piece / pieces..units * (piece + 1) / pieces {
-                let (n, first) = (unit / blocks, unit % blocks * self.rows);
-                let rows = self.rows.min(all - first);
-                let columns = (rows - 1) * self.from.row() + self.to[1].length;
-                self.from.pack(x, n, first, T::ZERO, &mut planes);
+                let (image, first) = (unit / blocks, unit % blocks * self.rows);
+                let block = Block { image, first, rows: self.rows.min(all - first) };
+                self.from.pack(x, image, first, T::ZERO, &mut planes);
                 for pass in &self.passes {
-                    let terms = pass.taps.len();
-                    for tile in 0..self.sizes.groups * tiles {
-                        let (group, channel) = (tile / tiles, tile % tiles * CHANNELS);
-                        let channels = CHANNELS.min(self.outs - channel);
-                        let channel = group * self.outs + channel;
-                        for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
-                            sums.fill(self.bias.as_ref().map_or(T::ZERO, |b| b[channel + o]));
-                        }
-                        vectorised(Multiply::<T, N> {
-                            taps: &pass.taps,
-                            weights: &pass.weights[tile * terms * CHANNELS..],
-                            planes: &planes[group * self.ins * self.from.channel()..],
-                            sums: &mut sums,
-                            columns,
-                        });
-                        for (o, sums) in sums.chunks_exact(width).take(channels).enumerate() {
-                            let row = n * self.sizes.groups * self.outs + channel + o;
-                            // SAFETY: a row of the output is written by the unit with its block
-                            // of its image alone, and lies inside of the output.
-                            unsafe { self.write(pass.plane, row, first, rows, sums, out.get()) };
-                        }
-                    }
+                    // SAFETY: the rows of an image that a block writes are those of no other
+                    // block, and `out` is borrowed by us alone.
+                    unsafe { self.pass::<N>(pass, block, &planes, &mut sums, out.get()) };
                 }
             }
         });
     }
 
-    /// Writes rows of a plane, from `first` on, to their positions on an image of the output.
+    /// Sums up a block of one plane of the output, in all channels, and writes it.
     ///
     /// # Safety
-    /// `out` holds all images, and nobody else looks at these rows.
+    /// `out` holds all images, and nobody else looks at the rows of this block.
+    unsafe fn pass<const N: usize>(
+        &self,
+        pass: &Pass<T>,
+        block: Block,
+        planes: &[T],
+        sums: &mut [T],
+        out: *mut T,
+    ) {
+        let (tiles, width) = (self.outs.div_ceil(CHANNELS), sums.len() / CHANNELS);
+        let len = pass.taps.len() * CHANNELS;
+        for tile in 0..self.sizes.groups * tiles {
+            let (group, first) = (tile / tiles, tile % tiles * CHANNELS);
+            let channels = CHANNELS.min(self.outs - first);
+            let first = group * self.outs + first;
+            for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
+                sums.fill(self.bias.as_ref().map_or(T::ZERO, |bias| bias[first + o]));
+            }
+            vectorised(Multiply::<T, N> {
+                taps: &pass.taps,
+                weights: &pass.weights[tile * len..][..len],
+                planes: &planes[group * self.ins * self.from.channel()..],
+                sums,
+                columns: (block.rows - 1) * self.from.row() + self.to[1].length,
+            });
+            for (o, sums) in sums.chunks_exact(width).take(channels).enumerate() {
+                // SAFETY: as the caller says.
+                unsafe { self.write(pass.plane, first + o, block, sums, out) };
+            }
+        }
+    }
+
+    /// Writes the sums of a channel to their positions in the output.
+    ///
+    /// # Safety
+    /// `out` holds all images, and nobody else looks at the rows of this block.
     unsafe fn write(
         &self,
         [a, b]: [usize; 2],
-        image: usize,
-        first: usize,
-        rows: usize,
+        channel: usize,
+        block: Block,
         sums: &[T],
         out: *mut T,
     ) {
@@ -195,8 +216,9 @@ impl<T: Float> Sweep<'_, T> {
             return;
         }
         let begin = across.step * inside.start + b - across.padding;
-        for (i, sums) in sums.chunks(self.from.row()).take(rows).enumerate() {
-            let Some(position) = up.position(a, first + i) else { continue };
+        let image = block.image * self.sizes.groups * self.outs + channel;
+        for (i, sums) in sums.chunks(self.from.row()).take(block.rows).enumerate() {
+            let Some(position) = up.position(a, block.first + i) else { continue };
             let start = (image * up.extent + position) * across.extent;
             // SAFETY: position is below the extent, so that this is a row of the image.
             let row = unsafe { std::slice::from_raw_parts_mut(out.add(start), across.extent) };
