@@ -162,6 +162,42 @@ fn the_elements_of_a_pooled_window_may_lie_apart() {
 }
 
 #[test]
+fn options_without_sense_are_faults_and_far_strides_are_none() {
+    let tape = Tape::f64();
+    let x = tape.variable(Tensor::arange(9, DType::F64).reshape([1, 3, 3]).unwrap());
+    let w = tape.variable(Tensor::ones([1, 1, 2, 2], DType::F64).unwrap());
+    let far = [usize::MAX; 2];
+    for options in [
+        Conv { stride: [0, 1], ..EACH },
+        Conv { dilation: [1, 0], ..EACH },
+        Conv { dilation: far, ..EACH },
+        Conv { dilation: far, padding: Padding::Same, ..EACH },
+        Conv { padding: Padding::Each(far), ..EACH },
+        Conv { padding: Padding::Same, stride: [2, 1], ..EACH },
+        Conv { groups: 0, ..EACH },
+        Conv { groups: 2, ..EACH },
+    ] {
+        assert!(x.conv2d(w, None, options).value().is_err(), "{options:?}");
+    }
+    let pool = Pool::new([2, 2]);
+    for options in [
+        Pool::new([0, 2]),
+        Pool { stride: [0, 1], ..pool },
+        Pool { dilation: [0, 1], ..pool },
+        Pool { dilation: far, ..pool },
+        Pool { padding: far, ..pool },
+        Pool { padding: [2, 0], ..pool },
+    ] {
+        assert!(x.max_pool2d(options).value().is_err(), "{options:?}");
+        assert!(x.avg_pool2d(options).value().is_err(), "{options:?}");
+    }
+    let alone = Pool { stride: far, partial: true, ..pool };
+    let y = x.conv2d(w, None, Conv { stride: far, ..EACH });
+    let numbers = [y, x.max_pool2d(alone), x.avg_pool2d(alone)];
+    assert_eq!(numbers.map(|y| y.item().unwrap()), [8.0, 4.0, 2.0]);
+}
+
+#[test]
 fn a_window_that_sees_nothing_but_padding_is_refused() {
     let tape = Tape::f64();
     let x = tape.variable(Tensor::ones([1, 4], DType::F64).unwrap());

@@ -84,7 +84,15 @@ impl Convolve {
     }
 }
 
-/// The options of a convolution over `N` axes.
+/// The options of a convolution over `N` axes: by default a stride of 1, no padding, a dilation of
+/// 1, and one group.
+///
+/// Along each axis, the output has as many places as windows fit:
+///
+/// ```text
+/// reach  = dilation·(size − 1) + 1
+/// places = ⌊(length + padding on both sides − reach) / stride⌋ + 1
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv<const N: usize> {
     /// How far the window moves.
@@ -93,7 +101,9 @@ pub struct Conv<const N: usize> {
     pub padding: Padding<N>,
     /// The distance of neighbours in the window.
     pub dilation: [usize; N],
-    /// Groups of channels that do not mix.
+    /// Groups of channels that do not mix: the first of the output see the first of the input, and
+    /// so on. With as many groups as channels, each channel is filtered by itself.
+    #[doc(alias = "depthwise")]
     pub groups: usize,
 }
 
@@ -102,8 +112,8 @@ pub struct Conv<const N: usize> {
 pub enum Padding<const N: usize> {
     /// So many on both sides of each axis.
     Each([usize; N]),
-    /// As many as make the output as long as the input, at a stride of 1. Of an odd number, the
-    /// one more stands behind.
+    /// As many as make the output as long as the input, which takes a stride of 1: `reach − 1` in
+    /// all. Of an odd number, the one more stands behind.
     Same,
 }
 
@@ -123,15 +133,51 @@ impl<'t> Var<'t> {
         bias.map_or(product, |bias| product + bias)
     }
 
-    /// Cross-correlation along one axis: `x` is `[batch, in, length]` (or without batch), the
-    /// weight `[out, in / groups, window]`, the bias `[out]`.
+    /// Cross-correlation along one axis: [`Var::conv2d`] with one axis less.
+    ///
+    /// `x` is `[batch, in, length]` (or without batch), the weight `[out, in / groups, size]`, the
+    /// bias `[out]`, the result `[batch, out, places]` (or without batch).
+    ///
+    /// # Errors
+    /// As for [`Var::conv2d`].
     #[track_caller]
     pub fn conv1d(self, weight: Var<'t>, bias: Option<Var<'t>>, options: Conv<1>) -> Var<'t> {
         self.conv("conv1d", weight, bias, options)
     }
 
-    /// Cross-correlation along two axes: `x` is `[batch, in, height, width]` (or without batch),
-    /// the weight `[out, in / groups, window, window]`, the bias `[out]`.
+    /// Cross-correlation along two axes, at places `p` with elements `k` of a window.
+    ///
+    /// ```text
+    /// y[n, o, p] = b[o] + Σ x[n, i, stride·p + dilation·k − padding] · w[o, i, k]
+    /// ∂L/∂x[n, i, q] = Σ w[o, i, k] · ∂L/∂y[n, o, p]    over stride·p + dilation·k − padding = q
+    /// ∂L/∂w[o, i, k] = Σ x[n, i, stride·p + dilation·k − padding] · ∂L/∂y[n, o, p]
+    /// ∂L/∂b[o] = Σ ∂L/∂y[n, o, p]
+    /// ```
+    ///
+    /// Only channels `i` and `o` of the same group meet, and beside the axes `x` is 0.
+    ///
+    /// `x` is `[batch, in, height, width]` (or without batch), the weight
+    /// `[out, in / groups, size, size]`, the bias `[out]`, the result `[batch, out, places, places]`
+    /// (or without batch).
+    ///
+    /// ```
+    /// use lossgraph_autograd::{Conv, Padding, Tape};
+    ///
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([[[1.0, 2.0, 3.0]]]);
+    /// let w = tape.variable([[[[10.0, 1.0]]]]);
+    /// let y = x.conv2d(w, None, Conv { padding: Padding::Same, ..Conv::default() });
+    /// assert_eq!(y.value()?.to_f64s(), [12.0, 23.0, 30.0]);
+    /// let [dx, dw] = [x, w].map(|v| tape.grad(y.sum(..), &[v])[0]);
+    /// assert_eq!(dx.value()?.to_f64s(), [10.0, 11.0, 11.0]);
+    /// assert_eq!(dw.value()?.to_f64s(), [6.0, 5.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Ranks or a bias that do not fit, groups that do not divide the channels, a stride or a
+    /// dilation of 0, a window larger than the padded input, or [`Padding::Same`] with another
+    /// stride than 1, are a fault.
     #[track_caller]
     pub fn conv2d(self, weight: Var<'t>, bias: Option<Var<'t>>, options: Conv<2>) -> Var<'t> {
         self.conv("conv2d", weight, bias, options)

@@ -8,18 +8,29 @@ use crate::ops::index::Index;
 use crate::var::Var;
 
 /// The options of a pooling over `N` axes.
+///
+/// Along each axis, windows are counted as PyTorch does:
+///
+/// ```text
+/// reach  = dilation·(size − 1) + 1
+/// places = ⌊(length + 2·padding − reach) / stride⌋ + 1
+/// ```
+///
+/// With `partial`, one more if it begins before the padding behind the axis, and something is left
+/// for it: `⌈…⌉` in place of `⌊…⌋`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool<const N: usize> {
     /// The size of the window.
     pub size: [usize; N],
     /// How far the window moves.
     pub stride: [usize; N],
-    /// Padding on both sides of each axis: zeros for a mean, nothing for a maximum.
+    /// Padding on both sides of each axis, at most half of the reach: zeros for a mean, no elements
+    /// for a maximum.
     pub padding: [usize; N],
     /// The distance of neighbours in the window.
     pub dilation: [usize; N],
-    /// Whether there is a window that begins on the axis or its padding and ends behind it; what
-    /// lies there is no element.
+    /// Whether a last window may stand out behind the axis and its padding; what lies there is no
+    /// element.
     #[doc(alias = "ceil_mode")]
     pub partial: bool,
     /// For a mean: whether the padding counts as elements.
@@ -52,7 +63,19 @@ struct Along {
 }
 
 impl<'t> Var<'t> {
-    /// The mean of each window over the last two axes.
+    /// The mean of each window over the last two axes, `[…, height, width]` to `[…, places, places]`.
+    ///
+    /// ```text
+    /// y[p] = 1/n Σ x[stride·p + dilation·k − padding]    over the elements k of the window
+    /// ∂y[p]/∂x[q] = 1/n                                  for each q in the window
+    /// ```
+    ///
+    /// `n` counts the elements of the window that are on the axes, or, with `count_padding`, on them
+    /// or their padding.
+    ///
+    /// # Errors
+    /// Fewer than two axes, a 0 among the sizes, strides and dilations, a padding of more than half
+    /// of the window, or a window that sees nothing of the input, are a fault.
     #[track_caller]
     pub fn avg_pool2d(self, options: Pool<2>) -> Var<'t> {
         let along = match self.pooled("avg_pool2d", options) {
@@ -68,7 +91,19 @@ impl<'t> Var<'t> {
         sums / ones.window_sums(along, if options.count_padding { 1.0 } else { 0.0 })
     }
 
-    /// The largest of each window over the last two axes; of equals, the first has the slope.
+    /// The largest of each window over the last two axes, `[…, height, width]` to
+    /// `[…, places, places]`.
+    ///
+    /// ```text
+    /// y[p] = max x[stride·p + dilation·k − padding]    over the elements k of the window
+    /// ∂y[p]/∂x[q] = 1                                  for the first largest, 0 for all others
+    /// ```
+    ///
+    /// Unlike [`Var::max`], it gives the slope of a tie to the first element alone, as PyTorch does.
+    /// NaN counts as the largest.
+    ///
+    /// # Errors
+    /// As for [`Var::avg_pool2d`].
     #[track_caller]
     pub fn max_pool2d(self, options: Pool<2>) -> Var<'t> {
         let along = match self.pooled("max_pool2d", options) {
@@ -123,7 +158,7 @@ impl<'t> Var<'t> {
             };
             along.places = whole;
             let next = whole * window.stride;
-            if partial && next + reach < padded + window.stride && next < extent + padding {
+            if partial && next < extent + padding && next + reach < padded + window.stride {
                 along.places += 1;
                 along.over = next + reach - padded;
             }

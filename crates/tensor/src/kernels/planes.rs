@@ -26,6 +26,16 @@ pub(super) struct Axis {
 }
 
 impl Axis {
+    /// `padding` stands out in front of `extent` positions, on which there are `places` windows.
+    pub fn new(mut window: Window, padding: usize, extent: usize, places: usize) -> Axis {
+        // A single window does not move; a stride beyond its length would be planes of nothing.
+        if places <= 1 {
+            let length = window.size.saturating_sub(1).saturating_mul(window.dilation);
+            window.stride = window.stride.min(length.saturating_add(1));
+        }
+        Axis { window, padding, extent, places }
+    }
+
     /// The plane that the element `k` of windows lies on, and how far along.
     pub fn plane(self, k: usize) -> (usize, usize) {
         let way = k * self.window.dilation;

@@ -34,7 +34,7 @@ fn first_elements(axis: Axis) -> Option<Vec<usize>> {
         let at = place * stride + k * dilation - padding;
         (k < size && at < extent).then_some(k)
     };
-    if size * stride * dilation == 0 { None } else { (0..places).map(first).collect() }
+    if [size, stride, dilation].contains(&0) { None } else { (0..places).map(first).collect() }
 }
 
 fn typed<T: Float>(
@@ -50,12 +50,7 @@ fn typed<T: Float>(
         let why = "there are two axes of windows";
         return Err(Error::Shape { operation: "window_argmax", left: shape, right: counted, why });
     };
-    let axes = [0, 1].map(|axis| Axis {
-        window: windows[axis],
-        padding: padding[axis],
-        extent: extents[axis],
-        places: places[axis],
-    });
+    let axes = [0, 1].map(|i| Axis::new(windows[i], padding[i], extents[i], places[i]));
     let out = output::<i64>("window_argmax", out, &[outer, places].concat())?;
     let first = |axis: usize| {
         let Window { size, stride, dilation } = windows[axis];
@@ -164,6 +159,13 @@ mod tests {
         assert_eq!(places(x.clone(), window, 1, [2, 2]), Ok(vec![0.0, 1.0, 3.0, 4.0]));
         assert_eq!(places(x.clone(), window, 0, [2, 2]), Ok(vec![0.0, 2.0, 6.0, 8.0]));
         assert!(places(x, window, 0, [3, 3]).is_err());
+    }
+
+    #[test]
+    fn a_single_window_may_have_any_stride() {
+        let window = Window { size: 2, stride: usize::MAX, dilation: 1 };
+        let x = Tensor::arange(9, DType::F64).reshape([3, 3]).unwrap();
+        assert_eq!(places(x, window, 0, [1, 1]), Ok(vec![4.0]));
     }
 
     #[test]

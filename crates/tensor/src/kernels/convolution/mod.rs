@@ -120,13 +120,8 @@ impl Sizes {
         if y.len() != 4 || y[..2] != [batch, to] {
             return Err(misfit("there is a result for each image and each channel of weights"));
         }
-        let axis = |i: usize, extent: usize| Axis {
-            window: windows[i],
-            padding: padding[i],
-            extent,
-            places: y[2 + i],
-        };
-        let axes = [axis(0, height), axis(1, width)];
+        let axes = [(0, height), (1, width)]
+            .map(|(i, extent)| Axis::new(windows[i], padding[i], extent, y[2 + i]));
         Ok(Sizes { batch, groups, ins, outs: to / groups, axes })
     }
 
@@ -213,6 +208,20 @@ mod tests {
         assert_eq!(images.to_f64s(), [5.0, 70.0, 7.0]);
         by.weights(&x, &y, &mut weights).unwrap();
         assert_eq!(weights.to_f64s(), [14.0, 26.0]);
+    }
+
+    #[test]
+    fn a_single_window_may_have_any_stride() {
+        let far = Window { stride: usize::MAX, ..PAIRS };
+        let by = Convolution { windows: [SINGLE, far], padding: [0, 0], groups: 1 };
+        let (x, w, y) = (image(&[1.0, 2.0, 3.0]), image(&[10.0, 1.0]), image(&[5.0]));
+        let [mut results, mut images, mut weights] = [1, 3, 2].map(|n| image(&vec![0.0; n]));
+        by.results(&x, &w, None, &mut results).unwrap();
+        assert_eq!(results.to_f64s(), [12.0]);
+        by.images(&w, &y, &mut images).unwrap();
+        assert_eq!(images.to_f64s(), [50.0, 5.0, 0.0]);
+        by.weights(&x, &y, &mut weights).unwrap();
+        assert_eq!(weights.to_f64s(), [5.0, 10.0]);
     }
 
     #[test]
