@@ -193,22 +193,29 @@ pub(super) fn class_numbers<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Result<
     if let Some(&faulty) = [embeddings, labels].iter().find(|var| var.is_faulty()) {
         return Err(faulty);
     }
-    let refuse = |why: String| {
-        let fault = Fault::new("pairs", why).operand("embeddings", embeddings);
-        Err(embeddings.tape().fault(fault.operand("labels", labels)))
-    };
     if embeddings.rank() != 2 {
-        return refuse("embeddings are [batch, features]".to_owned());
+        return Err(refused(embeddings, labels, "embeddings are [batch, features]"));
     }
     if labels.dtype() != DType::I64 || labels.shape()[..] != [embeddings.extent(0)] {
-        return refuse("an integer label for each embedding".to_owned());
+        return Err(refused(embeddings, labels, "an integer label for each embedding"));
     }
     let data = labels.data().map_or_else(|| labels.value(), Ok);
     match data.map(|data| data.to_vec::<i64>()) {
         Ok(Ok(numbers)) => Ok(numbers),
-        Ok(Err(error)) => refuse(error.to_string()),
-        Err(error) => refuse(format!("the labels have no value: {error}")),
+        Ok(Err(error)) => Err(refused(embeddings, labels, &error.to_string())),
+        Err(error) => {
+            let why = format!("the labels have no value: {error}");
+            Err(refused(embeddings, labels, &why))
+        }
     }
+}
+
+/// A fault of the caller of [`Pairs`], who gave these. A function and no closure, for a closure
+/// has no caller.
+#[track_caller]
+fn refused<'t>(embeddings: Var<'t>, labels: Var<'t>, why: &str) -> Var<'t> {
+    let fault = Fault::new("pairs", why).operand("embeddings", embeddings);
+    embeddings.tape().fault(fault.operand("labels", labels))
 }
 
 /// Terms of pairs, each as often as it counts. A pair that does not count may be anything.
