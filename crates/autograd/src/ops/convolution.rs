@@ -162,10 +162,11 @@ impl<'t> Var<'t> {
     ///
     /// ```
     /// use lossgraph_autograd::{Conv, Padding, Tape};
+    /// use lossgraph_tensor::Tensor;
     ///
     /// let tape = Tape::f64();
     /// let x = tape.variable([[[1.0, 2.0, 3.0]]]);
-    /// let w = tape.variable([[[[10.0, 1.0]]]]);
+    /// let w = tape.variable(Tensor::from([10.0, 1.0]).reshape([1, 1, 1, 2])?);
     /// let y = x.conv2d(w, None, Conv { padding: Padding::Same, ..Conv::default() });
     /// assert_eq!(y.value()?.to_f64s(), [12.0, 23.0, 30.0]);
     /// let [dx, dw] = [x, w].map(|v| tape.grad(y.sum(..), &[v])[0]);
