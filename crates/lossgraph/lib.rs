@@ -43,8 +43,8 @@ pub use lossgraph_tensor::kernels::threads;
 /// What most programs use.
 pub mod prelude {
     pub use lossgraph_autograd::{
-        Binary, BinaryRule, Conv, Fault, Gradients, Parameter, Pool, Tape, Unary, UnaryRule, Var,
-        concat, keep, numeric_gradient, stack,
+        Binary, BinaryRule, Conv, Fault, Gradients, Padding, Parameter, Pool, Tape, Unary,
+        UnaryRule, Var, concat, keep, numeric_gradient, stack,
     };
     pub use lossgraph_check::check;
     pub use lossgraph_explain::listing;

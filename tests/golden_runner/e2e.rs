@@ -1,6 +1,6 @@
 //! Whole trainings.
 
-use lossgraph_autograd::{Conv, Parameter, Pool, Tape, Var};
+use lossgraph_autograd::{Conv, Padding, Parameter, Pool, Tape, Var};
 use lossgraph_losses::{CrossEntropy, Distance, Terms, TripletMargin, bce_with_logits, huber, mse};
 use lossgraph_nn::Rule;
 use lossgraph_tensor::{Tensor, kernels};
@@ -71,7 +71,8 @@ impl<'a> Training<'a> {
             x = match layer["type"].as_str().unwrap_or("") {
                 "linear" => x.linear(weight()?, parameter("bias")),
                 "conv2d" => {
-                    let (stride, padding) = (both("stride", 1), both("padding", 0));
+                    let padding = Padding::Each(both("padding", 0));
+                    let stride = both("stride", 1);
                     let options = Conv { stride, padding, ..Conv::default() };
                     x.conv2d(weight()?, parameter("bias"), options)
                 }

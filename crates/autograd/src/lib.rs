@@ -45,8 +45,8 @@ pub use fault::{Error, Fault, Result};
 pub use numeric::numeric_gradient;
 pub use operand::Operand;
 pub use ops::{
-    Binary, Conv, Kink, Pool, Row, Unary, binary::BinaryRule, combine::concat, combine::stack,
-    unary::UnaryRule,
+    Binary, Conv, Kink, Padding, Pool, Row, Unary, binary::BinaryRule, combine::concat,
+    combine::stack, unary::UnaryRule,
 };
 pub use parameter::{Gradients, Parameter};
 pub use plan::Plan;

@@ -9,7 +9,7 @@ use lossgraph_tensor::{AxisSet, Slice, Tensor, Window};
 use smallvec::SmallVec;
 
 use crate::Var;
-use crate::ops::{binary::Binary, index::Index, unary::Unary, view::View};
+use crate::ops::{binary::Binary, convolution::Convolve, index::Index, unary::Unary, view::View};
 
 /// A cotangent for each input; `None` where none flows.
 pub(crate) type Cotangents<'t> = SmallVec<[Option<Var<'t>>; 3]>;
@@ -49,6 +49,8 @@ pub(crate) enum Op {
     Index(Index),
     /// The matrix product of the last two axes.
     MatMul,
+    /// A product of windows with weights, or one of its slopes.
+    Convolve(Convolve),
 }
 
 /// How a leaf came onto its tape.
@@ -131,6 +133,7 @@ impl Op {
             Op::Concat { .. } => "concat",
             Op::Index(index) => index.name(),
             Op::MatMul => "matmul",
+            Op::Convolve(convolve) => convolve.name(),
         }
     }
 
@@ -198,6 +201,7 @@ impl Op {
             Op::Concat { axis } => combine::concat_vjp(g, *axis, inputs, wanted),
             Op::Index(index) => one(index.vjp(g, inputs)),
             Op::MatMul => matmul::vjp(g, inputs, wanted),
+            Op::Convolve(convolve) => convolve.vjp(g, inputs, wanted),
             Op::Leaf(_) | Op::Fill(_) | Op::Fault(_) | Op::Detach | Op::Cast => SmallVec::new(),
         }
     }
@@ -220,6 +224,7 @@ impl Op {
             Op::Concat { axis } => kernels::concat(inputs, *axis, out),
             Op::Index(index) => index.compute(inputs, out),
             Op::MatMul => kernels::matmul(inputs[0], inputs[1], out),
+            Op::Convolve(convolve) => convolve.compute(inputs, out),
             Op::View(_) => kernels::copy(inputs[0], out),
             Op::Leaf(_) | Op::Fill(_) | Op::Fault(_) | Op::Detach => Ok(()),
         }

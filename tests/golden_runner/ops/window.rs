@@ -1,6 +1,6 @@
 //! Convolution and pooling, with PyTorch's ways to say a window.
 
-use lossgraph_autograd::{Conv, Pool, Var};
+use lossgraph_autograd::{Conv, Padding, Pool, Var};
 use lossgraph_tensor::Window;
 
 use super::{Inputs, Reply, input, refuse};
@@ -17,7 +17,7 @@ fn each_axis<const N: usize>(x: &Inputs<'_>, name: &str) -> Option<[usize; N]> {
 type Convolve<const N: usize> = for<'t> fn(Var<'t>, Var<'t>, Option<Var<'t>>, Conv<N>) -> Var<'t>;
 
 pub fn convolve<'t, const N: usize>(x: &Inputs<'t>, convolve: Convolve<N>) -> Reply<'t> {
-    let (mut from, weight) = (input(x), x.var("weight"));
+    let (from, weight) = (input(x), x.var("weight"));
     let given = |name: &str, default: usize| match x.option(name) {
         None => Some([default; N]),
         Some(_) => each_axis::<N>(x, name),
@@ -25,23 +25,15 @@ pub fn convolve<'t, const N: usize>(x: &Inputs<'t>, convolve: Convolve<N>) -> Re
     let (Some(stride), Some(dilation)) = (given("stride", 1), given("dilation", 1)) else {
         return refuse(x, "conv", "strides and dilations are one number, or one for each axis");
     };
-    let mut padding = [0; N];
-    match x.text("padding") {
-        Some("valid") => {}
-        Some("same") if stride == [1; N] && from.rank() > N && weight.rank() == N + 2 => {
-            let mut around = vec![(0, 0); from.rank()];
-            for i in 0..N {
-                let total = dilation[i] * (weight.extent(i as isize + 2).max(1) - 1);
-                around[from.rank() - N + i] = (total / 2, total - total / 2);
-            }
-            from = from.pad(&around, 0.0);
-        }
-        Some(_) => return refuse(x, "conv", "there is no such padding with these strides"),
+    let padding = match x.text("padding") {
+        Some("valid") => Padding::Each([0; N]),
+        Some("same") => Padding::Same,
+        Some(_) => return refuse(x, "conv", "there is no such padding"),
         None => match given("padding", 0) {
-            Some(given) => padding = given,
+            Some(given) => Padding::Each(given),
             None => return refuse(x, "conv", "the padding is one number, or one for each axis"),
         },
-    }
+    };
     let groups = x.integer("groups").unwrap_or(1) as usize;
     convolve(from, weight, x.maybe("bias"), Conv { stride, padding, dilation, groups }).into()
 }
@@ -56,17 +48,19 @@ fn pool(x: &Inputs<'_>) -> Option<Pool<2>> {
         None => [0; 2],
         Some(_) => each_axis(x, "padding")?,
     };
+    let dilation = match x.option("dilation") {
+        None => [1; 2],
+        Some(_) => each_axis(x, "dilation")?,
+    };
     let count_padding = x.option("count_include_pad").is_none_or(|count| count == true);
-    Some(Pool { size, stride, padding, count_padding })
+    let partial = x.flag("ceil_mode");
+    Some(Pool { size, stride, padding, dilation, partial, count_padding })
 }
 
 pub fn avg_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let Some(pool) = pool(x) else {
         return refuse(x, "avg_pool2d", "the window is one number, or one for each axis");
     };
-    if x.flag("ceil_mode") {
-        return Reply::Unsupported("ceil_mode".into());
-    }
     match x.number("divisor_override") {
         None => input(x).avg_pool2d(pool).into(),
         Some(0.0) => refuse(x, "avg_pool2d", "the divisor is 0"),
@@ -81,9 +75,6 @@ pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let Some(pool) = pool(x) else {
         return refuse(x, "max_pool2d", "the window is one number, or one for each axis");
     };
-    if x.flag("ceil_mode") || x.integers("dilation").is_some_and(|d| d.iter().any(|&d| d != 1)) {
-        return Reply::Unsupported("ceil_mode or dilation".into());
-    }
     let from = input(x);
     let output = from.max_pool2d(pool);
     if output.is_faulty() {
@@ -92,10 +83,16 @@ pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (rank, plane) = (from.rank(), [from.extent(-2), from.extent(-1)]);
     let windows = |v: Var<'t>, value: f64| {
         let mut around = vec![(0, 0); rank];
-        around[rank - 2..].copy_from_slice(&pool.padding.map(|padding| (padding, padding)));
+        let each = [0, 1].map(|i| {
+            let (size, stride, dilation) = (pool.size[i], pool.stride[i], pool.dilation[i]);
+            let places = output.extent(i as isize - 2);
+            let end = (places - 1) * stride + (size - 1) * dilation + 1;
+            let behind = end.saturating_sub(plane[i] + pool.padding[i]).max(pool.padding[i]);
+            around[rank - 2 + i] = (pool.padding[i], behind);
+            Window { size, stride, dilation }
+        });
         let mut v = v.pad(&around, value);
-        for i in 0..2 {
-            let window = Window { size: pool.size[i], stride: pool.stride[i], dilation: 1 };
+        for (i, window) in each.into_iter().enumerate() {
             v = v.windows((rank - 2 + i) as isize, window);
         }
         let mut dims = output.shape().to_vec();

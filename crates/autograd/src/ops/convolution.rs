@@ -1,48 +1,126 @@
-//! Convolution and pooling: windows, then a product or a fold.
+//! Linear layers and convolutions.
+//!
+//! A convolution is one of three products that take a sum with three factors apart: images `x`,
+//! weights `w` and results `y`, at places `p` and elements `k` of a window with stride `s` and
+//! dilation `d`:
+//!
+//! ```text
+//! T(x, w, y) = Σ x[n, i, s·p + d·k − padding] · w[o, i, k] · y[n, o, p]
+//! ```
+//!
+//! `T` is linear in each factor, and a product of two is its slope by the third. So a cotangent of
+//! a product takes the place of the factor that the product stands for, and the family is closed
+//! under differentiation.
 
-use lossgraph_tensor::Window;
+use lossgraph_tensor::kernels::Convolution;
+use lossgraph_tensor::{Shape, Tensor, Window};
+use smallvec::smallvec;
 
-use super::combine::concat;
-use crate::axes::keep;
 use crate::fault::Fault;
+use crate::op::{Cotangents, Op};
 use crate::var::Var;
 
-/// The options of a convolution over `N` axes.
+/// The family of convolutions: the product of two factors that has the shape of the third.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Convolve {
+    gives: Factor,
+    by: Convolution,
+}
+
+/// The factors, in the order in which they are inputs.
+///
+/// After images and weights may come a bias, with which the sum of each result begins. So it does in
+/// PyTorch: windows that tie there, and share the slope of a maximum, tie here.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Factor {
+    Images,
+    Weights,
+    Results,
+}
+
+impl Convolve {
+    pub fn name(self) -> &'static str {
+        match self.gives {
+            Factor::Images => "convolve_images",
+            Factor::Weights => "convolve_weights",
+            Factor::Results => "convolve",
+        }
+    }
+
+    /// `∂L/∂a = ∂T/∂a` with the cotangent for what was given; `∂L/∂bias = Σ G`.
+    pub fn vjp<'t>(
+        self,
+        g: Var<'t>,
+        inputs: &[Var<'t>],
+        wanted: impl Fn(usize) -> bool,
+    ) -> Cotangents<'t> {
+        let [a, b] = match self.gives {
+            Factor::Images => [Factor::Weights, Factor::Results],
+            Factor::Weights => [Factor::Images, Factor::Results],
+            Factor::Results => [Factor::Images, Factor::Weights],
+        };
+        let slope = |factor: Factor, at: usize, other: (Factor, Var<'t>)| {
+            let mut factors = [(self.gives, g), other];
+            factors.sort_by_key(|&(factor, _)| factor);
+            let op = Op::Convolve(Convolve { gives: factor, by: self.by });
+            g.tape().record(op, &factors.map(|(_, x)| x), inputs[at].shape(), g.dtype())
+        };
+        let mut cotangents: Cotangents<'t> = smallvec![
+            wanted(0).then(|| slope(a, 0, (b, inputs[1]))),
+            wanted(1).then(|| slope(b, 1, (a, inputs[0]))),
+        ];
+        // The bias.
+        cotangents.extend(inputs.get(2).map(|_| wanted(2).then(|| g.sum([0, 2, 3]))));
+        cotangents
+    }
+
+    pub fn compute(self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        let [a, b] = [inputs[0], inputs[1]];
+        match self.gives {
+            Factor::Images => self.by.images(a, b, out),
+            Factor::Weights => self.by.weights(a, b, out),
+            Factor::Results => self.by.results(a, b, inputs.get(2).copied(), out),
+        }
+    }
+}
+
+/// The options of a convolution over `N` axes: by default a stride of 1, no padding, a dilation of
+/// 1, and one group.
+///
+/// Along each axis, the output has as many places as windows fit:
+///
+/// ```text
+/// reach  = dilation·(size − 1) + 1
+/// places = ⌊(length + padding on both sides − reach) / stride⌋ + 1
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv<const N: usize> {
     /// How far the window moves.
     pub stride: [usize; N],
-    /// Zeros on both sides of each axis.
-    pub padding: [usize; N],
+    /// Zeros around the input.
+    pub padding: Padding<N>,
     /// The distance of neighbours in the window.
     pub dilation: [usize; N],
-    /// Groups of channels that do not mix.
+    /// Groups of channels that do not mix: the first of the output see the first of the input, and
+    /// so on. With as many groups as channels, each channel is filtered by itself.
+    #[doc(alias = "depthwise")]
     pub groups: usize,
+}
+
+/// How many zeros stand around the input of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding<const N: usize> {
+    /// So many on both sides of each axis.
+    Each([usize; N]),
+    /// As many as make the output as long as the input, which takes a stride of 1: `reach − 1` in
+    /// all. Of an odd number, the one more stands behind.
+    Same,
 }
 
 impl<const N: usize> Default for Conv<N> {
     fn default() -> Conv<N> {
-        Conv { stride: [1; N], padding: [0; N], dilation: [1; N], groups: 1 }
-    }
-}
-
-/// The options of a pooling over `N` axes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool<const N: usize> {
-    /// The size of the window.
-    pub size: [usize; N],
-    /// How far the window moves.
-    pub stride: [usize; N],
-    /// Padding on both sides of each axis: zeros for a mean, nothing for a maximum.
-    pub padding: [usize; N],
-    /// For a mean: whether the padding counts as elements.
-    pub count_padding: bool,
-}
-
-impl<const N: usize> Pool<N> {
-    /// Windows of `size` side by side.
-    pub fn new(size: [usize; N]) -> Pool<N> {
-        Pool { size, stride: size, padding: [0; N], count_padding: true }
+        let padding = Padding::Each([0; N]);
+        Conv { stride: [1; N], padding, dilation: [1; N], groups: 1 }
     }
 }
 
@@ -55,15 +133,52 @@ impl<'t> Var<'t> {
         bias.map_or(product, |bias| product + bias)
     }
 
-    /// Cross-correlation along one axis: `x` is `[batch, in, length]` (or without batch), the
-    /// weight `[out, in / groups, window]`, the bias `[out]`.
+    /// Cross-correlation along one axis: [`Var::conv2d`] with one axis less.
+    ///
+    /// `x` is `[batch, in, length]` (or without batch), the weight `[out, in / groups, size]`, the
+    /// bias `[out]`, the result `[batch, out, places]` (or without batch).
+    ///
+    /// # Errors
+    /// As for [`Var::conv2d`].
     #[track_caller]
     pub fn conv1d(self, weight: Var<'t>, bias: Option<Var<'t>>, options: Conv<1>) -> Var<'t> {
         self.conv("conv1d", weight, bias, options)
     }
 
-    /// Cross-correlation along two axes: `x` is `[batch, in, height, width]` (or without batch),
-    /// the weight `[out, in / groups, window, window]`, the bias `[out]`.
+    /// Cross-correlation along two axes, at places `p` with elements `k` of a window.
+    ///
+    /// ```text
+    /// y[n, o, p] = b[o] + Σ x[n, i, stride·p + dilation·k − padding] · w[o, i, k]
+    /// ∂L/∂x[n, i, q] = Σ w[o, i, k] · ∂L/∂y[n, o, p]    over stride·p + dilation·k − padding = q
+    /// ∂L/∂w[o, i, k] = Σ x[n, i, stride·p + dilation·k − padding] · ∂L/∂y[n, o, p]
+    /// ∂L/∂b[o] = Σ ∂L/∂y[n, o, p]
+    /// ```
+    ///
+    /// Only channels `i` and `o` of the same group meet, and beside the axes `x` is 0.
+    ///
+    /// `x` is `[batch, in, height, width]` (or without batch), the weight
+    /// `[out, in / groups, size, size]`, the bias `[out]`, the result `[batch, out, places, places]`
+    /// (or without batch).
+    ///
+    /// ```
+    /// use lossgraph_autograd::{Conv, Padding, Tape};
+    /// use lossgraph_tensor::Tensor;
+    ///
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([[[1.0, 2.0, 3.0]]]);
+    /// let w = tape.variable(Tensor::from([10.0, 1.0]).reshape([1, 1, 1, 2])?);
+    /// let y = x.conv2d(w, None, Conv { padding: Padding::Same, ..Conv::default() });
+    /// assert_eq!(y.value()?.to_f64s(), [12.0, 23.0, 30.0]);
+    /// let [dx, dw] = [x, w].map(|v| tape.grad(y.sum(..), &[v])[0]);
+    /// assert_eq!(dx.value()?.to_f64s(), [10.0, 11.0, 11.0]);
+    /// assert_eq!(dw.value()?.to_f64s(), [6.0, 5.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Ranks or a bias that do not fit, groups that do not divide the channels, a stride or a
+    /// dilation of 0, a window larger than the padded input, or [`Padding::Same`] with another
+    /// stride than 1, are a fault.
     #[track_caller]
     pub fn conv2d(self, weight: Var<'t>, bias: Option<Var<'t>>, options: Conv<2>) -> Var<'t> {
         self.conv("conv2d", weight, bias, options)
@@ -77,8 +192,10 @@ impl<'t> Var<'t> {
         bias: Option<Var<'t>>,
         options: Conv<N>,
     ) -> Var<'t> {
-        if self.is_faulty() || weight.is_faulty() {
-            return self.matmul(weight);
+        if let Some(faulty) =
+            [Some(self), Some(weight), bias].into_iter().flatten().find(|x| x.is_faulty())
+        {
+            return faulty;
         }
         let refuse = |why: &str| {
             self.tape()
@@ -90,138 +207,46 @@ impl<'t> Var<'t> {
         if self.rank() != N + 2 || weight.rank() != N + 2 {
             return refuse("the ranks do not fit");
         }
-        let groups = options.groups;
-        let [batch, channels] = [self.extent(0), self.extent(1)];
-        let [out, each] = [weight.extent(0), weight.extent(1)];
+        let Conv { stride, dilation, groups, .. } = options;
+        let [channels, out, each] = [self.extent(1), weight.extent(0), weight.extent(1)];
         if groups == 0 || out % groups != 0 || each * groups != channels {
             return refuse(&format!("{groups} groups do not divide the channels"));
         }
-        if options.stride.contains(&0) || options.dilation.contains(&0) {
+        if stride.contains(&0) || dilation.contains(&0) {
             return refuse("a stride or a dilation is 0");
         }
-        if let Some(bias) = bias.filter(|bias| bias.shape()[..] != [out] && !bias.is_faulty()) {
+        if let Some(bias) = bias.filter(|bias| bias.shape()[..] != [out]) {
             let why = format!("one bias for each of the {out} channels");
             return self.tape().fault(Fault::new(name, why).operand("bias", bias));
         }
-        let mut around = vec![(0, 0); 2];
-        around.extend(options.padding.map(|padding| (padding, padding)));
-        let mut windows = if options.padding == [0; N] { self } else { self.pad(&around, 0.0) };
+        // One axis is the second of two, the first of which has length 1.
+        let mut windows = [Window { size: 1, stride: 1, dilation: 1 }; 2];
+        let mut padding = [0; 2];
+        let mut dims = [self.extent(0), out, 1, 1];
         for axis in 0..N {
-            let window = Window {
-                size: weight.extent(axis as isize + 2),
-                stride: options.stride[axis],
-                dilation: options.dilation[axis],
+            let (at, length) = (2 - N + axis, self.extent(axis as isize + 2));
+            let size = weight.extent(axis as isize + 2);
+            windows[at] = Window { size, stride: stride[axis], dilation: dilation[axis] };
+            let around = match options.padding {
+                Padding::Each(padding) => [padding[axis]; 2],
+                Padding::Same if stride[axis] == 1 => {
+                    let around = size.saturating_sub(1).saturating_mul(dilation[axis]);
+                    [around / 2, around.div_ceil(2)]
+                }
+                Padding::Same => return refuse("the output is as long at a stride of 1 alone"),
             };
-            if window.count(windows.extent(axis as isize + 2)).is_none() {
+            let padded = length.saturating_add(around[0]).saturating_add(around[1]);
+            let Some(places) = windows[at].count(padded) else {
                 return refuse("the window is larger than the padded input");
-            }
-            windows = windows.windows(axis as isize + 2, window);
+            };
+            (padding[at], dims[2 + at]) = (around[0], places);
         }
-        // [batch, channels, places…, window…] → [groups, batch · places, channels/group · window].
-        let places: Vec<usize> = (0..N).map(|axis| windows.extent(axis as isize + 2)).collect();
-        let mut dims = vec![batch, groups, each];
-        dims.extend(&windows.shape()[2..]);
-        let (n, order) = (N as isize, [1, 0]);
-        let order: Vec<isize> =
-            order.into_iter().chain(3..3 + n).chain([2]).chain(3 + n..3 + 2 * n).collect();
-        let rows = batch * places.iter().product::<usize>();
-        let columns = each * weight.shape()[2..].iter().product::<usize>();
-        let mut patches = windows.reshape(dims).permute(&order).reshape([groups, rows, columns]);
-        let mut kernels = weight.reshape([groups, out / groups, columns]);
-        if let Some(bias) = bias {
-            // The bias is the weight of one more element, which is 1, and the first summand, as in
-            // PyTorch: so windows that tie there, and share a maximum's slope, tie here.
-            let one = self.tape().fill([groups, rows, 1], 1.0);
-            patches = concat(&[one, patches], -1);
-            kernels = concat(&[bias.reshape([groups, out / groups, 1]), kernels], -1);
-        }
-        let columns = patches.extent(-1);
-        // → [groups, batch, places…, out/group] → [batch, out, places…]
-        let mut dims = vec![groups, batch];
-        dims.extend(&places);
-        dims.push(out / groups);
-        let order: Vec<isize> = [1, 0, 2 + n].into_iter().chain(2..2 + n).collect();
-        let mut shape = vec![batch, out];
-        shape.extend(&places);
-        let y = if groups == 1 {
-            patches.reshape([rows, columns]).matmul(kernels.reshape([out, columns]).t())
-        } else {
-            patches.matmul(kernels.t())
-        };
-        y.reshape(dims).permute(&order).reshape(shape)
-    }
-
-    /// The mean of each window over the last two axes.
-    #[track_caller]
-    pub fn avg_pool2d(self, options: Pool<2>) -> Var<'t> {
-        let windows = match self.pool_windows("avg_pool2d", options, 0.0) {
-            Ok(windows) => windows,
-            Err(fault) => return fault,
-        };
-        let sums = windows.sum(-1);
-        if options.count_padding || options.padding == [0, 0] {
-            return sums / (options.size[0] * options.size[1]) as f64;
-        }
-        let shape = self.shape();
-        let ones = self.tape().fill(&shape[shape.rank() - 2..], 1.0);
-        match ones.pool_windows("avg_pool2d", options, 0.0) {
-            Ok(counted) => sums / counted.sum(-1),
-            Err(fault) => fault,
-        }
-    }
-
-    /// The largest of each window over the last two axes; of equals, the first has the slope.
-    #[track_caller]
-    pub fn max_pool2d(self, options: Pool<2>) -> Var<'t> {
-        match self.pool_windows("max_pool2d", options, f64::NEG_INFINITY) {
-            Ok(windows) => windows.gather(-1, windows.argmax(-1).unsqueeze(-1)).squeeze(-1),
-            Err(fault) => fault,
-        }
-    }
-
-    /// `[…, h, w]` to `[…, places, places, window · window]`.
-    #[track_caller]
-    fn pool_windows(self, name: &str, options: Pool<2>, value: f64) -> Result<Var<'t>, Var<'t>> {
-        if self.is_faulty() {
-            return Err(self);
-        }
-        let refuse =
-            |why: &str| Err(self.tape().fault(Fault::new(name, why).operand("input", self)));
-        if self.rank() < 2 {
-            return refuse("two axes to pool over are needed");
-        }
-        if options.stride.contains(&0) || options.size.contains(&0) {
-            return refuse("a size or a stride is 0");
-        }
-        if (0..2).any(|axis| 2 * options.padding[axis] > options.size[axis]) {
-            return refuse("the padding is more than half of the window");
-        }
-        let mut windows = self;
-        if options.padding != [0, 0] {
-            let mut around = vec![(0, 0); self.rank()];
-            for axis in 0..2 {
-                around[self.rank() - 2 + axis] = (options.padding[axis], options.padding[axis]);
-            }
-            windows = self.pad(&around, value);
-        }
-        for axis in 0..2 {
-            let along = (self.rank() - 2 + axis) as isize;
-            let window =
-                Window { size: options.size[axis], stride: options.stride[axis], dilation: 1 };
-            if window.count(windows.extent(along)).is_none() {
-                return refuse("the window is larger than the padded input");
-            }
-            windows = windows.windows(along, window);
-        }
-        let mut dims = windows.shape().to_vec();
-        dims.truncate(self.rank());
-        dims.push(options.size[0] * options.size[1]);
-        Ok(windows.reshape(dims))
-    }
-
-    /// `x / max(‖x‖ₚ, eps)` along an axis. Where the norm is below `eps`, it passes no slope.
-    #[track_caller]
-    pub fn normalize(self, p: f64, axis: isize, eps: f64) -> Var<'t> {
-        self / self.norm(p, keep(axis)).clamp(eps, f64::INFINITY)
+        let planes = |x: Var<'t>| if N == 1 { x.unsqueeze(2) } else { x };
+        let by = Convolution { windows, padding, groups };
+        let op = Op::Convolve(Convolve { gives: Factor::Results, by });
+        let inputs: Vec<Var<'t>> =
+            [planes(self), planes(weight)].into_iter().chain(bias).map(Var::to_float).collect();
+        let y = self.tape().record(op, &inputs, Shape::from(&dims[..]), self.tape().dtype());
+        if N == 1 { y.squeeze(2) } else { y }
     }
 }

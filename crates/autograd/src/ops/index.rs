@@ -2,7 +2,7 @@
 //! them. Places outside of the axis are an error, found when the plan runs.
 
 use lossgraph_tensor::kernels::{self, Order};
-use lossgraph_tensor::{DType, Shape, Tensor};
+use lossgraph_tensor::{DType, Shape, Tensor, Window};
 
 use crate::fault::Fault;
 use crate::op::Op;
@@ -11,13 +11,30 @@ use crate::var::Var;
 /// The family of indexed ops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Index {
-    Gather { axis: usize },
-    ScatterAdd { axis: usize },
-    Select { axis: usize },
-    Add { axis: usize },
+    Gather {
+        axis: usize,
+    },
+    ScatterAdd {
+        axis: usize,
+    },
+    Select {
+        axis: usize,
+    },
+    Add {
+        axis: usize,
+    },
     OneHot,
-    ArgExtreme { axis: usize, largest: bool },
-    ArgSort { axis: usize, order: Order },
+    ArgExtreme {
+        axis: usize,
+        largest: bool,
+    },
+    ArgSort {
+        axis: usize,
+        order: Order,
+    },
+    /// The place of the first largest element of each window over the last two axes, among the
+    /// elements of its plane, row by row. With the padding in front of each axis.
+    WindowArgmax([Window; 2], [usize; 2]),
 }
 
 impl Index {
@@ -31,6 +48,7 @@ impl Index {
             Index::ArgExtreme { largest: true, .. } => "argmax",
             Index::ArgExtreme { largest: false, .. } => "argmin",
             Index::ArgSort { .. } => "argsort",
+            Index::WindowArgmax(..) => "window_argmax",
         }
     }
 
@@ -48,8 +66,9 @@ impl Index {
     }
 
     pub fn passes(self, input: usize) -> bool {
-        let places = matches!(self, Index::ArgExtreme { .. } | Index::ArgSort { .. });
-        input == 0 && !places && self != Index::OneHot
+        use Index::{ArgExtreme, ArgSort, OneHot, WindowArgmax};
+        let places = matches!(self, ArgExtreme { .. } | ArgSort { .. } | WindowArgmax(..));
+        input == 0 && !places && self != OneHot
     }
 
     /// Reading and adding at the same places are each other's transpose.
@@ -60,7 +79,10 @@ impl Index {
             Index::ScatterAdd { axis } => Index::Gather { axis },
             Index::Select { axis } => Index::Add { axis },
             Index::Add { axis } => Index::Select { axis },
-            Index::OneHot | Index::ArgExtreme { .. } | Index::ArgSort { .. } => {
+            Index::OneHot
+            | Index::ArgExtreme { .. }
+            | Index::ArgSort { .. }
+            | Index::WindowArgmax(..) => {
                 unreachable!("`passes` says no")
             }
         };
@@ -76,6 +98,9 @@ impl Index {
             Index::OneHot => kernels::one_hot(x[0], out),
             Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
             Index::ArgSort { axis, order } => kernels::arg_sort(x[0], axis, order, out),
+            Index::WindowArgmax(windows, padding) => {
+                kernels::window_argmax(x[0], windows, padding, out)
+            }
         }
     }
 }

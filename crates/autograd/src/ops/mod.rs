@@ -12,6 +12,7 @@ pub(crate) mod fold;
 pub mod index;
 pub(crate) mod matmul;
 pub mod normalization;
+pub mod pooling;
 pub mod scan;
 pub mod select;
 pub mod statistics;
@@ -20,7 +21,8 @@ pub mod unary;
 pub mod view;
 
 pub use binary::Binary;
-pub use convolution::{Conv, Pool};
+pub use convolution::{Conv, Padding};
+pub use pooling::Pool;
 pub use table::{ALL, Row};
 pub use unary::Unary;
 

@@ -1,4 +1,4 @@
-//! Normalisation by mean and variance: composed.
+//! Normalisation by mean and variance, or by a norm: composed.
 
 use lossgraph_tensor::Tensor;
 
@@ -48,6 +48,12 @@ impl<'t> Var<'t> {
         let mut y = self.standardize(&axes[..], eps);
         y = weight.map_or(y, |weight| y * weight);
         bias.map_or(y, |bias| y + bias)
+    }
+
+    /// `x / max(‖x‖ₚ, eps)` along an axis. Where the norm is below `eps`, it passes no slope.
+    #[track_caller]
+    pub fn normalize(self, p: f64, axis: isize, eps: f64) -> Var<'t> {
+        self / self.norm(p, keep(axis)).clamp(eps, f64::INFINITY)
     }
 
     /// Batch normalisation with the statistics of the batch: standardises each channel (axis 1)

@@ -4,7 +4,8 @@ use lossgraph_tensor::kernels::Order;
 use lossgraph_tensor::{Slice, Window};
 
 use super::binary::{self, Binary};
-use super::convolution::{Conv, Pool};
+use super::convolution::{Conv, Padding};
+use super::pooling::Pool;
 use super::unary::{self, Unary};
 use super::{Kink, combine};
 use crate::axes::keep;
@@ -203,29 +204,33 @@ pub static ALL: &[Row] = &[
     ),
     op(
         "conv1d",
-        "composed",
+        "convolution",
         "Σ w · window + b",
         &[Floats(&[2, 4, 5], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2], AROUND)],
         |x| {
             x[0].conv1d(
                 x[1],
                 Some(x[2]),
-                Conv { stride: [2], padding: [1], groups: 2, ..Conv::default() },
+                Conv { stride: [2], padding: Padding::Each([1]), groups: 2, ..Conv::default() },
             )
         },
     ),
     op(
         "conv2d",
-        "composed",
+        "convolution",
         "Σ w · window + b",
         &[Floats(&[1, 2, 4, 5], AROUND), Floats(&[3, 2, 2, 2], AROUND), Floats(&[3], AROUND)],
-        |x| x[0].conv2d(x[1], Some(x[2]), Conv { dilation: [1, 2], ..Conv::default() }),
+        |x| {
+            let options = Conv { padding: Padding::Same, dilation: [1, 2], ..Conv::default() };
+            x[0].conv2d(x[1], Some(x[2]), options)
+        },
     ),
     op("max_pool2d", "composed", "max of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| {
-        x[0].max_pool2d(Pool::new([2, 2]))
+        x[0].max_pool2d(Pool { dilation: [1, 2], padding: [1, 1], ..Pool::new([2, 2]) })
     }),
     op("avg_pool2d", "composed", "mean of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| {
-        x[0].avg_pool2d(Pool::new([2, 2]))
+        let pool = Pool { padding: [1, 0], partial: true, ..Pool::new([2, 2]) };
+        x[0].avg_pool2d(Pool { count_padding: false, ..pool })
     }),
     op(
         "layer_norm",

@@ -1,18 +1,20 @@
 //! Reading and writing at places that are data.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::{copied, input, output};
+use super::threads::try_share_chunks;
+use super::{PIECE, copied, input, output, seen};
 use crate::tensor::with_elem;
 use crate::{DType, Elem, Error, Float, Layout, Result, Shape, Tensor};
 
 /// The indices, row by row.
-fn indices(operation: &'static str, index: &Tensor) -> Result<Vec<i64>> {
+fn indices<'a>(operation: &'static str, index: &'a Tensor) -> Result<Cow<'a, [i64]>> {
     if index.dtype() != DType::I64 {
         let (given, expected) = (index.dtype(), DType::I64);
         return Err(Error::DType { operation, given, expected });
     }
-    Ok(copied(index))
+    Ok(seen(index))
 }
 
 /// An index as a place on an axis; `n` is where it stands among the indices of `shape`.
@@ -41,18 +43,29 @@ fn around(shape: &[usize], axis: usize) -> [usize; 3] {
     ]
 }
 
+/// How many elements at places that are data make a piece.
+const PLACES: usize = PIECE / 8;
+
 /// `y[i, j] = x[i, index[i, j]]` for axis 1, and so on. The index has as many axes as `x`; other
 /// axes of it may be shorter. `out` has the shape of the index.
 pub fn gather(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("gather", index)?;
     let extent = x.shape().get(axis).copied().unwrap_or(0);
-    let walk = Places::new("gather", x.shape(), index.shape(), axis)?;
+    let places = Places::new("gather", x.shape(), index.shape(), axis)?;
     with_elem!(out.dtype(), T => {
         let buffer = input::<T>("gather", x)?;
         let out = output::<T>("gather", out, index.shape())?;
-        walk.each(x.layout(), |n, base, stride| {
-            let i = place("gather", at[n], extent, n, index.shape())?;
-            out[n] = buffer[(base + i as isize * stride) as usize];
+        let rows = (PLACES / places.row().max(1)).max(1);
+        try_share_chunks(out, rows * places.row(), |piece, out| {
+            for (row, out) in out.chunks_mut(places.row()).enumerate() {
+                let row = piece * rows + row;
+                let (mut from, [step, stride]) = places.of(x.layout(), row);
+                for (n, out) in (row * places.row()..).zip(out) {
+                    let i = place("gather", at[n], extent, n, index.shape())?;
+                    *out = buffer[(from + i as isize * stride) as usize];
+                    from += step;
+                }
+            }
             Ok(())
         })
     })
@@ -63,7 +76,7 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
     let at = indices("scatter_add", index)?;
     let shape = out.shape().clone();
     let extent = shape.get(axis).copied().unwrap_or(0);
-    let walk = Places::new("scatter_add", &shape, index.shape(), axis)?;
+    let places = Places::new("scatter_add", &shape, index.shape(), axis)?;
     if source.shape() != index.shape() {
         let (left, right) = (source.shape().clone(), index.shape().clone());
         let why = "there is one index for each element of the source";
@@ -71,14 +84,29 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
     }
     with_elem!(out.dtype(), T => {
         input::<T>("scatter_add", source)?;
-        let source = copied::<T>(source);
+        let source = seen::<T>(source);
+        if let (Some(&i), 0) = (at.first(), extent) {
+            place("scatter_add", i, extent, 0, index.shape())?;
+        }
         let layout = Layout::contiguous(shape.clone());
         let out = output::<T>("scatter_add", out, &shape)?;
-        out.fill(T::ZERO);
-        walk.each(&layout, |n, base, stride| {
-            let i = place("scatter_add", at[n], extent, n, index.shape())?;
-            let to = &mut out[(base + i as isize * stride) as usize];
-            *to = to.plus(source[n]);
+        // Rows of the index that add to rows of their own can be shared among threads.
+        let apart = axis + 1 == shape.rank() && shape[..axis] == index.shape()[..axis];
+        let all = places.rows();
+        let rows = if apart { (PLACES / places.row().max(1)).max(1) } else { all };
+        let chunk = if apart { rows * extent } else { out.len() };
+        try_share_chunks(out, chunk, |piece, out| {
+            out.fill(T::ZERO);
+            for row in piece * rows..all.min((piece + 1) * rows) {
+                let (mut to, [step, stride]) = places.of(&layout, row);
+                to -= (piece * chunk) as isize;
+                for n in row * places.row()..(row + 1) * places.row() {
+                    let i = place("scatter_add", at[n], extent, n, index.shape())?;
+                    let sum = &mut out[(to + i as isize * stride) as usize];
+                    *sum = sum.plus(source[n]);
+                    to += step;
+                }
+            }
             Ok(())
         })
     })
@@ -103,31 +131,29 @@ impl Places {
         Ok(Places { dims: index.to_vec(), axis })
     }
 
-    /// Calls `visit` for each index with its number, the place in the buffer of the element with
-    /// index 0, and the stride from one index to the next.
-    fn each(
-        &self,
-        layout: &Layout,
-        mut visit: impl FnMut(usize, isize, isize) -> Result<()>,
-    ) -> Result<()> {
+    /// How many indices there are along the last axis.
+    fn row(&self) -> usize {
+        self.dims.last().copied().unwrap_or(1)
+    }
+
+    fn rows(&self) -> usize {
+        self.dims[..self.dims.len() - 1].iter().product()
+    }
+
+    /// For a row of the index: the place in the buffer of the element with index 0, and the
+    /// strides from that of one element of the row to that of the next, and from index to index.
+    fn of(&self, layout: &Layout, row: usize) -> (isize, [isize; 2]) {
         let strides = layout.strides();
-        let rank = self.dims.len();
-        let mut place = vec![0; rank];
-        let mut base = layout.offset() as isize;
-        for n in 0..self.dims.iter().product() {
-            visit(n, base, strides[self.axis])?;
-            for axis in (0..rank).rev() {
-                let stride = if axis == self.axis { 0 } else { strides[axis] };
-                place[axis] += 1;
-                base += stride;
-                if place[axis] < self.dims[axis] {
-                    break;
-                }
-                base -= stride * self.dims[axis] as isize;
-                place[axis] = 0;
+        let last = self.dims.len() - 1;
+        let (mut base, mut rest) = (layout.offset() as isize, row);
+        for axis in (0..last).rev() {
+            if axis != self.axis {
+                base += (rest % self.dims[axis]) as isize * strides[axis];
             }
+            rest /= self.dims[axis];
         }
-        Ok(())
+        let step = if self.axis == last { 0 } else { strides[last] };
+        (base, [step, strides[self.axis]])
     }
 }
 
@@ -225,7 +251,7 @@ fn extreme<T: Float>(largest: bool, x: &Tensor, axis: usize, out: &mut Tensor) -
     if let Some(dim) = expected.get_mut(axis) {
         *dim = 1;
     }
-    let data = copied::<T>(x);
+    let data = seen::<T>(x);
     let out = output::<i64>("arg_extreme", out, &expected)?;
     for slab in 0..outer {
         for i in 0..inner {

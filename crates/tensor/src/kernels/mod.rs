@@ -5,15 +5,19 @@
 //! and partial results are combined in a fixed order, so that results are bitwise the same for
 //! any number of threads.
 
+mod convolution;
 mod copy;
 pub(crate) mod fold;
 mod index;
 mod map;
 mod matmul;
+mod planes;
+mod pooling;
 pub(crate) mod simd;
 pub mod threads;
 pub(crate) mod walk;
 
+pub use convolution::Convolution;
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
 pub use fold::{Fold, cumsum, fold};
 pub use index::{
@@ -25,7 +29,10 @@ pub use map::{
     map2, map3,
 };
 pub use matmul::matmul;
+pub use pooling::window_argmax;
 pub use simd::{Loop, vectorised};
+
+use std::borrow::Cow;
 
 use crate::{Elem, Error, Result, Shape, Tensor};
 
@@ -42,6 +49,11 @@ pub(crate) fn copied<T: Elem>(x: &Tensor) -> Vec<T> {
             elements
         }
     }
+}
+
+/// The elements of a tensor, row by row, where they lie or in a copy.
+fn seen<T: Elem>(x: &Tensor) -> Cow<'_, [T]> {
+    x.as_slice::<T>().map_or_else(|| copied(x).into(), Into::into)
 }
 
 /// The elements of an output to write to.

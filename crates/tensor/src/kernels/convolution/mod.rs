@@ -1,0 +1,240 @@
+//! Convolutions of images: products with windows that are never written out.
+//!
+//! One sum ties three factors together, images `x`, weights `w` and results `y`, at places `p` and
+//! elements `k` of a window with stride `s` and dilation `d`:
+//!
+//! ```text
+//! Σ x[n, i, s·p + d·k − padding] · w[o, i, k] · y[n, o, p]
+//! ```
+//!
+//! Leaving one factor out gives a product of its shape: the three products of a [`Convolution`].
+//!
+//! An image is packed into **planes** ([`planes`](super::planes)), on which what an element of the window meets at
+//! one place after another stands side by side. So a row of the matrix of all windows is a slice of
+//! a plane, at an offset that we call a **tap**: the products are those of matrices whose rows
+//! overlap.
+
+mod sweep;
+mod weights;
+
+use super::output;
+use super::planes::{Axis, Line, Planes};
+use crate::{DType, Error, Result, Tensor, Window};
+
+/// Products with fewer multiplications stay on one thread.
+const ALONE: usize = 1 << 18;
+
+/// How many pieces the images are dealt to, if there are as many.
+const PIECES: usize = 16;
+
+/// How many packed elements a piece works on at a time: half of a second cache of 1 MiB, in `f32`.
+const BLOCK: usize = 1 << 17;
+
+/// Windows over images of two axes, and how they meet weights.
+///
+/// Images are `[batch, groups · in, height, width]`, weights `[groups · out, in, window, window]`,
+/// and results `[batch, groups · out, places, places]`. What lies outside of an image is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Convolution {
+    /// The windows along each axis of an image.
+    pub windows: [Window; 2],
+    /// How far the first window stands out in front of each axis.
+    pub padding: [usize; 2],
+    /// Groups of channels that do not mix.
+    pub groups: usize,
+}
+
+impl Convolution {
+    /// `y[n, o, p] = b[o] + Σ x[n, i, s·p + d·k − padding] · w[o, i, k]` over `i` and `k`, in that
+    /// order, from the bias on.
+    pub fn results(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        y: &mut Tensor,
+    ) -> Result<()> {
+        let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        if let Some(bias) = bias.filter(|bias| bias.shape()[..] != w.shape()[..1]) {
+            let (left, right) = (w.shape().clone(), bias.shape().clone());
+            let why = "there is a bias for each channel of results";
+            return Err(Error::Shape { operation: "convolution", left, right, why });
+        }
+        match y.dtype() {
+            DType::F64 => sweep::results::<f64, 4>(&sizes, x, w, bias, y),
+            _ => sweep::results::<f32, 8>(&sizes, x, w, bias, y),
+        }
+    }
+
+    /// `x[n, i, q] = Σ w[o, i, k] · y[n, o, p]` over all `s·p + d·k − padding = q`.
+    pub fn images(&self, w: &Tensor, y: &Tensor, x: &mut Tensor) -> Result<()> {
+        let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        match x.dtype() {
+            DType::F64 => sweep::images::<f64, 4>(&sizes, w, y, x),
+            _ => sweep::images::<f32, 8>(&sizes, w, y, x),
+        }
+    }
+
+    /// `w[o, i, k] = Σ x[n, i, s·p + d·k − padding] · y[n, o, p]` over `n` and `p`.
+    pub fn weights(&self, x: &Tensor, y: &Tensor, w: &mut Tensor) -> Result<()> {
+        let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
+        match w.dtype() {
+            DType::F64 => weights::weights::<f64, 4>(&sizes, x, y, w),
+            _ => weights::weights::<f32, 8>(&sizes, x, y, w),
+        }
+    }
+}
+
+/// The lengths of all axes.
+struct Sizes {
+    batch: usize,
+    groups: usize,
+    /// Channels of images in each group.
+    ins: usize,
+    /// Channels of results in each group.
+    outs: usize,
+    axes: [Axis; 2],
+}
+
+impl Sizes {
+    fn of(of: &Convolution, x: &[usize], w: &[usize], y: &[usize]) -> Result<Sizes> {
+        let misfit = |why: &'static str| Error::Shape {
+            operation: "convolution",
+            left: x.into(),
+            right: w.into(),
+            why,
+        };
+        let (&[batch, channels, height, width], &[to, ins, up, across]) = (x, w) else {
+            return Err(misfit("images and weights have four axes"));
+        };
+        let Convolution { windows, padding, groups } = *of;
+        if windows.map(|window| window.size) != [up, across] {
+            return Err(misfit("the weights have the size of the window"));
+        }
+        if windows.iter().any(|window| window.stride == 0 || window.dilation == 0) {
+            return Err(misfit("strides and dilations are not 0"));
+        }
+        if groups == 0 || ins * groups != channels || !to.is_multiple_of(groups) {
+            return Err(misfit("the groups divide the channels"));
+        }
+        if y.len() != 4 || y[..2] != [batch, to] {
+            return Err(misfit("there is a result for each image and each channel of weights"));
+        }
+        let axes = [(0, height), (1, width)]
+            .map(|(i, extent)| Axis::new(windows[i], padding[i], extent, y[2 + i]));
+        Ok(Sizes { batch, groups, ins, outs: to / groups, axes })
+    }
+
+    /// Whether the work is too little to be shared.
+    fn alone(&self) -> bool {
+        let each = |axis: &Axis| axis.places * axis.window.size;
+        let planes: usize = self.axes.iter().map(each).product();
+        self.batch * self.groups * self.ins * self.outs * planes < ALONE
+    }
+
+    /// The elements of a window, in order.
+    fn window(&self) -> impl Iterator<Item = [usize; 2]> {
+        let [up, across] = self.axes.map(|axis| axis.window.size);
+        (0..up).flat_map(move |i| (0..across).map(move |j| [i, j]))
+    }
+
+    /// The plane that the element `k` of a window lies on, and how far along.
+    fn plane(&self, k: [usize; 2]) -> ([usize; 2], [usize; 2]) {
+        let [(a, i), (b, j)] = [0, 1].map(|axis| self.axes[axis].plane(k[axis]));
+        ([a, b], [i, j])
+    }
+
+    /// The images, dealt to planes on which all elements of all windows lie.
+    fn images(&self) -> [Line; 2] {
+        self.axes.map(|axis| axis.dealt(axis.places + axis.reach()))
+    }
+
+    /// The results on one plane, behind some zeros.
+    fn results(&self, padding: [usize; 2], length: [usize; 2]) -> [Line; 2] {
+        [0, 1].map(|i| {
+            let (padding, extent, length) = (padding[i], self.axes[i].places, length[i]);
+            Line { step: 1, padding, extent, length }
+        })
+    }
+
+    /// The taps of a group on planes of its images, in the order of its weights.
+    fn taps(&self, planes: &Planes) -> Vec<usize> {
+        let terms = (0..self.ins).flat_map(|i| self.window().map(move |k| (i, k)));
+        let tap = |(i, k)| {
+            let (plane, place) = self.plane(k);
+            i * planes.channel() + planes.tap(plane, place)
+        };
+        terms.map(tap).collect()
+    }
+
+    fn reach(&self) -> [usize; 2] {
+        self.axes.map(Axis::reach)
+    }
+
+    /// How many of `rows` to work on at a time, where one of them packs `elements`: as many as fit
+    /// the cache, but few enough to share them when there are few images.
+    fn block(&self, rows: usize, elements: usize) -> usize {
+        let fit = (BLOCK / elements.max(1)).saturating_sub(self.reach()[0]).max(4);
+        let share = if self.alone() { 1 } else { PIECES.div_ceil(self.batch.max(1)) };
+        rows.div_ceil(rows.div_ceil(fit).max(share)).max(1)
+    }
+
+    /// How many pieces so many blocks are dealt to.
+    fn pieces(&self, blocks: usize) -> usize {
+        if self.alone() { 1 } else { blocks.min(PIECES) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIRS: Window = Window { size: 2, stride: 2, dilation: 1 };
+    const SINGLE: Window = Window { size: 1, stride: 1, dilation: 1 };
+
+    fn image(elements: &[f64]) -> Tensor {
+        Tensor::new([1, 1, 1, elements.len()], elements.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_product_leaves_one_factor_out() {
+        let by = Convolution { windows: [SINGLE, PAIRS], padding: [0, 1], groups: 1 };
+        let (x, w, y) = (image(&[1.0, 2.0, 3.0]), image(&[10.0, 1.0]), image(&[5.0, 7.0]));
+        let [mut results, mut images, mut weights] = [2, 3, 2].map(|n| image(&vec![0.0; n]));
+        // The windows are [0, 1] and [2, 3].
+        by.results(&x, &w, Some(&Tensor::from([100.0])), &mut results).unwrap();
+        assert_eq!(results.to_f64s(), [101.0, 123.0]);
+        by.images(&w, &y, &mut images).unwrap();
+        assert_eq!(images.to_f64s(), [5.0, 70.0, 7.0]);
+        by.weights(&x, &y, &mut weights).unwrap();
+        assert_eq!(weights.to_f64s(), [14.0, 26.0]);
+    }
+
+    #[test]
+    fn a_single_window_may_have_any_stride() {
+        let far = Window { stride: usize::MAX, ..PAIRS };
+        let by = Convolution { windows: [SINGLE, far], padding: [0, 0], groups: 1 };
+        let (x, w, y) = (image(&[1.0, 2.0, 3.0]), image(&[10.0, 1.0]), image(&[5.0]));
+        let [mut results, mut images, mut weights] = [1, 3, 2].map(|n| image(&vec![0.0; n]));
+        by.results(&x, &w, None, &mut results).unwrap();
+        assert_eq!(results.to_f64s(), [12.0]);
+        by.images(&w, &y, &mut images).unwrap();
+        assert_eq!(images.to_f64s(), [50.0, 5.0, 0.0]);
+        by.weights(&x, &y, &mut weights).unwrap();
+        assert_eq!(weights.to_f64s(), [5.0, 10.0]);
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_are_an_error() {
+        let by = Convolution { windows: [SINGLE, PAIRS], padding: [0, 0], groups: 1 };
+        let (x, w, mut y) = (image(&[1.0, 2.0]), image(&[1.0, 1.0]), image(&[0.0]));
+        assert!(by.results(&x, &w, Some(&Tensor::from([1.0, 2.0])), &mut y).is_err());
+        assert!(by.results(&x, &image(&[1.0]), None, &mut y).is_err());
+        assert!(by.results(&x, &w, None, &mut Tensor::from([0.0])).is_err());
+        assert!(Convolution { groups: 0, ..by }.results(&x, &w, None, &mut y).is_err());
+        let still = Window { stride: 0, ..PAIRS };
+        assert!(
+            Convolution { windows: [SINGLE, still], ..by }.weights(&x, &y, &mut w.clone()).is_err()
+        );
+    }
+}

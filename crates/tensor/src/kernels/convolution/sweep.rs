@@ -1,0 +1,271 @@
+//! Products that sum over channels and the elements of windows: results and images.
+//!
+//! Both are sums of slices of planes, each times a weight. For images the planes are those of the
+//! results, with zeros around them: position `s·i + r − padding` gets what the windows at
+//! `i − ⌊d·k / s⌋` give by those of their elements that lie on plane `r`.
+
+use super::super::planes::{Line, Planes, VECTOR, View};
+use super::super::simd::{Loop, vectorised};
+use super::super::threads::{Pointer, share, share_chunks};
+use super::{Sizes, output};
+use crate::{Float, Result, Tensor};
+
+/// Channels that are summed side by side: as many vectors of sums as hide how long one addition
+/// takes.
+const CHANNELS: usize = 8;
+
+/// How many taps are summed before the next columns: their slices stay in the first cache.
+const TAPS: usize = 256;
+
+/// A product to be made, block of rows by block.
+struct Sweep<'a, T> {
+    sizes: &'a Sizes,
+    /// What is read, each group with so many channels.
+    from: Planes,
+    ins: usize,
+    /// What is written, with so many channels a group.
+    to: [Line; 2],
+    outs: usize,
+    /// How many rows are written at a time.
+    rows: usize,
+    passes: Vec<Pass<T>>,
+    bias: Option<Vec<T>>,
+}
+
+/// What is added up for one plane of the output.
+struct Pass<T> {
+    plane: [usize; 2],
+    taps: Vec<usize>,
+    /// For each group, for each [`CHANNELS`] of its outputs, for each tap: a weight for each.
+    weights: Vec<T>,
+}
+
+/// Some rows of a plane of an image of the output.
+#[derive(Clone, Copy)]
+struct Block {
+    image: usize,
+    first: usize,
+    rows: usize,
+}
+
+pub(super) fn results<T: Float, const N: usize>(
+    sizes: &Sizes,
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    y: &mut Tensor,
+) -> Result<()> {
+    let (channels, reach) = (sizes.groups * sizes.ins, sizes.reach());
+    let lines = sizes.images();
+    let elements = channels * lines[0].step * lines[1].step * lines[1].length;
+    let rows = sizes.block(sizes.axes[0].places, elements);
+    let from = Planes { channels, lines, rows: rows + reach[0] };
+    let to = sizes.results([0, 0], sizes.axes.map(|axis| axis.places));
+    let w = View::<T>::of(w)?;
+    let window: Vec<[usize; 2]> = sizes.window().collect();
+    let taps = sizes.taps(&from);
+    let weights = packed(sizes.groups, sizes.outs, taps.len(), |group, o, term| {
+        let (i, k) = (term / window.len(), window[term % window.len()]);
+        w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
+    });
+    let passes = vec![Pass { plane: [0, 0], taps, weights }];
+    let bias = bias.map(|bias| bias.to_vec::<T>()).transpose()?;
+    let shape = y.shape().clone();
+    let y = output("convolution", y, &shape)?;
+    Sweep { sizes, from, ins: sizes.ins, to, outs: sizes.outs, rows, passes, bias }
+        .run::<N>(&View::of(x)?, y);
+    Ok(())
+}
+
+pub(super) fn images<T: Float, const N: usize>(
+    sizes: &Sizes,
+    w: &Tensor,
+    y: &Tensor,
+    x: &mut Tensor,
+) -> Result<()> {
+    let (channels, reach) = (sizes.groups * sizes.outs, sizes.reach());
+    let to = sizes
+        .axes
+        .map(|axis| axis.dealt((axis.extent + axis.padding).div_ceil(axis.window.stride)));
+    let lines = sizes.results(reach, [0, 1].map(|i| to[i].length + reach[i]));
+    let rows = sizes.block(to[0].length, channels * lines[1].length);
+    let from = Planes { channels, lines, rows: rows + reach[0] };
+    let w = View::<T>::of(w)?;
+    let planes = (0..to[0].step).flat_map(|a| (0..to[1].step).map(move |b| [a, b]));
+    let pass = |plane: [usize; 2]| {
+        let on_it = |k: &[usize; 2]| sizes.plane(*k).0 == plane;
+        let terms: Vec<(usize, [usize; 2])> = (0..sizes.outs)
+            .flat_map(|o| sizes.window().filter(on_it).map(move |k| (o, k)))
+            .collect();
+        let tap = |&(o, k): &(usize, [usize; 2])| {
+            let (_, place) = sizes.plane(k);
+            o * from.channel() + from.tap([0, 0], [0, 1].map(|i| reach[i] - place[i]))
+        };
+        let taps = terms.iter().map(tap).collect();
+        let weights = packed(sizes.groups, sizes.ins, terms.len(), |group, i, term| {
+            let (o, k) = terms[term];
+            w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
+        });
+        Pass { plane, taps, weights }
+    };
+    let passes = planes.map(pass).collect();
+    let shape = x.shape().clone();
+    let x = output("convolution", x, &shape)?;
+    Sweep { sizes, from, ins: sizes.outs, to, outs: sizes.ins, rows, passes, bias: None }
+        .run::<N>(&View::of(y)?, x);
+    Ok(())
+}
+
+/// The weights of `outs` outputs and so many terms in the order in which they are read.
+fn packed<T: Float>(
+    groups: usize,
+    outs: usize,
+    terms: usize,
+    weight: impl Fn(usize, usize, usize) -> T + Sync,
+) -> Vec<T> {
+    let tiles = outs.div_ceil(CHANNELS);
+    let mut packed = vec![T::ZERO; groups * tiles * terms * CHANNELS];
+    share_chunks(&mut packed, terms * CHANNELS, |i, tile| {
+        let (group, first) = (i / tiles, i % tiles * CHANNELS);
+        for (term, weights) in tile.chunks_exact_mut(CHANNELS).enumerate() {
+            for (o, to) in (first..outs).zip(weights) {
+                *to = weight(group, o, term);
+            }
+        }
+    });
+    packed
+}
+
+impl<T: Float> Sweep<'_, T> {
+    fn run<const N: usize>(&self, x: &View<'_, T>, out: &mut [T]) {
+        if out.is_empty() {
+            return;
+        }
+        let all = self.to[0].length;
+        let blocks = all.div_ceil(self.rows);
+        let units = self.sizes.batch * blocks;
+        let pieces = self.sizes.pieces(units);
+        let width = (self.rows * self.from.row()).next_multiple_of(VECTOR);
+        let out = Pointer(out.as_mut_ptr());
+        share(pieces, |piece| {
+            let mut planes = vec![T::ZERO; self.from.len()];
+            let mut sums = vec![T::ZERO; CHANNELS * width];
+            for unit in units * piece / pieces..units * (piece + 1) / pieces {
+                let (image, first) = (unit / blocks, unit % blocks * self.rows);
+                let block = Block { image, first, rows: self.rows.min(all - first) };
+                self.from.pack(x, image, first, T::ZERO, &mut planes);
+                for pass in &self.passes {
+                    // SAFETY: the rows of an image that a block writes are those of no other
+                    // block, and `out` is borrowed by us alone.
+                    unsafe { self.pass::<N>(pass, block, &planes, &mut sums, out.get()) };
+                }
+            }
+        });
+    }
+
+    /// Sums up a block of one plane of the output, in all channels, and writes it.
+    ///
+    /// # Safety
+    /// `out` holds all images, and nobody else looks at the rows of this block.
+    unsafe fn pass<const N: usize>(
+        &self,
+        pass: &Pass<T>,
+        block: Block,
+        planes: &[T],
+        sums: &mut [T],
+        out: *mut T,
+    ) {
+        let (tiles, width) = (self.outs.div_ceil(CHANNELS), sums.len() / CHANNELS);
+        let len = pass.taps.len() * CHANNELS;
+        for tile in 0..self.sizes.groups * tiles {
+            let (group, first) = (tile / tiles, tile % tiles * CHANNELS);
+            let channels = CHANNELS.min(self.outs - first);
+            let first = group * self.outs + first;
+            for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
+                sums.fill(self.bias.as_ref().map_or(T::ZERO, |bias| bias[first + o]));
+            }
+            vectorised(Multiply::<T, N> {
+                taps: &pass.taps,
+                weights: &pass.weights[tile * len..][..len],
+                planes: &planes[group * self.ins * self.from.channel()..],
+                sums,
+                columns: (block.rows - 1) * self.from.row() + self.to[1].length,
+            });
+            for (o, sums) in sums.chunks_exact(width).take(channels).enumerate() {
+                // SAFETY: as the caller says.
+                unsafe { self.write(pass.plane, first + o, block, sums, out) };
+            }
+        }
+    }
+
+    /// Writes the sums of a channel to their positions in the output.
+    ///
+    /// # Safety
+    /// `out` holds all images, and nobody else looks at the rows of this block.
+    unsafe fn write(
+        &self,
+        [a, b]: [usize; 2],
+        channel: usize,
+        block: Block,
+        sums: &[T],
+        out: *mut T,
+    ) {
+        let [up, across] = self.to;
+        let inside = across.inside(b);
+        if inside.is_empty() {
+            return;
+        }
+        let begin = across.step * inside.start + b - across.padding;
+        let image = block.image * self.sizes.groups * self.outs + channel;
+        for (i, sums) in sums.chunks(self.from.row()).take(block.rows).enumerate() {
+            let Some(position) = up.position(a, block.first + i) else { continue };
+            let start = (image * up.extent + position) * across.extent;
+            // SAFETY: position is below the extent, so that this is a row of the image.
+            let row = unsafe { std::slice::from_raw_parts_mut(out.add(start), across.extent) };
+            let sums = &sums[inside.clone()];
+            if across.step == 1 {
+                row[begin..begin + sums.len()].copy_from_slice(sums);
+                continue;
+            }
+            for (to, &sum) in row[begin..].iter_mut().step_by(across.step).zip(sums) {
+                *to = sum;
+            }
+        }
+    }
+}
+
+/// Adds slices of planes, each times a weight, to rows of sums, in vectors of `N` elements.
+struct Multiply<'a, T, const N: usize> {
+    taps: &'a [usize],
+    weights: &'a [T],
+    planes: &'a [T],
+    sums: &'a mut [T],
+    columns: usize,
+}
+
+impl<T: Float, const N: usize> Loop for Multiply<'_, T, N> {
+    #[inline(always)]
+    fn run(self) {
+        let Multiply { taps, weights, planes, sums, columns } = self;
+        let width = sums.len() / CHANNELS;
+        for (taps, weights) in taps.chunks(TAPS).zip(weights.chunks(TAPS * CHANNELS)) {
+            for column in (0..columns).step_by(N) {
+                let mut tile = [[T::ZERO; N]; CHANNELS];
+                for (o, tile) in tile.iter_mut().enumerate() {
+                    tile.copy_from_slice(&sums[o * width + column..][..N]);
+                }
+                for (&tap, weights) in taps.iter().zip(weights.chunks_exact(CHANNELS)) {
+                    let x = &planes[tap + column..][..N];
+                    for (tile, &weight) in tile.iter_mut().zip(weights) {
+                        for (sum, &x) in tile.iter_mut().zip(x) {
+                            *sum = weight.mul_add(x, *sum);
+                        }
+                    }
+                }
+                for (o, tile) in tile.iter().enumerate() {
+                    sums[o * width + column..][..N].copy_from_slice(tile);
+                }
+            }
+        }
+    }
+}
