@@ -153,6 +153,7 @@ impl Op {
             Op::Pad(_, value) => format!("with {}", value.0),
             Op::OverlapAdd { axis, .. } | Op::Concat { axis } => format!("axis {axis}"),
             Op::Index(index) => index.arguments(),
+            Op::Convolve(convolve) => convolve.arguments(),
             Op::Leaf(_) | Op::Fault(_) | Op::Detach | Op::Binary(_) | Op::Select => String::new(),
             Op::Cast | Op::MatMul => String::new(),
         }

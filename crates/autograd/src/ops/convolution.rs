@@ -17,7 +17,7 @@ use lossgraph_tensor::{Shape, Tensor, Window};
 use smallvec::smallvec;
 
 use crate::fault::Fault;
-use crate::op::{Cotangents, Op};
+use crate::op::{Cotangents, Op, listed};
 use crate::var::Var;
 
 /// The family of convolutions: the product of two factors that has the shape of the third.
@@ -45,6 +45,13 @@ impl Convolve {
             Factor::Weights => "convolve_weights",
             Factor::Results => "convolve",
         }
+    }
+
+    /// What listings show beside its inputs.
+    pub fn arguments(self) -> String {
+        let Convolution { windows, padding, groups } = self.by;
+        let strides = windows.iter().map(|window| window.stride);
+        format!("stride {}, padding {}, groups {groups}", listed(strides), listed(padding))
     }
 
     /// `∂L/∂a = ∂T/∂a` with the cotangent for what was given; `∂L/∂bias = Σ G`.

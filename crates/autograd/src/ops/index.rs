@@ -5,7 +5,7 @@ use lossgraph_tensor::kernels::{self, Order};
 use lossgraph_tensor::{DType, Shape, Tensor, Window};
 
 use crate::fault::Fault;
-use crate::op::Op;
+use crate::op::{Op, listed};
 use crate::var::Var;
 
 /// The family of indexed ops.
@@ -56,6 +56,9 @@ impl Index {
     pub fn arguments(self) -> String {
         match self {
             Index::OneHot => String::new(),
+            Index::WindowArgmax(windows, _) => {
+                format!("size {}", listed(windows.iter().map(|window| window.size)))
+            }
             Index::Gather { axis }
             | Index::ScatterAdd { axis }
             | Index::Select { axis }
