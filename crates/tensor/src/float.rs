@@ -77,23 +77,47 @@ pub trait Float:
         if self < other || self.is_nan() { self } else { other }
     }
 
+    /// `e^(−|x|)`: what [`sigmoid`](Float::sigmoid) and [`softplus`](Float::softplus) have in
+    /// common. It cannot overflow.
+    #[inline(always)]
+    fn exp_neg_abs(self) -> Self {
+        (-self.abs()).exp()
+    }
+
     /// `1/(1 + e⁻ˣ)`, accurate at both ends.
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        // e^(−|x|) cannot overflow; below 0 the numerator is e^x itself.
-        let e = (-self.abs()).exp();
+        self.sigmoid_by(self.exp_neg_abs())
+    }
+
+    /// [`sigmoid`](Float::sigmoid), given `e = e^(−|x|)`.
+    #[inline(always)]
+    fn sigmoid_by(self, e: Self) -> Self {
+        // Below 0 the numerator is e^x itself.
         let numerator = if self < Self::ZERO { e } else { Self::ONE };
         // One step of refinement takes back what rounding 1 + e and the quotient lost.
         let divisor = Self::ONE + e;
         let lost = e - (divisor - Self::ONE);
         let reciprocal = Self::ONE / divisor;
         let quotient = numerator * reciprocal;
-        let rest = (-quotient).mul_add(divisor, numerator) - quotient * lost;
+        let rest = (-quotient).mul_add(lost, (-quotient).mul_add(divisor, numerator));
         rest.mul_add(reciprocal, quotient)
     }
 
     /// `ln(1 + eˣ)`, without overflow and accurate in the left tail.
-    fn softplus(self) -> Self;
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        self.softplus_by(self.exp_neg_abs())
+    }
+
+    /// [`softplus`](Float::softplus), given `e = e^(−|x|)`: `max(x, 0) + ln(1 + e)`.
+    #[inline(always)]
+    fn softplus_by(self, e: Self) -> Self {
+        (if self < Self::ZERO { Self::ZERO } else { self }) + e.ln_1p_of_fraction()
+    }
+
+    /// `ln(1 + x)` for x from 0 to 1.
+    fn ln_1p_of_fraction(self) -> Self;
 }
 
 macro_rules! float {
@@ -103,7 +127,9 @@ macro_rules! float {
             const NEG_INFINITY: $type = $type::NEG_INFINITY;
 
             float!(@std $type abs floor sqrt sin cos tan asin acos atan sinh cosh);
-            float!(@own $type exp exp_m1 ln ln_1p softplus tanh);
+            float!(@own $type exp: exp exp_m1);
+            float!(@own $type ln: ln ln_1p ln_1p_of_fraction);
+            float!(@own $type hyperbolic: tanh);
 
             #[inline(always)]
             fn signum0(self) -> $type {
@@ -147,11 +173,11 @@ macro_rules! float {
             }
         }
     };
-    (@own $type:ident $($method:ident)*) => {
+    (@own $type:ident $file:ident: $($method:ident)*) => {
         $(
             #[inline(always)]
             fn $method(self) -> $type {
-                crate::maths::$type::$method(self)
+                crate::maths::$file::$type::$method(self)
             }
         )*
     };

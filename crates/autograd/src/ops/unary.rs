@@ -349,6 +349,19 @@ unary! {
     }
 }
 
+/// `e^(−|x|)`, which [`SIGMOID`] and [`SOFTPLUS`] have in common. Plans compute it once for both,
+/// by [`SIGMOID_BY`](super::binary::SIGMOID_BY) and [`SOFTPLUS_BY`](super::binary::SOFTPLUS_BY);
+/// no tape records it.
+pub(crate) static EXP_NEG_ABS: Unary = Unary {
+    name: "exp_neg_abs",
+    formula: "e^(−|x|)",
+    kernel: map1!(|x, _p| x.exp_neg_abs()),
+    vjp: None,
+    domain: [-4.0, 4.0],
+    sample: [0.0; 2],
+    kinks: &[],
+};
+
 unary! {
     /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below. NaN stays NaN, with
     /// slope 1.
