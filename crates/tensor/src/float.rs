@@ -40,6 +40,15 @@ pub trait Float:
     fn cos(self) -> Self;
     /// `tan x`.
     fn tan(self) -> Self;
+    /// Whether `|x| ≤ 2²⁰`: then `sin_near` and its kin are the same as `sin` and its kin, and
+    /// have no branch.
+    fn is_near(self) -> bool;
+    /// `sin x` where [`is_near`](Float::is_near).
+    fn sin_near(self) -> Self;
+    /// `cos x` where [`is_near`](Float::is_near).
+    fn cos_near(self) -> Self;
+    /// `tan x` where [`is_near`](Float::is_near).
+    fn tan_near(self) -> Self;
     /// `arcsin x`.
     fn asin(self) -> Self;
     /// `arccos x`.
@@ -121,15 +130,17 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($type:ident, $erf:path, $erfc:path) => {
+    ($type:ident) => {
         impl Float for $type {
             const INFINITY: $type = $type::INFINITY;
             const NEG_INFINITY: $type = $type::NEG_INFINITY;
 
-            float!(@std $type abs floor sqrt sin cos tan asin acos atan sinh cosh);
+            float!(@std $type abs floor sqrt asin acos atan);
             float!(@own $type exp: exp exp_m1);
             float!(@own $type ln: ln ln_1p ln_1p_of_fraction);
-            float!(@own $type hyperbolic: tanh);
+            float!(@own $type hyperbolic: sinh cosh tanh);
+            float!(@own $type trigonometric: sin cos tan sin_near cos_near tan_near);
+            float!(@own $type error: erf erfc);
 
             #[inline(always)]
             fn signum0(self) -> $type {
@@ -149,17 +160,12 @@ macro_rules! float {
 
             #[inline(always)]
             fn powf(self, y: $type) -> $type {
-                $type::powf(self, y)
+                crate::maths::power::$type::powf(self, y)
             }
 
             #[inline(always)]
-            fn erf(self) -> $type {
-                $erf(self)
-            }
-
-            #[inline(always)]
-            fn erfc(self) -> $type {
-                $erfc(self)
+            fn is_near(self) -> bool {
+                crate::maths::trigonometric::$type::is_near(self)
             }
 
             #[inline(always)]
@@ -191,8 +197,8 @@ macro_rules! float {
     };
 }
 
-float!(f32, libm::erff, libm::erfcf);
-float!(f64, libm::erf, libm::erfc);
+float!(f32);
+float!(f64);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! and partial results are combined in a fixed order, so that results are bitwise the same for
 //! any number of threads.
 
+mod branched;
 mod copy;
 pub(crate) mod fold;
 mod index;
@@ -14,6 +15,7 @@ pub(crate) mod simd;
 pub mod threads;
 pub(crate) mod walk;
 
+pub use branched::Branched;
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
 pub use fold::{Fold, cumsum, fold};
 pub use index::{arg_extreme, gather, index_add, index_select, one_hot, scatter_add};

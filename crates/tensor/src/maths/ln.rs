@@ -25,7 +25,7 @@ macro_rules! logarithms {
 
             /// For normal x > 0: k, and `1 + f`.
             #[inline(always)]
-            fn split(x: $float) -> ($int, $float) {
+            pub fn split(x: $float) -> ($int, $float) {
                 let least: $float = $least;
                 let bits = x.to_bits() as $int;
                 let k = bits.wrapping_sub(least.to_bits() as $int) >> $mantissa;

@@ -5,9 +5,12 @@
 //!
 //! docs/numerics.md has the errors.
 
+pub mod error;
 pub mod exp;
 pub mod hyperbolic;
 pub mod ln;
+pub mod power;
+pub mod trigonometric;
 
 /// The polynomial with these coefficients, from the highest power on (Horner).
 macro_rules! polynomial {
