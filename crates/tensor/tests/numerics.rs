@@ -146,7 +146,8 @@ fn samples_of_f64_are_within_two_ulps_of_the_standard_library() {
 #[test]
 fn the_error_functions_are_within_two_ulps_of_exact_values() {
     // By mpmath, with 200 bits.
-    const EXACT: [(fn(f64) -> f64, f64, f64); 31] = [
+    type Value = (fn(f64) -> f64, f64, f64);
+    const EXACT: [Value; 31] = [
         (Float::erf, 1e-300, 1.1283791670955126e-300),
         (Float::erf, 1e-10, 1.1283791670955126e-10),
         (Float::erf, 0.1, 0.1124629160182849),

@@ -82,11 +82,11 @@ fn of_logarithm(x: f64, y: f64, [high, low]: [f64; 2]) -> f64 {
     let low = if counts { y.mul_add(low, y.mul_add(high, -product)) } else { 0.0 };
     let size = scaled_exp([1.0, 0.0], [product, low]);
     let whole = is_whole(y);
-    let negative = if whole && !is_whole(0.5 * y) { -size } else { size };
+    // Odd powers have the sign of x, −0 and −∞ among them.
+    let odd = whole && !is_whole(0.5 * y);
+    let power = if odd { size.copysign(x) } else { size };
     // Of a negative finite number only whole powers are real.
-    let negative = if whole || x == f64::NEG_INFINITY { negative } else { f64::NAN };
-    let below = x < 0.0 || x == 0.0 && x.is_sign_negative();
-    let power = if below && x != 0.0 || below && whole { negative } else { size };
+    let power = if x < 0.0 && x > f64::NEG_INFINITY && !whole { f64::NAN } else { power };
     if x == 1.0 || y == 0.0 || x == -1.0 && y.abs() == f64::INFINITY { 1.0 } else { power }
 }
 
