@@ -18,7 +18,9 @@ pub(crate) mod walk;
 pub use branched::Branched;
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
 pub use fold::{Fold, cumsum, fold};
-pub use index::{arg_extreme, gather, index_add, index_select, one_hot, scatter_add};
+pub use index::{
+    Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
+};
 pub(crate) use map::Loops;
 pub use map::{
     Function1, Function2, Function3, Loop1, Loop3, Loops1, Loops2, Loops3, Map1, Map2, Map3, map1,
