@@ -9,6 +9,7 @@ use super::polynomial;
 
 macro_rules! logarithms {
     ($float:ident, $int:ident, $bits:ident, mantissa: $mantissa:literal, bias: $bias:literal,
+     whole: $whole:literal,
      ln_2: [$ln_2_high:literal, $ln_2_low:literal], subnormal: [$scale:literal, $scaled:literal],
      least: $least:expr, rest: |$f:ident, $square:ident| $rest:expr,
      of_one_and: |$e:ident| $of_one_and:expr) => {
@@ -32,6 +33,14 @@ macro_rules! logarithms {
                 (k, $float::from_bits(bits.wrapping_sub(k << $mantissa) as $bits))
             }
 
+            /// The exponent k as a number. Not `as`: AVX2 has no conversion of 64-bit integers.
+            #[inline(always)]
+            pub fn number(k: $int) -> $float {
+                // A number whose last place is 1: integers added to its bits are added to it.
+                let whole: $float = $whole;
+                $float::from_bits((k as $bits).wrapping_add(whole.to_bits())) - whole
+            }
+
             /// The result for x > 0, or what stands at and beyond the ends.
             #[inline(always)]
             fn at_the_ends(x: $float, y: $float) -> $float {
@@ -47,7 +56,7 @@ macro_rules! logarithms {
                 let (normal, shift) =
                     if x < $float::MIN_POSITIVE { (x * $scale, $scaled) } else { (x, 0.0) };
                 let (k, one_and_f) = split(normal);
-                at_the_ends(x, sum(k as $float - shift, one_and_f - 1.0))
+                at_the_ends(x, sum(number(k) - shift, one_and_f - 1.0))
             }
 
             #[inline(always)]
@@ -60,7 +69,7 @@ macro_rules! logarithms {
                 // At large exponents nothing that was lost counts; 2⁻ᵏ has to stay normal.
                 let down = if k > $bias - 1 { $bias - 1 } else { k };
                 let down = $float::from_bits((($bias - down) << $mantissa) as $bits);
-                let y = at_the_ends(u, sum(k as $float, lost.mul_add(down, one_and_f - 1.0)));
+                let y = at_the_ends(u, sum(number(k), lost.mul_add(down, one_and_f - 1.0)));
                 if x == 0.0 { x } else { y }
             }
 
@@ -75,6 +84,7 @@ macro_rules! logarithms {
 
 logarithms!(
     f32, i32, u32, mantissa: 23, bias: 127,
+    whole: 12_582_912.0, // 1.5 · 2²³
     ln_2: [0.693_359_4, -2.121_944_4e-4],
     subnormal: [8_388_608.0, 23.0], // 2²³
     least: 2.0 / 3.0,
@@ -97,6 +107,7 @@ logarithms!(
 
 logarithms!(
     f64, i64, u64, mantissa: 52, bias: 1023,
+    whole: 6_755_399_441_055_744.0, // 1.5 · 2⁵²
     ln_2: [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10],
     subnormal: [4_503_599_627_370_496.0, 52.0], // 2⁵²
     least: std::f64::consts::FRAC_1_SQRT_2,

@@ -8,6 +8,7 @@
 //! Zeros, infinities, NaN and signs are those of C's `pow`.
 
 use super::exp::f64::scaled_exp;
+use super::ln::f64::{number, split};
 use super::polynomial;
 
 /// `ln x` for x ≥ 0 as a sum.
@@ -17,8 +18,8 @@ fn exact_ln(x: f64) -> [f64; 2] {
     const THIRD: [f64; 2] = [1.0 / 3.0, 1.850_371_707_708_594e-17];
     let (normal, shift) =
         if x < f64::MIN_POSITIVE { (x * 4_503_599_627_370_496.0, 52.0) } else { (x, 0.0) };
-    let (k, one_and_f) = super::ln::f64::split(normal);
-    let k = k as f64 - shift;
+    let (k, one_and_f) = split(normal);
+    let k = number(k) - shift;
     let f = one_and_f - 1.0;
     // s = f / (2 + f), in two numbers as all that follow.
     let divisor = 2.0 + f;
