@@ -40,6 +40,15 @@ pub trait Float:
     fn cos(self) -> Self;
     /// `tan x`.
     fn tan(self) -> Self;
+    /// Whether `|x| ≤ 2²⁰`: then `sin_near` and its kin are the same as `sin` and its kin, and
+    /// have no branch.
+    fn is_near(self) -> bool;
+    /// `sin x` where [`is_near`](Float::is_near).
+    fn sin_near(self) -> Self;
+    /// `cos x` where [`is_near`](Float::is_near).
+    fn cos_near(self) -> Self;
+    /// `tan x` where [`is_near`](Float::is_near).
+    fn tan_near(self) -> Self;
     /// `arcsin x`.
     fn asin(self) -> Self;
     /// `arccos x`.
@@ -77,33 +86,61 @@ pub trait Float:
         if self < other || self.is_nan() { self } else { other }
     }
 
+    /// `e^(−|x|)`: what [`sigmoid`](Float::sigmoid) and [`softplus`](Float::softplus) have in
+    /// common. It cannot overflow.
+    #[inline(always)]
+    fn exp_neg_abs(self) -> Self {
+        (-self.abs()).exp()
+    }
+
     /// `1/(1 + e⁻ˣ)`, accurate at both ends.
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        // e^(−|x|) cannot overflow; below 0 the numerator is e^x itself.
-        let e = (-self.abs()).exp();
+        self.sigmoid_by(self.exp_neg_abs())
+    }
+
+    /// [`sigmoid`](Float::sigmoid), given `e = e^(−|x|)`.
+    #[inline(always)]
+    fn sigmoid_by(self, e: Self) -> Self {
+        // Below 0 the numerator is e^x itself.
         let numerator = if self < Self::ZERO { e } else { Self::ONE };
         // One step of refinement takes back what rounding 1 + e and the quotient lost.
         let divisor = Self::ONE + e;
         let lost = e - (divisor - Self::ONE);
         let reciprocal = Self::ONE / divisor;
         let quotient = numerator * reciprocal;
-        let rest = (-quotient).mul_add(divisor, numerator) - quotient * lost;
+        let rest = (-quotient).mul_add(lost, (-quotient).mul_add(divisor, numerator));
         rest.mul_add(reciprocal, quotient)
     }
 
     /// `ln(1 + eˣ)`, without overflow and accurate in the left tail.
-    fn softplus(self) -> Self;
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        self.softplus_by(self.exp_neg_abs())
+    }
+
+    /// [`softplus`](Float::softplus), given `e = e^(−|x|)`: `max(x, 0) + ln(1 + e)`.
+    #[inline(always)]
+    fn softplus_by(self, e: Self) -> Self {
+        (if self < Self::ZERO { Self::ZERO } else { self }) + e.ln_1p_of_fraction()
+    }
+
+    /// `ln(1 + x)` for x from 0 to 1.
+    fn ln_1p_of_fraction(self) -> Self;
 }
 
 macro_rules! float {
-    ($type:ident, $erf:path, $erfc:path) => {
+    ($type:ident) => {
         impl Float for $type {
             const INFINITY: $type = $type::INFINITY;
             const NEG_INFINITY: $type = $type::NEG_INFINITY;
 
-            float!(@std $type abs floor sqrt sin cos tan asin acos atan sinh cosh);
-            float!(@own $type exp exp_m1 ln ln_1p softplus tanh);
+            float!(@std $type abs floor sqrt asin acos atan);
+            float!(@own $type exp: exp exp_m1);
+            float!(@own $type ln: ln ln_1p ln_1p_of_fraction);
+            float!(@own $type hyperbolic: sinh cosh tanh);
+            float!(@own $type trigonometric: sin cos tan sin_near cos_near tan_near);
+            float!(@own $type error: erf erfc);
 
             #[inline(always)]
             fn signum0(self) -> $type {
@@ -123,17 +160,12 @@ macro_rules! float {
 
             #[inline(always)]
             fn powf(self, y: $type) -> $type {
-                $type::powf(self, y)
+                crate::maths::power::$type::powf(self, y)
             }
 
             #[inline(always)]
-            fn erf(self) -> $type {
-                $erf(self)
-            }
-
-            #[inline(always)]
-            fn erfc(self) -> $type {
-                $erfc(self)
+            fn is_near(self) -> bool {
+                crate::maths::trigonometric::$type::is_near(self)
             }
 
             #[inline(always)]
@@ -147,11 +179,11 @@ macro_rules! float {
             }
         }
     };
-    (@own $type:ident $($method:ident)*) => {
+    (@own $type:ident $file:ident: $($method:ident)*) => {
         $(
             #[inline(always)]
             fn $method(self) -> $type {
-                crate::maths::$type::$method(self)
+                crate::maths::$file::$type::$method(self)
             }
         )*
     };
@@ -165,8 +197,8 @@ macro_rules! float {
     };
 }
 
-float!(f32, libm::erff, libm::erfcf);
-float!(f64, libm::erf, libm::erfc);
+float!(f32);
+float!(f64);
 
 #[cfg(test)]
 mod tests {

@@ -230,3 +230,21 @@ comparison!(gt GT ">" |a, b| a > b);
 comparison!(ge GE "≥" |a, b| a >= b);
 comparison!(eq EQ "=" |a, b| a == b);
 comparison!(ne NE "≠" |a, b| a != b);
+
+/// What plans make of `sigmoid` and `softplus` of `x`, given `e = e^(−|x|)`; no tape records them.
+macro_rules! by_exp_neg_abs {
+    ($row:ident $name:literal $method:ident) => {
+        #[doc = concat!("`", $name, "`, given `e^(−|x|)`.")]
+        pub(crate) static $row: Binary = Binary {
+            name: $name,
+            formula: concat!($name, " x, given e^(−|x|)"),
+            kernel: map2!(|x, e| x.$method(e)),
+            vjp: None,
+            domain: [-4.0, 4.0],
+            kinks: &[],
+        };
+    };
+}
+
+by_exp_neg_abs!(SIGMOID_BY "sigmoid_by" sigmoid_by);
+by_exp_neg_abs!(SOFTPLUS_BY "softplus_by" softplus_by);

@@ -53,7 +53,7 @@ macro_rules! unary {
         $(#[$doc:meta])*
         fn $method:ident($($arg:ident),*) = $row:ident {
             formula: $formula:literal,
-            value: |$x:ident, $p:ident| $value:expr,
+            value: |$x:ident, $p:ident| $value:expr $(, where $near:expr => $plain:expr)?,
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, sample: $sample:expr)?
@@ -65,7 +65,7 @@ macro_rules! unary {
         pub static $row: Unary = Unary {
             name: stringify!($method),
             formula: $formula,
-            kernel: map1!(|$x, $p| $value),
+            kernel: map1!(|$x, $p| $value $(, where $near => $plain)?),
             vjp: $vjp,
             domain: $domain,
             sample: { let _p = [0.0; 2]; $(let _p = $sample;)? _p },
@@ -241,7 +241,7 @@ unary! {
     /// The sine; slope `cos x`.
     fn sin() = SIN {
         formula: "sin x",
-        value: |x, _p| x.sin(),
+        value: |x, _p| x.sin(), where x.is_near() => x.sin_near(),
         vjp: Some(|g, x, _, _| g * x.cos()),
         domain: [-3.0, 3.0],
     }
@@ -251,7 +251,7 @@ unary! {
     /// The cosine; slope `−sin x`.
     fn cos() = COS {
         formula: "cos x",
-        value: |x, _p| x.cos(),
+        value: |x, _p| x.cos(), where x.is_near() => x.cos_near(),
         vjp: Some(|g, x, _, _| -g * x.sin()),
         domain: [-3.0, 3.0],
     }
@@ -261,7 +261,7 @@ unary! {
     /// The tangent; slope `1 + y²`.
     fn tan() = TAN {
         formula: "tan x",
-        value: |x, _p| x.tan(),
+        value: |x, _p| x.tan(), where x.is_near() => x.tan_near(),
         vjp: Some(|g, _, y, _| g * (y.square() + 1.0)),
         domain: [-1.2, 1.2],
     }
@@ -348,6 +348,19 @@ unary! {
         domain: [-4.0, 4.0],
     }
 }
+
+/// `e^(−|x|)`, which [`SIGMOID`] and [`SOFTPLUS`] have in common. Plans compute it once for both,
+/// by [`SIGMOID_BY`](super::binary::SIGMOID_BY) and [`SOFTPLUS_BY`](super::binary::SOFTPLUS_BY);
+/// no tape records it.
+pub(crate) static EXP_NEG_ABS: Unary = Unary {
+    name: "exp_neg_abs",
+    formula: "e^(−|x|)",
+    kernel: map1!(|x, _p| x.exp_neg_abs()),
+    vjp: None,
+    domain: [-4.0, 4.0],
+    sample: [0.0; 2],
+    kinks: &[],
+};
 
 unary! {
     /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below. NaN stays NaN, with

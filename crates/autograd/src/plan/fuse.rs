@@ -25,7 +25,7 @@ use super::simplify::Graph;
 use super::space::{Repeats, Space, Spaces, places_a_row, repeats};
 use crate::graph::{Id, Node};
 use crate::op::{Folding, Op};
-use crate::ops::binary::{ATAN2, Binary, POW};
+use crate::ops::binary::{ATAN2, Binary, POW, SIGMOID_BY, SOFTPLUS_BY};
 use crate::ops::index::Index;
 use crate::ops::unary::{self, Unary};
 use crate::ops::view::View;
@@ -470,7 +470,8 @@ fn is_cheap(op: &Op) -> bool {
         &unary::LEAKY_RELU,
         &unary::CLAMP,
     ];
-    let costly = |row: &Binary| [&POW, &ATAN2].iter().any(|costly| std::ptr::eq(row, *costly));
+    const COSTLY: [&Binary; 4] = [&POW, &ATAN2, &SIGMOID_BY, &SOFTPLUS_BY];
+    let costly = |row: &Binary| COSTLY.iter().any(|costly| std::ptr::eq(row, *costly));
     match op {
         Op::Unary(row, _) => CHEAP.iter().any(|cheap| std::ptr::eq(row.0, *cheap)),
         Op::Binary(row) => !costly(row.0),

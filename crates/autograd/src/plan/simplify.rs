@@ -3,7 +3,7 @@
 //! Each rule is local and moves towards a normal form: constants are folded, broadcasts and
 //! factors that are constant along an axis move outward, reading at an index moves inward, equal
 //! nodes become one. Rules only ever make nodes smaller, fewer, or move one of these things in its
-//! direction, so that rewriting ends.
+//! direction, so that rewriting ends. What two functions have in common is split off from both.
 //!
 //! Two rules change results by rounding: a division by what is constant along an axis becomes a
 //! product with its reciprocal, and such a factor leaves a sum. Both cost an ulp or two. Some turn
@@ -17,9 +17,9 @@ use smallvec::SmallVec;
 use super::Request;
 use crate::graph::{Id, Inputs, Node};
 use crate::op::{Folding, Leaf, Number, Op, Static};
-use crate::ops::binary::{ADD, Binary, DIV, MUL, SUB};
+use crate::ops::binary::{ADD, Binary, DIV, MUL, SIGMOID_BY, SOFTPLUS_BY, SUB};
 use crate::ops::index::Index;
-use crate::ops::unary::{NEG, RECIP, Unary};
+use crate::ops::unary::{EXP_NEG_ABS, NEG, RECIP, SIGMOID, SOFTPLUS, Unary};
 use crate::ops::view::View;
 
 /// A program that is being rewritten, or ready to be planned.
@@ -345,6 +345,14 @@ impl Graph {
             {
                 let factor = self.fill(-value, &shape);
                 return self.mul(a, factor);
+            }
+        }
+        // σ and softplus of x, and those of −x, have e^(−|x|) in common.
+        for (of_x, by) in [(&SIGMOID, &SIGMOID_BY), (&SOFTPLUS, &SOFTPLUS_BY)] {
+            if std::ptr::eq(row, of_x) {
+                let either = self.as_unary(x, &NEG).unwrap_or(x);
+                let e = self.unary(&EXP_NEG_ABS, p, either);
+                return self.binary(by, x, e);
             }
         }
         self.push(op, Inputs::from_slice(&[x]), &shape, dtype)

@@ -137,6 +137,29 @@ macro_rules! map1 {
         }
         $crate::kernels::Map1::of::<F>()
     }};
+    // A formula with a branch, and the same without it for `x` where a condition holds.
+    (|$x:ident, $p:ident| $body:expr, where $near:expr => $plain:expr) => {{
+        struct F;
+        impl $crate::kernels::Function1 for F {
+            #[inline(always)]
+            fn apply<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
+                let _ = $p;
+                $body
+            }
+        }
+        impl $crate::kernels::Branched for F {
+            #[inline(always)]
+            fn is_plain<T: $crate::Float>($x: T) -> bool {
+                $near
+            }
+            #[inline(always)]
+            fn plain<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
+                let _ = $p;
+                $plain
+            }
+        }
+        $crate::kernels::Map1::branched::<F>()
+    }};
 }
 
 /// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`.
@@ -191,7 +214,7 @@ impl Map3 {
 }
 
 impl<T: Float> Loops1<T> {
-    const fn of<F: Function1>() -> Loops1<T> {
+    pub(super) const fn of<F: Function1>() -> Loops1<T> {
         Loops1 { slice: loop1::<F, T>, sum: sum1::<F, T> }
     }
 }

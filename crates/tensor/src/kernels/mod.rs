@@ -5,6 +5,7 @@
 //! and partial results are combined in a fixed order, so that results are bitwise the same for
 //! any number of threads.
 
+mod branched;
 mod convolution;
 mod copy;
 pub(crate) mod fold;
@@ -17,6 +18,7 @@ pub(crate) mod simd;
 pub mod threads;
 pub(crate) mod walk;
 
+pub use branched::Branched;
 pub use convolution::Convolution;
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
 pub use fold::{Fold, cumsum, fold};

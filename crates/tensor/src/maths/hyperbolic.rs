@@ -1,0 +1,58 @@
+//! `sinh`, `cosh` and `tanh`.
+
+use super::polynomial;
+
+macro_rules! hyperbolic {
+    ($float:ident, sinh: $sinh:tt, largest: $largest:literal, |$z:ident| $small:expr) => {
+        pub mod $float {
+            use super::super::exp::$float::{exp, scaled_exp};
+            use super::polynomial;
+
+            /// `½ eˣ − ½ e⁻ˣ`, and up to 1 the series, where the first form would lose places.
+            #[inline(always)]
+            pub fn sinh(x: $float) -> $float {
+                let half = scaled_exp([0.5, 0.0], [x.abs(), 0.0]);
+                let large = (half - 0.25 / half).copysign(x);
+                let z = x * x;
+                let small = (x * z).mul_add(polynomial!(z, $sinh), x);
+                if x.abs() > 1.0 { large } else { small }
+            }
+
+            /// `½ eˣ + ½ e⁻ˣ`.
+            #[inline(always)]
+            pub fn cosh(x: $float) -> $float {
+                let half = scaled_exp([0.5, 0.0], [x.abs(), 0.0]);
+                half + 0.25 / half
+            }
+
+            /// `1 − 2 / (e²ˣ + 1)`, and up to 0.625 `x + x³ R(x²)` with Cephes' R, where the first
+            /// form would lose places.
+            #[inline(always)]
+            pub fn tanh(x: $float) -> $float {
+                let a = x.abs();
+                // From here on it rounds to 1.
+                let a = if a > $largest { $largest } else { a };
+                let large = 1.0 - 2.0 / (exp(a + a) + 1.0);
+                let $z = x * x;
+                let small = (x * $z).mul_add($small, x);
+                (if a > 0.625 { large } else { small }).copysign(x)
+            }
+        }
+    };
+}
+
+hyperbolic!(
+    f32, sinh: [1.0 / 362_880.0, 1.0 / 5_040.0, 1.0 / 120.0, 1.0 / 6.0], largest: 10.0,
+    |z| polynomial!(z, [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1])
+);
+
+hyperbolic!(
+    f64,
+    sinh: [
+        1.0 / 355_687_428_096_000.0, 1.0 / 1_307_674_368_000.0, 1.0 / 6_227_020_800.0,
+        1.0 / 39_916_800.0, 1.0 / 362_880.0, 1.0 / 5_040.0, 1.0 / 120.0, 1.0 / 6.0,
+    ],
+    largest: 20.0,
+    |z| polynomial!(z, [-9.643_991_794_250_522e-1, -99.287_723_100_191_86, -1.614_687_684_417_084_5e3])
+        / polynomial!(z, [1.0, 1.128_116_784_916_329_3e2, 2.235_488_390_601_004_5e3, 4.844_063_053_251_255e3])
+);

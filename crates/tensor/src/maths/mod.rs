@@ -1,0 +1,24 @@
+//! Elementary functions that become vector loops: without branches, tables or calls, so that the
+//! compiler turns a loop over them into whole vectors under every instruction set. Every step is
+//! one operation of IEEE 754 and no step is left to the compiler's choice, so that a function
+//! gives the same bits on all of them.
+//!
+//! docs/numerics.md has the errors.
+
+pub mod error;
+pub mod exp;
+pub mod hyperbolic;
+pub mod ln;
+pub mod power;
+pub mod trigonometric;
+
+/// The polynomial with these coefficients, from the highest power on (Horner).
+macro_rules! polynomial {
+    ($x:expr, [$first:expr $(, $c:expr)* $(,)?]) => {{
+        let x = $x;
+        let p = $first;
+        $(let p = x.mul_add(p, $c);)*
+        p
+    }};
+}
+use polynomial;

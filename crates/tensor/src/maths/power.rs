@@ -1,0 +1,107 @@
+//! `powf`: `xʸ = e^(y ln x)`, where `ln x` has to have more places than the result.
+//!
+//! In `f64` it is the sum of two numbers: `x = 2ᵏ (1 + f)` and `ln(1 + f) = 2 artanh s` with
+//! `s = f / (2 + f)`, whose series `2s (1 + s²/3 + s⁴/5 + …)` is summed in two numbers up to the
+//! term with s² (Dekker, A floating-point technique for extending the available precision, 1971).
+//! For `f32`, the plain logarithm of `f64` has places enough.
+//!
+//! Zeros, infinities, NaN and signs are those of C's `pow`.
+
+use super::exp::f64::scaled_exp;
+use super::ln::f64::{number, split};
+use super::polynomial;
+
+/// `ln x` for x ≥ 0 as a sum.
+#[inline(always)]
+fn exact_ln(x: f64) -> [f64; 2] {
+    const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+    const THIRD: [f64; 2] = [1.0 / 3.0, 1.850_371_707_708_594e-17];
+    let (normal, shift) =
+        if x < f64::MIN_POSITIVE { (x * 4_503_599_627_370_496.0, 52.0) } else { (x, 0.0) };
+    let (k, one_and_f) = split(normal);
+    let k = number(k) - shift;
+    let f = one_and_f - 1.0;
+    // s = f / (2 + f), in two numbers as all that follow.
+    let divisor = 2.0 + f;
+    let divisor_low = f - (divisor - 2.0);
+    let reciprocal = 1.0 / divisor;
+    let s = f * reciprocal;
+    let s_low = s.mul_add(-divisor_low, s.mul_add(-divisor, f)) * reciprocal;
+    let z = s * s;
+    let z_low = s.mul_add(s, -z) + 2.0 * s * s_low;
+    // u = s² (1/3 + s²/5 + …), of which the first term needs its low part.
+    let rest = z * polynomial!(
+        z,
+        [
+            1.0 / 25.0,
+            1.0 / 23.0,
+            1.0 / 21.0,
+            1.0 / 19.0,
+            1.0 / 17.0,
+            1.0 / 15.0,
+            1.0 / 13.0,
+            1.0 / 11.0,
+            1.0 / 9.0,
+            1.0 / 7.0,
+            1.0 / 5.0,
+        ]
+    );
+    let w = THIRD[0] + rest;
+    let w_low = THIRD[0] - w + rest + THIRD[1];
+    let u = z * w;
+    let u_low = z.mul_add(w, -u) + z.mul_add(w_low, z_low * w);
+    // s (1 + u)
+    let v = s * u;
+    let v_low = s.mul_add(u, -v) + s.mul_add(u_low, s_low * u);
+    let h = s + v;
+    let h_low = s - h + v + (v_low + s_low);
+    // k ln 2 + 2h, where k times the first part is exact.
+    let whole = k * LN_2[0];
+    let sum = whole + 2.0 * h;
+    let low = whole - sum + 2.0 * h + k.mul_add(LN_2[1], 2.0 * h_low);
+    let high = sum + low;
+    let low = sum - high + low;
+    let high = if x == 0.0 { f64::NEG_INFINITY } else { high };
+    if x < f64::INFINITY { [high, low] } else { [x, 0.0] }
+}
+
+/// Whether y is a whole number.
+#[inline(always)]
+fn is_whole(y: f64) -> bool {
+    // 2⁵²: adding it rounds to a whole number, and all from there on are.
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    let a = y.abs();
+    a >= WHOLE || a + WHOLE - WHOLE == a
+}
+
+/// `xʸ`, given `ln |x|`.
+#[inline(always)]
+fn of_logarithm(x: f64, y: f64, [high, low]: [f64; 2]) -> f64 {
+    let product = y * high;
+    // Far beyond the largest and the smallest result, the low part is no longer far below.
+    let counts = product.abs() < 800.0;
+    let low = if counts { y.mul_add(low, y.mul_add(high, -product)) } else { 0.0 };
+    let size = scaled_exp([1.0, 0.0], [product, low]);
+    let whole = is_whole(y);
+    // Odd powers have the sign of x, −0 and −∞ among them.
+    let odd = whole && !is_whole(0.5 * y);
+    let power = if odd { size.copysign(x) } else { size };
+    // Of a negative finite number only whole powers are real.
+    let power = if x < 0.0 && x > f64::NEG_INFINITY && !whole { f64::NAN } else { power };
+    if x == 1.0 || y == 0.0 || x == -1.0 && y.abs() == f64::INFINITY { 1.0 } else { power }
+}
+
+pub mod f32 {
+    #[inline(always)]
+    pub fn powf(x: f32, y: f32) -> f32 {
+        let (x, y) = (f64::from(x), f64::from(y));
+        super::of_logarithm(x, y, [super::super::ln::f64::ln(x.abs()), 0.0]) as f32
+    }
+}
+
+pub mod f64 {
+    #[inline(always)]
+    pub fn powf(x: f64, y: f64) -> f64 {
+        super::of_logarithm(x, y, super::exact_ln(x.abs()))
+    }
+}
