@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 
 use crate::check::{Unequal, alike, demand, pair};
+use crate::rows::rounded;
 use crate::terms::{Terms, scaled};
 
 /// The squared error of each element.
@@ -271,15 +272,6 @@ impl<'t> Huber<'t> {
         let weight = self.weight.map(|weight| alike("huber", "weight", weight, p));
         p.tape().scope("huber", || Terms::new(scaled(rounded(p - t, delta), weight)))
     }
-}
-
-/// `d²/2` where `|d|` is below the threshold, `threshold · (|d| − threshold/2)` elsewhere.
-#[track_caller]
-fn rounded(d: Var<'_>, threshold: f64) -> Var<'_> {
-    let near = d.abs().lt(threshold);
-    // The square never sees a far error: at ∞ its slope would be 0 · ∞, and the sum of both NaN.
-    let square = near.select(d, 0.0).square() * 0.5;
-    near.select(square, (d.abs() - threshold / 2.0) * threshold)
 }
 
 fn unequal(broadcast: bool) -> Unequal {
