@@ -2,13 +2,14 @@
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
 //! grouped into kernels ([`fuse`]) over spaces of rows and columns ([`space`]), kernels become
-//! micro-ops ([`lower`]), and values get slots and buffers ([`memory`]).
+//! micro-ops ([`lower`], [`together`]), and values get slots and buffers ([`memory`]).
 
 mod fuse;
 mod lower;
 mod memory;
 mod simplify;
 mod space;
+mod together;
 
 use std::fmt;
 

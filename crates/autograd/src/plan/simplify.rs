@@ -340,9 +340,9 @@ impl Graph {
                 return self.binary(&SUB, b, a);
             }
             if let Some([a, factor]) = self.as_binary(x, &MUL)
-                && let Some(value) = self.as_fill(factor)
+                && self.is_broadcast(factor)
             {
-                let factor = self.fill(-value, &shape);
+                let factor = self.neg(factor);
                 return self.mul(a, factor);
             }
         }
@@ -428,11 +428,23 @@ impl Graph {
         if self.as_fill(b) == Some(-1.0) {
             return Some(self.neg(a));
         }
-        for [x, other] in [[a, b], [b, a]] {
-            if let Some(x) = self.as_negative(x) {
-                let product = self.mul(x, other);
-                return Some(self.neg(product));
+        // A negation goes where it costs least: into a broadcast factor, else out of the product.
+        match [self.is_broadcast(a), self.is_broadcast(b)] {
+            [false, true] => {
+                if let Some(a) = self.as_negative(a) {
+                    let b = self.neg(b);
+                    return Some(self.mul(a, b));
+                }
             }
+            [false, false] => {
+                for [x, other] in [[a, b], [b, a]] {
+                    if let Some(x) = self.as_negative(x) {
+                        let product = self.mul(x, other);
+                        return Some(self.neg(product));
+                    }
+                }
+            }
+            _ => {}
         }
         if self.is_broadcast(b) {
             // (x · s) · t = x · (s · t), where s · t is the smaller product.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::code::{At, Code, Place, Ready, Source, Span, Summed};
+use super::code::{At, Code, Operand, Place, Ready, Source, Span, Summed};
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
 use crate::kernels::Fold;
@@ -165,26 +165,28 @@ impl<'a> Compiler<'a> {
         // The folds of rows that are complete only at the end of the segment.
         let mut folded: Vec<At> = vec![];
         for (at, code) in ready.body.iter().enumerate() {
-            let pieces = match code {
+            let waits = |x: &Operand| x.extent == Extent::Rows && folded.contains(&x.at);
+            let (tiled, waits) = match code {
                 Code::Map1 { span, .. }
-                | Code::Map2 { span, .. }
-                | Code::Number2 { span, .. }
-                | Code::Map3 { span, .. }
                 | Code::Fill { span, .. }
                 | Code::Copy { span, .. }
-                | Code::FoldAll { span, .. } => *span == Span::Tile,
-                Code::SumRow { .. } | Code::SumAll { .. } => true,
-                Code::Row2 { a, b, .. } => !folded.contains(a) && !folded.contains(b),
-                Code::SpreadRows { x, .. } => !folded.contains(x),
-                Code::Stream { .. } | Code::FoldRow { .. } | Code::FoldColumns { .. } => true,
-                Code::Repeat { .. } | Code::Gather { .. } | Code::Scatter { .. } => false,
+                | Code::FoldAll { span, .. } => (*span == Span::Tile, false),
+                Code::Map2 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
+                Code::Map3 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
+                Code::Weighted { x, .. } => (true, x.iter().any(waits)),
+                Code::SpreadRows { x, .. } => (true, folded.contains(x)),
+                Code::SumRow { .. }
+                | Code::SumAll { .. }
+                | Code::Stream { .. }
+                | Code::FoldRow { .. }
+                | Code::FoldColumns { .. } => (true, false),
+                Code::Repeat { .. } | Code::Gather { .. } | Code::Scatter { .. } => (false, false),
             };
-            let reads_fold = matches!(code, Code::Row2 { .. } | Code::SpreadRows { .. });
             match segments.last_mut() {
-                Some((range, true)) if pieces => range.end = at + 1,
+                Some((range, true)) if tiled && !waits => range.end = at + 1,
                 _ => {
                     folded.clear();
-                    segments.push((at..at + 1, pieces || reads_fold));
+                    segments.push((at..at + 1, tiled));
                 }
             }
             if let Code::FoldRow { out, .. } | Code::SumRow { out, .. } = code {
@@ -301,11 +303,26 @@ impl<'a> Compiler<'a> {
         place
     }
 
-    /// The place of an operand of a micro-op with the extent `of`.
-    fn operand(&mut self, x: Value, of: Extent) -> At {
-        let value = x.0 as usize;
-        let Some(place) = self.at[value] else { unreachable!("values are defined before use") };
-        let columns = self.program.defs[value].extent == Extent::Columns;
+    /// The place of a value that is defined already.
+    fn defined(&self, x: Value) -> At {
+        let place = self.at[x.0 as usize];
+        place.unwrap_or_else(|| unreachable!("values are defined before use"))
+    }
+
+    /// An operand of a map with the extent `of`.
+    fn operand(&mut self, x: Value, of: Extent) -> Operand {
+        let extent = self.program.extent(x);
+        if extent == Extent::Columns && of == Extent::Full && self.ready.columns < NARROW {
+            return Operand { at: self.whole(x, of), extent: of };
+        }
+        Operand { at: self.defined(x), extent }
+    }
+
+    /// The place of an operand of a micro-op with the extent `of` that has an element wherever
+    /// the micro-op works: columns are repeated.
+    fn whole(&mut self, x: Value, of: Extent) -> At {
+        let (value, place) = (x.0 as usize, self.defined(x));
+        let columns = self.program.extent(x) == Extent::Columns;
         if !columns || of != Extent::Full || self.ready.tile_rows == 1 {
             return place;
         }
@@ -327,14 +344,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A map with its places, for the sum that takes it over.
-    fn summed(&mut self, x: Value) -> Summed {
-        match &self.program.defs[x.0 as usize].micro {
-            Micro::Map1(f, p, x) => Summed::Map1 { f, p: *p, x: self.operand(*x, Extent::Full) },
-            Micro::Map2(f, operands) => {
-                let [a, b] = operands.map(|x| self.operand(x, Extent::Full));
-                Summed::Map2 { f, a, b }
-            }
+    /// A map with its operands, for the sum that takes it over.
+    fn summed(&mut self, x: Value, operand: impl Fn(&mut Self, Value) -> Operand) -> Summed {
+        let program = self.program;
+        match &program.defs[x.0 as usize].micro {
+            Micro::Map1(f, p, x) => Summed::Map1 { f, p: *p, x: operand(self, *x) },
+            Micro::Map2(f, x) => Summed::Map2 { f, x: x.map(|x| operand(self, x)) },
             _ => unreachable!("only maps are taken over"),
         }
     }
@@ -373,33 +388,27 @@ impl<'a> Compiler<'a> {
                 self.at[at] = Some(self.place(Place::Fixed(offset)));
             }
             Micro::Map1(f, p, x) => {
-                let (x, out) = (self.operand(*x, extent), self.target(at));
+                let (x, out) = (self.whole(*x, extent), self.target(at));
                 self.emit(extent, Code::Map1 { f, p: *p, x, out, span });
             }
             Micro::Map2(f, operands) => {
-                let extents = operands.map(|x| self.program.extent(x));
-                let [a, b] = operands.map(|x| self.operand(x, extent));
-                let out = self.target(at);
-                let number = extents.iter().position(|&of| of == Extent::One);
-                let row = extents.iter().position(|&of| of == Extent::Rows);
-                let code = match (extent, number, row) {
-                    (Extent::One, ..) => Code::Map2 { f, a, b, out, span },
-                    (_, Some(side), _) => Code::Number2 { f, a, b, left: side == 0, out, span },
-                    (Extent::Full, _, Some(side)) => Code::Row2 { f, a, b, left: side == 0, out },
-                    _ => Code::Map2 { f, a, b, out, span },
-                };
-                self.emit(extent, code);
-            }
-            Micro::Map3(f, operands) => {
-                let number = |x| extent != Extent::One && self.program.extent(x) == Extent::One;
-                let numbers = [number(operands[1]), number(operands[2])];
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.target(at);
-                self.emit(extent, Code::Map3 { f, x, numbers, out, span });
+                self.emit(extent, Code::Map2 { f, x, out, span });
+            }
+            Micro::Map3(f, operands) => {
+                let x = operands.map(|x| self.operand(x, extent));
+                let out = self.target(at);
+                self.emit(extent, Code::Map3 { f, x, out, span });
+            }
+            Micro::Weighted(x) => {
+                let x = x.map(|x| self.operand(x, extent));
+                let out = self.target(at);
+                self.ready.body.push(Code::Weighted { x, out });
             }
             Micro::Spread(x) => {
                 let of = self.program.extent(*x);
-                let x = self.operand(*x, extent);
+                let x = self.whole(*x, extent);
                 let out = self.target(at);
                 let code = match of {
                     Extent::One => Code::Fill { x, out, span },
@@ -409,40 +418,46 @@ impl<'a> Compiler<'a> {
                 self.emit(extent, code);
             }
             Micro::FoldRow(_, x) if self.summed[x.0 as usize] => {
-                let (of, out) = (self.summed(*x), self.target(at));
+                let of = self.summed(*x, |this, x| this.operand(x, Extent::Full));
+                let out = self.target(at);
                 self.ready.body.push(Code::SumRow { of, out });
             }
             Micro::FoldAll(fold, x) if self.summed[x.0 as usize] => {
-                let (of, total) = (self.summed(*x), self.ready.totals.len());
+                // In one go over all rows of the tile.
+                let whole = |this: &mut Self, x| Operand {
+                    at: this.whole(x, Extent::Full),
+                    extent: Extent::Full,
+                };
+                let (of, total) = (self.summed(*x, whole), self.ready.totals.len());
                 self.nth[at] = total;
                 self.ready.totals.push(*fold);
                 self.ready.body.push(Code::SumAll { of, total });
             }
             Micro::FoldRow(fold, x) => {
-                let (x, out) = (self.operand(*x, Extent::Full), self.target(at));
+                let (x, out) = (self.whole(*x, Extent::Full), self.target(at));
                 self.ready.body.push(Code::FoldRow { fold: *fold, x, out });
             }
             Micro::FoldAll(fold, x) => {
                 let of = self.program.extent(*x);
                 let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
-                let (x, total) = (self.operand(*x, of), self.ready.totals.len());
+                let (x, total) = (self.whole(*x, of), self.ready.totals.len());
                 self.nth[at] = total;
                 self.ready.totals.push(*fold);
                 self.ready.body.push(Code::FoldAll { fold: *fold, x, span, total });
             }
             Micro::FoldColumns(fold, x) => {
-                let (x, sums) = (self.operand(*x, Extent::Full), self.ready.sums.len());
+                let (x, sums) = (self.whole(*x, Extent::Full), self.ready.sums.len());
                 self.nth[at] = sums;
                 self.ready.sums.push(*fold);
                 self.ready.body.push(Code::FoldColumns { fold: *fold, x, sums });
             }
             Micro::Gather(x, places) => {
-                let (x, out) = (self.operand(*x, Extent::Full), self.target(at));
+                let (x, out) = (self.whole(*x, Extent::Full), self.target(at));
                 self.ready.body.push(Code::Gather { x, out, places: places.clone() });
             }
             Micro::Scatter(onto, added, places) => {
-                let onto = onto.map(|onto| self.operand(onto, Extent::Full));
-                let added = self.operand(*added, Extent::Rows);
+                let onto = onto.map(|onto| self.whole(onto, Extent::Full));
+                let added = self.whole(*added, Extent::Rows);
                 let out = self.target(at);
                 if let Some(x) = onto.filter(|&onto| onto != out) {
                     self.ready.body.push(Code::Copy { x, out, span });

@@ -1,0 +1,241 @@
+//! Micro-ops that take over what nobody else reads: two cheap ops in one pass over a tile store
+//! nothing in between, and pay once for starting.
+//!
+//! Each computes what its parts do, bit for bit.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use lossgraph_tensor::kernels::{Map2, Map3};
+use lossgraph_tensor::program::{Extent, NARROW};
+use lossgraph_tensor::{map2, map3};
+use smallvec::SmallVec;
+
+use super::fuse::{Access, Kind, Planner, Reads, Resolved};
+use crate::graph::Id;
+use crate::op::Op;
+use crate::ops::binary::{ADD, Binary, MUL, SUB};
+use crate::ops::unary::EXP;
+
+/// A binary op on the result of another.
+pub(super) struct Pair {
+    inner: &'static Binary,
+    outer: &'static Binary,
+    /// The operand of `outer` that `inner` is, if it is not any.
+    side: Option<usize>,
+    /// a and b are the operands of `inner`, c is the other one of `outer`.
+    pub formula: &'static str,
+    pub kernel: Map3,
+}
+
+/// Rows of the table of pairs.
+macro_rules! pairs {
+    ($($inner:ident $outer:ident $side:expr, $formula:literal, |$x:ident, $y:ident, $z:ident| $value:expr;)*) => {
+        [$(Pair {
+            inner: &$inner,
+            outer: &$outer,
+            side: $side,
+            formula: $formula,
+            kernel: map3!(|$x, $y, $z| $value),
+        }),*]
+    };
+}
+
+static PAIRS: [Pair; 10] = pairs! {
+    MUL ADD None, "a·b + c", |a, b, c| a * b + c;
+    MUL SUB Some(0), "a·b − c", |a, b, c| a * b - c;
+    MUL SUB Some(1), "c − a·b", |a, b, c| c - a * b;
+    MUL MUL None, "a·b·c", |a, b, c| a * b * c;
+    ADD ADD None, "a + b + c", |a, b, c| a + b + c;
+    ADD SUB Some(0), "a + b − c", |a, b, c| a + b - c;
+    ADD MUL None, "(a + b)·c", |a, b, c| (a + b) * c;
+    SUB ADD None, "a − b + c", |a, b, c| a - b + c;
+    SUB SUB Some(0), "a − b − c", |a, b, c| a - b - c;
+    SUB MUL None, "(a − b)·c", |a, b, c| (a - b) * c;
+};
+
+/// `exp(x − y)`: what every softmax does to its logits and their largest.
+pub(super) static EXP_OF_DIFFERENCE: Map2 = map2!(|x, y| (x - y).exp());
+
+type Read = (Access, Extent);
+
+/// A micro-op that computes a node together with nodes that only it reads.
+pub(super) enum Together {
+    /// A sum that adds one element in each row, which the scatter with this number would place.
+    Scatter {
+        scatter: Id,
+        onto: Read,
+        added: Read,
+    },
+    /// `exp(x − y)`.
+    ExpOfDifference([Read; 2]),
+    Pair(&'static Pair, [Read; 3]),
+    /// `a·s + b·t`, or `a·s − b·t`.
+    Weighted([Read; 4]),
+}
+
+/// The nodes of a kernel that are computed together with others, and those others.
+pub(super) struct Groups {
+    pub together: HashMap<(Id, Extent), Together>,
+    pub taken: HashSet<(Id, Extent)>,
+}
+
+impl Groups {
+    /// For the values `needed`, in the order in which they are computed.
+    pub fn of(
+        planner: &Planner<'_>,
+        needed: &[(Id, Extent)],
+        resolved: &Resolved,
+        targets: &BTreeSet<Id>,
+        columns: usize,
+    ) -> Groups {
+        let mut groups = Groups { together: HashMap::new(), taken: HashSet::new() };
+        let readers = readers(resolved);
+        let search = Search { planner, resolved, targets, readers, columns };
+        for &value in needed {
+            if let Some((together, taken)) = search.together(value, &groups) {
+                groups.together.insert(value, together);
+                groups.taken.extend(taken);
+            }
+        }
+        groups
+    }
+}
+
+/// The nodes that read each node, in one extent or another.
+fn readers(resolved: &Resolved) -> HashMap<Id, SmallVec<[Id; 2]>> {
+    let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
+    for ((reader, _), reads) in resolved {
+        for (access, _) in reads {
+            if let Access::Inline(x) = *access {
+                readers.entry(x).or_default().push(*reader);
+            }
+        }
+    }
+    readers
+}
+
+struct Search<'p, 'a> {
+    planner: &'p Planner<'a>,
+    resolved: &'p Resolved,
+    targets: &'p BTreeSet<Id>,
+    readers: HashMap<Id, SmallVec<[Id; 2]>>,
+    columns: usize,
+}
+
+type Found = (Together, SmallVec<[(Id, Extent); 2]>);
+
+impl Search<'_, '_> {
+    fn together(&self, value: (Id, Extent), groups: &Groups) -> Option<Found> {
+        let reads = &self.resolved[&value];
+        match &self.planner.node(value.0).op {
+            Op::Unary(row, _) if std::ptr::eq(row.0, &EXP) => {
+                let x = self.lone(reads[0], value.1, groups)?;
+                let operands = self.operands(x, &SUB)?;
+                let together = Together::ExpOfDifference([operands[0], operands[1]]);
+                Some((together, SmallVec::from_iter([x])))
+            }
+            Op::Binary(row) => self
+                .scatter(row.0, reads, value.1)
+                .or_else(|| self.weighted(row.0, reads, value.1, groups))
+                .or_else(|| self.pair(row.0, reads, value, groups)),
+            _ => None,
+        }
+    }
+
+    /// A value that only one micro-op reads, with the same extent, and that is not part of another.
+    fn lone(&self, (access, extent): Read, of: Extent, groups: &Groups) -> Option<(Id, Extent)> {
+        let Access::Inline(id) = access else { return None };
+        let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
+        let free = !groups.together.contains_key(&(id, extent));
+        (lone && free && extent == of).then_some((id, extent))
+    }
+
+    /// The operands of a value that is the result of a binary op.
+    fn operands(&self, value: (Id, Extent), row: &Binary) -> Option<&Reads> {
+        match &self.planner.node(value.0).op {
+            Op::Binary(of) if std::ptr::eq(of.0, row) => Some(&self.resolved[&value]),
+            _ => None,
+        }
+    }
+
+    /// A scatter that a sum, or a difference that subtracts it, takes over.
+    fn scatter(&self, row: &'static Binary, reads: &Reads, extent: Extent) -> Option<Found> {
+        let sides: &[usize] = if std::ptr::eq(row, &ADD) {
+            &[0, 1]
+        } else if std::ptr::eq(row, &SUB) {
+            &[1]
+        } else {
+            &[]
+        };
+        sides.iter().find_map(|&side| {
+            let Access::Inline(id) = reads[side].0 else { return None };
+            let scatters = self.planner.kind(id) == Kind::Scatter && extent == Extent::Full;
+            let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
+            (scatters && lone).then(|| {
+                let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
+                let added = self.resolved[&scatter][0];
+                (Together::Scatter { scatter: id, onto, added }, SmallVec::from_iter([scatter]))
+            })
+        })
+    }
+
+    /// The sum or difference of two tiles, each times what is one number in a row.
+    fn weighted(
+        &self,
+        row: &'static Binary,
+        reads: &Reads,
+        extent: Extent,
+        groups: &Groups,
+    ) -> Option<Found> {
+        let sum = std::ptr::eq(row, &ADD) || std::ptr::eq(row, &SUB);
+        if !sum || extent != Extent::Full {
+            return None;
+        }
+        let number = |read: &Read| match read.1 {
+            Extent::One => true,
+            Extent::Rows => self.columns >= NARROW,
+            Extent::Full | Extent::Columns => false,
+        };
+        let weight = |read: Read| {
+            let product = self.lone(read, extent, groups)?;
+            let factors = self.operands(product, &MUL)?;
+            let side = factors.iter().position(number)?;
+            let x = factors[1 - side];
+            (x.1 == Extent::Full).then_some((product, x, factors[side]))
+        };
+        let ((left, a, s), (right, b, t)) = weight(reads[0]).zip(weight(reads[1]))?;
+        Some((Together::Weighted([a, s, b, t]), SmallVec::from_iter([left, right])))
+    }
+
+    /// A binary op on the result of another.
+    fn pair(
+        &self,
+        row: &'static Binary,
+        reads: &Reads,
+        (id, extent): (Id, Extent),
+        groups: &Groups,
+    ) -> Option<Found> {
+        // What only a sum reads is summed without being stored; of a pair it could not be.
+        let summed =
+            |id: &Id| matches!(self.planner.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
+        if self.readers.get(&id).is_some_and(|readers| readers.len() == 1 && summed(&readers[0])) {
+            return None;
+        }
+        (0..2).find_map(|side| {
+            let inner = self.lone(reads[side], extent, groups)?;
+            PAIRS.iter().find_map(|pair| {
+                let fits = std::ptr::eq(pair.outer, row) && pair.side.is_none_or(|at| at == side);
+                let x = self.operands(inner, pair.inner).filter(|_| fits)?;
+                let turns = !std::ptr::eq(pair.inner, &SUB);
+                // The first operand has an element at each place.
+                let [x, y] = match [x[0].1, x[1].1] {
+                    [first, _] if first == extent => [x[0], x[1]],
+                    [_, second] if second == extent && turns => [x[1], x[0]],
+                    _ => return None,
+                };
+                let together = Together::Pair(pair, [x, y, reads[1 - side]]);
+                Some((together, SmallVec::from_iter([inner])))
+            })
+        })
+    }
+}
