@@ -343,14 +343,17 @@ fn sums1<F: Function1, T: Float>(x: Strip<'_, T>, p: [T; 2], columns: usize, out
         for (row, y) in out.iter_mut().enumerate() {
             let mut x = Elements::row(&x, row, columns);
             let mut lanes = [T::ZERO; LANES];
-            while let Some((now, after)) = x.split_first_chunk::<LANES>() {
+            while let Some((now, after)) = x.split_first_chunk::<BLOCK>() {
                 for i in 0..LANES {
-                    lanes[i] = lanes[i] + F::apply(now[i], p);
+                    let of = |quarter: usize| F::apply(now[quarter * LANES + i], p);
+                    lanes[i] = lanes[i] + ((of(0) + of(1)) + (of(2) + of(3)));
                 }
                 x = after;
             }
-            for i in 0..x.len() {
-                lanes[i] = lanes[i] + F::apply(x[i], p);
+            for x in x.chunks(LANES) {
+                for i in 0..x.len() {
+                    lanes[i] = lanes[i] + F::apply(x[i], p);
+                }
             }
             *y = halved::<T, Sum, LANES>(lanes);
         }
@@ -368,15 +371,19 @@ fn sums2<F: Function2, T: Float>(x: [Strip<'_, T>; 2], columns: usize, out: &mut
             let (mut a, mut b) = (Elements::row(&a, row, columns), Elements::row(&b, row, columns));
             let mut lanes = [T::ZERO; LANES];
             while let Some(((x, a_after), (y, b_after))) =
-                a.split_first_chunk::<LANES>().zip(b.split_first_chunk::<LANES>())
+                a.split_first_chunk::<BLOCK>().zip(b.split_first_chunk::<BLOCK>())
             {
                 for i in 0..LANES {
-                    lanes[i] = lanes[i] + F::apply(x[i], y[i]);
+                    let at = |quarter: usize| quarter * LANES + i;
+                    let of = |quarter: usize| F::apply(x[at(quarter)], y[at(quarter)]);
+                    lanes[i] = lanes[i] + ((of(0) + of(1)) + (of(2) + of(3)));
                 }
                 (a, b) = (a_after, b_after);
             }
-            for i in 0..a.len() {
-                lanes[i] = lanes[i] + F::apply(a[i], b[i]);
+            for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+                for i in 0..a.len() {
+                    lanes[i] = lanes[i] + F::apply(a[i], b[i]);
+                }
             }
             *y = halved::<T, Sum, LANES>(lanes);
         }
@@ -386,5 +393,7 @@ fn sums2<F: Function2, T: Float>(x: [Strip<'_, T>; 2], columns: usize, out: &mut
     })
 }
 
-/// The lanes of a sum: enough for additions not to wait for each other.
-const LANES: usize = 64;
+/// The lanes of a sum, and how many elements are added to each other and then to the lanes at a
+/// time; see [`lanes`](super::fold::lanes).
+const LANES: usize = 16;
+const BLOCK: usize = 4 * LANES;

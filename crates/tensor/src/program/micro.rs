@@ -33,7 +33,7 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
         } else {
             for (row, y) in x.chunks_exact(columns).zip(out) {
                 // Blocks keep the error of a sum small: it grows with the length of a lane.
-                let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 64>);
+                let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 16>);
                 let first = blocks.next().unwrap_or(C::START);
                 *y = blocks.fold(first, C::combine);
             }
