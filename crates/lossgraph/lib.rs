@@ -28,9 +28,11 @@
 //! ```
 //!
 //! The crates behind it: [`tensor`] (numbers in memory), [`autograd`] (tape, gradients, plans),
-//! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`data`] and [`explain`].
+//! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`data`], [`check`](mod@check) (derivatives
+//! against differences) and [`explain`].
 
 pub use lossgraph_autograd as autograd;
+pub use lossgraph_check as check;
 pub use lossgraph_data as data;
 pub use lossgraph_explain as explain;
 pub use lossgraph_losses as losses;
@@ -41,15 +43,18 @@ pub use lossgraph_tensor::kernels::threads;
 /// What most programs use.
 pub mod prelude {
     pub use lossgraph_autograd::{
-        Conv, Fault, Gradients, Parameter, Pool, Tape, Var, concat, keep, numeric_gradient, stack,
+        Binary, BinaryRule, Conv, Fault, Gradients, Parameter, Pool, Tape, Unary, UnaryRule, Var,
+        concat, keep, numeric_gradient, stack,
     };
+    pub use lossgraph_check::check;
     pub use lossgraph_explain::listing;
     pub use lossgraph_losses::*;
     pub use lossgraph_nn::{
         Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer,
         Rule, Sequential, Sgd, accuracy, recall_at_k,
     };
-    pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window};
+    pub use lossgraph_tensor::kernels::Order;
+    pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};
 }
 
 /// The pages of `docs/`, so that their examples are tests.
@@ -59,6 +64,9 @@ pub mod guide {
 
     #[doc = include_str!("../../docs/for-pytorch-users.md")]
     pub mod for_pytorch_users {}
+
+    #[doc = include_str!("../../docs/checking.md")]
+    pub mod checking {}
 
     #[doc = include_str!("../../docs/design.md")]
     pub mod design {}

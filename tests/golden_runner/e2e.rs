@@ -155,7 +155,8 @@ impl<'a> Training<'a> {
             self.forward(self.rows(tape, &rows)?)
         };
         let swap = options["swap"] == true;
-        let loss = TripletMargin { margin: at("margin", 1.0), distance, swap };
+        let margin = at("margin", 1.0);
+        let loss = TripletMargin { margin, distance, swap, ..TripletMargin::default() };
         let terms: Terms<'t> = loss.forward(embedded(0)?, embedded(1)?, embedded(2)?);
         Ok(terms.mean())
     }

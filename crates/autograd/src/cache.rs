@@ -68,17 +68,15 @@ impl Tape {
         for &var in vars {
             self.own(var)?;
         }
-        let known = |var: &Var<'_>| {
-            let recording = self.recording();
-            recording.leaf(var.id()).or_else(|| recording.values.get(&var.id())).cloned()
-        };
+        let known = |var: &Var<'_>| self.recording().known(var.id()).cloned();
         let mut roots: Vec<Id> =
             vars.iter().filter(|var| known(var).is_none()).map(|var| var.id()).collect();
         roots.sort_unstable();
         roots.dedup();
         if !roots.is_empty() {
             let (_, values) = self.ask(Kind::Values, roots.clone())?;
-            self.recording_mut().values.extend(roots.into_iter().zip(values));
+            let mut recording = self.recording_mut();
+            roots.into_iter().zip(values).for_each(|(id, value)| recording.remember(id, value));
         }
         Ok(vars.iter().filter_map(known).collect())
     }
@@ -108,12 +106,14 @@ impl Tape {
     fn ask(&self, kind: Kind, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
         let recording = self.recording();
         let count = roots.iter().max().map_or(0, |&root| root as usize + 1);
-        let mut known: Vec<Id> =
-            recording.values.keys().copied().filter(|&id| (id as usize) < count).collect();
-        known.sort_unstable();
+        let known = recording.values.iter().map(|&(id, _)| id);
+        let known = known.take_while(|&id| (id as usize) < count).collect();
         let ask = Ask { kind, float: self.dtype(), mode: self.mode(), roots, known };
         let key = ask.key(&recording, count);
-        let mut entry = match take(key, &recording.nodes[..count], &ask) {
+        // Wrong rules are no part of a program's nodes, so a plan with their gradients is nobody's.
+        let private = kind == Kind::Gradients && self.tamper.is_some();
+        let found = if private { None } else { take(key, &recording.nodes[..count], &ask) };
+        let mut entry = match found {
             Some(entry) => entry,
             None => {
                 let nodes = recording.nodes[..count].to_vec();
@@ -121,13 +121,11 @@ impl Tape {
                 Entry { key, nodes, ask, planned, workspace: Workspace::default() }
             }
         };
-        let input = |id: Id| match recording.leaf(id) {
-            Some(data) => data.clone(),
-            None => recording.values[&id].clone(),
-        };
-        let result = entry.planned.plan.run(&mut entry.workspace, input);
+        let result = entry.planned.plan.run(&mut entry.workspace, |id| recording.known(id));
         let planned = entry.planned.clone();
-        keep(entry);
+        if !private {
+            keep(entry);
+        }
         match result {
             Ok(values) => Ok((planned, values)),
             Err(failed) => {
@@ -205,27 +203,27 @@ impl<'t> Var<'t> {
         if self.len() != 1 {
             refuse("a loss is one number", "reduce it with .mean(..) or .sum(..)")?;
         }
-        let (planned, mut values) = tape.ask(Kind::Gradients, vec![self.id()])?;
+        let (planned, values) = tape.ask(Kind::Gradients, vec![self.id()])?;
         if planned.leaves.is_empty() {
             refuse(
                 "it depends on no variable, and on no parameter that detach does not cut off",
                 "record what is trained with tape.variable(…) or tape.parameter(…)",
             )?;
         }
-        let gradients = values.split_off(1);
-        let value = values.remove(0);
-        let loss = value.item().unwrap_or(f64::NAN);
+        let mut values = values.into_iter();
         let mut recording = tape.recording_mut();
-        if recording.leaf(self.id()).is_none() {
-            recording.values.insert(self.id(), value);
+        let mut loss = f64::NAN;
+        if let Some(value) = values.next() {
+            loss = value.item().unwrap_or(f64::NAN);
+            recording.remember(self.id(), value);
         }
-        let mut parameters = Vec::new();
+        let mut parameters = Vec::with_capacity(planned.leaves.len());
         let mut variables = Vec::new();
-        for (&leaf, gradient) in planned.leaves.iter().zip(&gradients) {
-            let parameter = recording.parameters.iter().find(|(id, _)| *id == leaf);
-            match parameter {
-                Some((_, parameter)) => parameters.push((parameter.clone(), gradient.contiguous())),
-                None => variables.push((leaf, gradient.contiguous())),
+        for (&leaf, gradient) in planned.leaves.iter().zip(values) {
+            let gradient = gradient.contiguous();
+            match recording.parameter(leaf) {
+                Some(parameter) => parameters.push((parameter.clone(), gradient)),
+                None => variables.push((leaf, gradient)),
             }
         }
         Ok(Gradients::new(loss, parameters).with_variables(variables))
@@ -260,4 +258,21 @@ fn keep(entry: Entry) {
         }
         cache.push(entry);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_so_many_plans_and_forgets_the_one_used_longest_ago() {
+        let sum = |n: usize| Tape::f64().variable(vec![1.0; n]).sum(..).item().unwrap();
+        for n in 1..=CAPACITY + 10 {
+            assert_eq!((sum(n), sum(1)), (n as f64, 1.0));
+        }
+        let kept: Vec<usize> = CACHE
+            .with_borrow(|cache| cache.iter().map(|entry| entry.nodes[0].shape.len()).collect());
+        assert_eq!(kept.len(), CAPACITY);
+        assert!(kept.contains(&1) && !kept.contains(&2) && kept.contains(&(CAPACITY + 10)));
+    }
 }

@@ -78,6 +78,12 @@ impl Fault {
     }
 }
 
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        fault.into_error()
+    }
+}
+
 impl Error {
     /// The operation that refused its operands.
     pub fn operation(&self) -> &str {

@@ -1,8 +1,12 @@
 //! Reverse mode: the derivative of a program, recorded as more of the program.
 
+use smallvec::SmallVec;
+
 use crate::fault::Fault;
 use crate::graph::Id;
 use crate::op::{Leaf, Op};
+use crate::ops::combine;
+use crate::recompute::Again;
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -85,13 +89,13 @@ impl Tape {
             let recording = self.recording();
             (recording.scope, recording.serves)
         };
-        // Adjoints of the nodes first..=y.
-        let mut adjoints: Vec<Option<Var<'t>>> = vec![None; between.len()];
-        if let Some(last) = adjoints.last_mut() {
-            *last = Some(seed);
+        // Cotangents of the nodes first..=y, as they come in.
+        let mut cotangents: Vec<SmallVec<[Var<'t>; 2]>> = vec![SmallVec::new(); between.len()];
+        if let Some(last) = cotangents.last_mut() {
+            last.push(seed);
         }
-        for at in (0..between.len()).rev() {
-            let (true, Some(g)) = (between[at], adjoints[at]) else { continue };
+        let mut again = Again::none();
+        for at in (0..between.len()).rev().filter(|&at| between[at]) {
             let id = first + at as Id;
             let (op, inputs) = {
                 let mut recording = self.recording_mut();
@@ -100,28 +104,32 @@ impl Tape {
                 let node = &recording.nodes[id as usize];
                 (node.op.clone(), node.inputs.clone())
             };
+            let Some(g) = combine::total(&cotangents[at]) else { continue };
+            cotangents[at] = SmallVec::from_iter([g]);
             let wanted = |i: usize| {
                 inputs[i] >= first && between[(inputs[i] - first) as usize] && op.passes(i)
             };
             if !(0..inputs.len()).any(wanted) {
                 continue;
             }
-            let vars: Vec<Var<'t>> = inputs.iter().map(|&input| Var::new(self, input)).collect();
-            let cotangents = op.vjp(g, Var::new(self, id), &vars, wanted);
-            for (i, cotangent) in cotangents.into_iter().enumerate() {
-                if let (true, Some(cotangent)) = (wanted(i), cotangent) {
-                    let adjoint = &mut adjoints[(inputs[i] - first) as usize];
-                    self.recording_mut().serves = Some(inputs[i]);
-                    *adjoint = Some(match *adjoint {
-                        Some(sum) => sum + cotangent,
-                        None => cotangent,
-                    });
-                    self.recording_mut().serves = Some(id);
-                }
+            again.reach(id, g, |ids| {
+                let places = ids.start.max(first)..ids.end;
+                places.flat_map(|id| cotangents[(id - first) as usize].clone()).collect()
+            });
+            let read = |id: Id| again.read(Var::new(self, id));
+            let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
+            let given = op.vjp(g, read(id), &vars, wanted);
+            for (i, cotangent) in given.into_iter().enumerate().filter(|&(i, _)| wanted(i)) {
+                let cotangent = cotangent.map(|cotangent| match &self.tamper {
+                    Some(tamper) => tamper.change(op.name(), i, g, cotangent),
+                    None => cotangent,
+                });
+                cotangents[(inputs[i] - first) as usize].extend(cotangent);
             }
         }
         (self.recording_mut().scope, self.recording_mut().serves) = outer;
-        xs.iter().map(|x| adjoints.get((x.id() - first) as usize).copied().flatten()).collect()
+        let of = |x: &Var<'t>| cotangents.get((x.id() - first) as usize)?.first().copied();
+        xs.iter().map(of).collect()
     }
 
     /// For each node `first..=y`, whether a cotangent flows through it to one of `xs`.

@@ -14,7 +14,7 @@ pub(crate) type Id = u32;
 pub(crate) type Inputs = SmallVec<[Id; 3]>;
 
 /// One recorded operation. Two programs with equal nodes run by the same plan.
-#[derive(Clone, PartialEq, Hash, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub op: Op,
     pub inputs: Inputs,
@@ -24,10 +24,30 @@ pub(crate) struct Node {
 
 impl Node {
     /// Continues `seed`, the hash of all nodes before, with this one.
+    #[inline]
     pub fn hash_after(&self, seed: u64) -> u64 {
         let mut mix = Mix(seed);
-        self.hash(&mut mix);
+        self.op.hash(&mut mix);
+        // One word for a node's inputs, and one for its shape: nodes are compared in full on a hit,
+        // so that a collision costs time alone.
+        let inputs =
+            self.inputs.iter().fold(0_u64, |word, &id| word.rotate_left(24) ^ u64::from(id));
+        let shape = self.shape.iter().fold(0_u64, |word, &dim| word.rotate_left(16) ^ dim as u64);
+        mix.write_u64(inputs);
+        mix.write_u64(shape.rotate_left(8) ^ self.dtype as u64);
         mix.0
+    }
+}
+
+impl PartialEq for Node {
+    #[inline]
+    fn eq(&self, other: &Node) -> bool {
+        // Inputs are a word or two: quicker compared here than by the library of C.
+        self.inputs.len() == other.inputs.len()
+            && self.inputs.iter().zip(&other.inputs).all(|(a, b)| a == b)
+            && self.op == other.op
+            && self.shape == other.shape
+            && self.dtype == other.dtype
     }
 }
 
@@ -47,22 +67,27 @@ impl Hasher for Mix {
         }
     }
 
+    #[inline]
     fn write_u8(&mut self, x: u8) {
         self.write_u64(x.into());
     }
 
+    #[inline]
     fn write_u32(&mut self, x: u32) {
         self.write_u64(x.into());
     }
 
+    #[inline]
     fn write_u64(&mut self, x: u64) {
         self.0 = (self.0.rotate_left(5) ^ x).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
+    #[inline]
     fn write_usize(&mut self, x: usize) {
         self.write_u64(x as u64);
     }
 
+    #[inline]
     fn write_isize(&mut self, x: isize) {
         self.write_u64(x as u64);
     }

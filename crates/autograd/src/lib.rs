@@ -33,6 +33,8 @@ mod operand;
 pub mod ops;
 mod parameter;
 mod plan;
+mod probe;
+mod recompute;
 mod run;
 mod scope;
 mod tape;
@@ -48,6 +50,7 @@ pub use ops::{
 };
 pub use parameter::{Gradients, Parameter};
 pub use plan::Plan;
+pub use probe::{Isolated, Tamper};
 pub use scope::ScopeInfo;
 pub use tape::{NodeInfo, Tape};
 pub use var::Var;

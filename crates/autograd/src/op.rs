@@ -141,6 +141,7 @@ impl Op {
             Op::Unary(row, _) => row.0.vjp.is_some(),
             Op::Binary(row) => row.0.vjp.is_some(),
             Op::Select => i > 0,
+            Op::View(View::After) => i == 0,
             Op::Index(index) => index.passes(i),
             _ => true,
         }

@@ -2,29 +2,26 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use lossgraph_tensor::Shape;
-
 use crate::ops::binary::{ADD, Binary, DIV, MUL, SUB};
-use crate::tape::Tape;
 use crate::var::Var;
 
 /// The second operand of a binary op: a [`Var`], or a number of the formula.
 pub trait Operand<'t> {
     /// The operand as a node; a number takes the shape of its partner.
-    fn node(self, tape: &'t Tape, partner: &Shape) -> Var<'t>;
+    fn beside(self, partner: Var<'t>) -> Var<'t>;
 }
 
 impl<'t> Operand<'t> for Var<'t> {
     #[track_caller]
-    fn node(self, _: &'t Tape, _: &Shape) -> Var<'t> {
+    fn beside(self, _: Var<'t>) -> Var<'t> {
         self
     }
 }
 
 impl<'t> Operand<'t> for f64 {
     #[track_caller]
-    fn node(self, tape: &'t Tape, partner: &Shape) -> Var<'t> {
-        tape.fill(partner.clone(), self)
+    fn beside(self, partner: Var<'t>) -> Var<'t> {
+        partner.tape().fill(partner.shape(), self)
     }
 }
 
@@ -34,8 +31,7 @@ impl<'t> Var<'t> {
     /// For rows of one's own; the library's have methods and operators.
     #[track_caller]
     pub fn binary(self, row: &'static Binary, other: impl Operand<'t>) -> Var<'t> {
-        let other = other.node(self.tape(), &self.shape());
-        crate::ops::binary::record(row, self, other)
+        crate::ops::binary::record(row, self, other.beside(self))
     }
 }
 
@@ -55,7 +51,7 @@ macro_rules! operator {
 
             #[track_caller]
             fn $method(self, other: Var<'t>) -> Var<'t> {
-                self.node(other.tape(), &other.shape()).binary(&$row, other)
+                self.beside(other).binary(&$row, other)
             }
         }
     };

@@ -12,6 +12,8 @@ use crate::plan::{Plan, Slot, Step, Work};
 pub(crate) struct Workspace {
     slots: Vec<Option<Tensor>>,
     buffers: Vec<Option<Tensor>>,
+    /// What the step at work writes to.
+    outputs: Vec<Tensor>,
 }
 
 /// What went wrong in which node of the asker's tape.
@@ -22,14 +24,14 @@ pub(crate) struct StepError {
 
 impl Plan {
     /// Computes what the plan was made for. `input` gives the data of a leaf, or a known value.
-    pub(crate) fn run(
+    pub(crate) fn run<'a>(
         &self,
         workspace: &mut Workspace,
-        input: impl Fn(Id) -> Tensor,
+        input: impl Fn(Id) -> Option<&'a Tensor>,
     ) -> Result<Vec<Tensor>, StepError> {
         workspace.prepare(self);
         for &(id, slot) in &self.inputs {
-            workspace.slots[slot as usize] = Some(input(id));
+            workspace.slots[slot as usize] = input(id).cloned();
         }
         for step in &self.steps {
             if let Err(failed) = workspace.run(step) {
@@ -81,27 +83,28 @@ impl Workspace {
             self.slots[output.slot as usize] = Some(value);
             return Ok(());
         }
-        let mut values: SmallVec<[Tensor; 4]> = SmallVec::new();
+        self.outputs.clear();
         for output in &step.outputs {
             // A result that the asker still holds is not written to again.
             let free = output.buffer.and_then(|buffer| self.buffers[buffer as usize].take());
-            values.push(match free.and_then(|free| free.recycled(&output.shape)) {
+            self.outputs.push(match free.and_then(|free| free.recycled(&output.shape)) {
                 Some(free) => free,
                 None => Tensor::zeros(output.shape.clone(), output.dtype).map_err(failed)?,
             });
         }
+        let outputs = &mut self.outputs[..];
         match &step.work {
-            Work::Op(op) => op.compute(&inputs, &mut values[0]).map_err(failed)?,
+            Work::Op(op) => op.compute(&inputs, &mut outputs[0]).map_err(failed)?,
             Work::Kernel(kernel) => {
                 let (floats, indices) = inputs.split_at(inputs.len() - step.indices);
-                kernel.ready.run(floats, indices, &mut values).map_err(|failure| {
+                kernel.ready.run(floats, indices, outputs).map_err(|failure| {
                     let origin = failure.tag.unwrap_or(step.origin);
                     StepError { origin, error: failure.error }
                 })?;
             }
         }
         drop(inputs);
-        for (output, value) in step.outputs.iter().zip(values) {
+        for (output, value) in step.outputs.iter().zip(self.outputs.drain(..)) {
             self.slots[output.slot as usize] = Some(value);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The tape: a program as it was written, node by node.
 
 use std::cell::{Ref, RefCell, RefMut};
-use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::Location;
 
 use lossgraph_tensor::{DType, Shape, Tensor};
@@ -12,6 +12,7 @@ use crate::graph::{Id, Inputs, Node};
 use crate::op::{Leaf, Number, Op};
 use crate::parameter::Parameter;
 use crate::plan::Mode;
+use crate::probe::Tamper;
 use crate::scope::{Origin, ScopeInfo, TOP};
 use crate::var::Var;
 
@@ -23,6 +24,8 @@ pub struct Tape {
     dtype: DType,
     strict: bool,
     mode: Mode,
+    /// Wrong rules, for checking a checker.
+    pub(crate) tamper: Option<Tamper>,
     recording: RefCell<Recording>,
 }
 
@@ -35,11 +38,13 @@ pub(crate) struct Recording {
     /// The data of leaves, by node number, ascending.
     pub leaves: Vec<(Id, Tensor)>,
     pub parameters: Vec<(Id, Parameter)>,
-    /// Values that were asked for and computed; a plan starts from them.
-    pub values: HashMap<Id, Tensor>,
+    /// Values that were asked for and computed, by node number, ascending; a plan starts from them.
+    pub values: Vec<(Id, Tensor)>,
     pub faults: Vec<Fault>,
     pub scopes: Vec<ScopeInfo>,
     pub scope: u32,
+    /// The nodes of each [`Tape::recomputed`], ascending.
+    pub recomputed: Vec<Range<Id>>,
     /// The forward node that nodes being recorded serve, in an adjoint pass.
     pub serves: Option<Id>,
 }
@@ -73,27 +78,51 @@ impl Recording {
             origins: Vec::with_capacity(64),
             leaves: Vec::new(),
             parameters: Vec::new(),
-            values: HashMap::new(),
+            values: Vec::new(),
             faults: Vec::new(),
             scopes: Vec::new(),
             scope: TOP,
+            recomputed: Vec::new(),
             serves: None,
         }
     }
 
+    #[inline]
     pub fn push(&mut self, node: Node, place: &'static Location<'static>) -> Id {
+        self.push_from(node, Origin { place, scope: self.scope, serves: self.serves })
+    }
+
+    #[inline]
+    pub fn push_from(&mut self, node: Node, origin: Origin) -> Id {
         let id = self.nodes.len() as Id;
         let before = self.hashes.last().copied().unwrap_or(0);
         self.hashes.push(node.hash_after(before));
         self.nodes.push(node);
-        self.origins.push(Origin { place, scope: self.scope, serves: self.serves });
+        self.origins.push(origin);
         id
     }
 
     /// The data of a leaf.
     pub fn leaf(&self, id: Id) -> Option<&Tensor> {
-        let at = self.leaves.binary_search_by_key(&id, |(leaf, _)| *leaf).ok()?;
-        Some(&self.leaves[at].1)
+        of(&self.leaves, id)
+    }
+
+    /// The data of a leaf, or a value that was asked for before.
+    pub fn known(&self, id: Id) -> Option<&Tensor> {
+        self.leaf(id).or_else(|| of(&self.values, id))
+    }
+
+    /// The parameter whose value a leaf is.
+    pub fn parameter(&self, leaf: Id) -> Option<&Parameter> {
+        of(&self.parameters, leaf)
+    }
+
+    /// Remembers the value of a node; that of a leaf is known.
+    pub fn remember(&mut self, id: Id, value: Tensor) {
+        let place = self.values.binary_search_by_key(&id, |(id, _)| *id);
+        if let (None, Err(at)) = (self.leaf(id), place) {
+            self.values.insert(at, (id, value));
+        }
     }
 }
 
@@ -120,7 +149,8 @@ impl Tape {
     }
 
     fn of(dtype: DType) -> Tape {
-        Tape { dtype, strict: false, mode: Mode::Fused, recording: RefCell::new(Recording::new()) }
+        let recording = RefCell::new(Recording::new());
+        Tape { dtype, strict: false, mode: Mode::Fused, tamper: None, recording }
     }
 
     /// This tape, panicking at the line of a misfit as it is recorded: for debugging.
@@ -306,13 +336,15 @@ impl Tape {
             origins: from.origins[..count].to_vec(),
             leaves: from.leaves.iter().filter(|(id, _)| (*id as usize) < count).cloned().collect(),
             parameters: from.parameters.clone(),
-            values: HashMap::new(),
+            values: Vec::new(),
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),
             scope: TOP,
+            recomputed: from.recomputed.clone(),
             serves: None,
         };
-        Tape { recording: RefCell::new(copy), strict: false, ..*self }
+        let tamper = self.tamper.clone();
+        Tape { recording: RefCell::new(copy), strict: false, tamper, ..*self }
     }
 
     /// The node with number `id`, for listings and pictures; `None` if there is none.
@@ -320,7 +352,7 @@ impl Tape {
         let recording = self.recording();
         let node = recording.nodes.get(id)?;
         let origin = recording.origins[id];
-        let parameter = recording.parameters.iter().find(|(leaf, _)| *leaf as usize == id);
+        let parameter = recording.parameter(id as Id);
         Some(NodeInfo {
             id,
             op: node.op.name(),
@@ -329,7 +361,7 @@ impl Tape {
             scope: (origin.scope != TOP).then_some(origin.scope as usize),
             place: origin.place,
             serves: origin.serves.map(|id| id as usize),
-            parameter: parameter.map(|(_, p)| p.name().to_owned()),
+            parameter: parameter.map(|p| p.name().to_owned()),
         })
     }
 
@@ -337,6 +369,12 @@ impl Tape {
     pub fn var(&self, id: usize) -> Option<Var<'_>> {
         (id < self.len()).then(|| Var::new(self, id as Id))
     }
+}
+
+/// What a table, ascending by node number, holds for a node.
+fn of<T>(table: &[(Id, T)], id: Id) -> Option<&T> {
+    let at = table.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+    Some(&table[at].1)
 }
 
 fn faulty(number: u32, dtype: DType) -> Node {

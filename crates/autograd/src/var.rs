@@ -1,12 +1,13 @@
 //! `Var`: a node of a tape, which is what formulas are written with.
 
 use std::fmt;
+use std::sync::Arc;
 
-use lossgraph_tensor::{DType, Shape, Tensor};
+use lossgraph_tensor::{DType, Shape, Slice, Tensor};
 
 use crate::fault::{Fault, Result};
 use crate::graph::Id;
-use crate::op::Op;
+use crate::op::{Number, Op};
 use crate::tape::Tape;
 
 /// A node of a tape. `Copy`, so that formulas read like mathematics.
@@ -44,6 +45,12 @@ impl<'t> Var<'t> {
         self.tape.recording().nodes[self.id as usize].shape.clone()
     }
 
+    /// Whether the value has a shape, without a copy of its own.
+    #[inline]
+    pub(crate) fn has_shape(self, shape: &Shape) -> bool {
+        self.tape.recording().nodes[self.id as usize].shape == *shape
+    }
+
     /// The number of axes.
     pub fn rank(self) -> usize {
         self.tape.recording().nodes[self.id as usize].shape.rank()
@@ -70,6 +77,18 @@ impl<'t> Var<'t> {
     /// Whether the node is a misfit, or computed from one.
     pub fn is_faulty(self) -> bool {
         matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fault(_))
+    }
+
+    /// What the node writes where into zeros, if that is what it does.
+    pub(crate) fn as_pad_of_zeros(self) -> Option<(Arc<[Slice]>, Var<'t>)> {
+        let recording = self.tape.recording();
+        let node = &recording.nodes[self.id as usize];
+        match &node.op {
+            Op::Pad(slices, Number(0.0)) => {
+                Some((slices.clone(), Var::new(self.tape, node.inputs[0])))
+            }
+            _ => None,
+        }
     }
 
     /// The data of a leaf: what is known while recording. `None` for a computed node.

@@ -283,3 +283,31 @@ fn losses_and_gradients_are_bitwise_equal_for_any_number_of_threads() {
     let one = run(1);
     assert!(one == run(2) && one == run(7));
 }
+
+#[test]
+fn a_tensor_read_slice_by_slice_gets_its_cotangent_in_one_piece() {
+    let tape = Tape::f64();
+    let x = tape.variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]);
+    // Rows 2, 0 and 3, but not 1; then one row again, which overlaps.
+    let apart = [(2, 5.0), (0, 3.0), (3, 7.0)].map(|(row, factor)| x.index(0, row) * factor);
+    let sum = apart.into_iter().reduce(|a, b| a + b).unwrap().sum(..);
+    let gradient = tape.grad(sum, &[x])[0];
+    assert_eq!(gradient.value().unwrap().to_f64s(), [3.0, 3.0, 0.0, 0.0, 5.0, 5.0, 7.0, 7.0]);
+    let name = |var: lossgraph_autograd::Var<'_>| tape.node(var.number()).unwrap().op;
+    assert_eq!(name(gradient), "concat");
+    let overlapping = tape.grad(sum + x.slice(0, 1..3).sum(..), &[x])[0];
+    assert_eq!(overlapping.value().unwrap().to_f64s(), [3.0, 3.0, 1.0, 1.0, 6.0, 6.0, 7.0, 7.0]);
+}
+
+#[test]
+fn impossible_things_add_up_without_nan() {
+    let tape = Tape::f64();
+    const NEVER: f64 = f64::NEG_INFINITY;
+    let a = tape.variable([NEVER, NEVER, 1.0, 1000.0]);
+    let b = tape.variable([NEVER, 2.0, NEVER, 1000.0]);
+    let sum = a.log_add_exp(b);
+    assert_eq!(sum.value().unwrap().to_f64s(), [NEVER, 2.0, 1.0, 1000.0 + 2.0_f64.ln()]);
+    let slopes = tape.grad(sum.slice(0, 1..).sum(..) + sum.index(0, 0), &[a, b]);
+    assert_eq!(slopes[0].value().unwrap().to_f64s(), [0.0, 0.0, 1.0, 0.5]);
+    assert_eq!(slopes[1].value().unwrap().to_f64s(), [0.0, 1.0, 0.0, 0.5]);
+}

@@ -43,6 +43,9 @@ pub const WORKLOADS: &[&str] = &[
     "digits_epoch",
 ];
 
+/// Workloads that only PyTorch would have as well; `all` leaves them out.
+pub const OTHERS: &[&str] = &["ctc", "linear_cross_entropy_512x50000"];
+
 /// Steps timed before the workload is made anew, so that training never runs on into all-zero
 /// gradients and the denormal moments that follow.
 const REFRESH: usize = 500;
@@ -50,7 +53,7 @@ const REFRESH: usize = 500;
 const HELP: &str = "\
 lossgraph-bench [--ms N] [--serve | WORKLOAD... | all]: times each workload of the peer rig for about N ms (300) and prints a line of JSON for it.
 With --serve, workload names are read from standard input, one a line. THREADS or LOSSGRAPH_THREADS sets the threads.
-lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the memory that one takes.";
+lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the memory that one takes; lossgraph-bench overhead times what a step costs beside its arithmetic.";
 
 fn time(make: &dyn Fn() -> Case, budget: Duration) -> (Case, f64, f64, usize) {
     let mut case = make();
@@ -134,6 +137,7 @@ pub fn main(peer: &str, make: impl Fn(&str) -> Case) -> ExitCode {
     }
     if !serve && names.is_empty() {
         println!("{HELP}\nworkloads: {} startup", WORKLOADS.join(" "));
+        println!("not in all: {}", OTHERS.join(" "));
         return ExitCode::SUCCESS;
     }
     std::panic::set_hook(Box::new(|_| {}));

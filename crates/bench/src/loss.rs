@@ -1,8 +1,9 @@
 //! Losses: value, and gradients of the prediction.
 
 use lossgraph_losses::{
-    bce_with_logits, cosine_embedding as cosine, cross_entropy as softmax_entropy, kl_div as kl,
-    mse as squared, smooth_l1 as smooth, triplet_margin,
+    Ctc, bce_with_logits, cosine_embedding as cosine, cross_entropy as softmax_entropy,
+    kl_div as kl, linear_cross_entropy as blockwise, mse as squared, smooth_l1 as smooth,
+    triplet_margin,
 };
 use lossgraph_tensor::Tensor;
 
@@ -65,5 +66,30 @@ pub fn kl_div() -> Case {
     let target = tensor([4096, 1000], target);
     gradient_case([tensor([4096, 1000], logs(1))], move |[p]| {
         kl(p, p.tape().constant(target.clone())).batch_mean()
+    })
+}
+
+/// The last layer and its cross-entropy: 512 rows of 256 features, 50,000 classes.
+pub fn linear_cross_entropy() -> Case {
+    let labels = labels(2, 512, 50_000);
+    let inputs = [uniform(1, [512, 256], 1.0), uniform(3, [50_000, 256], 0.1)];
+    gradient_case(inputs, move |[features, matrix]| {
+        blockwise(features, matrix, features.tape().constant(labels.clone())).mean()
+    })
+}
+
+/// CTC from logits: 150 frames, 16 targets of 40 labels, 64 classes.
+pub fn ctc() -> Case {
+    let [frames, batch, labels, classes] = [150, 16, 40, 64];
+    let targets: Vec<i64> = data::labels(2, batch * labels, classes as u32 - 1)
+        .into_iter()
+        .map(|label| label as i64 + 1)
+        .collect();
+    let targets = Tensor::new([batch, labels], targets).expect("as many as the shape says");
+    let lengths = |length: usize| Tensor::from(vec![length as i64; batch]);
+    let data = [targets, lengths(frames), lengths(labels)];
+    gradient_case([uniform(1, [frames, batch, classes], 4.0)], move |[logits]| {
+        let [targets, inputs, counts] = data.clone().map(|data| logits.tape().constant(data));
+        Ctc::default().of_logits(logits, targets, inputs, counts).mean()
     })
 }

@@ -6,6 +6,7 @@ mod harness;
 mod loss;
 mod memory;
 mod op;
+mod overhead;
 mod training;
 
 use harness::Case;
@@ -31,6 +32,8 @@ fn make(name: &str) -> Case {
         "cnn_step" => training::cnn(),
         "embed_step" => training::embedding(),
         "ops_small" => op::small(),
+        "ctc" => loss::ctc(),
+        "linear_cross_entropy_512x50000" => loss::linear_cross_entropy(),
         "digits_epoch" | "startup" => training::digits(),
         _ => panic!("there is no workload {name}"),
     }
@@ -43,13 +46,19 @@ fn main() -> std::process::ExitCode {
     }
     match std::env::args().nth(1).as_deref() {
         Some("copy") => copy::print(),
-        Some("memory") => {
-            if let Err(error) = memory::print() {
-                eprintln!("{error:?}");
-                return std::process::ExitCode::FAILURE;
-            }
-        }
+        Some("memory") => return done(memory::print()),
+        Some("overhead") => return done(overhead::print()),
         _ => return harness::main("lossgraph", make),
     }
     std::process::ExitCode::SUCCESS
+}
+
+fn done(result: lossgraph_autograd::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }

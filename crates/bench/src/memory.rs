@@ -1,7 +1,8 @@
-//! The memory that a loss takes: `lossgraph-bench memory`.
+//! The memory that losses take: `lossgraph-bench memory`.
 
-use lossgraph_autograd::{Result, Tape};
-use lossgraph_losses::cross_entropy;
+use lossgraph_autograd::{Result, Tape, Var};
+use lossgraph_losses::{cross_entropy, linear_cross_entropy};
+use lossgraph_tensor::Tensor;
 
 use crate::op::{labels, uniform};
 
@@ -13,28 +14,44 @@ fn status(name: &str) -> Option<f64> {
     Some(kilobytes / 1024.0)
 }
 
-/// Prints how far memory rises while cross-entropy of 512 × 32000 and its gradient are computed,
-/// on top of the logits.
-pub fn print() -> Result<()> {
-    const SHAPE: [usize; 2] = [512, 32_000];
-    let megabytes = (SHAPE[0] * SHAPE[1] * 4) as f64 / f64::from(1 << 20);
-    let logits = uniform(1, SHAPE, 4.0);
-    let labels = labels(2, SHAPE[0], SHAPE[1] as u32);
+/// Prints how far memory rises while a loss and its gradients are computed, on top of its inputs.
+fn print_loss<const N: usize>(
+    name: &str,
+    inputs: [Tensor; N],
+    loss: impl for<'t> Fn([Var<'t>; N]) -> Var<'t>,
+) -> Result<()> {
+    let bytes: usize = inputs.iter().map(|input| input.shape().len() * 4).sum();
+    let megabytes = bytes as f64 / f64::from(1 << 20);
+    // The peak counts from here on. A system that cannot forget shows that of what came before.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = status("VmRSS:");
     let tape = Tape::new();
-    let x = tape.variable(logits);
-    let gradients = cross_entropy(x, tape.constant(labels)).mean().backward()?;
+    let gradients = loss(inputs.map(|input| tape.variable(input))).backward()?;
     let peak = status("VmHWM:");
     let Some((before, peak)) = before.zip(peak) else {
         println!("memory: this system has no /proc/self/status to read it from");
         return Ok(());
     };
-    println!("cross_entropy 512x32000, forward and backward, loss {:.4}", gradients.loss());
-    println!("before {before:.1} MiB, of which the logits {megabytes:.1}");
+    println!("{name}, forward and backward, loss {:.4}", gradients.loss());
+    println!("before {before:.1} MiB, of which the inputs {megabytes:.1}");
     println!(
-        "highest {peak:.1} MiB: {:.1} more, of which the gradient {megabytes:.1}",
+        "highest {peak:.1} MiB: {:.1} more, of which the gradients {megabytes:.1}",
         peak - before
     );
-    println!("beside logits and gradient: {:.1} MiB", peak - before - megabytes);
+    println!("beside inputs and gradients: {:.1} MiB", peak - before - megabytes);
     Ok(())
+}
+
+/// Prints the memory of cross-entropy, of given logits and of those of a last layer.
+pub fn print() -> Result<()> {
+    let given = labels(2, 512, 32_000);
+    print_loss("cross_entropy 512x32000", [uniform(1, [512, 32_000], 4.0)], |[logits]| {
+        cross_entropy(logits, logits.tape().constant(given.clone())).mean()
+    })?;
+    println!();
+    let given = labels(2, 512, 50_000);
+    let inputs = [uniform(1, [512, 256], 1.0), uniform(3, [50_000, 256], 0.1)];
+    print_loss("linear_cross_entropy, 50000 classes, 512x256", inputs, |[features, matrix]| {
+        linear_cross_entropy(features, matrix, features.tape().constant(given.clone())).mean()
+    })
 }

@@ -1,5 +1,7 @@
 //! The `lossgraph` program.
 
+mod check;
+mod losses;
 mod pca;
 mod scatter;
 mod train;
@@ -21,14 +23,21 @@ struct Arguments {
 enum Command {
     /// Train a classifier or an embedding net on handwritten digits.
     Train(train::Options),
+    /// Check the derivatives of losses against finite differences. Exits with 1 if one is wrong.
+    Check(check::Options),
+    /// List the losses, or show one of them with its formula and options.
+    Losses(losses::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Train(options) => train::run(&options),
+        Command::Train(options) => train::run(&options).map(|()| true),
+        Command::Check(options) => check::run(&options),
+        Command::Losses(options) => losses::run(&options).map(|()| true),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", told(&*error));
             ExitCode::FAILURE

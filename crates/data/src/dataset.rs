@@ -1,8 +1,8 @@
 //! Examples with labels: splits and batches.
 
 use lossgraph_tensor::{DType, Tensor, kernels};
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::{Error, Result};
@@ -149,7 +149,7 @@ impl Dataset {
 }
 
 /// A generator for one epoch of a seed.
-pub(crate) fn rng_of(seed: u64, epoch: u64) -> impl Rng {
+pub(crate) fn rng_of(seed: u64, epoch: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Epochs are streams of one generator: they share nothing but the seed.
     rng.set_stream(epoch.wrapping_add(1));

@@ -1,4 +1,5 @@
-//! Data: sets that come with the program, splits, shuffled batches, and triplets.
+//! Data: sets that come with the program, splits, batches that are shuffled or balanced, and
+//! triplets.
 //!
 //! Everything random takes a seed, and the same seed gives the same result everywhere.
 //!
@@ -11,11 +12,13 @@
 //! # Ok::<(), lossgraph_data::Error>(())
 //! ```
 
+mod balanced;
 mod dataset;
 mod digits;
 mod error;
 mod triplets;
 
+pub use balanced::Balanced;
 pub use dataset::{Batch, Batches, Dataset};
 pub use digits::digits;
 pub use error::{Error, Result};

@@ -14,11 +14,25 @@ pub(crate) fn demand<'t>(
     if holds || var.is_faulty() { var } else { var.tape().fault(Fault::new(loss, demand())) }
 }
 
+/// `var`, or a fault of `loss` if a hyper-parameter is not above 0, or infinite.
+#[track_caller]
+pub(crate) fn above_zero<'t>(loss: &str, name: &str, value: f64, var: Var<'t>) -> Var<'t> {
+    let holds = value > 0.0 && value.is_finite();
+    demand(loss, holds, || format!("{name} is {value}, expected a number above 0"), var)
+}
+
 /// Whether unequal shapes may broadcast.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unequal {
     Refuse,
     Broadcast,
+}
+
+impl Unequal {
+    /// What the option `broadcast` of a loss asks for.
+    pub fn broadcast_if(asked: bool) -> Unequal {
+        if asked { Unequal::Broadcast } else { Unequal::Refuse }
+    }
 }
 
 /// Prediction and target in one shape. Shapes that differ are refused unless broadcasting was
@@ -71,6 +85,26 @@ pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -
     var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
 }
 
+/// `var` if all its numbers fit, else a fault. Only data can be looked at while recording.
+#[track_caller]
+pub(crate) fn holds<'t>(
+    loss: &str,
+    name: &str,
+    expected: &str,
+    fits: impl Fn(f64) -> bool,
+    var: Var<'t>,
+) -> Var<'t> {
+    let odd =
+        var.data().and_then(|data| data.to_f64s().into_iter().find(|&x| !fits(x) && !x.is_nan()));
+    match odd {
+        None => var,
+        Some(x) => {
+            let why = format!("{name} holds {x}, expected {expected}");
+            var.tape().fault(Fault::new(loss, why).operand(name, var))
+        }
+    }
+}
+
 /// `var` if all its numbers lie between 0 and 1, else a fault. Only data can be looked at while
 /// recording; of what is computed, a logarithm gives NaN.
 #[track_caller]
@@ -80,10 +114,13 @@ pub(crate) fn probability<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
     });
     match odd {
         None => var,
-        Some(x) => var.tape().fault(
-            Fault::new(loss, format!("{name} holds {x}, expected probabilities between 0 and 1"))
-                .operand(name, var)
-                .cure("for logits there is bce_with_logits"),
-        ),
+        Some(x) => {
+            let why = format!("{name} holds {x}, expected probabilities between 0 and 1");
+            let fault = Fault::new(loss, why).operand(name, var);
+            var.tape().fault(match name {
+                "prediction" => fault.cure("for logits there is bce_with_logits"),
+                _ => fault,
+            })
+        }
     }
 }

@@ -3,6 +3,11 @@
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
+use crate::terms::Terms;
+
+/// The class number that PyTorch ignores by default.
+pub(crate) const IGNORED: i64 = -100;
+
 /// Class numbers of scores, with those to ignore set aside.
 pub(crate) struct Labels<'t> {
     /// The axis of the scores that counts classes.
@@ -17,6 +22,17 @@ impl<'t> Labels<'t> {
     /// Looks at the labels, so that a step without ignored ones records no mask. To be called
     /// inside of the scope of `loss`, so that a fault is reported at the caller's line.
     pub fn new(
+        loss: &str,
+        scores: Var<'t>,
+        labels: Var<'t>,
+        ignore_index: i64,
+    ) -> Result<Labels<'t>, Var<'t>> {
+        Labels::among(scores.extent(class_axis(scores)), loss, scores, labels, ignore_index)
+    }
+
+    /// As [`new`](Labels::new), for scores that are not one for each of the `classes`.
+    pub fn among(
+        classes: usize,
         loss: &str,
         scores: Var<'t>,
         labels: Var<'t>,
@@ -38,7 +54,7 @@ impl<'t> Labels<'t> {
         if expected.is_empty() {
             return refuse("the scores have a class axis".to_owned());
         }
-        let classes = expected.remove(axis as usize);
+        expected.remove(axis as usize);
         if labels.shape()[..] != expected[..] {
             return refuse(format!(
                 "expected labels {expected:?}, the scores without their classes"
@@ -68,14 +84,73 @@ impl<'t> Labels<'t> {
         }
     }
 
+    /// Terms of a loss of scores and labels: `each`, of what counts, gives a number an example.
+    /// Those that are ignored count 0, in what the mean divides by as well.
+    pub fn terms(
+        loss: &str,
+        scores: Var<'t>,
+        labels: Var<'t>,
+        ignore_index: i64,
+        each: impl FnOnce(&Labels<'t>, Var<'t>) -> Var<'t>,
+    ) -> Terms<'t> {
+        match Labels::new(loss, scores, labels, ignore_index) {
+            Ok(labels) => {
+                let each = each(&labels, labels.counted_scores(scores));
+                Terms::new(labels.counted(each)).that_weigh(labels.counted)
+            }
+            Err(fault) => Terms::new(fault),
+        }
+    }
+
     /// The scores of the labels.
     pub fn pick(&self, scores: Var<'t>) -> Var<'t> {
         scores.gather(self.axis, self.labels.unsqueeze(self.axis)).squeeze(self.axis)
     }
 
+    /// `−ln softmax(scores)[label]`, in nats.
+    pub fn surprise(&self, scores: Var<'t>) -> Var<'t> {
+        -self.pick(scores.log_softmax(self.axis))
+    }
+
+    /// 1 for the classes of `scores` that are not the label, 0 for the label.
+    pub fn others(&self, scores: Var<'t>) -> Var<'t> {
+        let classes = Tensor::arange(scores.extent(self.axis), scores.dtype());
+        let classes = along(scores.tape().constant(classes), self.axis, scores);
+        self.labels.unsqueeze(self.axis).ne(classes)
+    }
+
+    /// 1 for each of the thresholds `0 … thresholds − 1`, along a new last axis, that the label is
+    /// above.
+    pub fn above(&self, thresholds: usize) -> Var<'t> {
+        let tape = self.labels.tape();
+        self.labels.unsqueeze(-1).gt(tape.constant(Tensor::arange(thresholds, tape.dtype())))
+    }
+
+    /// The scores of the labels that are among the classes from `first` on, of which `scores` has
+    /// some, `[example, class]`; 0 for other labels.
+    pub fn pick_among(&self, scores: Var<'t>, first: usize) -> Var<'t> {
+        let (tape, first) = (scores.tape(), first as i64);
+        let last = first + scores.extent(1) as i64 - 1;
+        let numbers = self.labels.value().map_or_else(|_| Vec::new(), |data| data.to_f64s());
+        let numbers = numbers.into_iter().map(|number| number as i64);
+        let places: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
+        let among: Vec<f64> =
+            numbers.map(|n| f64::from(u8::from((first..=last).contains(&n)))).collect();
+        let picked = scores.gather(1, tape.constant(places).unsqueeze(1)).squeeze(1);
+        tape.constant(among).select(picked, 0.0)
+    }
+
     /// The scores, with zeros for examples that are ignored, so that nothing they hold is seen.
     pub fn counted_scores(&self, scores: Var<'t>) -> Var<'t> {
         self.counted.map_or(scores, |counted| counted.unsqueeze(self.axis).select(scores, 0.0))
+    }
+
+    /// A one at the class of each label along the class axis of the scores, only zeros for those
+    /// that are ignored.
+    pub fn one_hot(&self, scores: Var<'t>) -> Var<'t> {
+        let last = scores.rank() as isize - 1;
+        let order: Vec<isize> = (0..self.axis).chain([last]).chain(self.axis..last).collect();
+        self.counted_scores(self.labels.one_hot(scores.extent(self.axis)).permute(&order))
     }
 
     /// One number an example, 0 for those that are ignored.

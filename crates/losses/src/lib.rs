@@ -23,22 +23,31 @@
 mod catalogue;
 mod check;
 mod classification;
-mod distance;
+mod detection;
 mod divergence;
 mod embedding;
 mod labels;
+mod pictures;
+mod ranking;
 mod regression;
 mod rows;
-mod samples;
+mod segmentation;
+mod self_supervised;
+mod sequence;
 mod terms;
 
-pub use catalogue::{ALL, Args, Loss, Numbers, find};
-pub use classification::{
-    Bce, BceWithLogits, CrossEntropy, Nll, bce, bce_with_logits, cross_entropy, nll,
+pub use catalogue::{
+    ALL, Args, BadSetting, Choice, Domain, Invariance, Kind, Loss, Numbers, Plain, Sample, Setting,
+    find,
 };
-pub use distance::Distance;
-pub use divergence::{KlDiv, kl_div};
-pub use embedding::{CosineEmbedding, TripletMargin, cosine_embedding, triplet_margin};
-pub use regression::{Huber, L1, Mse, SmoothL1, huber, l1, mse, smooth_l1};
-pub use samples::{Domain, Plain, Sample};
+pub use classification::*;
+pub use detection::*;
+pub use divergence::*;
+pub use embedding::*;
+pub use pictures::*;
+pub use ranking::*;
+pub use regression::*;
+pub use segmentation::*;
+pub use self_supervised::*;
+pub use sequence::*;
 pub use terms::{Reduction, Terms, UnknownReduction};

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use lossgraph_autograd::{Fault, Var};
+use lossgraph_tensor::Shape;
 
 /// The terms of a loss, before they are reduced to one number.
 ///
@@ -24,6 +25,8 @@ pub struct Terms<'t> {
     each: Var<'t>,
     /// What the mean divides by, if that is not the number of terms.
     weight: Option<Var<'t>>,
+    /// What each term is divided by in the mean, such as the length of its target.
+    length: Option<Var<'t>>,
     batch: usize,
 }
 
@@ -64,12 +67,23 @@ impl<'t> Terms<'t> {
     /// Terms whose mean divides by their number, and whose first axis counts the examples. For
     /// losses of one's own; the library's are made of it too.
     pub fn new(each: Var<'t>) -> Terms<'t> {
-        Terms { each, weight: None, batch: each.extent(0) }
+        Terms { each, weight: None, length: None, batch: each.extent(0) }
     }
 
     /// Terms whose mean divides by the sum of `weight`. The terms are weighted already.
     pub(crate) fn that_weigh(self, weight: Option<Var<'t>>) -> Terms<'t> {
         Terms { weight, ..self }
+    }
+
+    /// The terms in another shape.
+    pub(crate) fn reshaped(self, shape: Shape) -> Terms<'t> {
+        let weight = self.weight.map(|weight| weight.reshape(shape.clone()));
+        Terms { weight, ..Terms::new(self.each.reshape(shape)) }
+    }
+
+    /// Terms whose mean is that of `each / length`.
+    pub(crate) fn of_length(self, length: Var<'t>) -> Terms<'t> {
+        Terms { length: Some(length), ..self }
     }
 
     /// Each term times a weight of its own, on top of the loss's weights if it has any. The mean
@@ -114,6 +128,12 @@ impl<'t> Terms<'t> {
         var.tape().fault(Fault::new(operation, why).operand("terms", self.each).operand(name, var))
     }
 
+    /// How much each term counts in the mean.
+    #[track_caller]
+    pub(crate) fn counts(self) -> Var<'t> {
+        self.weight.unwrap_or_else(|| self.each.tape().fill(self.each.shape(), 1.0))
+    }
+
     /// Terms of a batch that is not their first axis.
     pub(crate) fn of_batch(self, batch: usize) -> Terms<'t> {
         Terms { batch, ..self }
@@ -134,9 +154,10 @@ impl<'t> Terms<'t> {
     /// where there are no weights. NaN over nothing.
     #[track_caller]
     pub fn mean(self) -> Var<'t> {
+        let each = self.length.map_or(self.each, |length| self.each / length);
         match self.weight {
-            Some(weight) => self.each.sum(..) / weight.sum(..),
-            None => self.each.mean(..),
+            Some(weight) => each.sum(..) / weight.sum(..),
+            None => each.mean(..),
         }
     }
 

@@ -1,110 +1,141 @@
 //! Every loss of the table, in every setting of its grid: value against the naive formula,
-//! derivatives against finite differences, far inputs, single against double precision.
+//! derivatives against finite differences, far inputs, single against double precision, and what
+//! must not change it.
 
 use lossgraph_autograd::{Tape, Var, numeric_gradient};
-use lossgraph_losses::{ALL, Domain, Loss, Numbers, Plain, Sample, find};
+use lossgraph_losses::{ALL, Domain, Invariance, Loss, Numbers, Sample, Terms, find};
 use lossgraph_tensor::Tensor;
 
-type Setting = &'static [(&'static str, f64)];
-
-/// Calls `check` for every loss in every setting.
-fn each_setting(check: impl Fn(&'static Loss, Setting, &str)) {
-    for loss in ALL {
-        for &setting in loss.grid {
-            check(loss, setting, &format!("{} {setting:?}", loss.name));
-        }
-    }
-}
-
-/// The samples that a setting gives.
-fn samples(loss: &'static Loss, setting: Setting) -> Vec<&'static Sample> {
-    let given =
-        |sample: &&Sample| !sample.optional || setting.iter().any(|(name, _)| *name == sample.name);
-    loss.inputs.iter().filter(given).collect()
-}
-
-fn drawn(samples: &[&Sample], seed: u64) -> Vec<Tensor> {
-    samples.iter().map(|sample| sample.draw(seed)).collect()
-}
-
-/// The mean of a loss on leaves in the order of its samples.
-fn mean<'t>(
+/// A loss in a setting, with its inputs.
+struct Case {
     loss: &'static Loss,
-    setting: Setting,
-    tape: &'t Tape,
-    samples: &[&Sample],
-    vars: &[Var<'t>],
-) -> Var<'t> {
-    let inputs: Vec<(&str, Var<'t>)> =
-        samples.iter().map(|sample| sample.name).zip(vars.iter().copied()).collect();
-    loss.record(tape, &inputs, setting).mean()
+    setting: &'static str,
+    samples: Vec<&'static Sample>,
 }
 
-/// The inputs that have a gradient.
-fn floats(samples: &[&Sample]) -> Vec<usize> {
-    let smooth = |i: &usize| !matches!(samples[*i].domain, Domain::Labels(_) | Domain::Signs);
-    (0..samples.len()).filter(smooth).collect()
+/// Every loss in every setting.
+fn cases() -> impl Iterator<Item = Case> {
+    ALL.iter().flat_map(|loss| {
+        loss.grid.iter().map(|text| {
+            let setting = loss.setting(text).unwrap_or_else(|error| panic!("{error}"));
+            Case { loss, setting: text, samples: loss.given(&setting) }
+        })
+    })
+}
+
+impl Case {
+    fn name(&self) -> String {
+        format!("{} {}", self.loss.name, self.setting)
+    }
+
+    fn drawn(&self, seed: u64) -> Vec<Tensor> {
+        self.samples.iter().map(|sample| sample.draw(seed)).collect()
+    }
+
+    /// The loss of leaves in the order of its samples.
+    fn terms<'t>(&self, tape: &'t Tape, vars: &[Var<'t>]) -> Terms<'t> {
+        let names = self.samples.iter().map(|sample| sample.name);
+        let inputs: Vec<(&str, Var<'t>)> = names.zip(vars.iter().copied()).collect();
+        self.loss.record(tape, &inputs, self.setting)
+    }
+
+    fn mean<'t>(&self, tape: &'t Tape, vars: &[Var<'t>]) -> Var<'t> {
+        self.terms(tape, vars).mean()
+    }
+
+    /// The terms of constants.
+    fn values(&self, data: &[Tensor]) -> Tensor {
+        let tape = Tape::f64();
+        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
+        let value = self.terms(&tape, &vars).each().value();
+        value.unwrap_or_else(|error| panic!("{}: {error:?}", self.name()))
+    }
+
+    /// The mean of constants.
+    fn mean_value(&self, data: &[Tensor]) -> f64 {
+        let tape = Tape::f64();
+        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
+        self.mean(&tape, &vars).item().unwrap()
+    }
+
+    /// The inputs that have a gradient.
+    fn differentiable(&self) -> Vec<usize> {
+        (0..self.samples.len()).filter(|&i| self.samples[i].is_differentiable()).collect()
+    }
+
+    fn place(&self, input: &str) -> Option<usize> {
+        self.samples.iter().position(|sample| sample.name == input)
+    }
 }
 
 fn assert_close(what: &str, got: &Tensor, expected: &Tensor, tolerance: f64) {
     assert!(got.allclose(expected, tolerance, tolerance), "{what}:\n{got}\nexpected\n{expected}");
 }
 
+/// The same shape with other numbers.
+fn mapped(tensor: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
+    let numbers = tensor.to_f64s().into_iter().enumerate();
+    let changed = numbers.map(|(i, x)| change(i, x)).collect();
+    Tensor::new(tensor.shape().clone(), changed).unwrap().to_dtype(tensor.dtype())
+}
+
+#[test]
+fn samples_have_the_shapes_that_they_say() {
+    for case in cases() {
+        for (sample, data) in case.samples.iter().zip(case.drawn(0)) {
+            assert_eq!(data.shape()[..], *sample.shape, "{}: {}", case.name(), sample.name);
+        }
+    }
+}
+
 #[test]
 fn terms_are_those_of_the_naive_formula() {
-    each_setting(|loss, setting, name| {
+    for case in cases() {
         for seed in 0..5 {
-            let samples = samples(loss, setting);
-            let data = drawn(&samples, seed);
-            let tape = Tape::f64();
-            let inputs: Vec<(&str, Var<'_>)> = samples
-                .iter()
-                .zip(&data)
-                .map(|(sample, data)| (sample.name, tape.constant(data)))
-                .collect();
-            let each = loss.record(&tape, &inputs, setting).each().value().unwrap();
-            let plain: Vec<Plain> = samples
-                .iter()
-                .zip(&data)
-                .map(|(sample, data)| Plain { name: sample.name, numbers: data.to_f64s() })
-                .collect();
-            let naive = (loss.naive)(&Numbers { inputs: &plain, options: setting });
-            let naive = Tensor::new(each.shape().clone(), naive).unwrap();
+            let data = case.drawn(seed);
+            let each = case.values(&data);
+            let plain: Vec<_> =
+                case.samples.iter().zip(&data).map(|(sample, data)| sample.plain(data)).collect();
+            let setting = &case.loss.setting(case.setting).unwrap();
+            let naive = (case.loss.naive)(&Numbers { inputs: &plain, setting });
+            let naive = Tensor::new(each.shape().clone(), naive).unwrap_or_else(|error| {
+                panic!("{}: terms of shape {}: {error}", case.name(), each.shape())
+            });
             // 1e-11: the cosine has an epsilon that the naive one leaves out.
-            assert_close(name, &each, &naive, 1e-11);
+            assert_close(&case.name(), &each, &naive, 1e-11);
         }
-    });
+    }
 }
 
 #[test]
 fn gradients_agree_with_finite_differences() {
-    each_setting(|loss, setting, name| {
-        let samples = samples(loss, setting);
-        let data = drawn(&samples, 11);
+    for case in cases() {
+        let data = case.drawn(11);
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
-        let floats = floats(&samples);
-        let wanted: Vec<Var<'_>> = floats.iter().map(|&i| vars[i]).collect();
-        let gradients = tape.grad(mean(loss, setting, &tape, &samples, &vars), &wanted);
-        let numeric =
-            numeric_gradient(|tape, x| mean(loss, setting, tape, &samples, x), &data).unwrap();
-        for (gradient, &i) in gradients.into_iter().zip(&floats) {
-            let what = format!("{name}, gradient of {}", samples[i].name);
+        let places = case.differentiable();
+        let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
+        let gradients = tape.grad(case.mean(&tape, &vars), &wanted);
+        let numeric = numeric_gradient(|tape, x| case.mean(tape, x), &data).unwrap();
+        for (gradient, &i) in gradients.into_iter().zip(&places) {
+            let what = format!("{}, gradient of {}", case.name(), case.samples[i].name);
             assert_close(&what, &gradient.value().unwrap(), &numeric[i], 1e-9);
         }
-    });
+    }
 }
 
 #[test]
 fn second_derivatives_agree_with_finite_differences() {
-    each_setting(|loss, setting, name| {
-        let samples = samples(loss, setting);
-        let data = drawn(&samples, 12);
-        let floats = floats(&samples);
+    for case in cases() {
+        let data = case.drawn(12);
+        let places = case.differentiable();
+        if places.is_empty() {
+            continue;
+        }
         let slope = |tape: &Tape, vars: &[Var<'_>]| -> usize {
             let vars: Vec<Var<'_>> = vars.iter().filter_map(|v| tape.var(v.number())).collect();
-            let wanted: Vec<Var<'_>> = floats.iter().map(|&i| vars[i]).collect();
-            let gradients = tape.grad(mean(loss, setting, tape, &samples, &vars), &wanted);
+            let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
+            let gradients = tape.grad(case.mean(tape, &vars), &wanted);
             let along = gradients.into_iter().map(|g| {
                 let v = (0..g.len()).map(|i| (i as f64 * 1.3 + 0.5).cos()).collect();
                 (g * tape.constant(Tensor::new(g.shape(), v).unwrap())).sum(..)
@@ -113,81 +144,135 @@ fn second_derivatives_agree_with_finite_differences() {
         };
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
-        let wanted: Vec<Var<'_>> = floats.iter().map(|&i| vars[i]).collect();
+        let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
         let products = tape.grad(tape.var(slope(&tape, &vars)).unwrap(), &wanted);
         let numeric = numeric_gradient(|tape, x| tape.var(slope(tape, x)).unwrap(), &data).unwrap();
-        for (product, &i) in products.into_iter().zip(&floats) {
-            let what = format!("{name}, Hessian-vector product of {}", samples[i].name);
+        for (product, &i) in products.into_iter().zip(&places) {
+            let what =
+                format!("{}, Hessian-vector product of {}", case.name(), case.samples[i].name);
             assert_close(&what, &product.value().unwrap(), &numeric[i], 1e-8);
         }
-    });
+    }
 }
 
 #[test]
 fn far_logits_are_finite_in_single_precision() {
-    each_setting(|loss, setting, name| {
-        if !loss.takes_logits {
-            return;
-        }
-        let samples = samples(loss, setting);
-        for far in [100.0, -100.0] {
+    for case in cases() {
+        let name = case.name();
+        let is_logits = |i: &usize| case.samples[*i].domain == Domain::Logits;
+        let logits: Vec<usize> = (0..case.samples.len()).filter(is_logits).collect();
+        for sign in [1.0, -1.0] {
             let tape = Tape::new();
-            let far = |x: f64| if x > 0.0 { far } else { -far };
-            let vars: Vec<Var<'_>> = samples
-                .iter()
-                .map(|sample| {
-                    let data = sample.draw(3);
-                    let moved = data.to_f64s().into_iter().map(far).collect();
-                    match sample.name {
-                        "logits" => tape.variable(Tensor::new(sample.shape, moved).unwrap()),
-                        _ => tape.constant(data),
-                    }
+            let far = |_: usize, x: f64| if x > 0.0 { sign * 100.0 } else { -sign * 100.0 };
+            let data = case.drawn(3).into_iter().enumerate();
+            let vars: Vec<Var<'_>> = data
+                .map(|(i, x)| match logits.contains(&i) {
+                    true => tape.variable(mapped(&x, far)),
+                    false => tape.constant(x),
                 })
                 .collect();
-            let loss = mean(loss, setting, &tape, &samples, &vars);
+            if logits.is_empty() {
+                continue;
+            }
+            let loss = case.mean(&tape, &vars);
             let gradients = loss.backward().unwrap();
             assert!(gradients.loss().is_finite(), "{name}: {}", gradients.loss());
-            let slope = gradients.of(vars[0]).unwrap().to_f64s();
-            assert!(slope.iter().all(|x| x.is_finite()), "{name}: {slope:?}");
+            for &i in &logits {
+                let slope = gradients.of(vars[i]).unwrap().to_f64s();
+                assert!(slope.iter().all(|x| x.is_finite()), "{name}: {slope:?}");
+            }
         }
-    });
+    }
 }
 
 #[test]
 fn single_precision_is_near_double_precision() {
-    each_setting(|loss, setting, name| {
-        let samples = samples(loss, setting);
+    for case in cases() {
         let [single, double] = [Tape::new(), Tape::f64()].map(|tape| {
             let vars: Vec<Var<'_>> =
-                drawn(&samples, 13).into_iter().map(|data| tape.constant(data)).collect();
-            mean(loss, setting, &tape, &samples, &vars).item().unwrap()
+                case.drawn(13).into_iter().map(|data| tape.constant(data)).collect();
+            case.mean(&tape, &vars).item().unwrap()
         });
         // Sixteen roundings of single precision.
         assert!(
             (single - double).abs() <= 1e-6 * double.abs().max(1.0),
-            "{name}: {single} {double}"
+            "{}: {single} {double}",
+            case.name()
         );
-    });
+    }
 }
 
 #[test]
 fn a_weight_of_one_is_no_weight() {
-    for loss in ALL.iter().filter(|loss| loss.inputs.iter().any(|i| i.name == "weight")) {
-        let value = |weighted: bool| {
-            let tape = Tape::f64();
-            let inputs: Vec<(&str, Var<'_>)> = loss
-                .inputs
-                .iter()
-                .filter(|sample| !sample.optional || (weighted && sample.name == "weight"))
-                .map(|sample| match sample.name {
-                    "weight" => (sample.name, tape.fill(sample.shape, 1.0)),
-                    _ => (sample.name, tape.constant(sample.draw(5))),
-                })
-                .collect();
-            loss.record(&tape, &inputs, &[]).mean().item().unwrap()
+    for loss in ALL.iter().filter(|loss| loss.grid.contains(&"weight")) {
+        let value = |setting: &'static str| {
+            let samples = loss.given(&loss.setting(setting).unwrap());
+            let case = Case { loss, setting, samples };
+            let ones = |(sample, data): (&&Sample, Tensor)| match sample.name {
+                "weight" => mapped(&data, |_, _| 1.0),
+                _ => data,
+            };
+            let data: Vec<Tensor> = case.samples.iter().zip(case.drawn(5)).map(ones).collect();
+            case.mean_value(&data)
         };
-        approx::assert_relative_eq!(value(true), value(false), max_relative = 1e-14);
+        approx::assert_relative_eq!(value("weight"), value(""), max_relative = 1e-14);
     }
+}
+
+#[test]
+fn the_reductions_agree_with_each_other() {
+    for case in cases() {
+        let tape = Tape::f64();
+        let vars: Vec<Var<'_>> = case.drawn(6).iter().map(|data| tape.constant(data)).collect();
+        let terms = case.terms(&tape, &vars);
+        let sum: f64 = terms.each().value().unwrap().to_f64s().iter().sum();
+        approx::assert_relative_eq!(terms.sum().item().unwrap(), sum, max_relative = 1e-13);
+        let ones = terms.weighted(tape.constant(1.0));
+        let mean = terms.mean().item().unwrap();
+        approx::assert_relative_eq!(ones.mean().item().unwrap(), mean, max_relative = 1e-13);
+    }
+}
+
+#[test]
+fn what_must_not_change_a_loss_does_not() {
+    for case in cases() {
+        for invariance in case.loss.invariances {
+            let what = format!("{}: {invariance:?}", case.name());
+            let mut data = case.drawn(8);
+            let before = case.values(&data);
+            // A number for each vector along the last axis.
+            let each = |i: usize, width: usize| 0.5 + (i / width) as f64;
+            match invariance {
+                Invariance::Shift(input) | Invariance::Scale(input) => {
+                    assert!(case.loss.inputs.iter().any(|each| each.name == *input), "{what}");
+                    // An option that the setting does not give.
+                    let Some(i) = case.place(input) else { continue };
+                    let width = data[i].shape().last().copied().unwrap_or(1);
+                    data[i] = mapped(&data[i], |k, x| match invariance {
+                        Invariance::Shift(_) => x + each(k, width),
+                        _ => x * each(k, width),
+                    });
+                    assert_close(&what, &case.values(&data), &before, 1e-10);
+                }
+                Invariance::Order(inputs) => {
+                    for i in inputs.iter().filter_map(|input| case.place(input)) {
+                        data[i] = turned(&data[i]);
+                    }
+                    let per_example = before.shape().first() == data[0].shape().first();
+                    let expected = if per_example { turned(&before) } else { before };
+                    assert_close(&what, &case.values(&data), &expected, 1e-10);
+                }
+            }
+        }
+    }
+}
+
+/// The first place of the first axis moved to its end.
+fn turned(tensor: &Tensor) -> Tensor {
+    let len = tensor.shape().len();
+    let numbers = tensor.to_f64s();
+    let row = len / tensor.shape().first().copied().unwrap_or(1).max(1);
+    mapped(tensor, |i, _| numbers[(i + row) % len])
 }
 
 #[test]
@@ -201,15 +286,6 @@ fn an_ignored_row_is_a_row_left_out() {
     let without = lossgraph_losses::cross_entropy(left, tape.labels(&[2, 0])).mean();
     approx::assert_relative_eq!(with.loss(), without.item().unwrap(), max_relative = 1e-14);
     assert_eq!(with.of(logits).unwrap().to_f64s()[3..6], [0.0; 3]);
-}
-
-#[test]
-fn a_shift_of_all_logits_changes_nothing() {
-    let tape = Tape::f64();
-    let logits = tape.constant([[1.0, 2.0, 3.0], [0.0, -4.0, 1.0]]);
-    let labels = tape.labels(&[0, 2]);
-    let loss = |z: Var<'_>| lossgraph_losses::cross_entropy(z, labels).mean().item().unwrap();
-    approx::assert_relative_eq!(loss(logits), loss(logits + 7.0), max_relative = 1e-14);
 }
 
 #[test]
@@ -231,7 +307,7 @@ fn refusals_name_the_loss_the_shapes_and_the_line() {
 fn hyper_parameters_that_make_no_sense_are_refused() {
     let tape = Tape::f64();
     let x = tape.constant([[1.0, 2.0]]);
-    let refused = |terms: lossgraph_losses::Terms<'_>| terms.mean().item().is_err();
+    let refused = |terms: Terms<'_>| terms.mean().item().is_err();
     for bad in [0.0, -1.0, f64::NAN] {
         assert!(refused(lossgraph_losses::huber(x, x, bad)));
         assert!(refused(lossgraph_losses::triplet_margin(x, x, x, bad)));

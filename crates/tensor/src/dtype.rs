@@ -21,6 +21,14 @@ impl DType {
     pub fn is_float(self) -> bool {
         self != DType::I64
     }
+
+    /// How many bytes an element takes.
+    pub fn size(self) -> usize {
+        match self {
+            DType::F32 => 4,
+            DType::F64 | DType::I64 => 8,
+        }
+    }
 }
 
 impl fmt::Display for DType {

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::shape::each_axis;
 use crate::tensor::checked_len;
 use crate::{Dims, Error, Result, Shape};
 
@@ -9,11 +10,19 @@ use crate::{Dims, Error, Result, Shape};
 pub(crate) type Strides = SmallVec<[isize; 4]>;
 
 /// Shape, strides and offset. Element `[i, j, …]` is at `offset + i·strides[0] + j·strides[1] + …`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     shape: Shape,
     strides: Strides,
     offset: usize,
+}
+
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Layout {
+        let (shape, strides) = (self.shape.clone(), each_axis(&self.strides));
+        Layout { shape, strides, offset: self.offset }
+    }
 }
 
 /// Places of an axis: `start`, `start + step`, … , `len` of them.

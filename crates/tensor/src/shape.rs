@@ -1,6 +1,7 @@
 //! Shapes and sets of axes.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 use smallvec::SmallVec;
@@ -9,8 +10,48 @@ use smallvec::SmallVec;
 pub type Dims = SmallVec<[usize; 4]>;
 
 /// The lengths of a tensor's axes; `[]` is a scalar.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Default)]
 pub struct Shape(Dims);
+
+// Recording a node copies, hashes and compares shapes. The derived code would call the library of
+// C for each of these, to move a word or two.
+
+impl Clone for Shape {
+    #[inline]
+    fn clone(&self) -> Shape {
+        Shape(each_axis(self))
+    }
+}
+
+/// The same numbers, one an axis; up to four are moved word by word.
+#[inline]
+pub(crate) fn each_axis<T: Copy>(numbers: &[T]) -> SmallVec<[T; 4]> {
+    match *numbers {
+        [] => SmallVec::new(),
+        [a] => SmallVec::from_slice(&[a]),
+        [a, b] => SmallVec::from_slice(&[a, b]),
+        [a, b, c] => SmallVec::from_slice(&[a, b, c]),
+        [a, b, c, d] => SmallVec::from_slice(&[a, b, c, d]),
+        _ => SmallVec::from_slice(numbers),
+    }
+}
+
+impl PartialEq for Shape {
+    #[inline]
+    fn eq(&self, other: &Shape) -> bool {
+        self.rank() == other.rank() && self.iter().zip(other.iter()).all(|(a, b)| a == b)
+    }
+}
+
+impl Eq for Shape {}
+
+impl Hash for Shape {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|dim| dim.hash(state));
+        self.rank().hash(state);
+    }
+}
 
 impl Shape {
     /// The number of elements: the product of the lengths.
@@ -74,6 +115,7 @@ impl From<usize> for Shape {
 }
 
 impl<const N: usize> From<[usize; N]> for Shape {
+    #[inline]
     fn from(dims: [usize; N]) -> Shape {
         Shape(SmallVec::from_slice(&dims))
     }

@@ -317,6 +317,7 @@ impl Tensor {
     /// This tensor's buffer, made into a contiguous tensor of `shape` whose elements are
     /// whatever was in it: memory to write to. `None` if somebody else shares the buffer, or it
     /// has not the right length.
+    #[inline]
     pub fn recycled(mut self, shape: &Shape) -> Option<Tensor> {
         let len = with_elem!(self.dtype(), T => self.buffer_slice::<T>().map_or(0, <[T]>::len));
         if !self.is_unique() || len != shape.len() {

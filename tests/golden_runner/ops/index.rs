@@ -1,6 +1,8 @@
 //! Reading and writing at places that are data.
 
+use lossgraph_autograd::Var;
 use lossgraph_tensor::Tensor;
+use lossgraph_tensor::kernels::Order;
 
 use super::{Inputs, Reply, axis, input, refuse};
 
@@ -53,4 +55,30 @@ pub fn one_hot<'t>(x: &Inputs<'t>) -> Reply<'t> {
         Some(classes) => input(x).one_hot(classes).into(),
         None => refuse(x, "one_hot", "the number of classes is not known"),
     }
+}
+
+pub fn sort<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let order = if x.flag("descending") { Order::Descending } else { Order::Ascending };
+    in_order(x, order, None)
+}
+
+pub fn topk<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let order = if x.flag("largest") { Order::Descending } else { Order::Ascending };
+    let from = input(x);
+    let extent = if from.rank() == 0 { 1 } else { from.extent(axis(x, -1)) as isize };
+    match x.integer("k").filter(|k| (0..=extent).contains(k)) {
+        Some(k) => in_order(x, order, Some(k)),
+        None => refuse(x, "topk", "there are fewer than k"),
+    }
+}
+
+/// The first elements in an order, with their places; PyTorch sorts a scalar, too.
+fn in_order<'t>(x: &Inputs<'t>, order: Order, count: Option<isize>) -> Reply<'t> {
+    let (from, axis) = (input(x), axis(x, -1));
+    let line: Var<'t> = if from.rank() == 0 { from.reshape([1]) } else { from };
+    let places = line.argsort(axis, order);
+    let places = count.map_or(places, |count| places.slice(axis, ..count));
+    let shape = if from.rank() == 0 { from.shape() } else { places.shape() };
+    let found = line.gather(axis, places);
+    [("output", found.reshape(shape.clone())), ("indices", places.reshape(shape))].into()
 }

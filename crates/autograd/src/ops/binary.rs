@@ -36,12 +36,12 @@ pub struct Binary {
 pub(crate) fn record<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> Var<'t> {
     let tape = a.tape();
     let [a, b] = [a, b].map(|x| if x.dtype().is_float() { x } else { x.to_float() });
-    let (left, right) = (a.shape(), b.shape());
+    let left = a.shape();
     let op = Op::Binary(Static(row));
-    if left == right || a.is_faulty() || b.is_faulty() {
+    if b.has_shape(&left) || a.is_faulty() || b.is_faulty() {
         return tape.record(op, &[a, b], left, tape.dtype());
     }
-    match left.broadcast(&right) {
+    match left.broadcast(&b.shape()) {
         Some(shape) => {
             let operands = [a.expand(shape.clone()), b.expand(shape.clone())];
             tape.record(op, &operands, shape, tape.dtype())
@@ -168,6 +168,40 @@ binary! {
         ]),
         domain: [-3.0, 3.0],
         kink: "a = b", [1.0, 1.0], [0.5, 0.5], "a tie is shared",
+    }
+}
+
+binary! {
+    /// `ln(eᵃ + eᵇ)`, without overflow; its slopes are the shares of both, see
+    /// [`Var::exp_share`]. A sum of probabilities, in logarithms.
+    ///
+    /// Two times −∞, the sum of two impossible things, give −∞ with slopes 0.
+    #[doc(alias = "logaddexp")]
+    fn log_add_exp = LOG_ADD_EXP {
+        formula: "ln(eᵃ + eᵇ)",
+        value: |a, b| {
+            // Equal infinities have no difference.
+            let lesser = if a == b { T::ZERO } else { -(a - b).abs() };
+            a.max(b) + lesser.softplus()
+        },
+        vjp: Some([|g, a, b, _| g * a.exp_share(b), |g, a, b, _| g * b.exp_share(a)]),
+        domain: [-3.0, 3.0],
+    }
+}
+
+binary! {
+    /// The share of `eᵃ` in `eᵃ + eᵇ`, the softmax of two; 0 for an `a` of −∞, whatever `b`.
+    fn exp_share = EXP_SHARE {
+        formula: "eᵃ/(eᵃ + eᵇ)",
+        value: |a, b| {
+            let more = if a == b { T::ZERO } else { a - b };
+            if a == T::NEG_INFINITY { T::ZERO } else { more.sigmoid() }
+        },
+        vjp: Some([
+            |g, a, b, y| g * (y * b.exp_share(a)),
+            |g, a, b, y| -g * (y * b.exp_share(a)),
+        ]),
+        domain: [-3.0, 3.0],
     }
 }
 

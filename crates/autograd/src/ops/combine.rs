@@ -78,6 +78,76 @@ pub(crate) fn concat_vjp<'t>(
     pieces.collect()
 }
 
+/// The sum of the cotangents of a node; `None` if there are none.
+///
+/// Those of slices that follow one another are joined, not added up: a tensor that is read slice
+/// by slice, as a scan over time does, gets its cotangent for the price of one copy.
+pub(crate) fn total<'t>(cotangents: &[Var<'t>]) -> Option<Var<'t>> {
+    let (mut placed, mut others) = (Vec::new(), SmallVec::<[Var<'t>; 2]>::new());
+    for &cotangent in cotangents {
+        match Placed::of(cotangent) {
+            Some(slice)
+                if placed.first().is_none_or(|first: &Placed<'t>| first.axis == slice.axis) =>
+            {
+                placed.push(slice);
+            }
+            _ => others.push(cotangent),
+        }
+    }
+    placed.sort_by_key(|slice| slice.start);
+    let apart = placed.windows(2).all(|pair| pair[0].end() <= pair[1].start);
+    if placed.len() < 2 || !apart {
+        return cotangents.iter().copied().reduce(|sum, more| sum + more);
+    }
+    others.insert(0, joined(&placed));
+    others.into_iter().reduce(|sum, more| sum + more)
+}
+
+/// A tensor that is 0 but for a range of one axis.
+#[derive(Clone, Copy)]
+struct Placed<'t> {
+    whole: Var<'t>,
+    /// What is in the range.
+    part: Var<'t>,
+    axis: usize,
+    start: usize,
+}
+
+impl<'t> Placed<'t> {
+    /// What a cotangent of a slice of one axis is.
+    fn of(whole: Var<'t>) -> Option<Placed<'t>> {
+        let (slices, part) = whole.as_pad_of_zeros()?;
+        let shape = whole.shape();
+        let mut cut = (0..shape.rank()).filter(|&axis| slices[axis] != Slice::all(shape[axis]));
+        let axis = cut.next()?;
+        let contiguous = slices[axis].step == 1 && cut.next().is_none();
+        contiguous.then_some(Placed { whole, part, axis, start: slices[axis].start })
+    }
+
+    fn end(&self) -> usize {
+        self.start + self.part.shape()[self.axis]
+    }
+}
+
+/// The sum of tensors that are 0 but for ranges that do not overlap, in the order of their ranges.
+fn joined<'t>(placed: &[Placed<'t>]) -> Var<'t> {
+    let Placed { whole, axis, .. } = placed[0];
+    let zeros = |len: usize| {
+        let mut dims = whole.shape().to_vec();
+        dims[axis] = len;
+        whole.tape().fill(dims, 0.0)
+    };
+    let (mut parts, mut end) = (Vec::with_capacity(placed.len()), 0);
+    for slice in placed {
+        parts.extend((end < slice.start).then(|| zeros(slice.start - end)));
+        parts.push(slice.part);
+        end = slice.end();
+    }
+    let rest = whole.shape()[axis] - end;
+    parts.extend((rest > 0).then(|| zeros(rest)));
+    concat(&parts, axis as isize)
+}
+
 /// Writes `x` at `slices` of a tensor of `shape` that is `value` elsewhere.
 #[track_caller]
 pub(crate) fn place<'t>(x: Var<'t>, slices: Arc<[Slice]>, shape: Shape, value: f64) -> Var<'t> {
@@ -100,5 +170,19 @@ impl<'t> Var<'t> {
         let slices = pairs.clone().map(|(&len, pair)| Slice { start: pair.0, len, step: 1 });
         let padded: Vec<usize> = pairs.clone().map(|(&len, pair)| pair.0 + len + pair.1).collect();
         place(self, slices.collect(), Shape::from(padded), value)
+    }
+
+    /// The elements `by` places further along an axis, or nearer for a negative `by`: what would
+    /// leave it is dropped, and `fill` takes the places that become free.
+    #[track_caller]
+    pub fn shift(self, axis: isize, by: isize, fill: f64) -> Var<'t> {
+        let mut around = vec![(0, 0); self.rank()];
+        let Some(pair) = self.shape().axis(axis).and_then(|at| around.get_mut(at)) else {
+            return self.no_axis("shift", axis);
+        };
+        let (steps, extent) = (by.unsigned_abs(), self.extent(axis) as isize);
+        *pair = if by > 0 { (steps, 0) } else { (0, steps) };
+        let start = (-by).max(0);
+        self.pad(&around, fill).slice(axis, start..start + extent)
     }
 }

@@ -1,7 +1,8 @@
 //! Reading and writing at places that are data. Indices are integer tensors; no slope flows into
 //! them. Places outside of the axis are an error, found when the plan runs.
 
-use lossgraph_tensor::{DType, Shape, Tensor, kernels};
+use lossgraph_tensor::kernels::{self, Order};
+use lossgraph_tensor::{DType, Shape, Tensor};
 
 use crate::fault::Fault;
 use crate::op::Op;
@@ -16,6 +17,7 @@ pub(crate) enum Index {
     Add { axis: usize },
     OneHot,
     ArgExtreme { axis: usize, largest: bool },
+    ArgSort { axis: usize, order: Order },
 }
 
 impl Index {
@@ -28,11 +30,13 @@ impl Index {
             Index::OneHot => "one_hot",
             Index::ArgExtreme { largest: true, .. } => "argmax",
             Index::ArgExtreme { largest: false, .. } => "argmin",
+            Index::ArgSort { .. } => "argsort",
         }
     }
 
     pub fn passes(self, input: usize) -> bool {
-        input == 0 && !matches!(self, Index::OneHot | Index::ArgExtreme { .. })
+        let places = matches!(self, Index::ArgExtreme { .. } | Index::ArgSort { .. });
+        input == 0 && !places && self != Index::OneHot
     }
 
     /// Reading and adding at the same places are each other's transpose.
@@ -43,7 +47,9 @@ impl Index {
             Index::ScatterAdd { axis } => Index::Gather { axis },
             Index::Select { axis } => Index::Add { axis },
             Index::Add { axis } => Index::Select { axis },
-            Index::OneHot | Index::ArgExtreme { .. } => unreachable!("`passes` says no"),
+            Index::OneHot | Index::ArgExtreme { .. } | Index::ArgSort { .. } => {
+                unreachable!("`passes` says no")
+            }
         };
         g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype())
     }
@@ -56,6 +62,7 @@ impl Index {
             Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
             Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
+            Index::ArgSort { axis, order } => kernels::arg_sort(x[0], axis, order, out),
         }
     }
 }
@@ -206,5 +213,32 @@ impl<'t> Var<'t> {
             }
         };
         self.tape().fault(Fault::new(name, why).operand("input", self))
+    }
+
+    /// The places of the elements along an axis, in their order: an index for
+    /// [`gather`](Var::gather). Equal elements stay in the order in which they stand, and NaN
+    /// counts as the largest.
+    #[track_caller]
+    pub fn argsort(self, axis: isize, order: Order) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        match self.shape().axis(axis) {
+            Some(axis) => {
+                let op = Op::Index(Index::ArgSort { axis, order });
+                self.tape().record(op, &[self], self.shape(), DType::I64)
+            }
+            None => {
+                let fault = Fault::new("argsort", format!("there is no axis {axis}"));
+                self.tape().fault(fault.operand("input", self))
+            }
+        }
+    }
+
+    /// The elements along an axis, in their order. The slope of each goes back to the place that
+    /// it came from; of equal elements, the first in the input is the first in the result.
+    #[track_caller]
+    pub fn sort(self, axis: isize, order: Order) -> Var<'t> {
+        self.gather(axis, self.argsort(axis, order))
     }
 }

@@ -20,8 +20,7 @@ impl<'t> Var<'t> {
     pub fn select(self, a: impl Operand<'t>, b: impl Operand<'t>) -> Var<'t> {
         let tape = self.tape();
         let mask = if self.dtype().is_float() { self } else { self.to_float() };
-        let a = a.node(tape, &mask.shape());
-        let b = b.node(tape, &mask.shape());
+        let (a, b) = (a.beside(mask), b.beside(mask));
         let shape = mask.shape().broadcast(&a.shape()).and_then(|s| s.broadcast(&b.shape()));
         match shape {
             Some(shape) => {

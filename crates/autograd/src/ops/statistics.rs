@@ -36,7 +36,7 @@ impl<'t> Var<'t> {
     /// The power itself has an infinite slope there, and infinity times the 0 that comes from
     /// inside of a norm is NaN: so 0 goes around the power on both ways.
     #[track_caller]
-    pub(crate) fn root(self, p: f64) -> Var<'t> {
+    pub fn root(self, p: f64) -> Var<'t> {
         let zero = self.eq(0.0);
         let inside = zero.select(1.0, self);
         zero.select(0.0, if p == 0.5 { inside.sqrt() } else { inside.powf(p) })
@@ -69,8 +69,8 @@ impl<'t> Var<'t> {
         if self.folded_len(&axes) == 0 {
             return self.sum(axes).ln();
         }
-        let shift = self.shift(keep(axes.clone()));
-        let sum = (self - shift).exp().sum(keep(axes.clone())).ln() + shift;
+        let offset = self.offset(keep(axes.clone()));
+        let sum = (self - offset).exp().sum(keep(axes.clone())).ln() + offset;
         match self.axes("log_sum_exp", &axes) {
             Ok(set) => sum.settle(set, axes.keep, &self.shape()),
             Err(fault) => fault,
@@ -80,7 +80,7 @@ impl<'t> Var<'t> {
     /// What is subtracted before an exponential: the maximum, held within finite numbers, since
     /// ∞ − ∞ is NaN. Any number gives the same result, so no slope flows through it.
     #[track_caller]
-    fn shift(self, axes: impl IntoAxes) -> Var<'t> {
+    fn offset(self, axes: impl IntoAxes) -> Var<'t> {
         let largest = if self.tape().dtype() == DType::F32 { 3e38 } else { 1e308 };
         self.detach().max(axes).clamp(-largest, largest)
     }
@@ -101,7 +101,7 @@ impl<'t> Var<'t> {
         if self.len() == 0 {
             return self;
         }
-        let shifted = self - self.shift(keep(axis));
+        let shifted = self - self.offset(keep(axis));
         shifted - shifted.exp().sum(keep(axis)).ln()
     }
 }

@@ -1,5 +1,6 @@
 //! The table of all ops, from which tests and docs are made.
 
+use lossgraph_tensor::kernels::Order;
 use lossgraph_tensor::{Slice, Window};
 
 use super::binary::{self, Binary};
@@ -86,6 +87,8 @@ pub static ALL: &[Row] = &[
     }),
     two(&binary::MAXIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].maximum(x[1])),
     two(&binary::MINIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].minimum(x[1])),
+    two(&binary::LOG_ADD_EXP, &[CUBE, Floats(&[4], AROUND)], |x| x[0].log_add_exp(x[1])),
+    two(&binary::EXP_SHARE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].exp_share(x[1])),
     two(&binary::LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1])),
     two(&binary::LE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].le(x[1])),
     two(&binary::GT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].gt(x[1])),
@@ -120,6 +123,7 @@ pub static ALL: &[Row] = &[
     op("flip", "view", "an axis backwards", &[CUBE], |x| x[0].flip(1)),
     op("diagonal", "view", "xᵢᵢ", &[CUBE], |x| x[0].diagonal(0, 2)),
     op("sum_to", "view", "the transpose of expand", &[CUBE], |x| x[0].sum_to([3, 1])),
+    op("after", "view", "x, once y is there", &[CUBE, Floats(&[2], AROUND)], |x| x[0].after(x[1])),
     op("pad", "combine", "a border of one number", &[CUBE], |x| {
         x[0].pad(&[(1, 0), (0, 2), (1, 1)], 0.5)
     }),
@@ -162,15 +166,25 @@ pub static ALL: &[Row] = &[
     }),
     op("argmax", "index", "the place of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
     op("argmin", "index", "the place of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
+    op("argsort", "index", "the places, in the order of the elements", &[CUBE], |x| {
+        x[0].argsort(1, Order::Ascending).to_float()
+    }),
+    op("sort", "index", "the elements, in their order", &[CUBE], |x| {
+        x[0].sort(1, Order::Descending)
+    }),
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
+    op("shift", "composed", "yᵢ = x[i − k]", &[CUBE], |x| x[0].shift(1, 2, 0.5)),
     op("powi", "composed", "xⁿ, for whole n", &[CUBE], |x| x[0].powi(3)),
     op("log2", "composed", "ln x / ln 2", &[Floats(&[2, 3], [0.1, 4.0])], |x| x[0].log2()),
     op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),
     op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0)),
     op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0)),
     op("norm", "composed", "(Σ |x|ᵖ)^(1/p)", &[CUBE], |x| x[0].norm(3.0, 1)),
+    op("root", "composed", "xᵖ, with slope 0 at 0", &[Floats(&[2, 3], [0.1, 4.0])], |x| {
+        x[0].root(0.4)
+    }),
     op("log_sum_exp", "composed", "ln Σ eˣ", &[CUBE], |x| x[0].log_sum_exp(1)),
     op("softmax", "composed", "eˣ / Σ eˣ", &[CUBE], |x| x[0].softmax(-1)),
     op("log_softmax", "composed", "x − ln Σ eˣ", &[CUBE], |x| x[0].log_softmax(1)),

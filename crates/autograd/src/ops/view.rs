@@ -19,7 +19,12 @@ pub(crate) enum View {
     Permute(SmallVec<[isize; 4]>),
     Expand,
     Slice(Arc<[Slice]>),
-    Windows { axis: usize, window: Window },
+    Windows {
+        axis: usize,
+        window: Window,
+    },
+    /// The first input, to be read when the second has been computed.
+    After,
 }
 
 impl View {
@@ -30,6 +35,7 @@ impl View {
             View::Expand => "expand",
             View::Slice(_) => "slice",
             View::Windows { .. } => "windows",
+            View::After => "after",
         }
     }
 
@@ -44,6 +50,7 @@ impl View {
                 let op = Op::OverlapAdd { axis: *axis, window: *window };
                 g.tape().record(op, &[g], x.shape(), g.dtype())
             }
+            View::After => g,
         }
     }
 
@@ -55,6 +62,7 @@ impl View {
             View::Expand => x.expand(shape.clone()),
             View::Slice(slices) => x.slice(slices),
             View::Windows { axis, window } => x.windows(*axis as isize, *window),
+            View::After => Ok(x.clone()),
         }
     }
 }
@@ -74,7 +82,7 @@ impl<'t> Var<'t> {
     }
 
     #[track_caller]
-    fn no_axis(self, operation: &str, axis: isize) -> Var<'t> {
+    pub(crate) fn no_axis(self, operation: &str, axis: isize) -> Var<'t> {
         if self.is_faulty() {
             return self;
         }
@@ -94,6 +102,13 @@ impl<'t> Var<'t> {
             return self.tape().fault(Fault::new("reshape", why).operand("input", self));
         }
         self.view(View::Reshape, to)
+    }
+
+    /// The same value, to be read when `other` has been computed: so a program that goes through
+    /// large values says that one is used up before the next is made. No slope flows to `other`.
+    #[track_caller]
+    pub fn after(self, other: Var<'t>) -> Var<'t> {
+        self.tape().record(Op::View(View::After), &[self, other], self.shape(), self.dtype())
     }
 
     /// All elements along one axis.

@@ -320,7 +320,8 @@ impl<'a> Planner<'a> {
         let of = |id: Id| self.levels[id as usize];
         match self.kind(id) {
             Kind::Given => -1,
-            Kind::Alias | Kind::Expand(_) | Kind::View => of(node.inputs[0]),
+            Kind::Alias | Kind::Expand(_) => of(node.inputs[0]),
+            Kind::View => node.inputs.iter().map(|&input| of(input)).max().unwrap_or(0),
             Kind::Alone => node.inputs.iter().map(|&input| of(input) + 1).max().unwrap_or(0).max(0),
             _ => {
                 let (space, extent) = self.home(id);
@@ -341,7 +342,9 @@ impl<'a> Planner<'a> {
     fn ask(&mut self, id: Id) {
         match self.kind(id) {
             Kind::Given => {}
-            Kind::Alias | Kind::Expand(_) | Kind::View => self.ask(self.node(id).inputs[0]),
+            Kind::Alias | Kind::Expand(_) | Kind::View => {
+                self.node(id).inputs.iter().for_each(|&input| self.ask(input));
+            }
             Kind::Alone => {
                 self.alone.entry(self.levels[id as usize]).or_default().insert(id);
             }

@@ -145,10 +145,8 @@ impl<'p, 'a> Lowering<'p, 'a> {
         let subtracts = self.planner.is_binary(id, &SUB);
         match together {
             Together::Scatter { scatter, onto, added } => {
-                let (onto, mut added) = (self.value(onto), self.value(added));
-                if subtracts {
-                    added = self.negative(added);
-                }
+                let onto = self.value(onto);
+                let added = if subtracts { self.negative(added) } else { self.value(added) };
                 let (index, shape) = self.index(scatter);
                 let tag = self.planner.graph.origins[scatter as usize];
                 self.program.scatter(Some(onto), added, index, shape, tag)
@@ -161,17 +159,20 @@ impl<'p, 'a> Lowering<'p, 'a> {
                 let operands = operands.map(|read| self.value(read));
                 self.program.map3(pair.formula, &pair.kernel, operands)
             }
-            Together::Weighted(operands) => {
-                let [a, s, b, mut t] = operands.map(|read| self.value(read));
-                if subtracts {
-                    t = self.negative(t);
-                }
+            Together::Weighted([a, s, b, t]) => {
+                let [a, s, b] = [a, s, b].map(|read| self.value(read));
+                let t = if subtracts { self.negative(t) } else { self.value(t) };
                 self.program.weighted([a, s, b, t])
             }
         }
     }
 
-    fn negative(&mut self, x: Value) -> Value {
+    /// The negative of an operand.
+    fn negative(&mut self, (access, extent): (Access, Extent)) -> Value {
+        if let Access::Number(number) = access {
+            return self.program.number(-number);
+        }
+        let x = self.value((access, extent));
         self.program.map1("neg", &unary::NEG.kernel, [0.0; 2], x)
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
 //! grouped into kernels ([`fuse`]) over spaces of rows and columns ([`space`]), kernels become
-//! micro-ops ([`lower`], [`together`]), and values get slots and buffers ([`memory`]).
+//! micro-ops ([`lower`], [`together`]) in an order that frees memory early ([`order`]), and values
+//! get slots and buffers ([`memory`]).
 
 mod fuse;
 mod lower;
 mod memory;
+mod order;
 mod simplify;
 mod space;
 mod together;
@@ -124,7 +126,7 @@ impl Plan {
             Mode::Fused => Graph::simplified(request),
             Mode::Unfused => Graph::verbatim(request),
         };
-        let units = Planner::new(&graph, mode).units();
+        let units = order::frugal(&graph, Planner::new(&graph, mode).units());
         let mut plan = Plan {
             steps: vec![],
             inputs: vec![],

@@ -49,6 +49,7 @@ impl Graph {
             Op::Binary(row) => graph.binary(row.0, inputs[0], inputs[1]),
             Op::Select => graph.select([inputs[0], inputs[1], inputs[2]]),
             Op::Fold(folding, axes) => graph.fold(*folding, *axes, inputs[0]),
+            Op::View(View::After) => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
             Op::View(view) => graph.view(view, inputs[0], &node.shape, lone),
             Op::Index(Index::Gather { axis }) => graph.gather(inputs[0], *axis, inputs[1]),
             _ => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
@@ -317,7 +318,7 @@ impl Graph {
                     return x;
                 }
             }
-            View::Slice(_) | View::Windows { .. } => {}
+            View::Slice(_) | View::Windows { .. } | View::After => {}
         }
         self.push(Op::View(view.clone()), Inputs::from_slice(&[x]), shape, dtype)
     }

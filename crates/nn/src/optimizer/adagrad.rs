@@ -60,10 +60,10 @@ impl Rule for Adagrad {
     }
 
     #[inline(always)]
-    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]) {
         let lr = T::of(self.lr / (1.0 + f64::from(step - 1) * self.lr_decay));
         let [decay, eps] = [self.weight_decay, self.eps].map(T::of);
-        for ((p, &g), sum) in p.iter_mut().zip(g).zip(&mut states[0]) {
+        for ((p, &g), sum) in p.iter_mut().zip(g).zip(states[0].iter_mut()) {
             let g = g + decay * *p;
             *sum = *sum + g * g;
             *p = *p - lr * g / (sum.sqrt() + eps);

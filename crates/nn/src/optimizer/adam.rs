@@ -70,7 +70,7 @@ impl Rule for Adam {
     }
 
     #[inline(always)]
-    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]) {
         let [m, v, largest] = states else { return };
         let [beta1, beta2] = self.betas.map(T::of);
         let corrections = self.betas.map(|beta| 1.0 - beta.powi(step));
@@ -88,7 +88,7 @@ impl Rule for Adam {
         };
         let each = p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut());
         if self.amsgrad {
-            for ((((p, &g), m), v), largest) in each.zip(largest) {
+            for ((((p, &g), m), v), largest) in each.zip(largest.iter_mut()) {
                 moved(*p, g, m, v);
                 *largest = largest.max(*v);
                 *p = *p * shrink - size * *m / (largest.sqrt() * root + eps);
@@ -166,7 +166,7 @@ impl Rule for AdamW {
     }
 
     #[inline(always)]
-    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]) {
         self.adam().update(step, p, g, states);
     }
 }

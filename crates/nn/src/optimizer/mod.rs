@@ -12,14 +12,15 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use lossgraph_autograd::{Gradients, Parameter};
-use lossgraph_tensor::kernels::{Loop, vectorised};
+use lossgraph_tensor::kernels::{Loop, threads, vectorised};
 use lossgraph_tensor::{DType, Elem, Float, Tensor};
+use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 
 /// How a parameter moves: one section each, with its options as fields.
-pub trait Rule: Clone {
+pub trait Rule: Clone + Sync {
     /// The name in errors.
     const NAME: &'static str;
     /// How many tensors of the parameter's shape it remembers.
@@ -43,9 +44,10 @@ pub trait Rule: Clone {
     }
 
     /// Moves one parameter by its gradient; `step` counts from 1, for each parameter by itself.
-    /// There are [`STATES`](Rule::STATES) states, each as long as the parameter. Marked
-    /// `#[inline(always)]`, it becomes vector loops.
-    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]);
+    /// There are [`STATES`](Rule::STATES) states, each as long as the parameter. It is called for
+    /// pieces of large parameters, so that an element may depend on its own gradient and states
+    /// alone. Marked `#[inline(always)]`, it becomes vector loops.
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]);
 
     /// This rule at work on the parameters of a model.
     ///
@@ -86,6 +88,9 @@ struct Slot {
     parameter: Parameter,
     step: i32,
     states: States,
+    /// The value before the last step: memory for the next one. The tape of a step usually lives
+    /// until the step is over, and holds the value that it was recorded with.
+    before: Option<Tensor>,
 }
 
 #[derive(Debug)]
@@ -109,6 +114,7 @@ impl<R: Rule> Optimizer<R> {
             states: States::new(&parameter.value(), R::STATES, rule.start()),
             parameter,
             step: 0,
+            before: None,
         };
         let slots = parameters.into_iter().map(slot).collect();
         self.groups.push(Group { rule, slots });
@@ -137,21 +143,35 @@ impl<R: Rule> Optimizer<R> {
     /// A gradient that is not finite, or not of its parameter's shape and type. Then no parameter
     /// has moved.
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
-        for slot in self.groups.iter().flat_map(|group| &group.slots) {
-            if let Some(gradient) = gradients.get(&slot.parameter) {
+        let slots = self.groups.iter_mut();
+        let slots =
+            slots.flat_map(|Group { rule, slots }| slots.iter_mut().map(|slot| (&*rule, slot)));
+        let (mut moving, mut next) = (Vec::new(), 0);
+        for (rule, slot) in slots {
+            if let Some(gradient) = find(gradients.parameters(), &mut next, &slot.parameter) {
                 slot.accept(gradient)?;
+                moving.push((rule, slot, gradient));
             }
         }
-        for group in &mut self.groups {
-            for slot in &mut group.slots {
-                if let Some(gradient) = gradients.get(&slot.parameter) {
-                    slot.step += 1;
-                    slot.update(&group.rule, gradient);
-                }
-            }
+        for (rule, slot, gradient) in moving {
+            slot.update(rule, gradient);
         }
         Ok(())
     }
+}
+
+/// The gradient of a parameter. Gradients mostly come in the order of the parameters, so that the
+/// search goes on behind the one that was found last.
+fn find<'a>(
+    gradients: &'a [(Parameter, Tensor)],
+    next: &mut usize,
+    parameter: &Parameter,
+) -> Option<&'a Tensor> {
+    let (before, behind) = gradients.split_at(*next);
+    let mut all = (*next..).zip(behind).chain((0..).zip(before));
+    let (at, (_, gradient)) = all.find(|(_, (p, _))| p.id() == parameter.id())?;
+    *next = at + 1;
+    Some(gradient)
 }
 
 impl Slot {
@@ -171,10 +191,11 @@ impl Slot {
     }
 
     fn update(&mut self, rule: &impl Rule, gradient: &Tensor) {
-        let (step, states) = (self.step, &mut self.states);
+        self.step += 1;
+        let (step, states, before) = (self.step, &mut self.states, &mut self.before);
         self.parameter.update(|value| match states {
-            States::F32(states) => apply(rule, step, value, gradient, states),
-            States::F64(states) => apply(rule, step, value, gradient, states),
+            States::F32(states) => apply(rule, step, value, gradient, states, before),
+            States::F64(states) => apply(rule, step, value, gradient, states, before),
         });
     }
 }
@@ -185,26 +206,90 @@ fn apply<T: Float>(
     value: &mut Tensor,
     gradient: &Tensor,
     states: &mut [Vec<T>],
+    before: &mut Option<Tensor>,
 ) {
     let gradient = gradient.contiguous();
-    if let (Some(p), Some(g)) = (value.as_mut_slice::<T>(), gradient.as_slice::<T>()) {
-        vectorised(Update { rule, step, p, g, states });
+    let Some(g) = gradient.as_slice::<T>() else { return };
+    let held = (!value.is_unique()).then(|| value.clone());
+    let from = held.as_ref().and_then(|held| held.as_slice::<T>());
+    if from.is_some() {
+        // Writing to a value that somebody holds would copy it first. Memory that nobody holds
+        // any more saves that pass: the next value is written beside the held one.
+        let memory = before.take().and_then(|before| before.recycled(value.shape()));
+        *value = memory.unwrap_or_else(|| value.clone());
     }
+    if let Some(p) = value.as_mut_slice::<T>() {
+        share(Update { rule, step, from, p, g, states: slices(states) });
+    }
+    if held.is_some() {
+        *before = held;
+    }
+}
+
+type Slices<'a, T> = SmallVec<[&'a mut [T]; 3]>;
+
+fn slices<T>(states: &mut [Vec<T>]) -> Slices<'_, T> {
+    states.iter_mut().map(|state| &mut state[..]).collect()
 }
 
 /// One pass over a parameter, its gradient and its states.
 struct Update<'a, R, T> {
     rule: &'a R,
     step: i32,
+    /// The value before the step, where it is not in `p`.
+    from: Option<&'a [T]>,
     p: &'a mut [T],
     g: &'a [T],
-    states: &'a mut [Vec<T>],
+    states: Slices<'a, T>,
+}
+
+impl<'a, R: Rule, T: Float> Update<'a, R, T> {
+    /// The pass over the first [`PIECE`] elements, and that over the rest if there is one.
+    fn split(self) -> (Update<'a, R, T>, Option<Update<'a, R, T>>) {
+        if self.p.len() <= PIECE {
+            return (self, None);
+        }
+        let Update { rule, step, from, p, g, states } = self;
+        let from = from.map(|from| from.split_at(PIECE)).unzip();
+        let (p, g) = (p.split_at_mut(PIECE), g.split_at(PIECE));
+        let states: (Slices<'_, T>, Slices<'_, T>) =
+            states.into_iter().map(|state| state.split_at_mut(PIECE)).unzip();
+        let first = Update { rule, step, from: from.0, p: p.0, g: g.0, states: states.0 };
+        (first, Some(Update { rule, step, from: from.1, p: p.1, g: g.1, states: states.1 }))
+    }
 }
 
 impl<R: Rule, T: Float> Loop for Update<'_, R, T> {
     #[inline(always)]
-    fn run(self) {
-        self.rule.update(self.step, self.p, self.g, self.states);
+    fn run(mut self) {
+        if let Some(from) = self.from {
+            self.p.copy_from_slice(from);
+        }
+        self.rule.update(self.step, self.p, self.g, &mut self.states);
+    }
+}
+
+/// How many elements are updated at a time: few enough for the value, its gradient and its states
+/// to stay in the first cache.
+const PIECE: usize = 1 << 11;
+
+/// Parameters with fewer elements are updated by the caller's thread.
+const ALONE: usize = 1 << 15;
+
+/// Runs a pass piece by piece, on all threads if it is long.
+fn share<R: Rule, T: Float>(update: Update<'_, R, T>) {
+    let alone = update.p.len() < ALONE;
+    let mut rest = Some(update);
+    let pieces = std::iter::from_fn(|| {
+        let (piece, others) = rest.take()?.split();
+        rest = others;
+        Some(piece)
+    });
+    if alone {
+        pieces.for_each(vectorised);
+    } else {
+        let pieces: Vec<Update<'_, R, T>> = pieces.collect();
+        threads::share_each(pieces, vectorised);
     }
 }
 
@@ -218,19 +303,32 @@ impl States {
 }
 
 fn all_finite<T: Elem + Float>(tensor: &Tensor) -> bool {
-    // 0 · x is 0 for finite numbers and NaN for others: a sum without branches, which vectorises.
-    let sums_to_zero = |x: &[T]| {
-        let mut lanes = [T::ZERO; 16];
-        let mut chunks = x.chunks_exact(16);
+    let tensor = tensor.contiguous();
+    let mut finite = false;
+    vectorised(AllFinite { x: tensor.as_slice::<T>().unwrap_or(&[]), finite: &mut finite });
+    finite
+}
+
+/// Whether all numbers are finite.
+struct AllFinite<'a, T> {
+    x: &'a [T],
+    finite: &'a mut bool,
+}
+
+impl<T: Float> Loop for AllFinite<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        // 0 · x is 0 for finite numbers and NaN for others: a sum without branches, which vectorises.
+        let mut lanes = [T::ZERO; 32];
+        let mut chunks = self.x.chunks_exact(32);
         for chunk in &mut chunks {
             for (lane, &x) in lanes.iter_mut().zip(chunk) {
                 *lane = *lane + x * T::ZERO;
             }
         }
         let rest = chunks.remainder().iter().all(|&x| x * T::ZERO == T::ZERO);
-        rest && lanes.iter().all(|&lane| lane == T::ZERO)
-    };
-    tensor.contiguous().as_slice::<T>().is_some_and(sums_to_zero)
+        *self.finite = rest && lanes.iter().all(|&lane| lane == T::ZERO);
+    }
 }
 
 /// `Ok` if an option is 0 or more, and finite.
@@ -291,6 +389,48 @@ mod tests {
         let mut sgd = Sgd { lr: 1.0, ..Sgd::default() }.over_parameters([p.clone()]).unwrap();
         sgd.step(&gradient(&p, [1.0, 1.0])).unwrap();
         assert_eq!((held.to_f64s(), p.value().to_f64s()), (vec![1.0, 2.0], vec![0.0, 1.0]));
+    }
+
+    #[test]
+    fn a_step_beside_a_held_value_is_that_in_place_whatever_the_number_of_threads() {
+        let n = 3 * ALONE + 5;
+        let data = |k: f64| (0..n).map(|i| (i as f64 * k).sin()).collect::<Vec<f64>>();
+        let run = |hold: bool, threads: usize| {
+            let p = Parameter::new("p", data(0.3));
+            let mut adam = Adam::default().over_parameters([p.clone()]).unwrap();
+            let gradients = Gradients::new(0.0, vec![(p.clone(), Tensor::from(data(0.7)))]);
+            for _ in 0..3 {
+                let held = hold.then(|| p.value());
+                threads::with(threads, || adam.step(&gradients)).unwrap();
+                drop(held);
+            }
+            p.value().to_f64s()
+        };
+        let in_place = run(false, 1);
+        assert!(in_place == run(true, 1) && in_place == run(true, 2) && in_place == run(false, 7));
+    }
+
+    #[test]
+    fn gradients_in_any_order_go_to_their_parameters() {
+        let all = [1.0, 2.0, 3.0, 4.0].map(|x| Parameter::new("p", [x, 0.0]));
+        let mut sgd = Sgd { lr: 1.0, ..Sgd::default() }.over_parameters(all.clone()).unwrap();
+        // That of the second is missing.
+        let given = [3, 0, 2].map(|i| (all[i].clone(), Tensor::from([10.0 * i as f64, 0.0])));
+        sgd.step(&Gradients::new(0.0, given.into())).unwrap();
+        assert_eq!(all.map(|p| p.value().to_f64s()[0]), [1.0, 2.0, -17.0, -26.0]);
+    }
+
+    #[test]
+    fn memory_of_held_values_is_used_again_and_not_asked_for_anew() {
+        let p = Parameter::new("p", [1.0, 2.0]);
+        let mut sgd = Sgd::default().over_parameters([p.clone()]).unwrap();
+        let mut places = Vec::new();
+        for _ in 0..4 {
+            let held = p.value();
+            sgd.step(&gradient(&p, [1.0, 1.0])).unwrap();
+            places.push(held.as_slice::<f64>().unwrap().as_ptr());
+        }
+        assert_eq!((places[0], places[1]), (places[2], places[3]));
     }
 
     /// The parameter, from 1, after each of two steps with gradient 1 and then 2.

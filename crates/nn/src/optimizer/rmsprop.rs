@@ -61,11 +61,11 @@ impl Rule for RmsProp {
     }
 
     #[inline(always)]
-    fn update<T: Float>(&self, _: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+    fn update<T: Float>(&self, _: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]) {
         let [square, mean, momentum] = states else { return };
         let [lr, alpha, eps, decay, carry] =
             [self.lr, self.alpha, self.eps, self.weight_decay, self.momentum].map(T::of);
-        let states = square.iter_mut().zip(mean).zip(momentum);
+        let states = square.iter_mut().zip(mean.iter_mut()).zip(momentum.iter_mut());
         for ((p, &g), ((v, mean), b)) in p.iter_mut().zip(g).zip(states) {
             let g = g + decay * *p;
             *v = alpha * *v + (T::ONE - alpha) * g * g;

@@ -79,7 +79,7 @@ impl Rule for Sgd {
     }
 
     #[inline(always)]
-    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [Vec<T>]) {
+    fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]) {
         let [lr, momentum, decay] = [self.lr, self.momentum, self.weight_decay].map(T::of);
         let sign = if self.maximize { -T::ONE } else { T::ONE };
         if self.momentum == 0.0 {
@@ -93,7 +93,7 @@ impl Rule for Sgd {
             1 => (T::ZERO, T::ONE),
             _ => (momentum, T::of(1.0 - self.dampening)),
         };
-        for ((p, &g), b) in p.iter_mut().zip(g).zip(&mut states[0]) {
+        for ((p, &g), b) in p.iter_mut().zip(g).zip(states[0].iter_mut()) {
             let g = sign * g + decay * *p;
             *b = keep * *b + take * g;
             *p = *p - lr * if self.nesterov { g + momentum * *b } else { *b };

@@ -1,5 +1,7 @@
 //! Reading and writing at places that are data.
 
+use std::cmp::Ordering;
+
 use super::{copied, input, output};
 use crate::tensor::with_elem;
 use crate::{DType, Elem, Error, Float, Layout, Result, Shape, Tensor};
@@ -242,6 +244,59 @@ fn extreme<T: Float>(largest: bool, x: &Tensor, axis: usize, out: &mut Tensor) -
     Ok(())
 }
 
+/// Which end of an order comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Order {
+    /// The smallest first.
+    #[default]
+    Ascending,
+    /// The largest first.
+    Descending,
+}
+
+/// The places of the elements along an axis, in their order: `x[out[0]]` comes first. Equal
+/// elements stay in the order in which they stand, and NaN counts as the largest.
+pub fn arg_sort(x: &Tensor, axis: usize, order: Order, out: &mut Tensor) -> Result<()> {
+    match x.dtype() {
+        DType::F32 => sorted::<f32>(x, axis, order, nan_last, out),
+        DType::F64 => sorted::<f64>(x, axis, order, nan_last, out),
+        DType::I64 => sorted::<i64>(x, axis, order, i64::cmp, out),
+    }
+}
+
+fn nan_last<T: Float>(a: &T, b: &T) -> Ordering {
+    a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+fn sorted<T: Elem>(
+    x: &Tensor,
+    axis: usize,
+    order: Order,
+    compare: fn(&T, &T) -> Ordering,
+    out: &mut Tensor,
+) -> Result<()> {
+    let [outer, extent, inner] = around(x.shape(), axis);
+    let data = copied::<T>(x);
+    let out = output::<i64>("argsort", out, x.shape())?;
+    let mut line: Vec<(T, i64)> = Vec::with_capacity(extent);
+    for slab in 0..outer {
+        for i in 0..inner {
+            let at = |n: usize| (slab * extent + n) * inner + i;
+            line.clear();
+            line.extend((0..extent).map(|n| (data[at(n)], n as i64)));
+            // The sort of the standard library is stable, in both orders.
+            match order {
+                Order::Ascending => line.sort_by(|a, b| compare(&a.0, &b.0)),
+                Order::Descending => line.sort_by(|a, b| compare(&b.0, &a.0)),
+            }
+            for (n, (_, place)) in line.iter().enumerate() {
+                out[at(n)] = *place;
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,5 +362,23 @@ mod tests {
         assert_eq!(places(Tensor::from([[1.0, 3.0, 3.0]]), true), Ok(1.0));
         assert_eq!(places(Tensor::from([[1.0, 1.0, 3.0]]), false), Ok(0.0));
         assert_eq!(places(Tensor::from([[1.0, f64::NAN, f64::NAN, 9.0]]), true), Ok(1.0));
+    }
+
+    #[test]
+    fn equal_elements_stay_in_their_order_and_nan_is_the_largest() {
+        let places = |x: Tensor, axis: usize, order: Order| {
+            let mut out = Tensor::zeros(x.shape().clone(), DType::I64).unwrap();
+            arg_sort(&x, axis, order, &mut out).unwrap();
+            out.to_f64s()
+        };
+        let x = Tensor::from([2.0, f64::NAN, 1.0, 2.0]);
+        assert_eq!(places(x.clone(), 0, Order::Ascending), [2.0, 0.0, 3.0, 1.0]);
+        assert_eq!(places(x, 0, Order::Descending), [1.0, 0.0, 3.0, 2.0]);
+        let columns = Tensor::from([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]]);
+        assert_eq!(places(columns, 0, Order::Ascending), [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        let large = Tensor::from([(1_i64 << 53) + 1, 1 << 53]);
+        assert_eq!(places(large, 0, Order::Ascending), [1.0, 0.0]);
+        let nothing = Tensor::zeros([2, 0], DType::F32).unwrap();
+        assert!(places(nothing, 1, Order::Ascending).is_empty());
     }
 }

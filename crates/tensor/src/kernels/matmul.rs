@@ -1,18 +1,18 @@
 //! The matrix product: the crate `gemm`, behind this module alone.
 
-use super::threads::{Pointer, try_share, try_share_chunks};
+use super::threads::{Pointer, share, share_chunks};
 use super::{input, output};
-use crate::{DType, Error, Float, Result, Slice, Tensor};
+use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
 use gemm::Parallelism;
 
-/// Products with fewer multiplications stay on one thread.
-const ALONE: usize = 1 << 20;
+/// Products with fewer multiplications, a few microseconds of them, stay on one thread.
+const ALONE: usize = 1 << 17;
 
-/// How many multiplications a piece of a product has at least, but for the smallest products.
+/// How many multiplications a piece of a product has at least, if there are more than two.
 const SHARE: usize = 1 << 22;
 
-/// Rows or columns a piece of a product has at least.
-const THIN: usize = 64;
+/// Rows or columns a piece has at least, of two and of more.
+const THIN: [usize; 2] = [16, 64];
 
 /// `out = a · b` over the last two axes, `[…, m, k] · [… , k, n]`; the axes before them are equal.
 ///
@@ -43,11 +43,11 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
             "the batches are equal, and rows of one as long as columns of the other",
         ));
     }
-    let mut dims = batch.to_vec();
+    let mut dims: Dims = batch.into();
     dims.extend([m, n]);
     let out = output::<T>("matmul", out, &dims)?;
-    input::<T>("matmul", a)?;
-    input::<T>("matmul", b)?;
+    let a = Matrix::of(input::<T>("matmul", a)?, a.layout());
+    let b = Matrix::of(input::<T>("matmul", b)?, b.layout());
     if out.is_empty() {
         return Ok(());
     }
@@ -55,29 +55,23 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
         out.fill(T::ZERO);
         return Ok(());
     }
-    if rank == 2 {
-        return shared(a, b, [m, k, n], out);
-    }
-    let count: usize = batch.iter().product();
-    let one = |(i, out): (usize, &mut [T])| -> Result<()> {
-        let (mut x, mut y, mut rest) = (a.clone(), b.clone(), i);
-        let mut place = vec![0; batch.len()];
-        for (at, &dim) in place.iter_mut().zip(batch).rev() {
-            (*at, rest) = (rest % dim, rest / dim);
+    match batch.iter().product() {
+        1 => product(a, b, [m, k, n], out),
+        count => {
+            let one = |i: usize, out: &mut [T]| {
+                let [a, b] = [&a, &b].map(|x| x.of_batch(i, batch));
+                // SAFETY: `out` holds the m · n elements of one product, row by row, and is
+                // borrowed by us alone; the matrices have the sizes that were checked above.
+                unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) };
+            };
+            if count * m * k * n < ALONE {
+                out.chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| one(i, out));
+            } else {
+                share_chunks(out, m * n, one);
+            }
         }
-        let slices: Vec<Slice> =
-            place.iter().map(|&start| Slice { start, len: 1, step: 1 }).collect();
-        (x, y) = (x.slice(&slices)?, y.slice(&slices)?);
-        for _ in batch {
-            (x, y) = (x.squeeze(0)?, y.squeeze(0)?);
-        }
-        product(&x, &y, [m, k, n], out);
-        Ok(())
-    };
-    if count * m * k * n < ALONE {
-        return out.chunks_exact_mut(m * n).enumerate().try_for_each(one);
     }
-    try_share_chunks(out, m * n, |i, out| one((i, out)))
+    Ok(())
 }
 
 /// One product of two matrices, its rows or columns cut into pieces for threads.
@@ -85,76 +79,108 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
 /// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
 /// cores. The cut depends on the shape alone, so that each element is the same sum in the same
 /// order on any number of threads.
-fn shared<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) -> Result<()> {
-    let by_rows = m >= n;
-    let long = m.max(n);
-    // Each piece packs the whole of the other operand, so that pieces must not be thin.
-    let pieces = (m * k * n / SHARE).min(long / THIN).clamp(1, 8);
-    if pieces == 1 {
-        product(a, b, [m, k, n], out);
-        return Ok(());
-    }
-    let piece = long.div_ceil(pieces).next_multiple_of(THIN / 4);
-    let (start, columns) = (Pointer(out.as_mut_ptr()), n);
-    try_share(long.div_ceil(piece), |i| {
-        let (from, len) = (i * piece, piece.min(long - i * piece));
-        let (a, b) = match by_rows {
-            true => (a.narrow(0, from, len)?, b.clone()),
-            false => (a.clone(), b.narrow(1, from, len)?),
-        };
-        let (size, offset) = if by_rows { ([len, k, n], from * n) } else { ([m, k, len], from) };
-        // SAFETY: the pieces are disjoint rows, or disjoint columns, of the m · n elements of
-        // `out`, which is borrowed by us alone.
-        unsafe { product_into(&a, &b, size, start.get().add(offset), columns) };
-        Ok(())
-    })
-}
-
-fn product<T: Float>(a: &Tensor, b: &Tensor, [m, k, n]: [usize; 3], out: &mut [T]) {
+fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], out: &mut [T]) {
     debug_assert!(out.len() == m * n);
-    // SAFETY: `out` holds m · n elements, row by row, and is borrowed by us alone.
-    unsafe { product_into(a, b, [m, k, n], out.as_mut_ptr(), n) }
+    let (long, work) = (m.max(n), m * k * n);
+    // Each piece packs the whole of the other operand, so that pieces must not be thin.
+    let pieces = match work {
+        ..ALONE => 1,
+        _ if work < 2 * SHARE => (long / THIN[0]).clamp(1, 2),
+        _ => (work / SHARE).min(long / THIN[1]).clamp(2, 8),
+    };
+    let piece = long.div_ceil(pieces).next_multiple_of(THIN[0]);
+    let start = Pointer(out.as_mut_ptr());
+    share(long.div_ceil(piece), |i| {
+        let (from, len) = (i * piece, piece.min(long - i * piece));
+        // SAFETY: the pieces are disjoint rows, or disjoint columns, of the m · n elements of
+        // `out`, which is borrowed by us alone; there are `len` rows of `a`, or columns of `b`,
+        // from `from` on.
+        unsafe {
+            if m >= n {
+                a.rows_from(from).times(b, [len, k, n], start.get().add(from * n), n);
+            } else {
+                a.times(b.columns_from(from), [m, k, len], start.get().add(from), n);
+            }
+        }
+    });
 }
 
-/// The product of two matrices into rows that are `columns` elements apart.
-///
-/// # Safety
-/// `out` may be written to at m rows of n elements, which nobody else looks at meanwhile.
-unsafe fn product_into<T: Float>(
-    a: &Tensor,
-    b: &Tensor,
-    [m, k, n]: [usize; 3],
-    out: *mut T,
-    columns: usize,
-) {
-    let (Some(x), Some(y)) = (a.buffer_slice::<T>(), b.buffer_slice::<T>()) else { return };
-    debug_assert!(a.shape()[..] == [m, k] && b.shape()[..] == [k, n]);
-    let (a_strides, b_strides) = (a.strides(), b.strides());
-    // SAFETY: the layouts of `a` and `b` stay inside of their buffers, so every element that gemm
-    // reads is there; what it writes to, the caller vouches for; the type is f32 or f64, which
-    // gemm knows.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out,
-            1,
-            columns as isize,
-            false,
-            x.as_ptr().add(a.layout().offset()),
-            a_strides[1],
-            a_strides[0],
-            y.as_ptr().add(b.layout().offset()),
-            b_strides[1],
-            b_strides[0],
-            T::ZERO,
-            T::ONE,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+/// A matrix whose element `[i, j]` is at `offset + i·strides[0] + j·strides[1]` of a buffer.
+#[derive(Clone, Copy)]
+struct Matrix<'a, T> {
+    buffer: &'a [T],
+    layout: &'a Layout,
+    offset: isize,
+}
+
+impl<'a, T: Float> Matrix<'a, T> {
+    /// The first matrix of a batch.
+    fn of(buffer: &'a [T], layout: &'a Layout) -> Matrix<'a, T> {
+        Matrix { buffer, layout, offset: layout.offset() as isize }
+    }
+
+    /// The steps from row to row and from column to column.
+    fn strides(self) -> [isize; 2] {
+        let strides = self.layout.strides();
+        [strides[strides.len() - 2], strides[strides.len() - 1]]
+    }
+
+    fn rows_from(self, row: usize) -> Matrix<'a, T> {
+        Matrix { offset: self.offset + row as isize * self.strides()[0], ..self }
+    }
+
+    fn columns_from(self, column: usize) -> Matrix<'a, T> {
+        Matrix { offset: self.offset + column as isize * self.strides()[1], ..self }
+    }
+
+    /// Matrix `i` of a batch with these lengths.
+    fn of_batch(self, mut i: usize, batch: &[usize]) -> Matrix<'a, T> {
+        let mut offset = self.offset;
+        for (&stride, &dim) in self.layout.strides().iter().zip(batch).rev() {
+            offset += (i % dim) as isize * stride;
+            i /= dim;
+        }
+        Matrix { offset, ..self }
+    }
+
+    /// The product of two matrices into rows that are `columns` elements apart.
+    ///
+    /// # Safety
+    /// The matrices have at least m rows and k columns, and k rows and n columns; `out` may be
+    /// written to at m rows of n elements, which nobody else looks at meanwhile.
+    unsafe fn times(
+        self,
+        other: Matrix<'_, T>,
+        [m, k, n]: [usize; 3],
+        out: *mut T,
+        columns: usize,
+    ) {
+        let ([a_row, a_column], [b_row, b_column]) = (self.strides(), other.strides());
+        // SAFETY: layouts stay inside of their buffers, so every element that gemm reads is there;
+        // what it writes to, the caller vouches for; the type is f32 or f64, which gemm knows.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                out,
+                1,
+                columns as isize,
+                false,
+                self.buffer.as_ptr().offset(self.offset),
+                a_column,
+                a_row,
+                other.buffer.as_ptr().offset(other.offset),
+                b_column,
+                b_row,
+                T::ZERO,
+                T::ONE,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
 

@@ -17,7 +17,9 @@ pub(crate) mod walk;
 
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
 pub use fold::{Fold, cumsum, fold};
-pub use index::{arg_extreme, gather, index_add, index_select, one_hot, scatter_add};
+pub use index::{
+    Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
+};
 pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
 pub(crate) use loops::{Loops, Strip};
 pub use map::{map1, map2, map3};

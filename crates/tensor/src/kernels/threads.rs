@@ -90,6 +90,16 @@ pub(crate) fn try_share<E: Send>(
     first.map_or(Ok(()), |(_, error)| Err(error))
 }
 
+/// Calls `work` with each item, on as many threads as there may be.
+pub fn share_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync) {
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    share_chunks(&mut items, 1, |_, item| {
+        if let Some(item) = item[0].take() {
+            work(item);
+        }
+    });
+}
+
 /// As [`share`], over mutable pieces of a slice, `len` elements each, the last one shorter.
 pub(crate) fn share_chunks<T: Send>(
     slice: &mut [T],
@@ -241,7 +251,8 @@ impl Pool {
         let mut idle_since = Instant::now();
         loop {
             if self.job.load(SeqCst).is_null() {
-                for _ in 0..64 {
+                // Not many: a pause takes some tens of cycles, and small work is over in few.
+                for _ in 0..8 {
                     std::hint::spin_loop();
                 }
                 if idle_since.elapsed() > ALERT {

@@ -1,0 +1,117 @@
+//! The order of the steps: what frees memory goes first, so that of many large values that are
+//! used up one after another only one is there at a time.
+
+use std::collections::BTreeSet;
+
+use super::fuse::Unit;
+use super::simplify::Graph;
+use crate::graph::Id;
+use crate::op::Op;
+
+impl Unit {
+    fn inputs(&self, graph: &Graph) -> Vec<Id> {
+        match self {
+            Unit::Alone(id) => graph.nodes[*id as usize].inputs.to_vec(),
+            Unit::Kernel(kernel) => [&kernel.inputs[..], &kernel.indices].concat(),
+        }
+    }
+
+    fn outputs(&self) -> &[Id] {
+        match self {
+            Unit::Alone(id) => std::slice::from_ref(id),
+            Unit::Kernel(kernel) => &kernel.outputs,
+        }
+    }
+}
+
+/// A value that a unit makes, and the units that read it, themselves or through views.
+struct Value {
+    bytes: i64,
+    readers: Vec<usize>,
+    /// How many readers are still to come. What is asked for is read once more, in the end.
+    left: usize,
+}
+
+/// The units in an order in which each comes after those that it reads, and of those that could be
+/// next, the one after which the values in memory are smallest; the earlier one, if equal.
+pub(super) fn frugal(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
+    let mut maker: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    for (at, unit) in units.iter().enumerate() {
+        for &output in unit.outputs() {
+            maker[output as usize] = Some(at);
+        }
+    }
+    let bytes = |id: Id| {
+        let node = &graph.nodes[id as usize];
+        (node.shape.len() * node.dtype.size()) as i64
+    };
+    let mut values: Vec<Value> = (0..graph.nodes.len() as Id)
+        .map(|id| Value { bytes: bytes(id), readers: Vec::new(), left: 0 })
+        .collect();
+    let reads: Vec<BTreeSet<Id>> =
+        units.iter().map(|unit| made(graph, &maker, unit.inputs(graph))).collect();
+    for (at, reads) in reads.iter().enumerate() {
+        for &id in reads {
+            values[id as usize].readers.push(at);
+            values[id as usize].left += 1;
+        }
+    }
+    for id in made(graph, &maker, graph.roots.clone()) {
+        values[id as usize].left += 1;
+    }
+    let mut missing: Vec<usize> = reads.iter().map(BTreeSet::len).collect();
+    // By how much each unit raises what is in memory.
+    let mut rise: Vec<i64> = units
+        .iter()
+        .zip(&reads)
+        .map(|(unit, reads)| {
+            let last = reads.iter().filter(|&&id| values[id as usize].left == 1);
+            let freed: i64 = last.map(|&id| bytes(id)).sum();
+            unit.outputs().iter().map(|&id| bytes(id)).sum::<i64>() - freed
+        })
+        .collect();
+    let mut ready: BTreeSet<(i64, usize)> =
+        (0..units.len()).filter(|&at| missing[at] == 0).map(|at| (rise[at], at)).collect();
+    let mut done = vec![false; units.len()];
+    let mut order = Vec::with_capacity(units.len());
+    while let Some((_, at)) = ready.pop_first() {
+        done[at] = true;
+        order.push(at);
+        for &id in &reads[at] {
+            let value = &mut values[id as usize];
+            value.left -= 1;
+            // Who comes last frees the value.
+            let last = value.readers.iter().find(|&&reader| !done[reader] && value.left == 1);
+            if let Some(&last) = last {
+                let waits = ready.remove(&(rise[last], last));
+                rise[last] -= value.bytes;
+                ready.extend(waits.then_some((rise[last], last)));
+            }
+        }
+        for &id in units[at].outputs() {
+            for &reader in &values[id as usize].readers {
+                missing[reader] -= 1;
+                ready.extend((missing[reader] == 0).then_some((rise[reader], reader)));
+            }
+        }
+    }
+    let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| units[at].take()).collect()
+}
+
+/// The values that units make, among some nodes and what these look at.
+fn made(graph: &Graph, maker: &[Option<usize>], mut open: Vec<Id>) -> BTreeSet<Id> {
+    let mut made = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        match maker[id as usize] {
+            Some(_) => {
+                made.insert(id);
+            }
+            None if matches!(graph.nodes[id as usize].op, Op::View(_)) => {
+                open.extend(&graph.nodes[id as usize].inputs);
+            }
+            None => {}
+        }
+    }
+    made
+}

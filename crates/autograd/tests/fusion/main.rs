@@ -1,0 +1,206 @@
+//! Fused plans against the reference: random programs, their gradients of first and second order,
+//! run fused and node by node, in both float types, on one, two and seven threads.
+
+mod program;
+
+use lossgraph_autograd::{Tape, keep};
+use lossgraph_tensor::{DType, Shape, Tensor, kernels::threads};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use program::{Leaf, Lie, Line, OPS, Program, compare, run};
+
+fn leaf(sizes: &'static [&'static [usize]]) -> impl Strategy<Value = Leaf> {
+    let lies = [Lie::Rows, Lie::Columns, Lie::Backwards, Lie::Sparse];
+    (0..sizes.len(), 0..lies.len())
+        .prop_map(move |(i, lie)| Leaf { shape: sizes[i].to_vec(), lie: lies[lie] })
+}
+
+fn programs(
+    sizes: &'static [&'static [usize]],
+    lines: std::ops::Range<usize>,
+) -> impl Strategy<Value = Program> {
+    let line = (0..OPS, any::<u8>(), any::<u8>(), any::<u8>());
+    let line = line.prop_map(|(op, a, b, axis)| Line { op, a, b, axis });
+    (leaf(sizes), leaf(sizes), prop::collection::vec(line, lines))
+        .prop_map(|(x, y, lines)| Program { leaves: [x, y], lines })
+}
+
+const SMALL: &[&[usize]] = &[
+    &[],
+    &[1],
+    &[3],
+    &[4, 3],
+    &[4, 1],
+    &[1, 3],
+    &[2, 4, 3],
+    &[2, 1, 3],
+    &[1, 1],
+    &[0],
+    &[0, 3],
+    &[2, 0, 3],
+    &[5, 70],
+    &[5, 1],
+    &[70],
+    &[3, 3],
+];
+
+const LARGE: &[&[usize]] = &[
+    &[300, 257],
+    &[300, 1],
+    &[257],
+    &[1100, 70],
+    &[70],
+    &[40, 30, 66],
+    // Rows that run piece by piece.
+    &[6, 9000],
+    &[6, 1],
+    &[9000],
+];
+
+/// How many random programs. Every day's tests try the same ones; `LOSSGRAPH_FUZZ=20` tries
+/// twenty times as many new ones.
+fn cases(usual: u32) -> ProptestConfig {
+    let times: Option<u32> = std::env::var("LOSSGRAPH_FUZZ").ok().and_then(|n| n.parse().ok());
+    let rng_seed = if times.is_some() { RngSeed::Random } else { RngSeed::Fixed(3) };
+    let cases = usual * times.unwrap_or(1);
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(3000))]
+
+    #[test]
+    fn fused_programs_agree_with_the_reference(program in programs(SMALL, 1..14)) {
+        program.compare().map_err(TestCaseError::fail)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn large_programs_agree_and_are_bitwise_the_same_on_any_number_of_threads(
+        program in programs(LARGE, 1..9)
+    ) {
+        program.compare().map_err(TestCaseError::fail)?;
+        // Bits, since NaN is not equal to itself.
+        let bits = |threads: usize| -> Vec<u64> {
+            let run = || run(&Tape::f64(), &program.leaves, 0.0, &|v| program.record(v));
+            let all = threads::with(threads, run);
+            all.iter().flatten().flat_map(Tensor::to_f64s).map(f64::to_bits).collect()
+        };
+        let one = bits(1);
+        prop_assert!(one == bits(2) && one == bits(7));
+    }
+}
+
+#[test]
+fn a_plan_that_is_wrong_in_a_digit_that_rounding_leaves_is_noticed() {
+    let leaf = || Leaf { shape: vec![4, 3], lie: Lie::Backwards };
+    // `compare` runs the reference seven times, then the fused plans.
+    let wrong_by = |error: f64| {
+        let runs = std::cell::Cell::new(0);
+        compare(&[leaf(), leaf()], &|v| {
+            runs.set(runs.get() + 1);
+            let (a, b) = (v[0], v[1]);
+            let factor = if runs.get() > 7 { 1.0 + error } else { 1.0 };
+            v.push((a.tanh() * b).log_softmax(1) * factor);
+        })
+    };
+    assert_eq!(wrong_by(0.0), Ok(()));
+    assert!(wrong_by(1e-12).unwrap_err().contains("in f64"));
+}
+
+/// Sums as they go along, each kept together with what rounding took from it (Neumaier 1974).
+fn running_sums(terms: impl Iterator<Item = f64>) -> Vec<f64> {
+    let (mut sum, mut lost) = (0.0_f64, 0.0);
+    let next = |x: f64| {
+        let (before, after) = (sum, sum + x);
+        lost += if before.abs() >= x.abs() { before - after + x } else { x - after + before };
+        sum = after;
+        sum + lost
+    };
+    terms.map(next).collect()
+}
+
+#[test]
+fn a_second_derivative_behind_a_running_sum_of_9000_terms_is_that_of_compensated_sums() {
+    const N: usize = 9000;
+    let x: Vec<f64> = (0..N).map(|i| (i as f64 * 0.73 + 0.4).sin() * 1.7 + 0.01).collect();
+    let v: Vec<f64> = (0..N).map(|i| (i as f64 * 1.1 + 0.9).cos()).collect();
+    // Of Σ ln(cᵢ² + 1) with c = ½ cumsum x, the second derivative along v:
+    // ¼ Σᵢ≥ₖ φ(cᵢ) Σⱼ≤ᵢ vⱼ with φ(c) = 2 (1 − c²)/(1 + c²)², each sum compensated.
+    let c = running_sums(x.iter().copied());
+    let inner = running_sums(v.iter().copied());
+    let curvature = |c: f64| 2.0 * (1.0 - c * c) / (1.0 + c * c).powi(2);
+    let terms = c.iter().zip(&inner).map(|(c, inner)| 0.25 * curvature(0.5 * c) * inner);
+    let terms: Vec<f64> = terms.collect();
+    let mut exact = running_sums(terms.into_iter().rev());
+    exact.reverse();
+    let largest = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+    let off = |tape: Tape| {
+        let (x, v) = (tape.variable(x.clone()), tape.constant(v.clone()));
+        let y = ((x.cumsum(0) * 0.5).square() + 1.0).ln().sum(..);
+        let slope = tape.grad(y, &[x])[0];
+        let second = tape.grad((slope * v).sum(..), &[x])[0].value().unwrap().to_f64s();
+        let apart = second.iter().zip(&exact).map(|(a, b)| (a - b).abs() / largest);
+        apart.fold(0.0, f64::max)
+    };
+    let (fused, reference) = (off(Tape::f64()), off(Tape::f64().unfused()));
+    // Each adds 9000 terms twice; their rounding is far from adding up to 9000 times that of one.
+    assert!(fused <= 100.0 * f64::EPSILON, "{fused:e}");
+    assert!(reference <= 100.0 * f64::EPSILON, "{reference:e}");
+}
+
+#[test]
+fn a_softmax_of_wide_rows_is_that_of_the_reference() {
+    let softmax = |tape: Tape| {
+        let x = (0..18_000).map(|i| (f64::from(i) * 0.37).sin() * 5.0).collect();
+        tape.constant(Tensor::new([2, 9000], x).unwrap()).softmax(1).value().unwrap()
+    };
+    assert!(softmax(Tape::f64()).allclose(&softmax(Tape::f64().unfused()), 1e-12, 0.0));
+}
+
+#[test]
+fn a_tensor_larger_than_memory_is_an_error() {
+    for tape in [Tape::f64(), Tape::f64().unfused()] {
+        let x = tape.fill([1_usize << 40, 1 << 30], 1.0);
+        for y in [x, x.sum(..), (x * tape.variable(2.0)).sum(..)] {
+            let error = y.value().unwrap_err().to_string();
+            assert!(error.contains("more elements than memory has addresses"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_shape_or_number_never_meets_the_plan_of_another() {
+    let value = |n: usize, factor: f64, mode: bool| {
+        let tape = if mode { Tape::f64() } else { Tape::f64().unfused() };
+        let x = tape.variable(vec![2.0; n]);
+        (x * factor).sum(..).backward().unwrap().loss()
+    };
+    for _ in 0..2 {
+        for (n, factor) in [(3, 1.5), (4, 1.5), (3, 2.5), (4, -0.5)] {
+            for mode in [true, false] {
+                assert_eq!(value(n, factor, mode), n as f64 * 2.0 * factor);
+            }
+        }
+    }
+    // The float type of constants belongs to the plan.
+    let third = |tape: Tape| (tape.fill((), 1.0) / 3.0).value().unwrap().to_f64s()[0];
+    assert_eq!([third(Tape::f64()), third(Tape::new())], [1.0 / 3.0, f64::from(1.0_f32 / 3.0)]);
+}
+
+#[test]
+fn a_loss_of_logits_is_one_pass_that_reads_them_once() {
+    let tape = Tape::new();
+    let logits = tape.variable(Tensor::zeros(Shape::from([64, 100]), DType::F32).unwrap());
+    let labels = tape.labels(&[3; 64]).unsqueeze(1);
+    let losses = logits.log_sum_exp(keep(1)) - logits.gather(1, labels);
+    let gradient = tape.grad(losses.mean(..), &[logits])[0];
+    let plan = tape.plan(&[gradient]).unwrap().to_string();
+    assert_eq!(plan.matches("kernel").count(), 1, "{plan}");
+    assert_eq!(plan.matches("row_max(").count(), 1, "{plan}");
+    assert_eq!(plan.matches("exp(").count(), 1, "{plan}");
+}

@@ -1,0 +1,186 @@
+//! Which op is it? Each op of a program is checked by itself, at its own inputs.
+
+use std::fmt;
+use std::panic::Location;
+
+use lossgraph_autograd::{NodeInfo, Result, Tape, Var};
+use lossgraph_tensor::Tensor;
+
+use crate::directions::Directions;
+use crate::function::Function;
+use crate::gradient::Gradient;
+use crate::report::Verdict;
+
+/// An op on a tape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blame {
+    /// Its name.
+    pub op: &'static str,
+    /// The number of its node.
+    pub node: usize,
+    /// Which of its inputs, counted from 0.
+    pub input: usize,
+    /// The scopes around it: `mlp/cross_entropy`; empty at the top.
+    pub scope: String,
+    /// The line that recorded it.
+    pub place: &'static Location<'static>,
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` (node %{}, its input {}", self.op, self.node, self.input)?;
+        if !self.scope.is_empty() {
+            write!(f, ", in {}", self.scope)?;
+        }
+        write!(f, ", from {}:{})", self.place.file(), self.place.line())
+    }
+}
+
+/// The nodes that the program computes, with the values of all nodes that it needs.
+struct Opened {
+    tape: Tape,
+    nodes: Vec<NodeInfo>,
+    values: Vec<Option<Tensor>>,
+}
+
+impl Opened {
+    fn new(function: &Function<'_>) -> Result<Opened> {
+        let tape = function.tape();
+        let last = {
+            let (_, y) = function.record(&tape);
+            y.number()
+        };
+        let mut needed = vec![false; last + 1];
+        needed[last] = true;
+        for id in (0..=last).rev() {
+            if let (true, Some(node)) = (needed[id], tape.node(id)) {
+                node.inputs.iter().for_each(|&input| needed[input] = true);
+            }
+        }
+        let nodes: Vec<NodeInfo> =
+            (0..=last).filter(|&id| needed[id]).filter_map(|id| tape.node(id)).collect();
+        let vars: Vec<Var<'_>> = nodes.iter().filter_map(|node| tape.var(node.id)).collect();
+        let mut values = vec![None; last + 1];
+        for (node, value) in nodes.iter().zip(tape.eval(&vars)?) {
+            values[node.id] = Some(value);
+        }
+        Ok(Opened { tape, nodes, values })
+    }
+
+    /// The nodes that compute something, with the values of their inputs.
+    fn ops(&self) -> impl Iterator<Item = (&NodeInfo, Vec<Tensor>)> {
+        self.nodes.iter().filter(|node| !node.inputs.is_empty()).map(|node| {
+            let inputs = node.inputs.iter().filter_map(|&input| self.values[input].clone());
+            (node, inputs.collect())
+        })
+    }
+
+    fn blame(&self, node: &NodeInfo, input: usize) -> Blame {
+        let scopes = self.tape.scopes();
+        let mut path: Vec<&str> = std::iter::successors(node.scope, |&scope| scopes[scope].parent)
+            .map(|scope| scopes[scope].name.as_str())
+            .collect();
+        path.reverse();
+        Blame { op: node.op, node: node.id, input, scope: path.join("/"), place: node.place }
+    }
+}
+
+/// The first op on the tape whose rule is wrong at its own inputs.
+pub(crate) fn first_wrong_rule(function: &Function<'_>) -> Result<Option<Blame>> {
+    let opened = Opened::new(function)?;
+    for (node, inputs) in opened.ops() {
+        for which in 0..inputs.len() {
+            if is_wrong(function, &opened.tape, node, &inputs, which) {
+                return Ok(Some(opened.blame(node, which)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the rule of a node for one of its inputs is wrong, at the values that the inputs have.
+/// A rule that cannot be told, at a kink or at the end of a domain, is not.
+fn is_wrong(
+    function: &Function<'_>,
+    tape: &Tape,
+    node: &NodeInfo,
+    inputs: &[Tensor],
+    which: usize,
+) -> bool {
+    if !inputs[which].dtype().is_float() || inputs[which].is_empty() {
+        return false;
+    }
+    let Some(op) = tape.isolated(node.id) else { return false };
+    let weights = Directions::unit(node.shape.len(), 11).next();
+    let Ok(weights) = Tensor::new(node.shape.clone(), weights) else { return false };
+    let alone = program(move |tape, x| op.record(tape, x));
+    let alone =
+        Function { program: &alone, inputs, tamper: function.tamper, weights: Some(&weights) };
+    let checked = || Gradient::new(alone, which, alone.value()?)?.verdict();
+    matches!(checked(), Ok(Verdict::Fail))
+}
+
+/// Gives a closure the lifetimes of a program.
+pub(crate) fn program<F>(record: F) -> F
+where
+    F: for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync,
+{
+    record
+}
+
+/// The first op that has a kink, or a jump, at its own inputs: along a random direction the second
+/// difference of what it gives is of the order of the step, not of its square.
+pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
+    const STEP: f64 = 1e-5;
+    let opened = Opened::new(function)?;
+    for (node, inputs) in opened.ops() {
+        let direction: Vec<Vec<f64>> = inputs
+            .iter()
+            .enumerate()
+            .map(|(i, x)| Directions::new(&x.to_f64s(), 23 + i as u64).next())
+            .collect();
+        let moved = |t: f64| -> Option<Vec<f64>> {
+            let onto = Tape::f64();
+            let vars: Option<Vec<Var<'_>>> = inputs
+                .iter()
+                .zip(&direction)
+                .map(|(x, direction)| {
+                    if !x.dtype().is_float() {
+                        return Some(onto.constant(x));
+                    }
+                    let moved = x.to_f64s().iter().zip(direction).map(|(x, d)| x + t * d).collect();
+                    Some(onto.variable(Tensor::new(x.shape().clone(), moved).ok()?))
+                })
+                .collect();
+            let value = opened.tape.isolated(node.id)?.record(&onto, &vars?).value().ok()?;
+            value.dtype().is_float().then(|| value.to_f64s())
+        };
+        let steps = [-STEP, 0.0, STEP, STEP / 8.0];
+        let [Some(below), Some(here), Some(above), Some(near)] = steps.map(moved) else { continue };
+        let bends = (0..here.len()).any(|i| {
+            let second = (above[i] - 2.0 * here[i] + below[i]).abs();
+            let first = (above[i] - below[i]).abs().max(STEP * here[i].abs()).max(STEP * STEP);
+            // A jump is as high after an eighth of the step.
+            let jump = (near[i] - here[i]).abs();
+            second > 1e-2 * first || jump > (0.5 * (above[i] - here[i]).abs()).max(STEP)
+        });
+        if bends {
+            return Ok(Some(opened.blame(node, 0)));
+        }
+    }
+    Ok(None)
+}
+
+/// The numbers of elements and lengths of axes of a program's nodes: what a wrong factor is
+/// compared with.
+pub(crate) fn lengths(function: &Function<'_>) -> Vec<usize> {
+    let tape = function.tape();
+    function.record(&tape);
+    let mut lengths: Vec<usize> = (0..tape.len())
+        .filter_map(|id| tape.node(id))
+        .flat_map(|node| node.shape.iter().copied().chain([node.shape.len()]).collect::<Vec<_>>())
+        .collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths
+}

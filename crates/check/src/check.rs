@@ -1,0 +1,250 @@
+//! Checking a program: the gradient in each input, the Hessian in each pair of them.
+
+use lossgraph_autograd::{Fault, Result, Tamper, Tape, Var};
+use lossgraph_tensor::Tensor;
+
+use crate::blame::program;
+use crate::diagnosis::Diagnosis;
+use crate::directions::Directions;
+use crate::function::{Function, Program, doubled, tensor};
+use crate::gradient::{Gradient, Mode};
+use crate::report::{Failure, Finding, Report, Verdict};
+use crate::single;
+
+/// Checks gradient and Hessian of a program at some inputs, along four random directions each.
+///
+/// ```
+/// use lossgraph_autograd::{Tape, Var};
+/// use lossgraph_check::{Verdict, check};
+///
+/// let report = check(|_, x| x[0].abs().sum(..), &[[1.0, 0.0].into()])?;
+/// // The second element sits on the kink of |x|; its slope 0 lies between −1 and 1.
+/// assert_eq!(report.rows[0].verdict, Verdict::Kink);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// A misfit in the program; a result with more than one element, or that is not finite.
+pub fn check(
+    program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync,
+    inputs: &[Tensor],
+) -> Result<Report> {
+    Check::default().run(program, inputs)
+}
+
+/// How a program is checked.
+///
+/// ```
+/// use lossgraph_check::{Check, Mode};
+///
+/// let check = Check { mode: Mode::Full, orders: 1, ..Check::default() };
+/// let report = check.run(|_, x| x[0].square().sum(..), &[[1.0, 2.0].into()])?;
+/// assert!(report.passed());
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What the report calls the program.
+    pub title: String,
+    /// What the report calls the inputs; those without a name are counted.
+    pub names: Vec<String>,
+    /// Along directions, element by element, or by Taylor's theorem.
+    pub mode: Mode,
+    /// 1 for the gradient alone, 2 for the Hessian as well.
+    pub orders: usize,
+    /// How many random directions each derivative is checked along.
+    pub directions: usize,
+    /// The seed of the directions.
+    pub seed: u64,
+    /// Inputs that are not checked, by number: those through which a `detach` lets only a part of the
+    /// gradient, so that it is not that of the value, on purpose.
+    pub skip: Vec<usize>,
+    /// Rules that are wrong on purpose, to see whether the check finds them.
+    pub tamper: Option<Tamper>,
+}
+
+impl Default for Check {
+    fn default() -> Check {
+        Check {
+            title: "check".to_owned(),
+            names: Vec::new(),
+            mode: Mode::Quick,
+            orders: 2,
+            directions: 4,
+            seed: 0,
+            skip: Vec::new(),
+            tamper: None,
+        }
+    }
+}
+
+impl Check {
+    /// Checks a program at some inputs. It is recorded on tapes in `f64`; floats among the inputs
+    /// become doubles. Integers are held as they are.
+    ///
+    /// # Errors
+    /// As for [`check`].
+    pub fn run(
+        &self,
+        program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync,
+        inputs: &[Tensor],
+    ) -> Result<Report> {
+        let inputs = &doubled(inputs);
+        let function =
+            Function { program: &program, inputs, tamper: self.tamper.as_ref(), weights: None };
+        let loss = function.value()?;
+        if !loss.is_finite() {
+            let why =
+                format!("the loss is {loss} at these inputs: there is no derivative to check");
+            return Err(Fault::new(self.title.clone(), why).into());
+        }
+        let mut report = Report {
+            title: self.title.clone(),
+            loss,
+            rows: Vec::new(),
+            single: None,
+            seed: self.seed,
+            runs: 0,
+        };
+        for which in 0..inputs.len() {
+            let row = self.gradient(function, which, loss, &mut report.runs)?;
+            report.rows.push(Finding { input: self.name(which), ..row });
+        }
+        if self.orders >= 2 {
+            let smooth: Vec<usize> = (0..inputs.len())
+                .filter(|&which| !matches!(report.rows[which].verdict, Verdict::Skipped(_)))
+                .collect();
+            for (at, &first) in smooth.iter().enumerate() {
+                for &second in &smooth[at..] {
+                    let row = self.hessian(function, (first, second), &report)?;
+                    report.runs += row.1;
+                    report.rows.push(row.0);
+                }
+            }
+        }
+        report.single = single::compared(&function)?;
+        Ok(report)
+    }
+
+    fn name(&self, which: usize) -> String {
+        self.names.get(which).cloned().unwrap_or_else(|| format!("input {which}"))
+    }
+
+    /// The gradient in one input.
+    fn gradient(
+        &self,
+        function: Function<'_>,
+        which: usize,
+        at_0: f64,
+        runs: &mut usize,
+    ) -> Result<Finding> {
+        let skipped =
+            |why: String| Ok(Finding { verdict: Verdict::Skipped(why), ..Finding::blank() });
+        let input = &function.inputs[which];
+        if !input.dtype().is_float() {
+            return skipped("it holds integers".to_owned());
+        }
+        if self.skip.contains(&which) {
+            return skipped("its gradient stops on purpose".to_owned());
+        }
+        if input.is_empty() {
+            return skipped("it is empty".to_owned());
+        }
+        let mut gradient = match cut(&function, which) {
+            None => Gradient::new(function, which, at_0)?,
+            // What is cut in the program is cut on purpose. What is cut in its gradient counts as 0.
+            Some(_) if function.weights.is_some() => Gradient::zero(function, which, at_0),
+            Some(why) => return skipped(why),
+        };
+        let finding = gradient.check(self.mode, self.directions, self.seed + which as u64)?;
+        *runs += gradient.runs();
+        Ok(finding)
+    }
+
+    /// The Hessian between two inputs: the gradient, in the second, of the slope along a direction
+    /// of the first. What that slope is was checked as the gradient of order 1.
+    fn hessian(
+        &self,
+        function: Function<'_>,
+        (first, second): (usize, usize),
+        report: &Report,
+    ) -> Result<(Finding, usize)> {
+        let input = format!("{} × {}", self.name(first), self.name(second));
+        let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
+        if is_wrong(first) || is_wrong(second) {
+            let verdict = Verdict::Skipped("the gradient is wrong already".to_owned());
+            return Ok((Finding { input, order: 2, verdict, ..Finding::blank() }, 0));
+        }
+        let direction = |which: usize| {
+            let x = &function.inputs[which];
+            let seed = self.seed + 0x5eed + (which + 2 * first) as u64;
+            tensor(x, Directions::new(&x.to_f64s(), seed).next())
+        };
+        let (v, w) = (direction(first)?, direction(second)?);
+        let slope = gradient_of(function.program, first);
+        let slope = Function { program: &slope, weights: Some(&v), ..function };
+        let at_0 = slope.value()?;
+        let mut runs = 0;
+        let found = self.gradient(slope, second, at_0, &mut runs)?;
+        let mut row = Finding { input, order: 2, ..found };
+        if first != second && row.verdict == Verdict::Pass {
+            self.compare_orders(function, (first, &v), (second, &w), report.loss, &mut row)?;
+        }
+        Ok((row, runs))
+    }
+
+    /// The Hessian is symmetric: `w·∂(v·∂L/∂a)/∂b = v·∂(w·∂L/∂b)/∂a`.
+    fn compare_orders(
+        &self,
+        function: Function<'_>,
+        (first, v): (usize, &Tensor),
+        (second, w): (usize, &Tensor),
+        at_0: f64,
+        row: &mut Finding,
+    ) -> Result<()> {
+        let product = |from: (usize, &Tensor), to: (usize, &Tensor)| -> Result<(f64, f64)> {
+            let slope = gradient_of(function.program, from.0);
+            let slope = Function { program: &slope, weights: Some(from.1), ..function };
+            let column = slope.gradient(to.0)?;
+            let along = to.1.to_f64s();
+            let parts = || column.iter().zip(&along).map(|(h, w)| h * w);
+            Ok((parts().sum(), parts().map(f64::abs).sum()))
+        };
+        let (one, size) = product((first, v), (second, w))?;
+        let (other, _) = product((second, w), (first, v))?;
+        // Both are made of sums of such a size, rounded in another order; where they cancel, what
+        // is left is rounding of the loss.
+        let tolerance = 1e-10 * size + 1e-12 * at_0.abs();
+        if (one - other).abs() > tolerance {
+            row.verdict = Verdict::Fail;
+            row.margin = (one - other).abs() / tolerance;
+            row.failure = Some(Failure {
+                worst: Vec::new(),
+                wrong: (0, 0),
+                elements: w.len(),
+                diagnosis: Diagnosis::Asymmetric,
+                blame: None,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The program `∂y/∂x` for an input `x` of a program.
+fn gradient_of<'a>(
+    of: &'a Program<'a>,
+    which: usize,
+) -> impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync + 'a {
+    program(move |tape, x| tape.grad(of(tape, x), &[x[which]])[0])
+}
+
+/// Why there is no gradient in an input: a `detach` on every path.
+fn cut(function: &Function<'_>, which: usize) -> Option<String> {
+    let tape = function.tape();
+    let (vars, y) = function.record(&tape);
+    let gradient = function.slope(&tape, y, vars[which]);
+    if y.is_faulty() || !gradient.is_faulty() {
+        return None;
+    }
+    gradient.value().err().map(|error| error.to_string())
+}

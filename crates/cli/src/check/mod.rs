@@ -1,0 +1,222 @@
+//! `lossgraph check`: the derivatives of losses against finite differences.
+
+mod junit;
+mod self_test;
+
+use std::error::Error;
+use std::fs;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use lossgraph_autograd::Var;
+use lossgraph_check::{Check, Mode, Report, Verdict};
+use lossgraph_losses::{ALL, Loss, Sample, find};
+use lossgraph_tensor::Tensor;
+use serde_json::json;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What to check, and how.
+#[derive(Args)]
+pub struct Options {
+    /// The losses, by any of their names; all of the catalogue if none is named.
+    losses: Vec<String>,
+    /// 1 for gradients alone, 2 for Hessians as well.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    order: u8,
+    /// Along random directions, element by element, or by Taylor's theorem.
+    #[arg(long, value_enum, default_value_t = Way::Quick)]
+    mode: Way,
+    /// Element by element: the same as `--mode full`.
+    #[arg(long, conflicts_with = "mode")]
+    full: bool,
+    /// The seed of inputs and directions.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How many seeds to check with, from `--seed` on.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Print everything as one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write the results as JUnit XML to this file, too.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Plant errors of many kinds and sizes, and print which are found, and how often an honest
+    /// derivative is blamed.
+    #[arg(long, conflicts_with_all = ["losses", "junit"])]
+    self_test: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Way {
+    Quick,
+    Full,
+    Taylor,
+}
+
+/// A loss in a setting, on inputs drawn from a seed.
+pub(crate) struct Case {
+    loss: &'static Loss,
+    setting: &'static str,
+    samples: Vec<&'static Sample>,
+    inputs: Vec<Tensor>,
+    seed: u64,
+}
+
+impl Case {
+    fn new(loss: &'static Loss, setting: &'static str, seed: u64) -> Result<Case> {
+        let samples = loss.given(&loss.setting(setting)?);
+        let inputs = samples.iter().map(|sample| sample.draw(seed)).collect();
+        Ok(Case { loss, setting, samples, inputs, seed })
+    }
+
+    /// As the command line would name it: `huber delta=2 weight`.
+    fn title(&self) -> String {
+        format!("{} {}", self.loss.name, self.setting).trim_end().to_owned()
+    }
+
+    fn check(&self, mode: Mode, orders: usize) -> Result<Report> {
+        let names = self.samples.iter().map(|sample| sample.name.to_owned()).collect();
+        let skip = (0..self.samples.len()).filter(|&i| self.samples[i].detached).collect();
+        let (title, seed) = (self.title(), self.seed);
+        let check = Check { title, names, mode, orders, seed, skip, ..Check::default() };
+        let report = check.run(
+            |tape, x| {
+                let names = self.samples.iter().map(|sample| sample.name);
+                let inputs: Vec<(&str, Var<'_>)> = names.zip(x.iter().copied()).collect();
+                self.loss.record(tape, &inputs, self.setting).mean()
+            },
+            &self.inputs,
+        )?;
+        Ok(report)
+    }
+}
+
+/// A report with the time that it took.
+pub(crate) struct Timed {
+    report: Report,
+    loss: &'static Loss,
+    took: Duration,
+}
+
+/// Checks, reports, and says by the exit code whether anything failed.
+pub fn run(options: &Options) -> Result<bool> {
+    if options.self_test {
+        return self_test::run(options.seed, options.json);
+    }
+    let losses = chosen(&options.losses)?;
+    let cases = cases(&losses, options.seed..options.seed.saturating_add(options.seeds))?;
+    let mode = match (options.full, options.mode) {
+        (true, _) | (_, Way::Full) => Mode::Full,
+        (_, Way::Quick) => Mode::Quick,
+        (_, Way::Taylor) => Mode::Taylor,
+    };
+    let started = Instant::now();
+    let bar = progress(cases.len() as u64);
+    let mut results = Vec::with_capacity(cases.len());
+    for case in &cases {
+        bar.set_message(case.title());
+        let started = Instant::now();
+        let report = case.check(mode, options.order.into())?;
+        results.push(Timed { report, loss: case.loss, took: started.elapsed() });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let passed = results.iter().all(|timed| timed.report.passed());
+    if let Some(file) = &options.junit {
+        let text = junit::suite(&results)?;
+        fs::write(file, text)
+            .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+    }
+    if options.json {
+        let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();
+        println!("{}", json!({ "passed": passed, "reports": reports }));
+    } else if options.losses.is_empty() {
+        summary(&losses, &results, started.elapsed());
+    } else {
+        results.iter().for_each(|timed| show(&timed.report));
+    }
+    Ok(passed)
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
+    if names.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    let named = |name: &String| {
+        find(name).map_err(|nearest| {
+            format!("there is no loss `{name}`; the nearest is `{nearest}`").into()
+        })
+    };
+    names.iter().map(named).collect()
+}
+
+/// The losses in every setting of their grids, with every seed.
+fn cases(losses: &[&'static Loss], seeds: std::ops::Range<u64>) -> Result<Vec<Case>> {
+    let settings = losses.iter().flat_map(|loss| loss.grid.iter().map(move |text| (*loss, *text)));
+    settings
+        .flat_map(|(loss, text)| seeds.clone().map(move |seed| Case::new(loss, text, seed)))
+        .collect()
+}
+
+pub(crate) fn progress(len: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}");
+    let bar = ProgressBar::new(len);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Prints a report, with colours if a person reads it.
+fn show(report: &Report) {
+    if std::io::stdout().is_terminal() {
+        println!("{}", report.coloured());
+    } else {
+        println!("{report}");
+    }
+}
+
+/// A line for each loss, and what failed in full.
+fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) {
+    let width = losses.iter().map(|loss| loss.name.len()).max().unwrap_or(0).max(4);
+    println!(
+        "{:<width$}  settings  derivatives  pass  kink  noise  fail  skipped  digits at least",
+        "loss"
+    );
+    let mut all = [0; 5];
+    for loss in losses {
+        let of_loss = || results.iter().filter(|timed| std::ptr::eq(timed.loss, *loss));
+        let rows = || of_loss().flat_map(|timed| &timed.report.rows);
+        let count = |word: &str| rows().filter(|row| row.verdict.word() == word).count();
+        let counts = ["PASS", "KINK", "NOISE", "FAIL", "SKIPPED"].map(count);
+        let passed = rows().filter(|row| row.verdict == Verdict::Pass);
+        let digits = passed.map(|row| row.digits).fold(16.0, f64::min);
+        let [pass, kink, noise, fail, skipped] = counts;
+        println!(
+            "{:<width$}  {:>8}  {:>11}  {pass:>4}  {kink:>4}  {noise:>5}  {fail:>4}  {skipped:>7}  {digits:>6.1}",
+            loss.name,
+            of_loss().count(),
+            rows().count() - skipped,
+        );
+        all.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    let failed = results.iter().filter(|timed| !timed.report.passed());
+    failed.for_each(|timed| {
+        println!();
+        show(&timed.report);
+    });
+    let [pass, kink, noise, fail, skipped] = all;
+    let runs: usize = results.iter().map(|timed| timed.report.runs).sum();
+    println!(
+        "\n{pass} pass, {kink} kink, {noise} noise, {fail} fail, {skipped} skipped; {} losses in {} \
+         settings, {runs} runs in {:.1} s",
+        losses.len(),
+        results.len(),
+        took.as_secs_f64(),
+    );
+}

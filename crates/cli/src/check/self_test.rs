@@ -1,0 +1,296 @@
+//! `lossgraph check --self-test`: errors planted on purpose, and what the checker makes of them.
+
+use lossgraph_autograd::{Tamper, Tape, Var};
+use lossgraph_check::{Check, Mode, Verdict};
+use lossgraph_losses::{
+    ALL, bce_with_logits, cosine_embedding, cross_entropy, huber, kl_div, mse, triplet_margin,
+};
+use lossgraph_tensor::{DType, Tensor};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::{Case, Result, progress};
+
+/// The shapes of the inputs that errors are planted for.
+const SIZES: [(usize, usize); 3] = [(8, 32), (64, 32), (256, 256)];
+
+/// Errors planted of each kind at each size.
+const TRIALS: usize = 10;
+
+/// Honest checks, to count false alarms.
+const HONEST: usize = 1000;
+
+/// An element whose derivative is smaller than this, of the largest, is not planted in.
+const VISIBLE: f64 = 1e-3;
+
+/// What is wrong with a rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// The whole cotangent times a factor.
+    Factor(f64),
+    /// One element of it times a factor.
+    Element(f64),
+    /// Its numbers column by column.
+    Transposed,
+    /// The sum over a broadcast axis takes one slice.
+    MissingSum,
+    /// Nothing flows.
+    Dropped,
+}
+
+const KINDS: [(&str, Kind); 13] = [
+    ("rule: sign flipped", Kind::Factor(-1.0)),
+    ("rule: twice", Kind::Factor(2.0)),
+    ("rule: +5 %", Kind::Factor(1.05)),
+    ("rule: +1 %", Kind::Factor(1.01)),
+    ("rule: +0.1 %", Kind::Factor(1.001)),
+    ("rule: transposed", Kind::Transposed),
+    ("rule: missing broadcast sum", Kind::MissingSum),
+    ("rule: dropped path", Kind::Dropped),
+    ("element: sign flipped", Kind::Element(-1.0)),
+    ("element: +100 %", Kind::Element(2.0)),
+    ("element: +5 %", Kind::Element(1.05)),
+    ("element: +1 %", Kind::Element(1.01)),
+    ("element: +0.1 %", Kind::Element(1.001)),
+];
+
+/// What became of the errors of one kind at one size.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    planted: usize,
+    found: usize,
+    blamed: usize,
+}
+
+/// Runs the self-test, prints its table, and says whether the checker keeps its promises: all of
+/// 1 % and more found, at least half of 0.1 %, no false alarm, and blame right in 95 of 100.
+pub fn run(seed: u64, as_json: bool) -> Result<bool> {
+    let bar = progress((KINDS.len() * SIZES.len() * TRIALS + HONEST) as u64);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut table = Vec::new();
+    for (name, kind) in KINDS {
+        bar.set_message(name);
+        let mut counts = [Count::default(); SIZES.len()];
+        for (count, size) in counts.iter_mut().zip(SIZES) {
+            for _ in 0..TRIALS {
+                trial(kind, size, &mut rng, count)?;
+                bar.inc(1);
+            }
+        }
+        table.push((name, kind, counts));
+    }
+    bar.set_message("honest derivatives");
+    let (mut honest, mut alarms) = (0, Vec::new());
+    for seed in 1.. {
+        for case in super::cases(ALL, seed..seed + 1)? {
+            if honest < HONEST {
+                honest += 1;
+                alarms.extend(false_alarm(&case)?);
+                bar.inc(1);
+            }
+        }
+        if honest == HONEST {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    let holds = keeps_its_promises(&table) && alarms.is_empty();
+    if as_json {
+        let rows = table.iter().map(|(name, _, counts)| {
+            let sizes = SIZES.iter().zip(counts).map(|((rows, columns), count)| {
+                json!({
+                    "size": format!("{rows}x{columns}"),
+                    "planted": count.planted,
+                    "found": count.found,
+                    "blame_right": count.blamed,
+                })
+            });
+            json!({ "error": name, "sizes": sizes.collect::<Vec<_>>() })
+        });
+        println!(
+            "{}",
+            json!({
+                "passed": holds,
+                "planted": rows.collect::<Vec<_>>(),
+                "honest": honest,
+                "false_alarms": alarms,
+            })
+        );
+    } else {
+        print(&table, honest, &alarms);
+    }
+    Ok(holds)
+}
+
+fn keeps_its_promises(table: &[(&str, Kind, [Count; SIZES.len()])]) -> bool {
+    let faint = |kind: Kind| matches!(kind, Kind::Factor(1.001) | Kind::Element(1.001));
+    let found = table.iter().all(|(_, kind, counts)| {
+        counts.iter().all(|count| match faint(*kind) {
+            true => 2 * count.found >= count.planted,
+            false => count.found == count.planted,
+        })
+    });
+    let rules = table.iter().flat_map(|(_, _, counts)| counts);
+    let (found_of, blamed) =
+        rules.fold((0, 0), |(found, blamed), count| (found + count.found, blamed + count.blamed));
+    found && blamed * 100 >= found_of * 95
+}
+
+fn print(table: &[(&str, Kind, [Count; SIZES.len()])], honest: usize, alarms: &[String]) {
+    let sizes = SIZES.map(|(rows, columns)| format!("{rows}x{columns}"));
+    println!("found of planted, and of the found those whose op is named rightly");
+    println!("{:<28}  {:>16}  {:>16}  {:>16}", "planted", sizes[0], sizes[1], sizes[2]);
+    for (name, _, counts) in table {
+        let cell = |count: &Count| {
+            format!("{}/{}, {}/{}", count.found, count.planted, count.blamed, count.found)
+        };
+        let [a, b, c] = [&counts[0], &counts[1], &counts[2]].map(cell);
+        println!("{name:<28}  {a:>16}  {b:>16}  {c:>16}");
+    }
+    println!("\n{} false alarms in {honest} honest checks over the catalogue", alarms.len());
+    alarms.iter().for_each(|alarm| println!("{alarm}"));
+}
+
+/// The report of an honest case that is blamed.
+fn false_alarm(case: &Case) -> Result<Option<String>> {
+    let report = case.check(Mode::Quick, 2)?;
+    Ok((!report.passed()).then(|| report.to_string()))
+}
+
+/// The programs that errors are planted in, on two tensors of one shape.
+type Program = for<'t> fn(&'t Tape, &[Var<'t>]) -> Var<'t>;
+
+const PROGRAMS: [Program; 8] = [
+    |tape, x| cross_entropy(x[0], labels(tape, x[0])).mean(),
+    |_, x| mse(x[0], x[1]).mean(),
+    |_, x| huber(x[0].tanh() * 2.0, x[1], 0.7).sum(),
+    |_, x| bce_with_logits(x[0], x[1].sigmoid()).mean(),
+    |_, x| kl_div(x[0].log_softmax(-1), x[1].softmax(-1)).batch_mean(),
+    |_, x| triplet_margin(x[0], x[1], x[1].flip(0), 9.0).mean(),
+    |tape, x| {
+        let similar = tape.constant(
+            Tensor::full([x[0].extent(0)], 1.0, DType::F64).unwrap_or_else(|_| 1.0.into()),
+        );
+        cosine_embedding(x[0], x[1], similar, 0.0).mean()
+    },
+    |_, x| {
+        // A layer: one weight and one bias for each column, broadcast to the rows.
+        let (weight, bias) = (x[1].slice(0, 0..1), x[1].slice(0, 1..2));
+        mse((x[0] * weight + bias).tanh(), x[1].detach()).mean()
+    },
+];
+
+fn labels<'t>(tape: &'t Tape, scores: Var<'t>) -> Var<'t> {
+    let (rows, classes) = (scores.extent(0), scores.extent(1));
+    tape.labels(&(0..rows).map(|row| row * 7 % classes).collect::<Vec<_>>())
+}
+
+/// Plants one error in one rule of one program, and looks whether it is found.
+fn trial(
+    kind: Kind,
+    (rows, columns): (usize, usize),
+    rng: &mut impl Rng,
+    count: &mut Count,
+) -> Result<()> {
+    loop {
+        let program = PROGRAMS[rng.random_range(0..PROGRAMS.len())];
+        let mut draw = || -> Result<Tensor> {
+            let numbers = (0..rows * columns).map(|_| rng.random_range(-2.0..2.0)).collect();
+            Ok(Tensor::new([rows, columns], numbers)?)
+        };
+        let inputs = [draw()?, draw()?];
+        let Some((op, input)) = rule(program, &inputs, kind, rng) else { continue };
+        let place = rng.random_range(0..rows * columns);
+        let tamper = planted(kind, op, input, place);
+        if !shows(program, &inputs, &tamper, kind)? {
+            continue;
+        }
+        let seed = rng.random_range(0..u64::from(u32::MAX));
+        let check = Check { tamper: Some(tamper), orders: 1, seed, ..Check::default() };
+        let report = check.run(program, &inputs)?;
+        count.planted += 1;
+        if !report.passed() {
+            count.found += 1;
+            let failed = report.rows.iter().find(|row| row.verdict == Verdict::Fail);
+            let blame = failed.and_then(|row| row.failure.as_ref()?.blame.as_ref());
+            count.blamed += usize::from(blame.is_some_and(|blame| blame.op == op));
+        }
+        return Ok(());
+    }
+}
+
+/// An op of the program, and one of its inputs, whose rule can be wrong in this way.
+fn rule(
+    program: Program,
+    inputs: &[Tensor],
+    kind: Kind,
+    rng: &mut impl Rng,
+) -> Option<(&'static str, usize)> {
+    let tape = Tape::f64();
+    let vars: Vec<Var<'_>> = inputs.iter().map(|data| tape.variable(data)).collect();
+    let y = program(&tape, &vars);
+    let ops: Vec<(&'static str, usize)> = (0..=y.number())
+        .filter_map(|id| tape.node(id))
+        .filter(|node| kind != Kind::MissingSum || node.op == "expand")
+        .flat_map(|node| (0..node.inputs.len()).map(move |input| (node.op, input)))
+        .collect();
+    (!ops.is_empty()).then(|| ops[rng.random_range(0..ops.len())])
+}
+
+fn planted(kind: Kind, op: &'static str, input: usize, place: usize) -> Tamper {
+    Tamper::new(move |name, i, of_output, g| {
+        if name != op || i != input {
+            return g;
+        }
+        match kind {
+            Kind::Factor(factor) => g * factor,
+            Kind::Dropped => g * 0.0,
+            Kind::Transposed if g.rank() == 2 => g.t().reshape(g.shape()),
+            Kind::Transposed => g,
+            Kind::MissingSum => first_slice(of_output, g),
+            Kind::Element(factor) => {
+                let mut factors = vec![1.0; g.len()];
+                if let Some(one) = factors.get_mut(place % g.len().max(1)) {
+                    *one = factor;
+                }
+                match Tensor::new(g.shape(), factors) {
+                    Ok(factors) => g * g.tape().constant(factors),
+                    Err(_) => g,
+                }
+            }
+        }
+    })
+}
+
+/// The first slice of a cotangent along all axes that were broadcast, in the shape of `of_input`.
+fn first_slice<'t>(of_output: Var<'t>, of_input: Var<'t>) -> Var<'t> {
+    let (long, short) = (of_output.shape(), of_input.shape());
+    let added = long.rank() - short.rank();
+    let axes = (0..long.rank()).filter(|&axis| axis < added || short[axis - added] != long[axis]);
+    axes.fold(of_output, |g, axis| g.slice(axis as isize, 0..1)).reshape(short)
+}
+
+/// Whether a planted error shows in a gradient as what it is called: in an element that is not lost
+/// beside the largest, by at least half of its size.
+fn shows(program: Program, inputs: &[Tensor], tamper: &Tamper, kind: Kind) -> Result<bool> {
+    let gradients = |tape: Tape| -> Result<Vec<Vec<f64>>> {
+        let vars: Vec<Var<'_>> = inputs.iter().map(|data| tape.variable(data)).collect();
+        let y = program(&tape, &vars);
+        let gradients = tape.grad(y, &vars).into_iter().filter(|g| !g.is_faulty());
+        gradients.map(|g| Ok(g.value()?.to_f64s())).collect()
+    };
+    let right = gradients(Tape::f64())?;
+    let wrong = gradients(Tape::f64().tampered(tamper.clone()))?;
+    let size = match kind {
+        Kind::Factor(factor) | Kind::Element(factor) => 0.5 * (factor - 1.0).abs(),
+        _ => 1e-2,
+    };
+    Ok(right.iter().zip(&wrong).any(|(right, wrong)| {
+        let largest = right.iter().fold(0.0_f64, |largest, g| largest.max(g.abs()));
+        right
+            .iter()
+            .zip(wrong)
+            .any(|(r, w)| r.abs() > VISIBLE * largest && (w - r).abs() > size * r.abs())
+    }))
+}

@@ -1,0 +1,53 @@
+//! `lossgraph check` as a user runs it.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lossgraph")).arg("check").args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_loss_is_checked_in_all_of_its_settings() {
+    let output = check(&["HuberLoss", "--order", "1"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert_eq!(printed.matches("huber").count(), 3, "{printed}");
+    assert_eq!(printed.matches("PASS").count(), 7, "{printed}");
+}
+
+#[test]
+fn the_catalogue_passes_and_says_so_as_json() {
+    let output = check(&["--json", "--seed", "3"]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["passed"], true);
+    let reports = json["reports"].as_array().unwrap();
+    assert!(reports.iter().any(|report| report["title"] == "cross_entropy"));
+    assert!(reports.iter().all(|report| report["seed"] == 3));
+}
+
+#[test]
+fn results_are_written_as_junit_xml() {
+    let file = std::env::temp_dir().join(format!("lossgraph-check-{}.xml", std::process::id()));
+    let path = file.to_str().unwrap();
+    assert!(check(&["nll", "--junit", path]).status.success());
+    let xml = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(xml.contains("<testcase classname=\"nll weight\" name=\"gradient in log_p\""), "{xml}");
+    assert!(xml.contains("<skipped message=\"it holds integers\"/>"), "{xml}");
+    let output = check(&["nll", "--junit", "/nowhere/at/all.xml"]);
+    assert!(text(&output.stderr).contains("cannot be written"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_unknown_loss_is_answered_with_the_nearest() {
+    let output = check(&["cros_entropy"]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("the nearest is `cross_entropy`"));
+}

@@ -1,0 +1,108 @@
+//! The table of all losses. Tests, docs and the `lossgraph` program come from it.
+
+mod row;
+mod sample;
+mod setting;
+
+pub(crate) use row::{
+    BROADCAST, C, INNER, N, PAIR, POSITIVE, TWO, WIDE, detached, flag, input, list, number, option,
+    word,
+};
+pub use row::{Choice, Invariance, Kind, Loss};
+pub use sample::{Domain, Plain, Sample};
+pub use setting::{Args, BadSetting, Numbers, Setting};
+
+use crate::{
+    classification, detection, divergence, embedding, pictures, ranking, regression, segmentation,
+    self_supervised, sequence,
+};
+
+/// The losses of all families, in the order of a reader who begins.
+const FAMILIES: [&[&Loss]; 10] = [
+    regression::ROWS,
+    classification::ROWS,
+    divergence::ROWS,
+    embedding::ROWS,
+    self_supervised::ROWS,
+    segmentation::ROWS,
+    detection::ROWS,
+    pictures::ROWS,
+    ranking::ROWS,
+    sequence::ROWS,
+];
+
+/// Every loss.
+pub static ALL: &[&Loss] = &joined::<{ count() }>();
+
+const fn count() -> usize {
+    let (mut count, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        count += FAMILIES[family].len();
+        family += 1;
+    }
+    count
+}
+
+/// One list of the families' lists. Loops by `while`, since a constant has no iterators.
+const fn joined<const COUNT: usize>() -> [&'static Loss; COUNT] {
+    let mut all = [FAMILIES[0][0]; COUNT];
+    let (mut at, mut family) = (0, 0);
+    while family < FAMILIES.len() {
+        let mut i = 0;
+        while i < FAMILIES[family].len() {
+            all[at] = FAMILIES[family][i];
+            at += 1;
+            i += 1;
+        }
+        family += 1;
+    }
+    all
+}
+
+/// The loss with a name or alias, whatever its case and punctuation; else the nearest name.
+///
+/// ```
+/// use lossgraph_losses::find;
+///
+/// assert_eq!(find("nn.CrossEntropyLoss").unwrap().name, "cross_entropy");
+/// assert_eq!(find("croos_entropy").unwrap_err(), "cross_entropy");
+/// ```
+pub fn find(name: &str) -> Result<&'static Loss, &'static str> {
+    let plain = |name: &str| -> String {
+        let name = name.rsplit(['.', ':']).next().unwrap_or(name);
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let wanted = plain(name);
+    let names =
+        |loss: &'static Loss| std::iter::once(loss.name).chain(loss.aliases.iter().copied());
+    if let Some(loss) = ALL.iter().find(|loss| names(loss).any(|name| plain(name) == wanted)) {
+        return Ok(loss);
+    }
+    let near = ALL
+        .iter()
+        .flat_map(|loss| names(loss).map(move |name| (loss.name, plain(name))))
+        .min_by_key(|(_, name)| distance(&wanted, name));
+    Err(near.map_or("mse", |(name, _)| name))
+}
+
+/// The nearest of some names.
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names.min_by_key(|name| distance(wanted, name))
+}
+
+/// How many letters have to be put in, taken out or changed to come from `a` to `b`
+/// (Levenshtein 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = i;
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let changed = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,221 @@
+//! A row of the table: what tests, docs and programs know of a loss.
+
+use std::fmt;
+
+use lossgraph_autograd::{Fault, Tape, Var};
+
+use super::sample::{Domain, Sample};
+use super::setting::{Args, BadSetting, Numbers, Setting};
+use crate::terms::Terms;
+
+/// A loss as tests, docs and programs see it.
+#[derive(Debug)]
+pub struct Loss {
+    /// Its name: that of the function.
+    pub name: &'static str,
+    /// Other names in use.
+    pub aliases: &'static [&'static str],
+    /// What kind of loss it is: the name of its folder.
+    pub family: &'static str,
+    /// What it is, in a line.
+    pub summary: &'static str,
+    /// The formula of a term, as text.
+    pub formula: &'static str,
+    /// The formula of a term, as LaTeX.
+    pub latex: &'static str,
+    /// The shapes of its inputs and terms.
+    pub shapes: &'static str,
+    /// The unit of a term.
+    pub unit: &'static str,
+    /// Where a term can lie.
+    pub range: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// Its inputs, tensor options included, with samples of what they hold.
+    pub inputs: &'static [Sample],
+    /// Its other options.
+    pub options: &'static [Choice],
+    /// The settings that checks run, as [`Loss::setting`] reads them.
+    pub grid: &'static [&'static str],
+    /// What leaves it as it is.
+    pub invariances: &'static [Invariance],
+    /// Records the loss.
+    pub run: for<'t> fn(&Args<'t>) -> Terms<'t>,
+    /// The terms once more, as a plain function on numbers.
+    pub naive: fn(&Numbers<'_>) -> Vec<f64>,
+}
+
+/// An option that is no tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// Its name: that of the field.
+    pub name: &'static str,
+    /// What it can be, the default included.
+    pub kind: Kind,
+    /// What it does, in a few words.
+    pub about: &'static str,
+}
+
+/// What an option can be. Displayed, it is the default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A number, with its default.
+    Number(f64),
+    /// On or off; off by default.
+    Flag,
+    /// One of some words, the first by default.
+    Word(&'static [&'static str]),
+    /// A list of numbers, with its default: `2,5`.
+    List(&'static [f64]),
+}
+
+/// As a setting says it: `1`, `false`, `mean`, `2,5`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Number(default) => write!(f, "{default}"),
+            Kind::Flag => f.write_str("false"),
+            Kind::Word(words) => f.write_str(words.first().copied().unwrap_or("")),
+            Kind::List(default) => {
+                let numbers: Vec<String> = default.iter().map(f64::to_string).collect();
+                f.write_str(&numbers.join(","))
+            }
+        }
+    }
+}
+
+/// A change of the inputs after which a loss is what it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Invariance {
+    /// A number added to all scores of an example, along the last axis of an input.
+    Shift(&'static str),
+    /// Each vector along the last axis of an input times a positive number.
+    Scale(&'static str),
+    /// The places along the first axis of these inputs in another order. A loss of one term stays
+    /// as it is; terms of examples change places with them.
+    Order(&'static [&'static str]),
+}
+
+/// An input that a loss always has.
+pub(crate) const fn input(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
+    Sample { name, shape, domain, optional: false, detached: false }
+}
+
+/// A tensor that is an option: a setting gives it by its name.
+pub(crate) const fn option(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
+    Sample { optional: true, ..input(name, shape, domain) }
+}
+
+/// An input through which no gradient flows, on purpose.
+pub(crate) const fn detached(
+    name: &'static str,
+    shape: &'static [usize],
+    domain: Domain,
+) -> Sample {
+    Sample { detached: true, ..input(name, shape, domain) }
+}
+
+/// An option that is a number.
+pub(crate) const fn number(name: &'static str, default: f64, about: &'static str) -> Choice {
+    Choice { name, kind: Kind::Number(default), about }
+}
+
+/// An option that is on or off.
+pub(crate) const fn flag(name: &'static str, about: &'static str) -> Choice {
+    Choice { name, kind: Kind::Flag, about }
+}
+
+/// An option that is one of some words, the first by default.
+pub(crate) const fn word(
+    name: &'static str,
+    words: &'static [&'static str],
+    about: &'static str,
+) -> Choice {
+    Choice { name, kind: Kind::Word(words), about }
+}
+
+/// An option that is a list of numbers.
+pub(crate) const fn list(
+    name: &'static str,
+    default: &'static [f64],
+    about: &'static str,
+) -> Choice {
+    Choice { name, kind: Kind::List(default), about }
+}
+
+/// Numbers on both sides of 0.
+pub(crate) const WIDE: Domain = Domain::Between(-3.0, 3.0);
+/// Numbers above 0, such as weights.
+pub(crate) const POSITIVE: Domain = Domain::Between(0.2, 2.0);
+/// Probabilities, each by itself.
+pub(crate) const INNER: Domain = Domain::Between(0.05, 0.95);
+/// Examples of the samples.
+pub(crate) const N: usize = 4;
+/// Classes or features of the samples.
+pub(crate) const C: usize = 3;
+
+/// What most regressions take: a prediction, a target, and perhaps a weight for each element.
+pub(crate) const PAIR: [Sample; 3] = [
+    input("prediction", &[N, C], WIDE),
+    input("target", &[N, C], WIDE),
+    option("weight", &[N, C], POSITIVE),
+];
+
+/// A prediction and a target.
+pub(crate) const TWO: [Sample; 2] = [PAIR[0], PAIR[1]];
+
+/// What most regressions can be asked to do with unequal shapes.
+pub(crate) const BROADCAST: Choice =
+    flag("broadcast", "lets prediction and target broadcast to a common shape");
+
+impl Loss {
+    /// Reads a setting: options as `name=value`, flags and tensor options by their name alone, with
+    /// spaces between them.
+    ///
+    /// ```
+    /// use lossgraph_losses::find;
+    ///
+    /// let huber = find("huber").unwrap();
+    /// assert_eq!(huber.setting("delta=2 weight")?.number("delta"), 2.0);
+    /// let error = huber.setting("detla=2").unwrap_err().to_string();
+    /// assert!(error.ends_with("perhaps `delta`"));
+    /// # Ok::<(), lossgraph_losses::BadSetting>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Options that the loss does not have, and values that an option cannot have.
+    pub fn setting(&'static self, text: &str) -> Result<Setting, BadSetting> {
+        Setting::read(self, text)
+    }
+
+    /// Records the loss on inputs by name, in a setting.
+    ///
+    /// # Errors
+    /// Recorded as faults: an input that the loss does not have, and what [`setting`](Loss::setting)
+    /// refuses.
+    #[track_caller]
+    pub fn record<'t>(
+        &'static self,
+        tape: &'t Tape,
+        inputs: &[(&str, Var<'t>)],
+        setting: &str,
+    ) -> Terms<'t> {
+        let refuse = |why: String| Terms::new(tape.fault(Fault::new(self.name, why)));
+        let mut known = Vec::new();
+        for (name, var) in inputs {
+            match self.inputs.iter().find(|sample| sample.name == *name) {
+                Some(sample) => known.push((sample.name, *var)),
+                None => return refuse(format!("there is no input `{name}`")),
+            }
+        }
+        match self.setting(setting) {
+            Ok(setting) => (self.run)(&Args::new(tape, known, setting)),
+            Err(error) => refuse(error.why),
+        }
+    }
+
+    /// The inputs that a setting gives: those that are no options, and those that it names.
+    pub fn given(&'static self, setting: &Setting) -> Vec<&'static Sample> {
+        self.inputs.iter().filter(|each| !each.optional || setting.gives(each.name)).collect()
+    }
+}

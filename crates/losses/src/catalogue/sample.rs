@@ -1,0 +1,132 @@
+//! Sample inputs of losses, for checks and pictures.
+
+use std::fmt;
+
+use lossgraph_tensor::{DType, Shape, Tensor};
+
+/// An input of a loss, as the catalogue's samples have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// The name of the input.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: &'static [usize],
+    /// What it holds.
+    pub domain: Domain,
+    /// Whether it is an option: given where a setting names it.
+    pub optional: bool,
+    /// Whether no gradient flows through it, on purpose.
+    pub detached: bool,
+}
+
+/// What the numbers of an input are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Domain {
+    /// Any float, drawn from an interval.
+    Between(f64, f64),
+    /// Scores of any size, drawn from −3 to 3; a loss of them is finite at ±100, too.
+    Logits,
+    /// Log-probabilities along the last axis.
+    LogProbabilities,
+    /// Probabilities along the last axis.
+    Probabilities,
+    /// Class numbers below a bound.
+    Labels(usize),
+    /// −1 or 1.
+    Signs,
+    /// 0 or 1.
+    Bits,
+    /// These floats, whatever the seed.
+    Floats(&'static [f64]),
+    /// These integers, whatever the seed.
+    Integers(&'static [i64]),
+}
+
+impl Domain {
+    /// Whether the numbers can move a little, so that there is a derivative in them.
+    pub fn is_continuous(self) -> bool {
+        !matches!(self, Domain::Labels(_) | Domain::Signs | Domain::Bits | Domain::Integers(_))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Domain::Between(low, high) => write!(f, "floats, such as those from {low} to {high}"),
+            Domain::Logits => f.write_str("scores of any size"),
+            Domain::LogProbabilities => f.write_str("log-probabilities along the last axis"),
+            Domain::Probabilities => f.write_str("probabilities along the last axis"),
+            Domain::Labels(classes) => write!(f, "class numbers below {classes}"),
+            Domain::Signs => f.write_str("signs, −1 or 1"),
+            Domain::Bits => f.write_str("0 or 1"),
+            Domain::Floats(_) => f.write_str("floats"),
+            Domain::Integers(_) => f.write_str("integers"),
+        }
+    }
+}
+
+/// An input as plain numbers, row by row.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    /// The name of the input.
+    pub name: &'static str,
+    /// The shape.
+    pub shape: Vec<usize>,
+    /// The numbers; labels too.
+    pub numbers: Vec<f64>,
+}
+
+impl Sample {
+    /// Whether a loss has a gradient in this input.
+    pub fn is_differentiable(&self) -> bool {
+        self.domain.is_continuous() && !self.detached
+    }
+
+    /// A tensor as plain numbers of this input.
+    pub fn plain(&self, tensor: &Tensor) -> Plain {
+        Plain { name: self.name, shape: tensor.shape().to_vec(), numbers: tensor.to_f64s() }
+    }
+
+    /// Numbers for this input: a pure function of the seed.
+    pub fn draw(&self, seed: u64) -> Tensor {
+        let len = Shape::from(self.shape).len();
+        let name: u64 = self.name.bytes().map(u64::from).sum();
+        // SplitMix64, so that samples need no generator of their own.
+        let unit = |i: usize| {
+            let mut x = (seed * 0x1000 + name * 0x100_0000 + i as u64 + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((x ^ x >> 31) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let drawn = |scale: f64, shift: f64| (0..len).map(|i| unit(i) * scale + shift).collect();
+        let classes = self.shape.last().copied().unwrap_or(1);
+        let softmax = || -> Vec<f64> {
+            let z: Vec<f64> = drawn(4.0, -2.0);
+            z.chunks(classes.max(1))
+                .flat_map(|row| {
+                    let sum: f64 = row.iter().map(|z| z.exp()).sum();
+                    row.iter().map(move |z| z.exp() / sum)
+                })
+                .collect()
+        };
+        let numbers = match self.domain {
+            Domain::Between(low, high) => drawn(high - low, low),
+            Domain::Logits => drawn(6.0, -3.0),
+            Domain::Probabilities => softmax(),
+            Domain::LogProbabilities => softmax().into_iter().map(f64::ln).collect(),
+            Domain::Labels(classes) => {
+                drawn(classes as f64, 0.0).into_iter().map(f64::floor).collect()
+            }
+            Domain::Signs => drawn(2.0, -1.0).into_iter().map(f64::signum).collect(),
+            Domain::Bits => drawn(2.0, 0.0).into_iter().map(f64::floor).collect(),
+            Domain::Floats(numbers) => numbers.to_vec(),
+            Domain::Integers(numbers) => numbers.iter().map(|&number| number as f64).collect(),
+        };
+        let tensor = Tensor::new(self.shape, numbers).unwrap_or_else(|_| Tensor::from(0.0));
+        match self.domain {
+            Domain::Labels(_) | Domain::Integers(_) => tensor.to_dtype(DType::I64),
+            _ => tensor,
+        }
+    }
+}

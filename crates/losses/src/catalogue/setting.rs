@@ -1,0 +1,245 @@
+//! Settings: values of options, read from text; and what a row's functions are given.
+
+use lossgraph_autograd::{Fault, Tape, Var};
+
+use super::row::{Choice, Kind, Loss};
+use super::{nearest, sample::Plain};
+
+/// Values of a loss's options.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    loss: &'static Loss,
+    values: Vec<(&'static str, Value)>,
+    /// The tensor options that are given.
+    tensors: Vec<&'static str>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Number(f64),
+    On,
+    Word(&'static str),
+    List(Vec<f64>),
+}
+
+/// A setting that a loss cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{loss}: {why}")]
+pub struct BadSetting {
+    loss: &'static str,
+    /// What is wrong with it.
+    pub(crate) why: String,
+}
+
+impl Setting {
+    pub(crate) fn read(loss: &'static Loss, text: &str) -> Result<Setting, BadSetting> {
+        let refuse = |why: String| Err(BadSetting { loss: loss.name, why });
+        let mut setting = Setting { loss, values: Vec::new(), tensors: Vec::new() };
+        for word in text.split_whitespace() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word, None),
+            };
+            let tensor = loss.inputs.iter().find(|each| each.optional && each.name == name);
+            if let (Some(tensor), None) = (tensor, value) {
+                setting.tensors.push(tensor.name);
+                continue;
+            }
+            match loss.options.iter().find(|each| each.name == name) {
+                None => return refuse(unknown(loss, name)),
+                Some(choice) => match choice.kind.read(value) {
+                    Some(read) => {
+                        setting.values.retain(|(each, _)| *each != choice.name);
+                        setting.values.extend(read.map(|read| (choice.name, read)));
+                    }
+                    None => return refuse(unfit(choice, value.unwrap_or(""))),
+                },
+            }
+        }
+        Ok(setting)
+    }
+
+    /// An option that is a number.
+    pub fn number(&self, name: &str) -> f64 {
+        match (self.value(name), self.kind(name)) {
+            (Some(Value::Number(value)), _) => *value,
+            (_, Some(Kind::Number(default))) => default,
+            _ => f64::NAN,
+        }
+    }
+
+    /// Whether a flag is set.
+    pub fn flag(&self, name: &str) -> bool {
+        self.value(name) == Some(&Value::On)
+    }
+
+    /// An option that is a word.
+    pub fn word(&self, name: &str) -> &'static str {
+        match (self.value(name), self.kind(name)) {
+            (Some(Value::Word(word)), _) => word,
+            (_, Some(Kind::Word(words))) => words.first().copied().unwrap_or(""),
+            _ => "",
+        }
+    }
+
+    /// An option that is a list of numbers.
+    pub fn list(&self, name: &str) -> Vec<f64> {
+        match (self.value(name), self.kind(name)) {
+            (Some(Value::List(numbers)), _) => numbers.clone(),
+            (_, Some(Kind::List(default))) => default.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the setting gives a tensor option.
+    pub fn gives(&self, tensor: &str) -> bool {
+        self.tensors.contains(&tensor)
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.values.iter().find(|(each, _)| *each == name).map(|(_, value)| value)
+    }
+
+    fn kind(&self, name: &str) -> Option<Kind> {
+        self.loss.options.iter().find(|each| each.name == name).map(|choice| choice.kind)
+    }
+}
+
+impl Kind {
+    /// Reads a value: `None` if it does not fit, `Some(None)` if it is what an option is by default.
+    fn read(self, value: Option<&str>) -> Option<Option<Value>> {
+        let read = match (self, value) {
+            (Kind::Flag, None | Some("true" | "1")) => Value::On,
+            (Kind::Flag, Some("false" | "0")) => return Some(None),
+            (Kind::Number(_), Some(text)) => Value::Number(text.parse().ok()?),
+            (Kind::Word(words), Some(text)) => {
+                Value::Word(words.iter().find(|each| **each == text)?)
+            }
+            (Kind::List(_), Some(text)) => {
+                let numbers = text.split(',').filter(|each| !each.is_empty());
+                Value::List(numbers.map(|each| each.parse().ok()).collect::<Option<_>>()?)
+            }
+            _ => return None,
+        };
+        Some(Some(read))
+    }
+
+    /// What a value has to look like.
+    fn expected(self) -> String {
+        match self {
+            Kind::Number(_) => "a number".to_owned(),
+            Kind::Flag => "true or false".to_owned(),
+            Kind::Word(words) => format!("one of {}", words.join(", ")),
+            Kind::List(_) => "numbers with commas between them".to_owned(),
+        }
+    }
+}
+
+fn unknown(loss: &'static Loss, name: &str) -> String {
+    let tensors = loss.inputs.iter().filter(|each| each.optional).map(|each| each.name);
+    let names = || tensors.clone().chain(loss.options.iter().map(|each| each.name));
+    match nearest(name, names()) {
+        Some(near) => format!("there is no option `{name}`; perhaps `{near}`"),
+        None => format!("there is no option `{name}`: it has none"),
+    }
+}
+
+fn unfit(choice: &Choice, value: &str) -> String {
+    format!("{} is `{value}`, expected {}", choice.name, choice.kind.expected())
+}
+
+/// What a row's `run` is given: inputs on a tape, by name, and a setting.
+pub struct Args<'t> {
+    tape: &'t Tape,
+    inputs: Vec<(&'static str, Var<'t>)>,
+    setting: Setting,
+}
+
+impl<'t> Args<'t> {
+    pub(crate) fn new(
+        tape: &'t Tape,
+        inputs: Vec<(&'static str, Var<'t>)>,
+        setting: Setting,
+    ) -> Args<'t> {
+        Args { tape, inputs, setting }
+    }
+
+    pub(crate) fn var(&self, name: &str) -> Var<'t> {
+        self.maybe(name).unwrap_or_else(|| {
+            let why = format!("the input `{name}` is missing");
+            self.tape.fault(Fault::new(self.setting.loss.name, why))
+        })
+    }
+
+    pub(crate) fn maybe(&self, name: &str) -> Option<Var<'t>> {
+        self.inputs.iter().find(|(each, _)| *each == name).map(|(_, var)| *var)
+    }
+}
+
+/// Options are read from the arguments themselves: `x.number("delta")`.
+impl std::ops::Deref for Args<'_> {
+    type Target = Setting;
+
+    fn deref(&self) -> &Setting {
+        &self.setting
+    }
+}
+
+/// What a row's `naive` is given: inputs as plain numbers, by name, and a setting.
+#[derive(Debug)]
+pub struct Numbers<'a> {
+    /// The inputs.
+    pub inputs: &'a [Plain],
+    /// The setting.
+    pub setting: &'a Setting,
+}
+
+impl Numbers<'_> {
+    /// The numbers of an input, row by row.
+    pub(crate) fn of(&self, name: &str) -> &[f64] {
+        self.maybe(name).unwrap_or(&[])
+    }
+
+    pub(crate) fn maybe(&self, name: &str) -> Option<&[f64]> {
+        self.inputs.iter().find(|input| input.name == name).map(|input| &input.numbers[..])
+    }
+
+    /// The shape of an input.
+    pub(crate) fn shape(&self, name: &str) -> &[usize] {
+        self.inputs.iter().find(|input| input.name == name).map_or(&[], |input| &input.shape)
+    }
+
+    /// The rows of an input, along its last axis.
+    pub(crate) fn rows(&self, name: &str) -> Vec<&[f64]> {
+        let input = self.inputs.iter().find(|input| input.name == name);
+        let width = input.and_then(|input| input.shape.last().copied()).unwrap_or(1).max(1);
+        self.of(name).chunks(width).collect()
+    }
+
+    /// The number of an optional weight that repeats along the leading axes; 1 without it.
+    pub(crate) fn weight(&self, name: &str, i: usize) -> f64 {
+        self.maybe(name).map_or(1.0, |weight| weight[i % weight.len()])
+    }
+
+    /// Terms of `prediction − target`, with their weights.
+    pub(crate) fn residuals(&self, term: impl Fn(f64) -> f64) -> Vec<f64> {
+        let pairs = self.of("prediction").iter().zip(self.of("target")).enumerate();
+        pairs.map(|(i, (p, t))| self.weight("weight", i) * term(p - t)).collect()
+    }
+
+    /// Terms of labels; 0 for those to ignore.
+    pub(crate) fn labelled(&self, term: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+        let ignored = self.number("ignore_index");
+        let each = self.of("labels").iter().enumerate();
+        each.map(|(i, &label)| if label == ignored { 0.0 } else { term(i, label as usize) })
+            .collect()
+    }
+}
+
+impl std::ops::Deref for Numbers<'_> {
+    type Target = Setting;
+
+    fn deref(&self) -> &Setting {
+        self.setting
+    }
+}

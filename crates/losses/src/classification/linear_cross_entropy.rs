@@ -1,0 +1,286 @@
+//! Cross-entropy of more classes than there is memory for logits.
+
+use std::ops::Range;
+
+use lossgraph_autograd::{Fault, Var};
+use lossgraph_tensor::Shape;
+
+use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, WIDE, input, number, option};
+use crate::check::demand;
+use crate::labels::{IGNORED, Labels, class_weight};
+use crate::rows::times;
+use crate::terms::{Terms, scaled};
+
+/// The last linear layer and its cross-entropy in one, block by block of the classes.
+///
+/// ```text
+/// z = x Wᵀ + b                           the matrix W, a row a class
+/// L = cross_entropy(z, target)
+///   = Σ_c q_c (ln Σ_k e^z_k − z_c),   q_c = w[c] · target[c]
+/// ```
+///
+/// Only one block of the logits `z` is ever there, both in the value and in the gradient. The value
+/// takes the logarithm of each block's sum and adds them up, `ln(eᵃ + eᵇ)`; the gradient computes
+/// each block anew, which costs one product of matrices more. Otherwise it is [`CrossEntropy`](crate::CrossEntropy) of
+/// `x.linear(W, b)`, with its options, its mean and its derivatives of every order.
+///
+/// | | |
+/// |---|---|
+/// | shapes | features: `[…, feature]`; matrix: `[class, feature]`; labels: `[…]`, or probabilities `[…, class]`; terms: `[…]` |
+/// | unit | nats |
+/// | range | 0 and above |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::linear_cross_entropy;
+/// let tape = Tape::f64();
+/// let x = tape.variable([[3.0_f64.ln()]]);
+/// let matrix = tape.constant([[0.0], [1.0]]); // logits 0 and ln 3, softmax ¼ and ¾
+/// let gradients = linear_cross_entropy(x, matrix, tape.labels(&[0])).mean().backward()?;
+/// assert!((gradients.loss() - 4.0_f64.ln()).abs() < 1e-15);
+/// assert!((gradients.of(x).unwrap().item()? - 0.75).abs() < 1e-15); // Wᵀ (softmax − one_hot)
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As for [`CrossEntropy`](crate::CrossEntropy)(crate::CrossEntropy); features and matrix, or bias and matrix, that do
+/// not fit.
+///
+/// # Source
+/// PyTorch's `linear_cross_entropy`; the running sum: Milakov and Gimelshein, Online Normalizer
+/// Calculation for Softmax, 2018.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "LinearCrossEntropyLoss")]
+pub struct LinearCrossEntropy<'t> {
+    /// The bias of the layer, one number a class.
+    pub bias: Option<Var<'t>>,
+    /// A weight for each class.
+    pub weight: Option<Var<'t>>,
+    /// The label of examples that do not count.
+    pub ignore_index: i64,
+    /// How much of each target is spread over all classes, 0 to 1.
+    pub label_smoothing: f64,
+    /// How many logits there may be at a time; those of one class, at least.
+    pub block: usize,
+}
+
+impl Default for LinearCrossEntropy<'_> {
+    fn default() -> Self {
+        LinearCrossEntropy {
+            bias: None,
+            weight: None,
+            ignore_index: IGNORED,
+            label_smoothing: 0.0,
+            block: 1 << 20,
+        }
+    }
+}
+
+/// [`LinearCrossEntropy`] with its defaults.
+#[track_caller]
+pub fn linear_cross_entropy<'t>(features: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
+    LinearCrossEntropy::default().forward(features, matrix, target)
+}
+
+impl<'t> LinearCrossEntropy<'t> {
+    /// The terms. The target is class numbers if it holds integers, else probabilities.
+    #[track_caller]
+    pub fn forward(&self, features: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
+        features.tape().scope(NAME, || {
+            let features = self.checked(features, matrix, target);
+            if features.is_faulty() {
+                return Terms::new(features);
+            }
+            let examples = Shape::from(&features.shape()[..features.rank() - 1]);
+            let rows = features.reshape([examples.len(), features.extent(-1)]);
+            // The logits that there never are: only their shape is looked at.
+            let logits = rows.tape().fill([examples.len(), matrix.extent(0)], 0.0);
+            let weight = self.weight.map(|weight| class_weight(NAME, weight, logits));
+            let terms = match target.dtype().is_float() {
+                true => self.of_probabilities(rows, matrix, target.reshape(logits.shape()), weight),
+                false => match Labels::new(NAME, logits, target.flatten(), self.ignore_index) {
+                    Ok(labels) => self.of_labels(rows, matrix, &labels, weight),
+                    Err(fault) => return Terms::new(fault),
+                },
+            };
+            terms.reshaped(examples)
+        })
+    }
+
+    fn of_labels(
+        &self,
+        rows: Var<'t>,
+        matrix: Var<'t>,
+        labels: &Labels<'t>,
+        weight: Option<Var<'t>>,
+    ) -> Terms<'t> {
+        let (smoothing, classes) = (self.label_smoothing, matrix.extent(0) as f64);
+        let of_label = labels.class_weight(weight);
+        let total = of_label.zip(weight).map(|(of_label, weight)| {
+            of_label * (1.0 - smoothing) + weight.sum(..) * (smoothing / classes)
+        });
+        let each = self.blockwise(labels.counted_scores(rows), matrix, total, |z, block| {
+            let sharp = scaled(labels.pick_among(z, block.start as usize), of_label);
+            if smoothing == 0.0 {
+                return sharp;
+            }
+            let spread = scaled(z, weight.map(|weight| weight.slice(0, block))).sum(1);
+            sharp * (1.0 - smoothing) + spread * (smoothing / classes)
+        });
+        Terms::new(labels.counted(each)).that_weigh(labels.weigh(of_label))
+    }
+
+    fn of_probabilities(
+        &self,
+        rows: Var<'t>,
+        matrix: Var<'t>,
+        target: Var<'t>,
+        weight: Option<Var<'t>>,
+    ) -> Terms<'t> {
+        let (smoothing, classes) = (self.label_smoothing, matrix.extent(0) as f64);
+        let smoothed = |t: Var<'t>| match smoothing {
+            0.0 => t,
+            _ => t * (1.0 - smoothing) + smoothing / classes,
+        };
+        let total = scaled(smoothed(target), weight).sum(1);
+        Terms::new(self.blockwise(rows, matrix, Some(total), |z, block| {
+            let weight = weight.map(|weight| weight.slice(0, block.clone()));
+            times(scaled(smoothed(target.slice(1, block)), weight), z).sum(1)
+        }))
+    }
+
+    /// `total · log_sum_exp(z) − Σ_c q_c z_c`, where `part` gives that sum over a block of the
+    /// logits `z`, and `total` is `Σ_c q_c`, 1 by default.
+    fn blockwise(
+        &self,
+        rows: Var<'t>,
+        matrix: Var<'t>,
+        total: Option<Var<'t>>,
+        part: impl Fn(Var<'t>, Range<isize>) -> Var<'t>,
+    ) -> Var<'t> {
+        let classes = matrix.extent(0) as isize;
+        let width = (self.block / rows.extent(0).max(1)).max(1);
+        let sums = |rows: Var<'t>, first: isize| {
+            let block = first..classes.min(first + width as isize);
+            rows.tape().recomputed(|| {
+                let bias = self.bias.map(|bias| bias.slice(0, block.clone()));
+                let z = rows.linear(matrix.slice(0, block.clone()), bias);
+                [z.log_sum_exp(1), part(z, block)]
+            })
+        };
+        let others = (0..classes).step_by(width).skip(1);
+        // A block is summed up before the next one is made.
+        let [log_sum, sum] = others.fold(sums(rows, 0), |[log_sum, sum], first| {
+            let [more_log_sum, more] = sums(rows.after(log_sum), first);
+            [log_sum.log_add_exp(more_log_sum), sum + more]
+        });
+        scaled(log_sum, total) - sum
+    }
+
+    /// The features, if everything fits them.
+    fn checked(&self, features: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Var<'t> {
+        let given = [Some(features), Some(matrix), Some(target), self.bias];
+        if let Some(&faulty) = given.iter().flatten().find(|var| var.is_faulty()) {
+            return faulty;
+        }
+        let smoothing = self.label_smoothing;
+        let refuse = |why: &str| {
+            let fault = Fault::new(NAME, why).operand("features", features);
+            let fault = fault.operand("matrix", matrix).operand("target", target);
+            features.tape().fault(fault)
+        };
+        let shape = features.shape();
+        let Some((&inner, examples)) = shape.split_last() else {
+            return refuse("the features have an axis");
+        };
+        let classes = matrix.extent(0);
+        let mut expected = examples.to_vec();
+        expected.extend(target.dtype().is_float().then_some(classes));
+        if matrix.rank() != 2 || matrix.extent(1) != inner || classes == 0 {
+            return refuse("the matrix is [class, feature], with the features' last axis");
+        }
+        if target.shape()[..] != expected[..] {
+            return refuse(
+                "labels are as the features without their last axis, probabilities with one number a class there",
+            );
+        }
+        if self.bias.is_some_and(|bias| bias.shape()[..] != [classes]) {
+            return refuse("the bias is one number a class");
+        }
+        if target.dtype().is_float() && self.ignore_index >= 0 {
+            return refuse("an ignore_index is for class numbers, given probabilities");
+        }
+        let fits = (0.0..=1.0).contains(&smoothing);
+        let why = || format!("label_smoothing is {smoothing}, expected 0 to 1");
+        let features = demand(NAME, fits, why, features);
+        demand(NAME, self.block > 0, || "a block has at least one logit".to_owned(), features)
+    }
+}
+
+const NAME: &str = "linear_cross_entropy";
+
+pub(crate) static ROW: Loss = Loss {
+    name: NAME,
+    aliases: &["LinearCrossEntropyLoss", "fused_linear_cross_entropy"],
+    family: "classification",
+    summary: "The last linear layer and its cross-entropy in one, block by block.",
+    formula: "w[label] (ln Σ_k e^z_k − z[label]), with z = x Wᵀ + b",
+    latex: r"w_{y} \left( \log \sum_c e^{z_c} - z_{y} \right) \quad z = W x + b",
+    shapes: "features: […, feature]; matrix: [class, feature]; labels, terms: […]; or probabilities: […, class]",
+    unit: "nats",
+    range: "[0, ∞)",
+    source: "PyTorch linear_cross_entropy; Milakov and Gimelshein, 2018",
+    inputs: &[
+        input("features", &[N, D], WIDE),
+        input("matrix", &[C, D], WIDE),
+        input("labels", &[N], Domain::Labels(C)),
+        option("probabilities", &[N, C], Domain::Probabilities),
+        option("bias", &[C], WIDE),
+        option("weight", &[C], POSITIVE),
+    ],
+    options: &[
+        number("ignore_index", -100.0, "the label of examples that do not count"),
+        number("label_smoothing", 0.0, "how much of each target is spread over all classes"),
+        number("block", (1 << 20) as f64, "how many logits there may be at a time"),
+    ],
+    grid: &[
+        "",
+        "block=8",
+        "weight",
+        "bias weight label_smoothing=0.2 ignore_index=1 block=8",
+        "probabilities bias block=4",
+        "probabilities weight label_smoothing=0.2",
+    ],
+    invariances: &[Invariance::Order(&["features", "labels", "probabilities"])],
+    run: |x| {
+        let loss = LinearCrossEntropy {
+            bias: x.maybe("bias"),
+            weight: x.maybe("weight"),
+            ignore_index: x.number("ignore_index") as i64,
+            label_smoothing: x.number("label_smoothing"),
+            block: x.number("block") as usize,
+        };
+        let target = x.maybe("probabilities").unwrap_or_else(|| x.var("labels"));
+        loss.forward(x.var("features"), x.var("matrix"), target)
+    },
+    naive: |x| {
+        let (features, matrix) = (x.rows("features"), x.rows("matrix"));
+        let smoothing = x.number("label_smoothing");
+        let z = |i: usize, c: usize| -> f64 {
+            let bias = x.maybe("bias").map_or(0.0, |bias| bias[c]);
+            (0..D).map(|k| features[i][k] * matrix[c][k]).sum::<f64>() + bias
+        };
+        let log_p = |i: usize, c: usize| z(i, c) - (0..C).map(|k| z(i, k).exp()).sum::<f64>().ln();
+        let term = |i: usize, sharp: &dyn Fn(usize) -> f64| -> f64 {
+            let target = |c: usize| (1.0 - smoothing) * sharp(c) + smoothing / C as f64;
+            (0..C).map(|c| -x.weight("weight", c) * target(c) * log_p(i, c)).sum()
+        };
+        match x.maybe("probabilities") {
+            Some(t) => (0..N).map(|i| term(i, &|c| t[i * C + c])).collect(),
+            None => x.labelled(|i, label| term(i, &|c| f64::from(u8::from(c == label)))),
+        }
+    },
+};
+
+/// Features of the samples.
+const D: usize = 2;

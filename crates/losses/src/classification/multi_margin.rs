@@ -1,0 +1,135 @@
+//! The hinge loss of many classes.
+
+use lossgraph_autograd::Var;
+
+use super::power::positive_power;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
+use crate::check::demand;
+use crate::labels::{IGNORED, Labels, class_weight};
+use crate::terms::{Terms, scaled};
+
+/// How far the score of the label fails to exceed each other score by a margin, in the mean over
+/// the classes.
+///
+/// ```text
+/// h[i, c] = max(0, m − z[i, labelᵢ] + z[i, c])                  m: margin
+/// Lᵢ = w[labelᵢ]/C Σ_(c ≠ labelᵢ) h[i, c]ᵖ
+/// ∂Lᵢ/∂z[i, c] = w[labelᵢ]/C p h[i, c]ᵖ⁻¹      for c ≠ labelᵢ where h > 0; the label has minus their sum
+/// ```
+///
+/// The sum has `C − 1` terms and is divided by `C`. The mean divides by the number of examples that
+/// count, not by weights. At the margin the slope is 0. Second derivatives and the gradient in the
+/// class weights exist; PyTorch has neither, takes `p` of 1 and 2 only, and gives whatever lies in
+/// memory for an empty batch, where this gives the mean of nothing.
+///
+/// | | |
+/// |---|---|
+/// | shapes | scores: `[batch, class]`, `[batch, class, …]` or `[class]`; labels: without the class axis; terms as the labels |
+/// | unit | the scores', to the power `p` |
+/// | range | 0 and above |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::multi_margin;
+/// let tape = Tape::f64();
+/// let scores = tape.variable([[0.5, 1.0, 3.0, -2.0]]);
+/// let gradients = multi_margin(scores, tape.labels(&[1])).mean().backward()?;
+/// assert_eq!(gradients.loss(), 0.875); // (½ + 3 + 0) / 4
+/// assert_eq!(gradients.of(scores).unwrap().to_f64s(), [0.25, -0.5, 0.25, 0.0]);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Labels as for [`Nll`](crate::Nll); a weight that is not one number a class; a `p` below 1 or a
+/// margin that is not finite.
+///
+/// # Source
+/// Weston and Watkins, Multi-class Support Vector Machines, 1998. PyTorch's `MultiMarginLoss`.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "MultiMarginLoss")]
+pub struct MultiMargin<'t> {
+    /// The power of each distance, 1 or more.
+    pub p: f64,
+    /// By how much the score of the label shall exceed the others.
+    pub margin: f64,
+    /// A weight for each class.
+    pub weight: Option<Var<'t>>,
+    /// The label of examples that do not count.
+    pub ignore_index: i64,
+}
+
+impl Default for MultiMargin<'_> {
+    fn default() -> Self {
+        MultiMargin { p: 1.0, margin: 1.0, weight: None, ignore_index: IGNORED }
+    }
+}
+
+/// [`MultiMargin`] with its defaults.
+#[doc(alias = "multi_margin_loss")]
+#[track_caller]
+pub fn multi_margin<'t>(scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+    MultiMargin::default().forward(scores, labels)
+}
+
+impl<'t> MultiMargin<'t> {
+    /// The terms.
+    #[track_caller]
+    pub fn forward(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+        let MultiMargin { p, margin, weight, ignore_index } = *self;
+        scores.tape().scope("multi_margin", || {
+            let fits = (1.0..f64::INFINITY).contains(&p) && margin.is_finite();
+            let why = || format!("p is {p} and margin {margin}, expected p of 1 or more");
+            let scores = demand("multi_margin", fits, why, scores);
+            let weight = weight.map(|weight| class_weight("multi_margin", weight, scores));
+            Labels::terms("multi_margin", scores, labels, ignore_index, |labels, z| {
+                let h = margin - labels.pick(z).unsqueeze(labels.axis) + z;
+                let others = labels.others(z);
+                let each = (others * positive_power(h, p)).mean(labels.axis);
+                scaled(each, labels.class_weight(weight))
+            })
+        })
+    }
+}
+
+pub(crate) static ROW: Loss = Loss {
+    name: "multi_margin",
+    aliases: &["MultiMarginLoss", "multi_margin_loss"],
+    family: "classification",
+    summary: "How far the label's score fails to exceed each other score by a margin.",
+    formula: "w[label]/C Σ_(c ≠ label) max(0, m − z[label] + z[c])ᵖ",
+    latex: r"\frac{w_y}{C} \sum_{c \ne y} \max(0, m - z_y + z_c)^p",
+    shapes: "scores: [batch, class, …] or [class]; labels and terms: without the class axis",
+    unit: "the scores', to the power p",
+    range: "[0, ∞)",
+    source: "Weston and Watkins, 1998; PyTorch MultiMarginLoss",
+    inputs: &[
+        input("scores", &[N, C], Domain::Logits),
+        input("labels", &[N], Domain::Labels(C)),
+        option("weight", &[C], POSITIVE),
+    ],
+    options: &[
+        number("p", 1.0, "the power of each distance"),
+        number("margin", 1.0, "by how much the score of the label shall exceed the others"),
+        number("ignore_index", -100.0, "the label of examples that do not count"),
+    ],
+    grid: &["", "p=2", "p=1.5 margin=0.5", "weight p=2 ignore_index=1", "weight"],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "labels"])],
+    run: |x| {
+        MultiMargin {
+            p: x.number("p"),
+            margin: x.number("margin"),
+            weight: x.maybe("weight"),
+            ignore_index: x.number("ignore_index") as i64,
+        }
+        .forward(x.var("scores"), x.var("labels"))
+    },
+    naive: |x| {
+        let rows = x.rows("scores");
+        x.labelled(|i, label| {
+            let h = |c: usize| (x.number("margin") - rows[i][label] + rows[i][c]).max(0.0);
+            let others = (0..C).filter(|&c| c != label);
+            let sum: f64 = others.map(|c| h(c).powf(x.number("p"))).sum();
+            x.weight("weight", label) * sum / C as f64
+        })
+    },
+};

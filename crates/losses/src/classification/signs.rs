@@ -1,0 +1,30 @@
+//! Targets of −1 and 1.
+
+use lossgraph_autograd::{Fault, Var};
+
+use crate::catalogue::{C, Domain, N, Sample, input};
+use crate::check::{Unequal, pair};
+
+/// What losses of signs take.
+pub(super) const SIGNED: [Sample; 2] =
+    [input("prediction", &[N, C], Domain::Logits), input("target", &[N, C], Domain::Signs)];
+
+/// How far each prediction lies on the side of its target, `t p`; the margin of an example in the
+/// literature. A target of 0, which would teach nothing, is a class number taken for a sign: it is
+/// refused where the target is data.
+#[track_caller]
+pub(super) fn agreement<'t>(
+    loss: &str,
+    prediction: Var<'t>,
+    target: Var<'t>,
+    unequal: Unequal,
+) -> Var<'t> {
+    let (p, t) = pair(loss, prediction, target, unequal);
+    let unsigned = target.data().is_some_and(|data| data.to_f64s().contains(&0.0));
+    if unsigned && !p.is_faulty() {
+        let fault = Fault::new(loss, "target holds 0, expected signs, −1 or 1");
+        let fault = fault.operand("prediction", p).operand("target", target);
+        return p.tape().fault(fault.cure("for targets of 0 and 1: target * 2.0 - 1.0"));
+    }
+    t * p
+}

@@ -1,0 +1,173 @@
+//! Pairs of boxes, and how they lie to each other: what all losses of boxes share.
+
+use lossgraph_autograd::{Fault, Var};
+
+use crate::catalogue::{Domain, Invariance, N, Numbers, Sample, input};
+use crate::check::{Unequal, demand, pair};
+use crate::terms::Terms;
+
+/// The corners x1, y1, x2, y2 of predicted boxes and of targets.
+pub(super) struct Boxes<'t> {
+    p: [Var<'t>; 4],
+    t: [Var<'t>; 4],
+    eps: f64,
+}
+
+/// The terms of a loss: `each` gives one for each pair of boxes.
+#[track_caller]
+pub(super) fn terms<'t>(
+    loss: &str,
+    prediction: Var<'t>,
+    target: Var<'t>,
+    eps: f64,
+    each: impl FnOnce(Boxes<'t>) -> Var<'t>,
+) -> Terms<'t> {
+    let (p, t) = pair(loss, prediction, target, Unequal::Refuse);
+    let fits = p.rank() > 0 && p.extent(-1) == 4;
+    let why = || format!("boxes are […, 4]: x1, y1, x2, y2, given {}", p.shape());
+    let p = demand(loss, fits, why, p);
+    let why = || format!("eps is {eps}, expected a number from 0");
+    let p = demand(loss, eps >= 0.0 && eps.is_finite(), why, p);
+    let (p, t) = (in_order(loss, "prediction", p), in_order(loss, "target", t));
+    p.tape().scope(loss, || {
+        let corners = |x: Var<'t>| [0, 1, 2, 3].map(|corner| x.index(-1, corner));
+        Terms::new(each(Boxes { p: corners(p), t: corners(t), eps }))
+    })
+}
+
+/// `boxes`, if those that are data have their corners in order, else a fault.
+#[track_caller]
+fn in_order<'t>(loss: &str, name: &str, boxes: Var<'t>) -> Var<'t> {
+    let numbers = boxes.data().map(|data| data.to_f64s()).unwrap_or_default();
+    match numbers.chunks_exact(4).find(|b| b[2] < b[0] || b[3] < b[1]) {
+        None => boxes,
+        Some(b) => {
+            let why = format!("{name} holds the box {b:?}, expected x1 ≤ x2 and y1 ≤ y2");
+            boxes.tape().fault(Fault::new(loss, why).operand(name, boxes))
+        }
+    }
+}
+
+/// Width and height.
+#[track_caller]
+fn sides<'t>([x1, y1, x2, y2]: [Var<'t>; 4]) -> [Var<'t>; 2] {
+    [x2 - x1, y2 - y1]
+}
+
+/// Width and height, multiplied.
+#[track_caller]
+fn area(corners: [Var<'_>; 4]) -> Var<'_> {
+    let [width, height] = sides(corners);
+    width * height
+}
+
+impl<'t> Boxes<'t> {
+    /// The area that both cover.
+    #[track_caller]
+    fn intersection(&self) -> Var<'t> {
+        let (p, t) = (self.p, self.t);
+        let [width, height] =
+            sides([p[0].maximum(t[0]), p[1].maximum(t[1]), p[2].minimum(t[2]), p[3].minimum(t[3])]);
+        width.relu() * height.relu()
+    }
+
+    /// The area that at least one covers.
+    #[track_caller]
+    pub fn union(&self) -> Var<'t> {
+        area(self.p) + area(self.t) - self.intersection()
+    }
+
+    /// The intersection as a part of the union.
+    #[track_caller]
+    pub fn iou(&self) -> Var<'t> {
+        self.intersection() / (self.union() + self.eps)
+    }
+
+    /// Width and height of the smallest box around both.
+    #[track_caller]
+    pub fn around(&self) -> [Var<'t>; 2] {
+        let (p, t) = (self.p, self.t);
+        sides([p[0].minimum(t[0]), p[1].minimum(t[1]), p[2].maximum(t[2]), p[3].maximum(t[3])])
+    }
+
+    /// The squared distance of the centres by the squared diagonal around both.
+    #[track_caller]
+    pub fn apart(&self) -> Var<'t> {
+        let (p, t) = (self.p, self.t);
+        let centre = |i: usize| (p[i] + p[i + 2] - t[i] - t[i + 2]) * 0.5;
+        let [width, height] = self.around();
+        let distance = centre(0).square() + centre(1).square();
+        distance / (width.square() + height.square() + self.eps)
+    }
+
+    /// The angles of the diagonals of prediction and target, from the vertical.
+    #[track_caller]
+    pub fn angles(&self) -> [Var<'t>; 2] {
+        // Not the arctangent of a quotient, which has no slope at height 0.
+        [self.p, self.t].map(|corners| {
+            let [width, height] = sides(corners);
+            width.atan2(height)
+        })
+    }
+}
+
+/// Boxes that overlap, that hold one another, that cross, and that are apart.
+pub(super) const INPUTS: [Sample; 2] = [
+    input(
+        "prediction",
+        &[N, 4],
+        Domain::Floats(&[
+            0.0, 0.1, 2.0, 1.6, //
+            0.3, 0.2, 3.1, 2.9, //
+            1.0, 0.5, 2.0, 3.5, //
+            0.0, 0.0, 1.0, 1.2,
+        ]),
+    ),
+    input(
+        "target",
+        &[N, 4],
+        Domain::Floats(&[
+            0.9, 0.7, 2.7, 2.2, //
+            1.1, 0.9, 2.3, 1.4, //
+            0.2, 1.3, 2.6, 2.2, //
+            1.7, 2.1, 3.0, 2.8,
+        ]),
+    ),
+];
+
+pub(super) const INVARIANCES: &[Invariance] = &[Invariance::Order(&["prediction", "target"])];
+
+/// A pair of boxes as plain numbers.
+pub(super) struct Plain {
+    pub intersection: f64,
+    pub union: f64,
+    /// Width and height of the box around both.
+    pub around: [f64; 2],
+    /// The squared diagonal of the box around both.
+    pub diagonal: f64,
+    /// The squared distance of the centres.
+    pub apart: f64,
+    /// Width by height, of prediction and target.
+    pub proportions: [f64; 2],
+}
+
+/// The terms of plain numbers: `each` gives one for each pair of boxes.
+pub(super) fn naive(x: &Numbers<'_>, each: impl Fn(Plain) -> f64) -> Vec<f64> {
+    let pair = |(p, t): (&[f64], &[f64])| {
+        // What two intervals have in common, from start to end.
+        let common = |i: usize| (p[i + 2].min(t[i + 2]) - p[i].max(t[i])).max(0.0);
+        let both = |i: usize| p[i + 2].max(t[i + 2]) - p[i].min(t[i]);
+        let area = |b: &[f64]| (b[2] - b[0]) * (b[3] - b[1]);
+        let centre = |b: &[f64], i: usize| (b[i] + b[i + 2]) / 2.0;
+        let intersection = common(0) * common(1);
+        each(Plain {
+            intersection,
+            union: area(p) + area(t) - intersection,
+            around: [both(0), both(1)],
+            diagonal: both(0).powi(2) + both(1).powi(2),
+            apart: (0..2).map(|i| (centre(p, i) - centre(t, i)).powi(2)).sum(),
+            proportions: [p, t].map(|b| (b[2] - b[0]) / (b[3] - b[1])),
+        })
+    };
+    x.rows("prediction").into_iter().zip(x.rows("target")).map(pair).collect()
+}

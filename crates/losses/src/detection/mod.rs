@@ -1,0 +1,16 @@
+//! Losses of boxes.
+
+mod boxes;
+mod ciou;
+mod diou;
+mod giou;
+mod iou;
+
+pub use ciou::{Ciou, ciou};
+pub use diou::{Diou, diou};
+pub use giou::{Giou, giou};
+pub use iou::{Iou, iou};
+
+use crate::catalogue::Loss;
+
+pub(crate) const ROWS: &[&Loss] = &[&iou::ROW, &giou::ROW, &diou::ROW, &ciou::ROW];

@@ -1,0 +1,156 @@
+//! The divergence of distributions.
+
+use lossgraph_autograd::Var;
+
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, flag, input, option};
+use crate::check::{Unequal, demand, pair};
+use crate::terms::Terms;
+
+/// The terms of the Kullback-Leibler divergence of `target` from a prediction, in nats.
+///
+/// ```text
+/// Lᵢ = tᵢ (ln tᵢ − pᵢ)               p: log-probabilities, t: probabilities
+/// Lᵢ = e^(tᵢ) (tᵢ − pᵢ)              with log_target
+///    … + e^(pᵢ) − tᵢ                generalised
+/// ∂Lᵢ/∂pᵢ = −tᵢ                      e^(pᵢ) − tᵢ if generalised
+/// ```
+///
+/// The prediction is a logarithm, as PyTorch has it. The divergence of one example is the sum of
+/// its terms, so the number to minimise is [`Terms::batch_mean`]; the plain mean divides by the
+/// classes as well, and is not the divergence. With [`per_row`](KlDiv::per_row) a term is the
+/// divergence of a distribution, so that means, weights and masks are those of examples. What is
+/// generalised is a divergence also where the numbers do not sum to 1.
+///
+/// A target of 0 gives 0 (or `e^(pᵢ)`) with slopes of 0 in what it is multiplied with, whatever the
+/// prediction. PyTorch gives NaN where that is −∞, and for the slope in the target.
+///
+/// | | |
+/// |---|---|
+/// | shapes | prediction and target alike, `[batch, …]`; terms have that shape, without its last axis if `per_row` |
+/// | unit | nats |
+/// | range | the divergence is 0 and above; a term of an element may be negative, unless generalised |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::kl_div;
+/// let tape = Tape::f64();
+/// let p = tape.variable([[0.5_f64.ln(), 0.5_f64.ln()]]);
+/// let gradients = kl_div(p, tape.constant([[1.0, 0.0]])).batch_mean().backward()?;
+/// assert_eq!(gradients.loss(), 2.0_f64.ln());
+/// assert_eq!(gradients.of(p).unwrap().to_f64s(), [-1.0, 0.0]);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Unequal shapes, unless [`broadcast`](KlDiv::broadcast); `per_row` of single numbers.
+///
+/// # Source
+/// Kullback and Leibler, On Information and Sufficiency, 1951. PyTorch's `KLDivLoss`; optax's
+/// `kl_divergence`, `kl_divergence_with_log_targets` and `generalized_kl_divergence`, which are
+/// `per_row`.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "KLDivLoss")]
+pub struct KlDiv {
+    /// The target holds log-probabilities too.
+    pub log_target: bool,
+    /// Adds what the prediction sums to and takes away what the target does.
+    pub generalised: bool,
+    /// One term for each distribution: the sum along the last axis.
+    pub per_row: bool,
+    /// Lets prediction and target broadcast to a common shape.
+    pub broadcast: bool,
+}
+
+/// [`KlDiv`] of a target of probabilities.
+#[track_caller]
+pub fn kl_div<'t>(prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
+    KlDiv::default().forward(prediction, target)
+}
+
+impl KlDiv {
+    /// The terms.
+    #[track_caller]
+    pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
+        let batch = if prediction.rank() == 0 { 1 } else { prediction.extent(0) };
+        let unequal = Unequal::broadcast_if(self.broadcast);
+        let (p, t) = pair("kl_div", prediction, target, unequal);
+        let why = || "distributions have a last axis".to_owned();
+        let p = demand("kl_div", !self.per_row || p.rank() > 0, why, p);
+        p.tape().scope("kl_div", || {
+            // What never happens is left out before the product, so that neither its logarithm nor
+            // an infinite prediction can reach a slope.
+            let never = t.eq(if self.log_target { f64::NEG_INFINITY } else { 0.0 });
+            let met = never.select(0.0, p);
+            let mut each = if self.log_target {
+                let t = never.select(0.0, t);
+                t.exp() * (t - met)
+            } else {
+                let t = never.select(1.0, t);
+                t * (t.ln() - met)
+            };
+            if self.generalised {
+                each = each + p.exp() - if self.log_target { t.exp() } else { t };
+            }
+            Terms::new(if self.per_row { each.sum(-1) } else { each }).of_batch(batch)
+        })
+    }
+}
+
+pub(crate) static ROW: Loss = Loss {
+    name: "kl_div",
+    aliases: &[
+        "KLDivLoss",
+        "kl_divergence",
+        "kl_divergence_with_log_targets",
+        "generalized_kl_divergence",
+        "convex_kl_divergence",
+        "kullback_leibler",
+        "KLDivergence",
+    ],
+    family: "divergence",
+    summary: "The terms of the Kullback-Leibler divergence of a target from a prediction.",
+    formula: "t (ln t − p), with log-probabilities p; generalised: … + e^p − t",
+    latex: r"t \left( \log t - \log p \right)",
+    shapes: "prediction, target: alike, [batch, …]; terms: alike, or without the last axis if per_row",
+    unit: "nats",
+    range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",
+    source: "Kullback and Leibler, 1951; PyTorch KLDivLoss",
+    inputs: &[
+        input("prediction", &[N, C], Domain::LogProbabilities),
+        input("target", &[N, C], Domain::Probabilities),
+        option("log_target", &[N, C], Domain::LogProbabilities),
+    ],
+    options: &[
+        flag("generalised", "adds what the prediction sums to less what the target does"),
+        flag("per_row", "one term for each distribution along the last axis"),
+        BROADCAST,
+    ],
+    grid: &["", "log_target", "generalised", "per_row", "log_target generalised per_row"],
+    invariances: &[Invariance::Order(&["prediction", "target", "log_target"])],
+    run: |x| {
+        let log_target = x.maybe("log_target");
+        KlDiv {
+            log_target: log_target.is_some(),
+            generalised: x.flag("generalised"),
+            per_row: x.flag("per_row"),
+            broadcast: x.flag("broadcast"),
+        }
+        .forward(x.var("prediction"), log_target.unwrap_or_else(|| x.var("target")))
+    },
+    naive: |x| {
+        let p = x.of("prediction");
+        let t: Vec<f64> = match x.maybe("log_target") {
+            Some(log) => log.iter().map(|t| t.exp()).collect(),
+            None => x.of("target").to_vec(),
+        };
+        let element = |i: usize| {
+            let excess = if x.flag("generalised") { p[i].exp() - t[i] } else { 0.0 };
+            t[i] * (t[i].ln() - p[i]) + excess
+        };
+        let each: Vec<f64> = (0..N * C).map(element).collect();
+        match x.flag("per_row") {
+            true => each.chunks(C).map(|row| row.iter().sum()).collect(),
+            false => each,
+        }
+    },
+};

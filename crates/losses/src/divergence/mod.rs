@@ -1,0 +1,11 @@
+//! Losses between distributions.
+
+mod jensen_shannon;
+mod kl_div;
+
+pub use jensen_shannon::{JensenShannon, jensen_shannon};
+pub use kl_div::{KlDiv, kl_div};
+
+use crate::catalogue::Loss;
+
+pub(crate) const ROWS: &[&Loss] = &[&kl_div::ROW, &jensen_shannon::ROW];

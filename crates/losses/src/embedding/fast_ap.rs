@@ -1,0 +1,146 @@
+//! Average precision from histograms of distances.
+
+use lossgraph_autograd::{Var, keep};
+use lossgraph_tensor::Tensor;
+
+use super::distance::Distance;
+use super::pairs::Pairs;
+use super::sample::{self, BATCH, MEAN, ORDER};
+use crate::catalogue::{Invariance, Loss, number};
+use crate::terms::Terms;
+
+/// One minus the average precision of each anchor's neighbours, from soft histograms of distances.
+///
+/// ```text
+/// h[b] = Σⱼ max(0, 1 − |dᵢⱼ − c[b]| / Δ)      the weight of distances near the centre c[b]
+/// Lᵢ = 1 − 1/|P(i)| Σ_b h₊[b] H₊[b] / H[b]    H the running sums of h, h₊ those of positives
+/// ```
+///
+/// The average precision of a ranking has no slope: places are whole numbers. With histograms
+/// whose bins share each distance between neighbouring centres, it has one. Anchors without a
+/// positive do not count.
+///
+/// | | |
+/// |---|---|
+/// | shapes | embeddings `[batch, features]`, labels `[batch]`; terms are `[batch]` |
+/// | unit | none |
+/// | range | 0 to 1 |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::{FastAp, Pairs, Reducer};
+/// let tape = Tape::f64();
+/// // Squared distances to the first: 2 for its positive, 4 for the negative.
+/// let e = tape.variable([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]);
+/// let loss = FastAp { bins: 2, ..FastAp::default() };
+/// let each = loss.forward(Pairs::of(e, tape.labels(&[0, 0, 1]))).each();
+/// assert_eq!(each.index(0, 0).item()?, 0.0);
+/// // The second is as far from both: one of two is a positive, 1/2.
+/// let gradients = each.index(0, 1).backward()?;
+/// assert!((gradients.loss() - 0.5).abs() < 1e-12);
+/// assert_eq!(gradients.of(e).unwrap().shape()[..], [3, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Pairs::of`]; no bins; a range that is not above 0.
+///
+/// # Source
+/// Cakir et al., Deep Metric Learning to Rank, 2019. pytorch-metric-learning's `FastAPLoss`.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "FastAPLoss")]
+pub struct FastAp {
+    /// How many bins the range is cut into; there is a centre at each of their ends.
+    pub bins: usize,
+    /// The largest distance that there can be.
+    pub range: f64,
+    /// The distance.
+    pub distance: Distance,
+}
+
+impl Default for FastAp {
+    fn default() -> FastAp {
+        FastAp { bins: 10, range: 4.0, distance: Distance::UNIT_SQUARED }
+    }
+}
+
+/// [`FastAp`] of a batch, with its defaults.
+#[track_caller]
+pub fn fast_ap<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+    FastAp::default().forward(Pairs::of(embeddings, labels))
+}
+
+impl FastAp {
+    /// The terms of the anchors; those without a positive do not count.
+    #[track_caller]
+    pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
+        let FastAp { bins, range, distance } = *self;
+        let pairs = pairs.demand("fast_ap", bins > 0, || "there are no bins".to_owned());
+        let pairs = pairs.above_zero("fast_ap", "range", range).once();
+        let tape = pairs.embeddings.tape();
+        tape.scope("fast_ap", || {
+            let width = range / bins as f64;
+            let centers: Vec<f64> = (0..=bins).map(|bin| bin as f64 * width).collect();
+            let centers = tape.constant(Tensor::from(centers));
+            let d = pairs.distances(distance).unsqueeze(-1);
+            let pulse = (1.0 - (d - centers).abs() / width).relu();
+            let histogram = |of: Var<'t>| (of.unsqueeze(-1) * pulse).sum(1);
+            let positive = histogram(pairs.positive);
+            let all = (positive + histogram(pairs.negative)).cumsum(-1);
+            let precision = positive.cumsum(-1) / all.eq(0.0).select(1.0, all);
+            let count = pairs.positive.sum(keep(-1)).squeeze(-1);
+            let counts = count.gt(0.0);
+            let average = (positive * precision).sum(-1) / counts.select(count, 1.0);
+            Terms::new(1.0 - average).masked(counts)
+        })
+    }
+}
+
+pub(crate) static ROW: Loss = Loss {
+    name: "fast_ap",
+    aliases: &["FastAPLoss"],
+    family: "embedding",
+    summary: "One minus the average precision, from soft histograms of distances.",
+    formula: "1 − 1/|P| Σ h₊ H₊ / H over bins of distances",
+    latex: r"1 - \frac{1}{|P|} \sum_b \frac{h^+_b H^+_b}{H_b}",
+    shapes: "embeddings: [batch, features]; labels and terms: [batch]",
+    unit: "none",
+    range: "[0, 1]",
+    source: "Cakir et al., 2019; pytorch-metric-learning FastAPLoss",
+    inputs: &BATCH,
+    options: &[
+        number("bins", 10.0, "how many bins the range is cut into"),
+        number("range", 4.0, "the largest distance that there can be"),
+        MEAN,
+    ],
+    grid: &["", "bins=4 reducer=sum", "bins=3 range=5"],
+    invariances: &[ORDER, Invariance::Scale("embeddings")],
+    run: |x| {
+        let bins = x.number("bins") as usize;
+        let loss = FastAp { bins, range: x.number("range"), ..FastAp::default() };
+        sample::reduced(x, loss.forward(sample::pairs(x)))
+    },
+    naive: |x| {
+        let (bins, range) = (x.number("bins") as usize, x.number("range"));
+        let width = range / bins as f64;
+        let term = |i: usize| {
+            let weight = |others: &[usize], bin: usize| -> f64 {
+                let pulse = |&j: &usize| {
+                    (1.0 - (x.distance(i, j).powi(2) - bin as f64 * width).abs() / width).max(0.0)
+                };
+                others.iter().map(pulse).sum()
+            };
+            let (positives, negatives) = (x.positives(i), x.negatives(i));
+            let (mut near, mut all, mut sum) = (0.0, 0.0, 0.0);
+            for bin in 0..=bins {
+                let positive = weight(&positives, bin);
+                near += positive;
+                all += positive + weight(&negatives, bin);
+                sum += if all > 0.0 { positive * near / all } else { 0.0 };
+            }
+            1.0 - sum / positives.len() as f64
+        };
+        let anchors = (0..6).filter(|&i| !x.positives(i).is_empty());
+        vec![x.reduced(&anchors.map(term).collect::<Vec<_>>())]
+    },
+};

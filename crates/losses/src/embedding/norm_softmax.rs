@@ -1,0 +1,119 @@
+//! A softmax over directions.
+
+use lossgraph_autograd::Var;
+
+use super::classes::{Scores, similarities};
+use super::distance::Distance;
+use super::sample::{CLASSES, ORDER, cross_entropy};
+use crate::catalogue::{Invariance, Loss, number};
+use crate::check::above_zero;
+use crate::terms::Terms;
+
+/// Cross-entropy of the cosines to class vectors over a temperature.
+///
+/// ```text
+/// z[c] = cos(x, w[c]) / T
+/// L = log_sum_exp(z) − z[label]
+/// ∂L/∂z = softmax(z) − one_hot(label)
+/// ```
+///
+/// Since cosines end at ±1, a temperature of 1 leaves the right class at most `e²` times as likely
+/// as another: it has to be small.
+///
+/// | | |
+/// |---|---|
+/// | shapes | embeddings `[batch, features]`, vectors `[classes, features]`, labels `[batch]`; terms are `[batch]` |
+/// | unit | nats |
+/// | range | 0 and above |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::norm_softmax;
+/// let tape = Tape::f64();
+/// let x = tape.variable([[1.0, 0.0]]);
+/// let w = tape.constant([[1.0, 0.0], [0.0, 1.0]]);
+/// let gradients = norm_softmax(x, w, tape.labels(&[0]), 1.0).mean().backward()?;
+/// assert!((gradients.loss() - (-1.0_f64).exp().ln_1p()).abs() < 1e-15); // 1 against 0
+/// let push = 1.0 / (1.0 + 1.0_f64.exp());
+/// assert!((gradients.of(x).unwrap().get(&[0, 1])? - push).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Shapes other than the table's; labels that are no class; a temperature that is not above 0.
+///
+/// # Source
+/// Zhai and Wu, Classification is a Strong Baseline for Deep Metric Learning, 2019.
+/// pytorch-metric-learning's `NormalizedSoftmaxLoss`.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "NormalizedSoftmaxLoss")]
+pub struct NormSoftmax {
+    /// What the similarities are divided by.
+    pub temperature: f64,
+    /// The similarity.
+    pub distance: Distance,
+}
+
+impl Default for NormSoftmax {
+    fn default() -> NormSoftmax {
+        NormSoftmax { temperature: 0.05, distance: Distance::CosineSimilarity }
+    }
+}
+
+/// [`NormSoftmax`] with a temperature.
+#[track_caller]
+pub fn norm_softmax<'t>(
+    embeddings: Var<'t>,
+    vectors: Var<'t>,
+    labels: Var<'t>,
+    temperature: f64,
+) -> Terms<'t> {
+    NormSoftmax { temperature, ..NormSoftmax::default() }.forward(embeddings, vectors, labels)
+}
+
+impl NormSoftmax {
+    /// The terms.
+    #[track_caller]
+    pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+        let NormSoftmax { temperature, distance } = *self;
+        embeddings.tape().scope("norm_softmax", || {
+            let x = above_zero("norm_softmax", "temperature", temperature, embeddings);
+            let s = similarities("norm_softmax", distance, x, vectors) * -distance.sign();
+            match Scores::new("norm_softmax", s, labels) {
+                Ok(scores) => scores.cross_entropy(s / temperature),
+                Err(fault) => fault,
+            }
+        })
+    }
+}
+
+pub(crate) static ROW: Loss = Loss {
+    name: "norm_softmax",
+    aliases: &["NormalizedSoftmaxLoss", "normalized_softmax"],
+    family: "embedding",
+    summary: "Cross-entropy of the cosines to class vectors over a temperature.",
+    formula: "log_sum_exp(cos(x, w)/T) − cos(x, w[label])/T",
+    latex: r"-\log \frac{e^{\cos \theta_y / T}}{\sum_c e^{\cos \theta_c / T}}",
+    shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
+    unit: "nats",
+    range: "[0, ∞)",
+    source: "Zhai and Wu, 2019; pytorch-metric-learning NormalizedSoftmaxLoss",
+    inputs: &CLASSES,
+    options: &[number("temperature", 0.05, "what the similarities are divided by")],
+    grid: &["", "temperature=0.5"],
+    invariances: &[ORDER, Invariance::Scale("embeddings"), Invariance::Scale("vectors")],
+    run: |x| {
+        NormSoftmax { temperature: x.number("temperature"), ..NormSoftmax::default() }.forward(
+            x.var("embeddings"),
+            x.var("vectors"),
+            x.var("labels"),
+        )
+    },
+    naive: |x| {
+        let term = |i: usize| {
+            let score = |class: usize| x.class_cosine(i, class) / x.number("temperature");
+            cross_entropy(&(0..4).map(score).collect::<Vec<_>>(), x.label(i))
+        };
+        (0..5).map(term).collect()
+    },
+};

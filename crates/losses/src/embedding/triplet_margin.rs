@@ -1,0 +1,207 @@
+//! Anchors, positives and negatives.
+
+use lossgraph_autograd::{Fault, Var};
+
+use super::distance::Distance;
+use super::triplets::Triplets;
+use crate::catalogue::{C, Invariance, Loss, N, WIDE, flag, input, number};
+use crate::check::above_zero;
+use crate::terms::Terms;
+
+/// An anchor should be nearer to a positive than to a negative, by a margin.
+///
+/// ```text
+/// Lᵢ = max(0, d(aᵢ, pᵢ) − d(aᵢ, nᵢ) + margin)
+/// ∂Lᵢ = ∂d(aᵢ, pᵢ) − ∂d(aᵢ, nᵢ)   where Lᵢ > 0, else 0
+/// ```
+///
+/// With `swap`, the negative's distance is the smaller of those from the anchor and from the
+/// positive, so that the harder of both counts; a tie is shared. With `smooth`, `softplus` takes
+/// the place of `max(0, ·)`: triplets never stop to count. For a similarity, the difference has the
+/// other sign.
+///
+/// [`forward`](TripletMargin::forward) takes three rows of vectors,
+/// [`over`](TripletMargin::over) all or mined [`Triplets`] of a batch.
+///
+/// | | |
+/// |---|---|
+/// | shapes | three times `[batch, features]`, or `[features]`; terms are `[batch]` |
+/// | unit | the distance's |
+/// | range | 0 and above |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::{Distance, TripletMargin};
+/// let tape = Tape::f64();
+/// let anchor = tape.variable([[0.0, 0.0]]);
+/// let [positive, negative] = [[3.0, 4.0], [0.0, 5.0]].map(|x| tape.constant([x]));
+/// let loss = TripletMargin { distance: Distance::Lp { p: 2.0, eps: 0.0 }, ..Default::default() };
+/// let gradients = loss.forward(anchor, positive, negative).mean().backward()?;
+/// assert_eq!(gradients.loss(), 1.0); // 5 − 5 + 1
+/// assert!((gradients.of(anchor).unwrap().get(&[0, 0])? + 0.6).abs() < 1e-15);
+///
+/// // Of a batch: 0 and 2 are of one class, at the distance 2; 1 lies between them.
+/// # use lossgraph_losses::{Pairs, Reducer, Triplets};
+/// let points = tape.variable([[0.0], [1.0], [2.0]]);
+/// let triplets = Triplets::of(Pairs::of(points, tape.labels(&[0, 1, 0])));
+/// assert_eq!(Reducer::NonZeroMean.of(loss.over(&triplets)).item()?, 2.0); // 2 − 1 + 1
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Unequal shapes, or scalars; a margin that is not above 0.
+///
+/// # Source
+/// Balntas et al., Learning Local Feature Descriptors with Triplets, 2016. PyTorch's
+/// `TripletMarginLoss` and `TripletMarginWithDistanceLoss`.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "TripletMarginLoss")]
+#[doc(alias = "TripletMarginWithDistanceLoss")]
+pub struct TripletMargin {
+    /// How much nearer, in the distance's unit.
+    pub margin: f64,
+    /// The distance.
+    pub distance: Distance,
+    /// Also looks from the positive to the negative.
+    pub swap: bool,
+    /// Takes `softplus` instead of `max(0, ·)`.
+    pub smooth: bool,
+}
+
+impl Default for TripletMargin {
+    fn default() -> TripletMargin {
+        TripletMargin { margin: 1.0, distance: Distance::default(), swap: false, smooth: false }
+    }
+}
+
+/// [`TripletMargin`] with a margin and the Euclidean distance.
+#[doc(alias = "triplet_margin_loss")]
+#[track_caller]
+pub fn triplet_margin<'t>(
+    anchor: Var<'t>,
+    positive: Var<'t>,
+    negative: Var<'t>,
+    margin: f64,
+) -> Terms<'t> {
+    TripletMargin { margin, ..TripletMargin::default() }.forward(anchor, positive, negative)
+}
+
+impl TripletMargin {
+    /// The terms of rows of vectors.
+    #[track_caller]
+    pub fn forward<'t>(&self, anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Terms<'t> {
+        let a = self.checked(vectors(anchor, positive, negative));
+        a.tape().scope("triplet_margin", || {
+            let near = self.distance.between(a, positive);
+            let far = self.distance.between(a, negative);
+            self.terms(near, far, || self.distance.between(positive, negative))
+        })
+    }
+
+    /// The terms of triplets of a batch, `[triplets]`. Over none of them, the mean is NaN:
+    /// [`Reducer::Mean`](crate::Reducer::Mean) and the usual
+    /// [`Reducer::NonZeroMean`](crate::Reducer::NonZeroMean) are 0.
+    #[track_caller]
+    pub fn over<'t>(&self, triplets: &Triplets<'t>) -> Terms<'t> {
+        let embeddings = self.checked(triplets.embeddings);
+        let triplets = Triplets { embeddings, ..triplets.clone() };
+        embeddings.tape().scope("triplet_margin", || {
+            let sides = triplets.sides(self.distance);
+            self.terms(sides.positive, sides.negative, || triplets.across(self.distance))
+        })
+    }
+
+    #[track_caller]
+    fn checked<'t>(&self, var: Var<'t>) -> Var<'t> {
+        above_zero("triplet_margin", "margin", self.margin, var)
+    }
+
+    fn terms<'t>(
+        &self,
+        near: Var<'t>,
+        far: Var<'t>,
+        across: impl FnOnce() -> Var<'t>,
+    ) -> Terms<'t> {
+        let far = match self.swap {
+            true if self.distance.is_similarity() => far.maximum(across()),
+            true => far.minimum(across()),
+            false => far,
+        };
+        let violation = (near - far) * self.distance.sign() + self.margin;
+        Terms::new(if self.smooth { violation.softplus() } else { violation.relu() })
+    }
+}
+
+/// The anchor, if all three are vectors of one shape.
+#[track_caller]
+fn vectors<'t>(anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Var<'t> {
+    let shape = anchor.shape();
+    let fits = shape.rank() > 0 && positive.shape() == shape && negative.shape() == shape;
+    if fits || [anchor, positive, negative].iter().any(|var| var.is_faulty()) {
+        return anchor;
+    }
+    anchor.tape().fault(
+        Fault::new("triplet_margin", "the three are vectors of one shape")
+            .operand("anchor", anchor)
+            .operand("positive", positive)
+            .operand("negative", negative),
+    )
+}
+
+pub(crate) static ROW: Loss =
+    Loss {
+        name: "triplet_margin",
+        aliases: &[
+            "TripletMarginLoss",
+            "triplet_margin_loss",
+            "TripletMarginWithDistanceLoss",
+            "triplet",
+        ],
+        family: "embedding",
+        summary: "An anchor nearer to a positive than to a negative, by a margin.",
+        formula: "max(0, d(a, p) − d(a, n) + margin)",
+        latex: r"\max \left( 0, d(a, p) - d(a, n) + m \right)",
+        shapes: "anchor, positive, negative: [batch, features] or [features]; terms: [batch]",
+        unit: "the distance's",
+        range: "[0, ∞)",
+        source: "Balntas et al., 2016; PyTorch TripletMarginLoss",
+        inputs: &[
+            input("anchor", &[N, C], WIDE),
+            input("positive", &[N, C], WIDE),
+            input("negative", &[N, C], WIDE),
+        ],
+        options: &[
+            number("margin", 1.0, "how much nearer, in the distance's unit"),
+            number("p", 2.0, "the order of the norm"),
+            number("eps", 1e-6, "what is added to each difference"),
+            flag("swap", "also looks from the positive to the negative"),
+            flag("smooth", "takes softplus instead of max(0, ·)"),
+        ],
+        grid: &["", "margin=3", "p=1 margin=4", "p=3 swap margin=5", "smooth swap"],
+        invariances: &[Invariance::Order(&["anchor", "positive", "negative"])],
+        run: |x| {
+            let (p, eps) = (x.number("p"), x.number("eps"));
+            let margin = x.number("margin");
+            let distance = Distance::Lp { p, eps };
+            TripletMargin { margin, distance, swap: x.flag("swap"), smooth: x.flag("smooth") }
+                .forward(x.var("anchor"), x.var("positive"), x.var("negative"))
+        },
+        naive: |x| {
+            let (p, eps) = (x.number("p"), x.number("eps"));
+            let distance = |a: &str, b: &str, i: usize| -> f64 {
+                let (a, b) = (x.of(a), x.of(b));
+                let sum: f64 =
+                    (i * C..(i + 1) * C).map(|k| (a[k] - b[k] + eps).abs().powf(p)).sum();
+                sum.powf(1.0 / p)
+            };
+            let term = |i: usize| {
+                let mut far = distance("anchor", "negative", i);
+                if x.flag("swap") {
+                    far = far.min(distance("positive", "negative", i));
+                }
+                let violation = distance("anchor", "positive", i) - far + x.number("margin");
+                if x.flag("smooth") { violation.exp().ln_1p() } else { violation.max(0.0) }
+            };
+            (0..N).map(term).collect()
+        },
+    };

@@ -1,0 +1,16 @@
+//! Losses of pictures.
+
+mod ms_ssim;
+mod psnr;
+mod ssim;
+mod structure;
+mod total_variation;
+
+pub use ms_ssim::{MsSsim, ms_ssim};
+pub use psnr::{Psnr, psnr};
+pub use ssim::{Ssim, ssim};
+pub use total_variation::{TotalVariation, total_variation};
+
+use crate::catalogue::Loss;
+
+pub(crate) const ROWS: &[&Loss] = &[&ssim::ROW, &ms_ssim::ROW, &total_variation::ROW, &psnr::ROW];

@@ -1,0 +1,151 @@
+//! The similarity of structures, which the losses of it share.
+
+use lossgraph_autograd::{Conv, Fault, Var};
+use lossgraph_tensor::Tensor;
+
+use crate::check::above_zero;
+
+/// How pictures are compared: windows with a Gaussian weight, and what keeps quotients finite.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    pub window: usize,
+    pub sigma: f64,
+    pub data_range: f64,
+    pub k1: f64,
+    pub k2: f64,
+}
+
+impl Comparison {
+    /// `prediction`, if it is pictures that hold a window after `halvings`, else a fault.
+    #[track_caller]
+    pub fn fitting<'t>(self, loss: &str, halvings: usize, prediction: Var<'t>) -> Var<'t> {
+        let positive = [("sigma", self.sigma), ("data_range", self.data_range)];
+        let positive = positive.into_iter().chain([("k1", self.k1), ("k2", self.k2)]);
+        let x = positive.fold(prediction, |x, (name, value)| above_zero(loss, name, value, x));
+        if x.is_faulty() {
+            return x;
+        }
+        let refuse = |why: String| Fault::new(loss, why).operand("prediction", x);
+        if x.rank() != 4 {
+            return x.tape().fault(refuse("pictures are [batch, channel, height, width]".into()));
+        }
+        let side = x.extent(2).min(x.extent(3)) >> halvings;
+        match self.window {
+            0 => x.tape().fault(refuse("window is 0, expected at least 1".into())),
+            window if window > side => {
+                let why = format!("a window of {window} does not fit into a side of {side}");
+                let why =
+                    if halvings > 0 { format!("{why}, halved {halvings} times") } else { why };
+                let fits = if side.is_multiple_of(2) { side.saturating_sub(1) } else { side };
+                let cure = match halvings {
+                    0 => format!("window: {fits}"),
+                    _ => format!("pictures of {} pixels, or fewer weights", window << halvings),
+                };
+                x.tape().fault(refuse(why).cure(cure))
+            }
+            _ => x,
+        }
+    }
+
+    /// Luminance and structure of every window, `[batch, channel, height − window + 1, …]`:
+    /// ```text
+    /// l  = (2 μ_p μ_t + c₁) / (μ_p² + μ_t² + c₁)
+    /// cs = (2 σ_pt + c₂) / (σ_p² + σ_t² + c₂)
+    /// ```
+    #[track_caller]
+    pub fn of<'t>(self, p: Var<'t>, t: Var<'t>) -> (Var<'t>, Var<'t>) {
+        let [c1, c2] = [self.k1, self.k2].map(|k| (k * self.data_range).powi(2));
+        let mean = |x| self.blur(x);
+        let (mean_p, mean_t) = (mean(p), mean(t));
+        let var_p = mean(p.square()) - mean_p.square();
+        let var_t = mean(t.square()) - mean_t.square();
+        let covariance = mean(p * t) - mean_p * mean_t;
+        let luminance = (mean_p * mean_t * 2.0 + c1) / (mean_p.square() + mean_t.square() + c1);
+        (luminance, (covariance * 2.0 + c2) / (var_p + var_t + c2))
+    }
+
+    /// The weighted mean of every window, of each channel by itself.
+    #[track_caller]
+    fn blur(self, x: Var<'_>) -> Var<'_> {
+        let [batch, channels, height, width] = [0, 1, 2, 3].map(|axis| x.extent(axis));
+        let weights = Tensor::from(gaussian(self.window, self.sigma));
+        // The window is a product of a column and a row.
+        let weights = x.tape().constant(weights);
+        let [column, row] = [[1, 1, self.window, 1], [1, 1, 1, self.window]];
+        let planes = x.reshape([batch * channels, 1, height, width]);
+        let blurred = planes.conv2d(weights.reshape(column), None, Conv::default()).conv2d(
+            weights.reshape(row),
+            None,
+            Conv::default(),
+        );
+        blurred.reshape([batch, channels, blurred.extent(2), blurred.extent(3)])
+    }
+}
+
+/// `e^(−(i − middle)² / 2σ²)`, divided by the sum.
+pub(super) fn gaussian(window: usize, sigma: f64) -> Vec<f64> {
+    let middle = (window as f64 - 1.0) / 2.0;
+    let bell = |i: usize| (-(i as f64 - middle).powi(2) / (2.0 * sigma * sigma)).exp();
+    let total: f64 = (0..window).map(bell).sum();
+    (0..window).map(|i| bell(i) / total).collect()
+}
+
+/// A picture of one channel as plain numbers.
+#[derive(Clone)]
+pub(super) struct Plane {
+    pub height: usize,
+    pub width: usize,
+    pub pixels: Vec<f64>,
+}
+
+impl Plane {
+    /// The pictures of a tensor, channel by channel.
+    pub fn all(shape: &[usize], numbers: &[f64]) -> Vec<Plane> {
+        let (height, width) = (shape[2], shape[3]);
+        let plane = |pixels: &[f64]| Plane { height, width, pixels: pixels.to_vec() };
+        numbers.chunks(height * width).map(plane).collect()
+    }
+
+    fn at(&self, y: usize, x: usize) -> f64 {
+        self.pixels[y * self.width + x]
+    }
+
+    /// The means of 2 × 2 pixels.
+    pub fn halved(&self) -> Plane {
+        let (height, width) = (self.height / 2, self.width / 2);
+        let four = |i: usize| {
+            let (y, x) = (i / width * 2, i % width * 2);
+            let top = self.at(y, x) + self.at(y, x + 1);
+            (top + self.at(y + 1, x) + self.at(y + 1, x + 1)) / 4.0
+        };
+        Plane { height, width, pixels: (0..height * width).map(four).collect() }
+    }
+}
+
+impl Comparison {
+    /// Luminance and structure of every window of plain numbers: deviations are taken from the
+    /// mean of each window, weight by weight.
+    pub fn naive(self, p: &Plane, t: &Plane) -> Vec<[f64; 2]> {
+        let line = gaussian(self.window, self.sigma);
+        let [c1, c2] = [self.k1, self.k2].map(|k| (k * self.data_range).powi(2));
+        let places = |y0: usize, x0: usize| {
+            let window = self.window;
+            (0..window * window).map(move |i| (y0 + i / window, x0 + i % window))
+        };
+        let compare = |y0: usize, x0: usize| {
+            let mean = |each: &dyn Fn(usize, usize) -> f64| -> f64 {
+                places(y0, x0).map(|(y, x)| line[y - y0] * line[x - x0] * each(y, x)).sum()
+            };
+            let (mean_p, mean_t) = (mean(&|y, x| p.at(y, x)), mean(&|y, x| t.at(y, x)));
+            let var_p = mean(&|y, x| (p.at(y, x) - mean_p).powi(2));
+            let var_t = mean(&|y, x| (t.at(y, x) - mean_t).powi(2));
+            let covariance = mean(&|y, x| (p.at(y, x) - mean_p) * (t.at(y, x) - mean_t));
+            [
+                (2.0 * mean_p * mean_t + c1) / (mean_p.powi(2) + mean_t.powi(2) + c1),
+                (2.0 * covariance + c2) / (var_p + var_t + c2),
+            ]
+        };
+        let (rows, columns) = (p.height + 1 - self.window, p.width + 1 - self.window);
+        (0..rows * columns).map(|i| compare(i / columns, i % columns)).collect()
+    }
+}

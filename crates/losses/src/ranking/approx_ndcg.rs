@@ -1,0 +1,125 @@
+//! The discounted gain of a list, made smooth.
+
+use lossgraph_autograd::Var;
+
+use super::lists::{ITEMS, differences, discount, gain, ideal, lists, naive_ideal};
+use crate::catalogue::{Domain, Invariance, Loss, N, input, number};
+use crate::check::above_zero;
+use crate::terms::Terms;
+
+/// One less the discounted gain of a list as a share of the best one, with ranks that are smooth in
+/// the scores.
+///
+/// ```text
+/// rankᵢ = 1 + Σ over j ≠ i of sigmoid((sⱼ − sᵢ)/T)
+/// L = 1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best discounted gain
+/// ∂L/∂rankᵢ = (2^tᵢ − 1) ln 2 / ((1 + rankᵢ) ln²(1 + rankᵢ)) / best discounted gain
+/// ```
+///
+/// The smaller the temperature `T`, the nearer the ranks are to whole numbers, and the flatter
+/// their slopes. A list in which nothing is relevant has no order that is better than another; it
+/// counts 0.
+///
+/// | | |
+/// |---|---|
+/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | unit | none: a share |
+/// | range | 0 to 1 |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::approx_ndcg;
+/// let tape = Tape::f64();
+/// let scores = tape.variable([[0.0, 0.0]]);
+/// let gradients = approx_ndcg(scores, tape.constant([[1.0, 0.0]]), 1.0).mean().backward()?;
+/// // The relevant item has rank 1½, and the best is rank 1 with a gain of 1.
+/// assert!((gradients.loss() - (1.0 - 1.0 / 2.5_f64.log2())).abs() < 1e-15);
+/// let by_rank = 2.0_f64.ln() / (2.5 * 2.5_f64.ln().powi(2));
+/// let slope = [[-0.25 * by_rank, 0.25 * by_rank]];
+/// assert!(gradients.of(scores).unwrap().allclose(&slope.into(), 1e-14, 0.0));
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Unequal shapes; single numbers; a temperature that is not above 0.
+///
+/// # Source
+/// Qin, Liu and Li, A General Approximation Framework for Direct Optimization of Information
+/// Retrieval Measures, 2010. TensorFlow Ranking's `ApproxNDCGLoss`.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "ApproxNDCGLoss")]
+pub struct ApproxNdcg {
+    /// How large a difference of scores has to be to count as an order.
+    pub temperature: f64,
+}
+
+impl Default for ApproxNdcg {
+    fn default() -> ApproxNdcg {
+        ApproxNdcg { temperature: 0.1 }
+    }
+}
+
+/// [`ApproxNdcg`] with a temperature.
+#[track_caller]
+pub fn approx_ndcg<'t>(scores: Var<'t>, relevance: Var<'t>, temperature: f64) -> Terms<'t> {
+    ApproxNdcg { temperature }.forward(scores, relevance)
+}
+
+impl ApproxNdcg {
+    /// The terms.
+    #[track_caller]
+    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+        let (s, t) = lists("approx_ndcg", scores, relevance);
+        let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
+        s.tape().scope("approx_ndcg", || {
+            // An item loses half a place to itself.
+            let lost = (differences(s) / -self.temperature).sigmoid().sum(-1);
+            let rank = 0.5 + lost;
+            let g = gain(t);
+            let best = ideal(g).squeeze(-1);
+            let relevant = best.ne(0.0);
+            let share = (g * discount(rank)).sum(-1) / relevant.select(best, 1.0);
+            Terms::new(relevant.select(1.0 - share, 0.0))
+        })
+    }
+}
+
+pub(crate) static ROW: Loss = Loss {
+    name: "approx_ndcg",
+    aliases: &["ApproxNDCGLoss", "approx_ndcg_loss"],
+    family: "ranking",
+    summary: "One less the normalised discounted gain, with smooth ranks.",
+    formula: "1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best, with rankᵢ = 1 + Σ_(j ≠ i) σ((sⱼ − sᵢ)/T)",
+    latex: r"1 - \frac{1}{\mathrm{IDCG}} \sum_i \frac{2^{t_i} - 1}{\log_2 (1 + \hat{r}_i)} \quad \hat{r}_i = 1 + \sum_{j \ne i} \sigma \left( \frac{s_j - s_i}{T} \right)",
+    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
+    unit: "none",
+    range: "[0, 1]",
+    source: "Qin et al., 2010; TensorFlow Ranking ApproxNDCGLoss",
+    inputs: &[
+        input("scores", &[N, ITEMS], Domain::Logits),
+        input("relevance", &[N, ITEMS], Domain::Between(0.1, 3.0)),
+    ],
+    options: &[number(
+        "temperature",
+        0.1,
+        "how large a difference of scores has to be to count as an order",
+    )],
+    grid: &["", "temperature=1"],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
+    run: |x| {
+        ApproxNdcg { temperature: x.number("temperature") }
+            .forward(x.var("scores"), x.var("relevance"))
+    },
+    naive: |x| {
+        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+            let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+            let rank = |i: usize| -> f64 {
+                let others = (0..s.len()).filter(|&j| j != i);
+                1.0 + others.map(|j| sigmoid((s[j] - s[i]) / x.number("temperature"))).sum::<f64>()
+            };
+            let gain = |i: usize| (2.0_f64.powf(t[i]) - 1.0) / (1.0 + rank(i)).log2();
+            1.0 - (0..s.len()).map(gain).sum::<f64>() / naive_ideal(t)
+        };
+        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
+    },
+};

@@ -1,0 +1,101 @@
+//! The whole order, item by item.
+
+use lossgraph_autograd::Var;
+use lossgraph_tensor::{DType, Tensor, kernels::Order};
+
+use super::lists::{ITEMS, lists};
+use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
+use crate::terms::Terms;
+
+/// The surprise of the right order, in which each item is drawn from those that are left with the
+/// softmax of their scores.
+///
+/// ```text
+/// Lₗ = Σₖ (log_sum_exp(sₖ … sₙ) − sₖ),   the items in the order of falling relevance
+/// ∂L/∂sⱼ = Σ over k ≤ j of softmax(sₖ … sₙ)ⱼ, less 1
+/// ```
+///
+/// Only the order of the relevance counts, of equal ones that in which they stand; it has no
+/// gradient. Each sum has its own maximum, so that a score far below the others loses nothing.
+///
+/// | | |
+/// |---|---|
+/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | unit | nats |
+/// | range | 0 and above |
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::list_mle;
+/// let tape = Tape::f64();
+/// let scores = tape.variable([[0.0, 0.0, 0.0]]);
+/// let gradients = list_mle(scores, tape.constant([[3.0, 2.0, 1.0]])).mean().backward()?;
+/// assert!((gradients.loss() - 6.0_f64.ln()).abs() < 1e-15); // one order of 3 · 2 · 1
+/// let slope = [[-2.0 / 3.0, -1.0 / 6.0, 5.0 / 6.0]];
+/// assert!(gradients.of(scores).unwrap().allclose(&slope.into(), 1e-15, 1e-15));
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Unequal shapes; single numbers.
+///
+/// # Source
+/// Xia et al., Listwise Approach to Learning to Rank, 2008; the model: Plackett, 1975.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "ListMLELoss")]
+pub struct ListMle {}
+
+/// [`ListMle`].
+#[track_caller]
+pub fn list_mle<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+    ListMle::default().forward(scores, relevance)
+}
+
+impl ListMle {
+    /// The terms.
+    #[track_caller]
+    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+        let (s, t) = lists("list_mle", scores, relevance);
+        s.tape().scope("list_mle", || {
+            let s = s.gather(-1, t.argsort(-1, Order::Descending));
+            let place = s.tape().constant(Tensor::arange(s.extent(-1), DType::F64));
+            // Row k: the items that are left when the k-th is drawn.
+            let left = place.unsqueeze(0).ge(place.unsqueeze(1));
+            let of_left = left.select(s.unsqueeze(-2), f64::NEG_INFINITY);
+            Terms::new((of_left.log_sum_exp(-1) - s).sum(-1))
+        })
+    }
+}
+
+pub(crate) static ROW: Loss = Loss {
+    name: "list_mle",
+    aliases: &["ListMLELoss", "listmle_loss", "plackett_luce"],
+    family: "ranking",
+    summary: "The surprise of the right order, item by item.",
+    formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
+    latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
+    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
+    unit: "nats",
+    range: "[0, ∞)",
+    source: "Xia et al., 2008",
+    inputs: &[
+        input("scores", &[N, ITEMS], Domain::Logits),
+        detached("relevance", &[N, ITEMS], WIDE),
+    ],
+    options: &[],
+    grid: &[""],
+    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
+    run: |x| ListMle {}.forward(x.var("scores"), x.var("relevance")),
+    naive: |x| {
+        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+            let mut order: Vec<usize> = (0..s.len()).collect();
+            order.sort_by(|&a, &b| t[b].total_cmp(&t[a]));
+            let drawn = (0..order.len()).map(|k| {
+                let left: f64 = order[k..].iter().map(|&j| s[j].exp()).sum();
+                left.ln() - s[order[k]]
+            });
+            drawn.sum()
+        };
+        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
+    },
+};

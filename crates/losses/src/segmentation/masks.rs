@@ -1,0 +1,200 @@
+//! What all losses of overlap share: how masks are laid out, and which parts of them count.
+
+use lossgraph_autograd::Var;
+
+use crate::catalogue::{
+    Args, C, Choice, Domain, INNER, Invariance, N, Numbers, POSITIVE, Sample, flag, input, option,
+    word,
+};
+use crate::check::{Unequal, demand, holds, pair, repeats};
+use crate::labels::class_weight;
+use crate::terms::{Terms, scaled};
+
+/// What the scores of a mask are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Scores {
+    /// Logits, each by itself: their sigmoids are the probabilities.
+    #[default]
+    Logits,
+    /// Logits of classes that exclude each other: their softmax along axis 1 is the probabilities.
+    ClassLogits,
+    /// Probabilities.
+    Probabilities,
+}
+
+/// How masks are laid out and which parts of them count: the options that all losses of overlap
+/// share.
+///
+/// Prediction and target are alike, `[batch, …]` or, with classes, `[batch, class, …]`. A target is
+/// 0 or 1 or between; of class numbers, [`one_hot`](Var::one_hot) makes one with the classes along
+/// the last axis.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Masks<'t> {
+    /// What the prediction holds.
+    pub scores: Scores,
+    /// Axis 1 counts classes, and each has a term of its own; else all of an example is one mask.
+    pub per_class: bool,
+    /// Leaves out class 0, if there are others.
+    pub ignore_background: bool,
+    /// A weight for each class. The mean divides by their sum.
+    pub class_weight: Option<Var<'t>>,
+    /// A weight for each element, which broadcasts to the prediction; 0 leaves the element out.
+    pub weight: Option<Var<'t>>,
+}
+
+/// A predicted mask and a target, and how to sum over them.
+#[derive(Clone, Copy)]
+pub(super) struct Overlap<'t> {
+    /// The probabilities, 0 to 1.
+    pub p: Var<'t>,
+    /// The target, 0 to 1.
+    pub t: Var<'t>,
+    weight: Option<Var<'t>>,
+    /// The first axis of a mask.
+    inner: usize,
+}
+
+impl<'t> Overlap<'t> {
+    /// The sum over each mask.
+    #[track_caller]
+    pub fn sum(self, each: Var<'t>) -> Var<'t> {
+        let axes: Vec<isize> = (self.inner as isize..each.rank() as isize).collect();
+        scaled(each, self.weight).sum(&axes[..])
+    }
+
+    /// What is predicted and is there: `Σ p t`.
+    #[track_caller]
+    pub fn hits(self) -> Var<'t> {
+        self.sum(self.p * self.t)
+    }
+
+    /// What is predicted and is not there: `Σ p (1 − t)`.
+    #[track_caller]
+    pub fn false_positives(self) -> Var<'t> {
+        self.sum(self.p * (1.0 - self.t))
+    }
+
+    /// What is there and is not predicted: `Σ (1 − p) t`.
+    #[track_caller]
+    pub fn false_negatives(self) -> Var<'t> {
+        self.sum((1.0 - self.p) * self.t)
+    }
+}
+
+impl<'t> Masks<'t> {
+    /// The terms of a loss: `each` gives one for each mask.
+    #[track_caller]
+    pub(super) fn terms(
+        &self,
+        loss: &str,
+        prediction: Var<'t>,
+        target: Var<'t>,
+        each: impl FnOnce(Overlap<'t>) -> Var<'t>,
+    ) -> Terms<'t> {
+        let Masks { scores, per_class, ignore_background, .. } = *self;
+        let is_part = |x: f64| (0.0..=1.0).contains(&x);
+        let is_score = |x: f64| scores != Scores::Probabilities || is_part(x);
+        let prediction =
+            holds(loss, "prediction", "probabilities from 0 to 1", is_score, prediction);
+        let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
+        let (z, t) = pair(loss, prediction, target, Unequal::Refuse);
+        let classes = per_class || scores == Scores::ClassLogits;
+        let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
+        let fits = z.rank() > usize::from(classes);
+        let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
+        let of_classes = ignore_background || self.class_weight.is_some();
+        let why = || "ignore_background and class_weight go with per_class".to_owned();
+        let z = demand(loss, per_class || !of_classes, why, z);
+        let weight = self.weight.map(|weight| repeats(loss, "weight", weight, z));
+        let of_class = self.class_weight.map(|weight| class_weight(loss, weight, z));
+        z.tape().scope(loss, || {
+            let p = match scores {
+                Scores::Logits => z.sigmoid(),
+                Scores::ClassLogits => z.softmax(1),
+                Scores::Probabilities => z,
+            };
+            let start = isize::from(ignore_background && z.extent(1) > 1);
+            let counted = |x: Var<'t>| if per_class { x.slice(1, start..) } else { x };
+            let weight = weight.map(|weight| counted(weight.expand(z.shape())));
+            let inner = 1 + usize::from(per_class);
+            let each = each(Overlap { p: counted(p), t: counted(t), weight, inner });
+            let of_class = of_class.map(|weight| weight.slice(0, start..).expand(each.shape()));
+            Terms::new(scaled(each, of_class)).that_weigh(of_class)
+        })
+    }
+}
+
+/// The inputs of a loss of overlap.
+pub(super) const INPUTS: [Sample; 5] = [
+    input("logits", &[N, C, 2], Domain::Logits),
+    input("target", &[N, C, 2], INNER),
+    option("probabilities", &[N, C, 2], INNER),
+    option("class_weight", &[C], POSITIVE),
+    option("weight", &[N, C, 2], POSITIVE),
+];
+/// The options that all losses of overlap have.
+pub(super) const SCORES: Choice =
+    word("scores", &["logits", "class_logits"], "what the prediction holds");
+pub(super) const PER_CLASS: Choice = flag("per_class", "axis 1 counts classes, a term for each");
+pub(super) const IGNORE_BACKGROUND: Choice = flag("ignore_background", "leaves out class 0");
+
+pub(super) const INVARIANCES: &[Invariance] =
+    &[Invariance::Order(&["logits", "target", "probabilities", "weight"])];
+
+/// Options, prediction and target, as a setting gives them.
+pub(super) fn given<'t>(x: &Args<'t>) -> (Masks<'t>, Var<'t>, Var<'t>) {
+    let probabilities = x.maybe("probabilities");
+    let masks = Masks {
+        scores: match x.word("scores") {
+            _ if probabilities.is_some() => Scores::Probabilities,
+            "class_logits" => Scores::ClassLogits,
+            _ => Scores::Logits,
+        },
+        per_class: x.flag("per_class"),
+        ignore_background: x.flag("ignore_background"),
+        class_weight: x.maybe("class_weight"),
+        weight: x.maybe("weight"),
+    };
+    (masks, probabilities.unwrap_or_else(|| x.var("logits")), x.var("target"))
+}
+
+/// A mask as plain numbers: probability, target and weight of each element.
+pub(super) type Mask = Vec<[f64; 3]>;
+
+/// The sum over a mask.
+pub(super) fn sum(mask: &Mask, each: impl Fn(f64, f64) -> f64) -> f64 {
+    mask.iter().map(|[p, t, w]| w * each(*p, *t)).sum()
+}
+
+/// The masks of plain numbers: those of the classes that count, for each example.
+pub(super) fn examples(x: &Numbers<'_>) -> Vec<Vec<Mask>> {
+    const LEN: usize = 2;
+    let z = x.of("logits");
+    let place = |n: usize, c: usize, i: usize| (n * C + c) * LEN + i;
+    let probability =
+        |n: usize, c: usize, i: usize| match (x.maybe("probabilities"), x.word("scores")) {
+            (Some(p), _) => p[place(n, c, i)],
+            (None, "logits") => 1.0 / (1.0 + (-z[place(n, c, i)]).exp()),
+            _ => z[place(n, c, i)].exp() / (0..C).map(|k| z[place(n, k, i)].exp()).sum::<f64>(),
+        };
+    let element = |n: usize, c: usize, i: usize| {
+        let at = place(n, c, i);
+        [probability(n, c, i), x.of("target")[at], x.weight("weight", at)]
+    };
+    let first = usize::from(x.flag("ignore_background"));
+    let mask = |n: usize, c: usize| (0..LEN).map(|i| element(n, c, i)).collect();
+    (0..N).map(|n| (first..C).map(|c| mask(n, c)).collect()).collect()
+}
+
+/// The terms of plain numbers: `each` gives one for each mask.
+pub(super) fn naive(x: &Numbers<'_>, each: impl Fn(&Mask) -> f64) -> Vec<f64> {
+    let first = usize::from(x.flag("ignore_background"));
+    let terms = |classes: Vec<Mask>| -> Vec<f64> {
+        if !x.flag("per_class") {
+            return vec![each(&classes.concat())];
+        }
+        let weighted = classes.iter().enumerate();
+        weighted.map(|(c, mask)| x.weight("class_weight", first + c) * each(mask)).collect()
+    };
+    examples(x).into_iter().flat_map(terms).collect()
+}

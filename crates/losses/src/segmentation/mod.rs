@@ -1,0 +1,32 @@
+//! Losses of masks that overlap.
+
+mod dice;
+mod focal_tversky;
+mod generalised_dice;
+mod jaccard;
+mod lovasz;
+mod lovasz_hinge;
+mod lovasz_softmax;
+mod masks;
+mod tversky;
+
+pub use dice::{Dice, dice};
+pub use focal_tversky::{FocalTversky, focal_tversky};
+pub use generalised_dice::{GeneralisedDice, generalised_dice};
+pub use jaccard::{Jaccard, jaccard};
+pub use lovasz_hinge::{LovaszHinge, lovasz_hinge};
+pub use lovasz_softmax::{LovaszSoftmax, lovasz_softmax};
+pub use masks::{Masks, Scores};
+pub use tversky::{Tversky, tversky};
+
+use crate::catalogue::Loss;
+
+pub(crate) const ROWS: &[&Loss] = &[
+    &dice::ROW,
+    &generalised_dice::ROW,
+    &tversky::ROW,
+    &focal_tversky::ROW,
+    &jaccard::ROW,
+    &lovasz_hinge::ROW,
+    &lovasz_softmax::ROW,
+];

@@ -1,0 +1,56 @@
+//! A loss of one's own, with an op of one's own whose rule is wrong, and the report that finds it.
+//!
+//! The op is `soft`, x/(1 + |x|), whose derivative is 1/(1 + |x|)². The first rule forgets the
+//! square. Its report says FAIL, shows the worst elements, and blames the rule of `soft` with the
+//! line that recorded it. The second rule is right, and its report says PASS.
+
+use std::io::IsTerminal;
+
+use lossgraph::check::{Check, Report};
+use lossgraph::prelude::*;
+
+/// `x/(1 + |x|)` with a rule.
+const fn soft(rule: UnaryRule) -> Unary {
+    Unary {
+        name: "soft",
+        formula: "x/(1 + |x|)",
+        kernel: map1!(|x, _p| x / (T::ONE + x.abs())),
+        vjp: Some(rule),
+        domain: [-3.0, 3.0],
+        sample: [0.0; 2],
+        kinks: &[],
+    }
+}
+
+static WRONG: Unary = soft(|g, x, _, _| g / (1.0 + x.abs()));
+static RIGHT: Unary = soft(|g, x, _, _| g / (1.0 + x.abs()).square());
+
+/// The mean of the squared, softened residual, weighted by column.
+fn softened<'t>(op: &'static Unary, p: Var<'t>, t: Var<'t>, weight: Var<'t>) -> Var<'t> {
+    p.tape().scope("softened", || ((p - t).unary(op, [0.0; 2]).square() * weight).mean(..))
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let inputs = [
+        Tensor::from([[0.5, -1.0, 2.0], [3.0, 0.25, -0.5]]),
+        Tensor::from([[0.0, 1.0, 1.5], [1.0, 1.0, 1.0]]),
+        Tensor::from([1.0, 2.0, 0.5]),
+    ];
+    for (title, op) in [("a rule without its square", &WRONG), ("the right rule", &RIGHT)] {
+        let check = Check {
+            title: title.to_owned(),
+            names: ["prediction", "target", "weight"].map(str::to_owned).to_vec(),
+            ..Check::default()
+        };
+        show(&check.run(|_, x| softened(op, x[0], x[1], x[2]), &inputs)?);
+    }
+    Ok(())
+}
+
+/// With colours where a person reads it.
+fn show(report: &Report) {
+    match std::io::stdout().is_terminal() {
+        true => println!("{}", report.coloured()),
+        false => println!("{report}"),
+    }
+}

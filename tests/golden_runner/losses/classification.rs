@@ -1,0 +1,174 @@
+//! Golden files of the family `classification`.
+
+use lossgraph_autograd::Var;
+use lossgraph_losses::{
+    Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralisedCe, Hinge, LinearCrossEntropy,
+    ModifiedHuber, MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll, Perceptron, Poly,
+    SigmoidFocal, SmoothHinge, SoftMargin, SoftmaxFocal, Sparsemax, SquaredHinge, SymmetricCe,
+    bce_with_logits, binary_sparsemax, fenchel_young, smooth_labels,
+};
+
+use super::super::case::{Adapter, Inputs, Reply};
+use super::{asked, cross_entropy, ignore_index, reduced};
+
+pub const FILES: &[(&str, Adapter)] = &[
+    ("nll_loss", |x| {
+        let loss = Nll { weight: x.tensor("weight"), ignore_index: ignore_index(x) };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("cross_entropy", |x| reduced(x, cross_entropy(x, "input", "target"))),
+    ("linear_cross_entropy", |x| {
+        let loss = LinearCrossEntropy {
+            bias: x.maybe("linear_bias"),
+            weight: x.tensor("weight"),
+            ignore_index: ignore_index(x),
+            label_smoothing: x.number("label_smoothing").unwrap_or(0.0),
+            ..LinearCrossEntropy::default()
+        };
+        reduced(x, loss.forward(x.var("input"), x.var("linear_weight"), x.var("target")))
+    }),
+    ("binary_cross_entropy", |x| {
+        let loss = Bce { weight: x.tensor("weight") };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("binary_cross_entropy_with_logits", |x| {
+        let (weight, pos_weight) = (x.tensor("weight"), x.tensor("pos_weight"));
+        let loss = BceWithLogits { weight, pos_weight };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("soft_margin_loss", |x| {
+        let loss = SoftMargin { broadcast: asked(x) };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("multi_margin_loss", |x| {
+        let loss = MultiMargin {
+            p: x.number("p").unwrap_or(1.0),
+            margin: x.number("margin").unwrap_or(1.0),
+            weight: x.tensor("weight"),
+            ..MultiMargin::default()
+        };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("multilabel_margin_loss", |x| {
+        reduced(x, MultilabelMargin {}.forward(x.var("input"), x.var("target")))
+    }),
+    ("multilabel_soft_margin_loss", |x| {
+        let loss = MultilabelSoftMargin { weight: x.tensor("weight") };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("hinge_loss", |x| {
+        let (margin, broadcast) = (x.number("margin").unwrap_or(1.0), asked(x));
+        let (input, target) = (x.var("input"), x.var("target"));
+        match x.number("p").unwrap_or(1.0) {
+            1.0 => reduced(x, Hinge { margin, broadcast }.forward(input, target)),
+            2.0 => reduced(x, SquaredHinge { margin, broadcast }.forward(input, target)),
+            p => Reply::Unsupported(format!("there is no hinge to the power {p}")),
+        }
+    }),
+    ("smooth_hinge_loss", |x| {
+        let loss = SmoothHinge { broadcast: asked(x) };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("modified_huber_loss", |x| {
+        let loss = ModifiedHuber { broadcast: asked(x) };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("sigmoid_focal_loss", |x| {
+        let terms = sigmoid_focal(x).forward(x.var("input"), x.var("target"));
+        // torchvision reduces only if asked to.
+        if x.text("reduction").is_some() { reduced(x, terms) } else { terms.each().into() }
+    }),
+    ("softmax_focal_loss", |x| {
+        let gamma = x.number("gamma").unwrap_or(2.0);
+        let loss = SoftmaxFocal { alpha: x.tensor("alpha"), gamma, ..SoftmaxFocal::default() };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("poly1_cross_entropy", |x| {
+        let loss = Poly { epsilon: x.number("epsilon").unwrap_or(1.0), ..Poly::default() };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("generalized_cross_entropy", |x| {
+        let loss = GeneralisedCe { q: x.number("q").unwrap_or(0.7), ..GeneralisedCe::default() };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("symmetric_cross_entropy", |x| {
+        let default = SymmetricCe::default();
+        let loss = SymmetricCe {
+            alpha: x.number("alpha").unwrap_or(default.alpha),
+            beta: x.number("beta").unwrap_or(default.beta),
+            ..default
+        };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("label_smoothed_nll_fairseq", |x| {
+        // What fairseq takes from the label goes to the other classes only.
+        let scores = x.var("input");
+        let classes = scores.extent(scores.rank().min(2) as isize - 1) as f64;
+        let epsilon = x.number("epsilon").unwrap_or(0.1);
+        let label_smoothing = epsilon * classes / (classes - 1.0);
+        let loss = CrossEntropy { label_smoothing, ..CrossEntropy::default() };
+        reduced(x, loss.forward(x.var("input"), x.var("target")))
+    }),
+    ("optax_hinge_loss", |x| {
+        Hinge::default().forward(x.var("predictor_outputs"), x.var("targets")).each().into()
+    }),
+    ("optax_perceptron_loss", |x| {
+        let signs = x.var("targets").to_float();
+        Perceptron::default().forward(x.var("predictor_outputs"), signs).each().into()
+    }),
+    ("optax_multiclass_hinge_loss", |x| {
+        let loss = CategoricalHinge::default();
+        loss.forward(classes_second(x.var("scores")), x.var("labels")).each().into()
+    }),
+    ("optax_multiclass_perceptron_loss", |x| {
+        let loss = Perceptron::default();
+        loss.forward(classes_second(x.var("scores")), x.var("labels")).each().into()
+    }),
+    ("optax_multiclass_sparsemax_loss", |x| {
+        Sparsemax::default().forward(classes_second(x.var("scores")), x.var("labels")).each().into()
+    }),
+    ("optax_sparsemax_loss", |x| binary_sparsemax(x.var("logits"), x.var("labels")).each().into()),
+    ("optax_poly_loss_cross_entropy", |x| {
+        let loss = Poly { epsilon: x.number("epsilon").unwrap_or(2.0), ..Poly::default() };
+        loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels"))).each().into()
+    }),
+    ("optax_softmax_cross_entropy", of_probabilities),
+    ("optax_safe_softmax_cross_entropy", of_probabilities),
+    ("optax_softmax_cross_entropy_with_integer_labels", |x| {
+        let loss = CrossEntropy::default();
+        loss.forward(classes_second(x.var("logits")), x.var("labels")).each().into()
+    }),
+    ("optax_sigmoid_binary_cross_entropy", |x| {
+        bce_with_logits(x.var("logits"), x.var("labels")).each().into()
+    }),
+    ("optax_sigmoid_focal_loss", |x| {
+        sigmoid_focal(x).forward(x.var("logits"), x.var("labels")).each().into()
+    }),
+    ("optax_smooth_labels", |x| {
+        smooth_labels(x.var("labels"), x.number("alpha").unwrap_or(0.0)).into()
+    }),
+    ("optax_fenchel_young_logsumexp", |x| {
+        fenchel_young(x.var("scores"), x.var("targets")).each().into()
+    }),
+];
+
+fn of_probabilities<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let loss = CrossEntropy::default();
+    loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels"))).each().into()
+}
+
+/// The focal loss with the options of a case. `null` and what is negative both mean no `alpha`.
+fn sigmoid_focal(x: &Inputs<'_>) -> SigmoidFocal {
+    let alpha = x.number("alpha").filter(|&alpha| alpha >= 0.0);
+    SigmoidFocal { alpha, gamma: x.number("gamma").unwrap_or(2.0) }
+}
+
+/// The last axis, which counts classes in optax, as the second, which does here.
+fn classes_second(scores: Var<'_>) -> Var<'_> {
+    let rank = scores.rank() as isize;
+    let mut axes: Vec<isize> = (0..rank).collect();
+    if let Some(last) = axes.pop() {
+        axes.insert(axes.len().min(1), last);
+    }
+    scores.permute(&axes)
+}
