@@ -50,6 +50,7 @@ impl fmt::Display for Diagnosis {
                 write!(f, "what flows back along a broadcast axis is not summed")
             }
             Diagnosis::Transposed => write!(f, "analytic is numeric transposed"),
+            Diagnosis::Elements(0) => write!(f, "no element that was looked at is wrong by itself"),
             Diagnosis::Elements(1) => write!(f, "1 element is wrong, the others are right"),
             Diagnosis::Elements(n) => write!(f, "{n} elements are wrong, the others are right"),
             Diagnosis::Unclear => write!(f, "the ratios of analytic to numeric show no pattern"),

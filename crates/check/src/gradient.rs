@@ -31,6 +31,11 @@ pub enum Mode {
 const LOOKED_AT: usize = 512;
 const SAMPLE: usize = 48;
 
+/// Between the orders of a wrong gradient and of a right one, in [`Mode::Taylor`], and how near to
+/// it nothing can be told.
+const BETWEEN: f64 = 1.5;
+const UNTOLD: f64 = 0.25;
+
 /// So many of the worst elements are reported.
 const SHOWN: usize = 5;
 
@@ -236,40 +241,60 @@ impl<'a> Gradient<'a> {
         })
     }
 
-    /// By the order in which `|f(x + tv) − f(x) − t g·v|` shrinks: 2 if the gradient is right, 1 if
-    /// it is wrong, 1 at a kink.
+    /// By the order in which `|f(x + tv) − f(x) − t g·v|` shrinks with `t`: 2 or more if the
+    /// gradient is right, 1 if it is wrong, 1 at a kink. The margin is 1.5 over that order.
     fn taylor(&self, directions: Vec<Vec<f64>>) -> Result<Finding> {
         let mut finding = Finding::blank();
         for direction in directions {
             let compared = self.compare(&direction)?;
-            let left_over = |t: f64| -> Result<f64> {
-                Ok((self.value(&direction, t)? - self.at_0 - t * compared.analytic).abs())
-            };
-            // Steps by halves, as long as what is left over stands out of the noise.
-            let mut points: Vec<(f64, f64)> = Vec::new();
-            for k in 0..12 {
-                let t = 0.02 * 0.5_f64.powi(k);
-                let rest = left_over(t)?;
-                if rest.is_finite() && rest > 32.0 * self.noise {
-                    points.push((t.ln(), rest.ln()));
+            let (verdict, margin) = match self.order(&direction, compared.analytic)? {
+                None => (Verdict::Noise, f64::NAN),
+                Some(order) if (order - BETWEEN).abs() < UNTOLD => {
+                    (Verdict::Noise, BETWEEN / order)
                 }
-            }
-            let wrong = points.len() >= 3 && slope(&points) < 1.5;
-            let verdict = match (wrong, compared.verdict()) {
-                (true, Verdict::Kink) => Verdict::Kink,
-                (true, _) => Verdict::Fail,
-                (false, _) => Verdict::Pass,
+                Some(order) if order > BETWEEN => (Verdict::Pass, BETWEEN / order),
+                Some(order) if compared.verdict() == Verdict::Kink => {
+                    (Verdict::Kink, BETWEEN / order)
+                }
+                Some(order) => (Verdict::Fail, BETWEEN / order),
             };
-            finding.add(&compared);
-            finding.verdict = match finding.verdict {
-                Verdict::Skipped(_) => verdict,
-                before => before.graver(verdict),
-            };
+            finding.verdict = finding.verdict.graver(verdict);
+            finding.margin = finding.margin.max(margin);
+            finding.digits = finding.digits.min(compared.digits());
             if finding.verdict == Verdict::Fail && finding.failure.is_none() {
                 finding.failure = Some(self.explain(&direction)?);
             }
         }
         Ok(finding)
+    }
+
+    /// The order in which what the Taylor polynomial leaves over shrinks, at the shortest steps
+    /// where it stands out of the noise: infinite if it never does, `None` outside of the domain.
+    fn order(&self, direction: &[f64], analytic: f64) -> Result<Option<f64>> {
+        let floor = 32.0 * self.noise;
+        let (mut inside, mut points, mut lost) = (0, Vec::new(), 0.0);
+        for halvings in 0..16 {
+            let t = 0.02 * 0.5_f64.powi(halvings);
+            let rest = (self.value(direction, t)? - self.at_0 - t * analytic).abs();
+            inside += usize::from(rest.is_finite());
+            match points.last() {
+                _ if rest.is_finite() && rest > floor => {
+                    points.push((t.ln(), rest.ln()));
+                    lost = 0.0;
+                }
+                // What is gone after one halving shrank at least so fast: to nothing, where a
+                // program is straight up to a kink farther away. A wrong slope only halves.
+                Some(&(_, last)) if lost == 0.0 => lost = (last - floor.ln()) / 2.0_f64.ln(),
+                _ => {}
+            }
+        }
+        // A small error shows where the square of the step is smaller still.
+        let shortest = &points[points.len().saturating_sub(4)..];
+        Ok(match shortest.len() {
+            _ if inside < 4 => None,
+            0 | 1 => Some(f64::INFINITY),
+            _ => Some(slope(shortest).max(lost)),
+        })
     }
 
     /// Which elements are wrong, and why, after a direction was.

@@ -45,7 +45,6 @@ impl Slopes {
         size: f64,
     ) -> Result<Slopes> {
         let mut best: Option<Slopes> = None;
-        let mut settled = false;
         let mut jumps = false;
         for first in FIRST_STEPS {
             let mut below = [0.0; RUNGS];
@@ -61,13 +60,15 @@ impl Slopes {
             }
             let here = Slopes::of_ladder(first, &below, at_0, &above, noise);
             let rounding = noise / first * f64::from(1 << RUNGS);
-            settled = here.central.error <= 1e-9 * size || here.central.error <= 4.0 * rounding;
-            // A value that keeps its distance however short the step.
-            let stays = |near: f64, far: f64| {
-                let (near, far) = ((near - at_0).abs(), (far - at_0).abs());
-                near > 0.8 * far && near > 1e3 * noise
+            let settled = here.central.error <= 1e-9 * size || here.central.error <= 4.0 * rounding;
+            // A value that keeps its distance on every rung. Two rungs would not do: a smooth curve
+            // that turns back may be as far at one step as at another.
+            let stays = |side: &[f64; RUNGS]| {
+                let near = (side[RUNGS - 1] - at_0).abs();
+                let alike = |value: &f64| ((value - at_0).abs() - near).abs() < 0.2 * near;
+                near > 1e3 * noise && side.iter().all(alike)
             };
-            jumps = stays(above[RUNGS - 1], above[0]) || stays(below[RUNGS - 1], below[0]);
+            jumps = stays(&above) || stays(&below);
             if best.is_none_or(|best| here.central.error < best.central.error) {
                 best = Some(here);
             }
@@ -76,7 +77,7 @@ impl Slopes {
             }
         }
         let unknown = Estimate { value: f64::NAN, error: f64::INFINITY };
-        if let (false, true, Some(best)) = (settled, jumps, best) {
+        if let (true, Some(best)) = (jumps, best) {
             let infinite = |value: f64| Estimate { value, error: 0.0 };
             let [left, right] = [f64::NEG_INFINITY, f64::INFINITY].map(infinite);
             return Ok(Slopes { left, right, jump: right, ..best });
@@ -134,8 +135,10 @@ fn extrapolate(slopes: &[f64; RUNGS], ratio: f64, noise: impl Fn(usize) -> f64) 
             let value = fine.value + (fine.value - coarse.value) / (power - 1.0);
             let rounding = (power * fine.error + coarse.error) / (power - 1.0);
             let moved = (value - fine.value).abs().max((value - coarse.value).abs());
-            if moved + rounding < best.error {
-                best = Estimate { value, error: moved + rounding };
+            // The scheme itself rounds.
+            let error = moved + rounding + 2.0 * f64::EPSILON * value.abs();
+            if error < best.error {
+                best = Estimate { value, error };
             }
             row.push(Estimate { value, error: rounding });
         }
@@ -147,20 +150,28 @@ fn extrapolate(slopes: &[f64; RUNGS], ratio: f64, noise: impl Fn(usize) -> f64) 
 /// The error of a value of `f`, from the differences of order 3 to 5 of values so near to each
 /// other that a smooth function has none (Hamming; Moré and Wild, Estimating Computational Noise,
 /// 2011). On one side of 0, so that a kink there is no noise.
+///
+/// At each spacing the least over the orders counts, since what is smooth dies out with the order and
+/// noise does not. Of two spacings the larger noise counts: values that cancel inside of `f`, such as
+/// the `p − 1` of a saturated softmax, come in steps, which points too near to each other do not see.
 pub(crate) fn noise(f: impl Fn(f64) -> Result<f64>) -> Result<f64> {
-    const STEP: f64 = 1e-9;
-    let mut values: Vec<f64> = (1..=SAMPLES).map(|k| f(k as f64 * STEP)).collect::<Result<_>>()?;
-    let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let mut noise = 0.0_f64;
-    // (j!)² / (2j)!: the share of a difference of order j that is the noise of one value.
-    let mut share = 1.0;
-    for order in 1..=5 {
-        values = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        share *= f64::from(order) / f64::from(2 * (2 * order - 1));
-        if order >= 3 {
-            let mean = values.iter().map(|d| d * d).sum::<f64>() / values.len() as f64;
-            noise = noise.max((share * mean).sqrt());
+    let (mut noise, mut largest) = (0.0_f64, 0.0_f64);
+    for spacing in [1e-9, 1e-6] {
+        let mut values: Vec<f64> =
+            (1..=SAMPLES).map(|k| f(k as f64 * spacing)).collect::<Result<_>>()?;
+        largest = values.iter().fold(largest, |largest, value| largest.max(value.abs()));
+        let mut least = f64::INFINITY;
+        // (j!)² / (2j)!: the share of a difference of order j that is the noise of one value.
+        let mut share = 1.0;
+        for order in 1..=5 {
+            values = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            share *= f64::from(order) / f64::from(2 * (2 * order - 1));
+            if order >= 3 {
+                let mean = values.iter().map(|d| d * d).sum::<f64>() / values.len() as f64;
+                least = least.min((share * mean).sqrt());
+            }
         }
+        noise = noise.max(least);
     }
     // Eight values may agree by chance; a few roundings of the value itself are always there.
     Ok(if noise.is_finite() { 4.0 * noise } else { 0.0 } + 4.0 * f64::EPSILON * largest)
@@ -219,8 +230,21 @@ mod tests {
 
     #[test]
     fn where_the_value_jumps_any_slope_is_between_those_of_the_sides() {
-        let found = measured(|t| (t + 1.0).floor() + t.sin());
-        assert_eq!((found.left.value, found.right.value), (f64::NEG_INFINITY, f64::INFINITY));
+        let step = measured(|t| (t + 1.0).floor() + t.sin());
+        // The same value on both sides, and another one between them.
+        let point = measured(|t| f64::from(u8::from(t == 0.0)));
+        for found in [step, point] {
+            assert_eq!((found.left.value, found.right.value), (f64::NEG_INFINITY, f64::INFINITY));
+        }
+    }
+
+    #[test]
+    fn a_smooth_curve_that_turns_back_does_not_jump() {
+        for bend in [10.0, 50.0, 57.0, 100.0, 1000.0] {
+            let found = measured(|t| t - bend * t * t);
+            assert!(found.right.value.is_finite(), "{bend}: {found:?}");
+            assert!((found.central.value - 1.0).abs() <= found.central.error, "{bend}: {found:?}");
+        }
     }
 
     #[test]
@@ -234,6 +258,17 @@ mod tests {
     fn a_function_that_ends_nearby_is_measured_inside() {
         let found = measured(|t| (1e-3 + t).ln());
         assert!((found.central.value - 1e3).abs() <= found.central.error, "{found:?}");
+    }
+
+    #[test]
+    fn the_steps_of_values_that_cancel_are_noise() {
+        // A saturated softmax less one: its derivative p (1 − p) is known, its values are coarse.
+        for z in [16.0, 18.5, 20.5] {
+            let p = |t: f64| 1.0 / (1.0 + (-(z + t)).exp());
+            let found = measured(|t| p(t) - 1.0).central;
+            let exact = (-z).exp() / (1.0 + (-z).exp()).powi(2);
+            assert!((found.value - exact).abs() <= found.error, "{z}: {found:?}, {exact}");
+        }
     }
 
     #[test]

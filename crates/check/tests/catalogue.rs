@@ -5,7 +5,7 @@ use lossgraph_check::{Check, Verdict};
 use lossgraph_losses::ALL;
 
 #[test]
-fn no_loss_of_the_catalogue_is_blamed() {
+fn no_loss_of_the_catalogue_is_blamed_and_hardly_one_cannot_be_told() {
     let mut counts = [0; 5];
     for loss in ALL {
         for &text in loss.grid {
@@ -42,5 +42,6 @@ fn no_loss_of_the_catalogue_is_blamed() {
             }
         }
     }
-    println!("pass, fail, kink, noise, skipped: {counts:?}");
+    let [pass, _, _, noise, _] = counts;
+    assert!(100 * noise <= pass, "pass, fail, kink, noise, skipped: {counts:?}");
 }

@@ -146,6 +146,32 @@ fn every_mode_finds_a_wrong_factor_and_passes_a_right_one() {
 }
 
 #[test]
+fn taylor_tells_by_the_order_of_what_is_left_over() {
+    let margin = |factor: f64| {
+        let tamper = Tamper::new(move |op, _, _, g| if op == "exp" { g * factor } else { g });
+        let mode = Mode::Taylor;
+        let check = Check { mode, orders: 1, tamper: Some(tamper), ..Check::default() };
+        let report = check.run(|_, x| x[0].exp().sum(..), &[numbers(&[2, 3], 0.0)]).unwrap();
+        report.rows[0].margin
+    };
+    // 1.5 over the order: 2 for a right gradient, 1 for one that is wrong, however little.
+    assert!((margin(1.0) - 0.75).abs() < 0.02, "{}", margin(1.0));
+    assert!((margin(1.001) - 1.5).abs() < 0.1, "{}", margin(1.001));
+    assert!((margin(-1.0) - 1.5).abs() < 0.02, "{}", margin(-1.0));
+}
+
+#[test]
+fn taylor_does_not_take_a_kink_farther_away_for_a_wrong_slope() {
+    let check = |factor: f64| {
+        let tamper = Tamper::new(move |op, _, _, g| if op == "relu" { g * factor } else { g });
+        let mode = Mode::Taylor;
+        let check = Check { mode, orders: 1, tamper: Some(tamper), ..Check::default() };
+        check.run(|_, x| (x[0] - 0.995).relu().sum(..), &[Tensor::from([1.0])]).unwrap().passed()
+    };
+    assert!(check(1.0) && !check(1.01));
+}
+
+#[test]
 fn every_kink_of_an_op_is_a_kink_and_names_the_op() {
     for row in ops::ALL {
         for kink in row.kinks {

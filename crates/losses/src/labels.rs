@@ -174,6 +174,22 @@ impl<'t> Labels<'t> {
     }
 }
 
+/// The numbers of an integer tensor, or a fault of `loss`.
+#[track_caller]
+pub(crate) fn integers<'t>(loss: &str, name: &str, var: Var<'t>) -> Result<Vec<i64>, Var<'t>> {
+    if var.is_faulty() {
+        return Err(var);
+    }
+    let refuse = |why: String| Err(var.tape().fault(Fault::new(loss, why).operand(name, var)));
+    if var.dtype() != DType::I64 {
+        return refuse(format!("{name} holds integers"));
+    }
+    match var.value() {
+        Ok(data) => Ok(data.to_vec().unwrap_or_default()),
+        Err(error) => refuse(format!("{name} has no value: {error}")),
+    }
+}
+
 /// The axis that counts classes: the second, or the only one.
 pub(crate) fn class_axis(scores: Var<'_>) -> isize {
     if scores.rank() > 1 { 1 } else { 0 }

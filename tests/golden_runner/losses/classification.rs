@@ -2,10 +2,10 @@
 
 use lossgraph_autograd::Var;
 use lossgraph_losses::{
-    Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralisedCe, Hinge, LinearCrossEntropy,
-    ModifiedHuber, MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll, Perceptron, Poly,
-    SigmoidFocal, SmoothHinge, SoftMargin, SoftmaxFocal, Sparsemax, SquaredHinge, SymmetricCe,
-    bce_with_logits, binary_sparsemax, fenchel_young, smooth_labels,
+    AdaptiveLogSoftmax, Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralisedCe, Hinge,
+    LinearCrossEntropy, ModifiedHuber, MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll,
+    Perceptron, Poly, SigmoidFocal, SmoothHinge, SoftMargin, SoftmaxFocal, Sparsemax, SquaredHinge,
+    SymmetricCe, bce_with_logits, binary_sparsemax, fenchel_young, smooth_labels,
 };
 
 use super::super::case::{Adapter, Inputs, Reply};
@@ -17,6 +17,30 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("cross_entropy", |x| reduced(x, cross_entropy(x, "input", "target"))),
+    ("adaptive_log_softmax_with_loss", |x| {
+        let cutoffs = x.integers("cutoffs").unwrap_or_default();
+        let tail = |k: usize| {
+            [x.maybe(&format!("tail.{k}.0.weight"))?, x.maybe(&format!("tail.{k}.1.weight"))?]
+                .into()
+        };
+        let softmax = AdaptiveLogSoftmax {
+            cutoffs: cutoffs
+                .into_iter()
+                .map(|cutoff| usize::try_from(cutoff).unwrap_or(0))
+                .collect(),
+            head: x.var("head.weight"),
+            head_bias: x.maybe("head.bias"),
+            tails: (0..).map_while(tail).collect(),
+        };
+        match x.text("method") {
+            Some("log_prob") => softmax.log_prob(x.var("input")).into(),
+            Some("predict") => softmax.predict(x.var("input")).into(),
+            _ => {
+                let terms = softmax.forward(x.var("input"), x.var("target"));
+                [("output", -terms.each()), ("loss", terms.mean())].into()
+            }
+        }
+    }),
     ("linear_cross_entropy", |x| {
         let loss = LinearCrossEntropy {
             bias: x.maybe("linear_bias"),

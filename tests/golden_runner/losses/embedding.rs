@@ -196,7 +196,8 @@ pub const FILES: &[(&str, Adapter)] = &[
             _ => PnpVariant::Count,
         };
         let loss = Pnp { temperature: x.number("anneal").unwrap_or(0.01), variant };
-        loss.forward(x.var("embeddings"), x.var("labels")).mean().into()
+        let terms = loss.forward(x.var("embeddings"), x.var("labels"));
+        Reducer::Mean.of(terms).into()
     }),
     ("pml_NCALoss", |x| {
         let loss = Nca {

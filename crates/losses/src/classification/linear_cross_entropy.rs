@@ -5,10 +5,11 @@ use std::ops::Range;
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::Shape;
 
+use super::cross_entropy::smooth_labels;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, WIDE, input, number, option};
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels, class_weight};
-use crate::rows::times;
+use crate::labels::{IGNORED, Labels};
+use crate::rows::{finite, times};
 use crate::terms::{Terms, scaled};
 
 /// The last linear layer and its cross-entropy in one, block by block of the classes.
@@ -21,8 +22,9 @@ use crate::terms::{Terms, scaled};
 ///
 /// Only one block of the logits `z` is ever there, both in the value and in the gradient. The value
 /// takes the logarithm of each block's sum and adds them up, `ln(eᵃ + eᵇ)`; the gradient computes
-/// each block anew, which costs one product of matrices more. Otherwise it is [`CrossEntropy`](crate::CrossEntropy) of
-/// `x.linear(W, b)`, with its options, its mean and its derivatives of every order.
+/// each block anew, which costs one product of matrices more. Otherwise it is
+/// [`CrossEntropy`](crate::CrossEntropy) of `x.linear(W, b)`, with its options, its mean and its
+/// derivatives of every order.
 ///
 /// | | |
 /// |---|---|
@@ -43,7 +45,7 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// # Errors
-/// As for [`CrossEntropy`](crate::CrossEntropy)(crate::CrossEntropy); features and matrix, or bias and matrix, that do
+/// As for [`CrossEntropy`](crate::CrossEntropy); features and matrix, or bias and matrix, that do
 /// not fit.
 ///
 /// # Source
@@ -93,60 +95,47 @@ impl<'t> LinearCrossEntropy<'t> {
             }
             let examples = Shape::from(&features.shape()[..features.rank() - 1]);
             let rows = features.reshape([examples.len(), features.extent(-1)]);
-            // The logits that there never are: only their shape is looked at.
-            let logits = rows.tape().fill([examples.len(), matrix.extent(0)], 0.0);
-            let weight = self.weight.map(|weight| class_weight(NAME, weight, logits));
             let terms = match target.dtype().is_float() {
-                true => self.of_probabilities(rows, matrix, target.reshape(logits.shape()), weight),
-                false => match Labels::new(NAME, logits, target.flatten(), self.ignore_index) {
-                    Ok(labels) => self.of_labels(rows, matrix, &labels, weight),
-                    Err(fault) => return Terms::new(fault),
-                },
+                true => {
+                    let target = target.reshape([examples.len(), matrix.extent(0)]);
+                    self.of_probabilities(rows, matrix, target)
+                }
+                false => self.of_labels(rows, matrix, target.flatten()),
             };
             terms.reshaped(examples)
         })
     }
 
-    fn of_labels(
-        &self,
-        rows: Var<'t>,
-        matrix: Var<'t>,
-        labels: &Labels<'t>,
-        weight: Option<Var<'t>>,
-    ) -> Terms<'t> {
-        let (smoothing, classes) = (self.label_smoothing, matrix.extent(0) as f64);
-        let of_label = labels.class_weight(weight);
-        let total = of_label.zip(weight).map(|(of_label, weight)| {
-            of_label * (1.0 - smoothing) + weight.sum(..) * (smoothing / classes)
-        });
+    fn of_labels(&self, rows: Var<'t>, matrix: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+        let (smoothing, classes) = (self.label_smoothing, matrix.extent(0));
+        let labels = match Labels::among(classes, NAME, rows, labels, self.ignore_index) {
+            Ok(labels) => labels,
+            Err(fault) => return Terms::new(fault),
+        };
+        let spread = smoothing / classes as f64;
+        let of_label = labels.class_weight(self.weight);
+        let total = of_label
+            .zip(self.weight)
+            .map(|(of_label, weight)| of_label * (1.0 - smoothing) + weight.sum(..) * spread);
         let each = self.blockwise(labels.counted_scores(rows), matrix, total, |z, block| {
             let sharp = scaled(labels.pick_among(z, block.start as usize), of_label);
             if smoothing == 0.0 {
                 return sharp;
             }
-            let spread = scaled(z, weight.map(|weight| weight.slice(0, block))).sum(1);
-            sharp * (1.0 - smoothing) + spread * (smoothing / classes)
+            let even = scaled(z, self.weight.map(|weight| weight.slice(0, block))).sum(1);
+            sharp * (1.0 - smoothing) + even * spread
         });
         Terms::new(labels.counted(each)).that_weigh(labels.weigh(of_label))
     }
 
-    fn of_probabilities(
-        &self,
-        rows: Var<'t>,
-        matrix: Var<'t>,
-        target: Var<'t>,
-        weight: Option<Var<'t>>,
-    ) -> Terms<'t> {
-        let (smoothing, classes) = (self.label_smoothing, matrix.extent(0) as f64);
-        let smoothed = |t: Var<'t>| match smoothing {
-            0.0 => t,
-            _ => t * (1.0 - smoothing) + smoothing / classes,
+    fn of_probabilities(&self, rows: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
+        let target = match self.label_smoothing {
+            0.0 => target,
+            smoothing => smooth_labels(target, smoothing),
         };
-        let total = scaled(smoothed(target), weight).sum(1);
-        Terms::new(self.blockwise(rows, matrix, Some(total), |z, block| {
-            let weight = weight.map(|weight| weight.slice(0, block.clone()));
-            times(scaled(smoothed(target.slice(1, block)), weight), z).sum(1)
-        }))
+        let target = scaled(target, self.weight);
+        let part = |z, block| times(target.slice(1, block), z).sum(1);
+        Terms::new(self.blockwise(rows, matrix, Some(target.sum(1)), part))
     }
 
     /// `total · log_sum_exp(z) − Σ_c q_c z_c`, where `part` gives that sum over a block of the
@@ -165,7 +154,8 @@ impl<'t> LinearCrossEntropy<'t> {
             rows.tape().recomputed(|| {
                 let bias = self.bias.map(|bias| bias.slice(0, block.clone()));
                 let z = rows.linear(matrix.slice(0, block.clone()), bias);
-                [z.log_sum_exp(1), part(z, block)]
+                // All classes of a block may be impossible, which has no slope.
+                [finite(z).log_sum_exp(1), part(z, block)]
             })
         };
         let others = (0..classes).step_by(width).skip(1);
@@ -179,7 +169,7 @@ impl<'t> LinearCrossEntropy<'t> {
 
     /// The features, if everything fits them.
     fn checked(&self, features: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Var<'t> {
-        let given = [Some(features), Some(matrix), Some(target), self.bias];
+        let given = [Some(features), Some(matrix), Some(target), self.bias, self.weight];
         if let Some(&faulty) = given.iter().flatten().find(|var| var.is_faulty()) {
             return faulty;
         }
@@ -204,8 +194,8 @@ impl<'t> LinearCrossEntropy<'t> {
                 "labels are as the features without their last axis, probabilities with one number a class there",
             );
         }
-        if self.bias.is_some_and(|bias| bias.shape()[..] != [classes]) {
-            return refuse("the bias is one number a class");
+        if [self.bias, self.weight].iter().flatten().any(|var| var.shape()[..] != [classes]) {
+            return refuse("bias and weight are one number a class");
         }
         if target.dtype().is_float() && self.ignore_index >= 0 {
             return refuse("an ignore_index is for class numbers, given probabilities");

@@ -1,10 +1,12 @@
 //! Losses of class scores.
 
+mod adaptive_log_softmax;
 mod asymmetric;
 mod bce;
 mod bce_with_logits;
 mod binary_sparsemax;
 mod categorical_hinge;
+mod class_clusters;
 mod confidence_penalty;
 mod cross_entropy;
 mod distillation;
@@ -30,11 +32,13 @@ mod sparsemax;
 mod squared_hinge;
 mod symmetric_ce;
 
+pub use adaptive_log_softmax::AdaptiveLogSoftmax;
 pub use asymmetric::{Asymmetric, asymmetric};
 pub use bce::{Bce, bce};
 pub use bce_with_logits::{BceWithLogits, bce_with_logits};
 pub use binary_sparsemax::{BinarySparsemax, binary_sparsemax};
 pub use categorical_hinge::{CategoricalHinge, categorical_hinge};
+pub use class_clusters::ClassClusters;
 pub use confidence_penalty::{ConfidencePenalty, confidence_penalty};
 pub use cross_entropy::{CrossEntropy, cross_entropy, smooth_labels};
 pub use distillation::{Distillation, distillation};
@@ -64,6 +68,7 @@ pub(crate) const ROWS: &[&Loss] = &[
     &nll::ROW,
     &cross_entropy::ROW,
     &linear_cross_entropy::ROW,
+    &adaptive_log_softmax::ROW,
     &bce::ROW,
     &bce_with_logits::ROW,
     &soft_margin::ROW,

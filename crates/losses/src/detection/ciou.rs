@@ -48,7 +48,7 @@ use crate::terms::Terms;
 /// # Source
 /// Zheng et al., Distance-IoU Loss, 2020. torchvision's `complete_box_iou_loss`.
 #[derive(Clone, Copy, Debug)]
-#[doc(alias = "complete_box_iou_loss")]
+#[doc(alias = "CIoULoss")]
 pub struct Ciou {
     /// What is added to areas that divide, so that empty boxes give no NaN.
     pub eps: f64,
@@ -63,7 +63,7 @@ impl Default for Ciou {
 }
 
 /// [`Ciou`] with its defaults.
-#[doc(alias = "CIoULoss")]
+#[doc(alias = "complete_box_iou_loss")]
 #[track_caller]
 pub fn ciou<'t>(prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
     Ciou::default().forward(prediction, target)

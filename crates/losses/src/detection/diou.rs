@@ -45,7 +45,7 @@ use crate::terms::Terms;
 /// # Source
 /// Zheng et al., Distance-IoU Loss, 2020. torchvision's `distance_box_iou_loss`.
 #[derive(Clone, Copy, Debug)]
-#[doc(alias = "distance_box_iou_loss")]
+#[doc(alias = "DIoULoss")]
 pub struct Diou {
     /// What is added to areas that divide, so that empty boxes give no NaN.
     pub eps: f64,
@@ -58,7 +58,7 @@ impl Default for Diou {
 }
 
 /// [`Diou`] with its defaults.
-#[doc(alias = "DIoULoss")]
+#[doc(alias = "distance_box_iou_loss")]
 #[track_caller]
 pub fn diou<'t>(prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
     Diou::default().forward(prediction, target)

@@ -44,7 +44,7 @@ use crate::terms::Terms;
 /// Rezatofighi et al., Generalized Intersection over Union, 2019. torchvision's
 /// `generalized_box_iou_loss`.
 #[derive(Clone, Copy, Debug)]
-#[doc(alias = "generalized_box_iou_loss")]
+#[doc(alias = "GIoULoss")]
 pub struct Giou {
     /// What is added to areas that divide, so that empty boxes give no NaN.
     pub eps: f64,
@@ -57,7 +57,7 @@ impl Default for Giou {
 }
 
 /// [`Giou`] with its defaults.
-#[doc(alias = "GIoULoss")]
+#[doc(alias = "generalized_box_iou_loss")]
 #[track_caller]
 pub fn giou<'t>(prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
     Giou::default().forward(prediction, target)

@@ -123,7 +123,7 @@ pub(crate) static ROW: Loss = Loss {
         number("nu", 0.0, "the price of a unit of beta"),
         DIVISOR,
     ],
-    grid: &["", "margin=0.5 nu=0.3", "margin=0.45 nu=0.1 reducer=mean", "reducer=sum"],
+    grid: &["", "margin=0.5 nu=0.3", "margin=0.35 nu=0.1 reducer=mean", "reducer=sum"],
     invariances: &[
         Invariance::Order(&["embeddings", "labels", "beta"]),
         Invariance::Scale("embeddings"),

@@ -66,30 +66,26 @@ impl Miner {
     /// Recorded as a fault: distances that have no value.
     #[track_caller]
     pub fn triplets<'t>(self, pairs: Pairs<'t>, distance: Distance) -> Triplets<'t> {
-        let far = match Far::measured(pairs, distance) {
-            Ok(far) => far,
-            Err(fault) => return Triplets::of(Pairs::faulty(fault)),
+        let places = |chosen: &dyn Fn(Far) -> Vec<[usize; 3]>| match Far::measured(pairs, distance)
+        {
+            Ok(far) => Triplets {
+                embeddings: pairs.embeddings,
+                references: pairs.references,
+                places: chosen(far),
+            },
+            Err(fault) => Triplets::of(Pairs::faulty(fault)),
         };
-        let all = Triplets::of(pairs);
-        let places = match self {
-            Miner::All => return all,
-            Miner::MultiSimilarity { epsilon } => {
-                return Triplets::of(far.informative(pairs, epsilon));
-            }
-            Miner::Hard => far.hardest(pairs),
-            Miner::SemiHard { margin } => {
-                let farther = |&[i, j, k]: &[usize; 3]| far.at(i, k) - far.at(i, j);
-                let chosen = |each: &[usize; 3]| farther(each) > 0.0 && farther(each) <= margin;
-                all.places.into_iter().filter(chosen).collect()
-            }
+        match self {
+            Miner::All => Triplets::of(pairs),
+            Miner::Hard => places(&|far| far.hardest()),
+            Miner::SemiHard { margin } => places(&|far| far.semi_hard(margin)),
             Miner::DistanceWeighted { nearest, farthest, seed } => {
                 let features = pairs.embeddings.extent(1) as f64;
-                let weight =
-                    |d: f64| if d < farthest { rarity(d.max(nearest), features) } else { 0.0 };
-                far.drawn(pairs, weight, seed)
+                let rarity = |d: f64| (d < farthest).then(|| ln_rarity(d.max(nearest), features));
+                places(&|far| far.drawn(rarity, seed))
             }
-        };
-        Triplets { places, ..all }
+            Miner::MultiSimilarity { .. } => Triplets::of(self.pairs(pairs, distance)),
+        }
     }
 
     /// The pairs that are chosen: those of the triplets, for a miner that chooses triplets.
@@ -98,103 +94,121 @@ impl Miner {
     /// As for [`triplets`](Miner::triplets).
     #[track_caller]
     pub fn pairs<'t>(self, pairs: Pairs<'t>, distance: Distance) -> Pairs<'t> {
-        match (self, Far::measured(pairs, distance)) {
-            (_, Err(fault)) => Pairs::faulty(fault),
-            (Miner::All, _) => pairs,
-            (Miner::MultiSimilarity { epsilon }, Ok(far)) => far.informative(pairs, epsilon),
+        match self {
+            Miner::All => pairs,
+            Miner::MultiSimilarity { epsilon } => match Far::measured(pairs, distance) {
+                Ok(far) => {
+                    let [positive, negative] = far.overlapping(epsilon);
+                    Pairs::listed(pairs.embeddings, pairs.references, &positive, &negative)
+                }
+                Err(fault) => Pairs::faulty(fault),
+            },
             _ => self.triplets(pairs, distance).pairs(),
         }
     }
 }
 
-/// How far all pairs are apart: distances, or similarities with their signs changed.
+/// The place of a reference, and how far it is from an anchor.
+type Measured = (usize, f64);
+
+/// How far the pairs of each anchor are apart: distances, or similarities with their signs changed.
 struct Far {
-    columns: usize,
-    numbers: Vec<f64>,
+    /// For each anchor the places and distances of its positives.
+    positive: Vec<Vec<Measured>>,
+    /// The same of its negatives.
+    negative: Vec<Vec<Measured>>,
 }
 
 impl Far {
     #[track_caller]
     fn measured<'t>(pairs: Pairs<'t>, distance: Distance) -> Result<Far, Var<'t>> {
         let far = pairs.distances(distance) * distance.sign();
-        match far.value() {
-            Ok(value) => Ok(Far { columns: far.extent(1), numbers: value.to_f64s() }),
-            Err(_) if far.is_faulty() => Err(far),
-            Err(error) => Err(far.tape().fault(Fault::new("miner", error.to_string()))),
-        }
+        let value = match far.value() {
+            Ok(value) => value.to_f64s(),
+            Err(_) if far.is_faulty() => return Err(far),
+            Err(error) => return Err(far.tape().fault(Fault::new("miner", error.to_string()))),
+        };
+        let (anchors, columns) = (far.extent(0), far.extent(1));
+        let rows = |places: Vec<[usize; 2]>| {
+            let mut rows = vec![Vec::new(); anchors];
+            places.into_iter().for_each(|[i, j]| rows[i].push((j, value[i * columns + j])));
+            rows
+        };
+        Ok(Far { positive: rows(pairs.positive_places()), negative: rows(pairs.negative_places()) })
     }
 
-    fn at(&self, i: usize, j: usize) -> f64 {
-        self.numbers[i * self.columns + j]
+    /// Each anchor with its positives and negatives.
+    fn anchors(&self) -> impl Iterator<Item = (usize, &[Measured], &[Measured])> {
+        let rows = self.positive.iter().zip(&self.negative).enumerate();
+        rows.map(|(i, (positive, negative))| (i, &positive[..], &negative[..]))
     }
 
     /// The farthest positive and the nearest negative of each anchor that has both.
-    fn hardest(&self, pairs: Pairs<'_>) -> Vec<[usize; 3]> {
-        let farther = |[i, j]: [usize; 2], [_, k]: [usize; 2]| self.at(i, k) > self.at(i, j);
-        let positive = best_of_rows(pairs.positive_places(), farther);
-        let negative = best_of_rows(pairs.negative_places(), |old, new| farther(new, old));
+    fn hardest(&self) -> Vec<[usize; 3]> {
+        // The first of equals stays.
+        let best = |row: &[Measured], sign: f64| {
+            let all = row.iter().copied();
+            all.reduce(|best, next| if sign * next.1 > sign * best.1 { next } else { best })
+        };
         let of_anchor =
-            |[i, j]: [usize; 2]| negative.iter().find(|pair| pair[0] == i).map(|&[_, k]| [i, j, k]);
-        positive.into_iter().filter_map(of_anchor).collect()
+            |(i, positive, negative)| Some([i, best(positive, 1.0)?.0, best(negative, -1.0)?.0]);
+        self.anchors().filter_map(of_anchor).collect()
     }
 
-    fn informative<'t>(&self, pairs: Pairs<'t>, epsilon: f64) -> Pairs<'t> {
-        let (positive, negative) = (pairs.positive_places(), pairs.negative_places());
-        let of = |list: &[[usize; 2]], anchor: usize, from: f64, pick: fn(f64, f64) -> f64| {
-            let row = list.iter().filter(|pair| pair[0] == anchor);
-            row.map(|&[i, j]| self.at(i, j)).fold(from, pick)
-        };
-        let (mut near, mut far) = (positive.clone(), negative.clone());
-        near.retain(|&[i, j]| self.at(i, j) + epsilon > of(&negative, i, f64::INFINITY, f64::min));
-        far.retain(|&[i, j]| {
-            self.at(i, j) - epsilon < of(&positive, i, f64::NEG_INFINITY, f64::max)
-        });
-        Pairs::listed(pairs.embeddings, pairs.references, &near, &far)
-    }
-
-    /// For each positive pair a negative one of its anchor, drawn with the weight of its distance.
-    fn drawn(&self, pairs: Pairs<'_>, weight: impl Fn(f64) -> f64, seed: u64) -> Vec<[usize; 3]> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let negative = pairs.negative_places();
-        let draw = |[i, j]: [usize; 2]| {
-            let row = negative.iter().filter(|pair| pair[0] == i);
-            let weighted: Vec<(usize, f64)> =
-                row.map(|&[_, k]| (k, weight(self.at(i, k)))).collect();
-            let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
-            let mut left = rng.random::<f64>() * total;
-            let found = weighted.iter().filter(|(_, weight)| *weight > 0.0).find(|(_, weight)| {
-                left -= weight;
-                left < 0.0
-            });
-            found.map(|&(k, _)| [i, j, k])
-        };
-        pairs.positive_places().into_iter().filter_map(draw).collect()
-    }
-}
-
-/// The first pair of each row than which no other of it is better.
-fn best_of_rows(
-    pairs: Vec<[usize; 2]>,
-    better: impl Fn([usize; 2], [usize; 2]) -> bool,
-) -> Vec<[usize; 2]> {
-    let mut best: Vec<[usize; 2]> = Vec::new();
-    for pair in pairs {
-        match best.last_mut() {
-            Some(last) if last[0] == pair[0] => {
-                if better(*last, pair) {
-                    *last = pair;
-                }
+    fn semi_hard(&self, margin: f64) -> Vec<[usize; 3]> {
+        let mut chosen = Vec::new();
+        for (i, positive, negative) in self.anchors() {
+            for (j, near) in positive {
+                let within = |far: f64| far > *near && far - near <= margin;
+                let farther = negative.iter().filter(|(_, far)| within(*far));
+                chosen.extend(farther.map(|(k, _)| [i, *j, *k]));
             }
-            _ => best.push(pair),
         }
+        chosen
     }
-    best
+
+    /// Positives beyond the nearest negative, negatives within the farthest positive, by `epsilon`.
+    fn overlapping(&self, epsilon: f64) -> [Vec<[usize; 2]>; 2] {
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        for (i, positive, negative) in self.anchors() {
+            let nearest = negative.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
+            let farthest = positive.iter().map(|(_, d)| *d).fold(f64::NEG_INFINITY, f64::max);
+            let hard = positive.iter().filter(|(_, d)| d + epsilon > nearest);
+            near.extend(hard.map(|(j, _)| [i, *j]));
+            let hard = negative.iter().filter(|(_, d)| d - epsilon < farthest);
+            far.extend(hard.map(|(k, _)| [i, *k]));
+        }
+        [near, far]
+    }
+
+    /// For each positive pair a negative of its anchor, drawn with a weight by its distance, of
+    /// which the logarithm is given; `None` is not drawn.
+    fn drawn(&self, ln_weight: impl Fn(f64) -> Option<f64>, seed: u64) -> Vec<[usize; 3]> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut chosen = Vec::new();
+        for (i, positive, negative) in self.anchors() {
+            let weights = negative.iter().filter_map(|(k, d)| Some((*k, ln_weight(*d)?)));
+            let weights: Vec<(usize, f64)> = weights.filter(|(_, ln)| ln.is_finite()).collect();
+            // Only ratios matter; in many dimensions the weights themselves overflow.
+            let largest = weights.iter().map(|(_, ln)| *ln).fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = weights.iter().map(|(_, ln)| (ln - largest).exp()).sum();
+            for (j, _) in positive {
+                let mut left = rng.random::<f64>() * total;
+                let found = weights.iter().find(|(_, ln)| {
+                    left -= (ln - largest).exp();
+                    left < 0.0
+                });
+                chosen.extend(found.map(|(k, _)| [i, *j, *k]));
+            }
+        }
+        chosen
+    }
 }
 
-/// The inverse of how dense the distances `d` of uniform points on a sphere in `n` dimensions lie:
-/// `d^(2−n) (1 − d²/4)^((3−n)/2)`.
-fn rarity(d: f64, n: f64) -> f64 {
-    d.powf(2.0 - n) * (1.0 - d * d / 4.0).powf((3.0 - n) / 2.0)
+/// The logarithm of the inverse of how dense the distances `d` of uniform points on a sphere in `n`
+/// dimensions lie: `d^(2−n) (1 − d²/4)^((3−n)/2)`.
+fn ln_rarity(d: f64, n: f64) -> f64 {
+    (2.0 - n) * d.ln() + (3.0 - n) / 2.0 * (1.0 - d * d / 4.0).ln()
 }
 
 #[cfg(test)]

@@ -82,6 +82,9 @@ impl<'t> Pairs<'t> {
         positive: &[[usize; 2]],
         negative: &[[usize; 2]],
     ) -> Pairs<'t> {
+        if let Some(&faulty) = [embeddings, references].iter().find(|var| var.is_faulty()) {
+            return Pairs::faulty(faulty);
+        }
         let (n, m) = (embeddings.extent(0), references.extent(0));
         if let Some([i, j]) = positive.iter().chain(negative).find(|[i, j]| *i >= n || *j >= m) {
             return Pairs::faulty(

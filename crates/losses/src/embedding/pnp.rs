@@ -16,7 +16,8 @@ use crate::terms::Terms;
 /// Lᵢ = mean over j of the class of i of f(Rᵢⱼ)
 /// ```
 ///
-/// `f` is a [`PnpVariant`]. The class of `i` has `i` itself as a member.
+/// `f` is a [`PnpVariant`]. The class of `i` has `i` itself as a member; a query that is alone in its
+/// class does not count.
 ///
 /// | | |
 /// |---|---|
@@ -82,7 +83,7 @@ pub fn pnp<'t>(embeddings: Var<'t>, labels: Var<'t>, temperature: f64) -> Terms<
 }
 
 impl Pnp {
-    /// The terms of the queries.
+    /// The terms of the queries; one that is alone in its class does not count.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         let Pnp { temperature, variant } = *self;
@@ -92,7 +93,8 @@ impl Pnp {
             let before = comparisons(pairs, temperature) * pairs.negative.unsqueeze(1);
             let count = variant.of(before.sum(-1));
             let class = 1.0 - pairs.negative;
-            Terms::new((class * count).sum(-1) / class.sum(-1))
+            let each = (class * count).sum(-1) / class.sum(-1);
+            Terms::new(each).masked(pairs.positive.sum(-1).gt(0.0))
         })
     }
 }
@@ -174,6 +176,7 @@ pub(crate) static ROW: Loss = Loss {
                 .map(|&j| f(x.negatives(i).into_iter().map(|k| before(j, k)).sum::<f64>()));
             each.sum::<f64>() / class.len() as f64
         };
-        vec![x.reduced(&(0..6).map(term).collect::<Vec<_>>())]
+        let queries = (0..6).filter(|&i| !x.positives(i).is_empty());
+        vec![x.reduced(&queries.map(term).collect::<Vec<_>>())]
     },
 };

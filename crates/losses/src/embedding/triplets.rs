@@ -59,6 +59,9 @@ impl<'t> Triplets<'t> {
         let (n, m) = (embeddings.extent(0), references.extent(0));
         match places.iter().find(|[i, j, k]| *i >= n || *j >= m || *k >= m) {
             None => Triplets { embeddings, references, places },
+            Some(_) if embeddings.is_faulty() || references.is_faulty() => {
+                Triplets { embeddings, references, places: Vec::new() }
+            }
             Some([i, j, k]) => {
                 let fault = embeddings.tape().fault(
                     Fault::new("triplets", format!("there is no triplet {i}, {j}, {k}"))

@@ -13,6 +13,8 @@ use crate::terms::{Terms, scaled};
 /// ∂Lᵢ/∂pᵢ = 2 (pᵢ − tᵢ)
 /// ```
 ///
+/// optax's `l2_loss` is half of it.
+///
 /// | | |
 /// |---|---|
 /// | shapes | prediction and target alike; terms have that shape |

@@ -49,7 +49,6 @@ use crate::terms::Terms;
 /// Jørgensen, Exponential Dispersion Models, 1987. scikit-learn's `mean_tweedie_deviance`.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "TweedieLoss")]
-#[doc(alias = "gamma")]
 pub struct Tweedie {
     /// The power of the mean that the variance grows with.
     pub power: f64,

@@ -39,8 +39,8 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; targets, or probabilities that are data, outside of 0 to 1; an `alpha`, `beta` or `smooth` below 0, or a `gamma` that is not above 0; options of
-/// classes without classes.
+/// Unequal shapes; targets, or probabilities that are data, outside of 0 to 1; an `alpha`, `beta`
+/// or `smooth` below 0, or a `gamma` that is not above 0; options of classes without classes.
 ///
 /// # Source
 /// Abraham and Khan, A Novel Focal Tversky Loss Function, 2019.

@@ -63,7 +63,6 @@ impl Default for LovaszSoftmax {
 }
 
 /// [`LovaszSoftmax`] with its defaults.
-#[doc(alias = "lovasz")]
 #[track_caller]
 pub fn lovasz_softmax<'t>(logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
     LovaszSoftmax::default().forward(logits, labels)

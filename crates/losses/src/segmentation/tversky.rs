@@ -44,8 +44,8 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; targets, or probabilities that are data, outside of 0 to 1; an `alpha`, `beta` or `smooth` below 0; options of
-/// classes without classes.
+/// Unequal shapes; targets, or probabilities that are data, outside of 0 to 1; an `alpha`, `beta`
+/// or `smooth` below 0; options of classes without classes.
 ///
 /// # Source
 /// Tversky, Features of Similarity, 1977; Salehi et al., Tversky Loss Function for Image

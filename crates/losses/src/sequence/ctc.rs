@@ -3,15 +3,13 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Shape;
 
+use super::NEVER;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, flag, input, number, option};
 use crate::check::demand;
 use crate::terms::Terms;
 
 const SHAPE: &str = "log_p is [time, batch, class] or [time, class]";
-
-/// The logarithm of the probability of what cannot be.
-const NEVER: f64 = f64::NEG_INFINITY;
 
 /// The negative log-likelihood of a target, however its labels lie along the frames of an input.
 ///

@@ -1,23 +1,9 @@
 //! Lengths and labels of sequences: integers that are looked at while recording.
 
 use lossgraph_autograd::{Fault, Var};
-use lossgraph_tensor::{DType, Elem, Tensor};
+use lossgraph_tensor::{Elem, Tensor};
 
-/// The numbers of an integer tensor, or a fault of `loss`.
-#[track_caller]
-pub(super) fn integers<'t>(loss: &str, name: &str, var: Var<'t>) -> Result<Vec<i64>, Var<'t>> {
-    if var.is_faulty() {
-        return Err(var);
-    }
-    let refuse = |why: String| Err(var.tape().fault(Fault::new(loss, why).operand(name, var)));
-    if var.dtype() != DType::I64 {
-        return refuse(format!("{name} holds integers"));
-    }
-    match var.value() {
-        Ok(data) => Ok(data.to_vec().unwrap_or_default()),
-        Err(error) => refuse(format!("{name} has no value: {error}")),
-    }
-}
+use crate::labels::integers;
 
 /// One length for each of `batch` sequences, none above `most`, or a fault of `loss`.
 #[track_caller]

@@ -2,9 +2,14 @@
 
 mod ctc;
 mod lengths;
+mod rnn_t;
 
 pub use ctc::{Ctc, ctc};
+pub use rnn_t::{RnnT, rnn_t};
 
 use crate::catalogue::Loss;
 
-pub(crate) const ROWS: &[&Loss] = &[&ctc::ROW];
+pub(crate) const ROWS: &[&Loss] = &[&ctc::ROW, &rnn_t::ROW];
+
+/// The logarithm of the probability of what cannot be.
+const NEVER: f64 = f64::NEG_INFINITY;

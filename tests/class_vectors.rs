@@ -1,0 +1,56 @@
+//! A loss with vectors for its classes, trained like any layer.
+
+use lossgraph::prelude::*;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+/// Twelve points in three bunches, and their classes.
+fn bunches() -> (Tensor, Vec<usize>) {
+    let middles = [[2.0, 0.0], [-1.0, 2.0], [-1.0, -2.0]];
+    let labels: Vec<usize> = (0..12).map(|i| i % 3).collect();
+    let points = (0..12).flat_map(|i| {
+        let turn = i as f64;
+        let [x, y] = middles[labels[i]];
+        [x + 0.3 * turn.cos(), y + 0.3 * turn.sin()]
+    });
+    (Tensor::new([12, 2], points.collect::<Vec<f64>>()).unwrap(), labels)
+}
+
+/// Trains a linear embedding and proxies; gives the first loss, the last, and the share of points
+/// whose nearest proxy is that of their class.
+fn trained(loss: for<'t> fn(Var<'t>, Var<'t>, Var<'t>) -> Var<'t>) -> (f64, f64, f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let model = Linear::new(2, 4, &mut rng).unwrap();
+    let proxies = ClassVectors::new(3, 4, &mut rng).unwrap();
+    let rule = Adam { lr: 0.05, ..Adam::default() };
+    let mut optimizer = rule.over(&model).unwrap().and(rule, proxies.parameters()).unwrap();
+    let (points, labels) = bunches();
+    let before = proxies.parameter().value();
+    let mut losses = Vec::new();
+    for _ in 0..100 {
+        let tape = Tape::new();
+        let embeddings = model.train(tape.constant(&points));
+        let gradients =
+            loss(embeddings, proxies.on(&tape), tape.labels(&labels)).backward().unwrap();
+        losses.push(gradients.loss());
+        optimizer.step(&gradients).unwrap();
+    }
+    assert!(!proxies.parameter().value().allclose(&before, 1e-3, 1e-3), "the proxies stayed");
+    let tape = Tape::new();
+    let embeddings = model.forward(tape.constant(&points));
+    let scores = Distance::CosineSimilarity.between_all(embeddings, proxies.on(&tape));
+    (losses[0], losses[99], accuracy(&scores.value().unwrap(), &labels).unwrap())
+}
+
+#[test]
+fn proxies_are_trained_with_the_embedding_until_each_point_is_nearest_to_its_own() {
+    let (first, last, right) = trained(proxy_anchor);
+    assert!(last < first / 10.0, "{first} to {last}");
+    assert_eq!(right, 1.0);
+}
+
+#[test]
+fn class_weights_are_trained_with_a_margin_on_their_angle() {
+    let (first, last, right) = trained(|e, w, labels| arc_face(e, w, labels, 0.5).mean());
+    assert!(last < first / 10.0, "{first} to {last}");
+    assert_eq!(right, 1.0);
+}
