@@ -37,27 +37,3 @@ static FINITE: Unary = Unary {
 pub(crate) fn finite(x: Var<'_>) -> Var<'_> {
     x.unary(&FINITE, [0.0; 2])
 }
-
-/// `|x|` rounded off by a parabola: what Huber's loss is made of. It is smooth where its parts
-/// meet, which they would not know of each other.
-static ROUNDED: Unary = Unary {
-    name: "rounded",
-    formula: "x²/2 if |x| < t, else t (|x| − t/2)",
-    // With c = x clamped to ±t, both are c (x − c/2).
-    kernel: map1!(|x, p| {
-        let t = p[0];
-        let c = if x < -t { -t } else { x };
-        let c = if c > t { t } else { c };
-        c * (x - c * T::of(0.5))
-    }),
-    vjp: Some(|g, x, _, [t, _]| g * x.clamp(-t, t)),
-    domain: [-3.0, 3.0],
-    sample: [1.0, 0.0],
-    kinks: &[],
-};
-
-/// `x²/2` where `|x|` is below the threshold, `threshold · (|x| − threshold/2)` elsewhere.
-#[track_caller]
-pub(crate) fn rounded(x: Var<'_>, threshold: f64) -> Var<'_> {
-    x.unary(&ROUNDED, [threshold, 0.0])
-}

@@ -215,12 +215,11 @@ impl Search<'_, '_> {
         (id, extent): (Id, Extent),
         groups: &Groups,
     ) -> Option<Found> {
-        // What only a sum reads is summed without being stored; of a pair it could not be.
-        let summed =
-            |id: &Id| matches!(self.planner.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
-        if self.readers.get(&id).is_some_and(|readers| readers.len() == 1 && summed(&readers[0])) {
-            return None;
-        }
+        // What only a sum reads is summed without being stored, but not where an operand is a
+        // number: then the sum takes over the last op alone.
+        let sums = |id: &Id| matches!(self.planner.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
+        let readers = self.readers.get(&id);
+        let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
         (0..2).find_map(|side| {
             let inner = self.lone(reads[side], extent, groups)?;
             PAIRS.iter().find_map(|pair| {
@@ -233,8 +232,10 @@ impl Search<'_, '_> {
                     [_, second] if second == extent && turns => [x[1], x[0]],
                     _ => return None,
                 };
-                let together = Together::Pair(pair, [x, y, reads[1 - side]]);
-                Some((together, SmallVec::from_iter([inner])))
+                let operands = [x, y, reads[1 - side]];
+                let tiled = |(_, extent): &Read| matches!(extent, Extent::Full | Extent::Columns);
+                let fits = !summed || operands.iter().all(tiled);
+                fits.then(|| (Together::Pair(pair, operands), SmallVec::from_iter([inner])))
             })
         })
     }

@@ -4,7 +4,6 @@ use lossgraph_autograd::Var;
 
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, number};
 use crate::check::{Unequal, alike, demand, pair};
-use crate::rows::rounded;
 use crate::terms::{Terms, scaled};
 
 /// Squared near 0, linear beyond `delta`: outliers pull with a slope of `delta` at most.
@@ -78,6 +77,16 @@ impl<'t> Huber<'t> {
         let weight = self.weight.map(|weight| alike("huber", "weight", weight, p));
         p.tape().scope("huber", || Terms::new(scaled(rounded(p - t, delta), weight)))
     }
+}
+
+/// `d²/2` where `|d|` is below the threshold, `threshold · (|d| − threshold/2)` elsewhere.
+#[track_caller]
+pub(super) fn rounded(d: Var<'_>, threshold: f64) -> Var<'_> {
+    // With c = d the first and with c = ±threshold the second. Of all c within the threshold, this
+    // one makes c·d − c²/2 largest, so the slope is c: that of c itself has the factor d − c,
+    // which is 0 wherever c moves.
+    let c = d.clamp(-threshold, threshold);
+    c * d - c * c * 0.5
 }
 
 pub(crate) static ROW: Loss = Loss {

@@ -2,9 +2,9 @@
 
 use lossgraph_autograd::Var;
 
+use super::huber::rounded;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, number};
 use crate::check::{Unequal, alike, demand, pair};
-use crate::rows::rounded;
 use crate::terms::{Terms, scaled};
 
 /// Squared near 0, absolute beyond: the absolute error with its kink rounded off within `beta`.

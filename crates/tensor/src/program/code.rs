@@ -103,6 +103,7 @@ impl Operand {
 pub(super) enum Summed {
     Map1 { f: &'static Map1, p: [f64; 2], x: Operand },
     Map2 { f: &'static Map2, x: [Operand; 2] },
+    Map3 { f: &'static Map3, x: [Operand; 3] },
 }
 
 /// A micro-op with its places.

@@ -2,7 +2,7 @@
 
 use crate::Float;
 use crate::kernels::fold::{Combine, into_row, lanes, with_fold};
-use crate::kernels::loops::{Elements, Number, Read, rows_of};
+use crate::kernels::loops::rows::{Elements, Number, Read, rows_of};
 use crate::kernels::simd::dispatch;
 use crate::kernels::{Fold, Strip};
 

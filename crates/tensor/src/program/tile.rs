@@ -202,6 +202,11 @@ impl<T: Loops> Tile<'_, T> {
                 let x = [self.strip(a, Span::Tile), self.strip(b, Span::Tile)];
                 (T::loops2(f).sums)(x, columns, out);
             }
+            Summed::Map3 { f, x: [a, b, c] } => {
+                let strip = |x| self.strip(x, Span::Tile);
+                let x = [strip(a), strip(b), strip(c)];
+                (T::loops3(f).sums)(x, columns, out);
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The loops that element-wise functions become: over slices, over the rows of a tile with numbers
-//! in between, and sums of results that are not stored.
+//! Element-wise functions of one, two and three numbers, and the loops that each becomes: over the
+//! rows of a tile ([`rows`]), and sums of results that are not stored ([`sums`]).
 
-use super::fold::{Sum, halved};
-use super::simd::dispatch;
+pub(crate) mod rows;
+mod sums;
+
+use rows::{Elements, Number, each1, each2, each3};
+use sums::{sums1, sums2, sums3};
+
 use crate::Float;
 
 /// A scalar function of one number and two parameters, for both float types. It has to be
@@ -94,6 +98,8 @@ pub(crate) struct Loops3<T> {
     pub number_middle: Loop3<T>,
     pub number_right: Loop3<T>,
     pub numbers: Loop3<T>,
+    /// The sum of the results of each row of elements, which are not stored.
+    pub sums: Loop3<T>,
 }
 
 /// The loops of a row for one float type.
@@ -216,184 +222,7 @@ impl<T: Float> Loops3<T> {
             number_middle: each3::<F, T, Number, Elements>,
             number_right: each3::<F, T, Elements, Number>,
             numbers: each3::<F, T, Number, Number>,
+            sums: sums3::<F, T>,
         }
     }
 }
-
-/// What a row reads of an operand.
-pub(crate) trait Read<T: Float> {
-    type Row<'a>: At<T>;
-    fn row<'a>(x: &Strip<'a, T>, row: usize, columns: usize) -> Self::Row<'a>;
-}
-
-/// An element for each column.
-pub(crate) struct Elements;
-
-impl<T: Float> Read<T> for Elements {
-    type Row<'a> = &'a [T];
-
-    #[inline(always)]
-    fn row<'a>(x: &Strip<'a, T>, row: usize, columns: usize) -> &'a [T] {
-        &x.elements[row * x.step..][..columns]
-    }
-}
-
-/// A number for all columns.
-pub(crate) struct Number;
-
-impl<T: Float> Read<T> for Number {
-    type Row<'a> = T;
-
-    #[inline(always)]
-    fn row(x: &Strip<'_, T>, row: usize, _: usize) -> T {
-        x.elements[row * x.step]
-    }
-}
-
-/// What a loop reads at each place of a row.
-pub(crate) trait At<T>: Copy {
-    fn at(self, i: usize) -> T;
-}
-
-impl<T: Float> At<T> for &[T] {
-    #[inline(always)]
-    fn at(self, i: usize) -> T {
-        self[i]
-    }
-}
-
-impl<T: Float> At<T> for T {
-    #[inline(always)]
-    fn at(self, _: usize) -> T {
-        self
-    }
-}
-
-/// The rows of a result. Unlike `chunks_exact_mut`, it takes no division, which in a loop over a
-/// row or two would be half of the time.
-#[inline(always)]
-pub(crate) fn rows_of<T>(mut out: &mut [T], columns: usize) -> impl Iterator<Item = &mut [T]> {
-    std::iter::from_fn(move || out.split_off_mut(..columns))
-}
-
-fn each1<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
-    #[inline(always)]
-    fn plain<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
-        for (y, &x) in out.iter_mut().zip(x) {
-            *y = F::apply(x, p);
-        }
-    }
-    dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2], out: &mut [T]) {
-        plain::<F, T>(x, p, out)
-    })
-}
-
-fn each2<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
-    x: [Strip<'_, T>; 2],
-    columns: usize,
-    out: &mut [T],
-) {
-    #[inline(always)]
-    fn plain<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
-        [a, b]: [Strip<'_, T>; 2],
-        columns: usize,
-        out: &mut [T],
-    ) {
-        for (row, out) in rows_of(out, columns).enumerate() {
-            let (a, b) = (A::row(&a, row, columns), B::row(&b, row, columns));
-            for (i, y) in out.iter_mut().enumerate() {
-                *y = F::apply(a.at(i), b.at(i));
-            }
-        }
-    }
-    dispatch!(<F: Function2, T: Float, A: Read<T>, B: Read<T>>
-    (x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
-        plain::<F, T, A, B>(x, columns, out)
-    })
-}
-
-fn each3<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
-    x: [Strip<'_, T>; 3],
-    columns: usize,
-    out: &mut [T],
-) {
-    #[inline(always)]
-    fn plain<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
-        [a, b, c]: [Strip<'_, T>; 3],
-        columns: usize,
-        out: &mut [T],
-    ) {
-        for (row, out) in rows_of(out, columns).enumerate() {
-            let (a, b) = (Elements::row(&a, row, columns), B::row(&b, row, columns));
-            let c = C::row(&c, row, columns);
-            for (i, y) in out.iter_mut().enumerate() {
-                *y = F::apply(a.at(i), b.at(i), c.at(i));
-            }
-        }
-    }
-    dispatch!(<F: Function3, T: Float, B: Read<T>, C: Read<T>>
-    (x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
-        plain::<F, T, B, C>(x, columns, out)
-    })
-}
-
-fn sums1<F: Function1, T: Float>(x: Strip<'_, T>, p: [T; 2], columns: usize, out: &mut [T]) {
-    #[inline(always)]
-    fn plain<F: Function1, T: Float>(x: Strip<'_, T>, p: [T; 2], columns: usize, out: &mut [T]) {
-        for (row, y) in out.iter_mut().enumerate() {
-            let mut x = Elements::row(&x, row, columns);
-            let mut lanes = [T::ZERO; LANES];
-            while let Some((now, after)) = x.split_first_chunk::<BLOCK>() {
-                for i in 0..LANES {
-                    let of = |quarter: usize| F::apply(now[quarter * LANES + i], p);
-                    lanes[i] = lanes[i] + ((of(0) + of(1)) + (of(2) + of(3)));
-                }
-                x = after;
-            }
-            for x in x.chunks(LANES) {
-                for i in 0..x.len() {
-                    lanes[i] = lanes[i] + F::apply(x[i], p);
-                }
-            }
-            *y = halved::<T, Sum, LANES>(lanes);
-        }
-    }
-    dispatch!(<F: Function1, T: Float>
-    (x: Strip<'_, T>, p: [T; 2], columns: usize, out: &mut [T]) {
-        plain::<F, T>(x, p, columns, out)
-    })
-}
-
-fn sums2<F: Function2, T: Float>(x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
-    #[inline(always)]
-    fn plain<F: Function2, T: Float>([a, b]: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
-        for (row, y) in out.iter_mut().enumerate() {
-            let (mut a, mut b) = (Elements::row(&a, row, columns), Elements::row(&b, row, columns));
-            let mut lanes = [T::ZERO; LANES];
-            while let Some(((x, a_after), (y, b_after))) =
-                a.split_first_chunk::<BLOCK>().zip(b.split_first_chunk::<BLOCK>())
-            {
-                for i in 0..LANES {
-                    let at = |quarter: usize| quarter * LANES + i;
-                    let of = |quarter: usize| F::apply(x[at(quarter)], y[at(quarter)]);
-                    lanes[i] = lanes[i] + ((of(0) + of(1)) + (of(2) + of(3)));
-                }
-                (a, b) = (a_after, b_after);
-            }
-            for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-                for i in 0..a.len() {
-                    lanes[i] = lanes[i] + F::apply(a[i], b[i]);
-                }
-            }
-            *y = halved::<T, Sum, LANES>(lanes);
-        }
-    }
-    dispatch!(<F: Function2, T: Float> (x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
-        plain::<F, T>(x, columns, out)
-    })
-}
-
-/// The lanes of a sum, and how many elements are added to each other and then to the lanes at a
-/// time; see [`lanes`](super::fold::lanes).
-const LANES: usize = 16;
-const BLOCK: usize = 4 * LANES;
