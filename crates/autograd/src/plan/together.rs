@@ -300,6 +300,24 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_that_only_a_sum_reads_is_not_stored() {
+        // Whole numbers, whose sum is the same in any order.
+        let run = |tape: Tape| {
+            let leaf = |k: usize| {
+                let x = (0..420).map(|i| (i * k % 7) as f32 - 3.0).collect();
+                tape.constant(Tensor::new([6, 70], x).unwrap())
+            };
+            let [a, b, c] = [leaf(2), leaf(3), leaf(5)];
+            let sums = [(a * b - c).sum(..), (b * c + a).sum(1).sum(..)];
+            let plan = tape.plan(&sums).unwrap().to_string();
+            (sums.map(|sum| sum.item().unwrap()), plan)
+        };
+        let ((fused, plan), (reference, _)) = (run(Tape::new()), run(Tape::new().unfused()));
+        assert_eq!(fused, reference);
+        assert!(plan.contains("in0·in1 − in2") && plan.contains("in1·in2 + in0"), "{plan}");
+    }
+
+    #[test]
     fn what_somebody_else_reads_is_not_taken_over() {
         agrees("mul(in0, in1)", [false, false], |[a, b, c]| {
             let product = a * b;

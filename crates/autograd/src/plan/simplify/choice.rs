@@ -81,3 +81,41 @@ impl Graph {
             && self.node(id).inputs[0] == x
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lossgraph_tensor::Tensor;
+
+    use crate::tape::Tape;
+    use crate::var::Var;
+
+    /// The plan of a formula of an x and a factor, and whether it gives what the reference gives.
+    fn plan(formula: impl for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>) -> (String, bool) {
+        let run = |tape: Tape| {
+            let x = tape.constant([-3.0, -1.0, -0.25, 0.0, 0.5, 1.0, 2.5]);
+            let factor = tape.constant(Tensor::from([0.5, 2.0, 3.0, -1.0, 7.0, 0.25, 1.5]));
+            let y = formula(x, factor);
+            (tape.plan(&[y]).unwrap().to_string(), y.value().unwrap())
+        };
+        let ((fused, value), (_, reference)) = (run(Tape::f64()), run(Tape::f64().unfused()));
+        (fused, value == reference)
+    }
+
+    #[test]
+    fn between_its_bounds_a_clamp_differs_from_its_argument_by_nothing() {
+        let (plan, right) = plan(|x, factor| {
+            let (c, inside) = (x.clamp(-1.0, 1.0), x.gt(-1.0) * x.lt(1.0));
+            factor + inside.select(factor * x * 0.5 - factor * c * 0.5, 0.0)
+        });
+        assert!(right && !plan.contains("clamp") && !plan.contains("select"), "{plan}");
+    }
+
+    #[test]
+    fn between_other_bounds_it_does_differ() {
+        let (plan, right) = plan(|x, factor| {
+            let (c, inside) = (x.clamp(-0.3, 0.3), x.gt(-1.0) * x.lt(1.0));
+            factor + inside.select(factor * x - factor * c, 0.0)
+        });
+        assert!(right && plan.contains("clamp") && plan.contains("select"), "{plan}");
+    }
+}
