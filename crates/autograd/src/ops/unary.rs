@@ -429,7 +429,8 @@ unary! {
             let raised = if x < p[0] { p[0] } else { x };
             if raised > p[1] { p[1] } else { raised }
         },
-        vjp: Some(|g, x, _, [low, high]| g * (x.gt(low) * x.lt(high))),
+        // A choice, not a product: what a bound holds back stays back even where g is infinite.
+        vjp: Some(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0)),
         domain: [-3.0, 3.0],
         sample: [-1.0, 1.5],
         kink: "x = a", -1.0, 0.0, "the slope outside",

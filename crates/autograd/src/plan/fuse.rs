@@ -145,6 +145,10 @@ impl<'a> Planner<'a> {
         self.kinds[id as usize]
     }
 
+    pub fn is_binary(&self, id: Id, row: &Binary) -> bool {
+        matches!(&self.node(id).op, Op::Binary(of) if std::ptr::eq(of.0, row))
+    }
+
     pub fn home(&self, id: Id) -> (Space, Extent) {
         self.homes[id as usize]
     }

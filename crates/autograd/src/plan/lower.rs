@@ -4,18 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use lossgraph_tensor::Shape;
 use lossgraph_tensor::program::{Extent, Program, Value};
-use smallvec::SmallVec;
 
 use super::fuse::{Access, Kernel, Kind, Planner, Resolved};
 use super::space::Space;
+use super::together::{EXP_OF_DIFFERENCE, Groups, Together};
 use crate::graph::Id;
 use crate::op::Op;
-use crate::ops::binary::{ADD, SUB};
+use crate::ops::binary::SUB;
 use crate::ops::select::SELECT;
 use crate::ops::unary;
-
-/// Scatters that a sum takes over: that sum, and what they add.
-type Absorbed = HashMap<Id, (Id, (Access, Extent))>;
 
 /// Writes the micro-ops of a kernel.
 pub(super) struct Lowering<'p, 'a> {
@@ -25,7 +22,7 @@ pub(super) struct Lowering<'p, 'a> {
     inputs: Vec<(Id, Extent)>,
     indices: Vec<Id>,
     outputs: Vec<Id>,
-    absorbed: Absorbed,
+    groups: Groups,
 }
 
 impl<'p, 'a> Lowering<'p, 'a> {
@@ -45,7 +42,7 @@ impl<'p, 'a> Lowering<'p, 'a> {
             inputs: vec![],
             indices: vec![],
             outputs: vec![],
-            absorbed: absorbed(planner, needed, resolved, targets),
+            groups: Groups::of(planner, needed, resolved, targets, space.columns),
         };
         for &(id, extent) in needed {
             lowering.lower(id, extent, &resolved[&(id, extent)]);
@@ -90,7 +87,12 @@ impl<'p, 'a> Lowering<'p, 'a> {
     }
 
     fn lower(&mut self, id: Id, extent: Extent, reads: &[(Access, Extent)]) {
-        if self.absorbed.contains_key(&id) {
+        if self.groups.taken.contains(&(id, extent)) {
+            return;
+        }
+        if let Some(together) = self.groups.together.remove(&(id, extent)) {
+            let value = self.together(id, together);
+            self.values.insert((id, extent), value);
             return;
         }
         let node = self.planner.node(id);
@@ -100,22 +102,10 @@ impl<'p, 'a> Lowering<'p, 'a> {
                 let x = self.value(reads[0]);
                 self.program.map1(row.0.name, &row.0.kernel, p.map(|p| p.0), x)
             }
-            (Op::Binary(row), _) => match self.absorbs(id, reads) {
-                Some((scatter, side)) => {
-                    let onto = self.value(reads[1 - side]);
-                    let mut added = self.value(self.absorbed[&scatter].1);
-                    if std::ptr::eq(row.0, &SUB) {
-                        added = self.program.map1("neg", &unary::NEG.kernel, [0.0; 2], added);
-                    }
-                    let (index, shape) = self.index(scatter);
-                    let tag = self.planner.graph.origins[scatter as usize];
-                    self.program.scatter(Some(onto), added, index, shape, tag)
-                }
-                None => {
-                    let (a, b) = (self.value(reads[0]), self.value(reads[1]));
-                    self.program.map2(row.0.name, &row.0.kernel, a, b)
-                }
-            },
+            (Op::Binary(row), _) => {
+                let (a, b) = (self.value(reads[0]), self.value(reads[1]));
+                self.program.map2(row.0.name, &row.0.kernel, a, b)
+            }
             (Op::Select, _) => {
                 let operands = [0, 1, 2].map(|i| self.value(reads[i]));
                 self.program.map3("select", &SELECT, operands)
@@ -150,15 +140,40 @@ impl<'p, 'a> Lowering<'p, 'a> {
         self.values.insert((id, extent), value);
     }
 
-    /// The scatter that a sum takes over, and on which side of the sum it stands.
-    fn absorbs(&self, id: Id, reads: &[(Access, Extent)]) -> Option<(Id, usize)> {
-        let side = |(access, _): &(Access, Extent)| match *access {
-            Access::Inline(x) if self.absorbed.get(&x).is_some_and(|(sum, _)| *sum == id) => {
-                Some(x)
+    /// A node with what it takes over.
+    fn together(&mut self, id: Id, together: Together) -> Value {
+        let subtracts = self.planner.is_binary(id, &SUB);
+        match together {
+            Together::Scatter { scatter, onto, added } => {
+                let onto = self.value(onto);
+                let added = if subtracts { self.negative(added) } else { self.value(added) };
+                let (index, shape) = self.index(scatter);
+                let tag = self.planner.graph.origins[scatter as usize];
+                self.program.scatter(Some(onto), added, index, shape, tag)
             }
-            _ => None,
-        };
-        reads.iter().enumerate().find_map(|(at, read)| side(read).map(|x| (x, at)))
+            Together::ExpOfDifference(operands) => {
+                let [x, y] = operands.map(|read| self.value(read));
+                self.program.map2("exp(a − b)", &EXP_OF_DIFFERENCE, x, y)
+            }
+            Together::Pair(pair, operands) => {
+                let operands = operands.map(|read| self.value(read));
+                self.program.map3(pair.formula, &pair.kernel, operands)
+            }
+            Together::Weighted([a, s, b, t]) => {
+                let [a, s, b] = [a, s, b].map(|read| self.value(read));
+                let t = if subtracts { self.negative(t) } else { self.value(t) };
+                self.program.weighted([a, s, b, t])
+            }
+        }
+    }
+
+    /// The negative of an operand.
+    fn negative(&mut self, (access, extent): (Access, Extent)) -> Value {
+        if let Access::Number(number) = access {
+            return self.program.number(-number);
+        }
+        let x = self.value((access, extent));
+        self.program.map1("neg", &unary::NEG.kernel, [0.0; 2], x)
     }
 
     /// Asks for a soft node that somebody outside reads; folds have asked themselves.
@@ -174,38 +189,4 @@ impl<'p, 'a> Lowering<'p, 'a> {
         self.program.output(value);
         self.outputs.push(id);
     }
-}
-
-/// The scatters that a sum takes over, since nobody else reads them, with that sum and with
-/// what they add: the sum then writes one element a row.
-fn absorbed(
-    planner: &Planner<'_>,
-    needed: &[(Id, Extent)],
-    resolved: &Resolved,
-    targets: &BTreeSet<Id>,
-) -> Absorbed {
-    let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
-    for ((reader, _), reads) in resolved {
-        for (access, _) in reads {
-            if let Access::Inline(x) = *access {
-                readers.entry(x).or_default().push(*reader);
-            }
-        }
-    }
-    let mut absorbed = Absorbed::new();
-    let mut taken = BTreeSet::new();
-    // In the order of the nodes, so that equal programs have equal plans.
-    for &(id, extent) in needed {
-        let lone = readers.get(&id).filter(|readers| readers.len() == 1).map(|r| r[0]);
-        let Some(sum) = lone.filter(|_| planner.kind(id) == Kind::Scatter) else { continue };
-        let Op::Binary(row) = &planner.node(sum).op else { continue };
-        // Of a difference, what is subtracted.
-        let subtracts =
-            std::ptr::eq(row.0, &SUB) && planner.under(planner.node(sum).inputs[1]) == id;
-        let fits = extent == Extent::Full && !targets.contains(&id);
-        if fits && (std::ptr::eq(row.0, &ADD) || subtracts) && taken.insert(sum) {
-            absorbed.insert(id, (sum, resolved[&(id, extent)][0]));
-        }
-    }
-    absorbed
 }

@@ -2,8 +2,8 @@
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
 //! grouped into kernels ([`fuse`]) over spaces of rows and columns ([`space`]), kernels become
-//! micro-ops ([`lower`]) in an order that frees memory early ([`order`]), and values get slots and
-//! buffers ([`memory`]).
+//! micro-ops ([`lower`], [`together`]) in an order that frees memory early ([`order`]), and values
+//! get slots and buffers ([`memory`]).
 
 mod fuse;
 mod lower;
@@ -11,6 +11,7 @@ mod memory;
 mod order;
 mod simplify;
 mod space;
+mod together;
 
 use std::fmt;
 

@@ -82,10 +82,11 @@ impl<'t> Huber<'t> {
 /// `d²/2` where `|d|` is below the threshold, `threshold · (|d| − threshold/2)` elsewhere.
 #[track_caller]
 pub(super) fn rounded(d: Var<'_>, threshold: f64) -> Var<'_> {
-    let near = d.abs().lt(threshold);
-    // The square never sees a far error: at ∞ its slope would be 0 · ∞, and the sum of both NaN.
-    let square = near.select(d, 0.0).square() * 0.5;
-    near.select(square, (d.abs() - threshold / 2.0) * threshold)
+    // With c = d the first and with c = ±threshold the second. Of all c within the threshold, this
+    // one makes c·d − c²/2 largest, so the slope is c: that of c itself has the factor d − c,
+    // which is 0 wherever c moves.
+    let c = d.clamp(-threshold, threshold);
+    c * d - c * c * 0.5
 }
 
 pub(crate) static ROW: Loss = Loss {

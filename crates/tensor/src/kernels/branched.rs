@@ -1,7 +1,7 @@
 //! Loops over functions that have a branch for rare inputs, which would keep a loop from becoming
 //! whole vectors: a slice that has no such input runs without it.
 
-use super::map::{Function1, Loops1, Map1};
+use super::loops::{Function1, Loops1, Map1};
 use super::simd::dispatch;
 use crate::Float;
 
@@ -22,8 +22,8 @@ impl Map1 {
 
 const fn loops<F: Branched, T: Float>() -> Loops1<T> {
     Loops1 {
-        slice: |x, p, out| (loops_for::<F, T>(x).slice)(x, p, out),
-        sum: |x, p| (loops_for::<F, T>(x).sum)(x, p),
+        each: |x, p, out| (loops_for::<F, T>(x).each)(x, p, out),
+        sums: |x, p, columns, out| (loops_for::<F, T>(x.elements).sums)(x, p, columns, out),
     }
 }
 
@@ -63,8 +63,8 @@ mod tests {
         let mut with_rare = x.clone();
         with_rare[50] = 1e30;
         let (mut plain, mut branched) = (vec![0.0; 100], vec![0.0; 100]);
-        (SIN.f32.slice)(&x, [0.0; 2], &mut plain);
-        (SIN.f32.slice)(&with_rare, [0.0; 2], &mut branched);
+        (SIN.f32.each)(&x, [0.0; 2], &mut plain);
+        (SIN.f32.each)(&with_rare, [0.0; 2], &mut branched);
         assert_eq!(branched[50], f64::from(1e30_f32).sin() as f32);
         branched[50] = plain[50];
         assert_eq!(plain, branched);

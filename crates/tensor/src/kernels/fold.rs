@@ -80,17 +80,25 @@ pub(crate) fn combine<T: Float>(fold: Fold, a: T, b: T) -> T {
 }
 
 /// The fold of a slice in `N` lanes, which are then folded by halves.
+///
+/// Four elements for a lane are folded with each other first: a lane then waits for one fold in
+/// four, which counts since a compiler may well keep lanes in memory.
 #[inline(always)]
-pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(x: &[T]) -> T {
+pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
     let mut lanes = [C::START; N];
-    let mut chunks = x.chunks_exact(N);
-    for chunk in &mut chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = C::combine(*lane, x);
+    while x.len() >= 4 * N {
+        let now = &x[..4 * N];
+        for i in 0..N {
+            let front = C::combine(now[i], now[N + i]);
+            let back = C::combine(now[2 * N + i], now[3 * N + i]);
+            lanes[i] = C::combine(lanes[i], C::combine(front, back));
         }
+        x = &x[4 * N..];
     }
-    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane = C::combine(*lane, x);
+    for x in x.chunks(N) {
+        for i in 0..x.len() {
+            lanes[i] = C::combine(lanes[i], x[i]);
+        }
     }
     halved::<T, C, N>(lanes)
 }

@@ -1,367 +1,15 @@
 //! Element-wise functions of one, two and three tensors.
 
-use super::fold::{Sum, halved};
-use super::simd::dispatch;
+use super::loops::{Loops, Map1, Map2, Map3, Strip};
 use super::threads::{share_chunks, try_share_chunks};
 use super::walk::{TILE, Walk, packed};
 use super::{PIECE, input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
 
-/// A scalar function of one number and two parameters, for both float types. It has to be
-/// `#[inline(always)]` to become a vector loop; [`map1!`](crate::map1) sees to that.
-pub trait Function1 {
-    /// The function.
-    fn apply<T: Float>(x: T, p: [T; 2]) -> T;
-}
-
-/// A scalar function of two numbers. See [`Function1`].
-pub trait Function2 {
-    /// The function.
-    fn apply<T: Float>(a: T, b: T) -> T;
-}
-
-/// A scalar function of three numbers. See [`Function1`].
-pub trait Function3 {
-    /// The function.
-    fn apply<T: Float>(a: T, b: T, c: T) -> T;
-}
-
-/// The slice loops of a [`Function1`].
-#[derive(Clone, Copy, Debug)]
-pub struct Map1 {
-    /// For `f32`.
-    pub f32: Loops1<f32>,
-    /// For `f64`.
-    pub f64: Loops1<f64>,
-}
-
-/// The slice loops of a [`Function2`].
-#[derive(Clone, Copy, Debug)]
-pub struct Map2 {
-    /// For `f32`.
-    pub f32: Loops2<f32>,
-    /// For `f64`.
-    pub f64: Loops2<f64>,
-}
-
-/// The slice loops of a [`Function3`].
-#[derive(Clone, Copy, Debug)]
-pub struct Map3 {
-    /// For `f32`.
-    pub f32: Loops3<f32>,
-    /// For `f64`.
-    pub f64: Loops3<f64>,
-}
-
-/// A loop over a slice, with two parameters, into the result.
-pub type Loop1<T> = fn(&[T], [T; 2], &mut [T]);
-
-/// The loops of a function of one operand, with two parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct Loops1<T> {
-    /// Each result.
-    pub slice: Loop1<T>,
-    /// The sum of the results, which are not stored.
-    pub sum: fn(&[T], [T; 2]) -> T,
-}
-
-/// The loops of a function of two operands, each a slice or one number for all places.
-#[derive(Clone, Copy, Debug)]
-pub struct Loops2<T> {
-    /// Two slices.
-    pub slices: fn(&[T], &[T], &mut [T]),
-    /// The first one is a number.
-    pub number_left: fn(T, &[T], &mut [T]),
-    /// The second one is a number.
-    pub number_right: fn(&[T], T, &mut [T]),
-    /// The sum of the results of two slices, which are not stored.
-    pub sum: fn(&[T], &[T]) -> T,
-}
-
-/// A loop over slices of three operands and the result.
-pub type Loop3<T> = fn(&[T], &[T], &[T], &mut [T]);
-
-/// The loops of a function of three operands; the last two are slices or numbers.
-#[derive(Clone, Copy, Debug)]
-pub struct Loops3<T> {
-    /// Three slices.
-    pub slices: Loop3<T>,
-    /// The second one is a number.
-    pub number_middle: fn(&[T], T, &[T], &mut [T]),
-    /// The third one is a number.
-    pub number_right: fn(&[T], &[T], T, &mut [T]),
-    /// Both of them are numbers.
-    pub numbers: fn(&[T], T, T, &mut [T]),
-}
-
-/// The loops of a row for one float type.
-pub(crate) trait Loops: Float {
-    fn loops1(map: &Map1) -> &Loops1<Self>;
-    fn loops2(map: &Map2) -> &Loops2<Self>;
-    fn loops3(map: &Map3) -> &Loops3<Self>;
-}
-
-macro_rules! loops {
-    ($type:ident) => {
-        impl Loops for $type {
-            fn loops1(map: &Map1) -> &Loops1<$type> {
-                &map.$type
-            }
-
-            fn loops2(map: &Map2) -> &Loops2<$type> {
-                &map.$type
-            }
-
-            fn loops3(map: &Map3) -> &Loops3<$type> {
-                &map.$type
-            }
-        }
-    };
-}
-
-loops!(f32);
-loops!(f64);
-
-/// A [`Map1`](crate::kernels::Map1) from a formula, in which `T` is the float type and the second
-/// name is the pair of parameters: `map1!(|x, p| if x > p[0] { x } else { T::ZERO })`.
-#[macro_export]
-macro_rules! map1 {
-    (|$x:ident, $p:ident| $body:expr) => {{
-        struct F;
-        impl $crate::kernels::Function1 for F {
-            #[inline(always)]
-            fn apply<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
-                let _ = $p;
-                $body
-            }
-        }
-        $crate::kernels::Map1::of::<F>()
-    }};
-    // A formula with a branch, and the same without it for `x` where a condition holds.
-    (|$x:ident, $p:ident| $body:expr, where $near:expr => $plain:expr) => {{
-        struct F;
-        impl $crate::kernels::Function1 for F {
-            #[inline(always)]
-            fn apply<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
-                let _ = $p;
-                $body
-            }
-        }
-        impl $crate::kernels::Branched for F {
-            #[inline(always)]
-            fn is_plain<T: $crate::Float>($x: T) -> bool {
-                $near
-            }
-            #[inline(always)]
-            fn plain<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
-                let _ = $p;
-                $plain
-            }
-        }
-        $crate::kernels::Map1::branched::<F>()
-    }};
-}
-
-/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`.
-#[macro_export]
-macro_rules! map2 {
-    (|$a:ident, $b:ident| $body:expr) => {{
-        struct F;
-        impl $crate::kernels::Function2 for F {
-            #[inline(always)]
-            fn apply<T: $crate::Float>($a: T, $b: T) -> T {
-                $body
-            }
-        }
-        $crate::kernels::Map2::of::<F>()
-    }};
-}
-
-/// A [`Map3`](crate::kernels::Map3) from a formula: `map3!(|a, b, c| a * b + c)`.
-#[macro_export]
-macro_rules! map3 {
-    (|$a:ident, $b:ident, $c:ident| $body:expr) => {{
-        struct F;
-        impl $crate::kernels::Function3 for F {
-            #[inline(always)]
-            fn apply<T: $crate::Float>($a: T, $b: T, $c: T) -> T {
-                $body
-            }
-        }
-        $crate::kernels::Map3::of::<F>()
-    }};
-}
-
-impl Map1 {
-    /// The loops of a function.
-    pub const fn of<F: Function1>() -> Map1 {
-        Map1 { f32: Loops1::of::<F>(), f64: Loops1::of::<F>() }
-    }
-}
-
-impl Map2 {
-    /// The loops of a function.
-    pub const fn of<F: Function2>() -> Map2 {
-        Map2 { f32: Loops2::of::<F>(), f64: Loops2::of::<F>() }
-    }
-}
-
-impl Map3 {
-    /// The loops of a function.
-    pub const fn of<F: Function3>() -> Map3 {
-        Map3 { f32: Loops3::of::<F>(), f64: Loops3::of::<F>() }
-    }
-}
-
-impl<T: Float> Loops1<T> {
-    pub(super) const fn of<F: Function1>() -> Loops1<T> {
-        Loops1 { slice: loop1::<F, T>, sum: sum1::<F, T> }
-    }
-}
-
-impl<T: Float> Loops2<T> {
-    const fn of<F: Function2>() -> Loops2<T> {
-        Loops2 {
-            slices: |a, b, out| loop2::<F, T, _, _>(a, b, out),
-            number_left: |a, b, out| loop2::<F, T, _, _>(a, b, out),
-            number_right: |a, b, out| loop2::<F, T, _, _>(a, b, out),
-            sum: sum2::<F, T>,
-        }
-    }
-}
-
-impl<T: Float> Loops3<T> {
-    const fn of<F: Function3>() -> Loops3<T> {
-        Loops3 {
-            slices: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
-            number_middle: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
-            number_right: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
-            numbers: |a, b, c, out| loop3::<F, T, _, _, _>(a, b, c, out),
-        }
-    }
-}
-
-/// What a loop reads at each place: a slice, or a number for all of them.
-trait Operand<T>: Copy {
-    /// The operand cut to `len`, so that the compiler sees no bound to check in the loop.
-    fn cut(self, len: usize) -> Self;
-    fn at(self, i: usize) -> T;
-}
-
-impl<T: Float> Operand<T> for &[T] {
-    #[inline(always)]
-    fn cut(self, len: usize) -> Self {
-        &self[..len]
-    }
-
-    #[inline(always)]
-    fn at(self, i: usize) -> T {
-        self[i]
-    }
-}
-
-impl<T: Float> Operand<T> for T {
-    #[inline(always)]
-    fn cut(self, _: usize) -> T {
-        self
-    }
-
-    #[inline(always)]
-    fn at(self, _: usize) -> T {
-        self
-    }
-}
-
-fn loop1<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
-    #[inline(always)]
-    fn plain<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
-        for (y, &x) in out.iter_mut().zip(x) {
-            *y = F::apply(x, p);
-        }
-    }
-    dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2], out: &mut [T]) {
-        plain::<F, T>(x, p, out)
-    })
-}
-
-fn loop2<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>(a: A, b: B, out: &mut [T]) {
-    #[inline(always)]
-    fn plain<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>(a: A, b: B, out: &mut [T]) {
-        let (a, b) = (a.cut(out.len()), b.cut(out.len()));
-        for (i, y) in out.iter_mut().enumerate() {
-            *y = F::apply(a.at(i), b.at(i));
-        }
-    }
-    dispatch!(<F: Function2, T: Float, A: Operand<T>, B: Operand<T>>
-        (a: A, b: B, out: &mut [T]) { plain::<F, T, A, B>(a, b, out) })
-}
-
-fn sum1<F: Function1, T: Float>(x: &[T], p: [T; 2]) -> T {
-    #[inline(always)]
-    fn plain<F: Function1, T: Float>(x: &[T], p: [T; 2]) -> T {
-        let mut lanes = [T::ZERO; LANES];
-        let mut chunks = x.chunks_exact(LANES);
-        for x in &mut chunks {
-            for (lane, &x) in lanes.iter_mut().zip(x) {
-                *lane = *lane + F::apply(x, p);
-            }
-        }
-        for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-            *lane = *lane + F::apply(x, p);
-        }
-        halved::<T, Sum, LANES>(lanes)
-    }
-    dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2]) -> T { plain::<F, T>(x, p) })
-}
-
-fn sum2<F: Function2, T: Float>(a: &[T], b: &[T]) -> T {
-    #[inline(always)]
-    fn plain<F: Function2, T: Float>(a: &[T], b: &[T]) -> T {
-        let mut lanes = [T::ZERO; LANES];
-        let (mut left, mut right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-        for (a, b) in (&mut left).zip(&mut right) {
-            for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-                *lane = *lane + F::apply(a, b);
-            }
-        }
-        let rest = left.remainder().iter().zip(right.remainder());
-        for (lane, (&a, &b)) in lanes.iter_mut().zip(rest) {
-            *lane = *lane + F::apply(a, b);
-        }
-        halved::<T, Sum, LANES>(lanes)
-    }
-    dispatch!(<F: Function2, T: Float> (a: &[T], b: &[T]) -> T { plain::<F, T>(a, b) })
-}
-
-/// The lanes of a sum: enough for additions not to wait for each other.
-const LANES: usize = 64;
-
-fn loop3<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
-    a: A,
-    b: B,
-    c: C,
-    out: &mut [T],
-) {
-    #[inline(always)]
-    fn plain<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>(
-        a: A,
-        b: B,
-        c: C,
-        out: &mut [T],
-    ) {
-        let (a, b, c) = (a.cut(out.len()), b.cut(out.len()), c.cut(out.len()));
-        for (i, y) in out.iter_mut().enumerate() {
-            *y = F::apply(a.at(i), b.at(i), c.at(i));
-        }
-    }
-    dispatch!(<F: Function3, T: Float, A: Operand<T>, B: Operand<T>, C: Operand<T>>
-        (a: A, b: B, c: C, out: &mut [T]) { plain::<F, T, A, B, C>(a, b, c, out) })
-}
-
 /// `out = f(x; p)`, element by element.
 pub fn map1(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<()> {
     fn typed<T: Loops>(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<()> {
-        let (function, p) = (T::loops1(kernel).slice, p.map(T::of));
+        let (function, p) = (T::loops1(kernel).each, p.map(T::of));
         each("map", [x], out, |[x], out| function(x, p, out))
     }
     match out.dtype() {
@@ -372,17 +20,21 @@ pub fn map1(kernel: &Map1, x: &Tensor, p: [f64; 2], out: &mut Tensor) -> Result<
 
 /// `out = f(a, b)`, element by element; shapes are equal.
 pub fn map2(kernel: &Map2, a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
+    fn typed<T: Loops>(kernel: &Map2, x: [&Tensor; 2], out: &mut Tensor) -> Result<()> {
+        let function = T::loops2(kernel).each;
+        each("map", x, out, |x, out| function(x.map(Strip::flat), out.len().max(1), out))
+    }
     match out.dtype() {
-        DType::F64 => each("map", [a, b], out, |[a, b], out| (kernel.f64.slices)(a, b, out)),
-        _ => each("map", [a, b], out, |[a, b], out| (kernel.f32.slices)(a, b, out)),
+        DType::F64 => typed::<f64>(kernel, [a, b], out),
+        _ => typed::<f32>(kernel, [a, b], out),
     }
 }
 
 /// `out = f(a, b, c)`, element by element; shapes are equal.
 pub fn map3(kernel: &Map3, a: &Tensor, b: &Tensor, c: &Tensor, out: &mut Tensor) -> Result<()> {
     fn typed<T: Loops>(kernel: &Map3, x: [&Tensor; 3], out: &mut Tensor) -> Result<()> {
-        let function = T::loops3(kernel).slices;
-        each("map", x, out, |[a, b, c], out| function(a, b, c, out))
+        let function = T::loops3(kernel).each;
+        each("map", x, out, |x, out| function(x.map(Strip::flat), out.len().max(1), out))
     }
     match out.dtype() {
         DType::F64 => typed::<f64>(kernel, [a, b, c], out),
@@ -476,6 +128,7 @@ fn strided<T: Float, const N: usize>(
 mod tests {
     use super::*;
     use crate::kernels::threads;
+    use crate::{map1, map2, map3};
 
     const ADD: Map2 = map2!(|a, b| a + b);
     const SCALE: Map1 = map1!(|x, p| x * p[0]);

@@ -10,6 +10,7 @@ mod convolution;
 mod copy;
 pub(crate) mod fold;
 mod index;
+pub(crate) mod loops;
 mod map;
 mod matmul;
 mod planes;
@@ -25,11 +26,9 @@ pub use fold::{Fold, cumsum, fold};
 pub use index::{
     Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
 };
-pub(crate) use map::Loops;
-pub use map::{
-    Function1, Function2, Function3, Loop1, Loop3, Loops1, Loops2, Loops3, Map1, Map2, Map3, map1,
-    map2, map3,
-};
+pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
+pub(crate) use loops::{Loops, Strip};
+pub use map::{map1, map2, map3};
 pub use matmul::matmul;
 pub use pooling::window_argmax;
 pub use simd::{Loop, vectorised};

@@ -80,11 +80,30 @@ pub(super) enum Span {
     One,
 }
 
+/// An operand of a micro-op: a place, and how many elements it has there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Operand {
+    pub at: At,
+    pub extent: Extent,
+}
+
+impl Operand {
+    /// Whether a micro-op reads one number of it in each of its rows.
+    pub fn is_number(self, span: Span) -> bool {
+        match span {
+            Span::Tile => matches!(self.extent, Extent::Rows | Extent::One),
+            Span::Rows | Span::Columns => self.extent == Extent::One,
+            Span::One => false,
+        }
+    }
+}
+
 /// A map that is summed without being stored.
 #[derive(Clone, Debug)]
 pub(super) enum Summed {
-    Map1 { f: &'static Map1, p: [f64; 2], x: At },
-    Map2 { f: &'static Map2, a: At, b: At },
+    Map1 { f: &'static Map1, p: [f64; 2], x: Operand },
+    Map2 { f: &'static Map2, x: [Operand; 2] },
+    Map3 { f: &'static Map3, x: [Operand; 3] },
 }
 
 /// A micro-op with its places.
@@ -99,35 +118,20 @@ pub(super) enum Code {
     },
     Map2 {
         f: &'static Map2,
-        a: At,
-        b: At,
+        x: [Operand; 2],
         out: At,
         span: Span,
     },
-    /// One operand is one number.
-    Number2 {
-        f: &'static Map2,
-        a: At,
-        b: At,
-        left: bool,
-        out: At,
-        span: Span,
-    },
-    /// One operand has a number for each row.
-    Row2 {
-        f: &'static Map2,
-        a: At,
-        b: At,
-        left: bool,
-        out: At,
-    },
-    /// The second and the third operand may be one number each.
     Map3 {
         f: &'static Map3,
-        x: [At; 3],
-        numbers: [bool; 2],
+        x: [Operand; 3],
         out: At,
         span: Span,
+    },
+    /// `a · s + b · t`, where each row has one s and one t.
+    Weighted {
+        x: [Operand; 4],
+        out: At,
     },
     SpreadRows {
         x: At,

@@ -1,9 +1,10 @@
 //! The loops of micro-ops that are not maps: folds, spreading along rows, streaming copies.
 
 use crate::Float;
-use crate::kernels::Fold;
 use crate::kernels::fold::{Combine, into_row, lanes, with_fold};
+use crate::kernels::loops::rows::{Elements, Number, Read, rows_of};
 use crate::kernels::simd::dispatch;
+use crate::kernels::{Fold, Strip};
 
 /// The fold of all elements of a tile.
 pub(super) fn fold_all<T: Float>(fold: Fold, x: &[T]) -> T {
@@ -32,7 +33,7 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
         } else {
             for (row, y) in x.chunks_exact(columns).zip(out) {
                 // Blocks keep the error of a sum small: it grows with the length of a lane.
-                let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 64>);
+                let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 16>);
                 let first = blocks.next().unwrap_or(C::START);
                 *y = blocks.fold(first, C::combine);
             }
@@ -40,6 +41,23 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
     }
     dispatch!(<T: Float, C: Combine<T>> (x: &[T], columns: usize, out: &mut [T]) {
         plain::<T, C>(x, columns, out)
+    })
+}
+
+/// `a · s + b · t` with one s and one t for each row.
+pub(super) fn weighted<T: Float>(x: [Strip<'_, T>; 4], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float>([a, s, b, t]: [Strip<'_, T>; 4], columns: usize, out: &mut [T]) {
+        for (row, out) in rows_of(out, columns).enumerate() {
+            let (a, b) = (Elements::row(&a, row, columns), Elements::row(&b, row, columns));
+            let (s, t) = (Number::row(&s, row, columns), Number::row(&t, row, columns));
+            for (i, y) in out.iter_mut().enumerate() {
+                *y = a[i] * s + b[i] * t;
+            }
+        }
+    }
+    dispatch!(<T: Float> (x: [Strip<'_, T>; 4], columns: usize, out: &mut [T]) {
+        plain::<T>(x, columns, out)
     })
 }
 

@@ -42,7 +42,7 @@ pub use code::Ready;
 
 /// Rows with fewer columns are not worth a call of their own: what is constant along them is
 /// spread over a tile instead.
-const NARROW: usize = 64;
+pub const NARROW: usize = 64;
 
 /// A value of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +81,7 @@ enum Micro {
     Map1(&'static Map1, [f64; 2], Value),
     Map2(&'static Map2, [Value; 2]),
     Map3(&'static Map3, [Value; 3]),
+    Weighted([Value; 4]),
     /// What is constant along an axis, written out.
     Spread(Value),
     FoldRow(Fold, Value),
@@ -182,28 +183,42 @@ impl Program {
     /// `f(a, b)`, element by element; what is constant along an axis is broadcast.
     pub fn map2(&mut self, label: &'static str, f: &'static Map2, a: Value, b: Value) -> Value {
         let extent = self.joined(&[a, b]);
-        let narrow = self.columns < NARROW;
-        let operands = [a, b].map(|x| match self.extent(x) {
-            Extent::Rows if extent == Extent::Full && narrow => self.full(x),
-            _ => x,
-        });
-        // One of two operands may be constant along each row; two of them are not both.
+        // One of two operands may be a number in each row; two of them are not both.
+        let operands = [a, b].map(|x| self.operand(extent, x));
         self.define(label, Micro::Map2(f, operands), extent)
     }
 
-    /// `f(a, b, c)`, element by element; what is constant along an axis is broadcast.
+    /// `f(a, b, c)`, element by element; what is constant along an axis is broadcast. A label with
+    /// a space in it, or a dot, is a formula of a, b and c for the listing.
     pub fn map3(&mut self, label: &'static str, f: &'static Map3, x: [Value; 3]) -> Value {
         let extent = self.joined(&x);
         let [a, b, c] = x;
-        let operands = [self.at(extent, a), b, c].map(|x| match self.extent(x) {
-            Extent::One => x,
-            _ => self.at(extent, x),
-        });
+        let operands = [self.over(extent, a), self.operand(extent, b), self.operand(extent, c)];
         self.define(label, Micro::Map3(f, operands), extent)
     }
 
+    /// `a · s + b · t` at each place, where s and t are one for all, or one a row.
+    ///
+    /// # Panics
+    /// If s or t is anything else: a mistake in the program.
+    pub fn weighted(&mut self, [a, s, b, t]: [Value; 4]) -> Value {
+        let number = |x: Value| matches!(self.extent(x), Extent::Rows | Extent::One);
+        assert!(number(s) && number(t), "weights are one a row, or one for all");
+        let [a, b] = [a, b].map(|x| self.full(x));
+        self.define("a·b + c·d", Micro::Weighted([a, s, b, t]), Extent::Full)
+    }
+
+    /// An operand of a map: over narrow rows, what a row has one of is written out.
+    fn operand(&mut self, extent: Extent, x: Value) -> Value {
+        let narrow = self.columns < NARROW;
+        match self.extent(x) {
+            Extent::Rows if extent == Extent::Full && narrow => self.full(x),
+            _ => x,
+        }
+    }
+
     /// A value written out over an extent, if it is constant along one of its axes.
-    fn at(&mut self, extent: Extent, x: Value) -> Value {
+    fn over(&mut self, extent: Extent, x: Value) -> Value {
         let tiled = extent == Extent::Full && self.extent(x) == Extent::Columns;
         if self.extent(x) == extent || tiled {
             return x;
@@ -279,7 +294,7 @@ impl Program {
         let given = self.extent(added);
         assert!(matches!(given, Extent::Rows | Extent::One), "scatter adds one element a row");
         let onto = onto.map(|onto| self.full(onto));
-        let added = self.at(Extent::Rows, added);
+        let added = self.over(Extent::Rows, added);
         let places = Places { index, shape, tag };
         self.define("scatter", Micro::Scatter(onto, added, places), Extent::Full)
     }
@@ -291,17 +306,18 @@ impl Program {
 
     /// The values that a micro-op reads.
     fn operands(micro: &Micro) -> impl Iterator<Item = Value> {
-        let operands: [Option<Value>; 3] = match *micro {
-            Micro::Input(_) | Micro::Number(_) => [None; 3],
+        let operands: [Option<Value>; 4] = match *micro {
+            Micro::Input(_) | Micro::Number(_) => [None; 4],
             Micro::Map1(_, _, x)
             | Micro::Spread(x)
             | Micro::FoldRow(_, x)
             | Micro::FoldAll(_, x)
             | Micro::FoldColumns(_, x)
-            | Micro::Gather(x, _) => [Some(x), None, None],
-            Micro::Map2(_, [a, b]) => [Some(a), Some(b), None],
-            Micro::Map3(_, x) => x.map(Some),
-            Micro::Scatter(onto, added, _) => [onto, Some(added), None],
+            | Micro::Gather(x, _) => [Some(x), None, None, None],
+            Micro::Map2(_, [a, b]) => [Some(a), Some(b), None, None],
+            Micro::Map3(_, [a, b, c]) => [Some(a), Some(b), Some(c), None],
+            Micro::Weighted(x) => x.map(Some),
+            Micro::Scatter(onto, added, _) => [onto, Some(added), None, None],
         };
         operands.into_iter().flatten()
     }
@@ -329,11 +345,13 @@ impl fmt::Display for Program {
                 }
                 _ => {}
             }
-            let label = match def.micro {
-                Micro::FoldRow(fold, _) => format!("row_{}", fold_name(fold)),
-                Micro::FoldAll(fold, _) => format!("all_{}", fold_name(fold)),
-                Micro::FoldColumns(fold, _) => format!("column_{}", fold_name(fold)),
-                _ => def.label.to_owned(),
+            let call = |label: &str| format!("{label}({})", operands.join(", "));
+            let made = match def.micro {
+                Micro::FoldRow(fold, _) => call(&format!("row_{}", fold_name(fold))),
+                Micro::FoldAll(fold, _) => call(&format!("all_{}", fold_name(fold))),
+                Micro::FoldColumns(fold, _) => call(&format!("column_{}", fold_name(fold))),
+                _ if def.label.contains([' ', '·']) => formula(def.label, &operands),
+                _ => call(def.label),
             };
             let extent = match def.extent {
                 Extent::Full => "each",
@@ -343,10 +361,19 @@ impl fmt::Display for Program {
             };
             let asked = self.outputs.iter().position(|output| output.0 as usize == at);
             let asked = asked.map_or(String::new(), |output| format!("  → out{output}"));
-            writeln!(f, "v{at:<3} {extent:<6} {label}({}){asked}", operands.join(", "))?;
+            writeln!(f, "v{at:<3} {extent:<6} {made}{asked}")?;
         }
         Ok(())
     }
+}
+
+/// A formula of a, b, c and d, with the names of the operands in their place.
+fn formula(label: &str, operands: &[String]) -> String {
+    let operand = |letter: char| match letter {
+        'a'..='d' => operands.get(letter as usize - 'a' as usize).cloned(),
+        _ => None,
+    };
+    label.chars().map(|c| operand(c).unwrap_or_else(|| c.into())).collect()
 }
 
 fn fold_name(fold: Fold) -> &'static str {

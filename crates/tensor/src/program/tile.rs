@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::code::{At, Code, Span, Summed};
+use super::code::{At, Code, Operand, Span, Summed};
 use super::micro;
-use super::{Failure, Places};
+use super::{Extent, Failure, Places};
 use crate::Error;
-use crate::kernels::Loops;
 use crate::kernels::fold::combine;
+use crate::kernels::{Loops, Strip};
 
 /// Where a task folds to: its own number of each fold over everything, and its own row of columns
 /// of each fold over rows.
@@ -46,47 +46,36 @@ impl<T: Loops> Tile<'_, T> {
             Code::Map1 { f, p, x, out, span } => {
                 let n = self.len(*span);
                 let (x, out) = self.read_write(*x, *out, n);
-                (T::loops1(f).slice)(x, p.map(T::of), out);
+                (T::loops1(f).each)(x, p.map(T::of), out);
             }
-            Code::Map2 { f, a, b, out, span } => {
-                let n = self.len(*span);
-                let (b, (a, out)) = (self.read(*b, n), self.read_write(*a, *out, n));
-                (T::loops2(f).slices)(a, b, out);
+            Code::Map2 { f, x: [a, b], out, span } => {
+                let columns = self.row_len([a, b], *span);
+                let loops = T::loops2(f);
+                let each = match (a.is_number(*span), b.is_number(*span)) {
+                    (true, _) => loops.number_left,
+                    (_, true) => loops.number_right,
+                    _ => loops.each,
+                };
+                let x = [self.strip(a, *span), self.strip(b, *span)];
+                each(x, columns, self.write(*out, self.len(*span)));
             }
-            Code::Number2 { f, a, b, left, out, span } => {
-                let n = self.len(*span);
-                if *left {
-                    let (number, (b, out)) = (self.read(*a, 1)[0], self.read_write(*b, *out, n));
-                    (T::loops2(f).number_left)(number, b, out);
-                } else {
-                    let (number, (a, out)) = (self.read(*b, 1)[0], self.read_write(*a, *out, n));
-                    (T::loops2(f).number_right)(a, number, out);
-                }
+            Code::Map3 { f, x: [a, b, c], out, span } => {
+                let columns = self.row_len([a, b, c], *span);
+                let loops = T::loops3(f);
+                let each = match (b.is_number(*span), c.is_number(*span)) {
+                    (false, false) => loops.each,
+                    (true, false) => loops.number_middle,
+                    (false, true) => loops.number_right,
+                    (true, true) => loops.numbers,
+                };
+                let x = [self.strip(a, *span), self.strip(b, *span), self.strip(c, *span)];
+                each(x, columns, self.write(*out, self.len(*span)));
             }
-            Code::Row2 { f, a, b, left, out } => {
-                let (rows, each) = if *left { (*a, *b) } else { (*b, *a) };
-                let numbers = self.read(rows, self.rows);
-                let (x, out) = self.read_write(each, *out, self.rows * self.columns);
-                let pairs = x.chunks_exact(self.columns).zip(out.chunks_exact_mut(self.columns));
-                for ((x, out), &number) in pairs.zip(numbers) {
-                    if *left {
-                        (T::loops2(f).number_left)(number, x, out);
-                    } else {
-                        (T::loops2(f).number_right)(x, number, out);
-                    }
-                }
-            }
-            Code::Map3 { f, x: [a, b, c], numbers, out, span } => {
-                let n = self.len(*span);
-                let ((a, out), loops) = (self.read_write(*a, *out, n), T::loops3(f));
-                let of = |at: At, number: bool| self.read(at, if number { 1 } else { n });
-                let (b, c) = (of(*b, numbers[0]), of(*c, numbers[1]));
-                match numbers {
-                    [false, false] => (loops.slices)(a, b, c, out),
-                    [true, false] => (loops.number_middle)(a, b[0], c, out),
-                    [false, true] => (loops.number_right)(a, b, c[0], out),
-                    [true, true] => (loops.numbers)(a, b[0], c[0], out),
-                }
+            Code::Weighted { x: [a, s, b, t], out } => {
+                let columns = self.row_len([a, s, b, t], Span::Tile);
+                let strip = |x| self.strip(x, Span::Tile);
+                let x = [strip(a), strip(s), strip(b), strip(t)];
+                micro::weighted(x, columns, self.write(*out, self.len(Span::Tile)));
             }
             Code::SpreadRows { x, out } => {
                 let x = self.read(*x, self.rows);
@@ -121,16 +110,18 @@ impl<T: Loops> Tile<'_, T> {
             }
             Code::SumRow { of, out } => {
                 let out = self.write(*out, self.rows);
-                for (row, y) in out.iter_mut().enumerate() {
-                    let sum = self.sum(of, row * self.columns, self.columns);
-                    *y = if self.column > 0 { *y + sum } else { sum };
+                let before = out[0];
+                self.sums(of, self.columns, out);
+                if self.column > 0 {
+                    out[0] = before + out[0];
                 }
             }
             Code::SumAll { of, total } => {
-                let sum = self.sum(of, 0, self.rows * self.columns);
+                let mut sum = [T::ZERO];
+                self.sums(of, self.rows * self.columns, &mut sum);
                 // SAFETY: as for other folds over everything.
                 unsafe {
-                    *self.folds.totals.add(total * self.folds.between_totals) += sum.to_f64();
+                    *self.folds.totals.add(total * self.folds.between_totals) += sum[0].to_f64();
                 }
             }
             Code::FoldAll { fold, x, span, total } => {
@@ -200,17 +191,28 @@ impl<T: Loops> Tile<'_, T> {
         Failure { tag: Some(places.tag), error: Box::new(error) }
     }
 
-    /// The sum of `n` elements of a map, from one on.
-    fn sum(&self, of: &Summed, from: usize, n: usize) -> T {
-        let part = |at: At| &self.read(at, from + n)[from..];
+    /// The sums of the rows of a map.
+    fn sums(&self, of: &Summed, columns: usize, out: &mut [T]) {
         match of {
-            Summed::Map1 { f, p, x } => (T::loops1(f).sum)(part(*x), p.map(T::of)),
-            Summed::Map2 { f, a, b } => (T::loops2(f).sum)(part(*a), part(*b)),
+            Summed::Map1 { f, p, x } => {
+                let x = self.strip(x, Span::Tile);
+                (T::loops1(f).sums)(x, p.map(T::of), columns, out);
+            }
+            Summed::Map2 { f, x: [a, b] } => {
+                let x = [self.strip(a, Span::Tile), self.strip(b, Span::Tile)];
+                (T::loops2(f).sums)(x, columns, out);
+            }
+            Summed::Map3 { f, x: [a, b, c] } => {
+                let strip = |x| self.strip(x, Span::Tile);
+                let x = [strip(a), strip(b), strip(c)];
+                (T::loops3(f).sums)(x, columns, out);
+            }
         }
     }
 }
 
 impl<'a, T> Tile<'a, T> {
+    #[inline(always)]
     fn len(&self, span: Span) -> usize {
         match span {
             Span::Tile => self.rows * self.columns,
@@ -218,6 +220,28 @@ impl<'a, T> Tile<'a, T> {
             Span::Columns => self.columns,
             Span::One => 1,
         }
+    }
+
+    /// What a loop over the rows of a tile reads of an operand.
+    #[inline(always)]
+    fn strip(&self, x: &Operand, span: Span) -> Strip<'a, T> {
+        let (len, step) = match (span, x.extent) {
+            (Span::Tile, Extent::Full) => (self.rows * self.columns, self.columns),
+            (Span::Tile, Extent::Columns) => (self.columns, 0),
+            (Span::Tile, Extent::Rows) => (self.rows, 1),
+            (_, Extent::One) => (1, 0),
+            _ => (self.len(span), 0),
+        };
+        Strip { elements: self.read(x.at, len), step }
+    }
+
+    /// How many columns a loop has: all elements lie in one row for a loop where nothing tells
+    /// the rows of the tile apart.
+    #[inline(always)]
+    fn row_len<const N: usize>(&self, x: [&Operand; N], span: Span) -> usize {
+        let by_rows = |x: &&Operand| matches!(x.extent, Extent::Rows | Extent::Columns);
+        let rows = span == Span::Tile && x.iter().any(by_rows);
+        if rows { self.columns } else { self.len(span) }
     }
 
     /// The elements of a place.

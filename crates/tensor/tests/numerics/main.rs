@@ -6,9 +6,8 @@ mod powers;
 mod sweep;
 mod vectors;
 
-use lossgraph_tensor::Float;
-use lossgraph_tensor::kernels::Map1;
-use lossgraph_tensor::map1;
+use lossgraph_tensor::kernels::{self, Map1};
+use lossgraph_tensor::{Float, Tensor, map1};
 
 /// A function as loops over slices and as itself, and what its results in `f32` have to be.
 struct Function {
@@ -51,6 +50,14 @@ const FUNCTIONS: [Function; 14] = [
     function!(erf, libm::erf),
     function!(erfc, libm::erfc),
 ];
+
+/// What the kernel of a function makes of some numbers.
+fn mapped<T: Float>(loops: &Map1, x: Vec<T>) -> Vec<T> {
+    let x = Tensor::new([x.len()], x).unwrap();
+    let mut y = Tensor::zeros(x.shape(), x.dtype()).unwrap();
+    kernels::map1(loops, &x, [0.0; 2], &mut y).unwrap();
+    y.to_vec().unwrap()
+}
 
 /// The distance from the exact value, in units of the last place of the nearest `f32`.
 fn ulps(got: f32, exact: f64) -> f64 {

@@ -1,6 +1,6 @@
 //! `f32`: a sample by default, and all inputs when asked for.
 
-use super::{FUNCTIONS, Function, ulps};
+use super::{FUNCTIONS, Function, mapped, ulps};
 
 /// How many inputs a loop is given at a time.
 const SLICE: usize = 1 << 12;
@@ -10,14 +10,13 @@ impl Function {
     fn worst(&self, bits: impl Iterator<Item = u32>) -> (f64, f32) {
         let mut inputs = bits.map(f32::from_bits);
         let mut worst = (0.0, 0.0);
-        let mut y = [0.0; SLICE];
         loop {
             let x: Vec<f32> = inputs.by_ref().take(SLICE).collect();
             if x.is_empty() {
                 return worst;
             }
-            (self.loops.f32.slice)(&x, [0.0; 2], &mut y[..x.len()]);
-            for (&x, &y) in x.iter().zip(&y) {
+            let y = mapped(&self.loops, x.clone());
+            for (x, y) in x.into_iter().zip(y) {
                 let error = ulps(y, (self.exact)(x.into()));
                 worst = if error > worst.0 { (error, x) } else { worst };
             }

@@ -1,8 +1,9 @@
 //! The same bits in vectors, in what is left over after them, and without either.
 
-use super::{FUNCTIONS, moderate, scattered};
-use lossgraph_tensor::kernels::Map2;
-use lossgraph_tensor::{Float, map2};
+use lossgraph_tensor::kernels::{self, Map1, Map2};
+use lossgraph_tensor::{Float, Tensor, map2};
+
+use super::{FUNCTIONS, mapped, moderate, scattered};
 
 const POWER: Map2 = map2!(|x, y| x.powf(y));
 
@@ -25,12 +26,9 @@ fn inputs() -> Vec<f64> {
 
 #[test]
 fn a_function_gives_the_same_bits_alone_and_anywhere_in_a_slice() {
-    fn check<T: Float>(name: &str, x: &[T], slice: fn(&[T], [T; 2], &mut [T]), one: fn(T) -> T) {
+    fn check<T: Float>(name: &str, loops: &Map1, x: &[T], one: fn(T) -> T) {
         for len in [x.len(), 37, 3, 1] {
-            let mut y = vec![T::ZERO; x.len()];
-            for (x, y) in x.chunks(len).zip(y.chunks_mut(len)) {
-                slice(x, [T::ZERO; 2], y);
-            }
+            let y = x.chunks(len).flat_map(|x| mapped(loops, x.to_vec()));
             for (&x, y) in x.iter().zip(y) {
                 assert!(same(y, one(x)), "{name}({x:?}) is {y:?}, alone {:?}", one(x));
             }
@@ -39,28 +37,30 @@ fn a_function_gives_the_same_bits_alone_and_anywhere_in_a_slice() {
     let doubles = inputs();
     let singles: Vec<f32> = doubles.iter().map(|&x| x as f32).collect();
     for function in &FUNCTIONS {
-        check(function.name, &doubles, function.loops.f64.slice, function.f64);
-        check(function.name, &singles, function.loops.f32.slice, function.f32);
+        check(function.name, &function.loops, &doubles, function.f64);
+        check(function.name, &function.loops, &singles, function.f32);
     }
 }
 
 #[test]
 fn a_power_is_the_same_bits_alone_and_anywhere_in_a_slice() {
-    fn check<T: Float>(x: &[T], slices: fn(&[T], &[T], &mut [T])) {
+    fn check<T: Float>(x: &[T]) {
         // Each number to the power of another one.
         let y: Vec<T> = x.iter().rev().copied().collect();
         for len in [x.len(), 37, 3, 1] {
-            let mut power = vec![T::ZERO; x.len()];
-            for ((x, y), power) in x.chunks(len).zip(y.chunks(len)).zip(power.chunks_mut(len)) {
-                slices(x, y, power);
-            }
-            for ((&x, &y), power) in x.iter().zip(&y).zip(power) {
+            let powers = x.chunks(len).zip(y.chunks(len)).flat_map(|(x, y)| {
+                let [x, y] = [x, y].map(|part| Tensor::new([part.len()], part.to_vec()).unwrap());
+                let mut power = Tensor::zeros(x.shape(), x.dtype()).unwrap();
+                kernels::map2(&POWER, &x, &y, &mut power).unwrap();
+                power.to_vec::<T>().unwrap()
+            });
+            for ((&x, &y), power) in x.iter().zip(&y).zip(powers) {
                 assert!(same(power, x.powf(y)), "{x:?} to {y:?} is {power:?}");
             }
         }
     }
     let doubles = inputs();
     let singles: Vec<f32> = doubles.iter().map(|&x| x as f32).collect();
-    check(&doubles, POWER.f64.slices);
-    check(&singles, POWER.f32.slices);
+    check(&doubles);
+    check(&singles);
 }

@@ -1,8 +1,10 @@
-//! From values to places: tiles, registers, and what is computed once before all tiles.
+//! From values to places: a list of micro-ops becomes tiles, tasks, and codes with the places that
+//! they read and write ([`places`]), cut to run piece by piece along wide rows ([`segments`]).
 
-use std::ops::Range;
+mod places;
+mod segments;
 
-use super::code::{At, Code, Place, Ready, Source, Span, Summed};
+use super::code::{At, Code, Operand, Place, Ready, Source, Span, Summed};
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
 use crate::kernels::Fold;
@@ -99,6 +101,7 @@ impl<'a> Compiler<'a> {
             let fits = match &map.micro {
                 Micro::Map1(_, _, x) => tiled(x),
                 Micro::Map2(_, operands) => operands.iter().all(tiled),
+                Micro::Map3(_, operands) => operands.iter().all(tiled),
                 _ => false,
             };
             if fits && map.extent == Extent::Full && uses[x.0 as usize] == 1 {
@@ -147,177 +150,8 @@ impl<'a> Compiler<'a> {
         for (output, &value) in self.program.outputs.iter().enumerate() {
             self.ask(output as u32, value);
         }
-        self.ready.segments = self.segments();
+        self.ready.segments = self.ready.cut();
         self.ready
-    }
-
-    /// Cuts the body where a wide row cannot go on piece by piece: such a piece stays in the first
-    /// cache from one micro-op to the next, which a whole row does not.
-    fn segments(&self) -> Vec<(Range<usize>, bool)> {
-        let ready = &self.ready;
-        let wide = ready.tile_rows == 1
-            && ready.tile_columns == ready.columns
-            && ready.columns > 2 * ready.piece;
-        if !wide {
-            return vec![(0..ready.body.len(), false)];
-        }
-        let mut segments: Vec<(Range<usize>, bool)> = vec![];
-        // The folds of rows that are complete only at the end of the segment.
-        let mut folded: Vec<At> = vec![];
-        for (at, code) in ready.body.iter().enumerate() {
-            let pieces = match code {
-                Code::Map1 { span, .. }
-                | Code::Map2 { span, .. }
-                | Code::Number2 { span, .. }
-                | Code::Map3 { span, .. }
-                | Code::Fill { span, .. }
-                | Code::Copy { span, .. }
-                | Code::FoldAll { span, .. } => *span == Span::Tile,
-                Code::SumRow { .. } | Code::SumAll { .. } => true,
-                Code::Row2 { a, b, .. } => !folded.contains(a) && !folded.contains(b),
-                Code::SpreadRows { x, .. } => !folded.contains(x),
-                Code::Stream { .. } | Code::FoldRow { .. } | Code::FoldColumns { .. } => true,
-                Code::Repeat { .. } | Code::Gather { .. } | Code::Scatter { .. } => false,
-            };
-            let reads_fold = matches!(code, Code::Row2 { .. } | Code::SpreadRows { .. });
-            match segments.last_mut() {
-                Some((range, true)) if pieces => range.end = at + 1,
-                _ => {
-                    folded.clear();
-                    segments.push((at..at + 1, pieces || reads_fold));
-                }
-            }
-            if let Code::FoldRow { out, .. } | Code::SumRow { out, .. } = code {
-                folded.push(*out);
-            }
-        }
-        segments
-    }
-
-    fn place(&mut self, place: Place) -> At {
-        self.ready
-            .moves
-            .push(matches!(place, Place::Input(_) | Place::Output(_) | Place::FixedColumns(_)));
-        self.ready.places.push(place);
-        self.ready.places.len() as At - 1
-    }
-
-    fn register(&mut self, len: usize) -> At {
-        // The one that was freed last is in the cache still.
-        let fits = self.free.iter().rposition(|&(size, _)| size == len);
-        let offset = match fits {
-            Some(position) => self.free.remove(position).1,
-            None => {
-                // Registers start a cache line apart from where pages do, so that the same place
-                // of two of them does not fall into the same set of the cache.
-                let offset = self.ready.scratch;
-                self.ready.scratch += len.next_multiple_of(16) + 16;
-                offset
-            }
-        };
-        let place = self.place(Place::Register(offset));
-        self.ready.moves[place as usize] = len == self.len_of(Extent::Full);
-        place
-    }
-
-    fn fixed(&mut self, len: usize) -> usize {
-        let offset = self.ready.fixed;
-        self.ready.fixed += len.next_multiple_of(16) + 16;
-        offset
-    }
-
-    /// Frees the registers of the values that are read for the last time at `at`.
-    fn release(&mut self, at: usize) {
-        let program = self.program;
-        for value in Program::operands(&program.defs[at].micro) {
-            let value = value.0 as usize;
-            if self.summed[value] {
-                // The sum has read what the map would have read.
-                for operand in Program::operands(&program.defs[value].micro) {
-                    let operand = operand.0 as usize;
-                    if self.last_use[operand] == at && self.becomes[operand].is_none() {
-                        self.give_back(operand);
-                    }
-                }
-            }
-            if self.last_use[value] == at && self.becomes[value].is_none() {
-                self.give_back(value);
-            }
-        }
-        if self.last_use[at] == 0 {
-            // Nobody reads it.
-            self.give_back(at);
-        }
-    }
-
-    fn give_back(&mut self, value: usize) {
-        let Some(place) = self.at[value] else { return };
-        // Where rows run piece by piece, what a row has one of is read again by the next piece,
-        // after a later micro-op of the first piece would have written to its register.
-        if self.ready.tile_rows == 1 && self.program.defs[value].extent == Extent::Rows {
-            return;
-        }
-        if let Place::Register(offset) = self.ready.places[place as usize] {
-            let entry = (self.len_of(self.program.defs[value].extent), offset);
-            if !self.free.contains(&entry) {
-                self.free.push(entry);
-            }
-        }
-    }
-
-    /// How many elements of a value there are in a tile, and of columns in all.
-    fn len_of(&self, extent: Extent) -> usize {
-        let tiled = matches!(extent, Extent::Full | Extent::Rows);
-        let columns = if tiled { self.ready.tile_columns } else { self.ready.columns };
-        extent.len(self.ready.tile_rows, columns)
-    }
-
-    /// The place that a computed value is written to.
-    fn target(&mut self, at: usize) -> At {
-        if let Some(place) = self.at[at] {
-            return place;
-        }
-        let extent = self.program.defs[at].extent;
-        let output = self.program.outputs.iter().position(|output| output.0 as usize == at);
-        let place = match (extent, output) {
-            (Extent::Columns, _) => {
-                let offset = self.fixed(self.ready.columns);
-                self.place(Place::FixedColumns(offset))
-            }
-            (Extent::One, _) => {
-                let offset = self.fixed(1);
-                self.place(Place::Fixed(offset))
-            }
-            (Extent::Full, Some(output)) if !self.streams => {
-                self.place(Place::Output(output as u32))
-            }
-            (Extent::Rows, Some(output)) => self.place(Place::RowOutput(output as u32)),
-            _ => match self.becomes[at] {
-                Some(scatter) => self.target(scatter),
-                None => self.register(self.len_of(extent)),
-            },
-        };
-        self.at[at] = Some(place);
-        place
-    }
-
-    /// The place of an operand of a micro-op with the extent `of`.
-    fn operand(&mut self, x: Value, of: Extent) -> At {
-        let value = x.0 as usize;
-        let Some(place) = self.at[value] else { unreachable!("values are defined before use") };
-        let columns = self.program.defs[value].extent == Extent::Columns;
-        if !columns || of != Extent::Full || self.ready.tile_rows == 1 {
-            return place;
-        }
-        // All tiles have the same columns, so that one repetition serves them all.
-        if let Some(repeated) = self.repeated[value] {
-            return repeated;
-        }
-        let offset = self.fixed(self.len_of(Extent::Full));
-        let out = self.place(Place::Fixed(offset));
-        self.ready.prologue.push(Code::Repeat { x: place, out });
-        self.repeated[value] = Some(out);
-        out
     }
 
     fn emit(&mut self, extent: Extent, code: Code) {
@@ -327,14 +161,13 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A map with its places, for the sum that takes it over.
-    fn summed(&mut self, x: Value) -> Summed {
-        match &self.program.defs[x.0 as usize].micro {
-            Micro::Map1(f, p, x) => Summed::Map1 { f, p: *p, x: self.operand(*x, Extent::Full) },
-            Micro::Map2(f, operands) => {
-                let [a, b] = operands.map(|x| self.operand(x, Extent::Full));
-                Summed::Map2 { f, a, b }
-            }
+    /// A map with its operands, for the sum that takes it over.
+    fn summed(&mut self, x: Value, operand: impl Fn(&mut Self, Value) -> Operand) -> Summed {
+        let program = self.program;
+        match &program.defs[x.0 as usize].micro {
+            Micro::Map1(f, p, x) => Summed::Map1 { f, p: *p, x: operand(self, *x) },
+            Micro::Map2(f, x) => Summed::Map2 { f, x: x.map(|x| operand(self, x)) },
+            Micro::Map3(f, x) => Summed::Map3 { f, x: x.map(|x| operand(self, x)) },
             _ => unreachable!("only maps are taken over"),
         }
     }
@@ -373,33 +206,27 @@ impl<'a> Compiler<'a> {
                 self.at[at] = Some(self.place(Place::Fixed(offset)));
             }
             Micro::Map1(f, p, x) => {
-                let (x, out) = (self.operand(*x, extent), self.target(at));
+                let (x, out) = (self.whole(*x, extent), self.target(at));
                 self.emit(extent, Code::Map1 { f, p: *p, x, out, span });
             }
             Micro::Map2(f, operands) => {
-                let extents = operands.map(|x| self.program.extent(x));
-                let [a, b] = operands.map(|x| self.operand(x, extent));
-                let out = self.target(at);
-                let number = extents.iter().position(|&of| of == Extent::One);
-                let row = extents.iter().position(|&of| of == Extent::Rows);
-                let code = match (extent, number, row) {
-                    (Extent::One, ..) => Code::Map2 { f, a, b, out, span },
-                    (_, Some(side), _) => Code::Number2 { f, a, b, left: side == 0, out, span },
-                    (Extent::Full, _, Some(side)) => Code::Row2 { f, a, b, left: side == 0, out },
-                    _ => Code::Map2 { f, a, b, out, span },
-                };
-                self.emit(extent, code);
-            }
-            Micro::Map3(f, operands) => {
-                let number = |x| extent != Extent::One && self.program.extent(x) == Extent::One;
-                let numbers = [number(operands[1]), number(operands[2])];
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.target(at);
-                self.emit(extent, Code::Map3 { f, x, numbers, out, span });
+                self.emit(extent, Code::Map2 { f, x, out, span });
+            }
+            Micro::Map3(f, operands) => {
+                let x = operands.map(|x| self.operand(x, extent));
+                let out = self.target(at);
+                self.emit(extent, Code::Map3 { f, x, out, span });
+            }
+            Micro::Weighted(x) => {
+                let x = x.map(|x| self.operand(x, extent));
+                let out = self.target(at);
+                self.ready.body.push(Code::Weighted { x, out });
             }
             Micro::Spread(x) => {
                 let of = self.program.extent(*x);
-                let x = self.operand(*x, extent);
+                let x = self.whole(*x, extent);
                 let out = self.target(at);
                 let code = match of {
                     Extent::One => Code::Fill { x, out, span },
@@ -409,40 +236,46 @@ impl<'a> Compiler<'a> {
                 self.emit(extent, code);
             }
             Micro::FoldRow(_, x) if self.summed[x.0 as usize] => {
-                let (of, out) = (self.summed(*x), self.target(at));
+                let of = self.summed(*x, |this, x| this.operand(x, Extent::Full));
+                let out = self.target(at);
                 self.ready.body.push(Code::SumRow { of, out });
             }
             Micro::FoldAll(fold, x) if self.summed[x.0 as usize] => {
-                let (of, total) = (self.summed(*x), self.ready.totals.len());
+                // In one go over all rows of the tile.
+                let whole = |this: &mut Self, x| Operand {
+                    at: this.whole(x, Extent::Full),
+                    extent: Extent::Full,
+                };
+                let (of, total) = (self.summed(*x, whole), self.ready.totals.len());
                 self.nth[at] = total;
                 self.ready.totals.push(*fold);
                 self.ready.body.push(Code::SumAll { of, total });
             }
             Micro::FoldRow(fold, x) => {
-                let (x, out) = (self.operand(*x, Extent::Full), self.target(at));
+                let (x, out) = (self.whole(*x, Extent::Full), self.target(at));
                 self.ready.body.push(Code::FoldRow { fold: *fold, x, out });
             }
             Micro::FoldAll(fold, x) => {
                 let of = self.program.extent(*x);
                 let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
-                let (x, total) = (self.operand(*x, of), self.ready.totals.len());
+                let (x, total) = (self.whole(*x, of), self.ready.totals.len());
                 self.nth[at] = total;
                 self.ready.totals.push(*fold);
                 self.ready.body.push(Code::FoldAll { fold: *fold, x, span, total });
             }
             Micro::FoldColumns(fold, x) => {
-                let (x, sums) = (self.operand(*x, Extent::Full), self.ready.sums.len());
+                let (x, sums) = (self.whole(*x, Extent::Full), self.ready.sums.len());
                 self.nth[at] = sums;
                 self.ready.sums.push(*fold);
                 self.ready.body.push(Code::FoldColumns { fold: *fold, x, sums });
             }
             Micro::Gather(x, places) => {
-                let (x, out) = (self.operand(*x, Extent::Full), self.target(at));
+                let (x, out) = (self.whole(*x, Extent::Full), self.target(at));
                 self.ready.body.push(Code::Gather { x, out, places: places.clone() });
             }
             Micro::Scatter(onto, added, places) => {
-                let onto = onto.map(|onto| self.operand(onto, Extent::Full));
-                let added = self.operand(*added, Extent::Rows);
+                let onto = onto.map(|onto| self.whole(onto, Extent::Full));
+                let added = self.whole(*added, Extent::Rows);
                 let out = self.target(at);
                 if let Some(x) = onto.filter(|&onto| onto != out) {
                     self.ready.body.push(Code::Copy { x, out, span });

@@ -1,0 +1,97 @@
+//! Folds meet no more elements than they have to, and reading at an index is the first thing done.
+
+use lossgraph_tensor::{AxisSet, Shape};
+
+use super::{Dims, Graph};
+use crate::graph::{Id, Inputs};
+use crate::op::{Folding, Op};
+use crate::ops::binary::MUL;
+use crate::ops::index::Index;
+use crate::ops::unary::NEG;
+
+impl Graph {
+    pub(super) fn fold(&mut self, folding: Folding, axes: AxisSet, x: Id) -> Id {
+        let (from, dtype) = (self.shape(x), self.node(x).dtype);
+        let axes: AxisSet = axes.iter().filter(|&axis| from[axis] != 1).collect();
+        if axes.is_empty() {
+            return x;
+        }
+        let folded = |shape: &Shape, axes: AxisSet| {
+            let keep = |axis: usize| if axes.contains(axis) { 1 } else { shape[axis] };
+            Shape::from(&(0..shape.rank()).map(keep).collect::<Dims>()[..])
+        };
+        let shape = folded(&from, axes);
+        let count: f64 = axes.iter().map(|axis| from[axis] as f64).product();
+        if let Some(value) = self.as_fill(x) {
+            let of_none = from.contains(&0);
+            return match folding {
+                Folding::Sum => self.fill(if of_none { 0.0 } else { value * count }, &shape),
+                _ => self.fill(value, &shape),
+            };
+        }
+        if let Some(base) = self.as_expand(x).filter(|_| !from.contains(&0)) {
+            // Along axes where all elements are equal there is nothing to fold but to count them.
+            let narrow = self.shape(base);
+            let (equal, rest): (Vec<usize>, Vec<usize>) =
+                axes.iter().partition(|&axis| narrow[axis] == 1);
+            if !equal.is_empty() {
+                let mut y = self.fold(folding, rest.into_iter().collect(), base);
+                if folding == Folding::Sum {
+                    let times: f64 = equal.iter().map(|&axis| from[axis] as f64).product();
+                    let shape = self.shape(y);
+                    let times = self.fill(times, &shape);
+                    y = self.mul(y, times);
+                }
+                return self.expand(y, &shape);
+            }
+        }
+        if folding == Folding::Sum {
+            if let Some(x) = self.as_unary(x, &NEG) {
+                let sum = self.fold(folding, axes, x);
+                return self.neg(sum);
+            }
+            // A factor that is constant along the folded axes leaves the sum.
+            if let Some([x, factor]) = self.as_binary(x, &MUL).filter(|_| !from.contains(&0)) {
+                let narrow = self.narrowest(factor);
+                if self.is_broadcast(factor) && axes.iter().all(|axis| narrow[axis] == 1) {
+                    let sum = self.fold(folding, axes, x);
+                    let factor = self.narrow(factor, &shape);
+                    return self.mul(sum, factor);
+                }
+            }
+        }
+        self.push(Op::Fold(folding, axes), Inputs::from_slice(&[x]), &shape, dtype)
+    }
+
+    /// Reading at an index moves inward, to where there is least to compute: to the leaves.
+    pub(super) fn gather(&mut self, x: Id, axis: usize, index: Id) -> Id {
+        let (shape, dtype) = (self.shape(index), self.node(x).dtype);
+        let node = self.node(x);
+        let elementwise = matches!(node.op, Op::Unary(..) | Op::Binary(_) | Op::Select);
+        // The index keeps what else there is, and takes one place along its axis.
+        let one = shape[axis] == 1
+            && (0..shape.rank()).all(|a| a == axis || shape[a] == node.shape[a])
+            && node.shape[axis] > 1;
+        if !(one && elementwise) {
+            let op = Op::Index(Index::Gather { axis });
+            return self.push(op, Inputs::from_slice(&[x, index]), &shape, dtype);
+        }
+        let (op, inputs) = (node.op.clone(), node.inputs.clone());
+        // What does not depend on the axis needs no reading, but somebody has to look at the
+        // index, so that one that is out of bounds stays an error. One operand always does: of
+        // operands that are all broadcast, one is not constant along the axis.
+        let operands: Inputs = inputs
+            .iter()
+            .map(|&input| match (self.as_fill(input), self.as_expand(input)) {
+                (Some(value), _) => self.fill(value, &shape),
+                (None, Some(base)) if self.shape(base)[axis] == 1 => self.expand(base, &shape),
+                _ => self.gather(input, axis, index),
+            })
+            .collect();
+        match &op {
+            Op::Unary(row, p) => self.unary(row.0, *p, operands[0]),
+            Op::Binary(row) => self.binary(row.0, operands[0], operands[1]),
+            _ => self.select([operands[0], operands[1], operands[2]]),
+        }
+    }
+}

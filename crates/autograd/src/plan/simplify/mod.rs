@@ -1,0 +1,177 @@
+//! Algebra: rewrites a program, as it is copied for a plan, into one that costs less.
+//!
+//! Each rule is local and moves towards a normal form: constants are folded, broadcasts and
+//! factors that are constant along an axis move outward, reading at an index moves inward, equal
+//! nodes become one. Rules only ever make nodes smaller, fewer, or move one of these things in its
+//! direction, so that rewriting ends. What two functions have in common is split off from both.
+//!
+//! Two rules change results by rounding: a division by what is constant along an axis becomes a
+//! product with its reciprocal, and such a factor leaves a sum. Both cost an ulp or two. Some turn
+//! the sign of a zero: `x + 0` becomes x, and `−(a − b)` becomes `b − a`.
+//!
+//! The rules stand by what they are about: [`shapes`], [`arithmetic`], [`choice`], [`folds`].
+
+mod arithmetic;
+mod choice;
+mod folds;
+mod shapes;
+
+use std::collections::HashMap;
+
+use lossgraph_tensor::{DType, Shape};
+use smallvec::SmallVec;
+
+use super::Request;
+use crate::graph::{Id, Inputs, Node};
+use crate::op::{Leaf, Number, Op};
+use crate::ops::binary::Binary;
+use crate::ops::index::Index;
+use crate::ops::unary::Unary;
+use crate::ops::view::View;
+
+/// A program that is being rewritten, or ready to be planned.
+pub(in crate::plan) struct Graph {
+    pub nodes: Vec<Node>,
+    /// For each node, the node on the asker's tape that an error in it is about.
+    pub origins: Vec<Id>,
+    /// For each leaf and known value, the node on the asker's tape.
+    pub sources: Vec<Option<Id>>,
+    pub roots: Vec<Id>,
+    numbers: HashMap<u64, SmallVec<[Id; 1]>>,
+    /// The origin of what is being copied.
+    origin: Id,
+    /// The float type of the program.
+    float: DType,
+}
+
+/// Dimensions, while they are worked on.
+type Dims = SmallVec<[usize; 6]>;
+
+impl Graph {
+    /// Copies what is needed of a request, rewritten by the rules.
+    pub fn simplified(request: &Request<'_>) -> Graph {
+        Graph::copied(request, |graph, node, inputs, lone| match &node.op {
+            Op::Fill(value) => graph.fill(value.0, &node.shape),
+            Op::Unary(row, p) => graph.unary(row.0, *p, inputs[0]),
+            Op::Binary(row) => graph.binary(row.0, inputs[0], inputs[1]),
+            Op::Select => graph.select([inputs[0], inputs[1], inputs[2]]),
+            Op::Fold(folding, axes) => graph.fold(*folding, *axes, inputs[0]),
+            Op::View(View::After) => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
+            Op::View(view) => graph.view(view, inputs[0], &node.shape, lone),
+            Op::Index(Index::Gather { axis }) => graph.gather(inputs[0], *axis, inputs[1]),
+            _ => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
+        })
+    }
+
+    /// Copies what is needed of a request as it is: for the reference interpreter.
+    pub fn verbatim(request: &Request<'_>) -> Graph {
+        Graph::copied(request, |graph, node, inputs, _| {
+            graph.push(node.op.clone(), inputs, &node.shape, node.dtype)
+        })
+    }
+
+    fn copied(
+        request: &Request<'_>,
+        copy: impl Fn(&mut Graph, &Node, Inputs, bool) -> Id,
+    ) -> Graph {
+        let readers = request.readers();
+        let mut graph = Graph {
+            nodes: vec![],
+            origins: vec![],
+            sources: vec![],
+            roots: vec![],
+            numbers: HashMap::new(),
+            origin: 0,
+            float: request.float,
+        };
+        let mut copies = vec![Id::MAX; request.nodes.len()];
+        for (id, node) in request.nodes.iter().enumerate() {
+            if readers[id] == 0 {
+                continue;
+            }
+            graph.origin = request.origins[id];
+            copies[id] = if request.is_input(id as Id) {
+                graph.leaf(id as Id, node)
+            } else {
+                let inputs: Inputs = node.inputs.iter().map(|&i| copies[i as usize]).collect();
+                match node.op {
+                    Op::Detach => inputs[0],
+                    _ => {
+                        let lone = node.inputs.iter().all(|&input| readers[input as usize] == 1);
+                        copy(&mut graph, node, inputs, lone)
+                    }
+                }
+            };
+        }
+        graph.roots = request.roots.iter().map(|&root| copies[root as usize]).collect();
+        graph
+    }
+
+    fn leaf(&mut self, source: Id, node: &Node) -> Id {
+        let node = Node { op: Op::Leaf(Leaf::Constant), inputs: Inputs::new(), ..node.clone() };
+        self.add(node, Some(source))
+    }
+
+    fn add(&mut self, node: Node, source: Option<Id>) -> Id {
+        self.nodes.push(node);
+        self.origins.push(self.origin);
+        self.sources.push(source);
+        self.nodes.len() as Id - 1
+    }
+
+    /// The node that does this, an equal one if there is one already.
+    fn push(&mut self, op: Op, inputs: Inputs, shape: &Shape, dtype: DType) -> Id {
+        let node = Node { op, inputs, shape: shape.clone(), dtype };
+        let hash = node.hash_after(0);
+        let equal = |id: &&Id| self.nodes[**id as usize] == node;
+        if let Some(&id) = self.numbers.get(&hash).and_then(|ids| ids.iter().find(equal)) {
+            return id;
+        }
+        let id = self.add(node, None);
+        self.numbers.entry(hash).or_default().push(id);
+        id
+    }
+
+    fn node(&self, id: Id) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    fn shape(&self, id: Id) -> Shape {
+        self.node(id).shape.clone()
+    }
+
+    fn fill(&mut self, value: f64, shape: &Shape) -> Id {
+        self.push(Op::Fill(Number(value)), Inputs::new(), shape, self.float)
+    }
+
+    fn as_fill(&self, id: Id) -> Option<f64> {
+        match self.node(id).op {
+            Op::Fill(value) => Some(value.0),
+            _ => None,
+        }
+    }
+
+    /// What a node expands, if it does.
+    fn as_expand(&self, id: Id) -> Option<Id> {
+        match self.node(id).op {
+            Op::View(View::Expand) => Some(self.node(id).inputs[0]),
+            _ => None,
+        }
+    }
+
+    fn as_unary(&self, id: Id, row: &Unary) -> Option<Id> {
+        match &self.node(id).op {
+            Op::Unary(of, _) if std::ptr::eq(of.0, row) => Some(self.node(id).inputs[0]),
+            _ => None,
+        }
+    }
+
+    fn as_binary(&self, id: Id, row: &Binary) -> Option<[Id; 2]> {
+        match &self.node(id).op {
+            Op::Binary(of) if std::ptr::eq(of.0, row) => {
+                Some([self.node(id).inputs[0], self.node(id).inputs[1]])
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Micro-ops that take over what nobody else reads: two cheap ops in one pass over a tile store
+//! nothing in between, and pay once for starting.
+//!
+//! Each computes what its parts do, bit for bit.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use lossgraph_tensor::kernels::{Map2, Map3};
+use lossgraph_tensor::program::{Extent, NARROW};
+use lossgraph_tensor::{map2, map3};
+use smallvec::SmallVec;
+
+use super::fuse::{Access, Kind, Planner, Reads, Resolved};
+use crate::graph::Id;
+use crate::op::Op;
+use crate::ops::binary::{ADD, Binary, MUL, SUB};
+use crate::ops::unary::EXP;
+
+/// A binary op on the result of another.
+pub(super) struct Pair {
+    inner: &'static Binary,
+    outer: &'static Binary,
+    /// The operand of `outer` that `inner` is, if it is not any.
+    side: Option<usize>,
+    /// a and b are the operands of `inner`, c is the other one of `outer`.
+    pub formula: &'static str,
+    pub kernel: Map3,
+}
+
+/// Rows of the table of pairs.
+macro_rules! pairs {
+    ($($inner:ident $outer:ident $side:expr, $formula:literal, |$x:ident, $y:ident, $z:ident| $value:expr;)*) => {
+        [$(Pair {
+            inner: &$inner,
+            outer: &$outer,
+            side: $side,
+            formula: $formula,
+            kernel: map3!(|$x, $y, $z| $value),
+        }),*]
+    };
+}
+
+static PAIRS: [Pair; 10] = pairs! {
+    MUL ADD None, "a·b + c", |a, b, c| a * b + c;
+    MUL SUB Some(0), "a·b − c", |a, b, c| a * b - c;
+    MUL SUB Some(1), "c − a·b", |a, b, c| c - a * b;
+    MUL MUL None, "a·b·c", |a, b, c| a * b * c;
+    ADD ADD None, "a + b + c", |a, b, c| a + b + c;
+    ADD SUB Some(0), "a + b − c", |a, b, c| a + b - c;
+    ADD MUL None, "(a + b)·c", |a, b, c| (a + b) * c;
+    SUB ADD None, "a − b + c", |a, b, c| a - b + c;
+    SUB SUB Some(0), "a − b − c", |a, b, c| a - b - c;
+    SUB MUL None, "(a − b)·c", |a, b, c| (a - b) * c;
+};
+
+/// `exp(x − y)`: what every softmax does to its logits and their largest.
+pub(super) static EXP_OF_DIFFERENCE: Map2 = map2!(|x, y| (x - y).exp());
+
+type Read = (Access, Extent);
+
+/// A micro-op that computes a node together with nodes that only it reads.
+pub(super) enum Together {
+    /// A sum that adds one element in each row, which the scatter with this number would place.
+    Scatter {
+        scatter: Id,
+        onto: Read,
+        added: Read,
+    },
+    /// `exp(x − y)`.
+    ExpOfDifference([Read; 2]),
+    Pair(&'static Pair, [Read; 3]),
+    /// `a·s + b·t`, or `a·s − b·t`.
+    Weighted([Read; 4]),
+}
+
+/// The nodes of a kernel that are computed together with others, and those others.
+pub(super) struct Groups {
+    pub together: HashMap<(Id, Extent), Together>,
+    pub taken: HashSet<(Id, Extent)>,
+}
+
+impl Groups {
+    /// For the values `needed`, in the order in which they are computed.
+    pub fn of(
+        planner: &Planner<'_>,
+        needed: &[(Id, Extent)],
+        resolved: &Resolved,
+        targets: &BTreeSet<Id>,
+        columns: usize,
+    ) -> Groups {
+        let mut groups = Groups { together: HashMap::new(), taken: HashSet::new() };
+        let readers = readers(resolved);
+        let search = Search { planner, resolved, targets, readers, columns };
+        for &value in needed {
+            if let Some((together, taken)) = search.together(value, &groups) {
+                groups.together.insert(value, together);
+                groups.taken.extend(taken);
+            }
+        }
+        groups
+    }
+}
+
+/// The nodes that read each node, in one extent or another.
+fn readers(resolved: &Resolved) -> HashMap<Id, SmallVec<[Id; 2]>> {
+    let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
+    for ((reader, _), reads) in resolved {
+        for (access, _) in reads {
+            if let Access::Inline(x) = *access {
+                readers.entry(x).or_default().push(*reader);
+            }
+        }
+    }
+    readers
+}
+
+struct Search<'p, 'a> {
+    planner: &'p Planner<'a>,
+    resolved: &'p Resolved,
+    targets: &'p BTreeSet<Id>,
+    readers: HashMap<Id, SmallVec<[Id; 2]>>,
+    columns: usize,
+}
+
+type Found = (Together, SmallVec<[(Id, Extent); 2]>);
+
+impl Search<'_, '_> {
+    fn together(&self, value: (Id, Extent), groups: &Groups) -> Option<Found> {
+        let reads = &self.resolved[&value];
+        match &self.planner.node(value.0).op {
+            Op::Unary(row, _) if std::ptr::eq(row.0, &EXP) => {
+                let x = self.lone(reads[0], value.1, groups)?;
+                let operands = self.operands(x, &SUB)?;
+                let together = Together::ExpOfDifference([operands[0], operands[1]]);
+                Some((together, SmallVec::from_iter([x])))
+            }
+            Op::Binary(row) => self
+                .scatter(row.0, reads, value.1)
+                .or_else(|| self.weighted(row.0, reads, value.1, groups))
+                .or_else(|| self.pair(row.0, reads, value, groups)),
+            _ => None,
+        }
+    }
+
+    /// A value that only one micro-op reads, with the same extent, and that is not part of another.
+    fn lone(&self, (access, extent): Read, of: Extent, groups: &Groups) -> Option<(Id, Extent)> {
+        let Access::Inline(id) = access else { return None };
+        let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
+        let free = !groups.together.contains_key(&(id, extent));
+        (lone && free && extent == of).then_some((id, extent))
+    }
+
+    /// The operands of a value that is the result of a binary op.
+    fn operands(&self, value: (Id, Extent), row: &Binary) -> Option<&Reads> {
+        match &self.planner.node(value.0).op {
+            Op::Binary(of) if std::ptr::eq(of.0, row) => Some(&self.resolved[&value]),
+            _ => None,
+        }
+    }
+
+    /// A scatter that a sum, or a difference that subtracts it, takes over.
+    fn scatter(&self, row: &'static Binary, reads: &Reads, extent: Extent) -> Option<Found> {
+        let sides: &[usize] = if std::ptr::eq(row, &ADD) {
+            &[0, 1]
+        } else if std::ptr::eq(row, &SUB) {
+            &[1]
+        } else {
+            &[]
+        };
+        sides.iter().find_map(|&side| {
+            let Access::Inline(id) = reads[side].0 else { return None };
+            let scatters = self.planner.kind(id) == Kind::Scatter && extent == Extent::Full;
+            let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
+            (scatters && lone).then(|| {
+                let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
+                let added = self.resolved[&scatter][0];
+                (Together::Scatter { scatter: id, onto, added }, SmallVec::from_iter([scatter]))
+            })
+        })
+    }
+
+    /// The sum or difference of two tiles, each times what is one number in a row.
+    fn weighted(
+        &self,
+        row: &'static Binary,
+        reads: &Reads,
+        extent: Extent,
+        groups: &Groups,
+    ) -> Option<Found> {
+        let sum = std::ptr::eq(row, &ADD) || std::ptr::eq(row, &SUB);
+        if !sum || extent != Extent::Full {
+            return None;
+        }
+        let number = |read: &Read| match read.1 {
+            Extent::One => true,
+            Extent::Rows => self.columns >= NARROW,
+            Extent::Full | Extent::Columns => false,
+        };
+        let weight = |read: Read| {
+            let product = self.lone(read, extent, groups)?;
+            let factors = self.operands(product, &MUL)?;
+            let side = factors.iter().position(number)?;
+            let x = factors[1 - side];
+            (x.1 == Extent::Full).then_some((product, x, factors[side]))
+        };
+        let ((left, a, s), (right, b, t)) = weight(reads[0]).zip(weight(reads[1]))?;
+        Some((Together::Weighted([a, s, b, t]), SmallVec::from_iter([left, right])))
+    }
+
+    /// A binary op on the result of another.
+    fn pair(
+        &self,
+        row: &'static Binary,
+        reads: &Reads,
+        (id, extent): (Id, Extent),
+        groups: &Groups,
+    ) -> Option<Found> {
+        // What only a sum reads is summed without being stored, but not where an operand is a
+        // number: then the sum takes over the last op alone.
+        let sums = |id: &Id| matches!(self.planner.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
+        let readers = self.readers.get(&id);
+        let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
+        (0..2).find_map(|side| {
+            let inner = self.lone(reads[side], extent, groups)?;
+            PAIRS.iter().find_map(|pair| {
+                let fits = std::ptr::eq(pair.outer, row) && pair.side.is_none_or(|at| at == side);
+                let x = self.operands(inner, pair.inner).filter(|_| fits)?;
+                let turns = !std::ptr::eq(pair.inner, &SUB);
+                // The first operand has an element at each place.
+                let [x, y] = match [x[0].1, x[1].1] {
+                    [first, _] if first == extent => [x[0], x[1]],
+                    [_, second] if second == extent && turns => [x[1], x[0]],
+                    _ => return None,
+                };
+                let operands = [x, y, reads[1 - side]];
+                let tiled = |(_, extent): &Read| matches!(extent, Extent::Full | Extent::Columns);
+                let fits = !summed || operands.iter().all(tiled);
+                fits.then(|| (Together::Pair(pair, operands), SmallVec::from_iter([inner])))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lossgraph_tensor::Tensor;
+
+    use super::*;
+    use crate::tape::Tape;
+    use crate::var::Var;
+
+    /// What a formula of three tensors gives, of which the last two may be one number a row, by
+    /// one micro-op and by the reference.
+    fn agrees(micro_op: &str, rows: [bool; 2], formula: impl for<'t> Fn([Var<'t>; 3]) -> Var<'t>) {
+        let run = |tape: Tape| {
+            let leaf = |columns: usize, k: f32| {
+                let x = (0..6 * columns).map(|i| (i as f32 * k).sin() * 3.0).collect();
+                tape.constant(Tensor::new([6, columns], x).unwrap())
+            };
+            let width = |row: bool| if row { 1 } else { 70 };
+            let operands = [leaf(70, 0.37), leaf(width(rows[0]), 0.71), leaf(width(rows[1]), 1.3)];
+            let y = formula(operands);
+            (y.value().unwrap(), tape.plan(&[y]).unwrap().to_string())
+        };
+        let ((fused, plan), (reference, _)) = (run(Tape::new()), run(Tape::new().unfused()));
+        assert!(fused == reference, "{micro_op}: {fused} instead of {reference}");
+        assert!(plan.contains(micro_op), "{micro_op} is not in {plan}");
+    }
+
+    #[test]
+    fn every_pair_is_bit_for_bit_what_its_parts_are() {
+        for pair in &PAIRS {
+            for rows in [[false, false], [false, true], [true, false]] {
+                for side in [0, 1] {
+                    if pair.side.is_some_and(|at| at != side) {
+                        continue;
+                    }
+                    agrees(", 1 ops", rows, |[a, b, c]| {
+                        let inner = a.binary(pair.inner, b);
+                        let operands = if side == 0 { [inner, c] } else { [c, inner] };
+                        operands[0].binary(pair.outer, operands[1])
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_of_products_with_numbers_a_row_is_bit_for_bit_what_its_parts_are() {
+        agrees("in0·in1 + in0·in2", [true, true], |[a, s, t]| a * s + a * t);
+        agrees("in0·in1 + in2·0.25", [true, false], |[a, s, b]| a * s + b * 0.25);
+        agrees("in0·in1 + in2·-0.25", [true, false], |[a, s, b]| a * s - b * 0.25);
+        agrees("neg(in2)", [true, true], |[a, s, t]| a * s - a * t);
+    }
+
+    #[test]
+    fn the_exponential_of_a_difference_is_bit_for_bit_what_its_parts_are() {
+        agrees("exp(in0 − in1)", [true, true], |[a, b, _]| (a - b).exp());
+        agrees("exp(in0 − in1)", [false, false], |[a, b, _]| (a - b).exp());
+    }
+
+    #[test]
+    fn a_pair_that_only_a_sum_reads_is_not_stored() {
+        // Whole numbers, whose sum is the same in any order.
+        let run = |tape: Tape| {
+            let leaf = |k: usize| {
+                let x = (0..420).map(|i| (i * k % 7) as f32 - 3.0).collect();
+                tape.constant(Tensor::new([6, 70], x).unwrap())
+            };
+            let [a, b, c] = [leaf(2), leaf(3), leaf(5)];
+            let sums = [(a * b - c).sum(..), (b * c + a).sum(1).sum(..)];
+            let plan = tape.plan(&sums).unwrap().to_string();
+            (sums.map(|sum| sum.item().unwrap()), plan)
+        };
+        let ((fused, plan), (reference, _)) = (run(Tape::new()), run(Tape::new().unfused()));
+        assert_eq!(fused, reference);
+        assert!(plan.contains("in0·in1 − in2") && plan.contains("in1·in2 + in0"), "{plan}");
+    }
+
+    #[test]
+    fn what_somebody_else_reads_is_not_taken_over() {
+        agrees("mul(in0, in1)", [false, false], |[a, b, c]| {
+            let product = a * b;
+            (product + c) * product.tanh()
+        });
+    }
+}

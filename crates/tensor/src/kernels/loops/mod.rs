@@ -1,0 +1,251 @@
+//! Element-wise functions of one, two and three numbers, and the loops that each becomes: over the
+//! rows of a tile ([`rows`]), and sums of results that are not stored ([`sums`]).
+
+pub(crate) mod rows;
+mod sums;
+
+use rows::{Elements, Number, each1, each2, each3};
+use sums::{sums1, sums2, sums3};
+
+use crate::Float;
+
+/// A scalar function of one number and two parameters, for both float types. It has to be
+/// `#[inline(always)]` to become a vector loop; [`map1!`](crate::map1) sees to that.
+pub trait Function1 {
+    /// The function.
+    fn apply<T: Float>(x: T, p: [T; 2]) -> T;
+}
+
+/// A scalar function of two numbers. See [`Function1`].
+pub trait Function2 {
+    /// The function.
+    fn apply<T: Float>(a: T, b: T) -> T;
+}
+
+/// A scalar function of three numbers. See [`Function1`].
+pub trait Function3 {
+    /// The function.
+    fn apply<T: Float>(a: T, b: T, c: T) -> T;
+}
+
+/// The loops of a [`Function1`].
+#[derive(Clone, Copy, Debug)]
+pub struct Map1 {
+    pub(crate) f32: Loops1<f32>,
+    pub(crate) f64: Loops1<f64>,
+}
+
+/// The loops of a [`Function2`].
+#[derive(Clone, Copy, Debug)]
+pub struct Map2 {
+    pub(crate) f32: Loops2<f32>,
+    pub(crate) f64: Loops2<f64>,
+}
+
+/// The loops of a [`Function3`].
+#[derive(Clone, Copy, Debug)]
+pub struct Map3 {
+    pub(crate) f32: Loops3<f32>,
+    pub(crate) f64: Loops3<f64>,
+}
+
+/// An operand of a loop over the rows of a tile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strip<'a, T> {
+    pub elements: &'a [T],
+    /// How far what a row reads lies behind what the row before did: 0 if all read the same.
+    pub step: usize,
+}
+
+impl<'a, T> Strip<'a, T> {
+    /// Elements for a loop over one row.
+    pub fn flat(elements: &'a [T]) -> Strip<'a, T> {
+        Strip { elements, step: 0 }
+    }
+}
+
+/// A loop over a slice, with two parameters, into the result.
+pub(crate) type Loop1<T> = fn(&[T], [T; 2], &mut [T]);
+/// Loops over rows of so many columns, into the result.
+pub(crate) type Loop2<T> = fn([Strip<'_, T>; 2], usize, &mut [T]);
+pub(crate) type Loop3<T> = fn([Strip<'_, T>; 3], usize, &mut [T]);
+
+/// The loops of a function of one operand, with two parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loops1<T> {
+    /// Each result.
+    pub each: Loop1<T>,
+    /// The sum of the results of each row, which are not stored.
+    pub sums: fn(Strip<'_, T>, [T; 2], usize, &mut [T]),
+}
+
+/// The loops of a function of two operands, each of which has an element for each column of a row,
+/// or one number for all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loops2<T> {
+    /// Each result, where both have elements, where the first is a number, where the second is.
+    pub each: Loop2<T>,
+    pub number_left: Loop2<T>,
+    pub number_right: Loop2<T>,
+    /// The sum of the results of each row of elements, which are not stored.
+    pub sums: Loop2<T>,
+}
+
+/// The loops of a function of three operands, of which the last two may be a number in each row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loops3<T> {
+    pub each: Loop3<T>,
+    pub number_middle: Loop3<T>,
+    pub number_right: Loop3<T>,
+    pub numbers: Loop3<T>,
+    /// The sum of the results of each row of elements, which are not stored.
+    pub sums: Loop3<T>,
+}
+
+/// The loops of a row for one float type.
+pub(crate) trait Loops: Float {
+    fn loops1(map: &Map1) -> &Loops1<Self>;
+    fn loops2(map: &Map2) -> &Loops2<Self>;
+    fn loops3(map: &Map3) -> &Loops3<Self>;
+}
+
+macro_rules! loops {
+    ($type:ident) => {
+        impl Loops for $type {
+            fn loops1(map: &Map1) -> &Loops1<$type> {
+                &map.$type
+            }
+
+            fn loops2(map: &Map2) -> &Loops2<$type> {
+                &map.$type
+            }
+
+            fn loops3(map: &Map3) -> &Loops3<$type> {
+                &map.$type
+            }
+        }
+    };
+}
+
+loops!(f32);
+loops!(f64);
+
+/// A [`Map1`](crate::kernels::Map1) from a formula, in which `T` is the float type and the second
+/// name is the pair of parameters: `map1!(|x, p| if x > p[0] { x } else { T::ZERO })`.
+#[macro_export]
+macro_rules! map1 {
+    (|$x:ident, $p:ident| $body:expr) => {{
+        struct F;
+        impl $crate::kernels::Function1 for F {
+            #[inline(always)]
+            fn apply<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
+                let _ = $p;
+                $body
+            }
+        }
+        $crate::kernels::Map1::of::<F>()
+    }};
+    // A formula with a branch, and the same without it for `x` where a condition holds.
+    (|$x:ident, $p:ident| $body:expr, where $near:expr => $plain:expr) => {{
+        struct F;
+        impl $crate::kernels::Function1 for F {
+            #[inline(always)]
+            fn apply<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
+                let _ = $p;
+                $body
+            }
+        }
+        impl $crate::kernels::Branched for F {
+            #[inline(always)]
+            fn is_plain<T: $crate::Float>($x: T) -> bool {
+                $near
+            }
+            #[inline(always)]
+            fn plain<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
+                let _ = $p;
+                $plain
+            }
+        }
+        $crate::kernels::Map1::branched::<F>()
+    }};
+}
+
+/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`.
+#[macro_export]
+macro_rules! map2 {
+    (|$a:ident, $b:ident| $body:expr) => {{
+        struct F;
+        impl $crate::kernels::Function2 for F {
+            #[inline(always)]
+            fn apply<T: $crate::Float>($a: T, $b: T) -> T {
+                $body
+            }
+        }
+        $crate::kernels::Map2::of::<F>()
+    }};
+}
+
+/// A [`Map3`](crate::kernels::Map3) from a formula: `map3!(|a, b, c| a * b + c)`.
+#[macro_export]
+macro_rules! map3 {
+    (|$a:ident, $b:ident, $c:ident| $body:expr) => {{
+        struct F;
+        impl $crate::kernels::Function3 for F {
+            #[inline(always)]
+            fn apply<T: $crate::Float>($a: T, $b: T, $c: T) -> T {
+                $body
+            }
+        }
+        $crate::kernels::Map3::of::<F>()
+    }};
+}
+
+impl Map1 {
+    /// The loops of a function.
+    pub const fn of<F: Function1>() -> Map1 {
+        Map1 { f32: Loops1::of::<F>(), f64: Loops1::of::<F>() }
+    }
+}
+
+impl Map2 {
+    /// The loops of a function.
+    pub const fn of<F: Function2>() -> Map2 {
+        Map2 { f32: Loops2::of::<F>(), f64: Loops2::of::<F>() }
+    }
+}
+
+impl Map3 {
+    /// The loops of a function.
+    pub const fn of<F: Function3>() -> Map3 {
+        Map3 { f32: Loops3::of::<F>(), f64: Loops3::of::<F>() }
+    }
+}
+
+impl<T: Float> Loops1<T> {
+    pub(super) const fn of<F: Function1>() -> Loops1<T> {
+        Loops1 { each: each1::<F, T>, sums: sums1::<F, T> }
+    }
+}
+
+impl<T: Float> Loops2<T> {
+    const fn of<F: Function2>() -> Loops2<T> {
+        Loops2 {
+            each: each2::<F, T, Elements, Elements>,
+            number_left: each2::<F, T, Number, Elements>,
+            number_right: each2::<F, T, Elements, Number>,
+            sums: sums2::<F, T>,
+        }
+    }
+}
+
+impl<T: Float> Loops3<T> {
+    const fn of<F: Function3>() -> Loops3<T> {
+        Loops3 {
+            each: each3::<F, T, Elements, Elements>,
+            number_middle: each3::<F, T, Number, Elements>,
+            number_right: each3::<F, T, Elements, Number>,
+            numbers: each3::<F, T, Number, Number>,
+            sums: sums3::<F, T>,
+        }
+    }
+}

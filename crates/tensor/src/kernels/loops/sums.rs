@@ -1,0 +1,145 @@
+//! Sums of the results of a function, row by row: the results are not stored.
+
+use std::marker::PhantomData;
+
+use super::rows::{Elements, Read};
+use super::{Function1, Function2, Function3, Strip};
+use crate::Float;
+use crate::kernels::fold::{Sum, halved};
+use crate::kernels::simd::dispatch;
+
+/// The lanes of a sum, and how many elements are added to each other and then to the lanes at a
+/// time; see [`lanes`](crate::kernels::fold::lanes).
+const LANES: usize = 16;
+const BLOCK: usize = 4 * LANES;
+
+/// What a function makes of the operands of one row. A trait, since closures that are handed on
+/// are not always inlined into code for more of the processor than the rest of the program.
+trait Results<T>: Copy {
+    /// Those at so many columns from one on.
+    fn part(self, start: usize, len: usize) -> Self;
+    /// The one at a column.
+    fn at(self, i: usize) -> T;
+}
+
+struct Of<F, X>(X, PhantomData<F>);
+
+impl<F, X: Copy> Clone for Of<F, X> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F, X: Copy> Copy for Of<F, X> {}
+
+impl<F: Function1, T: Float> Results<T> for Of<F, (&[T], [T; 2])> {
+    #[inline(always)]
+    fn part(self, start: usize, len: usize) -> Self {
+        let (x, p) = self.0;
+        Of((&x[start..start + len], p), PhantomData)
+    }
+
+    #[inline(always)]
+    fn at(self, i: usize) -> T {
+        let (x, p) = self.0;
+        F::apply(x[i], p)
+    }
+}
+
+impl<F: Function2, T: Float> Results<T> for Of<F, [&[T]; 2]> {
+    #[inline(always)]
+    fn part(self, start: usize, len: usize) -> Self {
+        let [a, b] = self.0;
+        Of([&a[start..start + len], &b[start..start + len]], PhantomData)
+    }
+
+    #[inline(always)]
+    fn at(self, i: usize) -> T {
+        let [a, b] = self.0;
+        F::apply(a[i], b[i])
+    }
+}
+
+impl<F: Function3, T: Float> Results<T> for Of<F, [&[T]; 3]> {
+    #[inline(always)]
+    fn part(self, start: usize, len: usize) -> Self {
+        let [a, b, c] = self.0;
+        Of([&a[start..start + len], &b[start..start + len], &c[start..start + len]], PhantomData)
+    }
+
+    #[inline(always)]
+    fn at(self, i: usize) -> T {
+        let [a, b, c] = self.0;
+        F::apply(a[i], b[i], c[i])
+    }
+}
+
+/// The sum of the results in the `columns` columns of a row.
+#[inline(always)]
+fn row_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let blocks = columns - columns % BLOCK;
+    for start in (0..blocks).step_by(BLOCK) {
+        let now = results.part(start, BLOCK);
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            let front = now.at(i) + now.at(LANES + i);
+            let back = now.at(2 * LANES + i) + now.at(3 * LANES + i);
+            *lane = *lane + (front + back);
+        }
+    }
+    for start in (blocks..columns).step_by(LANES) {
+        let len = LANES.min(columns - start);
+        let now = results.part(start, len);
+        for (i, lane) in lanes.iter_mut().enumerate().take(len) {
+            *lane = *lane + now.at(i);
+        }
+    }
+    halved::<T, Sum, LANES>(lanes)
+}
+
+pub(super) fn sums1<F: Function1, T: Float>(
+    x: Strip<'_, T>,
+    p: [T; 2],
+    columns: usize,
+    out: &mut [T],
+) {
+    #[inline(always)]
+    fn plain<F: Function1, T: Float>(x: Strip<'_, T>, p: [T; 2], columns: usize, out: &mut [T]) {
+        for (row, y) in out.iter_mut().enumerate() {
+            let x = Elements::row(&x, row, columns);
+            *y = row_sum(Of::<F, _>((x, p), PhantomData), columns);
+        }
+    }
+    dispatch!(<F: Function1, T: Float>
+    (x: Strip<'_, T>, p: [T; 2], columns: usize, out: &mut [T]) {
+        plain::<F, T>(x, p, columns, out)
+    })
+}
+
+pub(super) fn sums2<F: Function2, T: Float>(x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<F: Function2, T: Float>([a, b]: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
+        for (row, y) in out.iter_mut().enumerate() {
+            let x = [Elements::row(&a, row, columns), Elements::row(&b, row, columns)];
+            *y = row_sum(Of::<F, _>(x, PhantomData), columns);
+        }
+    }
+    dispatch!(<F: Function2, T: Float> (x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
+        plain::<F, T>(x, columns, out)
+    })
+}
+
+pub(super) fn sums3<F: Function3, T: Float>(x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<F: Function3, T: Float>([a, b, c]: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
+        for (row, y) in out.iter_mut().enumerate() {
+            let (a, b) = (Elements::row(&a, row, columns), Elements::row(&b, row, columns));
+            let x = [a, b, Elements::row(&c, row, columns)];
+            *y = row_sum(Of::<F, _>(x, PhantomData), columns);
+        }
+    }
+    dispatch!(<F: Function3, T: Float> (x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
+        plain::<F, T>(x, columns, out)
+    })
+}
