@@ -45,7 +45,7 @@ pub struct Kink {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// Points from left to right, in pieces. Between two pieces lies a kink, a pole, or numbers
-    /// at which the program has no finite value: nothing is drawn there.
+    /// at which the program fails or has no finite value: nothing is to be drawn there.
     pub pieces: Vec<Vec<Point>>,
     /// Where slope or value jumps from one finite number to another.
     pub kinks: Vec<Kink>,
@@ -69,7 +69,7 @@ pub struct Curve {
 /// ```
 ///
 /// # Errors
-/// What the program itself gives; an input or element that there is not, an input of integers, or
+/// What the program itself gives at the inputs; an input or element that there is not, an input of integers, or
 /// a range that is empty or not finite.
 pub fn curve(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>,
@@ -86,16 +86,19 @@ pub fn curve(
         let slopes = tape.eval(&[y, slope])?[1].to_f64s();
         Ok(Point { x, value: y.item()?, slope: slopes[along.element] })
     };
-    let grid = along.cut(PARTS).map(point).collect::<Result<Vec<Point>>>()?;
+    // What is wrong with the program shows at the inputs as they were given. Elsewhere, it may have
+    // no value, such as at a box whose sides have changed places.
+    let current = point(current)?;
+    let point = |x: f64| point(x).unwrap_or(Point { x, value: f64::NAN, slope: f64::NAN });
+    let grid: Vec<Point> = along.cut(PARTS).map(point).collect();
     let shown = |of: fn(&Point) -> f64| window(grid.iter().map(of));
     let (values, slopes) = (shown(|point| point.value), shown(|point| point.slope));
     let mut tracer =
         Tracer { point, values, slopes, left: LIMIT, pieces: Vec::new(), kinks: Vec::new() };
     tracer.pass(grid[0]);
     for pair in grid.windows(2) {
-        tracer.follow(pair[0], pair[1], HALVINGS, pair[1].slope - pair[0].slope)?;
+        tracer.follow(pair[0], pair[1], HALVINGS, pair[1].slope - pair[0].slope);
     }
-    let current = (tracer.point)(current)?;
     let Tracer { mut pieces, kinks, .. } = tracer;
     pieces.retain(|piece| !piece.is_empty());
     Ok(Curve { pieces, kinks, current })
@@ -134,24 +137,22 @@ struct Tracer<P> {
     kinks: Vec<Kink>,
 }
 
-impl<P: Fn(f64) -> Result<Point>> Tracer<P> {
+impl<P: Fn(f64) -> Point> Tracer<P> {
     /// Goes from `a`, which is laid already, to `b`. The slope changes by `outer` over the part of
     /// the grid that both lie in.
-    fn follow(&mut self, a: Point, b: Point, halvings: usize, outer: f64) -> Result<()> {
+    fn follow(&mut self, a: Point, b: Point, halvings: usize, outer: f64) {
         if !self.is_far(a, b) || self.left == 0 {
-            self.pass(b);
-            return Ok(());
+            return self.pass(b);
         }
         let x = a.x + (b.x - a.x) / 2.0;
         if halvings == 0 || x == a.x || x == b.x {
             self.break_off(a, b, outer);
-            self.pass(b);
-            return Ok(());
+            return self.pass(b);
         }
         self.left -= 1;
-        let middle = (self.point)(x)?;
-        self.follow(a, middle, halvings - 1, outer)?;
-        self.follow(middle, b, halvings - 1, outer)
+        let middle = (self.point)(x);
+        self.follow(a, middle, halvings - 1, outer);
+        self.follow(middle, b, halvings - 1, outer);
     }
 
     /// Whether something between two points would be missed by the line between them.

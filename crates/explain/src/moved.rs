@@ -20,10 +20,8 @@ impl Along {
     /// Numbers that cut the range into equal parts, its ends included.
     pub(crate) fn cut(&self, parts: usize) -> impl Iterator<Item = f64> + use<> {
         let Range { start, end } = self.range;
-        (0..=parts).map(move |i| {
-            let part = i as f64 / parts as f64;
-            start * (1.0 - part) + end * part
-        })
+        // Multiplied first, so that whole numbers of a range such as −3 to 3 are met exactly.
+        (0..=parts).map(move |i| start + (end - start) * i as f64 / parts as f64)
     }
 
     /// What the element is in some inputs.

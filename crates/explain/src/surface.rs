@@ -38,15 +38,16 @@ pub fn surface(
     [across, up]: [&Along; 2],
     parts: usize,
 ) -> Result<Surface> {
-    across.current("surface", inputs)?;
-    up.current("surface", inputs)?;
+    let current = [across.current("surface", inputs)?, up.current("surface", inputs)?];
     let value = |x: f64, y: f64| {
         let tape = Tape::f64();
         let vars = moved::record(&tape, inputs, &[(across, x), (up, y)])?;
         program(&tape, &vars).item()
     };
     let (xs, ys): (Vec<f64>, Vec<f64>) = (across.cut(parts).collect(), up.cut(parts).collect());
-    let row = |&y: &f64| xs.iter().map(|&x| value(x, y)).collect::<Result<Vec<f64>>>();
-    let values = ys.iter().map(row).collect::<Result<_>>()?;
+    // As in a curve, an error is one at the inputs as they were given.
+    value(current[0], current[1])?;
+    let row = |&y: &f64| xs.iter().map(|&x| value(x, y).unwrap_or(f64::NAN)).collect();
+    let values = ys.iter().map(row).collect();
     Ok(Surface { xs, ys, values })
 }

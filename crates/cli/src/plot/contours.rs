@@ -1,0 +1,217 @@
+//! A landscape drawn by lines of equal loss: as SVG, and as text.
+
+use std::fmt::Write;
+
+use lossgraph_explain::{Surface, window};
+
+use super::axis::Axis;
+use super::braille::{self, Ink, Sheet, coloured};
+use super::landscape::Landscape;
+use super::svg::{escaped, line, short, start};
+
+/// How many lines there are.
+const LEVELS: usize = 14;
+/// The square that the landscape is drawn in.
+const LEFT: f64 = 86.0;
+const TOP: f64 = 56.0;
+const WIDTH: f64 = 388.0;
+const HEIGHT: f64 = 336.0;
+
+/// A piece of a line of equal loss.
+type Segment = [(f64, f64); 2];
+
+/// The landscape as SVG.
+pub fn draw(landscape: &Landscape) -> String {
+    let (across, up) = axes(landscape, 7, 6);
+    let at = |(x, y): (f64, f64)| (LEFT + WIDTH * across.at(x), TOP + HEIGHT * (1.0 - up.at(y)));
+    let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
+    let mut svg = start(&landscape.title, &landscape.note);
+    let _ = write!(
+        svg,
+        "<clipPath id=\"ground\"><rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" \
+         height=\"{HEIGHT}\"/></clipPath>\n\
+         <rect class=\"z\" style=\"fill:none\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" \
+         height=\"{HEIGHT}\"/>"
+    );
+    for tick in across.ticks() {
+        let (x, _) = at((tick, 0.0));
+        let (x, y, label) = (short(x), bottom + 17.0, across.label(tick));
+        let _ = write!(svg, "<text class=\"n m\" x=\"{x}\" y=\"{y}\">{label}</text>");
+    }
+    for tick in up.ticks() {
+        let (_, y) = at((0.0, tick));
+        let (x, y, label) = (LEFT - 7.0, short(y + 4.5), up.label(tick));
+        let _ = write!(svg, "<text class=\"n e\" x=\"{x}\" y=\"{y}\">{label}</text>");
+    }
+    let _ = writeln!(
+        svg,
+        "<text class=\"m\" x=\"{}\" y=\"{}\">{}</text>\
+         <text class=\"m\" transform=\"translate(15 {})rotate(-90)\">{}</text>",
+        (LEFT + right) / 2.0,
+        bottom + 37.0,
+        escaped(&landscape.axes[0]),
+        (TOP + bottom) / 2.0,
+        escaped(&landscape.axes[1]),
+    );
+    svg += "<g clip-path=\"url(#ground)\">";
+    let levels = levels(&landscape.surface);
+    for (i, &level) in levels.iter().enumerate() {
+        let path: String =
+            segments(&landscape.surface, level).iter().map(|ends| line(&ends.map(at))).collect();
+        // The lower, the stronger: the eye goes down.
+        let opacity = 0.95 - 0.7 * i as f64 / LEVELS as f64;
+        let _ = writeln!(
+            svg,
+            "<path class=\"z\" style=\"stroke-width:1.2;stroke-opacity:{opacity:.2}\" d=\"{path}\"/>"
+        );
+    }
+    for (i, path) in landscape.paths.iter().enumerate() {
+        let points: Vec<(f64, f64)> = path.points.iter().map(|&[x, y]| far(at((x, y)))).collect();
+        let _ = write!(svg, "<path class=\"c{i}\" d=\"{}\"/>", line(&points));
+        for (x, y) in &points {
+            let (x, y) = (short(*x), short(*y));
+            let _ = write!(svg, "<circle class=\"t{i} p\" cx=\"{x}\" cy=\"{y}\" r=\"2.6\"/>");
+        }
+    }
+    if let Some(path) = landscape.paths.first() {
+        let (x, y) = at((path.points[0][0], path.points[0][1]));
+        let (x, y) = (short(x), short(y));
+        let _ = write!(svg, "<circle class=\"z r\" cx=\"{x}\" cy=\"{y}\" r=\"6\"/>");
+    }
+    svg += "</g>\n";
+    let x = right + 16.0;
+    let mut legend = |class: &str, row: usize, text: &str| {
+        let y = TOP + 12.0 + 18.0 * row as f64;
+        let _ = write!(svg, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(text));
+    };
+    for (row, text) in scale(&levels).iter().enumerate() {
+        legend("n", row, text);
+    }
+    for (i, path) in landscape.paths.iter().enumerate() {
+        legend(&format!("t{i}"), 4 + i, &told(path));
+    }
+    svg + "\n</svg>\n"
+}
+
+/// The landscape in so many columns of text.
+pub fn text(landscape: &Landscape, columns: usize, ink: Ink) -> String {
+    let (inner, height) = (columns.saturating_sub(braille::LEFT + 4).clamp(20, 72), 22);
+    let (across, up) = axes(landscape, inner / 10, 6);
+    let at = |(x, y): (f64, f64)| (across.at(x), up.at(y));
+    let mut sheet = Sheet::new(inner, height);
+    // Fewer lines than in a picture: dots are large.
+    for &level in levels(&landscape.surface).iter().step_by(2) {
+        for [a, b] in segments(&landscape.surface, level) {
+            sheet.line(at(a), at(b), usize::MAX);
+        }
+    }
+    for (i, path) in landscape.paths.iter().enumerate() {
+        for pair in path.points.windows(2) {
+            sheet.line(at((pair[0][0], pair[0][1])), at((pair[1][0], pair[1][1])), i);
+        }
+    }
+    let mut text = format!("{}\n{}\n\n{:>8}\n", landscape.title, landscape.note, landscape.axes[1]);
+    for (row, number) in sheet.rows(ink).iter().zip(braille::numbers(&up, height)) {
+        text += braille::frame(&number, row).trim_end();
+        text += "\n";
+    }
+    text += &braille::foot(&across, inner, &landscape.axes[0]);
+    text += &format!("\n{}\n", scale(&levels(&landscape.surface)).join(" "));
+    for (i, path) in landscape.paths.iter().enumerate() {
+        text += &format!("{}\n", coloured(&told(path), i, ink));
+    }
+    text
+}
+
+fn axes(landscape: &Landscape, across: usize, up: usize) -> (Axis, Axis) {
+    (Axis::over(&landscape.range(0), across), Axis::over(&landscape.range(1), up))
+}
+
+/// A step that went astray is drawn to the border and no farther.
+fn far((x, y): (f64, f64)) -> (f64, f64) {
+    (x.clamp(-1000.0, 2000.0), y.clamp(-1000.0, 2000.0))
+}
+
+fn told(path: &super::landscape::Path) -> String {
+    format!("{}: loss {}", path.label, rounded(path.loss))
+}
+
+fn scale(levels: &[f64]) -> [String; 3] {
+    let number = |level: Option<&f64>| level.map_or("nothing".to_owned(), |x| rounded(*x));
+    let ends = format!("from {} to {},", number(levels.first()), number(levels.last()));
+    ["Lines of equal loss,".to_owned(), ends, "the lower the darker.".to_owned()]
+}
+
+fn rounded(x: f64) -> String {
+    let text = if x.abs() >= 1e-3 && x.abs() < 1e5 || x == 0.0 {
+        format!("{x:.3}")
+    } else {
+        format!("{x:.1e}")
+    };
+    text.replace('-', "−")
+}
+
+/// Levels between which lie equally many places of the grid: so lines are never crowded.
+fn levels(surface: &Surface) -> Vec<f64> {
+    let all = || surface.values.iter().flatten().copied().filter(|value| value.is_finite());
+    let shown = window(all());
+    let mut values: Vec<f64> = all().filter(|value| *value <= shown.end).collect();
+    values.sort_by(f64::total_cmp);
+    let Some(last) = values.len().checked_sub(1) else { return Vec::new() };
+    let mut levels: Vec<f64> =
+        (0..LEVELS).map(|i| values[(2 * i + 1) * last / (2 * LEVELS)]).collect();
+    levels.dedup();
+    levels
+}
+
+/// The line at a level, cell by cell (marching squares).
+fn segments(surface: &Surface, level: f64) -> Vec<Segment> {
+    let mut found = Vec::new();
+    for j in 1..surface.ys.len() {
+        for i in 1..surface.xs.len() {
+            let corner = |di: usize, dj: usize| {
+                (surface.xs[i - di], surface.ys[j - dj], surface.values[j - dj][i - di])
+            };
+            let corners = [corner(1, 1), corner(0, 1), corner(0, 0), corner(1, 0)];
+            let crossings: Vec<(f64, f64)> = (0..4)
+                .filter_map(|k| {
+                    let ((x, y, a), (u, v, b)) = (corners[k], corners[(k + 1) % 4]);
+                    let part = (level - a) / (b - a);
+                    let crosses = (a < level) != (b < level) && part.is_finite();
+                    crosses.then_some((x + (u - x) * part, y + (v - y) * part))
+                })
+                .collect();
+            // A saddle has four: which of them belong together, its middle would tell; so small
+            // a cell shows no difference.
+            found.extend(crossings.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_slope_is_straight() {
+        let surface = Surface {
+            xs: vec![0.0, 1.0],
+            ys: vec![0.0, 1.0],
+            values: vec![vec![0.0, 1.0], vec![0.0, 1.0]],
+        };
+        assert_eq!(segments(&surface, 0.25), [[(0.25, 0.0), (0.25, 1.0)]]);
+        assert!(segments(&surface, 2.0).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_there_is_no_value() {
+        let surface = Surface {
+            xs: vec![0.0, 1.0],
+            ys: vec![0.0, 1.0],
+            values: vec![vec![f64::NAN; 2], vec![f64::NAN; 2]],
+        };
+        assert!(levels(&surface).is_empty());
+        assert!(segments(&surface, 0.5).is_empty());
+    }
+}
