@@ -3,8 +3,10 @@
 use super::axis::Axis;
 use super::picture::{Part, Picture};
 
-/// The colours of members on a terminal: blue, red, green, magenta, yellow.
+/// The colours of members on a terminal: blue, red, green, magenta, yellow; and grey for what is
+/// no member.
 const COLOURS: [u8; 5] = [34, 31, 32, 35, 33];
+const GREY: u8 = 90;
 
 /// Whether to write colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,21 +23,25 @@ pub struct Sheet {
     rows: usize,
     dots: Vec<u8>,
     /// The member that drew to a character last.
-    owners: Vec<usize>,
+    owners: Vec<Option<usize>>,
 }
 
 impl Sheet {
     /// An empty sheet of so many characters.
     pub fn new(columns: usize, rows: usize) -> Sheet {
         let len = columns * rows;
-        Sheet { columns, rows, dots: vec![0; len], owners: vec![0; len] }
+        Sheet { columns, rows, dots: vec![0; len], owners: vec![None; len] }
     }
 
-    /// A line between two points, each from 0 to 1 across and up; what lies outside is left out.
-    pub fn line(&mut self, a: (f64, f64), b: (f64, f64), owner: usize) {
+    /// A line of a member, or of none, between two points, each from 0 to 1 across and up; what lies
+    /// outside is left out.
+    pub fn line(&mut self, a: (f64, f64), b: (f64, f64), owner: Option<usize>) {
         let (width, height) = ((2 * self.columns - 1) as f64, (4 * self.rows - 1) as f64);
+        // Far out is far enough: the steps between are as long as those of dots.
+        let near = |(x, y): (f64, f64)| (x.clamp(-1.0, 2.0), y.clamp(-1.0, 2.0));
+        let (a, b) = (near(a), near(b));
         let long = ((b.0 - a.0) * width).abs().max(((b.1 - a.1) * height).abs());
-        let steps = (long.ceil() as usize).clamp(1, 4 * (self.columns + self.rows) * 4);
+        let steps = long.ceil().max(1.0) as usize;
         for i in 0..=steps {
             let part = i as f64 / steps as f64;
             let (x, y) = (a.0 + (b.0 - a.0) * part, a.1 + (b.1 - a.1) * part);
@@ -49,7 +55,7 @@ impl Sheet {
         }
     }
 
-    fn dot(&mut self, x: usize, y: usize, owner: usize) {
+    fn dot(&mut self, x: usize, y: usize, owner: Option<usize>) {
         // The order of the dots of U+2800: left column 1, 2, 3, 7, right column 4, 5, 6, 8.
         const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
         let at = y / 4 * self.columns + x / 2;
@@ -75,9 +81,12 @@ impl Sheet {
 }
 
 /// Text in the colour of a member.
-pub fn coloured(text: &str, member: usize, ink: Ink) -> String {
+pub fn coloured(text: &str, member: Option<usize>, ink: Ink) -> String {
     match ink {
-        Ink::Coloured => format!("\x1b[{}m{text}\x1b[0m", COLOURS[member % COLOURS.len()]),
+        Ink::Coloured => {
+            let colour = member.map_or(GREY, |member| COLOURS[member % COLOURS.len()]);
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        }
         Ink::Plain => text.to_owned(),
     }
 }
@@ -97,14 +106,15 @@ pub fn draw(picture: &Picture, columns: usize, ink: Ink) -> String {
             for piece in &member.curve.pieces {
                 let places: Vec<(f64, f64)> =
                     piece.iter().map(|p| (across.at(p.x), up.at(part.of(p)))).collect();
-                places.windows(2).for_each(|pair| sheet.line(pair[0], pair[1], i));
+                places.windows(2).for_each(|pair| sheet.line(pair[0], pair[1], Some(i)));
             }
         }
         text += &format!("\n{:>LEFT$}\n", part.name());
         let ends = ends(picture, part, &up, height);
         let numbers = numbers(&up, height);
         for ((row, number), end) in sheet.rows(ink).iter().zip(numbers).zip(ends) {
-            let end = end.map(|i| coloured(&picture.members[i].label, i, ink)).unwrap_or_default();
+            let end =
+                end.map(|i| coloured(&picture.members[i].label, Some(i), ink)).unwrap_or_default();
             text += &format!("{} {end}", frame(&number, row));
             text.truncate(text.trim_end().len());
             text += "\n";
@@ -174,7 +184,7 @@ mod tests {
     #[test]
     fn a_line_is_a_row_of_dots() {
         let mut sheet = Sheet::new(2, 1);
-        sheet.line((0.0, 0.0), (1.0, 1.0), 0);
+        sheet.line((0.0, 0.0), (1.0, 1.0), Some(0));
         assert_eq!(sheet.rows(Ink::Plain), ["⡠⠊"]);
         assert_eq!(sheet.rows(Ink::Coloured), ["\u{1b}[34m⡠\u{1b}[0m\u{1b}[34m⠊\u{1b}[0m"]);
     }
@@ -182,7 +192,7 @@ mod tests {
     #[test]
     fn what_lies_outside_is_left_out() {
         let mut sheet = Sheet::new(2, 1);
-        sheet.line((0.0, 2.0), (1.0, 3.0), 0);
+        sheet.line((0.0, 2.0), (1.0, 3.0), None);
         assert_eq!(sheet.rows(Ink::Plain), ["  "]);
     }
 }

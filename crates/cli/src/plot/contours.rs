@@ -7,129 +7,162 @@ use lossgraph_explain::{Surface, window};
 use super::axis::Axis;
 use super::braille::{self, Ink, Sheet, coloured};
 use super::landscape::Landscape;
-use super::svg::{escaped, line, short, start};
+use super::svg::{colour, escaped, line, short, start};
 
 /// How many lines there are.
 const LEVELS: usize = 14;
 /// The square that the landscape is drawn in.
 const LEFT: f64 = 86.0;
 const TOP: f64 = 56.0;
-const WIDTH: f64 = 388.0;
+const WIDTH: f64 = 372.0;
 const HEIGHT: f64 = 336.0;
+/// About how many numbers stand along its sides.
+const ACROSS: usize = 7;
+const UP: usize = 6;
+/// How many rows and, at most, columns of text it takes: about a square.
+const ROWS: usize = 22;
+const COLUMNS: usize = 72;
 
 /// A piece of a line of equal loss.
 type Segment = [(f64, f64); 2];
 
 /// The landscape as SVG.
 pub fn draw(landscape: &Landscape) -> String {
-    let (across, up) = axes(landscape, 7, 6);
-    let at = |(x, y): (f64, f64)| (LEFT + WIDTH * across.at(x), TOP + HEIGHT * (1.0 - up.at(y)));
-    let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
+    let levels = levels(&landscape.surface);
     let mut svg = start(&landscape.title, &landscape.note);
-    let _ = write!(
-        svg,
-        "<clipPath id=\"ground\"><rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" \
-         height=\"{HEIGHT}\"/></clipPath>\n\
-         <rect class=\"z\" style=\"fill:none\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" \
-         height=\"{HEIGHT}\"/>"
+    svg += &frame(landscape);
+    svg += "<g clip-path=\"url(#ground)\">\n";
+    svg += &lines(landscape, &levels);
+    svg += &ways(landscape);
+    svg += "</g>\n";
+    svg + &legend(landscape, &levels) + "</svg>\n"
+}
+
+/// Where a place of the landscape lies in the picture. A step that went astray is drawn to the
+/// border and no farther.
+fn place(landscape: &Landscape) -> impl Fn((f64, f64)) -> (f64, f64) + use<> {
+    let (across, up) = axes(landscape, ACROSS, UP);
+    move |(x, y)| {
+        let (x, y) = (across.at(x).clamp(-1.0, 2.0), up.at(y).clamp(-1.0, 2.0));
+        (LEFT + WIDTH * x, TOP + HEIGHT * (1.0 - y))
+    }
+}
+
+/// The border with its numbers and names.
+fn frame(landscape: &Landscape) -> String {
+    let at = place(landscape);
+    let (across, up) = axes(landscape, ACROSS, UP);
+    let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
+    let square = format!("x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" height=\"{HEIGHT}\"");
+    let mut text = format!(
+        "<clipPath id=\"ground\"><rect {square}/></clipPath>\n\
+         <rect class=\"z\" style=\"fill:none\" {square}/>"
     );
     for tick in across.ticks() {
-        let (x, _) = at((tick, 0.0));
-        let (x, y, label) = (short(x), bottom + 17.0, across.label(tick));
-        let _ = write!(svg, "<text class=\"n m\" x=\"{x}\" y=\"{y}\">{label}</text>");
+        let (x, y, label) = (short(at((tick, 0.0)).0), bottom + 17.0, across.label(tick));
+        let _ = write!(text, "<text class=\"n m\" x=\"{x}\" y=\"{y}\">{label}</text>");
     }
     for tick in up.ticks() {
-        let (_, y) = at((0.0, tick));
-        let (x, y, label) = (LEFT - 7.0, short(y + 4.5), up.label(tick));
-        let _ = write!(svg, "<text class=\"n e\" x=\"{x}\" y=\"{y}\">{label}</text>");
+        let (x, y, label) = (LEFT - 7.0, short(at((0.0, tick)).1 + 4.5), up.label(tick));
+        let _ = write!(text, "<text class=\"n e\" x=\"{x}\" y=\"{y}\">{label}</text>");
     }
+    let (middle, below) = ((LEFT + right) / 2.0, bottom + 37.0);
+    let [name, side] = landscape.axes.each_ref().map(escaped);
     let _ = writeln!(
-        svg,
-        "<text class=\"m\" x=\"{}\" y=\"{}\">{}</text>\
-         <text class=\"m\" transform=\"translate(15 {})rotate(-90)\">{}</text>",
-        (LEFT + right) / 2.0,
-        bottom + 37.0,
-        escaped(&landscape.axes[0]),
+        text,
+        "<text class=\"m\" x=\"{middle}\" y=\"{below}\">{name}</text>\
+         <text class=\"m\" transform=\"translate(15 {})rotate(-90)\">{side}</text>",
         (TOP + bottom) / 2.0,
-        escaped(&landscape.axes[1]),
     );
-    svg += "<g clip-path=\"url(#ground)\">";
-    let levels = levels(&landscape.surface);
+    text
+}
+
+/// The lines of equal loss; the lower, the stronger, so that the eye goes down.
+fn lines(landscape: &Landscape, levels: &[f64]) -> String {
+    let at = place(landscape);
+    let mut text = String::new();
     for (i, &level) in levels.iter().enumerate() {
-        let path: String =
-            segments(&landscape.surface, level).iter().map(|ends| line(&ends.map(at))).collect();
-        // The lower, the stronger: the eye goes down.
+        let segments = segments(&landscape.surface, level);
+        let path: String = segments.into_iter().map(|ends| line(&ends.map(&at))).collect();
         let opacity = 0.95 - 0.7 * i as f64 / LEVELS as f64;
         let _ = writeln!(
-            svg,
+            text,
             "<path class=\"z\" style=\"stroke-width:1.2;stroke-opacity:{opacity:.2}\" d=\"{path}\"/>"
         );
     }
+    text
+}
+
+/// The ways of the optimizers, with a dot for each step, and a ring where they start.
+fn ways(landscape: &Landscape) -> String {
+    let at = place(landscape);
+    let mut text = String::new();
     for (i, path) in landscape.paths.iter().enumerate() {
-        let points: Vec<(f64, f64)> = path.points.iter().map(|&[x, y]| far(at((x, y)))).collect();
-        let _ = write!(svg, "<path class=\"c{i}\" d=\"{}\"/>", line(&points));
+        let points: Vec<(f64, f64)> = path.points.iter().map(|&[x, y]| at((x, y))).collect();
+        let i = colour(i);
+        let _ = write!(text, "<path class=\"c{i}\" d=\"{}\"/>", line(&points));
         for (x, y) in &points {
             let (x, y) = (short(*x), short(*y));
-            let _ = write!(svg, "<circle class=\"t{i} p\" cx=\"{x}\" cy=\"{y}\" r=\"2.6\"/>");
+            let _ = write!(text, "<circle class=\"t{i} p\" cx=\"{x}\" cy=\"{y}\" r=\"2.6\"/>");
         }
     }
-    if let Some(path) = landscape.paths.first() {
-        let (x, y) = at((path.points[0][0], path.points[0][1]));
+    if let Some(&[x, y]) = landscape.paths.first().and_then(|path| path.points.first()) {
+        let (x, y) = at((x, y));
         let (x, y) = (short(x), short(y));
-        let _ = write!(svg, "<circle class=\"z r\" cx=\"{x}\" cy=\"{y}\" r=\"6\"/>");
+        let _ = writeln!(text, "<circle class=\"z r\" cx=\"{x}\" cy=\"{y}\" r=\"6\"/>");
     }
-    svg += "</g>\n";
-    let x = right + 16.0;
-    let mut legend = |class: &str, row: usize, text: &str| {
-        let y = TOP + 12.0 + 18.0 * row as f64;
-        let _ = write!(svg, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(text));
-    };
-    for (row, text) in scale(&levels).iter().enumerate() {
-        legend("n", row, text);
+    text
+}
+
+/// What the lines are, and how far each optimizer came.
+fn legend(landscape: &Landscape, levels: &[f64]) -> String {
+    let scale = scale(levels).map(|text| ("n".to_owned(), text));
+    let gap = [(String::new(), String::new())];
+    let paths = landscape.paths.iter().enumerate();
+    let paths = paths.map(|(i, path)| (format!("t{}", colour(i)), told(path)));
+    let mut text = String::new();
+    for (row, (class, said)) in scale.into_iter().chain(gap).chain(paths).enumerate() {
+        let (x, y) = (LEFT + WIDTH + 16.0, TOP + 12.0 + 18.0 * row as f64);
+        let said = escaped(&said);
+        let _ = write!(text, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{said}</text>");
     }
-    for (i, path) in landscape.paths.iter().enumerate() {
-        legend(&format!("t{i}"), 4 + i, &told(path));
-    }
-    svg + "\n</svg>\n"
+    text + "\n"
 }
 
 /// The landscape in so many columns of text.
 pub fn text(landscape: &Landscape, columns: usize, ink: Ink) -> String {
-    let (inner, height) = (columns.saturating_sub(braille::LEFT + 4).clamp(20, 72), 22);
-    let (across, up) = axes(landscape, inner / 10, 6);
+    let inner = columns.saturating_sub(braille::LEFT + 2).clamp(20, COLUMNS);
+    let (across, up) = axes(landscape, inner / 10, UP);
     let at = |(x, y): (f64, f64)| (across.at(x), up.at(y));
-    let mut sheet = Sheet::new(inner, height);
+    let mut sheet = Sheet::new(inner, ROWS);
     // Fewer lines than in a picture: dots are large.
     for &level in levels(&landscape.surface).iter().step_by(2) {
         for [a, b] in segments(&landscape.surface, level) {
-            sheet.line(at(a), at(b), usize::MAX);
+            sheet.line(at(a), at(b), None);
         }
     }
     for (i, path) in landscape.paths.iter().enumerate() {
         for pair in path.points.windows(2) {
-            sheet.line(at((pair[0][0], pair[0][1])), at((pair[1][0], pair[1][1])), i);
+            sheet.line(at((pair[0][0], pair[0][1])), at((pair[1][0], pair[1][1])), Some(i));
         }
     }
-    let mut text = format!("{}\n{}\n\n{:>8}\n", landscape.title, landscape.note, landscape.axes[1]);
-    for (row, number) in sheet.rows(ink).iter().zip(braille::numbers(&up, height)) {
+    let [name, side] = &landscape.axes;
+    let left = braille::LEFT;
+    let mut text = format!("{}\n{}\n\n{side:>left$}\n", landscape.title, landscape.note);
+    for (row, number) in sheet.rows(ink).iter().zip(braille::numbers(&up, ROWS)) {
         text += braille::frame(&number, row).trim_end();
         text += "\n";
     }
-    text += &braille::foot(&across, inner, &landscape.axes[0]);
+    text += &braille::foot(&across, inner, name);
     text += &format!("\n{}\n", scale(&levels(&landscape.surface)).join(" "));
     for (i, path) in landscape.paths.iter().enumerate() {
-        text += &format!("{}\n", coloured(&told(path), i, ink));
+        text += &format!("{}\n", coloured(&told(path), Some(i), ink));
     }
     text
 }
 
 fn axes(landscape: &Landscape, across: usize, up: usize) -> (Axis, Axis) {
     (Axis::over(&landscape.range(0), across), Axis::over(&landscape.range(1), up))
-}
-
-/// A step that went astray is drawn to the border and no farther.
-fn far((x, y): (f64, f64)) -> (f64, f64) {
-    (x.clamp(-1000.0, 2000.0), y.clamp(-1000.0, 2000.0))
 }
 
 fn told(path: &super::landscape::Path) -> String {

@@ -68,13 +68,18 @@ pub fn draw(picture: &Picture) -> String {
                 let points = piece.iter().map(|p| (panel.x(p.x), panel.y(part.of(p)))).collect();
                 path += &line(&thinned(points));
             }
-            let _ = write!(svg, "<path class=\"c{}{dash}\" d=\"{path}\"/>", i % COLOURS.len());
+            let _ = write!(svg, "<path class=\"c{}{dash}\" d=\"{path}\"/>", colour(i));
         }
         svg += "</g>\n";
         svg += &marks(picture, &panel, part);
         svg += &labels(picture, &panel, part);
     }
     svg + "</svg>\n"
+}
+
+/// The number of the colour of a member: beyond five, they come again.
+pub fn colour(member: usize) -> usize {
+    member % COLOURS.len()
 }
 
 /// The head of a file: style, ground, title and note.
@@ -173,7 +178,7 @@ fn marks(picture: &Picture, panel: &Panel, part: Part) -> String {
         }
     };
     for (i, member) in picture.members.iter().enumerate() {
-        let i = i % COLOURS.len();
+        let i = colour(i);
         for kink in &member.curve.kinks {
             let (left, right) = (part.of(&kink.left), part.of(&kink.right));
             mark(format!("c{i} r"), kink.left.x, left, 4.0);
@@ -222,7 +227,7 @@ fn labels(picture: &Picture, panel: &Panel, part: Part) -> String {
         let _ = write!(
             text,
             "<text class=\"t{}\" x=\"{}\" y=\"{}\">{}</text>",
-            i % COLOURS.len(),
+            colour(i),
             short(x + 7.0),
             short(y + 4.5),
             escaped(label)
