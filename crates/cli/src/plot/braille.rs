@@ -3,9 +3,9 @@
 use super::axis::Axis;
 use super::picture::{Part, Picture};
 
-/// The colours of members on a terminal: blue, red, green, magenta, yellow; and grey for what is
+/// The colours of members on a terminal: blue, red, green, magenta, yellow, cyan; and grey for what is
 /// no member.
-const COLOURS: [u8; 5] = [34, 31, 32, 35, 33];
+const COLOURS: [u8; 6] = [34, 31, 32, 35, 33, 36];
 const GREY: u8 = 90;
 
 /// Whether to write colours.

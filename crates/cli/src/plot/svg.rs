@@ -11,14 +11,15 @@ use super::picture::{Part, Picture};
 pub const SIZE: (f64, f64) = (640.0, 440.0);
 const LEFT: f64 = 86.0;
 
-/// Five colours that stay apart for those who see fewer (Okabe and Ito, 2008), and their like on
+/// Colours that stay apart for those who see fewer (Okabe and Ito, 2008), and their like on
 /// a dark ground.
-const COLOURS: [(&str, &str); 5] = [
+const COLOURS: [(&str, &str); 6] = [
     ("#0072b2", "#56b4e9"),
     ("#d55e00", "#ff9a4d"),
     ("#009e73", "#2fd3a2"),
     ("#b0518c", "#e69cc6"),
     ("#8a6d00", "#e6c34a"),
+    ("#555555", "#c4c4c4"),
 ];
 
 /// Where a part lies.
@@ -77,7 +78,7 @@ pub fn draw(picture: &Picture) -> String {
     svg + "</svg>\n"
 }
 
-/// The number of the colour of a member: beyond five, they come again.
+/// The number of the colour of a member: beyond the last, they come again.
 pub fn colour(member: usize) -> usize {
     member % COLOURS.len()
 }
