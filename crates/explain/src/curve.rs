@@ -69,8 +69,8 @@ pub struct Curve {
 /// ```
 ///
 /// # Errors
-/// What the program itself gives at the inputs; an input or element that there is not, an input of integers, or
-/// a range that is empty or not finite.
+/// What the program itself gives at the inputs; an input or element that there is not, an input of
+/// integers, or a range that is empty or not finite.
 pub fn curve(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>,
     inputs: &[Tensor],
