@@ -29,7 +29,8 @@
 //!
 //! The crates behind it: [`tensor`] (numbers in memory), [`autograd`] (tape, gradients, plans),
 //! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`data`], [`check`](mod@check) (derivatives
-//! against differences) and [`explain`].
+//! against differences) and [`explain`]. The losses are drawn in
+//! [docs/losses](https://github.com/lossgraph/lossgraph/blob/main/docs/losses/README.md).
 
 pub use lossgraph_autograd as autograd;
 pub use lossgraph_check as check;

@@ -3,6 +3,7 @@
 mod check;
 mod losses;
 mod pca;
+mod plot;
 mod scatter;
 mod train;
 
@@ -27,6 +28,8 @@ enum Command {
     Check(check::Options),
     /// List the losses, or show one of them with its formula and options.
     Losses(losses::Options),
+    /// Draw a loss and its slope, or lines of equal loss, as a picture or as text.
+    Plot(plot::Options),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Train(options) => train::run(&options).map(|()| true),
         Command::Check(options) => check::run(&options),
         Command::Losses(options) => losses::run(&options).map(|()| true),
+        Command::Plot(options) => plot::run(&options).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,0 +1,75 @@
+//! Which option of a loss its picture varies, where the user does not say.
+
+/// A loss, an option, and the values that its picture shows.
+type Family = (&'static str, &'static str, &'static str);
+
+/// Losses that are not named here are shown in their first setting alone.
+pub const FAMILIES: &[Family] = &[
+    ("adaptive_wing", "epsilon", "0.5,1,2"),
+    ("angular", "alpha", "0.3,0.5,0.7"),
+    ("approx_ndcg", "temperature", "0.1,0.5,1"),
+    ("arc_face", "margin", "0,0.5,1"),
+    ("asymmetric", "gamma_neg", "0,1,2,4"),
+    ("barlow_twins", "lambda", "0.0051,0.1,0.5"),
+    ("categorical_hinge", "margin", "0.5,1,2"),
+    ("cauchy", "c", "0.5,1,2"),
+    ("charbonnier", "eps", "0.001,0.5,1"),
+    ("circle", "gamma", "4,8,16"),
+    ("confidence_penalty", "threshold", "0.5,0.8,inf"),
+    ("contrastive", "negative_margin", "0.5,1,1.5"),
+    ("cos_face", "margin", "0,0.35,0.7"),
+    ("cosine_embedding", "margin", "-0.5,0,0.5"),
+    ("cross_entropy", "label_smoothing", "0,0.1,0.3"),
+    ("distillation", "temperature", "1,2,4"),
+    ("elastic_net", "l1_ratio", "0,0.5,1"),
+    ("focal_tversky", "gamma", "0.75,1,2"),
+    ("geman_mcclure", "c", "0.5,1,2"),
+    ("generalised_ce", "q", "0.2,0.7,1"),
+    ("generalized_lifted_structure", "negative_margin", "0.5,1,2"),
+    ("hinge", "margin", "0.5,1,2"),
+    ("hinge_embedding", "margin", "0.5,1,2"),
+    ("huber", "delta", "0.5,1,2"),
+    ("info_nce", "temperature", "0.1,0.5,1"),
+    ("instance", "gamma", "4,8,16"),
+    ("lambda_rank", "sigma", "1,2,4"),
+    ("large_margin_softmax", "margin", "1,2,4"),
+    ("lifted_structure", "negative_margin", "0.5,1,2"),
+    ("linear_cross_entropy", "label_smoothing", "0,0.1,0.3"),
+    ("margin", "margin", "0.2,0.5,1"),
+    ("margin_ranking", "margin", "0,0.5,1"),
+    ("multi_margin", "p", "1,1.5,2"),
+    ("multi_similarity", "beta", "2,5,10"),
+    ("nca", "scale", "1,2,5"),
+    ("norm_softmax", "temperature", "0.1,0.2,0.5"),
+    ("nt_xent", "temperature", "0.07,0.5,2"),
+    ("nt_xent_simclr", "temperature", "0.07,0.5,2"),
+    ("poly", "epsilon", "-1,0,2"),
+    ("proxy_anchor", "alpha", "4,16,32"),
+    ("proxy_nca", "scale", "1,3,10"),
+    ("pseudo_huber", "delta", "0.5,1,2"),
+    ("quantile", "quantile", "0.1,0.5,0.9"),
+    ("rank_net", "sigma", "1,2,4"),
+    ("sigmoid_focal", "gamma", "0,1,2,5"),
+    ("smooth_ap", "temperature", "0.05,0.1,0.5"),
+    ("smooth_l1", "beta", "0.5,1,2"),
+    ("soft_triple", "la", "5,10,20"),
+    ("softmax_focal", "gamma", "0,1,2,5"),
+    ("sphere_face", "margin", "1,2,4"),
+    ("squared_hinge", "margin", "0.5,1,2"),
+    ("sup_con", "temperature", "0.1,0.5,2"),
+    ("symmetric_ce", "alpha", "0.1,0.5,1"),
+    ("triplet_margin", "margin", "0.5,1,2"),
+    ("tukey_biweight", "c", "1,2,4.685"),
+    ("tuplet_margin", "scale", "2,5,10"),
+    ("tversky", "beta", "0.3,0.7,1"),
+    ("tweedie", "power", "0,1,1.5,2"),
+    ("vicreg", "invariance", "5,25,50"),
+    ("welsch", "c", "0.5,1,2"),
+    ("wing", "w", "1,2,10"),
+];
+
+/// The family of a loss as `--over` would say it.
+pub fn of(loss: &str) -> Option<String> {
+    let family = FAMILIES.iter().find(|(name, ..)| *name == loss);
+    family.map(|(_, option, values)| format!("{option}={values}"))
+}

@@ -1,0 +1,56 @@
+//! The pictures of all losses, and the page that shows them.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use lossgraph_losses::{ALL, Loss};
+
+use super::{Asked, curves, svg, write};
+use crate::check::progress;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Draws every loss into a folder, and writes a page with all of them.
+pub fn run(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("the folder {} cannot be made: {error}", folder.display()))?;
+    let bar = progress(ALL.len() as u64);
+    let mut page = PREFACE.to_owned();
+    let mut family = "";
+    for loss in ALL {
+        bar.set_message(loss.name);
+        let picture = curves(loss, &Asked::default())?;
+        write(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture).as_bytes())?;
+        if loss.family != family {
+            page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
+            family = loss.family;
+        }
+        page += &entry(loss);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    write(&folder.join("README.md"), page.as_bytes())?;
+    println!("wrote {} pictures and README.md to {}", ALL.len(), folder.display());
+    Ok(())
+}
+
+const PREFACE: &str = "\
+# All losses
+
+Every loss of the catalogue over one of its numbers: its value above, its slope below, as `grad` gives it. Rings are where the slope jumps; a filled dot between them is the slope that `grad` gives at that very place. Below each title stands what moves and what stays; where that is the catalogue's sample, a dot on the curve marks it. `lossgraph plot NAME` draws one of them with other options, over another input, or in the terminal.
+
+This page and its pictures are made by `lossgraph plot --all --out docs/losses`.
+";
+
+fn entry(loss: &Loss) -> String {
+    let Loss { name, summary, formula, .. } = loss;
+    format!(
+        "\n### {name}\n\n{summary}\n\n```text\n{formula}\n```\n\n![{name}: loss and slope]({name}.svg)\n"
+    )
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

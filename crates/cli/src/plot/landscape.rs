@@ -1,0 +1,283 @@
+//! A loss over two numbers, and the ways of optimizers down it.
+
+use std::error::Error;
+use std::ops::Range;
+
+use clap::ValueEnum;
+use lossgraph_autograd::{Parameter, Tape, Var, concat};
+use lossgraph_explain::{Along, Surface, surface};
+use lossgraph_losses::{Domain, Loss, Sample};
+use lossgraph_nn::optimizer::{Adagrad, RmsProp};
+use lossgraph_nn::{Adam, AdamW, Rule, Sgd};
+use lossgraph_tensor::{DType, Tensor};
+
+use super::scene::{Kind, Scene, Wish};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How many parts each range is cut into.
+const PARTS: usize = 56;
+/// The points that a line is fitted to.
+const XS: [f64; 6] = [-2.0, -1.2, -0.4, 0.4, 1.2, 2.0];
+/// What the line should give there: x + 0.3, a little off, and one outlier.
+const TARGETS: [f64; 6] = [-1.6, -1.0, 0.0, 0.5, 3.5, 2.4];
+/// The classes there: two points stand on the wrong side, so that no line is perfect.
+const CLASSES: [f64; 6] = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+/// Where optimizers start on the landscape of a line, and how far it goes.
+const START: [f64; 2] = [-1.2, -1.8];
+const REACH: f64 = 3.0;
+
+/// A loss over two numbers.
+pub struct Landscape {
+    /// The loss.
+    pub title: String,
+    /// What the two numbers are.
+    pub note: String,
+    /// Their names.
+    pub axes: [String; 2],
+    /// The values.
+    pub surface: Surface,
+    /// Ways down.
+    pub paths: Vec<Path>,
+}
+
+/// The way of an optimizer.
+pub struct Path {
+    /// Its name.
+    pub label: String,
+    /// Where it was before the first step, and after each.
+    pub points: Vec<[f64; 2]>,
+    /// The loss at the end.
+    pub loss: f64,
+}
+
+/// An optimizer of the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Optimizer {
+    Sgd,
+    /// Sgd with a momentum of 0.9.
+    Momentum,
+    Adam,
+    Adamw,
+    Adagrad,
+    Rmsprop,
+}
+
+/// How optimizers go.
+pub struct Ways<'a> {
+    /// Which.
+    pub optimizers: &'a [Optimizer],
+    /// How many steps.
+    pub steps: usize,
+    /// The learning rate of each.
+    pub lr: f64,
+}
+
+/// A program of two numbers.
+struct Hill<'a> {
+    scene: Scene,
+    setting: &'a str,
+    ground: Ground,
+}
+
+/// What the two numbers are.
+enum Ground {
+    /// Slope and height of a line, which gives a prediction at each of `XS`.
+    Line(Vec<Tensor>),
+    /// Slope and height of a line, which gives the score of the first of two classes.
+    Classifier(Vec<Tensor>),
+    /// Two elements of the input that moves: which, their places in it as rows, and the rest.
+    Elements { elements: [usize; 2], places: Tensor, rest: Tensor },
+}
+
+impl Landscape {
+    /// The landscape of a loss in a setting.
+    pub fn of(loss: &'static Loss, setting: &str, wish: &Wish, ways: &Ways<'_>) -> Result<Self> {
+        let hill = Hill::of(loss, setting, wish)?;
+        let start = hill.start();
+        let along = |element: usize| {
+            let range = wish.range.clone().unwrap_or(hill.reach(start[element]));
+            Along { input: 0, element, range }
+        };
+        let inputs = [Tensor::from(start)];
+        let surface =
+            surface(|tape, x| hill.record(tape, x[0]), &inputs, [&along(0), &along(1)], PARTS)?;
+        let paths = ways.optimizers.iter().map(|&optimizer| ways.down(&hill, optimizer));
+        Ok(Landscape {
+            title: format!("{} {setting}", loss.name).trim_end().to_owned(),
+            note: hill.note(),
+            axes: hill.axes(),
+            surface,
+            paths: paths.collect::<Result<_>>()?,
+        })
+    }
+
+    /// The range of an axis.
+    pub fn range(&self, axis: usize) -> Range<f64> {
+        let numbers = if axis == 0 { &self.surface.xs } else { &self.surface.ys };
+        numbers[0]..numbers[PARTS]
+    }
+}
+
+impl<'a> Hill<'a> {
+    fn of(loss: &'static Loss, setting: &'a str, wish: &Wish) -> Result<Hill<'a>> {
+        let scene = Scene::of(loss, setting, wish)?;
+        let moving = scene.moving();
+        let can_be_any_number = match moving.domain {
+            Domain::Between(low, high) => low < 0.0 && high > 0.0,
+            domain => domain == Domain::Logits,
+        };
+        if scene.kind == Kind::Single && can_be_any_number {
+            let stays =
+                scene.samples().iter().map(|sample| fitted(sample)).collect::<Result<_>>()?;
+            return Ok(Hill { scene, setting, ground: Ground::Line(stays) });
+        }
+        if scene.kind == Kind::TrueClass && can_be_any_number {
+            // Of the two inputs, the scores move: labels alone are read.
+            let labels = Tensor::from(CLASSES.map(|class| 1 - class as i64));
+            let stays = vec![labels; scene.samples().len()];
+            return Ok(Hill { scene, setting, ground: Ground::Classifier(stays) });
+        }
+        // Of a single element there is no surface: the sample has more.
+        let element = wish.element.unwrap_or(0);
+        let scene = Scene::of(loss, setting, &Wish { element: Some(element), ..wish.clone() })?;
+        let len = scene.inputs()[scene.along.input].len();
+        if element + 1 >= len {
+            let name = scene.moving().name;
+            let why = format!("`{name}` has {len} elements: there are no two from {element} on");
+            return Err(format!("{}: {why}", loss.name).into());
+        }
+        let elements = [element, element + 1];
+        let mut rest = scene.inputs()[scene.along.input].to_f64s();
+        let mut places = vec![0.0; 2 * len];
+        for (row, element) in elements.into_iter().enumerate() {
+            places[row * len + element] = 1.0;
+            rest[element] = 0.0;
+        }
+        let (places, rest) = (Tensor::new([2, len], places)?, Tensor::new([1, len], rest)?);
+        Ok(Hill { scene, setting, ground: Ground::Elements { elements, places, rest } })
+    }
+
+    fn record<'t>(&self, tape: &'t Tape, w: Var<'t>) -> Var<'t> {
+        let moving = self.scene.along.input;
+        let (moved, stays) = match &self.ground {
+            Ground::Line(stays) => (line(tape, w).reshape(column(self.scene.moving())), &stays[..]),
+            Ground::Classifier(stays) => {
+                let other = tape.fill([XS.len(), 1], 0.0);
+                (concat(&[line(tape, w), other], 1), &stays[..])
+            }
+            Ground::Elements { places, rest, .. } => {
+                let (places, rest) = (tape.constant(places.clone()), tape.constant(rest.clone()));
+                let shape = self.scene.moving().shape;
+                ((w.reshape([1, 2]).matmul(places) + rest).reshape(shape), self.scene.inputs())
+            }
+        };
+        let var = |(i, tensor): (usize, &Tensor)| match i == moving {
+            true => moved,
+            false => tape.constant(tensor.clone()),
+        };
+        let inputs: Vec<Var<'t>> = stays.iter().enumerate().map(var).collect();
+        self.scene.record(tape, &inputs, self.setting)
+    }
+
+    fn start(&self) -> [f64; 2] {
+        match self.ground {
+            Ground::Elements { elements, .. } => {
+                let numbers = self.scene.inputs()[self.scene.along.input].to_f64s();
+                elements.map(|element| numbers[element])
+            }
+            _ => START,
+        }
+    }
+
+    fn reach(&self, around: f64) -> Range<f64> {
+        match self.ground {
+            Ground::Elements { .. } => {
+                let Range { start, end } = self.scene.along.range;
+                start.min(around)..end.max(around)
+            }
+            _ => -REACH..REACH,
+        }
+    }
+
+    fn note(&self) -> String {
+        let (points, name) = (XS.len(), self.scene.moving().name);
+        match self.ground {
+            Ground::Line(_) => format!("{name} = slope · x + height, fitted to {points} points"),
+            Ground::Classifier(_) => {
+                format!("{name} = (slope · x + height, 0), fitted to {points} points")
+            }
+            Ground::Elements { .. } => {
+                "two numbers of the catalogue's sample move; all else stays".to_owned()
+            }
+        }
+    }
+
+    fn axes(&self) -> [String; 2] {
+        match self.ground {
+            Ground::Elements { elements, .. } => elements.map(|element| self.scene.place(element)),
+            _ => ["slope", "height"].map(str::to_owned),
+        }
+    }
+}
+
+/// The line at each of `XS`, as a column.
+fn line<'t>(tape: &'t Tape, w: Var<'t>) -> Var<'t> {
+    let xs = tape.constant(XS.map(|x| [x, 1.0]));
+    xs.matmul(w.reshape([2, 1]))
+}
+
+/// The shape of an elementwise input that has all of `XS` along its first axis.
+fn column(sample: &Sample) -> Vec<usize> {
+    let rest = std::iter::repeat_n(1, sample.shape.len().saturating_sub(1));
+    std::iter::once(XS.len()).chain(rest).collect()
+}
+
+/// What an input holds beside the line: targets where it can, and else what says nothing.
+fn fitted(sample: &Sample) -> Result<Tensor> {
+    let numbers = match sample.domain {
+        Domain::Between(low, high) if low < 0.0 && high > 0.0 => TARGETS.to_vec(),
+        Domain::Signs => CLASSES.map(|class| 2.0 * class - 1.0).to_vec(),
+        Domain::Between(low, high) if sample.name == "target" && low > 0.0 && high < 1.0 => {
+            CLASSES.to_vec()
+        }
+        Domain::Bits => CLASSES.to_vec(),
+        _ => vec![1.0; XS.len()],
+    };
+    Ok(Tensor::new(column(sample), numbers)?)
+}
+
+impl Ways<'_> {
+    fn down(&self, hill: &Hill<'_>, optimizer: Optimizer) -> Result<Path> {
+        let lr = self.lr;
+        match optimizer {
+            Optimizer::Sgd => self.go("sgd", Sgd { lr, ..Sgd::default() }, hill),
+            Optimizer::Momentum => {
+                self.go("momentum", Sgd { lr, momentum: 0.9, ..Sgd::default() }, hill)
+            }
+            Optimizer::Adam => self.go("adam", Adam { lr, ..Adam::default() }, hill),
+            Optimizer::Adamw => self.go("adamw", AdamW { lr, ..AdamW::default() }, hill),
+            Optimizer::Adagrad => self.go("adagrad", Adagrad { lr, ..Adagrad::default() }, hill),
+            Optimizer::Rmsprop => self.go("rmsprop", RmsProp { lr, ..RmsProp::default() }, hill),
+        }
+    }
+
+    fn go(&self, label: &str, rule: impl Rule, hill: &Hill<'_>) -> Result<Path> {
+        let w = Parameter::new("w", Tensor::from(hill.start()).to_dtype(DType::F64));
+        let mut optimizer = rule.over_parameters([w.clone()])?;
+        let place = || {
+            let numbers = w.value().to_f64s();
+            [numbers[0], numbers[1]]
+        };
+        let mut points = vec![place()];
+        for _ in 0..self.steps {
+            let tape = Tape::f64();
+            let loss = hill.record(&tape, tape.parameter(&w));
+            optimizer.step(&loss.backward()?)?;
+            points.push(place());
+        }
+        let tape = Tape::f64();
+        let loss = hill.record(&tape, tape.parameter(&w)).item()?;
+        Ok(Path { label: label.to_owned(), points, loss })
+    }
+}

@@ -1,0 +1,278 @@
+//! `lossgraph plot`: a loss and its slope as a picture.
+
+mod axis;
+mod braille;
+mod contours;
+mod families;
+mod gallery;
+mod landscape;
+mod picture;
+#[cfg(feature = "png")]
+mod png;
+mod scene;
+mod svg;
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lossgraph_losses::{Loss, find};
+
+use self::braille::Ink;
+use self::landscape::{Landscape, Optimizer, Ways};
+use self::picture::{Member, Picture};
+use self::scene::{Kind, Scene, Wish};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What to draw, and where to.
+#[derive(Args)]
+pub struct Options {
+    /// The loss, by any of its names.
+    #[arg(required_unless_present = "all")]
+    name: Option<String>,
+    /// An option and the values to show it with: delta=0.5,1,2.
+    #[arg(long, value_name = "OPTION=VALUES", conflicts_with = "surface")]
+    over: Option<String>,
+    /// Other options, as `lossgraph check` prints them: "delta=2 weight".
+    #[arg(long, value_name = "SETTING", allow_hyphen_values = true)]
+    set: Option<String>,
+    /// The input that moves; by default the first that can.
+    #[arg(long)]
+    input: Option<String>,
+    /// The element of it that moves, counted row by row, with the catalogue's sample around it.
+    #[arg(long)]
+    element: Option<usize>,
+    /// From where to where it moves: -3..3.
+    #[arg(long, value_parser = range, allow_hyphen_values = true)]
+    range: Option<Range<f64>>,
+    /// Draw lines of equal loss over two numbers: a line fitted to points where that makes sense,
+    /// else two elements of the sample.
+    #[arg(long)]
+    surface: bool,
+    /// Optimizers whose way down the surface is shown: sgd,adam.
+    #[arg(long, value_enum, value_delimiter = ',', requires = "surface")]
+    optimizer: Vec<Optimizer>,
+    /// How many steps they take.
+    #[arg(long, default_value_t = 40, requires = "surface",
+        value_parser = clap::value_parser!(u64).range(..=10_000))]
+    steps: u64,
+    /// Their learning rate.
+    #[arg(long, default_value_t = 0.1, requires = "surface")]
+    lr: f64,
+    /// Write a picture to this file, .svg or .png; with --all, the folder. Without it, the picture
+    /// is printed as text.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How wide it is: pixels of a PNG (1280), or columns of text (80).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(40..=10_000))]
+    width: Option<u32>,
+    /// Draw every loss of the catalogue into the folder of --out, with a page that shows them.
+    #[arg(long, requires = "out",
+        conflicts_with_all = ["name", "over", "set", "input", "element", "range", "surface", "width"])]
+    all: bool,
+}
+
+/// What is asked of a picture of curves, beside the loss.
+#[derive(Default)]
+struct Asked<'a> {
+    over: Option<&'a str>,
+    set: &'a str,
+    wish: Wish,
+}
+
+/// Draws what is asked for.
+pub fn run(options: &Options) -> Result<()> {
+    if let (true, Some(folder)) = (options.all, &options.out) {
+        return gallery::run(folder);
+    }
+    let name = options.name.as_deref().unwrap_or_default();
+    let loss = find(name)
+        .map_err(|nearest| format!("there is no loss `{name}`; the nearest is `{nearest}`"))?;
+    let format = options.out.as_deref().map(Format::of).transpose()?;
+    let wish = Wish {
+        input: options.input.clone(),
+        element: options.element,
+        range: options.range.clone(),
+    };
+    let set = options.set.as_deref().unwrap_or_default();
+    let columns = options.width.unwrap_or(80) as usize;
+    let ink = if io::stdout().is_terminal() { Ink::Coloured } else { Ink::Plain };
+    let drawn = if options.surface {
+        let ways =
+            Ways { optimizers: &options.optimizer, steps: options.steps as usize, lr: options.lr };
+        let landscape = Landscape::of(loss, &setting(loss, set), &wish, &ways)?;
+        match format {
+            Some(_) => contours::draw(&landscape),
+            None => contours::text(&landscape, columns, ink),
+        }
+    } else {
+        let picture = curves(loss, &Asked { over: options.over.as_deref(), set, wish })?;
+        match format {
+            Some(_) => svg::draw(&picture),
+            None => braille::draw(&picture, columns, ink),
+        }
+    };
+    match (format, &options.out) {
+        (Some(format), Some(file)) => {
+            write(file, &format.bytes(drawn, options.width.unwrap_or(1280))?)?;
+            println!("wrote {}", file.display());
+            Ok(())
+        }
+        _ => match io::stdout().write_all(drawn.as_bytes()) {
+            // A reader such as `head` that has seen enough is no failure.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        },
+    }
+}
+
+/// The curves of a loss: over the values of an option if that is asked for, or a family of its own.
+fn curves(loss: &'static Loss, asked: &Asked<'_>) -> Result<Picture> {
+    let base = setting(loss, asked.set);
+    let over = match (asked.over, asked.set) {
+        (Some(over), _) => Some(over.to_owned()),
+        // Who sets an option wants to see that setting.
+        (None, "") => families::of(loss.name),
+        _ => None,
+    };
+    // What the members differ in is no part of the title.
+    let option = over.as_deref().and_then(|over| over.split('=').next());
+    let common = base.split(' ').filter(|word| word.split('=').next() != option);
+    let title = std::iter::once(loss.name).chain(common).collect::<Vec<_>>().join(" ");
+    let settings = match &over {
+        None => vec![(String::new(), base.clone())],
+        Some(over) => members(over)?
+            .into_iter()
+            .map(|member| (member.replace('-', "−"), format!("{base} {member}")))
+            .collect(),
+    };
+    let scene = Scene::of(loss, &settings[0].1, &asked.wish)?;
+    let member = |(label, setting): (String, String)| -> Result<Member> {
+        loss.setting(&setting)?;
+        Ok(Member { label, curve: scene.curve(&setting)? })
+    };
+    Ok(Picture {
+        members: settings.into_iter().map(member).collect::<Result<_>>()?,
+        title: title.trim_end().to_owned(),
+        has_current: scene.kind == Kind::Sample,
+        range: scene.along.range,
+        axis: scene.axis,
+        note: scene.note,
+    })
+}
+
+/// The setting that a picture begins with: the first that the catalogue checks, since samples are
+/// made for it, and what the user sets.
+fn setting(loss: &Loss, set: &str) -> String {
+    let first = loss.grid.first().copied().unwrap_or_default();
+    format!("{first} {set}").trim().to_owned()
+}
+
+/// `delta=0.5,1` as `delta=0.5` and `delta=1`.
+fn members(over: &str) -> Result<Vec<String>> {
+    match over.split_once('=') {
+        Some((option, values))
+            if !option.is_empty() && values.split(',').all(|v| !v.is_empty()) =>
+        {
+            Ok(values.split(',').map(|value| format!("{option}={value}")).collect())
+        }
+        _ => {
+            let why = "expected an option and its values, such as delta=0.5,1,2";
+            Err(format!("--over {over}: {why}").into())
+        }
+    }
+}
+
+/// `-3..3` as a range.
+fn range(text: &str) -> std::result::Result<Range<f64>, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
+    let ends = text.split_once("..").and_then(|(a, b)| Some((number(a)?, number(b)?)));
+    match ends {
+        Some((start, end)) if start < end => Ok(start..end),
+        Some(_) => Err("the first number has to be the smaller one".to_owned()),
+        None => Err("expected two numbers, such as -3..3".to_owned()),
+    }
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Svg,
+    Png,
+}
+
+impl Format {
+    /// By the end of its name.
+    fn of(file: &Path) -> Result<Format> {
+        let end = file.extension().and_then(|end| end.to_str()).map(str::to_lowercase);
+        match end.as_deref() {
+            Some("svg") => Ok(Format::Svg),
+            Some("png") if cfg!(feature = "png") => Ok(Format::Png),
+            Some("png") => {
+                Err("this program was built without PNG: build it with the feature `png`, or \
+                     write an .svg"
+                    .into())
+            }
+            _ => Err(format!("--out {}: expected a name in .svg or .png", file.display()).into()),
+        }
+    }
+
+    fn bytes(self, svg: String, width: u32) -> Result<Vec<u8>> {
+        match self {
+            Format::Svg => Ok(svg.into_bytes()),
+            #[cfg(feature = "png")]
+            Format::Png => png::render(&svg, width),
+            #[cfg(not(feature = "png"))]
+            Format::Png => Err(format!("no PNG of {width} pixels without the feature").into()),
+        }
+    }
+}
+
+/// Writes a file beside its place and renames it, so that it is never half there.
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".part");
+    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, file));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        format!("{} cannot be written: {error}", file.display()).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lossgraph_losses::ALL;
+
+    #[test]
+    fn every_default_family_names_a_loss_and_members_that_differ() {
+        for (name, ..) in families::FAMILIES {
+            let loss = ALL.iter().find(|loss| loss.name == *name).unwrap();
+            let picture = curves(loss, &Asked::default()).unwrap();
+            for pair in picture.members.windows(2) {
+                assert!(pair[0].curve != pair[1].curve, "{name}: {}", pair[1].label);
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_is_two_numbers_the_smaller_first() {
+        assert_eq!(range("-3..3"), Ok(-3.0..3.0));
+        assert_eq!(range("0.5..1e2"), Ok(0.5..100.0));
+        for bad in ["3", "3..-3", "1..1", "a..b", "..", "0..inf", "nan..1"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn members_of_a_family_are_settings() {
+        assert_eq!(members("delta=0.5,-1").unwrap(), ["delta=0.5", "delta=-1"]);
+        for bad in ["delta", "=1", "delta=", "delta=1,,2"] {
+            assert!(members(bad).is_err(), "{bad}");
+        }
+    }
+}
