@@ -252,8 +252,12 @@ pub fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     fn thin(points: &[(f64, f64)], kept: &mut Vec<(f64, f64)>) {
         let (Some(&a), Some(&b)) = (points.first(), points.last()) else { return };
         let length = (b.0 - a.0).hypot(b.1 - a.1).max(1e-9);
-        let off =
-            |p: &(f64, f64)| ((b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0)).abs() / length;
+        // To a millionth: of points that are equally far off, as symmetry makes them, the last bit
+        // of a loss must not choose.
+        let off = |p: &(f64, f64)| {
+            let area = (b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0);
+            (area.abs() / length * 1e6).round() * 1e-6
+        };
         let inner = 1..points.len().saturating_sub(1);
         match inner.max_by(|&i, &j| off(&points[i]).total_cmp(&off(&points[j]))) {
             Some(far) if off(&points[far]) > 0.1 => {
