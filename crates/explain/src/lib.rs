@@ -3,11 +3,17 @@
 //! [`Graph`] computes what is to be seen of a loss; every view is made from it, and none computes by
 //! itself.
 
+mod caption;
 mod expression;
 mod graph;
+mod layout;
+mod level;
 mod listing;
 mod number;
+mod svg;
 
+pub use caption::Caption;
 pub use expression::{Expression, Role};
 pub use graph::{Flow, Graph, Group, Input, Node};
+pub use level::{Block, Edge, Level, Shows};
 pub use listing::{Listing, listing};

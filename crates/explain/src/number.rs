@@ -2,20 +2,26 @@
 
 use lossgraph_tensor::Tensor;
 
-/// How many numbers of a tensor are shown before it elides.
-const SHOWN: usize = 3;
-
-/// The numbers of a tensor in one line.
+/// The numbers of a tensor in one line of a table.
 pub(crate) fn numbers(tensor: &Tensor) -> String {
+    elided(tensor, 4)
+}
+
+/// The numbers of a tensor in one line of a box.
+pub(crate) fn brief(tensor: &Tensor) -> String {
+    elided(tensor, 3).replace('-', "−")
+}
+
+/// At most so many numbers of a tensor; what is left out is before the last one.
+fn elided(tensor: &Tensor, most: usize) -> String {
     let all = tensor.to_f64s();
-    let texts: Vec<String> = match all.len() {
-        len if len <= SHOWN + 1 => all.iter().map(|&x| number(x)).collect(),
-        len => {
-            let mut texts: Vec<String> = all[..SHOWN].iter().map(|&x| number(x)).collect();
-            texts.extend(["…".to_owned(), number(all[len - 1])]);
-            texts
-        }
+    let mut texts: Vec<String> = match all.len() {
+        len if len <= most => all.iter().map(|&x| number(x)).collect(),
+        _ => all[..most - 1].iter().map(|&x| number(x)).collect(),
     };
+    if let (true, Some(&last)) = (all.len() > most, all.last()) {
+        texts.extend(["…".to_owned(), number(last)]);
+    }
     if tensor.rank() == 0 { texts.concat() } else { format!("[{}]", texts.join(", ")) }
 }
 
