@@ -10,6 +10,8 @@ mod layout;
 mod level;
 mod listing;
 mod number;
+mod page;
+mod paths;
 mod svg;
 
 pub use caption::Caption;
@@ -17,3 +19,5 @@ pub use expression::{Expression, Role};
 pub use graph::{Flow, Graph, Group, Input, Node};
 pub use level::{Block, Edge, Level, Shows};
 pub use listing::{Listing, listing};
+pub use page::{Page, PageError, page};
+pub use paths::{Path, Paths};
