@@ -12,6 +12,7 @@ mod listing;
 mod number;
 mod page;
 mod paths;
+mod places;
 mod svg;
 
 pub use caption::Caption;

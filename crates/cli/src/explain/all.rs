@@ -22,7 +22,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
         let tape = Tape::f64();
         let subject = Subject::of(loss);
         let inputs = Inputs::samples(std::slice::from_ref(&subject));
-        subject.page(&tape, &inputs)?.write(folder.join(format!("{}.html", loss.name)))?;
+        super::write(&subject.page(&tape, &inputs)?, &folder.join(format!("{}.html", loss.name)))?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lossgraph_autograd::Tape;
-use lossgraph_explain::{Graph, Page};
+use lossgraph_explain::{Graph, Page, PageError};
 
 use inputs::Inputs;
 use subject::Subject;
@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> Result<()> {
                 subjects.iter().zip(&tapes).map(|(subject, tape)| subject.page(tape, &inputs));
             let mut pages = pages.collect::<Result<Vec<_>>>()?.into_iter();
             if let Some(first) = pages.next() {
-                pages.fold(first, Page::versus).write(&file)?;
+                write(&pages.fold(first, Page::versus), &file)?;
             }
             finished(&file, options)
         }
@@ -90,6 +90,14 @@ pub fn run(options: &Options) -> Result<()> {
             }
             told(&text, options)
         }
+    }
+}
+
+/// Writes a page; a fault of the program is told as such, with its operands and its cure.
+fn write(page: &Page<'_>, file: &Path) -> Result<()> {
+    match page.write(file) {
+        Err(PageError::Loss(fault)) => Err(fault.into()),
+        written => Ok(written?),
     }
 }
 

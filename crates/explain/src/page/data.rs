@@ -1,7 +1,7 @@
 //! What a page knows of a loss, as JSON.
 
 use lossgraph_autograd::{Result, Var};
-use lossgraph_tensor::{Shape, Tensor};
+use lossgraph_tensor::Tensor;
 use serde_json::{Value, json};
 
 use super::elements::elements;
@@ -11,6 +11,7 @@ use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::{Graph, Node};
 use crate::level::{Level, Shows};
+use crate::places::unravelled;
 
 /// How many elements of a step are written out with their numbers, in a small program.
 const WRITTEN: usize = 16;
@@ -206,13 +207,4 @@ impl Writer<'_> {
         }
         elements
     }
-}
-
-/// The place of the element with a number, in the order of rows.
-pub(super) fn unravelled(mut element: usize, shape: &Shape) -> Vec<usize> {
-    let mut place = vec![0; shape.rank()];
-    for (axis, &len) in shape.iter().enumerate().rev() {
-        (place[axis], element) = (element % len.max(1), element / len.max(1));
-    }
-    place
 }

@@ -11,7 +11,12 @@ function elementCard(data, input, element, marked, mark) {
   const rest = input.rest ? Number(input.rest[at]) : null;
   const total = shares.reduce((sum, { share }) => sum + share, 0) + (rest ?? 0);
   const most = largest([...shares.map(({ share }) => share), rest ?? 0]);
-  const rows = shares.map(({ path, share }) => pathRow(data, path, share, most, marked, mark));
+  const [silent, heard] = [shares.filter(({ share }) => share === 0), shares.filter(({ share }) => share !== 0)];
+  const rows = heard.map(({ path, share }) => pathRow(data, path, share, most, marked, mark));
+  if (silent.length > 0) {
+    rows.push(html("li", { class: "path rest" }, html("span", { class: "share" }, "0"), bar(0, most),
+      html("span", { class: "way" }, silent.length === 1 ? "one more path, which is cut" : `${silent.length} more paths, which are cut`)));
+  }
   if (rest !== null) {
     rows.push(html("li", { class: "path rest" }, html("span", { class: "share" }, number(rest)), bar(rest, most),
       html("span", { class: "way" }, `the other ${number(input.count - shares.length)} paths together`)));

@@ -39,7 +39,7 @@ function filled(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child || child === ""));
+  element.append(...children.flat(Infinity).filter((child) => child || child === ""));
   return element;
 }
 

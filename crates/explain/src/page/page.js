@@ -7,7 +7,7 @@ class Side {
     this.steps = stepsOf(data.nodes);
     this.done = this.steps.length;
     this.level = null; // null: the whole loss; a number: inside of that group; "all": everything open
-    this.node = data.nodes.length - 1;
+    this.node = data.inputs[0]?.node ?? data.nodes.length - 1;
     this.edge = [];
     this.element = null;
     this.path = [];
@@ -21,9 +21,9 @@ class Side {
     this.player = button("▶", "play all steps", () => this.play(), { class: "play" });
     this.root = html("article", { class: "side", tabindex: -1 }, this.head(),
       html("div", { class: "bar-of-tools" }, this.crumbs, html("div", { class: "stepper", role: "group", "aria-label": "steps" },
-        button("⏮", "to the start", () => this.go(0)), button("◀", "one step back (left arrow)", () => this.go(this.done - 1)),
+        button("|◀", "to the start", () => this.go(0)), button("◀", "one step back (left arrow)", () => this.go(this.done - 1)),
         this.player, button("▷", "one step on (right arrow)", () => this.forward()),
-        button("⏭", "to the end", () => this.go(this.steps.length)), this.slider, this.counter)),
+        button("▶|", "to the end", () => this.go(this.steps.length)), this.slider, this.counter)),
       html("div", { class: "work" }, html("div", { class: "stage" }, this.picture, legend()), this.panel),
       html("details", { class: "text" }, html("summary", {}, "The same as text"), html("pre", { tabindex: 0 }, data.listing)));
     this.show();
@@ -152,6 +152,8 @@ class Side {
     [this.picture.scrollLeft, this.picture.scrollTop] = before;
     const current = picture.querySelector(".box.node.current, .box.leaves.current") ?? picture.querySelector(".box.current");
     if (current) into(this.picture, current);
+    else if (this.drawnLevel !== this.level) this.picture.scrollLeft = (this.picture.scrollWidth - this.picture.clientWidth) / 2;
+    this.drawnLevel = this.level;
     if (focused) {
       const same = focused.node ? `[data-node="${focused.node}"]` : `[data-group="${focused.group}"]`;
       (picture.querySelector(`${same} > .face`) ?? picture.querySelector(".face"))?.focus({ preventScroll: true });
@@ -200,9 +202,10 @@ class Side {
     const shown = { choose, chosen: this.element, can };
     const formula = node.inputs.length ? ` = ${node.formula}` : ` ${node.op}`;
     const parts = [];
-    parts.push(known.value[this.node] ? tensor("value", node.value, shown) : html("p", { class: "hint" }, "Its value is not computed yet."));
+    const tensors = [];
+    tensors.push(known.value[this.node] ? tensor("value", node.value, shown) : html("p", { class: "hint" }, "Its value is not computed yet."));
     if (!node.gradient) parts.push(html("p", { class: "hint" }, "No gradient flows here."));
-    else if (known.gradient[this.node]) parts.push(tensor(`gradient ∂L/∂${node.name}`, node.gradient, shown));
+    else if (known.gradient[this.node]) tensors.push(tensor(`gradient ∂L/∂${node.name}`, node.gradient, shown));
     else parts.push(html("p", { class: "hint" }, known.parts[this.node]
       ? `${known.parts[this.node]} of ${known.total[this.node]} parts of its gradient have come back.` : "Its gradient has not come back yet."));
     if (input && known.gradient[this.node]) parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
@@ -210,7 +213,7 @@ class Side {
     const hazards = (node.hazards ?? []).map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
       html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "place" }, `%${node.number} ${node.op} ${node.arguments}`.trim(), " · ", node.place),
-      hazards, parts, checked);
+      hazards, html("div", { class: "tensors" }, tensors), parts, checked);
   }
 
   /** What a key does; whether it does anything. */

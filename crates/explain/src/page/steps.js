@@ -45,8 +45,8 @@ function sentence(nodes, steps, done) {
   if (step.kind === "forward") {
     const lines = node.forward.map(({ at, text, is }) =>
       line(at, `${node.name}${place(node.value.shape, at)}`, "=", text, is));
-    return html("div", {}, html("p", { class: "formula" }, `${node.name} = ${node.formula}`), lines,
-      more(node.forward, node.value));
+    return html("div", {}, html("p", { class: "formula" }, `${node.name} = ${node.formula}`),
+      few(lines), more(node.forward, node.value));
   }
   const { flow } = node.inputs[step.slot];
   const into = nodes[step.into];
@@ -57,8 +57,8 @@ function sentence(nodes, steps, done) {
     line(at, `∂L/∂${into.name}${place(into.value.shape, at)}`, sign, text, is, part > 1 ? before : null));
   const fan = all > 1 ? html("p", { class: "fan" },
     `${into.name} is read in ${all} places, so its gradient is a sum. This is part ${part} of ${all}.`) : null;
-  return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan, lines,
-    more(flow.lines, flow.value));
+  return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan,
+    few(lines), more(flow.lines, flow.value));
 }
 
 /** A line of arithmetic for one element, and the sum so far where it is added to one. */
@@ -70,6 +70,14 @@ function line(element, left, sign, text, is, before = null) {
     ` ${sign} ${arithmetic}`, html("b", { "data-is": Number(is) }, number(is)),
     before === null ? null : html("span", { class: "total" }, `so far ${number(before)} + ${brackets} = `,
       html("b", { "data-sum": sum }, number(sum))));
+}
+
+/** Some lines, with those beyond the first ones folded away. */
+function few(lines) {
+  const shown = 4;
+  if (lines.length <= shown + 1) return lines;
+  return [lines.slice(0, shown), html("details", {}, html("summary", { class: "hint" },
+    `${lines.length - shown} more elements`), lines.slice(shown))];
 }
 
 /** How many elements are not written out. */
