@@ -109,7 +109,8 @@ impl Shown {
     fn groups_open_and_close(&self) -> Result<()> {
         self.browser.press(END)?;
         self.browser.press("aa")?;
-        let depth = || self.browser.run("return document.querySelectorAll('.crumbs button').length");
+        let depth =
+            || self.browser.run("return document.querySelectorAll('.crumbs button').length");
         let outside = depth()?;
         self.browser.click(".box.group > .face")?;
         assert_ne!(depth()?, outside);
@@ -129,7 +130,8 @@ impl Shown {
                      ...[...document.querySelectorAll('.element [data-share]')].map((each) => each.dataset.share)]",
         )?;
         let texts: Vec<String> = serde_json::from_value(sums)?;
-        let sums: Vec<f64> = texts.iter().map(|text| text.parse()).collect::<std::result::Result<_, _>>()?;
+        let sums: Vec<f64> =
+            texts.iter().map(|text| text.parse()).collect::<std::result::Result<_, _>>()?;
         let gradient = self.graph.nodes[0].gradient.as_ref().map(|g| g.to_f64s()[element]);
         let added: f64 = sums[1..].iter().sum();
         for sum in [sums[0], added] {

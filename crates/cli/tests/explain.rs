@@ -86,10 +86,19 @@ fn bad_numbers_shapes_and_names_are_errors_that_say_where() {
         folder.refused(&["huber", "--inputs", "bad.json"])
     };
     for (text, told) in [
-        (r#"{"prediction": [1, "x"], "target": [0, 0]}"#, "bad.json: prediction[1]: \"x\" is no number"),
-        (r#"{"prediction": [[1], [2, 3]], "target": [0]}"#, "prediction[1] has shape [2], and [0] has [1]"),
+        (
+            r#"{"prediction": [1, "x"], "target": [0, 0]}"#,
+            "bad.json: prediction[1]: \"x\" is no number",
+        ),
+        (
+            r#"{"prediction": [[1], [2, 3]], "target": [0]}"#,
+            "prediction[1] has shape [2], and [0] has [1]",
+        ),
         (r#"{"prediction": [1]}"#, "huber: the input `target` is missing"),
-        (r#"{"predictions": [1], "target": [0]}"#, "there is no input `predictions`; those that are taken: prediction, target"),
+        (
+            r#"{"predictions": [1], "target": [0]}"#,
+            "there is no input `predictions`; those that are taken: prediction, target",
+        ),
         (r#"{"prediction": [1, 2], "target": [0]}"#, "huber: the shapes differ"),
         ("{", "bad.json: no JSON"),
     ] {
@@ -97,10 +106,14 @@ fn bad_numbers_shapes_and_names_are_errors_that_say_where() {
         assert!(error.contains(told), "{text}: {error}");
         assert!(!error.contains("panicked"), "{error}");
     }
-    assert!(folder.refused(&["huber", "--inputs", "none.json"]).contains("none.json cannot be read"));
+    assert!(
+        folder.refused(&["huber", "--inputs", "none.json"]).contains("none.json cannot be read")
+    );
     assert!(folder.refused(&["huber", "--options", "detla=2"]).contains("perhaps `delta`"));
     assert!(folder.refused(&["hubre"]).contains("the nearest is huber"));
-    assert!(folder.refused(&["huber", "--out", "no/such/folder.html"]).contains("cannot be written"));
+    assert!(
+        folder.refused(&["huber", "--out", "no/such/folder.html"]).contains("cannot be written")
+    );
 }
 
 #[test]
@@ -141,7 +154,10 @@ fn the_lessons_show_what_they_are_about() {
 #[test]
 fn every_loss_has_a_page_and_a_line_in_the_index() {
     let folder = Folder::new("all");
-    assert_eq!(folder.told(&["--all", "--out", "pages"]), format!("wrote {}\n", PathBuf::from("pages").join("index.html").display()));
+    assert_eq!(
+        folder.told(&["--all", "--out", "pages"]),
+        format!("wrote {}\n", PathBuf::from("pages").join("index.html").display())
+    );
     let index = fs::read_to_string(folder.0.join("pages/index.html")).unwrap();
     for loss in ALL {
         let file = format!("{}.html", loss.name);

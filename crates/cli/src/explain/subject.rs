@@ -47,12 +47,19 @@ impl Subject {
                  `lossgraph losses` lists all"
             )
         })?;
-        loss.setting(setting)?;
-        Ok(Subject { kind: Kind::Loss(loss), setting: setting.trim().to_owned() })
+        match setting.trim() {
+            "" => Ok(Subject::of(loss)),
+            setting => {
+                loss.setting(setting)?;
+                Ok(Subject { kind: Kind::Loss(loss), setting: setting.to_owned() })
+            }
+        }
     }
 
+    /// A loss in the first setting that it is checked in, since its samples fit that one.
     pub fn of(loss: &'static Loss) -> Subject {
-        Subject { kind: Kind::Loss(loss), setting: String::new() }
+        let setting = loss.grid.first().copied().unwrap_or_default().to_owned();
+        Subject { kind: Kind::Loss(loss), setting }
     }
 
     pub fn name(&self) -> &'static str {

@@ -6,13 +6,11 @@ use lossgraph_autograd::{Result, Tape, Var};
 use lossgraph_tensor::Tensor;
 use serde_json::{Value, json};
 
-use super::picture::exact;
+use super::picture::{SMALL, exact};
 use super::program::Program;
 use crate::graph::Graph;
 use crate::paths::Paths;
 
-/// The most elements of one input.
-const OF_INPUT: usize = 16;
 /// The most elements with a curve, of all inputs together, and the most nodes that may be computed
 /// for their curves: a page is to be made in a moment.
 const WITH_CURVE: usize = 48;
@@ -50,7 +48,7 @@ fn largest(tensor: Option<&Tensor>) -> Vec<usize> {
     let numbers = tensor.map(Tensor::to_f64s).unwrap_or_default();
     let mut elements: Vec<usize> = (0..numbers.len()).collect();
     elements.sort_by(|&a, &b| numbers[b].abs().total_cmp(&numbers[a].abs()).then(a.cmp(&b)));
-    elements.truncate(OF_INPUT);
+    elements.truncate(SMALL);
     elements.sort_unstable();
     elements
 }

@@ -77,7 +77,7 @@ function boxOf(scene, box) {
   if (port && box.width === 0) return null;
   const current = members.some((member) => view.isCurrent(member));
   const selected = !group && view.node === node;
-  const warned = members.some((member) => (data.nodes[member].hazards ?? []).length > 0);
+  const warned = members.some((member) => data.nodes[member].hazards.length > 0);
   const classes = ["box", box.kind, frame && "frame", leaf && "leaf", done && "done", current && "current",
     selected && "selected"];
   const act = group ? () => view.open(box.group) : () => view.select(node);

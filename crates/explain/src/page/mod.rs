@@ -107,13 +107,13 @@ impl<'t> Page<'t> {
         let sides: Vec<&Page<'t>> = std::iter::once(self).chain(&self.beside).collect();
         let data = sides.iter().map(|side| side.data()).collect::<Result<Vec<Value>>>()?;
         let title: Vec<String> = sides.iter().map(|side| escaped(&side.title)).collect();
-        let page = include_str!("page.html")
-            .replace("{title}", &title.join(" – "))
-            .replace("{style}", include_str!("style.css"))
-            .replace("{script}", &SCRIPTS.concat())
-            // Last: data may hold any text.
-            .replace("{data}", &embedded(&json!({ "sides": data })));
-        Ok(page)
+        Ok(format!(
+            include_str!("page.html"),
+            title = title.join(" – "),
+            style = include_str!("style.css"),
+            script = SCRIPTS.concat(),
+            data = embedded(&json!({ "sides": data })),
+        ))
     }
 
     /// Writes the page to a file, beside its place first, so that no half a page is left there.
@@ -162,4 +162,73 @@ fn embedded(data: &Value) -> String {
 /// Text as it stands in HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The data of a page as it is read there.
+    fn read(html: &str) -> Value {
+        let start = html.find("id=\"data\">").unwrap() + "id=\"data\">".len();
+        let end = start + html[start..].find("</script>").unwrap();
+        serde_json::from_str(&html[start..end]).unwrap()
+    }
+
+    #[test]
+    fn no_text_ends_the_data_or_becomes_a_tag() {
+        let tape = Tape::f64();
+        let loss = tape.variable(2.0).square();
+        let title = "</script><b>\u{2028}{script}";
+        let html = page(&tape, loss).title(title).to_html().unwrap();
+        assert_eq!(read(&html)["sides"][0]["title"], title);
+        assert!(!html.contains("</script><b>"));
+        assert_eq!(html.matches("</script>").count(), 2);
+    }
+
+    #[test]
+    fn what_flows_back_step_by_step_adds_up_to_the_gradient() {
+        let tape = Tape::f64();
+        let x = tape.variable([0.5, -1.0]);
+        let loss = (x.exp() * x.sin() + x).sum(..);
+        let data = &read(&page(&tape, loss).name(x, "x").to_html().unwrap())["sides"][0];
+        // The steps go through readers from the last one to the first: that is part 3 of 3.
+        let nodes = data["nodes"].as_array().unwrap();
+        let last = nodes.iter().find(|node| node["inputs"][0]["node"] == 0).unwrap();
+        assert_eq!((&last["op"], &nodes[0]["name"]), (&"exp".into(), &"x".into()));
+        for line in last["inputs"][0]["flow"]["lines"].as_array().unwrap() {
+            let sum = line["before"].as_f64().unwrap() + line["is"].as_f64().unwrap();
+            let at = line["at"].as_u64().unwrap() as usize;
+            let gradient = nodes[0]["gradient"]["numbers"][at].as_f64().unwrap();
+            assert!((sum - gradient).abs() < 1e-15, "{sum} {gradient}");
+        }
+    }
+
+    #[test]
+    fn a_curve_goes_through_the_point_of_the_inputs() {
+        let tape = Tape::new();
+        let x = tape.variable([0.5, -1.0]);
+        let loss = x.square().sum(..);
+        let data = &read(&page(&tape, loss).to_html().unwrap())["sides"][0];
+        let curve = data["inputs"][0]["curves"][1].as_array().unwrap();
+        assert_eq!(curve[0], json!([-1.0, 1.25, -2.0]));
+        for point in curve {
+            let [x, slope] = [0, 2].map(|i| point[i].as_f64().unwrap());
+            assert_eq!(slope as f32, 2.0 * x as f32);
+        }
+    }
+
+    #[test]
+    fn a_loss_of_another_tape_is_an_error() {
+        let [tape, other] = [Tape::f64(), Tape::f64()];
+        let error = page(&tape, other.variable(1.0)).to_html().unwrap_err();
+        assert!(error.to_string().contains("the loss is on another tape"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let tape = Tape::f64();
+        let error = page(&tape, tape.variable(1.0)).write("no/such/folder/out.html").unwrap_err();
+        assert!(error.to_string().starts_with("no/such/folder/out.html cannot be written: "));
+    }
 }

@@ -209,8 +209,8 @@ class Side {
     else parts.push(html("p", { class: "hint" }, known.parts[this.node]
       ? `${known.parts[this.node]} of ${known.total[this.node]} parts of its gradient have come back.` : "Its gradient has not come back yet."));
     if (input && known.gradient[this.node]) parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
-    const checked = node.check && html("p", { class: "check" }, node.check);
-    const hazards = (node.hazards ?? []).map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
+    const checked = known.gradient[this.node] && node.measured ? measured(node) : null;
+    const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
       html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "place" }, `%${node.number} ${node.op} ${node.arguments}`.trim(), " · ", node.place),
       hazards, html("div", { class: "tensors" }, tensors), parts, checked);
@@ -231,6 +231,21 @@ class Side {
     }
     return true;
   }
+}
+
+/** The gradient of a node as differences measure it, beside the analytic one. */
+function measured({ gradient, measured }) {
+  const along = measured.numeric !== undefined;
+  const pairs = along ? [[measured.numeric, measured.analytic]]
+    : measured.numbers.map((x, i) => [Number(x), Number(gradient.numbers[i])]);
+  const apart = largest(pairs.map(([a, b]) => a - b));
+  const size = largest(pairs.flat());
+  const digits = apart === 0 ? 15 : Math.floor(-Math.log10(apart / size));
+  const told = size === 0 ? "agree: both are 0" : digits >= 3 ? `agree to ${digits} digits` : `differ by up to ${number(apart)}`;
+  const what = along ? `along one direction ${number(measured.numeric)}, and ${number(measured.analytic)}` : "";
+  return html("details", { class: `check ${digits >= 3 || size === 0 ? "" : "apart"}` },
+    html("summary", {}, `Finite differences and gradient ${told}`),
+    along ? html("p", {}, what) : tensor("measured", measured));
 }
 
 /** Scrolls a drawing until a box is seen. */
