@@ -5,7 +5,7 @@ use std::fmt;
 use lossgraph_autograd::Var;
 use lossgraph_tensor::{Shape, Tensor};
 
-use crate::number::number;
+use crate::number::signed;
 
 /// Arithmetic on what an op is given.
 ///
@@ -54,6 +54,9 @@ enum Bond {
     Atom,
 }
 
+/// What stands for a role: all of it, or the element at a place.
+type Written<'a> = &'a dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>;
+
 /// How many ops of one rule are written out.
 const WRITTEN: usize = 40;
 
@@ -82,11 +85,7 @@ impl Expression {
     }
 
     /// The text and how tightly it holds together; at a place of the result, or of the whole.
-    fn written(
-        &self,
-        place: Option<&[usize]>,
-        given: &dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>,
-    ) -> Option<(String, Bond)> {
+    fn written(&self, place: Option<&[usize]>, given: Written<'_>) -> Option<(String, Bond)> {
         use Bond::{Atom, Comparison, Power, Product, Sign, Sum};
         let (op, arguments, shape, of) = match self {
             Expression::Given(role) => return given(*role, place),
@@ -161,7 +160,7 @@ fn symbol(op: &str) -> &str {
 /// A number; a negative one is in brackets wherever it is an operand.
 fn literal(x: f64) -> (String, Bond) {
     let bond = if x.is_sign_negative() { Bond::Comparison } else { Bond::Atom };
-    (number(x).replace('-', "−"), bond)
+    (signed(x), bond)
 }
 
 /// The element of an operand that an element of the result is made of; `None` if it is not one.
@@ -185,7 +184,7 @@ fn moved(op: &str, place: &[usize], shape: &Shape, operand: &Shape) -> Option<Ve
 }
 
 /// The place of the element with a number, in the order of rows.
-fn unravelled(mut at: usize, shape: &Shape) -> Vec<usize> {
+pub(crate) fn unravelled(mut at: usize, shape: &Shape) -> Vec<usize> {
     let mut place = vec![0; shape.rank()];
     for (axis, &len) in shape.iter().enumerate().rev() {
         (place[axis], at) = (at % len.max(1), at / len.max(1));
@@ -199,7 +198,7 @@ fn folded(
     (of, of_shape): &(Expression, Shape),
     place: &[usize],
     shape: &Shape,
-    given: &dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>,
+    given: Written<'_>,
 ) -> Option<(String, Bond)> {
     const TERMS: usize = 6;
     let belongs = |from: &[usize]| {
