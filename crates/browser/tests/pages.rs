@@ -204,14 +204,14 @@ fn a_net_with_its_layers_opens_steps_and_adds_up() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium"]
-fn a_page_of_500_nodes_opens_in_a_moment_and_is_stepped_through() -> Result<()> {
+fn a_page_of_500_nodes_opens_and_is_stepped_through() -> Result<()> {
     let tape = Tape::new();
-    let sizes = [64; 34];
+    let sizes = [32; 100];
     let net = Mlp::new(&sizes, &mut ChaCha8Rng::seed_from_u64(0))?;
-    let x = tape.variable(lossgraph_tensor::Tensor::full([32, 64], 0.5, tape.dtype())?);
+    let x = tape.variable(lossgraph_tensor::Tensor::full([32, 32], 0.5, tape.dtype())?);
     let loss = cross_entropy(net.forward(x), tape.labels(&[1; 32])).mean();
     let shown = Shown::new("deep", loss, page(&tape, loss).title("A deep net").name(x, "x"))?;
-    assert!(shown.graph.nodes.len() >= 200, "{}", shown.graph.nodes.len());
+    assert!(shown.graph.nodes.len() >= 500, "{}", shown.graph.nodes.len());
     for _ in 0..3 {
         shown.browser.press(RIGHT)?;
     }

@@ -4,7 +4,7 @@ use lossgraph_tensor::Tensor;
 
 use crate::graph::Graph;
 use crate::level::Shows;
-use crate::number::brief;
+use crate::number::{brief, signed};
 
 /// The text of a box. It is meant for a monospaced font, so that its extent is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,18 +37,18 @@ impl Caption {
 
     fn of_node(graph: &Graph, at: usize) -> Caption {
         let node = &graph.nodes[at];
+        // Numbers among them are shortened like all others.
+        let words = node.arguments.split(", ");
+        let words = words.map(|word| word.parse().map_or_else(|_| word.to_owned(), signed));
+        let arguments = words.collect::<Vec<_>>().join(", ");
         if node.op == "fill" {
             // One number, which says all.
-            return Caption {
-                title: node.arguments.replace('-', "−"),
-                shape: shape(&node.value),
-                lines: Vec::new(),
-            };
+            return Caption { title: arguments, shape: shape(&node.value), lines: Vec::new() };
         }
         let title = match &node.name {
             Some(name) => name.clone(),
-            None if node.arguments.is_empty() => node.op.to_owned(),
-            None => format!("{} {}", node.op, node.arguments),
+            None if arguments.is_empty() => node.op.to_owned(),
+            None => format!("{} {arguments}", node.op),
         };
         Caption {
             title,

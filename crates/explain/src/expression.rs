@@ -5,7 +5,7 @@ use std::fmt;
 use lossgraph_autograd::Var;
 use lossgraph_tensor::{Shape, Tensor};
 
-use crate::number::number;
+use crate::number::signed;
 use crate::places::{Term, made_of, moved, unravelled};
 
 /// Arithmetic on what an op is given.
@@ -55,6 +55,9 @@ enum Bond {
     Atom,
 }
 
+/// What stands for a role: all of it, or the element at a place.
+type Written<'a> = &'a dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>;
+
 /// How many ops of one rule are written out.
 const WRITTEN: usize = 40;
 
@@ -83,7 +86,7 @@ impl Expression {
     }
 
     /// The text and how tightly it holds together; at a place of the result, or of the whole.
-    fn written(&self, place: Option<&[usize]>, given: &Given<'_>) -> Option<(String, Bond)> {
+    fn written(&self, place: Option<&[usize]>, given: Written<'_>) -> Option<(String, Bond)> {
         use Bond::{Atom, Comparison, Power, Product, Sign, Sum};
         let (op, arguments, shape, of) = match self {
             Expression::Given(role) => return given(*role, place),
@@ -150,7 +153,7 @@ impl Expression {
 
 impl Expression {
     /// What an element of an op that reads or writes at other places is the sum of.
-    fn made(&self, place: &[usize], given: &Given<'_>) -> Option<Vec<Term>> {
+    fn made(&self, place: &[usize], given: Written<'_>) -> Option<Vec<Term>> {
         let Expression::Call { op, arguments, shape, of } = self else { return None };
         let shapes: Vec<&Shape> = of.iter().map(|(_, shape)| shape).collect();
         // An index is a whole number, which its text says exactly.
@@ -159,11 +162,12 @@ impl Expression {
     }
 }
 
-/// The text of what has a role, at a place or of the whole.
-type Given<'a> = dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)> + 'a;
-
 /// A sum of products of elements.
-fn summed(of: &[(Expression, Shape)], terms: &[Term], given: &Given<'_>) -> Option<(String, Bond)> {
+fn summed(
+    of: &[(Expression, Shape)],
+    terms: &[Term],
+    given: Written<'_>,
+) -> Option<(String, Bond)> {
     let written =
         |(operand, place): &(usize, Vec<usize>)| of[*operand].0.written(Some(place), given);
     if let [term] = terms
@@ -207,7 +211,7 @@ fn symbol(op: &str) -> &str {
 /// A number; a negative one is in brackets wherever it is an operand.
 fn literal(x: f64) -> (String, Bond) {
     let bond = if x.is_sign_negative() { Bond::Comparison } else { Bond::Atom };
-    (number(x).replace('-', "−"), bond)
+    (signed(x), bond)
 }
 
 /// What an element of a fold is made of, term by term; what is between many is left out.
@@ -216,7 +220,7 @@ fn folded(
     (of, of_shape): &(Expression, Shape),
     place: &[usize],
     shape: &Shape,
-    given: &Given<'_>,
+    given: Written<'_>,
 ) -> Option<(String, Bond)> {
     let belongs = |from: &[usize]| {
         (0..place.len()).all(|axis| shape[axis] != of_shape[axis] || from[axis] == place[axis])

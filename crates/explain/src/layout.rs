@@ -51,6 +51,8 @@ pub(crate) struct Placed {
 const ROOM: [f64; 2] = [26.0, 14.0];
 /// The least and the greatest room between two layers; the more its edges turn, the more there is.
 const GAP: [f64; 2] = [30.0, 90.0];
+/// How far a box is moved to stand right below another.
+const NEAR: f64 = 16.0;
 /// How often layers are put in another order, and how often edges are straightened.
 const ROUNDS: usize = 24;
 
@@ -60,6 +62,7 @@ pub(crate) fn layered(items: &[Item], arrows: &[Arrow]) -> Placed {
     drawing.order();
     drawing.take_turns(arrows);
     drawing.straighten();
+    drawing.snap();
     drawing.placed(items)
 }
 
@@ -307,6 +310,58 @@ impl Drawing {
         for ((&vertex, left), x) in self.layers[layer].iter().zip(lefts).zip(settled) {
             self.vertices[vertex].x = x + left;
         }
+    }
+
+    /// Makes straight what nearly is: a box comes right below the one that it reads, and the bends
+    /// of an edge in one line, as far as their neighbours leave room.
+    fn snap(&mut self) {
+        for vertex in self.layers.concat() {
+            if let (false, &[piece]) =
+                (self.vertices[vertex].bend, &self.vertices[vertex].above[..])
+            {
+                let wish = self.upper(piece) - self.pieces[piece].enters;
+                if (wish - self.vertices[vertex].x).abs() < NEAR {
+                    let [least, most] = self.leeway(vertex);
+                    self.vertices[vertex].x = wish.max(least).min(most);
+                }
+            }
+        }
+        for chain in self.chains.clone() {
+            let bends: Vec<usize> =
+                chain[1..].iter().map(|&piece| self.pieces[piece].upper).collect();
+            let mut wish = self.upper(chain[0]);
+            let mut at = 0;
+            while at < bends.len() {
+                // As many as there is a common line for.
+                let [mut least, mut most] = self.leeway(bends[at]);
+                let start = at;
+                while let Some(&bend) = bends.get(at) {
+                    let [left, right] = self.leeway(bend);
+                    if left.max(least) > right.min(most) && at > start {
+                        break;
+                    }
+                    (least, most) = (left.max(least), right.min(most));
+                    at += 1;
+                }
+                wish = wish.max(least).min(most);
+                bends[start..at].iter().for_each(|&bend| self.vertices[bend].x = wish);
+            }
+        }
+    }
+
+    /// How far left and right a vertex could be between its neighbours in its layer.
+    fn leeway(&self, vertex: usize) -> [f64; 2] {
+        let here = &self.vertices[vertex];
+        let layer = &self.layers[here.layer];
+        let room = |other: &Vertex| {
+            (other.width + here.width) / 2.0 + ROOM[usize::from(other.bend || here.bend)]
+        };
+        let left = here.at.checked_sub(1).map(|at| &self.vertices[layer[at]]);
+        let right = layer.get(here.at + 1).map(|&next| &self.vertices[next]);
+        [
+            left.map_or(f64::NEG_INFINITY, |left| left.x + room(left)),
+            right.map_or(f64::INFINITY, |right| right.x - room(right)),
+        ]
     }
 
     fn placed(&self, items: &[Item]) -> Placed {

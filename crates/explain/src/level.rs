@@ -202,8 +202,8 @@ impl Graph {
         level
     }
 
-    /// The boxes of a level without their places.
-    fn boxes(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Shows> {
+    /// The nodes and groups right inside of a group, of some nodes of it.
+    pub(crate) fn outline(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Shows> {
         let depth = self.path(group).len();
         let mut inner: Vec<Shows> = Vec::new();
         for &node in nodes {
@@ -215,6 +215,12 @@ impl Graph {
                 (Some(&next), _) => inner.push(Shows::Group(next, vec![node])),
             }
         }
+        inner
+    }
+
+    /// The boxes of a level without their places: those right inside, and what crosses its frame.
+    fn boxes(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Shows> {
+        let inner = self.outline(group, nodes);
         if group.is_none() {
             return inner;
         }
@@ -338,8 +344,8 @@ mod tests {
         assert!(level.height > outer.height && outer.height > inner.height);
         for level in [&level, outer, inner] {
             for (i, a) in level.boxes.iter().enumerate() {
-                assert!(a.x >= 0.0 && a.x + a.width <= level.width, "{a:?}");
-                assert!(a.y >= 0.0 && a.y + a.height <= level.height, "{a:?}");
+                assert!(a.x > -1e-6 && a.x + a.width < level.width + 1e-6, "{a:?}");
+                assert!(a.y > -1e-6 && a.y + a.height < level.height + 1e-6, "{a:?}");
                 for b in &level.boxes[i + 1..] {
                     let beside = a.x + a.width <= b.x || b.x + b.width <= a.x;
                     assert!(beside || a.y + a.height <= b.y || b.y + b.height <= a.y);

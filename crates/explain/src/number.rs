@@ -25,18 +25,36 @@ fn elided(tensor: &Tensor, most: usize) -> String {
     if tensor.rank() == 0 { texts.concat() } else { format!("[{}]", texts.join(", ")) }
 }
 
+/// A number in a sentence or a box: with a minus of typographers.
+pub(crate) fn signed(x: f64) -> String {
+    number(x).replace('-', "−")
+}
+
 /// Four significant digits, without zeros that say nothing.
 pub(crate) fn number(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
         return format!("{x}").replace("-0", "0");
     }
-    let digits = 3 - x.abs().log10().floor() as i32;
-    if !(-2..=8).contains(&digits) {
-        return format!("{x:.3e}");
-    }
-    let text = format!("{x:.*}", digits.max(0) as usize);
-    match text.contains('.') {
+    let trimmed = |text: &str| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+        false => text.to_owned(),
+    };
+    let digits = 3 - x.abs().log10().floor() as i32;
+    if (-2..=8).contains(&digits) {
+        return trimmed(&format!("{x:.*}", digits.max(0) as usize));
+    }
+    let text = format!("{x:.3e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{exponent}", trimmed(digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let texts = [0.1, -12345.678, 1e-6, 2.98e-8, 1e308, 0.3333333, -0.0].map(number);
+        assert_eq!(texts, ["0.1", "-12346", "1e-6", "2.98e-8", "1e308", "0.3333", "0"]);
     }
 }

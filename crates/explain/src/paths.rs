@@ -31,7 +31,7 @@ pub struct Paths {
 }
 
 impl Graph {
-    /// The paths from `loss`, of which this is the graph, to each of some nodes.
+    /// The paths from the loss to each of some nodes.
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;
@@ -39,7 +39,7 @@ impl Graph {
     /// let tape = Tape::f64();
     /// let x = tape.variable(3.0);
     /// let loss = x.square() + x;
-    /// let paths = &Graph::of(loss)?.paths(loss, &[0])?[0];
+    /// let paths = &Graph::of(loss)?.paths(&[0])?[0];
     /// let shares: Vec<f64> = paths.paths.iter().map(|path| path.share.to_f64s()[0]).collect();
     /// assert_eq!(shares, [6.0, 1.0]);
     /// # Ok::<(), lossgraph_autograd::Error>(())
@@ -47,7 +47,7 @@ impl Graph {
     ///
     /// # Errors
     /// What computing the loss gives.
-    pub fn paths(&self, loss: Var<'_>, to: &[usize]) -> Result<Vec<Paths>> {
+    pub fn paths(&self, to: &[usize]) -> Result<Vec<Paths>> {
         let leads = self.leads(to);
         let mut ways: Vec<Vec<Path>> = vec![Vec::new(); self.nodes.len()];
         let mut count = vec![0.0; self.nodes.len()];
@@ -63,7 +63,7 @@ impl Graph {
                 .filter(|(_, input)| input.flow.is_some() && leads[input.node])
                 .map(|(slot, input)| (slot, input.node))
                 .collect();
-            for (way, shares) in self.pushed(loss, reader, &ways[reader], &onward)? {
+            for (way, shares) in self.brought(reader, &ways[reader], &onward)? {
                 for (&(slot, node), share) in onward.iter().zip(shares) {
                     let edges = way.iter().copied().chain([(reader, slot)]).collect();
                     ways[node].push(Path { edges, share });
@@ -93,16 +93,15 @@ impl Graph {
     }
 
     /// What each way that has come to a node brings through it to some of its inputs.
-    fn pushed(
+    fn brought(
         &self,
-        loss: Var<'_>,
         reader: usize,
         ways: &[Path],
         onward: &[(usize, usize)],
     ) -> Result<Vec<(Edges, Vec<Tensor>)>> {
         let node = &self.nodes[reader];
-        let Some(op) = loss.tape().isolated(node.number) else { return Ok(Vec::new()) };
-        let tape = Tape::with_dtype(loss.tape().dtype());
+        let Some(op) = &node.op_alone else { return Ok(Vec::new()) };
+        let tape = Tape::with_dtype(node.value.dtype());
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.variable(&self.nodes[input.node].value)).collect();
         let output = op.record(&tape, &inputs);
@@ -157,7 +156,7 @@ mod tests {
     /// The paths to the first node, and how far they and the rest are from its gradient.
     fn of_first(loss: Var<'_>) -> (Paths, f64) {
         let graph = Graph::of(loss).unwrap();
-        let paths = graph.paths(loss, &[0]).unwrap().remove(0);
+        let paths = graph.paths(&[0]).unwrap().remove(0);
         let mut sum = vec![0.0; graph.nodes[0].shape.len()];
         for share in paths.paths.iter().map(|path| &path.share).chain(&paths.rest) {
             sum.iter_mut().zip(share.to_f64s()).for_each(|(sum, x)| *sum += x);

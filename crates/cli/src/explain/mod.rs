@@ -57,6 +57,10 @@ pub struct Options {
 enum Format {
     Html,
     Listing,
+    Dot,
+    Mermaid,
+    Svg,
+    Json,
 }
 
 /// Writes what was asked for.
@@ -78,19 +82,33 @@ pub fn run(options: &Options) -> Result<()> {
             }
             finished(&file, options)
         }
-        Format::Listing => {
-            let mut text = String::new();
-            for subject in &subjects {
-                let tape = Tape::f64();
-                let (vars, loss) = subject.record(&tape, &inputs)?;
-                let graph = Graph::of(loss)?;
-                let graph =
-                    vars.into_iter().fold(graph, |graph, (name, var)| graph.name(var, name));
-                text += &graph.listing().to_string();
-            }
-            told(&text, options)
+        format => {
+            let texts =
+                subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
+            told(&texts.collect::<Result<Vec<String>>>()?.join("\n"), options)
         }
     }
+}
+
+/// A loss as text or picture.
+fn view(
+    subject: &Subject,
+    inputs: &Inputs,
+    format: Format,
+    depth: Option<usize>,
+) -> Result<String> {
+    let tape = Tape::f64();
+    let (vars, loss) = subject.record(&tape, inputs)?;
+    let named = |graph: Graph, (name, var): (&str, _)| graph.name(var, name);
+    let graph = vars.into_iter().fold(Graph::of(loss)?, named);
+    let depth = depth.unwrap_or(usize::MAX);
+    Ok(match format {
+        Format::Html | Format::Listing => graph.listing().to_string(),
+        Format::Dot => graph.dot(depth),
+        Format::Mermaid => graph.mermaid(depth),
+        Format::Svg => graph.svg(depth),
+        Format::Json => format!("{:#}\n", graph.json(depth)),
+    })
 }
 
 /// Writes a page; a fault of the program is told as such, with its operands and its cure.

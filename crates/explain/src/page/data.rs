@@ -1,17 +1,17 @@
 //! What a page knows of a loss, as JSON.
 
-use lossgraph_autograd::{Result, Var};
-use lossgraph_tensor::Tensor;
+use lossgraph_autograd::Result;
 use serde_json::{Value, json};
 
 use super::elements::elements;
 use super::names::names;
-use super::picture::{exact, picture};
+use super::picture::{SMALL, exact, picture};
 use crate::caption::Caption;
 use crate::expression::{Expression, Role};
-use crate::graph::{Graph, Node};
+use crate::graph::Graph;
 use crate::level::{Level, Shows};
 use crate::places::unravelled;
+use crate::replay::Measured;
 
 /// How many elements of a step are written out with their numbers, in a small program.
 const WRITTEN: usize = 16;
@@ -20,11 +20,28 @@ const WRITTEN_OF_MANY: usize = 3;
 /// How many nodes such a program has.
 const MANY: usize = 120;
 
+/// How many numbers may be computed to measure all gradients: a moment's worth.
+const MEASURED: usize = 20_000_000;
+
 /// All that the page of a loss is drawn from.
-pub(super) fn data(graph: &Graph, loss: Var<'_>) -> Result<Value> {
+pub(super) fn data(graph: &Graph) -> Result<Value> {
     let names = names(graph);
     let writer = Writer { graph, names: &names };
-    let nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
+    let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
+    for mark in graph.hazards() {
+        if let Value::Array(hazards) = &mut nodes[mark.node]["hazards"] {
+            hazards.push(json!(mark.text));
+        }
+    }
+    for (at, node) in nodes.iter_mut().enumerate() {
+        node["measured"] = match graph.measured(at, MEASURED / graph.nodes.len())? {
+            Some(Measured::Elements(slopes)) if slopes.len() <= SMALL => picture(&slopes),
+            Some(Measured::Along { numeric, analytic, .. }) => {
+                json!({ "numeric": exact(numeric), "analytic": exact(analytic) })
+            }
+            _ => Value::Null,
+        };
+    }
     let groups: Vec<Value> = (0..graph.groups.len())
         .map(|group| {
             let info = &graph.groups[group];
@@ -38,7 +55,7 @@ pub(super) fn data(graph: &Graph, loss: Var<'_>) -> Result<Value> {
         "groups": groups,
         "top": level(graph, &graph.level(None, 0)),
         "all": level(graph, &graph.level(None, usize::MAX)),
-        "inputs": elements(graph, loss)?,
+        "inputs": elements(graph)?,
         "listing": graph.listing().with_places().to_string(),
     }))
 }
@@ -111,6 +128,7 @@ impl Writer<'_> {
             "value": picture(&node.value),
             "gradient": node.gradient.as_ref().map(picture),
             "group": node.group,
+            "hazards": [],
             "place": format!("{}:{}", node.place.file(), node.place.line()),
         })
     }
@@ -124,7 +142,7 @@ impl Writer<'_> {
         let numbers = node.value.to_f64s();
         let line = |element: usize| {
             let place = unravelled(element, &node.shape);
-            let text = node.formula.at(&place, &|role| self.holds(node, role));
+            let text = self.graph.arithmetic(at, &place);
             json!({ "at": element, "text": text, "is": exact(numbers[element]) })
         };
         self.written(&numbers).into_iter().map(line).collect()
@@ -133,14 +151,17 @@ impl Writer<'_> {
     /// What flows back along an edge: the rule, its size, and its numbers with what they add to.
     fn input(&self, at: usize, slot: usize) -> Value {
         let input = &self.graph.nodes[at].inputs[slot];
-        let node = &self.graph.nodes[at];
         let Some(flow) = &input.flow else { return json!({ "node": input.node, "flow": null }) };
         let before = self.before(at, slot);
+        // What comes back along one edge alone is the gradient itself, which is told once.
+        let flows =
+            |&(reader, slot): &(usize, usize)| self.graph.nodes[reader].inputs[slot].flow.is_some();
+        let is_whole = self.graph.readers(input.node).filter(flows).count() == 1;
         let numbers = flow.value.to_f64s();
         let read = &self.graph.nodes[input.node];
         let line = |element: usize| {
             let place = unravelled(element, &read.shape);
-            let text = flow.rule.at(&place, &|role| self.holds(node, role));
+            let text = self.graph.backward_arithmetic(at, slot, &place);
             json!({
                 "at": element,
                 "text": text,
@@ -158,7 +179,7 @@ impl Writer<'_> {
                 "most": exact(most),
                 "strange": numbers.iter().any(|x| !x.is_finite()),
                 "lines": self.written(&numbers).into_iter().map(line).collect::<Vec<_>>(),
-                "value": picture(&flow.value),
+                "value": (!is_whole).then(|| picture(&flow.value)),
             },
         })
     }
@@ -185,14 +206,6 @@ impl Writer<'_> {
             Role::Output => name(at),
             Role::Gradient => format!("∂L/∂{}", name(at)),
         })
-    }
-
-    fn holds(&self, node: &Node, role: Role) -> Option<Tensor> {
-        match role {
-            Role::Input(slot) => Some(self.graph.nodes[node.inputs[slot].node].value.clone()),
-            Role::Output => Some(node.value.clone()),
-            Role::Gradient => node.gradient.clone(),
-        }
     }
 
     /// The elements to be written out: all of a few, else the largest, in the order of rows.

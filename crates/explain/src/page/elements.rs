@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use lossgraph_autograd::{Result, Tape, Var};
+use lossgraph_autograd::{Result, Tape};
 use lossgraph_tensor::Tensor;
 use serde_json::{Value, json};
 
 use super::picture::{SMALL, exact};
-use super::program::Program;
 use crate::graph::Graph;
 use crate::paths::Paths;
 
@@ -21,22 +20,21 @@ const POINTS: usize = 61;
 const REACH: f64 = 3.0;
 
 /// The inputs of a loss with a gradient, and those of their elements that bring most.
-pub(super) fn elements(graph: &Graph, loss: Var<'_>) -> Result<Vec<Value>> {
+pub(super) fn elements(graph: &Graph) -> Result<Vec<Value>> {
     let is_input = |&at: &usize| {
         let node = &graph.nodes[at];
         node.inputs.is_empty() && node.op != "fill" && node.gradient.is_some()
     };
     let inputs: Vec<usize> = (0..graph.nodes.len()).filter(is_input).collect();
-    let program = Program::new(graph, loss);
     let mut curves = WITH_CURVE.min(NODES / (graph.nodes.len() * POINTS));
     let mut told = Vec::new();
-    for (&node, paths) in inputs.iter().zip(graph.paths(loss, &inputs)?) {
+    for (&node, paths) in inputs.iter().zip(graph.paths(&inputs)?) {
         let elements = largest(graph.nodes[node].gradient.as_ref());
         let with_curve = elements.len().min(curves);
         curves -= with_curve;
         let curves = elements[..with_curve]
             .iter()
-            .map(|&element| curve(&program, node, element))
+            .map(|&element| curve(graph, node, element))
             .collect::<Result<Vec<Value>>>()?;
         told.push(input(node, &elements, &paths, curves));
     }
@@ -74,36 +72,23 @@ fn input(node: usize, elements: &[usize], paths: &Paths, curves: Vec<Value>) -> 
 }
 
 /// Loss and slope while one element moves: `[x, value, slope]` at each point, the current one first.
-fn curve(program: &Program<'_, '_>, node: usize, element: usize) -> Result<Value> {
-    let inputs = program.inputs();
-    let Some(input) = program.input(node) else { return Ok(Value::Null) };
-    let numbers = inputs[input].to_f64s();
+fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
+    let value = &graph.nodes[node].value;
+    let (numbers, moved) = (value.to_f64s(), graph.moved_by(node));
     let point = |x: f64| -> Result<Value> {
-        let tape = Tape::with_dtype(program.dtype());
-        let mut moved = numbers.clone();
-        moved[element] = x;
-        let vars: Vec<Var<'_>> = inputs
-            .iter()
-            .enumerate()
-            .map(|(at, tensor)| match at == input {
-                true => tape.variable(
-                    Tensor::new(tensor.shape().clone(), moved.clone())
-                        .unwrap_or_else(|_| tensor.clone()),
-                ),
-                false => tape.constant(tensor),
-            })
-            .collect();
-        let loss = program.record(&tape, &vars);
-        let found = tape.eval(&[loss, tape.grad(loss, &[vars[input]])[0]])?;
+        let tape = Tape::f64();
+        let mut numbers = numbers.clone();
+        numbers[element] = x;
+        let changed = Tensor::new(value.shape().clone(), numbers);
+        let var = tape.variable(changed.unwrap_or_else(|_| value.clone()));
+        let loss = graph.replayed(&tape, node, &moved, var);
+        let found = tape.eval(&[loss, tape.grad(loss, &[var])[0]])?;
         Ok(json!([exact(x), exact(found[0].to_f64s()[0]), exact(found[1].to_f64s()[element])]))
     };
     let Range { start, end } = around(numbers[element]);
     let at = |i: usize| start + (end - start) * i as f64 / (POINTS - 1) as f64;
-    let mut points = vec![point(numbers[element])?];
-    for i in 0..POINTS {
-        points.push(point(at(i))?);
-    }
-    Ok(json!(points))
+    let points = std::iter::once(numbers[element]).chain((0..POINTS).map(at));
+    Ok(Value::Array(points.map(point).collect::<Result<_>>()?))
 }
 
 /// What is shown around a number.

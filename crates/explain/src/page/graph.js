@@ -22,17 +22,17 @@ function band(size, largestSize) {
 }
 
 /**
- * Draws a level. `view` says what is done, current and marked, and is told what is clicked:
- * `open(group)`, `select(node)`, `follow(edge)`.
+ * Draws a level, once. `act` is told what is clicked: `open(group)`, `select(node)`, `follow(edge)`.
+ * `picture.refresh(view)` marks what is done, current and chosen, as often as that changes.
  */
-function drawn(data, level, view) {
+function drawn(data, level, act) {
   const sizes = data.nodes.flatMap(({ inputs }, node) => inputs.map((_, slot) => flowOf(data.nodes, [[node, slot]]).size));
-  const scene = { data, view, largest: Math.max(0, ...sizes) };
+  const scene = { data, act, largest: Math.max(0, ...sizes), refresh: [] };
   const [width, height] = [level.width + 2 * MARGIN, level.height + 2 * MARGIN];
   const picture = svg("svg", { viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}`, class: "drawing",
     role: "group", "aria-label": "the graph of the loss" }, arrow(), inside(scene, level));
-  picture.dataset.width = width;
-  picture.dataset.height = height;
+  Object.assign(picture.dataset, { width, height });
+  picture.refresh = (view) => scene.refresh.forEach((refresh) => refresh(view));
   return picture;
 }
 
@@ -45,62 +45,68 @@ function inside(scene, level) {
   return [level.edges.map((edge) => edgeOf(scene, level, edge)), level.boxes.map((box) => boxOf(scene, box))];
 }
 
-function edgeOf({ data, view, largest: most }, level, edge) {
+/** Sets an attribute that may have changed. */
+function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function edgeOf({ data, act, largest: most, refresh }, level, edge) {
   const { size, sign } = flowOf(data.nodes, edge.reads);
-  const has = ([node, slot]) => (list) => list.some(([n, s]) => n === node && s === slot);
-  const flowed = edge.reads.some((read) => view.flowed(...read));
-  const current = edge.reads.some((read) => view.isCurrent(...read));
-  const marked = edge.reads.some((read) => has(read)(view.path));
-  const selected = edge.reads.some((read) => has(read)(view.edge));
   const [from, to] = [level.boxes[edge.from], level.boxes[edge.to]];
-  const ends = to.inside || to.kind === "leaves";
-  const classes = ["edge", sign, flowed && "flowed", current && "current", marked && "marked", selected && "selected"];
+  const ends = to.inside || to.kind === "leaves" || from.kind === "leaves";
   const rules = edge.reads.map(([node, slot]) => data.nodes[node].inputs[slot].flow?.rule).filter(Boolean);
   const told = `${data.nodes[edge.node].name} into ${to.title}: ` + (rules.length
     ? `${rules.join("  and  ")} flows back, at most ${number(size)}` : "nothing flows back");
-  return svg("g", { class: classes.filter(Boolean).join(" "), onclick: () => edge.reads.length && view.follow(edge.reads) },
+  const element = svg("g", { onclick: () => edge.reads.length && act.follow(edge.reads) },
     svg("title", {}, told),
     svg("path", { class: "reach", d: edge.path }),
     svg("path", { class: "band", d: edge.path, "stroke-width": band(size, most).toFixed(1) }),
-    svg("path", { class: "way", d: edge.path, "marker-end": ends || from.kind === "leaves" ? null : "url(#arrow)" }));
+    svg("path", { class: "way", d: edge.path, "marker-end": ends ? null : "url(#arrow)" }));
+  refresh.push((view) => {
+    const some = (list) => list.length > 0 && edge.reads.some(([node, slot]) => list.some(([n, s]) => n === node && s === slot));
+    const classes = ["edge", sign, edge.reads.some((read) => view.flowed(...read)) && "flowed",
+      edge.reads.some((read) => view.isCurrent(...read)) && "current", some(view.path) && "marked", some(view.edge) && "selected"];
+    set(element, "class", classes.filter(Boolean).join(" "));
+  });
+  return element;
 }
 
-function boxOf(scene, box) {
-  const { data, view } = scene;
-  const node = box.node ?? box.nodes[box.nodes.length - 1];
+function boxOf({ data, act, largest: most, refresh }, box) {
   const members = box.nodes ?? [box.node];
-  const done = members.every((member) => view.hasValue(member));
-  const frame = box.inside !== null;
-  const group = box.kind === "group";
-  const leaf = !group && data.nodes[node].inputs.length === 0;
+  const node = members[members.length - 1];
+  const [frame, group] = [box.inside !== null, box.kind === "group"];
   const port = box.kind === "enters" || box.kind === "leaves";
   if (port && box.width === 0) return null;
-  const current = members.some((member) => view.isCurrent(member));
-  const selected = !group && view.node === node;
+  const { name, op, formula, inputs } = data.nodes[node];
   const warned = members.some((member) => data.nodes[member].hazards.length > 0);
-  const classes = ["box", box.kind, frame && "frame", leaf && "leaf", done && "done", current && "current",
-    selected && "selected"];
-  const act = group ? () => view.open(box.group) : () => view.select(node);
-  const [value, gradient] = box.lines;
-  const label = [group ? `${box.title}, a group of ${members.length} ops: opens` : `${data.nodes[node].name}, ${box.title}`,
-    box.shape, done && value, view.hasGradient(node) && gradient].filter(Boolean).join(", ");
-  const line = (text, at, name, shown) => text && svg("text", { class: `${name}${shown ? "" : " waits"}`, x: 8, y: 30 + 15 * at }, text);
-  const name = !group && data.nodes[node].op !== "fill" && data.nodes[node].name !== box.title ? data.nodes[node].name : null;
-  return svg("g", { class: classes.filter(Boolean).join(" "), transform: `translate(${box.x} ${box.y})`,
-    "data-node": group ? null : node, "data-group": group ? box.group : null },
-    frame && inside(scene, box.inside),
-    svg("g", { class: "face", tabindex: 0, role: "button", "aria-label": label,
-      onclick: (event) => { event.stopPropagation(); act(); },
-      onkeydown: (event) => { if (event.key === "Enter") { event.stopPropagation(); act(); } } },
-      frame || group || port ? svg("title", {}, label) : svg("title", {}, `${data.nodes[node].name} = ${data.nodes[node].formula}`),
-      svg("rect", { width: box.width, height: frame ? 22 : box.height, rx: 6 }),
-      svg("text", { class: "title", x: 8, y: 15 }, box.title),
-      !frame && svg("text", { class: "shape", x: box.width - 8, y: 15, "text-anchor": "end" }, box.shape),
-      !frame && line(value, 0, "value", done),
-      !frame && line(gradient, 1, "gradient", view.hasGradient(node))),
+  const click = group ? () => act.open(box.group) : () => act.select(node);
+  const line = (text, at, kind) => text && svg("text", { class: kind, x: 8, y: 30 + 15 * at }, text);
+  const [value, gradient] = frame ? [] : [line(box.lines[0], 0, "value"), line(box.lines[1], 1, "gradient")];
+  const face = svg("g", { class: "face", tabindex: 0, role: "button",
+    onclick: (event) => { event.stopPropagation(); click(); },
+    onkeydown: (event) => { if (event.key === "Enter") { event.stopPropagation(); click(); } } },
+    svg("title", {}, group ? `${box.title}: opens` : `${name} = ${formula}`),
+    svg("rect", { width: box.width, height: frame ? 22 : box.height, rx: 6 }),
+    svg("text", { class: "title", x: 8, y: 15 }, box.title),
+    !frame && svg("text", { class: "shape", x: box.width - 8, y: 15, "text-anchor": "end" }, box.shape), value, gradient);
+  const named = !group && op !== "fill" && name !== box.title;
+  const element = svg("g", { transform: `translate(${box.x} ${box.y})`, "data-node": group ? null : node,
+    "data-group": group ? box.group : null },
+    frame && inside({ data, act, largest: most, refresh }, box.inside), face,
     frame && svg("rect", { class: "outline", width: box.width, height: box.height, rx: 8 }),
-    !frame && name && badge(name, "name", 0),
-    !frame && warned && badge("!", "warning", box.width));
+    named && badge(name, "name", 0), !frame && warned && badge("!", "warning", box.width));
+  refresh.push((view) => {
+    const done = members.every((member) => view.hasValue(member));
+    const back = Boolean(view.hasGradient(node));
+    const classes = ["box", box.kind, frame && "frame", !group && inputs.length === 0 && "leaf", done && "done",
+      members.some((member) => view.isCurrent(member)) && "current", !group && view.node === node && "selected"];
+    set(element, "class", classes.filter(Boolean).join(" "));
+    if (value) set(value, "class", done ? "value" : "value waits");
+    if (gradient) set(gradient, "class", back ? "gradient" : "gradient waits");
+    const what = group ? `${box.title}, a group of ${members.length} ops: opens` : `${name}, ${box.title}`;
+    set(face, "aria-label", [what, box.shape, done && box.lines[0], back && box.lines[1]].filter(Boolean).join(", "));
+  });
+  return element;
 }
 
 /** A name on the upper edge of a box. */

@@ -4,7 +4,6 @@ mod data;
 mod elements;
 mod names;
 mod picture;
-mod program;
 
 use std::fs;
 use std::io;
@@ -133,7 +132,7 @@ impl<'t> Page<'t> {
         for (var, name) in &self.names {
             graph = graph.name(*var, name);
         }
-        let mut data = data::data(&graph, self.loss)?;
+        let mut data = data::data(&graph)?;
         data["title"] = json!(self.title);
         data["formula"] = json!(self.formula);
         data["notes"] = json!(self.options);

@@ -139,24 +139,30 @@ class Side {
       isCurrent: (node, slot) => now !== null && (slot === undefined
         ? now.node === node && now.kind !== "backward" || now.into === node
         : now.kind === "backward" && now.node === node && now.slot === slot),
+    };
+    if (this.drawnLevel !== this.level || !this.drawing) this.redraw();
+    this.drawing.refresh(view);
+    const current = this.drawing.querySelector(".box.node.current, .box.leaves.current") ?? this.drawing.querySelector(".box.current");
+    if (current) into(this.picture, current);
+  }
+
+  /** Draws the level that is shown now. What had the focus, or else the first box, has it again. */
+  redraw() {
+    const { data, level } = this;
+    const shown = level === null ? data.top : level === "all" ? data.all : data.groups[level].level;
+    const focused = this.picture.contains(document.activeElement) ? document.activeElement.parentNode.dataset : null;
+    this.drawing = drawn(data, shown, {
       open: (group) => this.open(group),
       select: (node) => this.select(node),
       follow: (edge) => { this.edge = edge; this.show(); },
-    };
-    const level = this.level === null ? data.top : this.level === "all" ? data.all : data.groups[this.level].level;
-    const focused = this.picture.contains(document.activeElement) ? document.activeElement.parentNode.dataset : null;
-    const before = [this.picture.scrollLeft, this.picture.scrollTop];
-    const picture = drawn(data, level, view);
-    this.picture.replaceChildren(picture);
-    this.fit(picture);
-    [this.picture.scrollLeft, this.picture.scrollTop] = before;
-    const current = picture.querySelector(".box.node.current, .box.leaves.current") ?? picture.querySelector(".box.current");
-    if (current) into(this.picture, current);
-    else if (this.drawnLevel !== this.level) this.picture.scrollLeft = (this.picture.scrollWidth - this.picture.clientWidth) / 2;
-    this.drawnLevel = this.level;
+    });
+    this.picture.replaceChildren(this.drawing);
+    this.fit(this.drawing);
+    this.picture.scrollLeft = (this.picture.scrollWidth - this.picture.clientWidth) / 2;
+    this.drawnLevel = level;
     if (focused) {
       const same = focused.node ? `[data-node="${focused.node}"]` : `[data-group="${focused.group}"]`;
-      (picture.querySelector(`${same} > .face`) ?? picture.querySelector(".face"))?.focus({ preventScroll: true });
+      (this.drawing.querySelector(`${same} > .face`) ?? this.drawing.querySelector(".face"))?.focus({ preventScroll: true });
     }
   }
 
@@ -190,7 +196,7 @@ class Side {
       const name = this.data.nodes[input.node].name;
       if (!input.flow) return html("p", {}, `Nothing flows from ${reader.name} back to ${name}.`);
       return html("div", {}, html("h3", {}, `back from ${reader.name} to ${name}: ${input.flow.rule}`),
-        tensor("what flows", input.flow.value));
+        tensor("what flows", input.flow.value ?? this.data.nodes[input.node].gradient));
     }));
   }
 
@@ -200,7 +206,8 @@ class Side {
     const can = (element) => input?.elements.includes(element);
     const choose = input ? (element) => this.choose(element) : null;
     const shown = { choose, chosen: this.element, can };
-    const formula = node.inputs.length ? ` = ${node.formula}` : ` ${node.op}`;
+    const leaf = node.op === "fill" ? "a number of the formula" : `a ${node.op}`;
+    const formula = node.inputs.length ? ` = ${node.formula}` : `, ${leaf}`;
     const parts = [];
     const tensors = [];
     tensors.push(known.value[this.node] ? tensor("value", node.value, shown) : html("p", { class: "hint" }, "Its value is not computed yet."));
@@ -270,7 +277,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const sides = data.sides.map((side) => new Side(side));
 document.getElementById("sides").append(...sides.map((side) => side.root));
 document.body.classList.toggle("versus", sides.length > 1);
-sides.forEach((side) => side.show());
+sides.forEach((side) => side.fit(side.drawing));
 
 let active = sides[0];
 document.addEventListener("focusin", ({ target }) => { active = sides.find(({ root }) => root.contains(target)) ?? active; });
@@ -280,7 +287,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
   if (active.key(event)) event.preventDefault();
 });
-addEventListener("resize", () => sides.forEach((side) => side.drawLevel()));
+addEventListener("resize", () => sides.forEach((side) => side.fit(side.drawing)));
 
 // On paper, everything is open and done.
 let kept = [];

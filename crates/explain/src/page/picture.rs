@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// The most elements of which a page holds every number.
 pub(super) const SMALL: usize = 64;
 /// The most rows and columns of a heat map.
-const CELLS: usize = 24;
+const CELLS: usize = 16;
 /// The bars of a histogram.
 const BARS: usize = 25;
 
@@ -36,9 +36,15 @@ pub(super) fn picture(tensor: &Tensor) -> Value {
         bars[(at as usize).min(BARS - 1)] += 1;
     }
     let count = finite().count();
+    let means = means(&numbers, shape.last().copied().unwrap_or(1));
+    let most = means.iter().flatten().fold(0.0, |most: f64, mean| most.max(mean.abs()));
+    let cell = |mean: &f64| if *mean == 0.0 { 0.0 } else { (100.0 * mean / most).round() };
+    let heat: Vec<Vec<i8>> =
+        means.iter().map(|row| row.iter().map(|mean| cell(mean) as i8).collect()).collect();
     json!({
         "shape": shape,
-        "heat": heat_map(&numbers, shape.last().copied().unwrap_or(1)),
+        "heat": heat,
+        "most": exact(most),
         "bars": bars,
         "low": exact(low),
         "high": exact(high),
@@ -48,17 +54,20 @@ pub(super) fn picture(tensor: &Tensor) -> Value {
     })
 }
 
-/// Rows of means over equal blocks; the rows of the tensor lie along its last axis.
-fn heat_map(numbers: &[f64], width: usize) -> Vec<Vec<Value>> {
+/// Rows of means over equal blocks; the rows of the tensor lie along its last axis. What is not
+/// finite does not count.
+fn means(numbers: &[f64], width: usize) -> Vec<Vec<f64>> {
     let height = numbers.len() / width.max(1);
     let (rows, columns) = (height.min(CELLS), width.min(CELLS));
     let block = |at: usize, of: usize, len: usize| at * len / of..(at + 1) * len / of;
     let mean = |row: usize, column: usize| {
         let across = block(column, columns, width);
         let down = block(row, rows, height);
-        let count = down.len() * across.len();
-        let sum: f64 = down.map(|i| numbers[i * width..][across.clone()].iter().sum::<f64>()).sum();
-        exact(sum / count as f64)
+        let all = down.flat_map(|i| &numbers[i * width..][across.clone()]);
+        let (sum, count) = all
+            .filter(|x| x.is_finite())
+            .fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
+        if count == 0.0 { 0.0 } else { sum / count }
     };
     (0..rows).map(|row| (0..columns).map(|column| mean(row, column)).collect()).collect()
 }
@@ -78,8 +87,10 @@ mod tests {
     #[test]
     fn a_large_tensor_is_a_heat_map_of_means_and_a_histogram_of_all() {
         let shown = picture(&Tensor::arange(48 * 48, DType::F64).reshape([48, 48]).unwrap());
-        assert_eq!(shown["heat"].as_array().unwrap().len(), 24);
-        assert_eq!(shown["heat"][0][0], 24.5);
+        assert_eq!(shown["heat"].as_array().unwrap().len(), 16);
+        // Means of nine numbers: 49 in the first block, 2254 in the last, which is 100.
+        let [first, last] = [&shown["heat"][0][0], &shown["heat"][15][15]];
+        assert_eq!((first, last, &shown["most"]), (&json!(2), &json!(100), &json!(2254.0)));
         let bars: Vec<u64> =
             shown["bars"].as_array().unwrap().iter().flat_map(Value::as_u64).collect();
         assert_eq!(bars.iter().sum::<u64>(), 48 * 48);

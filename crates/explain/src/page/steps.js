@@ -58,7 +58,7 @@ function sentence(nodes, steps, done) {
   const fan = all > 1 ? html("p", { class: "fan" },
     `${into.name} is read in ${all} places, so its gradient is a sum. This is part ${part} of ${all}.`) : null;
   return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan,
-    few(lines), more(flow.lines, flow.value));
+    few(lines), more(flow.lines, into.value));
 }
 
 /** A line of arithmetic for one element, and the sum so far where it is added to one. */

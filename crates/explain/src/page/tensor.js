@@ -40,8 +40,8 @@ function grid(caption, { shape, numbers }, choose, chosen, can) {
 }
 
 function summary(shown) {
-  const most = largest(shown.heat.flat());
-  const cells = shown.heat.flat().map((x) => html("i", { style: shade(x, most), title: number(x) }));
+  // Cells are hundredths of the largest mean.
+  const cells = shown.heat.flat().map((x) => html("i", { style: shade(x, 100), title: number((x / 100) * shown.most) }));
   const heat = html("div", { class: "heat", style: `--columns: ${shown.heat[0].length}`, role: "img",
     "aria-label": "heat map of means" }, cells);
   const height = Math.max(...shown.bars, 1);
