@@ -5,9 +5,9 @@ use std::fmt;
 use lossgraph_autograd::{Tape, ops};
 use lossgraph_tensor::{DType, Shape};
 
-use crate::expression::unravelled;
 use crate::graph::{Graph, Node};
 use crate::number::signed;
+use crate::places::unravelled;
 
 /// A hazard of a node: which, in which elements of its value, and said in a sentence.
 #[derive(Clone, Debug, PartialEq)]

@@ -291,6 +291,8 @@ impl Edge {
         let mut path = String::new();
         for (i, &[x, y]) in self.bends.iter().enumerate() {
             match i.checked_sub(1).map(|before| self.bends[before]) {
+                // Without a length, it would have no direction that an arrow could point in.
+                Some([left, top]) if (left - x).abs() < 0.5 && (top - y).abs() < 0.5 => {}
                 None => path += &format!("M{x:.1} {y:.1}"),
                 Some([before, _]) if (before - x).abs() < 0.5 => path += &format!("L{x:.1} {y:.1}"),
                 Some([left, top]) => {

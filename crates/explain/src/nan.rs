@@ -4,10 +4,10 @@ use std::fmt;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 
-use crate::expression::unravelled;
 use crate::graph::Graph;
 use crate::hazard::place;
 use crate::number::{brief, signed};
+use crate::places::unravelled;
 
 /// Finding where NaN and infinity come from.
 pub trait FindNan {
