@@ -55,9 +55,6 @@ enum Bond {
     Atom,
 }
 
-/// What stands for a role: all of it, or the element at a place.
-type Written<'a> = &'a dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>;
-
 /// How many ops of one rule are written out.
 const WRITTEN: usize = 40;
 
@@ -86,7 +83,7 @@ impl Expression {
     }
 
     /// The text and how tightly it holds together; at a place of the result, or of the whole.
-    fn written(&self, place: Option<&[usize]>, given: Written<'_>) -> Option<(String, Bond)> {
+    fn written(&self, place: Option<&[usize]>, given: &Given<'_>) -> Option<(String, Bond)> {
         use Bond::{Atom, Comparison, Power, Product, Sign, Sum};
         let (op, arguments, shape, of) = match self {
             Expression::Given(role) => return given(*role, place),
@@ -153,7 +150,7 @@ impl Expression {
 
 impl Expression {
     /// What an element of an op that reads or writes at other places is the sum of.
-    fn made(&self, place: &[usize], given: Written<'_>) -> Option<Vec<Term>> {
+    fn made(&self, place: &[usize], given: &Given<'_>) -> Option<Vec<Term>> {
         let Expression::Call { op, arguments, shape, of } = self else { return None };
         let shapes: Vec<&Shape> = of.iter().map(|(_, shape)| shape).collect();
         // An index is a whole number, which its text says exactly.
@@ -162,12 +159,11 @@ impl Expression {
     }
 }
 
+/// The text of what has a role, at a place or of the whole.
+type Given<'a> = dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)> + 'a;
+
 /// A sum of products of elements.
-fn summed(
-    of: &[(Expression, Shape)],
-    terms: &[Term],
-    given: Written<'_>,
-) -> Option<(String, Bond)> {
+fn summed(of: &[(Expression, Shape)], terms: &[Term], given: &Given<'_>) -> Option<(String, Bond)> {
     let written =
         |(operand, place): &(usize, Vec<usize>)| of[*operand].0.written(Some(place), given);
     if let [term] = terms
@@ -220,7 +216,7 @@ fn folded(
     (of, of_shape): &(Expression, Shape),
     place: &[usize],
     shape: &Shape,
-    given: Written<'_>,
+    given: &Given<'_>,
 ) -> Option<(String, Bond)> {
     let belongs = |from: &[usize]| {
         (0..place.len()).all(|axis| shape[axis] != of_shape[axis] || from[axis] == place[axis])

@@ -19,7 +19,7 @@ impl Graph {
     ///     "shape": [2, 3], "type": "f64",
     ///     "value": [1.0, …],          row by row
     ///     "gradient": [0.5, …],       null where none flows
-    ///     "formula": "exp(a)",        on its inputs a, b, c, …
+    ///     "formula": "exp(a)",        on its inputs a, b, c, …; null for data
     ///     "inputs": [{
     ///       "node": 0,                the place in "nodes" of what it reads
     ///       "flow": [0.5, …],         what it adds to that node's gradient; null for nothing
@@ -100,7 +100,7 @@ fn node(node: &Node) -> Value {
         "type": node.value.dtype().to_string(),
         "value": numbers(&node.value),
         "gradient": node.gradient.as_ref().map(numbers),
-        "formula": node.formula.to_string(),
+        "formula": node.op_alone.as_ref().map(|_| node.formula.to_string()),
         "inputs": inputs.collect::<Vec<_>>(),
         "group": node.group,
         "place": format!("{}:{}", node.place.file(), node.place.line()),

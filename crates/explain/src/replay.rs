@@ -117,7 +117,7 @@ impl Graph {
     /// How an op's value moves if one of its inputs moves by a tangent: the product of the Jacobian
     /// with it. A rule is linear in the cotangent, so its own derivative with respect to that is the
     /// Jacobian. `None` for what has no derivative: a `detach`, or a tensor of integers.
-    pub(crate) fn pushed(
+    pub(crate) fn pushed_forward(
         &self,
         at: usize,
         slot: usize,
@@ -192,7 +192,10 @@ mod tests {
         let [a, b] = [tape.variable([1.0, 2.0, 3.0]), tape.variable([4.0, 5.0, 6.0])];
         let graph = Graph::of((a * b).sum(..)).unwrap();
         let tangent = Tensor::from([0.0, 1.0, 0.0]);
-        assert_eq!(graph.pushed(2, 0, &tangent).unwrap().unwrap().to_f64s(), [0.0, 5.0, 0.0]);
-        assert_eq!(graph.pushed(3, 0, &tangent).unwrap().unwrap().to_f64s(), [1.0]);
+        assert_eq!(
+            graph.pushed_forward(2, 0, &tangent).unwrap().unwrap().to_f64s(),
+            [0.0, 5.0, 0.0]
+        );
+        assert_eq!(graph.pushed_forward(3, 0, &tangent).unwrap().unwrap().to_f64s(), [1.0]);
     }
 }

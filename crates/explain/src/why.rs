@@ -138,7 +138,8 @@ impl Graph {
                 let shape = self.nodes[input.node].shape.clone();
                 let tangent = Tensor::new(shape, felt.clone())
                     .map_err(|error| Fault::new("why", error.to_string()))?;
-                let pushed = self.pushed(at, slot, &tangent)?.map(|pushed| pushed.to_f64s());
+                let pushed =
+                    self.pushed_forward(at, slot, &tangent)?.map(|pushed| pushed.to_f64s());
                 let pushed = pushed.unwrap_or_else(|| vec![0.0; node.shape.len()]);
                 if let Some(stopped) = stopped(felt, &pushed) {
                     stops.push(self.stop(at, slot, stopped));
