@@ -47,3 +47,11 @@ function filled(element, attributes, children) {
 function button(text, label, press, attributes = {}) {
   return html("button", { type: "button", "aria-label": label, title: label, onclick: press, ...attributes }, text);
 }
+
+/** Puts other children into an element. If a control had the focus, the one in its place has it. */
+function refilled(element, ...children) {
+  const controls = () => [...element.querySelectorAll("button, summary")];
+  const focused = controls().indexOf(document.activeElement);
+  element.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  controls()[focused]?.focus({ preventScroll: true });
+}

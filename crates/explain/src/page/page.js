@@ -117,7 +117,7 @@ class Side {
       onclick: () => { this.level = level; this.show(); } }, name);
     const all = button(this.level === "all" ? "Close all" : "Open all", "all groups at once (a)",
       () => this.openAll(), { class: "all", "aria-pressed": String(this.level === "all") });
-    this.crumbs.replaceChildren(crumb("whole loss", null, path.length === 0), ...path.flatMap((group, i) =>
+    refilled(this.crumbs, crumb("whole loss", null, path.length === 0), path.map((group, i) =>
       [html("span", { "aria-hidden": "true" }, "›"), crumb(this.data.groups[group].name, group, i === path.length - 1)]), all);
   }
 
@@ -187,7 +187,7 @@ class Side {
     const input = data.inputs.find(({ node }) => node === this.node);
     const element = input && this.element !== null
       ? elementCard(data, input, this.element, this.path, (path) => { this.path = path; this.show(); }) : null;
-    this.panel.replaceChildren(...[card, this.edge.length ? this.edgeCard() : null, this.nodeCard(input), element].filter(Boolean));
+    refilled(this.panel, card, this.edge.length > 0 && this.edgeCard(), this.nodeCard(input), element);
   }
 
   edgeCard() {
