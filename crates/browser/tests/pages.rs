@@ -204,6 +204,27 @@ fn a_net_with_its_layers_opens_steps_and_adds_up() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium"]
+fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
+    let [tape, other] = [Tape::f64(), Tape::f64()];
+    let of_first = |log_p: Var<'_>| -log_p.slice(1, 0..1).sum(..);
+    let naive = of_first(tape.variable([[800.0, 0.0]]).softmax(1).ln());
+    let stable = of_first(other.variable([[800.0, 0.0]]).log_softmax(1));
+    let page = page(&tape, naive).title("naive").versus(page(&other, stable).title("stable"));
+    let shown = Shown::new("versus", naive, page)?;
+    assert_eq!(shown.browser.texts("h1")?, ["naive", "stable"]);
+    let marks = shown.graph.hazards();
+    let mark = marks.iter().find(|mark| shown.graph.nodes[mark.node].op == "ln");
+    let mark = mark.ok_or("the logarithm of 0 is marked")?;
+    shown.browser.press("a")?;
+    shown.browser.click(&format!("[data-node='{}'] > .face", mark.node))?;
+    shown.keep("hazard")?;
+    assert!(shown.browser.texts(".hazard")?.contains(&format!("! {}", mark.text)));
+    assert!(shown.browser.texts(".side:first-child .node .cell")?.contains(&"−∞".to_owned()));
+    shown.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
 fn a_page_of_500_nodes_opens_and_is_stepped_through() -> Result<()> {
     let tape = Tape::new();
     let sizes = [32; 100];

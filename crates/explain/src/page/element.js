@@ -29,9 +29,21 @@ function elementCard(data, input, element, marked, mark) {
     input.curves[at] ? curve(name, input.curves[at]) : null);
 }
 
+/** The elements of a large input with the largest gradients, to be chosen from. */
+function largestOf(node, input, chosen, choose) {
+  const sums = input.elements.map((element, at) => ({ element,
+    sum: [...input.paths.map(({ shares }) => shares), input.rest ?? []].reduce((sum, shares) => sum + Number(shares[at] ?? 0), 0) }));
+  const most = sums.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 12);
+  return html("div", { class: "largest" }, most.map(({ element, sum }) => button(
+    `${place(node.value.shape, element)} ${number(sum)}`, "show the paths of this element", () => choose(element),
+    { class: "cell", "data-element": element, "aria-pressed": String(element === chosen),
+      "aria-label": null, style: shade(sum, Math.abs(most[0].sum)) })));
+}
+
 function pathRow(data, path, share, most, marked, mark) {
   const ops = [...path.edges].reverse().map(([node]) => data.nodes[node]);
-  const way = ops.map(({ op }) => op).filter((op) => !["reshape", "expand"].includes(op)).join(" → ");
+  const all = ops.map(({ op }) => op).filter((op) => !["reshape", "expand"].includes(op));
+  const way = (all.length > 10 ? [...all.slice(0, 4), "…", ...all.slice(-4)] : all).join(" → ");
   const is = marked === path.edges;
   return html("li", { class: "path" }, html("button", { type: "button", "aria-pressed": String(is),
     title: ops.map(({ name, formula }) => `${name} = ${formula}`).join("\n"),

@@ -19,7 +19,7 @@ pub struct Page<'t> {
     loss: Var<'t>,
     title: String,
     formula: String,
-    options: Vec<String>,
+    notes: Vec<String>,
     names: Vec<(Var<'t>, String)>,
     beside: Vec<Page<'t>>,
 }
@@ -63,7 +63,7 @@ pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
         loss,
         title: "A loss, step by step".to_owned(),
         formula: String::new(),
-        options: Vec::new(),
+        notes: Vec::new(),
         names: Vec::new(),
         beside: Vec::new(),
     }
@@ -82,7 +82,7 @@ impl<'t> Page<'t> {
 
     /// A line about the loss: an option with its value, a unit, a source.
     pub fn note(mut self, text: impl Into<String>) -> Page<'t> {
-        self.options.push(text.into());
+        self.notes.push(text.into());
         self
     }
 
@@ -135,7 +135,7 @@ impl<'t> Page<'t> {
         let mut data = data::data(&graph)?;
         data["title"] = json!(self.title);
         data["formula"] = json!(self.formula);
-        data["notes"] = json!(self.options);
+        data["notes"] = json!(self.notes);
         Ok(data)
     }
 }

@@ -215,7 +215,10 @@ class Side {
     else if (known.gradient[this.node]) tensors.push(tensor(`gradient ∂L/∂${node.name}`, node.gradient, shown));
     else parts.push(html("p", { class: "hint" }, known.parts[this.node]
       ? `${known.parts[this.node]} of ${known.total[this.node]} parts of its gradient have come back.` : "Its gradient has not come back yet."));
-    if (input && known.gradient[this.node]) parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
+    if (input && known.gradient[this.node]) {
+      if (!node.gradient.numbers) parts.push(largestOf(node, input, this.element, choose));
+      parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
+    }
     const checked = known.gradient[this.node] && node.measured ? measured(node) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },

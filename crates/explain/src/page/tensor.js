@@ -42,7 +42,7 @@ function grid(caption, { shape, numbers }, choose, chosen, can) {
 function summary(shown) {
   // Cells are hundredths of the largest mean.
   const cells = shown.heat.flat().map((x) => html("i", { style: shade(x, 100), title: number((x / 100) * shown.most) }));
-  const heat = html("div", { class: "heat", style: `--columns: ${shown.heat[0].length}`, role: "img",
+  const heat = html("div", { class: "heat", style: `--columns: ${shown.heat[0].length}; --rows: ${shown.heat.length}`, role: "img",
     "aria-label": "heat map of means" }, cells);
   const height = Math.max(...shown.bars, 1);
   const bars = shown.bars.map((bar) => html("i", { style: `height: ${(100 * bar) / height}%`, title: String(bar) }));
