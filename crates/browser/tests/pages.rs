@@ -206,9 +206,8 @@ fn a_net_with_its_layers_opens_steps_and_adds_up() -> Result<()> {
 #[ignore = "needs chromium"]
 fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
     let [tape, other] = [Tape::f64(), Tape::f64()];
-    let of_first = |log_p: Var<'_>| -log_p.slice(1, 0..1).sum(..);
-    let naive = of_first(tape.variable([[800.0, 0.0]]).softmax(1).ln());
-    let stable = of_first(other.variable([[800.0, 0.0]]).log_softmax(1));
+    let naive = -tape.variable([[800.0, 0.0]]).softmax(1).ln().slice(1, 0..1).sum(..);
+    let stable = -other.variable([[800.0, 0.0]]).log_softmax(1).slice(1, 0..1).sum(..);
     let page = page(&tape, naive).title("naive").versus(page(&other, stable).title("stable"));
     let shown = Shown::new("versus", naive, page)?;
     assert_eq!(shown.browser.texts("h1")?, ["naive", "stable"]);

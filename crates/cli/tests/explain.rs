@@ -110,6 +110,10 @@ fn bad_numbers_shapes_and_names_are_errors_that_say_where() {
         folder.refused(&["huber", "--inputs", "none.json"]).contains("none.json cannot be read")
     );
     assert!(folder.refused(&["huber", "--options", "detla=2"]).contains("perhaps `delta`"));
+    assert!(folder.refused(&["nan", "--options", "delta=2"]).contains("nan has no options"));
+    assert!(
+        folder.refused(&["nan", "--format", "svg"]).contains("a picture shows one loss, not 2")
+    );
     assert!(folder.refused(&["hubre"]).contains("the nearest is huber"));
     assert!(
         folder.refused(&["huber", "--out", "no/such/folder.html"]).contains("cannot be written")

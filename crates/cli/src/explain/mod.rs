@@ -82,6 +82,11 @@ pub fn run(options: &Options) -> Result<()> {
             }
             finished(&file, options)
         }
+        format if format != Format::Listing && subjects.len() > 1 => Err(format!(
+            "a picture shows one loss, not {}; a page or a listing shows all",
+            subjects.len()
+        )
+        .into()),
         format => {
             let texts =
                 subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
@@ -124,6 +129,9 @@ fn chosen(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
     let name = options.loss.as_deref().unwrap_or_default();
     let read = options.inputs.as_deref().map(inputs::read).transpose()?;
     let (mut subjects, given) = match lessons::find(name) {
+        Some(_) if !options.options.is_empty() => {
+            return Err(format!("the lesson {name} has no options").into());
+        }
         Some(lesson) => (lesson.subjects()?, read.or(Some(lesson.inputs()?))),
         None => (vec![Subject::new(name, &options.options.join(" "))?], read),
     };
