@@ -48,7 +48,7 @@ pub mod prelude {
         UnaryRule, Var, concat, keep, numeric_gradient, stack,
     };
     pub use lossgraph_check::check;
-    pub use lossgraph_explain::listing;
+    pub use lossgraph_explain::{FindNan, listing};
     pub use lossgraph_losses::*;
     pub use lossgraph_nn::{
         Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer,
@@ -68,6 +68,9 @@ pub mod guide {
 
     #[doc = include_str!("../../docs/checking.md")]
     pub mod checking {}
+
+    #[doc = include_str!("../../docs/explaining.md")]
+    pub mod explaining {}
 
     #[doc = include_str!("../../docs/design.md")]
     pub mod design {}

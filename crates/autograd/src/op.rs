@@ -140,11 +140,11 @@ impl Op {
     /// What listings show of its parameters: those that the output's shape does not tell.
     pub fn arguments(&self) -> String {
         match self {
-            Op::Fill(value) => value.0.to_string(),
+            Op::Fill(value) => number(value.0),
             Op::Unary(row, p) => {
                 // A sample has a parameter where the row has one.
                 let count = row.0.sample.iter().rposition(|&p| p != 0.0).map_or(0, |last| last + 1);
-                listed(p[..count].iter().map(|p| p.0))
+                listed(p[..count].iter().map(|p| number(p.0)))
             }
             Op::Fold(_, axes) => format!("axes {}", listed(axes.iter())),
             Op::CumSum { axis, reverse: false } => format!("axis {axis}"),
@@ -230,6 +230,12 @@ impl Op {
             Op::Leaf(_) | Op::Fill(_) | Op::Fault(_) | Op::Detach => Ok(()),
         }
     }
+}
+
+/// A number as text; a very large or small one by its power of ten.
+fn number(x: f64) -> String {
+    let is_plain = x == 0.0 || !x.is_finite() || (1e-9..1e12).contains(&x.abs());
+    if is_plain { x.to_string() } else { format!("{x:e}") }
 }
 
 /// Some things in one line, with commas between them.

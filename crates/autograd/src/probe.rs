@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lossgraph_tensor::Shape;
+use lossgraph_tensor::{DType, Shape, Tensor};
 
 use crate::fault::Fault;
 use crate::graph::Node;
+use crate::op::{Folding, Op};
+use crate::ops::Kink;
+use crate::ops::table::TIES;
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -99,7 +102,69 @@ impl Isolated {
             let why = "the inputs have other shapes than the op's";
             return tape.fault(Fault::new(self.node.op.name(), why));
         }
-        tape.record(self.node.op.clone(), inputs, self.node.shape.clone(), self.node.dtype)
+        // On a tape of the other float type, an op computes in that one.
+        let dtype = if self.node.dtype.is_float() { tape.dtype() } else { self.node.dtype };
+        tape.record(self.node.op.clone(), inputs, self.node.shape.clone(), dtype)
+    }
+
+    /// The elements of the output that sit at a point where the op has no derivative, given the
+    /// values of its inputs.
+    ///
+    /// ```
+    /// use lossgraph_autograd::Tape;
+    ///
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([-1.0, 0.0, 2.0]);
+    /// let relu = tape.isolated(x.relu().number()).unwrap();
+    /// let kinks = relu.kinks(&[x.value()?]);
+    /// assert_eq!((kinks.len(), kinks[0].0, kinks[0].1.because), (1, 1, "the left slope"));
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    pub fn kinks(&self, inputs: &[Tensor]) -> Vec<(usize, &'static Kink)> {
+        let inputs: Vec<Vec<f64>> = inputs.iter().map(Tensor::to_f64s).collect();
+        let (kinks, parameters) = match &self.node.op {
+            Op::Unary(row, p) => (row.0.kinks, p.map(|p| self.rounded(p.0))),
+            Op::Binary(row) => (row.0.kinks, [0.0; 2]),
+            Op::Fold(folding, _) => return self.ties(*folding, &inputs[0]),
+            _ => return Vec::new(),
+        };
+        let at = |i: usize| [inputs[0][i], inputs.get(1).map_or(0.0, |second| second[i])];
+        (0..if kinks.is_empty() { 0 } else { inputs[0].len() })
+            .flat_map(|i| kinks.iter().map(move |kink| (i, kink)))
+            .filter(|(i, kink)| (kink.here)(at(*i), parameters))
+            .collect()
+    }
+
+    /// The elements of a fold's output that several elements of its input tie for.
+    fn ties(&self, folding: Folding, x: &[f64]) -> Vec<(usize, &'static Kink)> {
+        let better: fn(f64, f64) -> bool = match folding {
+            Folding::Max => |a, b| a > b,
+            Folding::Min => |a, b| a < b,
+            Folding::Sum => return Vec::new(),
+        };
+        // The extreme of each element of the output, and how many elements of the input share it.
+        let mut best: Vec<Option<(f64, usize)>> = vec![None; self.node.shape.len()];
+        for (i, &x) in x.iter().enumerate() {
+            let (mut rest, mut at, mut stride) = (i, 0, 1);
+            for (&len, &kept) in self.shapes[0].iter().zip(self.node.shape.iter()).rev() {
+                at += if kept == len { rest % len * stride } else { 0 };
+                (rest, stride) = (rest / len, stride * kept);
+            }
+            best[at] = match best[at] {
+                Some((extreme, count)) if (TIES.here)([x, extreme], [0.0; 2]) => {
+                    Some((extreme, count + 1))
+                }
+                Some((extreme, count)) if !better(x, extreme) => Some((extreme, count)),
+                _ => Some((x, 1)),
+            };
+        }
+        let tied = |best: &Option<(f64, usize)>| best.is_some_and(|(_, count)| count > 1);
+        (0..best.len()).filter(|&at| tied(&best[at])).map(|at| (at, &TIES)).collect()
+    }
+
+    /// A parameter as the op's kernel takes it.
+    fn rounded(&self, parameter: f64) -> f64 {
+        if self.node.dtype == DType::F32 { f64::from(parameter as f32) } else { parameter }
     }
 
     /// The shape of what the op gives.

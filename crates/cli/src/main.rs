@@ -1,6 +1,7 @@
 //! The `lossgraph` program.
 
 mod check;
+mod explain;
 mod losses;
 mod pca;
 mod plot;
@@ -26,6 +27,8 @@ enum Command {
     Train(train::Options),
     /// Check the derivatives of losses against finite differences. Exits with 1 if one is wrong.
     Check(check::Options),
+    /// Write a page on which a loss opens into its ops and is stepped through, forward and backward.
+    Explain(explain::Options),
     /// List the losses, or show one of them with its formula and options.
     Losses(losses::Options),
     /// Draw a loss and its slope, or lines of equal loss, as a picture or as text.
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(options) => train::run(&options).map(|()| true),
         Command::Check(options) => check::run(&options),
+        Command::Explain(options) => explain::run(&options).map(|()| true),
         Command::Losses(options) => losses::run(&options).map(|()| true),
         Command::Plot(options) => plot::run(&options).map(|()| true),
     };

@@ -5,7 +5,8 @@ use std::fmt;
 use lossgraph_autograd::Var;
 use lossgraph_tensor::{Shape, Tensor};
 
-use crate::number::number;
+use crate::number::signed;
+use crate::places::{Term, made_of, moved, unravelled};
 
 /// Arithmetic on what an op is given.
 ///
@@ -82,11 +83,7 @@ impl Expression {
     }
 
     /// The text and how tightly it holds together; at a place of the result, or of the whole.
-    fn written(
-        &self,
-        place: Option<&[usize]>,
-        given: &dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>,
-    ) -> Option<(String, Bond)> {
+    fn written(&self, place: Option<&[usize]>, given: &Given<'_>) -> Option<(String, Bond)> {
         use Bond::{Atom, Comparison, Power, Product, Sign, Sum};
         let (op, arguments, shape, of) = match self {
             Expression::Given(role) => return given(*role, place),
@@ -96,6 +93,9 @@ impl Expression {
         };
         if let ("sum" | "max" | "min", Some(place)) = (op, place) {
             return folded(op, &of[0], place, shape, given);
+        }
+        if let Some(made) = place.and_then(|place| self.made(place, given)) {
+            return summed(of, &made, given);
         }
         let operand = |i: usize| -> Option<(String, Bond)> {
             let (expression, of_shape) = of.get(i)?;
@@ -148,6 +148,52 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// What an element of an op that reads or writes at other places is the sum of.
+    fn made(&self, place: &[usize], given: &Given<'_>) -> Option<Vec<Term>> {
+        let Expression::Call { op, arguments, shape, of } = self else { return None };
+        let shapes: Vec<&Shape> = of.iter().map(|(_, shape)| shape).collect();
+        // An index is a whole number, which its text says exactly.
+        let index = |at: &[usize]| of.get(1)?.0.written(Some(at), given)?.0.parse().ok();
+        made_of(op, arguments, place, shape, &shapes, &index)
+    }
+}
+
+/// The text of what has a role, at a place or of the whole.
+type Given<'a> = dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)> + 'a;
+
+/// A sum of products of elements.
+fn summed(of: &[(Expression, Shape)], terms: &[Term], given: &Given<'_>) -> Option<(String, Bond)> {
+    let written =
+        |(operand, place): &(usize, Vec<usize>)| of[*operand].0.written(Some(place), given);
+    if let [term] = terms
+        && let [only] = &term[..]
+    {
+        return written(only);
+    }
+    let factor = |at: &(usize, Vec<usize>)| {
+        let (text, bond) = written(at)?;
+        Some(if bond >= Bond::Product { text } else { format!("({text})") })
+    };
+    let term = |term: &Term| Some(term.iter().map(factor).collect::<Option<Vec<_>>>()?.join(" · "));
+    match terms {
+        [] => Some(literal(0.0)),
+        [only] => Some((term(only)?, Bond::Product)),
+        many => Some((elided(many, term)?.join(" + "), Bond::Sum)),
+    }
+}
+
+/// Texts of some things; of many, what is before the last one is left out.
+fn elided<T>(things: &[T], text: impl Fn(&T) -> Option<String>) -> Option<Vec<String>> {
+    const SHOWN: usize = 6;
+    let Some(last) = things.last().filter(|_| things.len() > SHOWN) else {
+        return things.iter().map(text).collect();
+    };
+    let mut texts = things[..SHOWN - 2].iter().map(&text).collect::<Option<Vec<_>>>()?;
+    texts.extend(["…".to_owned(), text(last)?]);
+    Some(texts)
+}
+
 /// How a function is written.
 fn symbol(op: &str) -> &str {
     match op {
@@ -161,36 +207,7 @@ fn symbol(op: &str) -> &str {
 /// A number; a negative one is in brackets wherever it is an operand.
 fn literal(x: f64) -> (String, Bond) {
     let bond = if x.is_sign_negative() { Bond::Comparison } else { Bond::Atom };
-    (number(x).replace('-', "−"), bond)
-}
-
-/// The element of an operand that an element of the result is made of; `None` if it is not one.
-fn moved(op: &str, place: &[usize], shape: &Shape, operand: &Shape) -> Option<Vec<usize>> {
-    match op {
-        "expand" => {
-            let missing = place.len().checked_sub(operand.rank())?;
-            let aligned = operand.iter().zip(&place[missing..]);
-            Some(aligned.map(|(&len, &at)| if len == 1 { 0 } else { at }).collect())
-        }
-        "reshape" => {
-            let at = shape.iter().zip(place).fold(0, |at, (&len, &place)| at * len + place);
-            Some(unravelled(at, operand))
-        }
-        // What reads or writes elsewhere is not followed; whatever keeps the shape is taken to work
-        // element by element, but for the few ops that do not.
-        "cumsum" | "argsort" | "gather" | "scatter_add" | "index_select" | "index_add"
-        | "matmul" | "permute" | "slice" | "pad" | "concat" => None,
-        _ => (operand == shape).then(|| place.to_vec()),
-    }
-}
-
-/// The place of the element with a number, in the order of rows.
-fn unravelled(mut at: usize, shape: &Shape) -> Vec<usize> {
-    let mut place = vec![0; shape.rank()];
-    for (axis, &len) in shape.iter().enumerate().rev() {
-        (place[axis], at) = (at % len.max(1), at / len.max(1));
-    }
-    place
+    (signed(x), bond)
 }
 
 /// What an element of a fold is made of, term by term; what is between many is left out.
@@ -199,9 +216,8 @@ fn folded(
     (of, of_shape): &(Expression, Shape),
     place: &[usize],
     shape: &Shape,
-    given: &dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)>,
+    given: &Given<'_>,
 ) -> Option<(String, Bond)> {
-    const TERMS: usize = 6;
     let belongs = |from: &[usize]| {
         (0..place.len()).all(|axis| shape[axis] != of_shape[axis] || from[axis] == place[axis])
     };
@@ -211,13 +227,7 @@ fn folded(
         let (text, bond) = of.written(Some(place), given)?;
         Some(if bond >= Bond::Product { text } else { format!("({text})") })
     };
-    let mut terms = match places.len() {
-        0..=TERMS => places.iter().map(term).collect::<Option<Vec<_>>>()?,
-        _ => places[..TERMS - 2].iter().map(term).collect::<Option<Vec<_>>>()?,
-    };
-    if let (true, Some(last)) = (places.len() > TERMS, places.last()) {
-        terms.extend(["…".to_owned(), term(last)?]);
-    }
+    let terms = elided(&places, term)?;
     match (op, terms.len()) {
         ("sum", 0) => Some(literal(0.0)),
         ("sum", _) => Some((terms.join(" + "), Bond::Sum)),
@@ -303,8 +313,30 @@ mod tests {
     }
 
     #[test]
-    fn a_product_of_matrices_is_not_arithmetic_of_single_elements() {
-        let (text, at) = rule(|a, b| a.matmul(b.t()), &[0, 0]);
-        assert_eq!((text.contains('g'), at), (true, None), "{text}");
+    fn a_product_of_matrices_is_a_sum_of_products() {
+        let (text, at) = rule(|a, b| a.matmul(b.t()), &[0, 1]);
+        assert_eq!((text.contains('g'), at.unwrap()), (true, "0.5 · 4 + 0.5 · 0.25".to_owned()));
+    }
+
+    #[test]
+    fn what_is_read_at_places_flows_back_to_them() {
+        let tape = Tape::f64();
+        let x = tape.variable([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        let places = tape.constant([[2_i64, 2], [0, 1]]);
+        let y = x.gather(1, places);
+        let g = tape.constant(Tensor::full([2, 2], 0.5, y.dtype()).unwrap());
+        let roles = [(x, Role::Input(0)), (places, Role::Input(1)), (g, Role::Gradient)];
+        let of = |var: Var<'_>| Expression::of(var, &roles.map(|(var, role)| (var.number(), role)));
+        let at = |var: Var<'_>, place: &[usize]| {
+            of(var).at(place, &|role| roles.iter().find(|(_, r)| *r == role)?.0.value().ok())
+        };
+        assert_eq!(at(y, &[1, 1]).unwrap(), "5");
+        let flow = tape.vjp(y, g, &[x])[0];
+        let at = |place: &[usize]| at(flow, place);
+        assert_eq!(at(&[0, 2]).unwrap(), "0.5 + 0.5");
+        assert_eq!(
+            (at(&[0, 0]).unwrap(), at(&[1, 0]).unwrap()),
+            ("0".to_owned(), "0.5".to_owned())
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use lossgraph_autograd::{NodeInfo, Result, ScopeInfo, Tape, Var};
+use lossgraph_autograd::{Isolated, NodeInfo, Result, ScopeInfo, Tape, Var};
 use lossgraph_tensor::{Shape, Tensor};
 
 use crate::expression::{Expression, Role};
@@ -58,6 +58,8 @@ pub struct Node {
     pub group: Option<usize>,
     /// The line of the program that recorded it.
     pub place: &'static Location<'static>,
+    /// Its op by itself, to be recorded once more; `None` for a leaf.
+    pub(crate) op_alone: Option<Isolated>,
 }
 
 /// An edge: what a node reads, and what flows back along it.
@@ -123,6 +125,7 @@ impl Graph {
                 gradient,
                 group: info.scope.and_then(|scope| group_of[scope]),
                 place: info.place,
+                op_alone: tape.isolated(info.id),
             })
             .collect();
         flow_back(&tape, &mut nodes)?;
@@ -150,6 +153,42 @@ impl Graph {
             std::iter::successors(innermost, |&group| self.groups[group].parent).collect();
         path.reverse();
         path
+    }
+
+    /// A node in a sentence: its op, where it is in the program, and the groups around it with the
+    /// line that opened them.
+    pub(crate) fn described(&self, node: usize) -> String {
+        let Node { op, place, group, .. } = &self.nodes[node];
+        let mut text = format!("{op} {} at {}:{}", self.label(node), place.file(), place.line());
+        let path = self.path(*group);
+        if let Some(&outer) = path.first() {
+            let names: Vec<&str> =
+                path.iter().map(|&group| self.groups[group].name.as_str()).collect();
+            let place = self.groups[outer].place;
+            text += &format!(", in {} from {}:{}", names.join("/"), place.file(), place.line());
+        }
+        text
+    }
+
+    /// The arithmetic of one element of a node's value, with the numbers themselves: `exp(2)`.
+    pub fn arithmetic(&self, node: usize, place: &[usize]) -> Option<String> {
+        self.nodes[node].formula.at(place, &|role| self.holds(node, role))
+    }
+
+    /// The arithmetic of one element of what flows back to an input of a node: `0.5 · 2.718`.
+    pub fn backward_arithmetic(&self, node: usize, slot: usize, place: &[usize]) -> Option<String> {
+        let flow = self.nodes[node].inputs.get(slot)?.flow.as_ref()?;
+        flow.rule.at(place, &|role| self.holds(node, role))
+    }
+
+    /// What a role of a node's formula or rule holds.
+    fn holds(&self, node: usize, role: Role) -> Option<Tensor> {
+        let node = &self.nodes[node];
+        match role {
+            Role::Input(slot) => Some(self.nodes[node.inputs.get(slot)?.node].value.clone()),
+            Role::Output => Some(node.value.clone()),
+            Role::Gradient => node.gradient.clone(),
+        }
     }
 
     /// The edges that read a node, each as the reader and which of its inputs it is.
@@ -217,7 +256,7 @@ fn flow_back(tape: &Tape, nodes: &mut [Node]) -> Result<()> {
     let mut recorded = Vec::new();
     let mut formulas = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
-        let Some(op) = tape.isolated(node.number) else { continue };
+        let Some(op) = &node.op_alone else { continue };
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.variable(&nodes[input.node].value)).collect();
         let output = op.record(tape, &inputs);

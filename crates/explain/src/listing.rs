@@ -4,7 +4,7 @@ use std::fmt;
 
 use lossgraph_autograd::{Result, Var};
 
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Group, Node};
 use crate::number::numbers;
 
 /// The listing of a loss; see [`listing`]. Print it with `{}`.
@@ -14,10 +14,11 @@ pub struct Listing {
 }
 
 enum Row {
-    /// A scope opens: its depth and name.
+    /// A scope opens: its depth and name, and where that is.
     Scope {
         depth: usize,
         name: String,
+        place: String,
     },
     Node {
         depth: usize,
@@ -62,7 +63,9 @@ impl Graph {
             let path = self.path(node.group);
             let common = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
             for (depth, &group) in path.iter().enumerate().skip(common) {
-                rows.push(Row::Scope { depth, name: self.groups[group].name.clone() });
+                let Group { name, place, .. } = &self.groups[group];
+                let place = format!("{}:{}", place.file(), place.line());
+                rows.push(Row::Scope { depth, name: name.clone(), place });
             }
             let gradient = node.gradient.as_ref().map_or_else(|| "–".to_owned(), numbers);
             let cells = [
@@ -80,7 +83,7 @@ impl Graph {
     }
 
     /// A node as a call: `exp(%3)`.
-    fn call(&self, node: &Node) -> String {
+    pub(crate) fn call(&self, node: &Node) -> String {
         match &node.name {
             Some(name) => format!("{} {name}", node.op),
             None if node.inputs.is_empty() => node.op.to_owned(),
@@ -94,7 +97,8 @@ impl Graph {
 }
 
 impl Listing {
-    /// With the line of the program that recorded each node.
+    /// With the line of the program that recorded each node and opened each scope. The nodes of a
+    /// loss are recorded in the library; its scope was opened by the line that called it.
     pub fn with_places(self) -> Listing {
         Listing { places: true, ..self }
     }
@@ -125,7 +129,9 @@ impl fmt::Display for Listing {
         line(f, heads, 0, place("recorded at"))?;
         for row in &self.rows {
             match row {
-                Row::Scope { depth, name } => line(f, ["", name, "", "", ""], *depth, "")?,
+                Row::Scope { depth, name, place: at } => {
+                    line(f, ["", name, "", "", ""], *depth, place(at))?;
+                }
                 Row::Node { depth, cells, place: at } => {
                     line(f, cells.each_ref().map(|cell| cell.as_str()), *depth, place(at))?;
                 }

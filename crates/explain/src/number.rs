@@ -2,21 +2,32 @@
 
 use lossgraph_tensor::Tensor;
 
-/// How many numbers of a tensor are shown before it elides.
-const SHOWN: usize = 3;
-
-/// The numbers of a tensor in one line.
+/// The numbers of a tensor in one line of a table.
 pub(crate) fn numbers(tensor: &Tensor) -> String {
+    elided(tensor, 4)
+}
+
+/// The numbers of a tensor in one line of a box.
+pub(crate) fn brief(tensor: &Tensor) -> String {
+    elided(tensor, 3).replace('-', "−")
+}
+
+/// At most so many numbers of a tensor; what is left out is before the last one.
+fn elided(tensor: &Tensor, most: usize) -> String {
     let all = tensor.to_f64s();
-    let texts: Vec<String> = match all.len() {
-        len if len <= SHOWN + 1 => all.iter().map(|&x| number(x)).collect(),
-        len => {
-            let mut texts: Vec<String> = all[..SHOWN].iter().map(|&x| number(x)).collect();
-            texts.extend(["…".to_owned(), number(all[len - 1])]);
-            texts
-        }
+    let mut texts: Vec<String> = match all.len() {
+        len if len <= most => all.iter().map(|&x| number(x)).collect(),
+        _ => all[..most - 1].iter().map(|&x| number(x)).collect(),
     };
+    if let (true, Some(&last)) = (all.len() > most, all.last()) {
+        texts.extend(["…".to_owned(), number(last)]);
+    }
     if tensor.rank() == 0 { texts.concat() } else { format!("[{}]", texts.join(", ")) }
+}
+
+/// A number in a sentence or a box: with a minus of typographers.
+pub(crate) fn signed(x: f64) -> String {
+    number(x).replace('-', "−")
 }
 
 /// Four significant digits, without zeros that say nothing.
@@ -24,13 +35,26 @@ pub(crate) fn number(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
         return format!("{x}").replace("-0", "0");
     }
-    let digits = 3 - x.abs().log10().floor() as i32;
-    if !(-2..=8).contains(&digits) {
-        return format!("{x:.3e}");
-    }
-    let text = format!("{x:.*}", digits.max(0) as usize);
-    match text.contains('.') {
+    let trimmed = |text: &str| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+        false => text.to_owned(),
+    };
+    let digits = 3 - x.abs().log10().floor() as i32;
+    if (-2..=8).contains(&digits) {
+        return trimmed(&format!("{x:.*}", digits.max(0) as usize));
+    }
+    let text = format!("{x:.3e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{exponent}", trimmed(digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let texts = [0.1, -12345.678, 1e-6, 2.98e-8, 1e308, 0.3333333, -0.0].map(number);
+        assert_eq!(texts, ["0.1", "-12346", "1e-6", "2.98e-8", "1e308", "0.3333", "0"]);
     }
 }

@@ -63,12 +63,12 @@ macro_rules! binary {
             value: |$a:ident, $b:ident| $value:expr,
             vjp: $vjp:expr,
             domain: $domain:expr
-            $(, kink: $at:literal, $input:expr, $slope:expr, $because:literal)*
+            $(, kink: $at:literal, $here:expr, $input:expr, $slope:expr, $because:literal)*
             $(,)?
         }
     ) => {
         binary!(@row $row, stringify!($method), $formula, map2!(|$a, $b| $value), $vjp, $domain,
-            &[$(Kink { at: $at, input: $input, slope: $slope, because: $because }),*]);
+            &[$(Kink { at: $at, here: $here, input: $input, slope: $slope, because: $because }),*]);
 
         impl<'t> Var<'t> {
             $(#[$doc])*
@@ -115,7 +115,7 @@ binary! {
             |g, a, b, y| (a.eq(0.0) * b.ge(0.0)).select(0.0, g * (y * a.ln())),
         ]),
         domain: [0.3, 2.5],
-        kink: "b = 0", [2.0, 0.0], [0.0, std::f64::consts::LN_2], "aᵇ is 1 for every a",
+        kink: "b = 0", |[_, b], _| b == 0.0, [2.0, 0.0], [0.0, std::f64::consts::LN_2], "aᵇ is 1 for every a",
     }
 }
 
@@ -130,7 +130,7 @@ binary! {
             |g, a, b, _| -g * at_distance(a, a, b),
         ]),
         domain: [0.4, 3.0],
-        kink: "a = b = 0", [0.0, 0.0], [0.0, 0.0], "every angle fits",
+        kink: "a = b = 0", |[a, b], _| a == 0.0 && b == 0.0, [0.0, 0.0], [0.0, 0.0], "every angle fits",
     }
 }
 
@@ -153,7 +153,7 @@ binary! {
             |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
         ]),
         domain: [-3.0, 3.0],
-        kink: "a = b", [1.0, 1.0], [0.5, 0.5], "a tie is shared",
+        kink: "a = b", |[a, b], _| a == b, [1.0, 1.0], [0.5, 0.5], "a tie is shared",
     }
 }
 
@@ -167,7 +167,7 @@ binary! {
             |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
         ]),
         domain: [-3.0, 3.0],
-        kink: "a = b", [1.0, 1.0], [0.5, 0.5], "a tie is shared",
+        kink: "a = b", |[a, b], _| a == b, [1.0, 1.0], [0.5, 0.5], "a tie is shared",
     }
 }
 

@@ -31,6 +31,9 @@ pub use unary::Unary;
 pub struct Kink {
     /// Where, in words or as a formula: `x = 0`.
     pub at: &'static str,
+    /// Whether some inputs sit at it, given the op's parameters: for a binary op both inputs, for a
+    /// fold an element and the extreme that it may tie with.
+    pub here: fn([f64; 2], [f64; 2]) -> bool,
     /// The input that shows it; for a binary op both inputs.
     pub input: [f64; 2],
     /// The slope given there, with respect to each input.

@@ -248,8 +248,9 @@ pub static ALL: &[Row] = &[
     ),
 ];
 
-const TIES: Kink = Kink {
+pub(crate) const TIES: Kink = Kink {
     at: "ties",
+    here: |[x, extreme], _| x == extreme,
     input: [1.0, 1.0],
     slope: [0.5, 0.5],
     because: "each of k equal extremes has slope 1/k",

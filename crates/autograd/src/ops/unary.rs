@@ -57,7 +57,7 @@ macro_rules! unary {
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, sample: $sample:expr)?
-            $(, kink: $at:literal, $input:expr, $slope:literal, $because:literal)*
+            $(, kink: $at:literal, $here:expr, $input:expr, $slope:literal, $because:literal)*
             $(,)?
         }
     ) => {
@@ -70,7 +70,7 @@ macro_rules! unary {
             domain: $domain,
             sample: { let _p = [0.0; 2]; $(let _p = $sample;)? _p },
             kinks: &[$(Kink {
-                at: $at, input: [$input, 0.0], slope: [$slope, 0.0], because: $because,
+                at: $at, here: $here, input: [$input, 0.0], slope: [$slope, 0.0], because: $because,
             }),*],
         };
 
@@ -167,7 +167,7 @@ unary! {
         value: |x, _p| x.abs(),
         vjp: Some(|g, x, _, _| g * x.signum()),
         domain: [-3.0, 3.0],
-        kink: "x = 0", 0.0, 0.0, "a minimum: 0 lies between the slopes −1 and 1",
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "a minimum: 0 lies between the slopes −1 and 1",
     }
 }
 
@@ -179,7 +179,7 @@ unary! {
         value: |x, _p| x.signum0(),
         vjp: None,
         domain: [-3.0, 3.0],
-        kink: "x = 0", 0.0, 0.0, "a jump: the slope on both sides",
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "a jump: the slope on both sides",
     }
 }
 
@@ -190,7 +190,7 @@ unary! {
         value: |x, _p| x.floor(),
         vjp: None,
         domain: [0.1, 0.9],
-        kink: "x whole", 1.0, 0.0, "a jump: the slope on both sides",
+        kink: "x whole", |[x, _], _| x == x.floor(), 1.0, 0.0, "a jump: the slope on both sides",
     }
 }
 
@@ -372,7 +372,7 @@ unary! {
         // Where the output is not 0, NaN included.
         vjp: Some(|g, _, y, _| g * y.ne(0.0)),
         domain: [-3.0, 3.0],
-        kink: "x = 0", 0.0, 0.0, "the left slope",
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "the left slope",
     }
 }
 
@@ -384,7 +384,7 @@ unary! {
         vjp: Some(|g, x, _, [slope, _]| g * x.gt(0.0).select(1.0, slope)),
         domain: [-3.0, 3.0],
         sample: [0.2, 0.0],
-        kink: "x = 0", 0.0, 0.2, "the left slope s",
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.2, "the left slope s",
     }
 }
 
@@ -396,7 +396,7 @@ unary! {
         vjp: Some(|g, x, y, [alpha, _]| g * x.gt(0.0).select(1.0, y + alpha)),
         domain: [-3.0, 3.0],
         sample: [0.7, 0.0],
-        kink: "x = 0", 0.0, 0.7, "the left slope α",
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.7, "the left slope α",
     }
 }
 
@@ -433,8 +433,8 @@ unary! {
         vjp: Some(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0)),
         domain: [-3.0, 3.0],
         sample: [-1.0, 1.5],
-        kink: "x = a", -1.0, 0.0, "the slope outside",
-        kink: "x = b", 1.5, 0.0, "the slope outside",
+        kink: "x = a", |[x, _], [a, _]| x == a, -1.0, 0.0, "the slope outside",
+        kink: "x = b", |[x, _], [_, b]| x == b, 1.5, 0.0, "the slope outside",
     }
 }
 

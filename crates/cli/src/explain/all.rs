@@ -1,0 +1,54 @@
+//! Pages of all losses, with an index.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lossgraph_autograd::Tape;
+use lossgraph_losses::{ALL, Loss};
+
+use super::Result;
+use super::inputs::Inputs;
+use super::latex::mathml;
+use super::subject::Subject;
+use crate::check::progress;
+
+/// Writes a page for each loss of the catalogue into a folder; the index is given.
+pub fn write(folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    let bar = progress(ALL.len() as u64);
+    for loss in ALL {
+        bar.set_message(loss.name);
+        let tape = Tape::f64();
+        let subject = Subject::of(loss);
+        let inputs = Inputs::samples(std::slice::from_ref(&subject));
+        super::write(&subject.page(&tape, &inputs)?, &folder.join(format!("{}.html", loss.name)))?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let index = folder.join("index.html");
+    fs::write(&index, page()?)
+        .map_err(|error| format!("{} cannot be written: {error}", index.display()))?;
+    Ok(index)
+}
+
+/// The index, by families.
+fn page() -> Result<String> {
+    let mut body = String::new();
+    let mut family = "";
+    for loss in ALL {
+        if loss.family != family {
+            family = loss.family;
+            body += &format!("<h2>{}</h2>\n", family.replace('_', " "));
+        }
+        body += &row(loss)?;
+    }
+    Ok(include_str!("index.html").replace("{losses}", &body))
+}
+
+fn row(loss: &Loss) -> Result<String> {
+    let Loss { name, summary, latex, .. } = loss;
+    let summary = summary.replace('&', "&amp;").replace('<', "&lt;");
+    let formula = mathml(latex)?;
+    Ok(format!("<p><a href=\"{name}.html\">{name}</a> {summary}<br>{formula}</p>\n"))
+}

@@ -1,0 +1,180 @@
+//! `lossgraph explain`: pages and other views of losses.
+
+mod all;
+mod inputs;
+mod latex;
+mod lessons;
+mod subject;
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use lossgraph_autograd::Tape;
+use lossgraph_explain::{Graph, Page, PageError};
+
+use inputs::Inputs;
+use subject::Subject;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What to show of which loss.
+#[derive(Args)]
+pub struct Options {
+    /// A loss, by any of its names, or a lesson: vanishing, nan, outlier.
+    #[arg(required_unless_present = "all")]
+    loss: Option<String>,
+    /// A loss to show beside it on the same inputs, perhaps with options: "huber delta=2". May be
+    /// given again.
+    #[arg(long, value_name = "LOSS")]
+    versus: Vec<String>,
+    /// The loss's options, as name=value, and by their name alone the tensors that are options.
+    #[arg(long, num_args = 1.., value_name = "OPTION")]
+    options: Vec<String>,
+    /// A file of JSON with your own numbers: {"logits": [[2, 1, 0]], "labels": [0]}.
+    #[arg(long, value_name = "FILE")]
+    inputs: Option<PathBuf>,
+    /// A page, or a view of the same graph.
+    #[arg(long, value_enum, default_value_t = Format::Html)]
+    format: Format,
+    /// How many groups within one another are open in a picture; all by default.
+    #[arg(long)]
+    depth: Option<usize>,
+    /// The file to write; for a page LOSS.html by default. With --all, the folder.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Open the page in the browser.
+    #[arg(long)]
+    open: bool,
+    /// Pages of all losses of the catalogue, with an index.
+    #[arg(long, conflicts_with_all = ["loss", "versus", "options", "inputs"])]
+    all: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Html,
+    Listing,
+    Dot,
+    Mermaid,
+    Svg,
+    Json,
+}
+
+/// Writes what was asked for.
+pub fn run(options: &Options) -> Result<()> {
+    if options.all {
+        let folder = options.out.clone().unwrap_or_else(|| PathBuf::from("explained"));
+        return finished(&all::write(&folder)?, options);
+    }
+    let (subjects, inputs) = chosen(options)?;
+    match options.format {
+        Format::Html => {
+            let file = options.out.clone().unwrap_or_else(|| file_name(options, &subjects).into());
+            let tapes: Vec<Tape> = subjects.iter().map(|_| Tape::f64()).collect();
+            let pages =
+                subjects.iter().zip(&tapes).map(|(subject, tape)| subject.page(tape, &inputs));
+            let mut pages = pages.collect::<Result<Vec<_>>>()?.into_iter();
+            if let Some(first) = pages.next() {
+                write(&pages.fold(first, Page::versus), &file)?;
+            }
+            finished(&file, options)
+        }
+        format if format != Format::Listing && subjects.len() > 1 => Err(format!(
+            "a picture shows one loss, not {}; a page or a listing shows all",
+            subjects.len()
+        )
+        .into()),
+        format => {
+            let texts =
+                subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
+            told(&texts.collect::<Result<Vec<String>>>()?.join("\n"), options)
+        }
+    }
+}
+
+/// A loss as text or picture.
+fn view(
+    subject: &Subject,
+    inputs: &Inputs,
+    format: Format,
+    depth: Option<usize>,
+) -> Result<String> {
+    let tape = Tape::f64();
+    let (vars, loss) = subject.record(&tape, inputs)?;
+    let named = |graph: Graph, (name, var): (&str, _)| graph.name(var, name);
+    let graph = vars.into_iter().fold(Graph::of(loss)?, named);
+    let depth = depth.unwrap_or(usize::MAX);
+    Ok(match format {
+        Format::Html | Format::Listing => graph.listing().to_string(),
+        Format::Dot => graph.dot(depth),
+        Format::Mermaid => graph.mermaid(depth),
+        Format::Svg => graph.svg(depth),
+        Format::Json => format!("{:#}\n", graph.json(depth)),
+    })
+}
+
+/// Writes a page; a fault of the program is told as such, with its operands and its cure.
+fn write(page: &Page<'_>, file: &Path) -> Result<()> {
+    match page.write(file) {
+        Err(PageError::Loss(fault)) => Err(fault.into()),
+        written => Ok(written?),
+    }
+}
+
+/// The losses that were asked for, and what they are given.
+fn chosen(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
+    let name = options.loss.as_deref().unwrap_or_default();
+    let read = options.inputs.as_deref().map(inputs::read).transpose()?;
+    let (mut subjects, given) = match lessons::find(name) {
+        Some(_) if !options.options.is_empty() => {
+            return Err(format!("the lesson {name} has no options").into());
+        }
+        Some(lesson) => (lesson.subjects()?, read.or(Some(lesson.inputs()?))),
+        None => (vec![Subject::new(name, &options.options.join(" "))?], read),
+    };
+    for other in &options.versus {
+        let (name, setting) = other.split_once(' ').unwrap_or((other, ""));
+        subjects.push(Subject::new(name, setting)?);
+    }
+    let inputs = given.unwrap_or_else(|| Inputs::samples(&subjects));
+    inputs.give(&mut subjects)?;
+    Ok((subjects, inputs))
+}
+
+/// The page's name where none is given.
+fn file_name(options: &Options, subjects: &[Subject]) -> String {
+    let names: Vec<&str> = match &options.loss {
+        Some(lesson) if lessons::find(lesson).is_some() => vec![lesson],
+        _ => subjects.iter().map(Subject::name).collect(),
+    };
+    format!("{}.html", names.join("-versus-"))
+}
+
+/// Says what was written, and opens it if that was asked for.
+fn finished(file: &Path, options: &Options) -> Result<()> {
+    println!("wrote {}", file.display());
+    if options.open {
+        open::that(file)
+            .map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes a view to its file, or prints it.
+fn told(text: &str, options: &Options) -> Result<()> {
+    match &options.out {
+        Some(file) => {
+            fs::write(file, text)
+                .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+            finished(file, options)
+        }
+        None => match io::stdout().write_all(text.as_bytes()) {
+            // A reader such as `head` that has seen enough is no failure.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        },
+    }
+}

@@ -1,0 +1,233 @@
+//! The page of a loss: one HTML file that opens it level by level and steps through it.
+
+mod data;
+mod elements;
+mod names;
+mod picture;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lossgraph_autograd::{Fault, Result, Tape, Var};
+use serde_json::{Value, json};
+
+use crate::graph::Graph;
+
+/// A page in the making; see [`page`].
+pub struct Page<'t> {
+    loss: Var<'t>,
+    title: String,
+    formula: String,
+    notes: Vec<String>,
+    names: Vec<(Var<'t>, String)>,
+    beside: Vec<Page<'t>>,
+}
+
+/// A page that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The loss cannot be computed or differentiated.
+    #[error(transparent)]
+    Loss(#[from] lossgraph_autograd::Error),
+    /// The file cannot be written.
+    #[error("{} cannot be written: {why}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: io::Error,
+    },
+}
+
+/// A page about a loss of any program: it opens scope by scope, shows value, gradient and what flows
+/// back at each op, and steps through all of it with the arithmetic written out. The page is one file
+/// that needs nothing else.
+///
+/// ```no_run
+/// # use lossgraph_autograd::Tape;
+/// use lossgraph_explain as explain;
+///
+/// let tape = Tape::f64();
+/// let x = tape.variable([3.0, 4.0]);
+/// let loss = tape.scope("length", || x.square().sum(..).sqrt());
+/// explain::page(&tape, loss).title("The length of a vector").name(x, "x").write("out.html")?;
+/// # Ok::<(), explain::PageError>(())
+/// ```
+pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
+    let loss = match std::ptr::eq(tape, loss.tape()) {
+        true => loss,
+        false => tape.fault(Fault::new("page", "the loss is on another tape")),
+    };
+    Page {
+        loss,
+        title: "A loss, step by step".to_owned(),
+        formula: String::new(),
+        notes: Vec::new(),
+        names: Vec::new(),
+        beside: Vec::new(),
+    }
+}
+
+impl<'t> Page<'t> {
+    /// What the page is called.
+    pub fn title(self, title: impl Into<String>) -> Page<'t> {
+        Page { title: title.into(), ..self }
+    }
+
+    /// The formula of the loss as MathML, or as any other HTML. It is put into the page as it is.
+    pub fn formula(self, html: impl Into<String>) -> Page<'t> {
+        Page { formula: html.into(), ..self }
+    }
+
+    /// A line about the loss: an option with its value, a unit, a source.
+    pub fn note(mut self, text: impl Into<String>) -> Page<'t> {
+        self.notes.push(text.into());
+        self
+    }
+
+    /// Calls an input by a name.
+    pub fn name(mut self, var: Var<'t>, name: &str) -> Page<'t> {
+        self.names.push((var, name.to_owned()));
+        self
+    }
+
+    /// Shows another loss beside this one.
+    pub fn versus(mut self, other: Page<'t>) -> Page<'t> {
+        self.beside.push(other);
+        self
+    }
+
+    /// The page as text.
+    ///
+    /// # Errors
+    /// A misfit in the program, or a loss with more than one element.
+    pub fn to_html(&self) -> Result<String> {
+        let sides: Vec<&Page<'t>> = std::iter::once(self).chain(&self.beside).collect();
+        let data = sides.iter().map(|side| side.data()).collect::<Result<Vec<Value>>>()?;
+        let title: Vec<String> = sides.iter().map(|side| escaped(&side.title)).collect();
+        Ok(format!(
+            include_str!("page.html"),
+            title = title.join(" – "),
+            style = include_str!("style.css"),
+            script = SCRIPTS.concat(),
+            data = embedded(&json!({ "sides": data })),
+        ))
+    }
+
+    /// Writes the page to a file, beside its place first, so that no half a page is left there.
+    ///
+    /// # Errors
+    /// Those of [`to_html`](Page::to_html), and of the file system.
+    pub fn write(&self, path: impl AsRef<Path>) -> std::result::Result<(), PageError> {
+        let (path, html) = (path.as_ref(), self.to_html()?);
+        let beside = path.with_extension("html.part");
+        fs::write(&beside, html)
+            .and_then(|()| fs::rename(&beside, path))
+            .map_err(|why| PageError::File { path: path.to_owned(), why })
+    }
+
+    fn data(&self) -> Result<Value> {
+        let mut graph = Graph::of(self.loss)?;
+        for (var, name) in &self.names {
+            graph = graph.name(*var, name);
+        }
+        let mut data = data::data(&graph)?;
+        data["title"] = json!(self.title);
+        data["formula"] = json!(self.formula);
+        data["notes"] = json!(self.notes);
+        Ok(data)
+    }
+}
+
+/// The program of the page, in the order in which its parts need each other.
+const SCRIPTS: [&str; 6] = [
+    include_str!("numbers.js"),
+    include_str!("tensor.js"),
+    include_str!("graph.js"),
+    include_str!("steps.js"),
+    include_str!("element.js"),
+    include_str!("page.js"),
+];
+
+/// JSON as it can stand within `<script>`: nothing in it ends the element, or a line of JavaScript.
+fn embedded(data: &Value) -> String {
+    data.to_string()
+        .replace('<', "\\u003c")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
+
+/// Text as it stands in HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The data of a page as it is read there.
+    fn read(html: &str) -> Value {
+        let start = html.find("id=\"data\">").unwrap() + "id=\"data\">".len();
+        let end = start + html[start..].find("</script>").unwrap();
+        serde_json::from_str(&html[start..end]).unwrap()
+    }
+
+    #[test]
+    fn no_text_ends_the_data_or_becomes_a_tag() {
+        let tape = Tape::f64();
+        let loss = tape.variable(2.0).square();
+        let title = "</script><b>\u{2028}{script}";
+        let html = page(&tape, loss).title(title).to_html().unwrap();
+        assert_eq!(read(&html)["sides"][0]["title"], title);
+        assert!(!html.contains("</script><b>"));
+        assert_eq!(html.matches("</script>").count(), 2);
+    }
+
+    #[test]
+    fn what_flows_back_step_by_step_adds_up_to_the_gradient() {
+        let tape = Tape::f64();
+        let x = tape.variable([0.5, -1.0]);
+        let loss = (x.exp() * x.sin() + x).sum(..);
+        let data = &read(&page(&tape, loss).name(x, "x").to_html().unwrap())["sides"][0];
+        // The steps go through readers from the last one to the first: that is part 3 of 3.
+        let nodes = data["nodes"].as_array().unwrap();
+        let last = nodes.iter().find(|node| node["inputs"][0]["node"] == 0).unwrap();
+        assert_eq!((&last["op"], &nodes[0]["name"]), (&"exp".into(), &"x".into()));
+        for line in last["inputs"][0]["flow"]["lines"].as_array().unwrap() {
+            let sum = line["before"].as_f64().unwrap() + line["is"].as_f64().unwrap();
+            let at = line["at"].as_u64().unwrap() as usize;
+            let gradient = nodes[0]["gradient"]["numbers"][at].as_f64().unwrap();
+            assert!((sum - gradient).abs() < 1e-15, "{sum} {gradient}");
+        }
+    }
+
+    #[test]
+    fn a_curve_goes_through_the_point_of_the_inputs() {
+        let tape = Tape::new();
+        let x = tape.variable([0.5, -1.0]);
+        let loss = x.square().sum(..);
+        let data = &read(&page(&tape, loss).to_html().unwrap())["sides"][0];
+        let curve = data["inputs"][0]["curves"][1].as_array().unwrap();
+        assert_eq!(curve[0], json!([-1.0, 1.25, -2.0]));
+        for point in curve {
+            let [x, slope] = [0, 2].map(|i| point[i].as_f64().unwrap());
+            assert_eq!(slope as f32, 2.0 * x as f32);
+        }
+    }
+
+    #[test]
+    fn a_loss_of_another_tape_is_an_error() {
+        let [tape, other] = [Tape::f64(), Tape::f64()];
+        let error = page(&tape, other.variable(1.0)).to_html().unwrap_err();
+        assert!(error.to_string().contains("the loss is on another tape"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let tape = Tape::f64();
+        let error = page(&tape, tape.variable(1.0)).write("no/such/folder/out.html").unwrap_err();
+        assert!(error.to_string().starts_with("no/such/folder/out.html cannot be written: "));
+    }
+}

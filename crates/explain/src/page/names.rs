@@ -1,0 +1,62 @@
+//! What nodes are called in the arithmetic of a page.
+
+use crate::graph::Graph;
+use crate::number::number;
+
+/// Letters that are not taken for one another or for a number, with `g` and `L` left out: those are
+/// what gradients and losses are called.
+const LETTERS: &[u8] = b"abcdefhjkmnpqrstuvwxyz";
+
+/// A short name for each node: its own, a number for what is one, `L` for the loss, and letters in the
+/// order of recording for all others, as in `e = exp(d)`.
+pub(super) fn names(graph: &Graph) -> Vec<String> {
+    let taken = |name: &str| graph.nodes.iter().any(|node| node.name.as_deref() == Some(name));
+    let mut letters = (0..)
+        .flat_map(|round| LETTERS.iter().map(move |&letter| lettered(letter as char, round)))
+        .filter(|name| !taken(name));
+    let last = graph.nodes.len().saturating_sub(1);
+    let name = |at: usize| {
+        let node = &graph.nodes[at];
+        match (&node.name, node.op) {
+            (Some(name), _) => Some(name.clone()),
+            (None, "fill") => {
+                Some(number(node.arguments.parse().unwrap_or(f64::NAN)).replace('-', "−"))
+            }
+            _ if at == last && !taken("L") => Some("L".to_owned()),
+            _ => letters.next(),
+        }
+    };
+    (0..graph.nodes.len()).map(name).map(Option::unwrap_or_default).collect()
+}
+
+/// `a`, and in later rounds `a₁`, `a₂`.
+fn lettered(letter: char, round: usize) -> String {
+    let mut name = letter.to_string();
+    if round > 0 {
+        let digits = round.to_string();
+        name.extend(digits.bytes().filter_map(|d| char::from_u32(0x2080 + u32::from(d - b'0'))));
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use lossgraph_autograd::Tape;
+
+    use super::*;
+
+    #[test]
+    fn nodes_are_called_by_their_names_numbers_or_letters() {
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 2.0]);
+        let b = tape.variable([3.0, 4.0]);
+        let loss = (x * b / -2.0).exp().sum(..);
+        let graph = Graph::of(loss).unwrap().name(x, "x").name(b, "b");
+        assert_eq!(names(&graph), ["x", "b", "a", "−2", "c", "d", "e", "L"]);
+    }
+
+    #[test]
+    fn after_the_letters_come_letters_with_numbers() {
+        assert_eq!((lettered('a', 0), lettered('b', 12)), ("a".to_owned(), "b₁₂".to_owned()));
+    }
+}

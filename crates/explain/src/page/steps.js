@@ -1,0 +1,87 @@
+// The steps, forward and then backward, and the sentence of each.
+
+/** All steps of a loss: each op forward, then each edge backward from the loss on. */
+function stepsOf(nodes) {
+  const forward = nodes.flatMap(({ inputs }, node) => (inputs.length ? [{ kind: "forward", node }] : []));
+  const backward = nodes.flatMap(({ inputs }, node) =>
+    [inputs.flatMap((input, slot) => (input.flow ? [{ kind: "backward", node, slot, into: input.node }] : []))]);
+  return [...forward, { kind: "seed", node: nodes.length - 1 }, ...backward.reverse().flat()];
+}
+
+/**
+ * What is known when some steps are done: whether a value is there, and how many of a gradient's
+ * parts.
+ */
+function progress(nodes, steps, done) {
+  const value = nodes.map(({ inputs }) => inputs.length === 0);
+  const parts = nodes.map(() => 0);
+  const total = nodes.map(() => 0);
+  steps.forEach((step, at) => {
+    const now = at < done;
+    if (step.kind === "forward") value[step.node] = now;
+    else {
+      const into = step.kind === "seed" ? step.node : step.into;
+      total[into] += 1;
+      parts[into] += now ? 1 : 0;
+    }
+  });
+  const seeded = done > steps.findIndex((step) => step.kind === "seed");
+  const gradient = nodes.map((node, at) => node.gradient && seeded && parts[at] === total[at]);
+  return { value, gradient, parts, total };
+}
+
+/** The sentence of a step: its formula, its numbers, and what it adds to. */
+function sentence(nodes, steps, done) {
+  if (done === 0) {
+    return html("div", {}, html("p", { class: "formula" }, "The inputs are given; nothing is computed yet."),
+      html("p", { class: "hint" }, "→ takes the first step. ▶ plays all of them."));
+  }
+  const step = steps[done - 1];
+  const node = nodes[step.node];
+  if (step.kind === "seed") {
+    return html("div", {}, html("p", { class: "formula" }, `∂L/∂${node.name} = 1`),
+      html("p", {}, "The way back begins: the loss changes by as much as itself."));
+  }
+  if (step.kind === "forward") {
+    const lines = node.forward.map(({ at, text, is }) =>
+      line(at, `${node.name}${place(node.value.shape, at)}`, "=", text, is));
+    return html("div", {}, html("p", { class: "formula" }, `${node.name} = ${node.formula}`),
+      few(lines), more(node.forward, node.value));
+  }
+  const { flow } = node.inputs[step.slot];
+  const into = nodes[step.into];
+  const { parts, total } = progress(nodes, steps, done);
+  const [part, all] = [parts[step.into], total[step.into]];
+  const sign = all > 1 ? "+=" : "=";
+  const lines = flow.lines.map(({ at, text, is, before }) =>
+    line(at, `∂L/∂${into.name}${place(into.value.shape, at)}`, sign, text, is, part > 1 ? before : null));
+  const fan = all > 1 ? html("p", { class: "fan" },
+    `${into.name} is read in ${all} places, so its gradient is a sum. This is part ${part} of ${all}.`) : null;
+  return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan,
+    few(lines), more(flow.lines, into.value));
+}
+
+/** A line of arithmetic for one element, and the sum so far where it is added to one. */
+function line(element, left, sign, text, is, before = null) {
+  const arithmetic = text && text !== number(is) ? `${text} = ` : "";
+  const brackets = Number(is) < 0 ? `(${number(is)})` : number(is);
+  const sum = Number(before) + Number(is);
+  return html("p", { class: "line", "data-element": element }, html("span", { class: "left" }, left),
+    ` ${sign} ${arithmetic}`, html("b", { "data-is": Number(is) }, number(is)),
+    before === null ? null : html("span", { class: "total" }, `so far ${number(before)} + ${brackets} = `,
+      html("b", { "data-sum": sum }, number(sum))));
+}
+
+/** Some lines, with those beyond the first ones folded away. */
+function few(lines) {
+  const shown = 4;
+  if (lines.length <= shown + 1) return lines;
+  return [lines.slice(0, shown), html("details", {}, html("summary", { class: "hint" },
+    `${lines.length - shown} more elements`), lines.slice(shown))];
+}
+
+/** How many elements are not written out. */
+function more(lines, { shape }) {
+  const left = shape.reduce((product, len) => product * len, 1) - lines.length;
+  return left > 0 ? html("p", { class: "hint" }, `and ${left} more elements in the same way`) : null;
+}

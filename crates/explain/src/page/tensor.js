@@ -1,0 +1,56 @@
+// Tensors: a grid of numbers for a small one, a heat map and a histogram for a large one.
+
+/** How strongly a number is coloured: its size as a part of the largest. */
+function shade(given, most) {
+  const x = Number(given);
+  if (!Number.isFinite(x)) return "--shade: 1; --ink: var(--alarm)";
+  const part = most > 0 ? Math.min(Math.abs(x) / most, 1) : 0;
+  return `--shade: ${(0.6 * part).toFixed(3)}; --ink: var(${x < 0 ? "--minus" : "--plus"})`;
+}
+
+function largest(numbers) {
+  return numbers.map(Number).filter(Number.isFinite).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+}
+
+/**
+ * A tensor with a caption. `choose(element)` is called when an element is clicked; `chosen` is the
+ * one that is marked.
+ */
+function tensor(caption, shown, { choose = null, chosen = null, can = () => true } = {}) {
+  const shape = shown.shape.length ? `[${shown.shape.join(", ")}]` : "one number";
+  const head = html("figcaption", {}, html("b", {}, caption), ` ${shape}`);
+  const body = shown.numbers ? grid(caption, shown, choose, chosen, can) : summary(shown);
+  return html("figure", { class: "tensor" }, head, body);
+}
+
+function grid(caption, { shape, numbers }, choose, chosen, can) {
+  const most = largest(numbers);
+  const columns = shape.length ? shape[shape.length - 1] : 1;
+  const wide = columns > 8 ? 8 : Math.max(columns, 1);
+  const cells = numbers.map((x, element) => {
+    const where = place(shape, element);
+    const attributes = { class: "cell", style: shade(x, most), title: `${where} ${x}`, "data-element": element };
+    if (!choose || !can(element)) return html("span", attributes, number(x));
+    const label = `${caption} ${where} is ${number(x)}: show its paths`;
+    const pressed = String(element === chosen);
+    return html("button", { ...attributes, type: "button", "aria-label": label, "aria-pressed": pressed,
+      onclick: () => choose(element) }, number(x));
+  });
+  return html("div", { class: "grid", style: `--columns: ${wide}` }, cells);
+}
+
+function summary(shown) {
+  // Cells are hundredths of the largest mean.
+  const cells = shown.heat.flat().map((x) => html("i", { style: shade(x, 100), title: number((x / 100) * shown.most) }));
+  const heat = html("div", { class: "heat", style: `--columns: ${shown.heat[0].length}; --rows: ${shown.heat.length}`, role: "img",
+    "aria-label": "heat map of means" }, cells);
+  const height = Math.max(...shown.bars, 1);
+  const bars = shown.bars.map((bar) => html("i", { style: `height: ${(100 * bar) / height}%`, title: String(bar) }));
+  const strange = shown.strange ? `, ${shown.strange} not finite` : "";
+  const about = `mean ${number(shown.mean)}, ${shown.zeros} zeros${strange}`;
+  return html("div", { class: "summary" }, heat,
+    html("div", { class: "spread" },
+      html("div", { class: "bars", role: "img", "aria-label": "histogram" }, bars),
+      html("div", { class: "ends" }, html("span", {}, number(shown.low)), html("span", {}, number(shown.high))),
+      html("div", {}, about)));
+}

@@ -1,0 +1,151 @@
+//! The picture of a loss as an SVG file that stands alone.
+
+use std::fmt::Write;
+
+use crate::caption::Caption;
+use crate::graph::Graph;
+use crate::level::{Block, Level, Shows};
+
+/// How the picture looks; colours of those that people with any colour vision can tell apart
+/// (Okabe and Ito, 2008), on light and on dark ground.
+const STYLE: &str = "\
+svg { background: #ffffff; font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; }
+.box { fill: #f4f6f8; stroke: #8a949e; }
+.leaf { fill: #fdf3dc; stroke: #b58a00; }
+.group { fill: #e3f0fa; stroke: #0072b2; stroke-width: 1.5; }
+.frame { fill: #0072b2; fill-opacity: 0.05; stroke: #0072b2; stroke-opacity: 0.6; }
+.edge { fill: none; stroke: #6b7580; stroke-width: 1.2; }
+.head { fill: #6b7580; }
+.title { fill: #16191c; font-weight: 600; }
+.name { fill: #00507d; font-weight: 600; paint-order: stroke; stroke: #ffffff; stroke-width: 3; }
+.shape { fill: #5d666f; }
+.value { fill: #16191c; }
+.gradient { fill: #b04a00; }
+@media (prefers-color-scheme: dark) {
+svg { background: #15191d; }
+.box { fill: #22282e; stroke: #6d7883; }
+.leaf { fill: #342b12; stroke: #c39a20; }
+.group { fill: #12303f; stroke: #56b4e9; }
+.frame { fill: #56b4e9; stroke: #56b4e9; }
+.edge { stroke: #98a3ad; }
+.head { fill: #98a3ad; }
+.title, .value { fill: #eef1f4; }
+.name { fill: #8fd0f5; stroke: #15191d; }
+.shape { fill: #a7b1ba; }
+.gradient { fill: #ffa65c; }
+}
+";
+
+/// The room around the picture.
+const MARGIN: f64 = 16.0;
+
+impl Graph {
+    /// The loss as a picture: an SVG file that needs nothing else, readable on light and on dark
+    /// ground. `depth` groups within one another are open: with 0 each is one box, with
+    /// [`usize::MAX`] all are open. A box shows the value (`=`) and the gradient of the loss (`∂`).
+    ///
+    /// ```
+    /// # use lossgraph_autograd::Tape;
+    /// # use lossgraph_explain::Graph;
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([3.0, 4.0]);
+    /// let svg = Graph::of(x.square().sum(..))?.svg(usize::MAX);
+    /// assert!(svg.starts_with("<svg ") && svg.contains("∂ [6, 8]"));
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    pub fn svg(&self, depth: usize) -> String {
+        let level = self.level(None, depth);
+        let [width, height] = [level.width, level.height].map(|side| (side + 2.0 * MARGIN).ceil());
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+             width=\"{width}\" height=\"{height}\" font-size=\"{}\" role=\"img\" \
+             aria-labelledby=\"title desc\">\n",
+            Caption::SIZE
+        );
+        let listing = self.listing().to_string();
+        // Writing to a string does not fail.
+        let _ = writeln!(svg, "<title id=\"title\">{}</title>", escaped(&self.title()));
+        let _ = writeln!(svg, "<desc id=\"desc\">{}</desc>", escaped(&listing));
+        let _ = writeln!(svg, "<style>\n{STYLE}</style>");
+        svg += "<marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
+                markerHeight=\"7\" orient=\"auto\"><path class=\"head\" d=\"M0 0L8 4L0 8Z\"/></marker>\n";
+        let _ = writeln!(svg, "<g transform=\"translate({MARGIN} {MARGIN})\">");
+        self.draw(&level, &mut svg);
+        svg += "</g>\n</svg>\n";
+        svg
+    }
+
+    /// What the picture is of: the loss, by the group that gives it.
+    fn title(&self) -> String {
+        let loss = self.nodes.len() - 1;
+        let group = self.path(self.nodes[loss].group).first().copied();
+        let name = group.map_or(self.nodes[loss].op, |group| &self.groups[group].name);
+        format!("{name}: {} nodes", self.nodes.len())
+    }
+
+    fn draw(&self, level: &Level, svg: &mut String) {
+        for block in &level.boxes {
+            self.draw_block(block, svg);
+        }
+        for edge in &level.edges {
+            let ends_inside = level.boxes[edge.to].inside.is_some();
+            let port = matches!(level.boxes[edge.to].shows, Shows::Leaves(_));
+            let marker = if ends_inside || port { "" } else { " marker-end=\"url(#arrow)\"" };
+            let _ = writeln!(svg, "<path class=\"edge\" d=\"{}\"{marker}/>", edge.path());
+        }
+    }
+
+    fn draw_block(&self, block: &Block, svg: &mut String) {
+        let Block { x, y, width, height, .. } = block;
+        if matches!(block.shows, Shows::Enters(_) | Shows::Leaves(_)) {
+            return;
+        }
+        let _ = writeln!(svg, "<g transform=\"translate({x:.1} {y:.1})\">");
+        let class = match &block.shows {
+            _ if block.inside.is_some() => "frame",
+            Shows::Group(..) => "group",
+            Shows::Node(node) if self.nodes[*node].inputs.is_empty() => "leaf",
+            _ => "box",
+        };
+        let _ = writeln!(
+            svg,
+            "<rect class=\"{class}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"
+        );
+        let [left, right, top] = [Caption::MARGIN, width - Caption::MARGIN, Caption::LINE];
+        match (&block.inside, &block.shows) {
+            (Some(inside), Shows::Group(group, _)) => {
+                self.draw(inside, svg);
+                let name = escaped(&self.groups[*group].name);
+                let _ =
+                    writeln!(svg, "<text class=\"name\" x=\"{left}\" y=\"{top}\">{name}</text>");
+            }
+            _ => {
+                let Caption { title, shape, lines } = Caption::of(self, &block.shows);
+                let title = escaped(&title);
+                let _ =
+                    writeln!(svg, "<text class=\"title\" x=\"{left}\" y=\"{top}\">{title}</text>");
+                if !shape.is_empty() {
+                    let _ = writeln!(
+                        svg,
+                        "<text class=\"shape\" x=\"{right:.1}\" y=\"{top}\" text-anchor=\"end\">{shape}</text>"
+                    );
+                }
+                for (i, line) in lines.iter().enumerate() {
+                    let y = top + (i + 1) as f64 * Caption::LINE;
+                    let class = if line.starts_with('∂') { "gradient" } else { "value" };
+                    let _ = writeln!(
+                        svg,
+                        "<text class=\"{class}\" x=\"{left}\" y=\"{y}\">{}</text>",
+                        escaped(line)
+                    );
+                }
+            }
+        }
+        svg.push_str("</g>\n");
+    }
+}
+
+/// Text as it stands in XML.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
