@@ -273,7 +273,7 @@ function legend() {
   const entry = (kind, text) => html("span", {}, svg("svg", { width: 26, height: 10, "aria-hidden": "true" },
     svg("g", { class: `edge flowed ${kind}` }, svg("path", { class: "band", d: "M2 5H24", "stroke-width": 7 }))), text);
   return html("p", { class: "legend" }, "what flows back: ", entry("plus", "positive"), entry("minus", "negative"),
-    entry("both", "both"), entry("zero", "zero"), html("span", {}, "— wider is larger, by orders of magnitude"));
+    entry("both", "both"), entry("zero", "zero"), entry("strange", "not finite"), html("span", {}, "— wider is larger, by orders of magnitude"));
 }
 
 const data = JSON.parse(document.getElementById("data").textContent);
