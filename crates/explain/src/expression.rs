@@ -206,7 +206,7 @@ fn symbol(op: &str) -> &str {
 
 /// A number; a negative one is in brackets wherever it is an operand.
 fn literal(x: f64) -> (String, Bond) {
-    let bond = if x.is_sign_negative() { Bond::Comparison } else { Bond::Atom };
+    let bond = if x < 0.0 { Bond::Comparison } else { Bond::Atom };
     (signed(x), bond)
 }
 

@@ -16,7 +16,8 @@ pub struct Mark {
     pub node: usize,
     /// What kind of hazard it is.
     pub hazard: Hazard,
-    /// The elements of its value, counted row by row.
+    /// The elements of its value, counted row by row; for [`Hazard::Slope`] those of the input that
+    /// the slope belongs to.
     pub elements: Vec<usize>,
     /// What it is, with numbers.
     pub text: String,
@@ -175,7 +176,11 @@ impl Graph {
     fn overflow(&self, at: usize) -> Option<Mark> {
         let node = &self.nodes[at];
         let y = node.value.to_f64s();
-        let made = (0..y.len()).filter(|&i| !y[i].is_finite() && self.reads(at, i, f64::is_finite));
+        if is_finite(&y) {
+            return None;
+        }
+        let finite = self.made_of(at, f64::is_finite);
+        let made = (0..y.len()).filter(|&i| !y[i].is_finite() && finite[i]);
         self.marked(at, Hazard::Overflow, made, |i| {
             let arithmetic = self.arithmetic(at, &unravelled(i, &node.shape));
             let arithmetic = arithmetic.unwrap_or_else(|| format!("{} of finite numbers", node.op));
@@ -189,8 +194,8 @@ impl Graph {
             return None;
         }
         let y = node.value.to_f64s();
-        let lost = (0..y.len())
-            .filter(|&i| y[i] == 0.0 && self.reads(at, i, |x| x.is_finite() && x != 0.0));
+        let nonzero = self.made_of(at, |x| x.is_finite() && x != 0.0);
+        let lost = (0..y.len()).filter(|&i| y[i] == 0.0 && nonzero[i]);
         self.marked(at, Hazard::Underflow, lost, |i| {
             let arithmetic = self.arithmetic(at, &unravelled(i, &node.shape)).unwrap_or_default();
             let dtype = node.value.dtype();
@@ -202,16 +207,14 @@ impl Graph {
 
     fn slope(&self, at: usize) -> Option<Mark> {
         let node = &self.nodes[at];
-        let gradient = node.gradient.as_ref()?.to_f64s();
+        if !is_finite(&node.gradient.as_ref()?.to_f64s()) {
+            return None;
+        }
         node.inputs.iter().enumerate().find_map(|(slot, input)| {
             let flow = input.flow.as_ref()?.value.to_f64s();
             let read = &self.nodes[input.node];
             let x = read.value.to_f64s();
-            let finite = |i: usize| match flow.len() == gradient.len() {
-                true => gradient[i].is_finite(),
-                false => gradient.iter().all(|g| g.is_finite()),
-            };
-            let made = |&i: &usize| !flow[i].is_finite() && x[i].is_finite() && finite(i);
+            let made = |&i: &usize| !flow[i].is_finite() && x[i].is_finite();
             let elements: Vec<usize> = (0..flow.len()).filter(made).collect();
             let first = *elements.first()?;
             let arithmetic = self.backward_arithmetic(at, slot, &unravelled(first, &read.shape));
@@ -223,7 +226,6 @@ impl Graph {
                 self.label(input.node),
                 signed(flow[first])
             );
-            // Counted in the input, which has the elements that the slope belongs to.
             Some(Mark { node: at, hazard: Hazard::Slope, elements, text })
         })
     }
@@ -235,9 +237,8 @@ impl Graph {
         }
         let y = node.value.to_f64s();
         let most = f64::from(f32::MAX);
-        let too_large = (0..y.len()).filter(|&i| {
-            y[i].is_finite() && y[i].abs() > most && self.reads(at, i, |x| x.abs() <= most)
-        });
+        let held = self.made_of(at, |x| x.abs() <= most);
+        let too_large = (0..y.len()).filter(|&i| y[i].is_finite() && y[i].abs() > most && held[i]);
         self.marked(at, Hazard::Range, too_large, |i| {
             format!("{} is more than f32 can hold, where it would be infinite", signed(y[i]))
         })
@@ -288,14 +289,20 @@ impl Graph {
         !inputs.is_empty() && (!EXACT.contains(op) || self.is_rounded(inputs[0].node))
     }
 
-    /// Whether all that an element of a node is made of is such: the same elements of its inputs,
-    /// or all where shapes differ.
-    pub(crate) fn reads(&self, at: usize, element: usize, is: impl Fn(f64) -> bool) -> bool {
+    /// For each element of a node, whether all that it is made of is such: the same elements of its
+    /// inputs, or all of an input of another shape.
+    pub(crate) fn made_of(&self, at: usize, is: impl Fn(f64) -> bool) -> Vec<bool> {
         let node = &self.nodes[at];
-        node.inputs.iter().map(|input| &self.nodes[input.node]).all(|read| {
-            let x = read.value.to_f64s();
-            if read.shape == node.shape { is(x[element]) } else { x.into_iter().all(&is) }
-        })
+        let mut all = vec![true; node.shape.len()];
+        for read in node.inputs.iter().map(|input| &self.nodes[input.node]) {
+            let mut x = read.value.to_f64s().into_iter().map(&is);
+            if read.shape == node.shape {
+                all.iter_mut().zip(x).for_each(|(all, is)| *all &= is);
+            } else if !x.all(|is| is) {
+                all.fill(false);
+            }
+        }
+        all
     }
 
     /// A mark of some elements, with a sentence on the first one.
@@ -318,6 +325,10 @@ impl Graph {
         }
         Some(Mark { node, hazard, elements, text })
     }
+}
+
+pub(crate) fn is_finite(numbers: &[f64]) -> bool {
+    numbers.iter().all(|x| x.is_finite())
 }
 
 /// The place of an element: `[0, 2]`.

@@ -5,7 +5,7 @@ use std::fmt;
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 
 use crate::graph::Graph;
-use crate::hazard::place;
+use crate::hazard::{is_finite, place};
 use crate::number::{brief, signed};
 use crate::places::unravelled;
 
@@ -93,7 +93,9 @@ impl Graph {
         let first = |is: fn(f64) -> bool, made_of: fn(f64) -> bool| {
             (0..=to).filter(|&at| needed[at]).find_map(|at| {
                 let y = self.nodes[at].value.to_f64s();
-                let element = (0..y.len()).find(|&i| is(y[i]) && self.reads(at, i, made_of))?;
+                let candidate = y.iter().position(|&y| is(y))?;
+                let here = self.made_of(at, made_of);
+                let element = (candidate..y.len()).find(|&i| is(y[i]) && here[i])?;
                 Some((at, element, y[element]))
             })
         };
@@ -162,10 +164,6 @@ impl Graph {
         });
         inputs.collect()
     }
-}
-
-fn is_finite(numbers: &[f64]) -> bool {
-    numbers.iter().all(|x| x.is_finite())
 }
 
 impl fmt::Display for NotFinite {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lossgraph_autograd::{Fault, Result, Var};
-use lossgraph_tensor::Tensor;
+use lossgraph_tensor::{Shape, Tensor};
 
 use crate::graph::Graph;
 use crate::hazard::place;
@@ -68,8 +68,7 @@ pub fn why(loss: Var<'_>, x: Var<'_>, index: &[usize]) -> Result<Why> {
     let graph = Graph::of(loss)?;
     let inside = index.len() == x.rank() && index.iter().zip(x.shape().iter()).all(|(i, n)| i < n);
     if !inside {
-        let fault = Fault::new("why", format!("there is no element {index:?}")).operand("x", x);
-        return Err(fault.cure("one number for each axis, counted from 0").into());
+        return Err(outside(index).operand("x", x).into());
     }
     let node = graph.nodes.iter().position(|node| node.number == x.number());
     match node.filter(|_| std::ptr::eq(loss.tape(), x.tape())) {
@@ -88,7 +87,12 @@ impl Graph {
     /// # Errors
     /// What the program gives.
     pub fn why(&self, x: usize, index: &[usize]) -> Result<Why> {
-        let node = &self.nodes[x];
+        let fits = |shape: &Shape| {
+            index.len() == shape.rank() && index.iter().zip(shape.iter()).all(|(i, n)| i < n)
+        };
+        let Some(node) = self.nodes.get(x).filter(|node| fits(&node.shape)) else {
+            return Err(outside(index).into());
+        };
         let element = index.iter().zip(node.shape.iter()).fold(0, |at, (i, n)| at * n + i);
         let place = if node.shape.rank() == 0 { String::new() } else { format!("{index:?}") };
         let subject = self.label(x) + &place;
@@ -100,10 +104,12 @@ impl Graph {
         if gradient != 0.0 {
             return answered(Answer::NotZero(gradient), self.parts(x, element));
         }
-        let causes = self.stops(x, element)?;
-        let answer = if causes.is_empty() { Answer::Cancelled } else { Answer::Stopped };
-        let parts = if causes.is_empty() { self.parts(x, element) } else { causes };
-        answered(answer, parts)
+        let (mut causes, cancelled) = self.stops(x, element)?;
+        if !cancelled {
+            return answered(Answer::Stopped, causes);
+        }
+        causes.splice(0..0, self.parts(x, element));
+        answered(Answer::Cancelled, causes)
     }
 
     /// What the gradient of an element is the sum of: what its readers send back.
@@ -111,7 +117,11 @@ impl Graph {
         self.readers(x)
             .filter_map(|(reader, slot)| {
                 let flow = self.nodes[reader].inputs[slot].flow.as_ref()?;
-                let part = signed(flow.value.to_f64s()[element]);
+                let part = flow.value.to_f64s()[element];
+                if part == 0.0 {
+                    return None;
+                }
+                let part = signed(part);
                 let at = unravelled(element, &self.nodes[x].shape);
                 let arithmetic = self.backward_arithmetic(reader, slot, &at);
                 let equals =
@@ -124,35 +134,51 @@ impl Graph {
             .collect()
     }
 
-    /// Where a change of an element stops to be felt.
-    fn stops(&self, x: usize, element: usize) -> Result<Vec<Cause>> {
+    /// Where a change of an element stops to be felt, and whether changes cancel anywhere.
+    fn stops(&self, x: usize, element: usize) -> Result<(Vec<Cause>, bool)> {
         let mut change: Vec<Option<Vec<f64>>> = vec![None; self.nodes.len()];
-        let mut one = vec![0.0; self.nodes[x].shape.len()];
-        one[element] = 1.0;
-        change[x] = Some(one);
-        let mut stops = Vec::new();
+        change[x] = Some(unit(self.nodes[x].shape.len(), element));
+        let mut causes = Vec::new();
+        let mut cancelled = false;
         for (at, node) in self.nodes.iter().enumerate().skip(x + 1) {
             let mut total: Option<Vec<f64>> = None;
+            let mut felt_here = false;
             for (slot, input) in node.inputs.iter().enumerate() {
                 let Some(felt) = &change[input.node] else { continue };
-                let shape = self.nodes[input.node].shape.clone();
-                let tangent = Tensor::new(shape, felt.clone())
-                    .map_err(|error| Fault::new("why", error.to_string()))?;
-                let pushed =
-                    self.pushed_forward(at, slot, &tangent)?.map(|pushed| pushed.to_f64s());
-                let pushed = pushed.unwrap_or_else(|| vec![0.0; node.shape.len()]);
-                if let Some(stopped) = stopped(felt, &pushed) {
-                    stops.push(self.stop(at, slot, stopped));
+                let passed = self.passed(at, slot, felt)?;
+                felt_here |= passed.iter().any(|&x| x != 0.0);
+                if let Some(stopped) = stopped(felt, &passed) {
+                    // By itself, an element may well be felt: then several have cancelled.
+                    let alone = self.passed(at, slot, &unit(felt.len(), stopped))?;
+                    if alone.iter().any(|&x| x != 0.0) {
+                        felt_here = true;
+                    } else {
+                        causes.push(self.stop(at, slot, stopped));
+                    }
                 }
                 total = Some(match total {
-                    Some(total) => total.iter().zip(&pushed).map(|(a, b)| a + b).collect(),
-                    None => pushed,
+                    Some(total) => total.iter().zip(&passed).map(|(a, b)| a + b).collect(),
+                    None => passed,
                 });
             }
             change[at] = total.filter(|total| total.iter().any(|&x| x != 0.0));
+            if felt_here && change[at].is_none() {
+                let text = format!("at {}: changes of its input cancel", self.described(at));
+                causes.push(Cause { node: at, text });
+                cancelled = true;
+            }
         }
-        // Whatever still reaches the loss has cancelled there by rounding, or was never stopped.
-        Ok(stops)
+        // What reaches the loss all the same has cancelled but for rounding.
+        Ok((causes, cancelled || change.last().is_some_and(Option::is_some)))
+    }
+
+    /// How the value of a node moves if one of its inputs moves; not at all where there is no slope.
+    fn passed(&self, at: usize, slot: usize, felt: &[f64]) -> Result<Vec<f64>> {
+        let shape = self.nodes[self.nodes[at].inputs[slot].node].shape.clone();
+        let tangent = Tensor::new(shape, felt.to_vec());
+        let tangent = tangent.map_err(|error| Fault::new("why", error.to_string()))?;
+        let moved = self.pushed_forward(at, slot, &tangent)?;
+        Ok(moved.map_or_else(|| vec![0.0; self.nodes[at].shape.len()], |moved| moved.to_f64s()))
     }
 
     /// What stops a change of an input's element.
@@ -191,6 +217,16 @@ impl Graph {
             text: format!("at {}, which reads {subject}: {text}", self.described(at)),
         }
     }
+}
+
+/// 1 at an element, and else 0.
+fn unit(len: usize, element: usize) -> Vec<f64> {
+    (0..len).map(|i| if i == element { 1.0 } else { 0.0 }).collect()
+}
+
+fn outside(index: &[usize]) -> Fault {
+    Fault::new("why", format!("there is no element {index:?}"))
+        .cure("one number for each axis, counted from 0")
 }
 
 /// The first element whose change is not felt behind an op: where the shapes are the same, any, and
@@ -292,6 +328,16 @@ mod tests {
         let (answer, text) = asked(&[3.0], |x| (x * 2.0 - x * 2.0).sum(..));
         assert_eq!(answer, Answer::Cancelled);
         assert!(text.contains("\n  2 = ") && text.contains("\n  −2 = "), "{text}");
+        assert!(
+            text.contains("at sub %5") && text.contains("changes of its input cancel"),
+            "{text}"
+        );
+        // Two elements of one tensor, and beside them a mask, which is not the reason.
+        let (answer, text) = asked(&[3.0], |x| {
+            (x.expand([2]) * x.tape().constant([1.0, -1.0])).sum(..) + x.gt(1.0).sum(..)
+        });
+        assert_eq!(answer, Answer::Cancelled, "{text}");
+        assert!(text.contains("at sum ") && text.contains("at gt "), "{text}");
     }
 
     #[test]
