@@ -8,10 +8,10 @@ use gemm::Parallelism;
 /// Products with fewer multiplications, a few microseconds of them, stay on one thread.
 const ALONE: usize = 1 << 17;
 
-/// How many multiplications a piece of a product has at least, if there are more than two.
-const SHARE: usize = 1 << 22;
+/// Products with as many are cut along both axes.
+const QUARTERED: usize = 1 << 24;
 
-/// Rows or columns a piece has at least, of two and of more.
+/// How long half of the longer axis is at least, and half of the other one.
 const THIN: [usize; 2] = [16, 64];
 
 /// `out = a · b` over the last two axes, `[…, m, k] · [… , k, n]`; the axes before them are equal.
@@ -74,34 +74,30 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     Ok(())
 }
 
-/// One product of two matrices, its rows or columns cut into pieces for threads.
+/// One product of two matrices, its rows or columns, or both, halved for threads.
 ///
 /// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
 /// cores. The cut depends on the shape alone, so that each element is the same sum in the same
 /// order on any number of threads.
 fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], out: &mut [T]) {
     debug_assert!(out.len() == m * n);
-    let (long, work) = (m.max(n), m * k * n);
-    // Each piece packs the whole of the other operand, so that pieces must not be thin.
-    let pieces = match work {
-        ..ALONE => 1,
-        _ if work < 2 * SHARE => (long / THIN[0]).clamp(1, 2),
-        _ => (work / SHARE).min(long / THIN[1]).clamp(2, 8),
+    let work = m * k * n;
+    // Each piece packs anew what it reads of both operands, so that pieces are few, and not thin.
+    let part = |len: usize, least: usize, thin: usize| {
+        let halved = work >= least && len >= 2 * thin;
+        if halved { len.div_ceil(2).next_multiple_of(THIN[0]) } else { len }
     };
-    let piece = long.div_ceil(pieces).next_multiple_of(THIN[0]);
+    let (long, short) = (part(m.max(n), ALONE, THIN[0]), part(m.min(n), QUARTERED, THIN[1]));
+    let (rows, columns) = if m >= n { (long, short) } else { (short, long) };
+    let across = n.div_ceil(columns);
     let start = Pointer(out.as_mut_ptr());
-    share(long.div_ceil(piece), |i| {
-        let (from, len) = (i * piece, piece.min(long - i * piece));
-        // SAFETY: the pieces are disjoint rows, or disjoint columns, of the m · n elements of
-        // `out`, which is borrowed by us alone; there are `len` rows of `a`, or columns of `b`,
-        // from `from` on.
-        unsafe {
-            if m >= n {
-                a.rows_from(from).times(b, [len, k, n], start.get().add(from * n), n);
-            } else {
-                a.times(b.columns_from(from), [m, k, len], start.get().add(from), n);
-            }
-        }
+    share(m.div_ceil(rows) * across, |i| {
+        let (row, column) = (i / across * rows, i % across * columns);
+        let (a, b) = (a.rows_from(row), b.columns_from(column));
+        let size = [rows.min(m - row), k, columns.min(n - column)];
+        // SAFETY: the pieces are disjoint blocks of the m · n elements of `out`, which is borrowed
+        // by us alone; `a` has the rows and `b` the columns of this block from here on.
+        unsafe { a.times(b, size, start.get().add(row * n + column), n) };
     });
 }
 
