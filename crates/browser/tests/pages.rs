@@ -219,6 +219,9 @@ fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
     shown.keep("hazard")?;
     assert!(shown.browser.texts(".hazard")?.contains(&format!("! {}", mark.text)));
     assert!(shown.browser.texts(".side:first-child .node .cell")?.contains(&"−∞".to_owned()));
+    // Numbers that are none do not agree with anything.
+    shown.browser.click(".side:first-child [data-node='0'] > .face")?;
+    assert!(shown.browser.texts(".check summary")?[0].contains("cannot be compared"));
     shown.console_is_silent()
 }
 

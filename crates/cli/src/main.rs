@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod file;
 mod losses;
 mod pca;
 mod plot;

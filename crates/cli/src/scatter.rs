@@ -24,9 +24,7 @@ pub fn write(path: &Path, points: &[[f64; 2]], labels: &[usize]) -> Result<(), B
     let mut svg = String::new();
     draw(&mut svg, points, labels)
         .map_err(|error| format!("the picture cannot be drawn: {error}"))?;
-    std::fs::write(path, svg)
-        .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-    Ok(())
+    crate::file::write(path, svg)
 }
 
 fn draw(svg: &mut String, points: &[[f64; 2]], labels: &[usize]) -> Result<(), Box<dyn Error>> {

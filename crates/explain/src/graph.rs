@@ -142,7 +142,7 @@ impl Graph {
     }
 
     /// What a node is called in texts: its name, or its number on the tape as `%3`.
-    pub fn label(&self, node: usize) -> String {
+    pub(crate) fn label(&self, node: usize) -> String {
         let Node { name, number, .. } = &self.nodes[node];
         name.clone().unwrap_or_else(|| format!("%{number}"))
     }
@@ -150,7 +150,7 @@ impl Graph {
     /// The groups around a group or node in `innermost`, outermost first, that one included.
     pub fn path(&self, innermost: Option<usize>) -> Vec<usize> {
         let mut path: Vec<usize> =
-            std::iter::successors(innermost, |&group| self.groups[group].parent).collect();
+            std::iter::successors(innermost, |&group| self.groups.get(group)?.parent).collect();
         path.reverse();
         path
     }

@@ -405,7 +405,7 @@ mod tests {
         assert!(kinds.contains(&(Hazard::Overflow, &[0])), "{found:?}");
         assert!(kinds.contains(&(Hazard::Underflow, &[1])));
         assert!(kinds.contains(&(Hazard::Range, &[2])));
-        assert!(found.iter().any(|f| f.2 == "exp(800) is inf, in [0]"), "{found:?}");
+        assert!(found.iter().any(|f| f.2 == "exp(800) is ∞, in [0]"), "{found:?}");
     }
 
     #[test]

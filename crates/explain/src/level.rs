@@ -73,7 +73,7 @@ const HEAD: f64 = 26.0;
 
 impl Graph {
     /// The picture of the whole loss, or of the inside of a group. `depth` groups within one another
-    /// are open; the others are boxes.
+    /// are open; the others are boxes. A group that there is not has nothing inside.
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;

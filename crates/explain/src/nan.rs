@@ -25,7 +25,7 @@ pub trait FindNan {
     /// let x = tape.variable([0.0, 4.0]);
     /// let loss = x.sqrt().sum(..);
     /// let found = tape.find_nan(loss)?.unwrap();
-    /// assert!(found.to_string().starts_with("the loss is finite, but its gradient is not: inf comes back through sqrt %1"));
+    /// assert!(found.to_string().starts_with("the loss is finite, but its gradient is not: ∞ comes back through sqrt %1"));
     /// # Ok::<(), lossgraph_autograd::Error>(())
     /// ```
     ///
@@ -195,7 +195,7 @@ mod tests {
     fn an_infinity_is_found_where_it_is_made() {
         let found = found(&[1.0, 0.0], |x| (x + 0.0).ln().mean(..) * 2.0).unwrap();
         assert_eq!((found.pass, found.element), (Pass::Forward, 1));
-        assert!(found.to_string().contains("ln(0) = −inf, in [1]\n    %2 = [1, 0]"), "{found}");
+        assert!(found.to_string().contains("ln(0) = −∞, in [1]\n    %2 = [1, 0]"), "{found}");
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(found.from.as_ref().map(|from| from.node), Some(1));
         let text = found.to_string();
         assert!(
-            text.contains("NaN is made by sub") && text.contains("\n−inf is made by ln"),
+            text.contains("NaN is made by sub") && text.contains("\n−∞ is made by ln"),
             "{text}"
         );
     }

@@ -9,7 +9,7 @@ pub(crate) fn numbers(tensor: &Tensor) -> String {
 
 /// The numbers of a tensor in one line of a box.
 pub(crate) fn brief(tensor: &Tensor) -> String {
-    elided(tensor, 3).replace('-', "−")
+    typeset(&elided(tensor, 3))
 }
 
 /// At most so many numbers of a tensor; what is left out is before the last one.
@@ -25,9 +25,14 @@ fn elided(tensor: &Tensor, most: usize) -> String {
     if tensor.rank() == 0 { texts.concat() } else { format!("[{}]", texts.join(", ")) }
 }
 
-/// A number in a sentence or a box: with a minus of typographers.
+/// A number in a sentence or a box.
 pub(crate) fn signed(x: f64) -> String {
-    number(x).replace('-', "−")
+    typeset(&number(x))
+}
+
+/// With a minus and an infinity of typographers, for what is not read by programs.
+fn typeset(text: &str) -> String {
+    text.replace('-', "−").replace("inf", "∞")
 }
 
 /// Four significant digits, without zeros that say nothing.

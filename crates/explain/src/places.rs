@@ -22,10 +22,12 @@ pub(crate) fn moved(
             let at = shape.iter().zip(place).fold(0, |at, (&len, &place)| at * len + place);
             Some(unravelled(at, operand))
         }
-        // What reads or writes elsewhere is not followed; whatever keeps the shape is taken to work
-        // element by element, but for the few ops that do not.
-        "cumsum" | "argsort" | "gather" | "scatter_add" | "index_select" | "index_add"
-        | "matmul" | "permute" | "slice" | "pad" | "concat" => None,
+        // These read or write elsewhere, even if they happen to keep the shape. All others work
+        // element by element, a user's own included.
+        "cumsum" | "permute" | "slice" | "windows" | "pad" | "overlap_add" | "concat"
+        | "gather" | "scatter_add" | "index_select" | "index_add" | "one_hot" | "argmax"
+        | "argmin" | "argsort" | "window_argmax" | "matmul" | "convolve" | "convolve_images"
+        | "convolve_weights" => None,
         _ => (operand == shape).then(|| place.to_vec()),
     }
 }
@@ -106,6 +108,8 @@ pub(crate) fn unravelled(mut at: usize, shape: &Shape) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use lossgraph_autograd::{Conv, Padding, Tape};
+
     use super::*;
 
     fn single(op: &str, arguments: &str, place: &[usize], of: &[Shape]) -> Option<Term> {
@@ -123,6 +127,20 @@ mod tests {
         );
         let slice = "2 from 0, 2 from 2 by -1, 1 from 3";
         assert_eq!(single("slice", slice, &[1, 1, 0], &cube), Some(vec![(0, vec![1, 1, 3])]));
+    }
+
+    #[test]
+    fn an_op_that_mixes_elements_is_followed_nowhere_even_if_all_shapes_are_equal() {
+        let tape = Tape::f64();
+        let x = tape.variable([[1.0, 2.0], [3.0, 4.0]]).reshape([1, 1, 2, 2]);
+        let (kernel, same) = (x * 2.0, Conv { padding: Padding::Same, ..Conv::default() });
+        let convolved = x.conv2d(kernel, None, same);
+        let ops = [convolved, x.cumsum(3), x.flip(3), x.matmul(kernel)];
+        for var in ops {
+            let op = tape.node(var.number()).unwrap().op;
+            assert_eq!(var.shape(), x.shape(), "{op}");
+            assert_eq!(moved(op, &[0; 4], &var.shape(), &x.shape()), None, "{op}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Parts of a loss once more, on other numbers: derivatives that are measured.
 
-use lossgraph_autograd::{Result, Tape, Var, numeric_gradient};
+use lossgraph_autograd::{Fault, Result, Tape, Var, numeric_gradient};
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::graph::Graph;
@@ -69,7 +69,8 @@ impl Graph {
         }
         let signs: Vec<f64> = (0..value.len()).map(sign).collect();
         let analytic = gradient.to_f64s().iter().zip(&signs).map(|(g, sign)| g * sign).sum();
-        let direction = Tensor::new(value.shape().clone(), signs).unwrap_or_else(|_| value.clone());
+        let direction = Tensor::new(value.shape().clone(), signs)
+            .map_err(|error| Fault::new("measured", error.to_string()))?;
         let slopes = numeric_gradient(
             |tape, t| {
                 let moved_value = tape.constant(value) + tape.constant(&direction) * t[0];
@@ -132,8 +133,10 @@ impl Graph {
         let tape = Tape::f64();
         let inputs: Vec<Var<'_>> = (0..node.inputs.len()).map(|i| tape.variable(read(i))).collect();
         let y = op.record(&tape, &inputs);
-        let zeros = Tensor::zeros(node.shape.clone(), DType::F64);
-        let cotangent = tape.variable(zeros.unwrap_or_else(|_| node.value.clone()));
+        let cotangent = tape.variable(
+            Tensor::zeros(node.shape.clone(), DType::F64)
+                .map_err(|error| Fault::new("push", error.to_string()))?,
+        );
         let product = tape.vjp(y, cotangent, &[inputs[slot]])[0] * tape.constant(tangent);
         tape.grad(product.sum(..), &[cotangent])[0].value().map(Some)
     }

@@ -145,7 +145,7 @@ impl Graph {
     }
 }
 
-/// Text as it stands in XML.
+/// Text as it stands in XML and HTML.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,7 +4,6 @@ mod junit;
 mod self_test;
 
 use std::error::Error;
-use std::fs;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -129,8 +128,7 @@ pub fn run(options: &Options) -> Result<bool> {
     let passed = results.iter().all(|timed| timed.report.passed());
     if let Some(file) = &options.junit {
         let text = junit::suite(&results)?;
-        fs::write(file, text)
-            .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+        crate::file::write(file, text)?;
     }
     if options.json {
         let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();

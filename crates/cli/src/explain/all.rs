@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use super::latex::mathml;
 use super::subject::Subject;
 use crate::check::progress;
+use crate::file;
 
 /// Writes a page for each loss of the catalogue into a folder; the index is given.
 pub fn write(folder: &Path) -> Result<PathBuf> {
@@ -27,8 +28,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     }
     bar.finish_and_clear();
     let index = folder.join("index.html");
-    fs::write(&index, page()?)
-        .map_err(|error| format!("{} cannot be written: {error}", index.display()))?;
+    file::write(&index, page()?)?;
     Ok(index)
 }
 

@@ -21,7 +21,7 @@ pub struct Program {
 const LOGITS: (&str, &[usize], &[f64]) = ("logits", &[2, 3], &[2.0, 1.0, 0.0, -1.0, 0.5, 0.0]);
 const LABELS: (&str, &[usize], &[f64]) = ("labels", &[2], &[0.0, 1.0]);
 
-const PROGRAMS: [Program; 3] = [
+static PROGRAMS: [Program; 3] = [
     Program {
         name: "mse_after_softmax",
         summary: "Squared errors of probabilities: flat where the softmax is sure and wrong.",
@@ -60,7 +60,7 @@ pub struct Lesson {
     inputs: &'static str,
 }
 
-const LESSONS: [Lesson; 3] = [
+static LESSONS: [Lesson; 3] = [
     Lesson {
         name: "vanishing",
         losses: &["mse_after_softmax", "cross_entropy"],
@@ -80,19 +80,17 @@ const LESSONS: [Lesson; 3] = [
 
 /// The lesson with a name.
 pub fn find(name: &str) -> Option<&'static Lesson> {
-    static ALL: [Lesson; 3] = LESSONS;
-    ALL.iter().find(|lesson| lesson.name == name)
+    LESSONS.iter().find(|lesson| lesson.name == name)
 }
 
 /// The program with a name.
 pub fn program(name: &str) -> Option<&'static Program> {
-    static ALL: [Program; 3] = PROGRAMS;
-    ALL.iter().find(|program| program.name == name)
+    PROGRAMS.iter().find(|program| program.name == name)
 }
 
-/// A sample; labels are whole numbers.
+/// A sample.
 pub fn tensor(shape: &[usize], numbers: &[f64]) -> Tensor {
-    Tensor::new(shape, numbers.to_vec()).unwrap_or_else(|_| Tensor::from(0.0))
+    Tensor::new(shape, numbers.to_vec()).expect("as many as the shape says")
 }
 
 impl Lesson {

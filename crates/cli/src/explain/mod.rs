@@ -7,7 +7,6 @@ mod lessons;
 mod subject;
 
 use std::error::Error;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,8 @@ use lossgraph_explain::{Graph, Page, PageError};
 
 use inputs::Inputs;
 use subject::Subject;
+
+use crate::file;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -167,8 +168,7 @@ fn finished(file: &Path, options: &Options) -> Result<()> {
 fn told(text: &str, options: &Options) -> Result<()> {
     match &options.out {
         Some(file) => {
-            fs::write(file, text)
-                .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+            file::write(file, text)?;
             finished(file, options)
         }
         None => match io::stdout().write_all(text.as_bytes()) {

@@ -13,7 +13,6 @@ mod scene;
 mod svg;
 
 use std::error::Error;
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,6 +24,7 @@ use self::braille::Ink;
 use self::landscape::{Landscape, Optimizer, Ways};
 use self::picture::{Member, Picture};
 use self::scene::{Kind, Scene, Wish};
+use crate::file::write;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -118,7 +118,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     match (format, &options.out) {
         (Some(format), Some(file)) => {
-            write(file, &format.bytes(drawn, options.width.unwrap_or(1280))?)?;
+            write(file, format.bytes(drawn, options.width.unwrap_or(1280))?)?;
             println!("wrote {}", file.display());
             Ok(())
         }
@@ -230,17 +230,6 @@ impl Format {
             Format::Png => Err(format!("no PNG of {width} pixels without the feature").into()),
         }
     }
-}
-
-/// Writes a file beside its place and renames it, so that it is never half there.
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".part");
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, file));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        format!("{} cannot be written: {error}", file.display()).into()
-    })
 }
 
 #[cfg(test)]

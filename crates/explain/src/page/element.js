@@ -15,7 +15,7 @@ function elementCard(data, input, element, marked, mark) {
   const rows = heard.map(({ path, share }) => pathRow(data, path, share, most, marked, mark));
   if (silent.length > 0) {
     rows.push(html("li", { class: "path rest" }, html("span", { class: "share" }, "0"), bar(0, most),
-      html("span", { class: "way" }, silent.length === 1 ? "one more path, which is cut" : `${silent.length} more paths, which are cut`)));
+      html("span", { class: "way" }, silent.length === 1 ? "one more path, which brings nothing" : `${silent.length} more paths, which bring nothing`)));
   }
   if (rest !== null) {
     rows.push(html("li", { class: "path rest" }, html("span", { class: "share" }, number(rest)), bar(rest, most),
@@ -57,31 +57,34 @@ function bar(share, most) {
   return html("span", { class: `bar ${share < 0 ? "minus" : "plus"}` }, html("i", { style: `width: ${(100 * part).toFixed(1)}%` }));
 }
 
-/** Loss and slope over an element; the first point is where it is now. */
-function curve(name, [now, ...points]) {
-  const finite = points.map((point) => point.map(Number)).filter((point) => point.every(Number.isFinite));
-  if (finite.length < 2) return null;
-  return html("div", { class: "curves" }, plot(`loss over ${name}`, finite, now.map(Number), 1, "loss"),
-    plot(`its slope`, finite, now.map(Number), 2, "slope"));
+/** Loss and slope over an element; the dot is where it is now, rings are kinks. */
+function curve(name, { now, values, slopes, pieces, kinks }) {
+  if (pieces.flat().length < 2) return null;
+  const here = now.map(Number);
+  return html("div", { class: "curves" }, plot(`loss over ${name}`, pieces, kinks, here, values, 1, "loss"),
+    plot(`its slope`, pieces, kinks, here, slopes, 2, "slope"));
 }
 
-function plot(title, points, now, row, kind) {
+function plot(title, pieces, kinks, now, shown, row, kind) {
   const [width, height, left, bottom] = [380, 110, 8, 18];
-  const xs = points.map(([x]) => x);
-  const ys = [...points.map((point) => point[row]), ...(Number.isFinite(now[row]) ? [now[row]] : [])];
+  const xs = pieces.flat().map(([x]) => x);
+  const ys = [...shown, ...(Number.isFinite(now[row]) ? [now[row]] : [])];
   const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
   let [low, high] = [Math.min(...ys), Math.max(...ys)];
   if (high - low < 1e-12 * Math.max(1, Math.abs(high))) [low, high] = [low - 1, high + 1];
   const x = (value) => left + ((value - x0) / (x1 - x0)) * (width - 2 * left);
   const y = (value) => 20 + ((high - value) / (high - low)) * (height - 20 - bottom - 4);
-  const way = points.map((point, i) => `${i ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(point[row]).toFixed(1)}`).join("");
+  const line = (piece) => piece.map((point, i) => `${i ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(point[row]).toFixed(1)}`).join("");
+  const rings = kinks.flat().map((point) => svg("circle", { class: "kink", cx: x(point[0]), cy: y(point[row]), r: 3.5 }));
   const zero = low < 0 && high > 0 ? svg("line", { class: "axis", x1: left, x2: width - left, y1: y(0), y2: y(0) }) : null;
   const text = (at, top, anchor, said, name = "") => svg("text", { x: at, y: top, "text-anchor": anchor, class: name }, said);
   return svg("svg", { class: `plot ${kind}`, viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `${title}: ${number(now[row])} where it is now; from ${number(low)} to ${number(high)}` },
     zero, svg("line", { class: "axis", x1: left, x2: width - left, y1: height - bottom, y2: height - bottom }),
     svg("line", { class: "now", x1: x(now[0]), x2: x(now[0]), y1: 18, y2: height - bottom }),
-    svg("path", { class: "curve", d: way }),
+    // What lies outside of this frame is cut off: near a pole, most of the curve.
+    svg("svg", { y: 15, width, height: height - 12 - bottom, viewBox: `0 15 ${width} ${height - 12 - bottom}` },
+      svg("path", { class: "curve", d: pieces.map(line).join("") }), rings),
     Number.isFinite(now[row]) ? svg("circle", { cx: x(now[0]), cy: y(now[row]), r: 4.5 }) : null,
     text(left, 12, "start", `${title} = ${number(now[row])}`, "title"),
     text(width - left, 12, "end", `${number(low)} … ${number(high)}`),

@@ -2,20 +2,22 @@
 
 use std::ops::Range;
 
-use lossgraph_autograd::{Result, Tape};
+use lossgraph_autograd::Result;
 use lossgraph_tensor::Tensor;
 use serde_json::{Value, json};
 
 use super::picture::{SMALL, exact};
+use crate::curve::{Point, window};
 use crate::graph::Graph;
+use crate::moved::Along;
 use crate::paths::Paths;
 
 /// The most elements with a curve, of all inputs together, and the most nodes that may be computed
 /// for their curves: a page is to be made in a moment.
 const WITH_CURVE: usize = 48;
 const NODES: usize = 120_000;
-/// The points of a curve.
-const POINTS: usize = 61;
+/// About how many points a curve has.
+const POINTS: usize = 120;
 /// How far a curve goes to both sides, for an element of size 1 or less.
 const REACH: f64 = 3.0;
 
@@ -71,24 +73,27 @@ fn input(node: usize, elements: &[usize], paths: &Paths, curves: Vec<Value>) -> 
     })
 }
 
-/// Loss and slope while one element moves: `[x, value, slope]` at each point, the current one first.
+/// Loss and slope while one element moves: the current point, what to show of values and slopes,
+/// pieces of a line, and kinks with the points at both sides. A point is `[x, value, slope]`.
 fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
-    let value = &graph.nodes[node].value;
-    let (numbers, moved) = (value.to_f64s(), graph.moved_by(node));
-    let point = |x: f64| -> Result<Value> {
-        let tape = Tape::f64();
-        let mut numbers = numbers.clone();
-        numbers[element] = x;
-        let changed = Tensor::new(value.shape().clone(), numbers);
-        let var = tape.variable(changed.unwrap_or_else(|_| value.clone()));
-        let loss = graph.replayed(&tape, node, &moved, var);
-        let found = tape.eval(&[loss, tape.grad(loss, &[var])[0]])?;
-        Ok(json!([exact(x), exact(found[0].to_f64s()[0]), exact(found[1].to_f64s()[element])]))
-    };
-    let Range { start, end } = around(numbers[element]);
-    let at = |i: usize| start + (end - start) * i as f64 / (POINTS - 1) as f64;
-    let points = std::iter::once(numbers[element]).chain((0..POINTS).map(at));
-    Ok(Value::Array(points.map(point).collect::<Result<_>>()?))
+    let (value, moved) = (&graph.nodes[node].value, graph.moved_by(node));
+    let range = around(value.to_f64s()[element]);
+    let found = crate::curve(
+        |tape, x| graph.replayed(tape, node, &moved, x[0]),
+        std::slice::from_ref(value),
+        &Along { input: 0, element, range },
+    )?;
+    let points = || found.pieces.iter().flatten();
+    let shown = |window: Range<f64>| [exact(window.start), exact(window.end)];
+    let point = |point: &Point| json!([exact(point.x), exact(point.value), exact(point.slope)]);
+    let piece = |piece: &Vec<Point>| piece.iter().map(point).collect::<Vec<_>>();
+    Ok(json!({
+        "now": point(&found.current),
+        "values": shown(window(points().map(|point| point.value))),
+        "slopes": shown(window(points().map(|point| point.slope))),
+        "pieces": found.pieces.iter().map(piece).collect::<Vec<_>>(),
+        "kinks": found.kinks.iter().map(|k| [point(&k.left), point(&k.right)]).collect::<Vec<_>>(),
+    }))
 }
 
 /// What is shown around a number.

@@ -13,6 +13,7 @@ use lossgraph_autograd::{Fault, Result, Tape, Var};
 use serde_json::{Value, json};
 
 use crate::graph::Graph;
+use crate::svg::escaped;
 
 /// A page in the making; see [`page`].
 pub struct Page<'t> {
@@ -158,11 +159,6 @@ fn embedded(data: &Value) -> String {
         .replace('\u{2029}', "\\u2029")
 }
 
-/// Text as it stands in HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,9 +205,11 @@ mod tests {
         let x = tape.variable([0.5, -1.0]);
         let loss = x.square().sum(..);
         let data = &read(&page(&tape, loss).to_html().unwrap())["sides"][0];
-        let curve = data["inputs"][0]["curves"][1].as_array().unwrap();
-        assert_eq!(curve[0], json!([-1.0, 1.25, -2.0]));
-        for point in curve {
+        let curve = &data["inputs"][0]["curves"][1];
+        assert_eq!(curve["now"], json!([-1.0, 1.25, -2.0]));
+        let points = curve["pieces"][0].as_array().unwrap();
+        assert!(points.len() > 90 && curve["kinks"] == json!([]));
+        for point in points {
             let [x, slope] = [0, 2].map(|i| point[i].as_f64().unwrap());
             assert_eq!(slope as f32, 2.0 * x as f32);
         }

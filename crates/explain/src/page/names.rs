@@ -1,7 +1,7 @@
 //! What nodes are called in the arithmetic of a page.
 
 use crate::graph::Graph;
-use crate::number::number;
+use crate::number::signed;
 
 /// Letters that are not taken for one another or for a number, with `g` and `L` left out: those are
 /// what gradients and losses are called.
@@ -19,9 +19,7 @@ pub(super) fn names(graph: &Graph) -> Vec<String> {
         let node = &graph.nodes[at];
         match (&node.name, node.op) {
             (Some(name), _) => Some(name.clone()),
-            (None, "fill") => {
-                Some(number(node.arguments.parse().unwrap_or(f64::NAN)).replace('-', "−"))
-            }
+            (None, "fill") => Some(signed(node.arguments.parse().unwrap_or(f64::NAN))),
             _ if at == last && !taken("L") => Some("L".to_owned()),
             _ => letters.next(),
         }

@@ -248,12 +248,15 @@ function measured({ gradient, measured }) {
   const along = measured.numeric !== undefined;
   const pairs = along ? [[measured.numeric, measured.analytic]]
     : measured.numbers.map((x, i) => [Number(x), Number(gradient.numbers[i])]);
+  const finite = pairs.flat().every((x) => Number.isFinite(Number(x)));
   const apart = largest(pairs.map(([a, b]) => a - b));
   const size = largest(pairs.flat());
   const digits = apart === 0 ? 15 : Math.floor(-Math.log10(apart / size));
-  const told = size === 0 ? "agree: both are 0" : digits >= 3 ? `agree to ${digits} digits` : `differ by up to ${number(apart)}`;
+  const agree = finite && (size === 0 || digits >= 3);
+  const told = !finite ? "cannot be compared: not all of them are finite" : size === 0 ? "agree: both are 0"
+    : agree ? `agree to ${digits} digits` : `differ by up to ${number(apart)}`;
   const what = along ? `along one direction ${number(measured.numeric)}, and ${number(measured.analytic)}` : "";
-  return html("details", { class: `check ${digits >= 3 || size === 0 ? "" : "apart"}` },
+  return html("details", { class: `check ${agree ? "" : "apart"}` },
     html("summary", {}, `Finite differences and gradient ${told}`),
     along ? html("p", {}, what) : tensor("measured", measured));
 }

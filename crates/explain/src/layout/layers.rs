@@ -1,0 +1,33 @@
+//! Which layer each box is in.
+
+use super::{Arrow, Item, Rank};
+
+/// The layer of each box: below all that it reads, and right above its readers if that shortens
+/// its edges.
+pub(super) fn layers(items: &[Item], arrows: &[Arrow]) -> Vec<usize> {
+    let mut into = vec![Vec::new(); items.len()];
+    let mut out_of = vec![Vec::new(); items.len()];
+    for arrow in arrows {
+        into[arrow.to].push(arrow.from);
+        out_of[arrow.from].push(arrow.to);
+    }
+    let start = usize::from(items.iter().any(|item| item.rank == Rank::First));
+    let mut layers = vec![0; items.len()];
+    let mut last = 0;
+    for (i, item) in items.iter().enumerate() {
+        if item.rank != Rank::First {
+            layers[i] = into[i].iter().map(|&from| layers[from] + 1).fold(start, usize::max);
+        }
+        // One more than any other layer has.
+        last = last.max(layers[i] + usize::from(item.rank != Rank::Last));
+    }
+    for (i, item) in items.iter().enumerate().rev() {
+        let readers = out_of[i].iter().map(|&to| layers[to]).min();
+        match (item.rank, readers) {
+            (Rank::Last, _) => layers[i] = last,
+            (Rank::Free, Some(reader)) if out_of[i].len() > into[i].len() => layers[i] = reader - 1,
+            _ => {}
+        }
+    }
+    layers
+}
