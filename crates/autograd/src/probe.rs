@@ -108,7 +108,7 @@ impl Isolated {
     }
 
     /// The elements of the output that sit at a point where the op has no derivative, given the
-    /// values of its inputs.
+    /// values of its inputs; none for inputs of other shapes than the op had.
     ///
     /// ```
     /// use lossgraph_autograd::Tape;
@@ -121,6 +121,11 @@ impl Isolated {
     /// # Ok::<(), lossgraph_autograd::Error>(())
     /// ```
     pub fn kinks(&self, inputs: &[Tensor]) -> Vec<(usize, &'static Kink)> {
+        let fits = inputs.len() == self.shapes.len()
+            && inputs.iter().zip(&self.shapes).all(|(input, shape)| input.shape() == shape);
+        if !fits {
+            return Vec::new();
+        }
         let inputs: Vec<Vec<f64>> = inputs.iter().map(Tensor::to_f64s).collect();
         let (kinks, parameters) = match &self.node.op {
             Op::Unary(row, p) => (row.0.kinks, p.map(|p| self.rounded(p.0))),

@@ -5,9 +5,11 @@
 //! nodes become one. Rules only ever make nodes smaller, fewer, or move one of these things in its
 //! direction, so that rewriting ends. What two functions have in common is split off from both.
 //!
-//! Two rules change results by rounding: a division by what is constant along an axis becomes a
-//! product with its reciprocal, and such a factor leaves a sum. Both cost an ulp or two. Some turn
-//! the sign of a zero: `x + 0` becomes x, and `−(a − b)` becomes `b − a`.
+//! Three rules change results by rounding: a division by what is constant along an axis becomes a
+//! product with its reciprocal, such a factor leaves a sum, and factors are multiplied in another
+//! order. Each costs an ulp or two. Some turn the sign of a zero: `x + 0` becomes x, and `−(a − b)`
+//! becomes `b − a`. Between the bounds of a clamp, `f · x − f · clamp(x)` is 0, for an infinite `f`
+//! as well.
 //!
 //! The rules stand by what they are about: [`shapes`], [`arithmetic`], [`choice`], [`folds`].
 
