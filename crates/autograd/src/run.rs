@@ -1,6 +1,7 @@
 //! Running a plan, step by step.
 
 use lossgraph_tensor::Tensor;
+use lossgraph_tensor::program::Given;
 use smallvec::SmallVec;
 
 use crate::graph::Id;
@@ -72,38 +73,52 @@ impl Workspace {
     }
 
     fn run(&mut self, step: &Step) -> Result<(), StepError> {
-        let slots = &self.slots;
-        let inputs: SmallVec<[&Tensor; 8]> =
-            step.inputs.iter().filter_map(|&slot| slots[slot as usize].as_ref()).collect();
         let failed = |error| StepError { origin: step.origin, error: Box::new(error) };
         if let Work::Op(Op::View(view)) = &step.work {
             let output = &step.outputs[0];
-            let value = view.of(inputs[0], &output.shape).map_err(failed)?;
-            drop(inputs);
-            self.slots[output.slot as usize] = Some(value);
+            if let Some(of) = &self.slots[step.inputs[0] as usize] {
+                let value = view.of(of, &output.shape).map_err(failed)?;
+                self.slots[output.slot as usize] = Some(value);
+            }
             return Ok(());
         }
         self.outputs.clear();
         for output in &step.outputs {
+            let free = match (output.over, output.buffer) {
+                (Some(input), _) => {
+                    self.slots[step.inputs[input] as usize].take_if(|value| value.is_unique())
+                }
+                (None, Some(buffer)) => self.buffers[buffer as usize].take(),
+                (None, None) => None,
+            };
             // A result that the asker still holds is not written to again.
-            let free = output.buffer.and_then(|buffer| self.buffers[buffer as usize].take());
             self.outputs.push(match free.and_then(|free| free.recycled(&output.shape)) {
                 Some(free) => free,
                 None => Tensor::zeros(output.shape.clone(), output.dtype).map_err(failed)?,
             });
         }
-        let outputs = &mut self.outputs[..];
+        let (slots, outputs) = (&self.slots, &mut self.outputs[..]);
+        let held = |&slot: &Slot| slots[slot as usize].as_ref();
         match &step.work {
-            Work::Op(op) => op.compute(&inputs, &mut outputs[0]).map_err(failed)?,
+            Work::Op(op) => {
+                let inputs: SmallVec<[&Tensor; 8]> = step.inputs.iter().filter_map(held).collect();
+                op.compute(&inputs, &mut outputs[0]).map_err(failed)?;
+            }
             Work::Kernel(kernel) => {
-                let (floats, indices) = inputs.split_at(inputs.len() - step.indices);
-                kernel.ready.run(floats, indices, outputs).map_err(|failure| {
+                let (floats, indices) = step.inputs.split_at(step.inputs.len() - step.indices);
+                let given = |(at, slot): (usize, &Slot)| {
+                    let over = || step.outputs.iter().position(|output| output.over == Some(at));
+                    held(slot).map(Given::Tensor).or_else(|| over().map(Given::Output))
+                };
+                let floats: SmallVec<[Given<'_>; 8]> =
+                    floats.iter().enumerate().filter_map(given).collect();
+                let indices: SmallVec<[&Tensor; 2]> = indices.iter().filter_map(held).collect();
+                kernel.ready.run(&floats, &indices, outputs).map_err(|failure| {
                     let origin = failure.tag.unwrap_or(step.origin);
                     StepError { origin, error: failure.error }
                 })?;
             }
         }
-        drop(inputs);
         for (output, value) in step.outputs.iter().zip(self.outputs.drain(..)) {
             self.slots[output.slot as usize] = Some(value);
         }

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use lossgraph_tensor::Shape;
 use lossgraph_tensor::program::{Extent, Program, Value};
 
-use super::fuse::{Access, Kernel, Kind, Planner, Resolved};
+use super::fuse::{Kernel, Resolved};
+use super::kind::{Access, Kind, Kinds};
 use super::space::Space;
 use super::together::{EXP_OF_DIFFERENCE, Groups, Together};
 use crate::graph::Id;
@@ -16,7 +17,7 @@ use crate::ops::unary;
 
 /// Writes the micro-ops of a kernel.
 pub(super) struct Lowering<'p, 'a> {
-    planner: &'p Planner<'a>,
+    kinds: &'p Kinds<'a>,
     program: Program,
     values: HashMap<(Id, Extent), Value>,
     inputs: Vec<(Id, Extent)>,
@@ -28,21 +29,21 @@ pub(super) struct Lowering<'p, 'a> {
 impl<'p, 'a> Lowering<'p, 'a> {
     /// The micro-ops for the values `needed`, in that order, and for the nodes to write out.
     pub fn of(
-        planner: &'p Planner<'a>,
+        kinds: &'p Kinds<'a>,
         space: Space,
         needed: &[(Id, Extent)],
         resolved: &Resolved,
         targets: &BTreeSet<Id>,
     ) -> Lowering<'p, 'a> {
-        let dtype = planner.node(needed[0].0).dtype;
+        let dtype = kinds.node(needed[0].0).dtype;
         let mut lowering = Lowering {
-            planner,
+            kinds,
             program: Program::new(space.rows, space.columns, dtype),
             values: HashMap::new(),
             inputs: vec![],
             indices: vec![],
             outputs: vec![],
-            groups: Groups::of(planner, needed, resolved, targets, space.columns),
+            groups: Groups::of(kinds, needed, resolved, targets, space.columns),
         };
         for &(id, extent) in needed {
             lowering.lower(id, extent, &resolved[&(id, extent)]);
@@ -77,8 +78,8 @@ impl<'p, 'a> Lowering<'p, 'a> {
     }
 
     fn index(&mut self, id: Id) -> (u32, Shape) {
-        let index = self.planner.node(id).inputs[1];
-        let (shape, under) = (self.planner.node(index).shape.clone(), self.planner.under(index));
+        let index = self.kinds.node(id).inputs[1];
+        let (shape, under) = (self.kinds.node(index).shape.clone(), self.kinds.under(index));
         if let Some(known) = self.indices.iter().position(|&known| known == under) {
             return (known as u32, shape);
         }
@@ -95,9 +96,9 @@ impl<'p, 'a> Lowering<'p, 'a> {
             self.values.insert((id, extent), value);
             return;
         }
-        let node = self.planner.node(id);
-        let tag = self.planner.graph.origins[id as usize];
-        let value = match (&node.op, self.planner.kind(id)) {
+        let node = self.kinds.node(id);
+        let tag = self.kinds.graph.origins[id as usize];
+        let value = match (&node.op, self.kinds.kind(id)) {
             (Op::Unary(row, p), _) => {
                 let x = self.value(reads[0]);
                 self.program.map1(row.0.name, &row.0.kernel, p.map(|p| p.0), x)
@@ -116,9 +117,7 @@ impl<'p, 'a> Lowering<'p, 'a> {
             }
             (_, Kind::FoldAll(fold)) => {
                 let x = self.value(reads[0]);
-                self.program.fold_all(fold, x);
-                self.outputs.push(id);
-                return;
+                self.program.fold_all(fold, x)
             }
             (_, Kind::FoldColumns(fold)) => {
                 let x = self.value(reads[0]);
@@ -142,13 +141,13 @@ impl<'p, 'a> Lowering<'p, 'a> {
 
     /// A node with what it takes over.
     fn together(&mut self, id: Id, together: Together) -> Value {
-        let subtracts = self.planner.is_binary(id, &SUB);
+        let subtracts = self.kinds.is_binary(id, &SUB);
         match together {
             Together::Scatter { scatter, onto, added } => {
                 let onto = self.value(onto);
                 let added = if subtracts { self.negative(added) } else { self.value(added) };
                 let (index, shape) = self.index(scatter);
-                let tag = self.planner.graph.origins[scatter as usize];
+                let tag = self.kinds.graph.origins[scatter as usize];
                 self.program.scatter(Some(onto), added, index, shape, tag)
             }
             Together::ExpOfDifference(operands) => {
@@ -176,14 +175,14 @@ impl<'p, 'a> Lowering<'p, 'a> {
         self.program.map1("neg", &unary::NEG.kernel, [0.0; 2], x)
     }
 
-    /// Asks for a soft node that somebody outside reads; folds have asked themselves.
+    /// Asks for a node that somebody outside reads; folds over rows have asked themselves.
     fn output(&mut self, id: Id) {
         if self.outputs.contains(&id) {
             return;
         }
-        let extent = self.planner.home(id).1;
+        let extent = self.kinds.home(id).1;
         let mut value = self.values[&(id, extent)];
-        if extent == Extent::Full {
+        if extent == Extent::Full && !matches!(self.kinds.kind(id), Kind::FoldAll(_)) {
             value = self.program.full(value);
         }
         self.program.output(value);

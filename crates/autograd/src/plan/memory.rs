@@ -1,13 +1,17 @@
-//! Buffers: each step writes into one of its size that nobody needs any more.
+//! Buffers: each step writes over an input that it is the last to read, or into a buffer of its
+//! size that nobody needs any more.
 
-use super::{Plan, Slot};
+use super::{Output, Plan, Slot, Step, Work};
 
 impl Plan {
     pub(super) fn assign_buffers(&mut self) {
         // A view lives as long as what it looks at, its base, and the other way round.
         let mut base: Vec<Slot> = (0..self.slots as Slot).collect();
+        let mut viewed = vec![false; self.slots];
         for step in self.steps.iter().filter(|step| step.is_view()) {
-            base[step.outputs[0].slot as usize] = base[step.inputs[0] as usize];
+            let of = base[step.inputs[0] as usize];
+            base[step.outputs[0].slot as usize] = of;
+            viewed[of as usize] = true;
         }
         // The step after which a base, with all views of it, is not read any more. What was asked
         // for stays until the end, and constants from run to run.
@@ -31,17 +35,31 @@ impl Plan {
         let mut buffer_of: Vec<Option<u32>> = vec![None; self.slots];
         let mut free: Vec<u32> = Vec::new();
         for (at, step) in self.steps.iter_mut().enumerate() {
-            if !step.is_view() {
-                for output in &mut step.outputs {
-                    let size = (output.dtype, output.shape.len());
-                    let fits = free.iter().position(|&b| self.buffers[b as usize] == size);
-                    let buffer = fits.map(|place| free.swap_remove(place)).unwrap_or_else(|| {
-                        self.buffers.push(size);
-                        self.buffers.len() as u32 - 1
-                    });
-                    output.buffer = Some(buffer);
-                    buffer_of[output.slot as usize] = Some(buffer);
-                }
+            let made = if step.is_view() { 0 } else { step.outputs.len() };
+            for output in 0..made {
+                let Output { slot, dtype, ref shape, .. } = step.outputs[output];
+                let size = (dtype, shape.len());
+                let dies_here = |slot: usize| dies[slot] == at && !viewed[slot];
+                let fits = |buffer: u32| self.buffers[buffer as usize] == size;
+                let over = (0..step.inputs.len()).find(|&input| {
+                    let slot = step.inputs[input] as usize;
+                    dies_here(slot)
+                        && buffer_of[slot].is_some_and(fits)
+                        && step.may_overwrite(output, input)
+                });
+                // A buffer that was taken over is not given back by the input.
+                let taken = over.and_then(|input| buffer_of[step.inputs[input] as usize].take());
+                let buffer = taken.or_else(|| {
+                    let place = free.iter().position(|&buffer| fits(buffer))?;
+                    Some(free.swap_remove(place))
+                });
+                let buffer = buffer.unwrap_or_else(|| {
+                    self.buffers.push(size);
+                    self.buffers.len() as u32 - 1
+                });
+                buffer_of[slot as usize] = Some(buffer);
+                step.outputs[output].buffer = Some(buffer);
+                step.outputs[output].over = over;
             }
             step.frees = dying[at].iter().map(|&slot| (slot, buffer_of[slot as usize])).collect();
             free.extend(step.frees.iter().filter_map(|&(_, buffer)| buffer));
@@ -50,5 +68,14 @@ impl Plan {
             dies[base[*slot as usize] as usize] == usize::MAX && !constants.contains(slot)
         });
         self.kept = lasting.map(|slot| (slot, buffer_of[slot as usize])).collect();
+    }
+}
+
+impl Step {
+    /// Whether one of its outputs may be written over one of its inputs.
+    fn may_overwrite(&self, output: usize, input: usize) -> bool {
+        let floats = self.inputs.len() - self.indices;
+        matches!(&self.work, Work::Kernel(kernel)
+            if input < floats && kernel.ready.may_overwrite(output, input))
     }
 }

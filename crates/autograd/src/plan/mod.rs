@@ -1,11 +1,12 @@
 //! The plan: what has to be computed for what is asked, in which passes, into which buffers.
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
-//! grouped into kernels ([`fuse`]) over spaces of rows and columns ([`space`]), kernels become
+//! grouped into kernels ([`kind`], [`fuse`]) over spaces of rows and columns ([`space`]), kernels become
 //! micro-ops ([`lower`], [`together`]) in an order that frees memory early ([`order`]), and values
 //! get slots and buffers ([`memory`]).
 
 mod fuse;
+mod kind;
 mod lower;
 mod memory;
 mod order;
@@ -19,12 +20,20 @@ use lossgraph_tensor::program::{Program, Ready};
 use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
 
-pub(crate) use fuse::Mode;
 use fuse::{Planner, Unit};
 use simplify::Graph;
 
 use crate::graph::{Id, Node};
 use crate::op::Op;
+
+/// How a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mode {
+    /// Simplified and fused.
+    Fused,
+    /// As written, each node a step: the reference.
+    Unfused,
+}
 
 /// A slot holds one value while a plan runs.
 pub(crate) type Slot = u32;
@@ -33,7 +42,8 @@ pub(crate) type Slot = u32;
 ///
 /// `to_string()` lists it: each kernel with what it reads, its micro-ops, and what it writes.
 /// A value is one element at `each` place of the kernel's space of rows and columns, or one a
-/// `row`, one a `column`, or `one` for all; `→ out0` marks what is written to memory.
+/// `row`, one a `column`, or `one` for all; `→ out0` marks what is written to memory. An output
+/// `over` an input takes the memory of a value that nobody reads afterwards.
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Leaves and known values: the node on the asker's tape, and the slot that it goes into.
@@ -84,6 +94,8 @@ pub(crate) struct Output {
     pub dtype: DType,
     /// The buffer that it is written to; `None` for views, which need none.
     pub buffer: Option<u32>,
+    /// The input of the step that is in that buffer, and is written over.
+    pub over: Option<usize>,
 }
 
 /// What to plan.
@@ -227,7 +239,7 @@ fn id_of(chain: &[Id]) -> usize {
 
 impl Output {
     fn of(slot: Slot, node: &Node) -> Output {
-        Output { slot, shape: node.shape.clone(), dtype: node.dtype, buffer: None }
+        Output { slot, shape: node.shape.clone(), dtype: node.dtype, buffer: None, over: None }
     }
 }
 
@@ -248,9 +260,11 @@ impl fmt::Display for Plan {
             writeln!(f, "s{slot} = fill {value} {}", constant.shape())?;
         }
         for step in &self.steps {
-            let output = |output: &Output| match output.buffer {
-                Some(buffer) => format!("s{} {} in buffer {buffer}", output.slot, output.shape),
-                None => format!("s{} {}", output.slot, output.shape),
+            let output = |output: &Output| {
+                let buffer = output.buffer.map(|buffer| format!(" in buffer {buffer}"));
+                let over = output.over.map(|input| format!(" over s{}", step.inputs[input]));
+                let [buffer, over] = [buffer, over].map(Option::unwrap_or_default);
+                format!("s{} {}{buffer}{over}", output.slot, output.shape)
             };
             let outputs: Vec<String> = step.outputs.iter().map(output).collect();
             let inputs: Vec<String> = step.inputs.iter().map(|slot| format!("s{slot}")).collect();

@@ -10,7 +10,8 @@ use lossgraph_tensor::program::{Extent, NARROW};
 use lossgraph_tensor::{map2, map3};
 use smallvec::SmallVec;
 
-use super::fuse::{Access, Kind, Planner, Reads, Resolved};
+use super::fuse::Resolved;
+use super::kind::{Access, Kind, Kinds, Reads};
 use crate::graph::Id;
 use crate::op::Op;
 use crate::ops::binary::{ADD, Binary, MUL, SUB};
@@ -82,7 +83,7 @@ pub(super) struct Groups {
 impl Groups {
     /// For the values `needed`, in the order in which they are computed.
     pub fn of(
-        planner: &Planner<'_>,
+        kinds: &Kinds<'_>,
         needed: &[(Id, Extent)],
         resolved: &Resolved,
         targets: &BTreeSet<Id>,
@@ -90,7 +91,7 @@ impl Groups {
     ) -> Groups {
         let mut groups = Groups { together: HashMap::new(), taken: HashSet::new() };
         let readers = readers(resolved);
-        let search = Search { planner, resolved, targets, readers, columns };
+        let search = Search { kinds, resolved, targets, readers, columns };
         for &value in needed {
             if let Some((together, taken)) = search.together(value, &groups) {
                 groups.together.insert(value, together);
@@ -115,7 +116,7 @@ fn readers(resolved: &Resolved) -> HashMap<Id, SmallVec<[Id; 2]>> {
 }
 
 struct Search<'p, 'a> {
-    planner: &'p Planner<'a>,
+    kinds: &'p Kinds<'a>,
     resolved: &'p Resolved,
     targets: &'p BTreeSet<Id>,
     readers: HashMap<Id, SmallVec<[Id; 2]>>,
@@ -127,7 +128,7 @@ type Found = (Together, SmallVec<[(Id, Extent); 2]>);
 impl Search<'_, '_> {
     fn together(&self, value: (Id, Extent), groups: &Groups) -> Option<Found> {
         let reads = &self.resolved[&value];
-        match &self.planner.node(value.0).op {
+        match &self.kinds.node(value.0).op {
             Op::Unary(row, _) if std::ptr::eq(row.0, &EXP) => {
                 let x = self.lone(reads[0], value.1, groups)?;
                 let operands = self.operands(x, &SUB)?;
@@ -152,7 +153,7 @@ impl Search<'_, '_> {
 
     /// The operands of a value that is the result of a binary op.
     fn operands(&self, value: (Id, Extent), row: &Binary) -> Option<&Reads> {
-        match &self.planner.node(value.0).op {
+        match &self.kinds.node(value.0).op {
             Op::Binary(of) if std::ptr::eq(of.0, row) => Some(&self.resolved[&value]),
             _ => None,
         }
@@ -169,7 +170,7 @@ impl Search<'_, '_> {
         };
         sides.iter().find_map(|&side| {
             let Access::Inline(id) = reads[side].0 else { return None };
-            let scatters = self.planner.kind(id) == Kind::Scatter && extent == Extent::Full;
+            let scatters = self.kinds.kind(id) == Kind::Scatter && extent == Extent::Full;
             let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
             (scatters && lone).then(|| {
                 let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
@@ -217,7 +218,7 @@ impl Search<'_, '_> {
     ) -> Option<Found> {
         // What only a sum reads is summed without being stored, but not where an operand is a
         // number: then the sum takes over the last op alone.
-        let sums = |id: &Id| matches!(self.planner.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
+        let sums = |id: &Id| matches!(self.kinds.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
         let readers = self.readers.get(&id);
         let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
         (0..2).find_map(|side| {

@@ -204,3 +204,53 @@ fn a_loss_of_logits_is_one_pass_that_reads_them_once() {
     assert_eq!(plan.matches("row_max(").count(), 1, "{plan}");
     assert_eq!(plan.matches("exp(").count(), 1, "{plan}");
 }
+
+#[test]
+fn an_activation_is_written_over_the_product_that_only_it_reads() {
+    let layer = |tape: &Tape| {
+        let tensor = |shape: [usize; 2]| {
+            let data = (0..shape[0] * shape[1]).map(|i| (i as f64 * 0.7).sin()).collect();
+            tape.variable(Tensor::new(shape, data).unwrap())
+        };
+        let (x, w, bias) =
+            (tensor([4, 3]), tensor([3, 5]), tape.variable([0.5, -0.5, 0.0, 1.0, -1.0]));
+        let product = x.matmul(w);
+        let plan = tape.plan(&[(product + bias).tanh()]).unwrap().to_string();
+        let kept = tape.plan(&[(product + bias).tanh(), product]).unwrap().to_string();
+        ((product + bias).tanh().value().unwrap(), plan, kept)
+    };
+    let (value, plan, kept) = layer(&Tape::f64());
+    assert!(plan.contains(" over s") && plan.contains("1 buffers of 20 elements"), "{plan}");
+    assert!(!kept.contains(" over s") && kept.contains("2 buffers of 40 elements"), "{kept}");
+    // Twice, since the second run finds the buffers of the first.
+    assert_eq!(value, layer(&Tape::f64()).0);
+    assert!(value.allclose(&layer(&Tape::f64().unfused()).0, 1e-14, 0.0));
+}
+
+/// The plan of a small classifier's loss and gradients.
+fn classifier() -> String {
+    let tape = Tape::new();
+    let tensor = |shape: [usize; 2]| tape.variable(Tensor::zeros(shape, DType::F32).unwrap());
+    let bias = |n: usize| tape.variable(vec![0.0_f32; n]);
+    let x = tape.constant(Tensor::zeros([32, 64], DType::F32).unwrap());
+    let parameters = [tensor([48, 64]), bias(48), tensor([10, 48]), bias(10)];
+    let [w, b, v, c] = parameters;
+    let logits = (x.matmul(w.t()) + b).relu().matmul(v.t()) + c;
+    let labels = tape.labels(&[3; 32]).unsqueeze(1);
+    let loss = (logits.log_sum_exp(keep(1)) - logits.gather(1, labels)).mean(..);
+    let asked = [&[loss], &tape.grad(loss, &parameters)[..]].concat();
+    tape.plan(&asked).unwrap().to_string()
+}
+
+#[test]
+fn a_step_of_a_classifier_is_three_passes_beside_its_products() {
+    let plan = classifier();
+    // The activation; the loss with its mean and what is read at the labels; the slope of the
+    // activation, for which no mask was kept.
+    assert_eq!(plan.matches("kernel ").count(), 3, "{plan}");
+    assert_eq!(plan.matches("matmul").count(), 5, "{plan}");
+    assert!(plan.contains("div(v"), "the mean is not made in the pass that folds: {plan}");
+    assert_eq!(plan.matches("[32, 48] in buffer").count(), 4, "{plan}");
+    // Each product reads a transposed operand or none, and none twice transposed.
+    assert!(plan.matches("permute").count() <= 4, "{plan}");
+}

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::{Extent, Places};
 use crate::DType;
 use crate::kernels::{Fold, Map1, Map2, Map3};
@@ -21,7 +23,8 @@ pub struct Ready {
     /// What each output is, and how many elements it has.
     pub(super) outputs: Vec<(Source, usize)>,
     pub(super) places: Vec<Place>,
-    /// The elements of scratch that registers take, and those of values computed before all tiles.
+    /// The elements of scratch that registers take, and those of values computed before or after
+    /// all tiles.
     pub(super) scratch: usize,
     pub(super) fixed: usize,
     /// Inputs that are read before all tiles, with the offsets of their copies.
@@ -29,14 +32,29 @@ pub struct Ready {
     pub(super) numbers: Vec<(f64, usize)>,
     pub(super) prologue: Vec<Code>,
     pub(super) body: Vec<Code>,
+    pub(super) epilogue: Vec<Code>,
     /// The parts of the body that run piece by piece along wide rows, and those that do not.
     pub(super) segments: Vec<(Range<usize>, bool)>,
     /// How many columns such a piece has, and whether a place moves from piece to piece.
     pub(super) piece: usize,
     pub(super) moves: Vec<bool>,
-    /// The folds over everything, and those over rows.
-    pub(super) totals: Vec<Fold>,
+    /// The folds over everything, with the offsets that they come to, and those over rows.
+    pub(super) totals: Vec<(Fold, usize)>,
     pub(super) sums: Vec<Fold>,
+}
+
+impl Ready {
+    /// Whether an output may be written over an input: both have an element at each place, and
+    /// nothing reads the input any more when the output is written.
+    pub fn may_overwrite(&self, output: usize, input: usize) -> bool {
+        let [from, to] = [Place::Input(input as u32), Place::Output(output as u32)];
+        let is = |at: At, place: Place| self.places[at as usize] == place;
+        let reads = |code: &Code| code.reads().iter().any(|&at| is(at, from));
+        let writes = |code: &Code| code.writes().is_some_and(|at| is(at, to));
+        let read = self.body.iter().rposition(reads);
+        let written = self.body.iter().position(writes);
+        read.zip(written).is_some_and(|(read, written)| read < written)
+    }
 }
 
 /// Where the elements of a value in the current tile are found.
@@ -50,7 +68,7 @@ pub(super) enum Place {
     RowOutput(u32),
     /// In scratch, at an offset.
     Register(usize),
-    /// Among what is computed before all tiles: at an offset, the same for all tiles.
+    /// Among what is computed before or after all tiles: at an offset, the same for all tiles.
     Fixed(usize),
     /// As above, from the first column of the tile on.
     FixedColumns(usize),
@@ -61,10 +79,9 @@ pub(super) enum Place {
 pub(super) enum Source {
     /// Written tile by tile.
     Tiles,
-    /// One of the folds over everything, or over rows.
-    Total(usize),
+    /// One of the folds over rows.
     Sums(usize),
-    /// Computed before all tiles.
+    /// Computed before or after all tiles.
     Fixed(usize),
 }
 
@@ -195,4 +212,51 @@ pub(super) enum Code {
         out: At,
         places: Places,
     },
+}
+
+impl Code {
+    /// The places that it reads.
+    fn reads(&self) -> SmallVec<[At; 4]> {
+        match self {
+            Code::Map1 { x, .. }
+            | Code::SpreadRows { x, .. }
+            | Code::Fill { x, .. }
+            | Code::Repeat { x, .. }
+            | Code::Copy { x, .. }
+            | Code::Stream { x, .. }
+            | Code::FoldRow { x, .. }
+            | Code::FoldAll { x, .. }
+            | Code::FoldColumns { x, .. }
+            | Code::Gather { x, .. }
+            | Code::Scatter { added: x, .. } => SmallVec::from_iter([*x]),
+            Code::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
+            Code::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
+            Code::Weighted { x, .. } => x.iter().map(|x| x.at).collect(),
+            Code::SumRow { of, .. } | Code::SumAll { of, .. } => match of {
+                Summed::Map1 { x, .. } => SmallVec::from_iter([x.at]),
+                Summed::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
+                Summed::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
+            },
+        }
+    }
+
+    /// The place that it writes to, if it is no fold that goes on from tile to tile.
+    fn writes(&self) -> Option<At> {
+        match self {
+            Code::Map1 { out, .. }
+            | Code::Map2 { out, .. }
+            | Code::Map3 { out, .. }
+            | Code::Weighted { out, .. }
+            | Code::SpreadRows { out, .. }
+            | Code::Fill { out, .. }
+            | Code::Repeat { out, .. }
+            | Code::Copy { out, .. }
+            | Code::Stream { out, .. }
+            | Code::FoldRow { out, .. }
+            | Code::SumRow { out, .. }
+            | Code::Gather { out, .. }
+            | Code::Scatter { out, .. } => Some(*out),
+            Code::FoldAll { .. } | Code::FoldColumns { .. } | Code::SumAll { .. } => None,
+        }
+    }
 }

@@ -4,8 +4,8 @@
 //! A [`Program`] reads its inputs once and writes its outputs once; whatever lies between stays in
 //! tiles that fit the first cache. A value is one element at each place of the space, or one a
 //! row, or one a column, or one for all ([`Extent`]); what is constant along an axis is never
-//! written out. Folds along rows are part of the pass; folds over rows, or over everything, are
-//! outputs, since nothing can read them before the pass is over.
+//! written out. Folds along rows are part of the pass. Folds over rows are outputs, since nothing
+//! can read them before the pass is over; of folds over everything, numbers can still be made then.
 //!
 //! ```
 //! use lossgraph_tensor::kernels::Fold;
@@ -39,6 +39,7 @@ use crate::kernels::{Fold, Map1, Map2, Map3};
 use crate::{DType, Error, Shape};
 
 pub use code::Ready;
+pub use run::Given;
 
 /// Rows with fewer columns are not worth a call of their own: what is constant along them is
 /// spread over a tile instead.
@@ -105,6 +106,8 @@ struct Def {
     label: &'static str,
     micro: Micro,
     extent: Extent,
+    /// Whether it is known only when all tiles are done: a fold over everything, or made of some.
+    last: bool,
 }
 
 /// A list of micro-ops, in the order in which they run.
@@ -154,7 +157,10 @@ impl Program {
     }
 
     fn define(&mut self, label: &'static str, micro: Micro, extent: Extent) -> Value {
-        self.defs.push(Def { label, micro, extent });
+        let made_of_last = Program::operands(&micro).any(|x| self.defs[x.0 as usize].last);
+        assert!(!made_of_last || extent == Extent::One, "no tile can read a fold over all tiles");
+        let last = made_of_last || matches!(micro, Micro::FoldAll(..));
+        self.defs.push(Def { label, micro, extent, last });
         Value(self.defs.len() as u32 - 1)
     }
 
@@ -257,11 +263,11 @@ impl Program {
         self.define("row", Micro::FoldRow(fold, x), Extent::Rows)
     }
 
-    /// Asks for the fold of all elements of a value, one for each place or for each row.
-    pub fn fold_all(&mut self, fold: Fold, x: Value) {
+    /// The fold of all elements of a value, one for each place or for each row. Only numbers can be
+    /// made of it, since it is known when all tiles are done.
+    pub fn fold_all(&mut self, fold: Fold, x: Value) -> Value {
         let x = if self.extent(x) == Extent::Rows { x } else { self.full(x) };
-        let folded = self.define("all", Micro::FoldAll(fold, x), Extent::One);
-        self.outputs.push(folded);
+        self.define("all", Micro::FoldAll(fold, x), Extent::One)
     }
 
     /// Asks for the fold of each column.

@@ -30,21 +30,37 @@ thread_local! {
     static FIXED: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
 }
 
+/// Where a run finds an input.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// In a tensor of any layout.
+    Tensor(&'a Tensor),
+    /// In the output with this number, which is written over it; see [`Ready::may_overwrite`].
+    Output(usize),
+}
+
+impl<'a> From<&'a Tensor> for Given<'a> {
+    fn from(tensor: &'a Tensor) -> Given<'a> {
+        Given::Tensor(tensor)
+    }
+}
+
 impl Ready {
     /// Runs the program. `outputs` are overwritten: contiguous tensors that nobody shares, each
     /// with as many elements as its extent says.
     ///
     /// # Errors
     /// An input or output that does not fit; an index without a column.
-    pub fn run(
+    pub fn run<'a, G: Into<Given<'a>> + Copy>(
         &self,
-        inputs: &[&Tensor],
-        indices: &[&Tensor],
+        inputs: &[G],
+        indices: &[&'a Tensor],
         outputs: &mut [Tensor],
     ) -> Result<(), Failure> {
+        let inputs: SmallVec<[Given<'a>; 8]> = inputs.iter().map(|&given| given.into()).collect();
         match self.dtype {
-            DType::F64 => Run::<f64>::new(self, inputs, indices, outputs)?.all(),
-            _ => Run::<f32>::new(self, inputs, indices, outputs)?.all(),
+            DType::F64 => Run::<f64>::new(self, &inputs, indices, outputs)?.all(),
+            _ => Run::<f32>::new(self, &inputs, indices, outputs)?.all(),
         }
     }
 }
@@ -57,8 +73,11 @@ fn misfit(what: &'static str, given: usize, shape: &Shape) -> Failure {
 /// An input as a run reads it.
 enum Elements<'a, T> {
     Slice(&'a [T]),
-    /// Elements that do not lie side by side: packed, a tile at a time.
-    Packed(Packer<'a, T>),
+    /// Elements that do not lie side by side: packed, a tile at a time. They are few, and a run is
+    /// made anew for each pass over what may be sixteen elements: it stays small.
+    Packed(Box<Packer<'a, T>>),
+    /// Those that an output holds before it is written.
+    Output(usize),
 }
 
 struct Run<'a, T> {
@@ -71,9 +90,9 @@ struct Run<'a, T> {
 impl<'a, T: Loops> Run<'a, T> {
     fn new(
         ready: &'a Ready,
-        inputs: &[&'a Tensor],
+        inputs: &[Given<'a>],
         indices: &[&'a Tensor],
-        outputs: &'a mut [Tensor],
+        outputs: &mut [Tensor],
     ) -> Result<Run<'a, T>, Failure> {
         let counts = [inputs.len(), indices.len(), outputs.len()];
         if counts != [ready.inputs.len(), ready.indices, ready.outputs.len()] {
@@ -85,8 +104,18 @@ impl<'a, T: Loops> Run<'a, T> {
             indices: SmallVec::new(),
             outputs: SmallVec::new(),
         };
-        for (tensor, extent) in inputs.iter().zip(&ready.inputs) {
+        for (at, (given, extent)) in inputs.iter().zip(&ready.inputs).enumerate() {
             let expected = extent.len(ready.rows, ready.columns);
+            let tensor = match *given {
+                Given::Tensor(tensor) => tensor,
+                Given::Output(output) if ready.may_overwrite(output, at) => {
+                    run.inputs.push(Elements::Output(output));
+                    continue;
+                }
+                Given::Output(_) => {
+                    return Err(misfit("program: input in an output", expected, &().into()));
+                }
+            };
             if tensor.len() != expected || tensor.dtype() != T::DTYPE {
                 return Err(misfit("program: input", expected, tensor.shape()));
             }
@@ -94,7 +123,7 @@ impl<'a, T: Loops> Run<'a, T> {
                 Some(slice) => Elements::Slice(slice),
                 None => {
                     let buffer = tensor.buffer_slice::<T>().unwrap_or(&[]);
-                    Elements::Packed(Packer::new(buffer, tensor.layout()))
+                    Elements::Packed(Box::new(Packer::new(buffer, tensor.layout())))
                 }
             };
             run.inputs.push(source);
@@ -128,7 +157,7 @@ impl<'a, T: Loops> Run<'a, T> {
         let fixed = Pointer(fixed);
         let tasks = ready.tasks;
         let mut totals: SmallVec<[f64; 4]> = SmallVec::new();
-        for fold in &ready.totals {
+        for (fold, _) in &ready.totals {
             totals.extend(std::iter::repeat_n(start::<f64>(*fold), tasks));
         }
         let mut sums: Vec<T> = Vec::with_capacity(ready.sums.len() * tasks * ready.columns);
@@ -151,8 +180,7 @@ impl<'a, T: Loops> Run<'a, T> {
         } else {
             try_share(tasks, task)?;
         }
-        self.after_tiles(fixed.get(), &totals, &sums);
-        Ok(())
+        self.after_tiles(fixed.get(), &totals, &sums)
     }
 
     /// Computes what is the same for all tiles.
@@ -165,15 +193,22 @@ impl<'a, T: Loops> Run<'a, T> {
             match &self.inputs[input as usize] {
                 Elements::Slice(slice) => out.copy_from_slice(slice),
                 Elements::Packed(packer) => packer.pack(0, out),
+                Elements::Output(_) => unreachable!("has an element at each place"),
             }
         }
         for &(number, offset) in &ready.numbers {
             // SAFETY: the compiler gave each number an element of the fixed memory.
             unsafe { *fixed.add(offset) = T::of(number) };
         }
-        if ready.prologue.is_empty() {
+        self.run_fixed(&ready.prologue, fixed)
+    }
+
+    /// Runs micro-ops on what is the same for all tiles.
+    fn run_fixed(&self, codes: &[Code], fixed: *mut T) -> Result<(), Failure> {
+        if codes.is_empty() {
             return Ok(());
         }
+        let ready = self.ready;
         let at = |place: &Place| match *place {
             Place::Fixed(offset) | Place::FixedColumns(offset) => fixed.wrapping_add(offset),
             _ => std::ptr::null_mut(),
@@ -188,7 +223,7 @@ impl<'a, T: Loops> Run<'a, T> {
             folds: &Folds::none(),
             indices: &[],
         };
-        ready.prologue.iter().try_for_each(|code| tile.step(code))
+        codes.iter().try_for_each(|code| tile.step(code))
     }
 
     /// Runs the tiles of one task.
@@ -220,6 +255,8 @@ impl<'a, T: Loops> Run<'a, T> {
                         (slice.as_ptr().cast_mut(), Some(step))
                     }
                     Elements::Packed(_) => (register(i as usize).unwrap_or(scratch), None),
+                    // The compiler has seen that its reads come before the writes of the output.
+                    Elements::Output(o) => (self.outputs[*o].0.get(), Some(Move::Places)),
                 },
                 Place::Output(o) => (self.outputs[o as usize].0.get(), Some(Move::Places)),
                 Place::RowOutput(o) => (self.outputs[o as usize].0.get(), Some(Move::Rows)),
@@ -286,19 +323,19 @@ impl<'a, T: Loops> Run<'a, T> {
     }
 
     /// Combines what the tasks have folded, in their order, and writes what no tile wrote.
-    fn after_tiles(&self, fixed: *mut T, totals: &[f64], sums: &[T]) {
+    fn after_tiles(&self, fixed: *mut T, totals: &[f64], sums: &[T]) -> Result<(), Failure> {
         let ready = self.ready;
+        for (&(fold, offset), tasks) in ready.totals.iter().zip(totals.chunks_exact(ready.tasks)) {
+            let total = tasks.iter().fold(start(fold), |a, &b| combine(fold, a, b));
+            // SAFETY: the compiler gave each total an element of the fixed memory.
+            unsafe { *fixed.add(offset) = T::of(total) };
+        }
+        self.run_fixed(&ready.epilogue, fixed)?;
         for ((source, len), (out, _)) in ready.outputs.iter().zip(&self.outputs) {
             // SAFETY: the output has `len` elements, which the tasks, now over, did not write to.
             let write = || unsafe { std::slice::from_raw_parts_mut(out.get(), *len) };
             match *source {
                 Source::Tiles => {}
-                Source::Total(nth) => {
-                    let fold = ready.totals[nth];
-                    let tasks = &totals[nth * ready.tasks..(nth + 1) * ready.tasks];
-                    let total = tasks.iter().fold(start(fold), |a, &b| combine(fold, a, b));
-                    write()[0] = T::of(total);
-                }
                 Source::Sums(nth) => {
                     let fold: Fold = ready.sums[nth];
                     let len = ready.columns * ready.tasks;
@@ -313,6 +350,7 @@ impl<'a, T: Loops> Run<'a, T> {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -249,7 +249,8 @@ impl<'a, T> Tile<'a, T> {
     fn read(&self, at: At, n: usize) -> &'a [T] {
         // SAFETY: the compiler gave the place of a value as many elements as its span has in the
         // largest tile, and inputs and outputs were measured before the run. Nobody writes to them
-        // while the slice lives: a micro-op writes to one place, which none of its operands has.
+        // while the slice lives: a micro-op writes to one place, which none of its operands has,
+        // nor an operand in the memory of that place (`Ready::may_overwrite`).
         unsafe { std::slice::from_raw_parts(self.places[at as usize], n) }
     }
 

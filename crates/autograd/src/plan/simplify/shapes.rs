@@ -118,6 +118,11 @@ impl Graph {
                 if long.is_sorted() {
                     return self.reshape(x, shape);
                 }
+                if let Op::View(View::Permute(inner)) = &self.node(x).op {
+                    let order = order.iter().map(|&axis| inner[axis as usize]).collect();
+                    let below = self.node(x).inputs[0];
+                    return self.view(&View::Permute(order), below, shape, false);
+                }
                 if let Some(base) = self.as_expand(x) {
                     let narrow = self.shape(base);
                     let dims: Dims = order.iter().map(|&axis| narrow[axis as usize]).collect();

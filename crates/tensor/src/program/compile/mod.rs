@@ -41,7 +41,7 @@ struct Compiler<'a> {
     becomes: Vec<Option<usize>>,
     /// The maps that only a sum reads, which takes them over.
     summed: Vec<bool>,
-    /// For a fold over everything or over rows, which one it is.
+    /// For a fold over rows, which one it is.
     nth: Vec<usize>,
     streams: bool,
 }
@@ -131,6 +131,7 @@ impl<'a> Compiler<'a> {
             numbers: vec![],
             prologue: vec![],
             body: vec![],
+            epilogue: vec![],
             segments: vec![],
             piece: tile,
             moves: vec![],
@@ -154,11 +155,22 @@ impl<'a> Compiler<'a> {
         self.ready
     }
 
-    fn emit(&mut self, extent: Extent, code: Code) {
-        match extent {
+    /// Puts the micro-op of a definition where it runs.
+    fn emit(&mut self, at: usize, code: Code) {
+        let def = &self.program.defs[at];
+        match def.extent {
             Extent::Full | Extent::Rows => self.ready.body.push(code),
+            Extent::One if def.last => self.ready.epilogue.push(code),
             Extent::Columns | Extent::One => self.ready.prologue.push(code),
         }
+    }
+
+    /// The number of a fold over everything, which gets a place for its result.
+    fn total(&mut self, at: usize, fold: Fold) -> usize {
+        let offset = self.fixed(1);
+        self.at[at] = Some(self.place(Place::Fixed(offset)));
+        self.ready.totals.push((fold, offset));
+        self.ready.totals.len() - 1
     }
 
     /// A map with its operands, for the sum that takes it over.
@@ -207,17 +219,17 @@ impl<'a> Compiler<'a> {
             }
             Micro::Map1(f, p, x) => {
                 let (x, out) = (self.whole(*x, extent), self.target(at));
-                self.emit(extent, Code::Map1 { f, p: *p, x, out, span });
+                self.emit(at, Code::Map1 { f, p: *p, x, out, span });
             }
             Micro::Map2(f, operands) => {
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.target(at);
-                self.emit(extent, Code::Map2 { f, x, out, span });
+                self.emit(at, Code::Map2 { f, x, out, span });
             }
             Micro::Map3(f, operands) => {
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.target(at);
-                self.emit(extent, Code::Map3 { f, x, out, span });
+                self.emit(at, Code::Map3 { f, x, out, span });
             }
             Micro::Weighted(x) => {
                 let x = x.map(|x| self.operand(x, extent));
@@ -233,7 +245,7 @@ impl<'a> Compiler<'a> {
                     Extent::Rows => Code::SpreadRows { x, out },
                     Extent::Full | Extent::Columns => Code::Copy { x, out, span },
                 };
-                self.emit(extent, code);
+                self.emit(at, code);
             }
             Micro::FoldRow(_, x) if self.summed[x.0 as usize] => {
                 let of = self.summed(*x, |this, x| this.operand(x, Extent::Full));
@@ -246,9 +258,7 @@ impl<'a> Compiler<'a> {
                     at: this.whole(x, Extent::Full),
                     extent: Extent::Full,
                 };
-                let (of, total) = (self.summed(*x, whole), self.ready.totals.len());
-                self.nth[at] = total;
-                self.ready.totals.push(*fold);
+                let (of, total) = (self.summed(*x, whole), self.total(at, *fold));
                 self.ready.body.push(Code::SumAll { of, total });
             }
             Micro::FoldRow(fold, x) => {
@@ -258,9 +268,7 @@ impl<'a> Compiler<'a> {
             Micro::FoldAll(fold, x) => {
                 let of = self.program.extent(*x);
                 let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
-                let (x, total) = (self.whole(*x, of), self.ready.totals.len());
-                self.nth[at] = total;
-                self.ready.totals.push(*fold);
+                let (x, total) = (self.whole(*x, of), self.total(at, *fold));
                 self.ready.body.push(Code::FoldAll { fold: *fold, x, span, total });
             }
             Micro::FoldColumns(fold, x) => {
@@ -290,7 +298,6 @@ impl<'a> Compiler<'a> {
     fn ask(&mut self, output: u32, value: Value) {
         let def = &self.program.defs[value.0 as usize];
         let source = match (&def.micro, def.extent) {
-            (Micro::FoldAll(..), _) => Source::Total(self.nth[value.0 as usize]),
             (Micro::FoldColumns(..), _) => Source::Sums(self.nth[value.0 as usize]),
             (_, Extent::Full | Extent::Rows) => {
                 let rows = def.extent == Extent::Rows;

@@ -1,5 +1,5 @@
 use crate::kernels::{Fold, Map1, Map2, Map3, threads};
-use crate::program::{Extent, Program};
+use crate::program::{Extent, Given, Program};
 use crate::{DType, Shape, Tensor, map1, map2, map3};
 
 static ADD: Map2 = map2!(|a, b| a + b);
@@ -26,8 +26,10 @@ fn everything(rows: usize, columns: usize) -> Program {
     program.output(y);
     program.output(sums);
     program.fold_columns(Fold::Sum, y);
-    program.fold_all(Fold::Sum, y);
-    program.fold_all(Fold::Max, sums);
+    let total = program.fold_all(Fold::Sum, y);
+    program.output(total);
+    let total = program.fold_all(Fold::Max, sums);
+    program.output(total);
     program
 }
 
@@ -153,6 +155,42 @@ fn large_results_go_around_the_caches_unchanged() {
     let mut out = [rows * columns, rows].map(|n| Tensor::zeros([n], DType::F64).unwrap());
     program.ready().run(&[&x], &[], &mut out).unwrap();
     assert!(out[0].to_f64s().iter().zip(x.to_f64s()).all(|(&y, x)| y == x + x));
+}
+
+#[test]
+fn an_output_is_written_over_an_input_that_nothing_reads_any_more() {
+    // Small, in tiles of rows, with rows in pieces, and past the caches.
+    for (rows, columns) in [(2, 3), (700, 130), (3, 9001), (1100, 2001)] {
+        let mut program = Program::new(rows, columns, DType::F64);
+        let x = program.input(Extent::Full);
+        let row = program.input(Extent::Rows);
+        let scaled = program.map2("mul", &MUL, x, row);
+        let largest = program.fold_row(Fold::Max, scaled);
+        let y = program.map2("add", &ADD, scaled, largest);
+        program.output(y);
+        let ready = program.ready();
+        let (x, row) = (ramp([rows, columns]), ramp([rows]));
+        let mut beside = [Tensor::zeros([rows, columns], DType::F64).unwrap()];
+        ready.run(&[&x, &row], &[], &mut beside).unwrap();
+        assert!(ready.may_overwrite(0, 0) && !ready.may_overwrite(0, 1));
+        let mut over = [x];
+        ready.run(&[Given::Output(0), Given::Tensor(&row)], &[], &mut over).unwrap();
+        assert!(over == beside, "{rows} {columns}");
+        let refused = ready.run(&[Given::Tensor(&beside[0]), Given::Output(0)], &[], &mut over);
+        assert!(refused.is_err());
+    }
+}
+
+#[test]
+fn an_input_that_is_read_while_or_after_an_output_is_written_is_kept() {
+    let mut program = Program::new(2, 3, DType::F64);
+    let x = program.input(Extent::Full);
+    let twice = program.map1("twice", &TWICE, [0.0; 2], x);
+    let both = program.map2("add", &ADD, twice, x);
+    program.output(twice);
+    program.output(both);
+    let ready = program.ready();
+    assert!(!ready.may_overwrite(0, 0) && !ready.may_overwrite(1, 0));
 }
 
 #[test]
