@@ -1,6 +1,6 @@
 //! Moving elements: copies, casts, fills, joins, pads, and adding up overlapping windows.
 
-use super::walk::Walk;
+use super::walk::{Packer, Walk};
 use super::{input, output};
 use crate::tensor::with_elem;
 use crate::{Elem, Error, Layout, Result, Shape, Slice, Tensor, Window};
@@ -21,6 +21,10 @@ pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
 /// Copies a tensor of any layout, of type `T`, into a slice of its length.
 pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
     let Some(buffer) = x.buffer_slice::<T>() else { return };
+    let packer = Packer::new(buffer, x.layout());
+    if packer.turned_rows() > 0 {
+        return packer.pack(0, out);
+    }
     let layout = Layout::contiguous(x.shape().clone());
     zip(buffer, x.layout(), out, &layout, |x, y| *y = x);
 }

@@ -1,18 +1,35 @@
 //! The matrix product: the crate `gemm`, behind this module alone.
 
-use super::threads::{Pointer, share, share_chunks};
-use super::{input, output};
-use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
+use std::cell::Cell;
+
 use gemm::Parallelism;
 
-/// Products with fewer multiplications, a few microseconds of them, stay on one thread.
-const ALONE: usize = 1 << 17;
+use super::scratch::Scratch;
+use super::simd::vector_bytes;
+use super::threads::{Pointer, share, share_chunks};
+use super::transpose::transpose;
+use super::{input, output};
+use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
+
+/// Products with fewer multiplications for each byte of a vector, some microseconds of them, stay on
+/// one thread.
+const ALONE: usize = 1 << 12;
 
 /// Products with as many are cut along both axes.
 const QUARTERED: usize = 1 << 24;
 
 /// How long half of the longer axis is at least, and half of the other one.
 const THIN: [usize; 2] = [16, 64];
+
+/// A second factor is turned around for so many rows of the first, and up to so many elements,
+/// which the second cache holds beside the result.
+const FEW: usize = 8;
+const TURNED: usize = 1 << 16;
+
+thread_local! {
+    /// For a factor that is turned around.
+    static TURNED_ROWS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
 
 /// `out = a · b` over the last two axes, `[…, m, k] · [… , k, n]`; the axes before them are equal.
 ///
@@ -46,8 +63,7 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     let mut dims: Dims = batch.into();
     dims.extend([m, n]);
     let out = output::<T>("matmul", out, &dims)?;
-    let a = Matrix::of(input::<T>("matmul", a)?, a.layout());
-    let b = Matrix::of(input::<T>("matmul", b)?, b.layout());
+    let [a, b] = [(input::<T>("matmul", a)?, a.layout()), (input::<T>("matmul", b)?, b.layout())];
     if out.is_empty() {
         return Ok(());
     }
@@ -55,16 +71,22 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
         out.fill(T::ZERO);
         return Ok(());
     }
+    let factors = |i: usize| [a, b].map(|(buffer, layout)| Matrix::of(buffer, layout, i));
     match batch.iter().product() {
-        1 => product(a, b, [m, k, n], out),
+        1 => {
+            let [a, b] = factors(0);
+            b.in_rows([m, k, n], |b| product(a, b, [m, k, n], out));
+        }
         count => {
             let one = |i: usize, out: &mut [T]| {
-                let [a, b] = [&a, &b].map(|x| x.of_batch(i, batch));
-                // SAFETY: `out` holds the m · n elements of one product, row by row, and is
-                // borrowed by us alone; the matrices have the sizes that were checked above.
-                unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) };
+                let [a, b] = factors(i);
+                b.in_rows([m, k, n], |b| {
+                    // SAFETY: `out` holds the m · n elements of one product, row by row, and is
+                    // borrowed by us alone; the matrices have the sizes that were checked above.
+                    unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) }
+                });
             };
-            if count * m * k * n < ALONE {
+            if count * m * k * n < alone() {
                 out.chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| one(i, out));
             } else {
                 share_chunks(out, m * n, one);
@@ -74,11 +96,16 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     Ok(())
 }
 
+/// Products with fewer multiplications stay on one thread.
+fn alone() -> usize {
+    ALONE * vector_bytes()
+}
+
 /// One product of two matrices, its rows or columns, or both, halved for threads.
 ///
 /// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
-/// cores. The cut depends on the shape alone, so that each element is the same sum in the same
-/// order on any number of threads.
+/// cores. The cut depends on the shape and the processor alone, so that each element is the same
+/// sum in the same order on any number of threads.
 fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], out: &mut [T]) {
     debug_assert!(out.len() == m * n);
     let work = m * k * n;
@@ -87,13 +114,13 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], 
         let halved = work >= least && len >= 2 * thin;
         if halved { len.div_ceil(2).next_multiple_of(THIN[0]) } else { len }
     };
-    let (long, short) = (part(m.max(n), ALONE, THIN[0]), part(m.min(n), QUARTERED, THIN[1]));
+    let (long, short) = (part(m.max(n), alone(), THIN[0]), part(m.min(n), QUARTERED, THIN[1]));
     let (rows, columns) = if m >= n { (long, short) } else { (short, long) };
     let across = n.div_ceil(columns);
     let start = Pointer(out.as_mut_ptr());
     share(m.div_ceil(rows) * across, |i| {
         let (row, column) = (i / across * rows, i % across * columns);
-        let (a, b) = (a.rows_from(row), b.columns_from(column));
+        let (a, b) = (a.from([row, 0]), b.from([0, column]));
         let size = [rows.min(m - row), k, columns.min(n - column)];
         // SAFETY: the pieces are disjoint blocks of the m · n elements of `out`, which is borrowed
         // by us alone; `a` has the rows and `b` the columns of this block from here on.
@@ -105,38 +132,44 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], 
 #[derive(Clone, Copy)]
 struct Matrix<'a, T> {
     buffer: &'a [T],
-    layout: &'a Layout,
     offset: isize,
+    strides: [isize; 2],
 }
 
 impl<'a, T: Float> Matrix<'a, T> {
-    /// The first matrix of a batch.
-    fn of(buffer: &'a [T], layout: &'a Layout) -> Matrix<'a, T> {
-        Matrix { buffer, layout, offset: layout.offset() as isize }
-    }
-
-    /// The steps from row to row and from column to column.
-    fn strides(self) -> [isize; 2] {
-        let strides = self.layout.strides();
-        [strides[strides.len() - 2], strides[strides.len() - 1]]
-    }
-
-    fn rows_from(self, row: usize) -> Matrix<'a, T> {
-        Matrix { offset: self.offset + row as isize * self.strides()[0], ..self }
-    }
-
-    fn columns_from(self, column: usize) -> Matrix<'a, T> {
-        Matrix { offset: self.offset + column as isize * self.strides()[1], ..self }
-    }
-
-    /// Matrix `i` of a batch with these lengths.
-    fn of_batch(self, mut i: usize, batch: &[usize]) -> Matrix<'a, T> {
-        let mut offset = self.offset;
-        for (&stride, &dim) in self.layout.strides().iter().zip(batch).rev() {
+    /// Matrix `i` of a batch, that is, of the axes before the last two.
+    fn of(buffer: &'a [T], layout: &Layout, mut i: usize) -> Matrix<'a, T> {
+        let (outer, strides) = layout.strides().split_at(layout.strides().len() - 2);
+        let mut offset = layout.offset() as isize;
+        for (&stride, &dim) in outer.iter().zip(layout.shape().iter()).rev() {
             offset += (i % dim) as isize * stride;
             i /= dim;
         }
+        Matrix { buffer, offset, strides: [strides[0], strides[1]] }
+    }
+
+    /// The part from a row and a column on.
+    fn from(self, [row, column]: [usize; 2]) -> Matrix<'a, T> {
+        let offset =
+            self.offset + row as isize * self.strides[0] + column as isize * self.strides[1];
         Matrix { offset, ..self }
+    }
+
+    /// Calls `work` with this matrix, the second factor of an m × k by k × n product, or with a
+    /// copy that has its rows side by side if it has its columns so: `gemm` turns such a matrix
+    /// around slowly while it packs, and once for each piece.
+    fn in_rows(self, [m, k, n]: [usize; 3], work: impl FnOnce(Matrix<'_, T>)) {
+        let [row, column] = self.strides;
+        let in_columns = row == 1 && column > 1 && column as usize >= k;
+        if !in_columns || m < FEW || k * n > TURNED {
+            return work(self);
+        }
+        let mut scratch = Scratch::<T>::take(&TURNED_ROWS, k * n);
+        // SAFETY: the scratch has room for k · n elements, is lent to us alone, and holds numbers
+        // that any bits are.
+        let rows = unsafe { std::slice::from_raw_parts_mut(scratch.start(), k * n) };
+        transpose(&self.buffer[self.offset as usize..], column as usize, [n, k], rows);
+        work(Matrix { buffer: rows, offset: 0, strides: [n as isize, 1] });
     }
 
     /// The product of two matrices into rows that are `columns` elements apart.
@@ -151,7 +184,6 @@ impl<'a, T: Float> Matrix<'a, T> {
         out: *mut T,
         columns: usize,
     ) {
-        let ([a_row, a_column], [b_row, b_column]) = (self.strides(), other.strides());
         // SAFETY: layouts stay inside of their buffers, so every element that gemm reads is there;
         // what it writes to, the caller vouches for; the type is f32 or f64, which gemm knows.
         unsafe {
@@ -164,11 +196,11 @@ impl<'a, T: Float> Matrix<'a, T> {
                 columns as isize,
                 false,
                 self.buffer.as_ptr().offset(self.offset),
-                a_column,
-                a_row,
+                self.strides[1],
+                self.strides[0],
                 other.buffer.as_ptr().offset(other.offset),
-                b_column,
-                b_row,
+                other.strides[1],
+                other.strides[0],
                 T::ZERO,
                 T::ONE,
                 false,
@@ -202,13 +234,15 @@ mod tests {
     fn operands_of_any_strides_are_read_in_place() {
         let plain = [matrix(5, 7), matrix(7, 3)];
         let transposed = [matrix(7, 5).t().unwrap(), matrix(3, 7).t().unwrap()];
+        // Enough rows for the second factor to be turned around before.
+        let many = [matrix(20, 7), matrix(9, 7).t().unwrap()];
         let flipped = plain.each_ref().map(|x| x.flip(0).unwrap().flip(1).unwrap());
         let repeated = [
             Tensor::from([[1.0], [2.0]]).expand([2, 7]).unwrap(),
             Tensor::filled_view([7, 3], 0.5, DType::F64).unwrap(),
         ];
-        for [a, b] in [&plain, &transposed, &flipped, &repeated] {
-            let mut out = Tensor::zeros([a.shape()[0], 3], DType::F64).unwrap();
+        for [a, b] in [&plain, &transposed, &many, &flipped, &repeated] {
+            let mut out = Tensor::zeros([a.shape()[0], b.shape()[1]], DType::F64).unwrap();
             matmul(a, b, &mut out).unwrap();
             assert_eq!(out.to_f64s(), naive(a, b));
         }

@@ -15,8 +15,10 @@ mod map;
 mod matmul;
 mod planes;
 mod pooling;
+pub(crate) mod scratch;
 pub(crate) mod simd;
 pub mod threads;
+mod transpose;
 pub(crate) mod walk;
 
 pub use branched::Branched;

@@ -42,6 +42,17 @@ pub fn vectorised<L: Loop>(work: L) {
     dispatch!(<L: Loop> (work: L) { work.run() })
 }
 
+/// How many bytes the widest vectors of this processor have.
+pub(crate) fn vector_bytes() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    match level() {
+        Level::Avx512 => return 64,
+        Level::Avx2 => return 32,
+        Level::Portable => {}
+    }
+    16
+}
+
 /// The vectors that a processor has.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::transpose::transpose;
 use crate::{Elem, Layout};
 
 /// How many elements of a strided operand are packed side by side at a time.
@@ -109,6 +110,14 @@ impl<'a, T: Elem> Packer<'a, T> {
         Packer { buffer, walk: Walk::new([layout]) }
     }
 
+    /// How many rows start side by side, as in the transpose of a matrix; 0 if none do.
+    pub fn turned_rows(&self) -> usize {
+        match (&self.walk.dims[..], &self.walk.strides[..]) {
+            ([.., rows, _], [.., [1], [apart]]) if *apart > 1 => *rows,
+            _ => 0,
+        }
+    }
+
     /// Fills `out` with the elements from number `from` on.
     pub fn pack(&self, from: usize, out: &mut [T]) {
         let (dims, strides) = (&self.walk.dims, &self.walk.strides);
@@ -116,6 +125,7 @@ impl<'a, T: Elem> Packer<'a, T> {
             return out.fill(self.buffer[self.walk.offsets[0] as usize]);
         };
         let stride = strides[outer.len()][0];
+        let turned = self.turned_rows();
         let (mut row, mut column, mut done) = (from / len.max(1), from % len.max(1), 0);
         while done < out.len() {
             let mut offset = self.walk.offsets[0] + column as isize * stride;
@@ -123,6 +133,13 @@ impl<'a, T: Elem> Packer<'a, T> {
             for (&dim, stride) in outer.iter().zip(strides).rev() {
                 offset += (rest % dim) as isize * stride[0];
                 rest /= dim;
+            }
+            let rows = turned.saturating_sub(row % turned.max(1)).min((out.len() - done) / len);
+            if column == 0 && rows > 1 && stride as usize >= rows {
+                let out = &mut out[done..done + rows * len];
+                transpose(&self.buffer[offset as usize..], stride as usize, [len, rows], out);
+                (row, done) = (row + rows, done + rows * len);
+                continue;
             }
             let n = (len - column).min(out.len() - done);
             let out = &mut out[done..done + n];

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::marker::PhantomData;
-use std::thread::LocalKey;
 
 use smallvec::SmallVec;
 
@@ -12,16 +10,14 @@ use super::micro;
 use super::tile::{Folds, Tile};
 use super::{Extent, Failure};
 use crate::kernels::fold::{combine, start};
+use crate::kernels::scratch::Scratch;
 use crate::kernels::threads::{Pointer, try_share};
 use crate::kernels::walk::Packer;
 use crate::kernels::{Fold, Loops};
-use crate::{DType, Elem, Error, Shape, Tensor};
+use crate::{DType, Error, Shape, Tensor};
 
 /// Spaces with fewer places stay on the caller's thread.
 const ALONE: usize = 1 << 16;
-
-/// Memory of a thread that is kept from run to run.
-type Memory = LocalKey<Cell<Vec<f64>>>;
 
 thread_local! {
     /// For registers.
@@ -360,36 +356,6 @@ enum Move {
     Places,
     Rows,
     Columns,
-}
-
-/// Memory of this thread, lent for a while.
-struct Scratch<T> {
-    owner: &'static Memory,
-    memory: Vec<f64>,
-    of: PhantomData<T>,
-}
-
-impl<T: Elem> Scratch<T> {
-    fn take(owner: &'static Memory, len: usize) -> Scratch<T> {
-        let mut memory = owner.take();
-        // In units of f64, with room to start at a cache line.
-        let needed = (len * size_of::<T>()).div_ceil(8) + 8;
-        if memory.len() < needed {
-            memory = vec![0.0; needed];
-        }
-        Scratch { owner, memory, of: PhantomData }
-    }
-
-    fn start(&mut self) -> *mut T {
-        let start = self.memory.as_mut_ptr();
-        start.wrapping_add(start.align_offset(64)).cast()
-    }
-}
-
-impl<T> Drop for Scratch<T> {
-    fn drop(&mut self) {
-        self.owner.set(std::mem::take(&mut self.memory));
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,42 @@
+//! Memory of a thread that is kept from call to call.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::thread::LocalKey;
+
+use crate::Elem;
+
+/// Where a thread keeps it, one for each purpose.
+pub(crate) type Memory = LocalKey<Cell<Vec<f64>>>;
+
+/// Memory of this thread, lent for a while.
+pub(crate) struct Scratch<T> {
+    owner: &'static Memory,
+    memory: Vec<f64>,
+    of: PhantomData<T>,
+}
+
+impl<T: Elem> Scratch<T> {
+    /// Room for so many elements, which hold whatever was left there.
+    pub fn take(owner: &'static Memory, len: usize) -> Scratch<T> {
+        let mut memory = owner.take();
+        // In units of f64, with room to start at a cache line.
+        let needed = (len * size_of::<T>()).div_ceil(8) + 8;
+        if memory.len() < needed {
+            memory = vec![0.0; needed];
+        }
+        Scratch { owner, memory, of: PhantomData }
+    }
+
+    /// The first element, at the start of a cache line.
+    pub fn start(&mut self) -> *mut T {
+        let start = self.memory.as_mut_ptr();
+        start.wrapping_add(start.align_offset(64)).cast()
+    }
+}
+
+impl<T> Drop for Scratch<T> {
+    fn drop(&mut self) {
+        self.owner.set(std::mem::take(&mut self.memory));
+    }
+}

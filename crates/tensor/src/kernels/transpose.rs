@@ -1,0 +1,166 @@
+//! The transpose of a matrix, in blocks that vectors turn around in registers.
+
+use crate::{DType, Elem};
+
+/// How many columns are turned at a time: a cache line of each row, and as few rows of the result,
+/// whose lines stay in the first cache until they are full.
+const COLUMNS: usize = 16;
+
+/// `out[j, i] = x[i, j]` for a matrix whose rows start `apart` elements from each other in `x`; the
+/// rows of `out` lie side by side.
+///
+/// # Panics
+/// If the matrices do not fit into `x` and `out`: a mistake of the caller.
+pub(super) fn transpose<T: Elem>(
+    x: &[T],
+    apart: usize,
+    [rows, columns]: [usize; 2],
+    out: &mut [T],
+) {
+    let none = rows == 0 || columns == 0;
+    assert!(none || (rows - 1) * apart + columns <= x.len() && rows * columns == out.len());
+    if none {
+        return;
+    }
+    // Whole blocks first, then what is left below and beside them.
+    let block = vectors(x, apart, [rows, columns], out);
+    let (below, beside) = (rows - rows % block[0], columns - columns % block[1]);
+    for i in 0..rows {
+        let from = if i < below { beside } else { 0 };
+        let row = &x[i * apart..i * apart + columns];
+        for (j, &x) in row.iter().enumerate().skip(from) {
+            out[j * rows + i] = x;
+        }
+    }
+}
+
+/// Turns all whole blocks if the processor has vectors for that, and gives their size; else none,
+/// which is one block larger than any matrix.
+fn vectors<T: Elem>(x: &[T], apart: usize, size: [usize; 2], out: &mut [T]) -> [usize; 2] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::kernels::simd::{Level, level};
+        if let Level::Avx2 | Level::Avx512 = level() {
+            let (x, out) = (x.as_ptr(), out.as_mut_ptr());
+            match T::DTYPE {
+                DType::F32 => {
+                    // SAFETY: the processor has AVX2, elements are f32, and `transpose` has measured
+                    // both matrices.
+                    unsafe { avx2::blocks_of_f32(x.cast(), apart, size, out.cast()) };
+                    return [8, 4];
+                }
+                DType::F64 => {
+                    // SAFETY: as above, with f64.
+                    unsafe { avx2::blocks_of_f64(x.cast(), apart, size, out.cast()) };
+                    return [4, 2];
+                }
+                DType::I64 => {}
+            }
+        }
+    }
+    [usize::MAX; 2]
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::COLUMNS;
+
+    /// Calls `block` with the row and column of each whole block.
+    #[inline(always)]
+    fn each(
+        [rows, columns]: [usize; 2],
+        [height, width]: [usize; 2],
+        block: impl Fn(usize, usize),
+    ) {
+        let whole = columns - columns % width;
+        for from in (0..whole).step_by(COLUMNS) {
+            for i in (0..rows / height).map(|i| i * height) {
+                for j in (from..whole.min(from + COLUMNS)).step_by(width) {
+                    block(i, j);
+                }
+            }
+        }
+    }
+
+    /// Turns blocks of 8 rows and 4 columns.
+    ///
+    /// # Safety
+    /// Rows of `size[1]` elements may be read at `x`, `apart` elements from each other, and as
+    /// many elements be written at `out`.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn blocks_of_f32(x: *const f32, apart: usize, size: [usize; 2], out: *mut f32) {
+        each(size, [8, 4], |i, j| {
+            // SAFETY: the block lies inside of both matrices, for which the caller vouches.
+            unsafe {
+                // Row k, and beside it row k + 4.
+                let pair = |k: usize| {
+                    let [low, high] = [k, k + 4].map(|k| x.add((i + k) * apart + j));
+                    _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low))
+                };
+                let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+                let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+                let columns = [
+                    _mm256_shuffle_ps::<0x44>(ab, cd),
+                    _mm256_shuffle_ps::<0xee>(ab, cd),
+                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                    _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+                ];
+                for (k, column) in columns.into_iter().enumerate() {
+                    _mm256_storeu_ps(out.add((j + k) * size[0] + i), column);
+                }
+            }
+        });
+    }
+
+    /// Turns blocks of 4 rows and 2 columns.
+    ///
+    /// # Safety
+    /// As for [`blocks_of_f32`].
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn blocks_of_f64(x: *const f64, apart: usize, size: [usize; 2], out: *mut f64) {
+        each(size, [4, 2], |i, j| {
+            // SAFETY: the block lies inside of both matrices, for which the caller vouches.
+            unsafe {
+                // Row k, and beside it row k + 2.
+                let pair = |k: usize| {
+                    let [low, high] = [k, k + 2].map(|k| x.add((i + k) * apart + j));
+                    _mm256_set_m128d(_mm_loadu_pd(high), _mm_loadu_pd(low))
+                };
+                let [a, b] = [pair(0), pair(1)];
+                _mm256_storeu_pd(out.add(j * size[0] + i), _mm256_unpacklo_pd(a, b));
+                _mm256_storeu_pd(out.add((j + 1) * size[0] + i), _mm256_unpackhi_pd(a, b));
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: Elem>() {
+        for [rows, columns] in [[1, 1], [8, 4], [4, 2], [7, 9], [19, 70], [64, 130], [0, 3], [3, 0]]
+        {
+            for beside in [0, 3] {
+                let apart = columns + beside;
+                let x: Vec<T> = (0..rows * apart).map(|i| T::of(i as f64)).collect();
+                let mut out = vec![T::of(-1.0); rows * columns];
+                transpose(&x, apart, [rows, columns], &mut out);
+                for (at, &y) in out.iter().enumerate() {
+                    let (j, i) = (at / rows, at % rows);
+                    assert!(y == x[i * apart + j], "{rows} × {columns}, {apart} apart: {i}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_element_of_matrices_of_all_sizes_comes_to_its_place() {
+        check::<f32>();
+        check::<f64>();
+        check::<i64>();
+    }
+}
