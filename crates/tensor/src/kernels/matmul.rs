@@ -16,7 +16,7 @@ use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
 const ALONE: usize = 1 << 12;
 
 /// Products with as many are cut along both axes.
-const QUARTERED: usize = 1 << 24;
+const QUARTERED: usize = 3 << 23;
 
 /// How long half of the longer axis is at least, and half of the other one.
 const THIN: [usize; 2] = [16, 64];

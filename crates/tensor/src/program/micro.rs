@@ -51,8 +51,8 @@ pub(super) fn weighted<T: Float>(x: [Strip<'_, T>; 4], columns: usize, out: &mut
         for (row, out) in rows_of(out, columns).enumerate() {
             let (a, b) = (Elements::row(&a, row, columns), Elements::row(&b, row, columns));
             let (s, t) = (Number::row(&s, row, columns), Number::row(&t, row, columns));
-            for (i, y) in out.iter_mut().enumerate() {
-                *y = a[i] * s + b[i] * t;
+            for ((y, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *y = a * s + b * t;
             }
         }
     }

@@ -37,21 +37,58 @@ impl<T: Float> Read<T> for Number {
 
 /// What a loop reads at each place of a row.
 pub(crate) trait At<T>: Copy {
-    fn at(self, i: usize) -> T;
+    /// What it reads at so many places from one on.
+    fn part(self, from: usize, len: usize) -> Self;
+
+    /// What it reads at a place. No test of the place: a loop that can end by one leaves the last
+    /// vectors to a loop of single elements.
+    ///
+    /// # Safety
+    /// The place lies in the part.
+    unsafe fn at(self, i: usize) -> T;
 }
 
 impl<T: Float> At<T> for &[T] {
     #[inline(always)]
-    fn at(self, i: usize) -> T {
-        self[i]
+    fn part(self, from: usize, len: usize) -> Self {
+        &self[from..from + len]
+    }
+
+    #[inline(always)]
+    unsafe fn at(self, i: usize) -> T {
+        // SAFETY: the caller says that the place is inside.
+        unsafe { *self.get_unchecked(i) }
     }
 }
 
 impl<T: Float> At<T> for T {
     #[inline(always)]
-    fn at(self, _: usize) -> T {
+    fn part(self, _: usize, _: usize) -> T {
         self
     }
+
+    #[inline(always)]
+    unsafe fn at(self, _: usize) -> T {
+        self
+    }
+}
+
+/// The elements of a whole vector, or a few, and of what a loop works on at a time.
+const LANES: usize = 16;
+const BLOCK: usize = 4 * LANES;
+
+/// How many elements of a row a plain loop works on: whole blocks, or a row that has no vector.
+#[inline(always)]
+fn blocks(columns: usize) -> usize {
+    if columns < LANES { columns } else { columns - columns % BLOCK }
+}
+
+/// Where the vectors behind the blocks start, the last one so that it ends with the row: what it
+/// has in common with the one before is written twice, which costs less than a loop of single
+/// elements.
+#[inline(always)]
+fn rest(columns: usize) -> impl Iterator<Item = usize> {
+    (blocks(columns)..columns).step_by(LANES).map(move |from| from.min(columns - LANES))
 }
 
 /// The rows of a result. Unlike `chunks_exact_mut`, it takes no division, which in a loop over a
@@ -63,9 +100,18 @@ pub(crate) fn rows_of<T>(mut out: &mut [T], columns: usize) -> impl Iterator<Ite
 
 pub(super) fn each1<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
     #[inline(always)]
-    fn plain<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
+    fn part<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
         for (y, &x) in out.iter_mut().zip(x) {
             *y = F::apply(x, p);
+        }
+    }
+    #[inline(always)]
+    fn plain<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
+        let (len, whole) = (out.len(), blocks(out.len()));
+        let x = &x[..len];
+        part::<F, T>(&x[..whole], p, &mut out[..whole]);
+        for from in rest(len) {
+            part::<F, T>(x.part(from, LANES), p, &mut out[from..from + LANES]);
         }
     }
     dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2], out: &mut [T]) {
@@ -79,15 +125,25 @@ pub(super) fn each2<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
     out: &mut [T],
 ) {
     #[inline(always)]
+    fn part<F: Function2, T: Float>(a: impl At<T>, b: impl At<T>, from: usize, out: &mut [T]) {
+        let (a, b) = (a.part(from, out.len()), b.part(from, out.len()));
+        for (i, y) in out.iter_mut().enumerate() {
+            // SAFETY: both parts have as many places as `out`.
+            *y = unsafe { F::apply(a.at(i), b.at(i)) };
+        }
+    }
+    #[inline(always)]
     fn plain<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
         [a, b]: [Strip<'_, T>; 2],
         columns: usize,
         out: &mut [T],
     ) {
+        let whole = blocks(columns);
         for (row, out) in rows_of(out, columns).enumerate() {
             let (a, b) = (A::row(&a, row, columns), B::row(&b, row, columns));
-            for (i, y) in out.iter_mut().enumerate() {
-                *y = F::apply(a.at(i), b.at(i));
+            part::<F, T>(a, b, 0, &mut out[..whole]);
+            for from in rest(columns) {
+                part::<F, T>(a, b, from, &mut out[from..from + LANES]);
             }
         }
     }
@@ -103,16 +159,31 @@ pub(super) fn each3<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
     out: &mut [T],
 ) {
     #[inline(always)]
+    fn part<F: Function3, T: Float>(
+        (a, b, c): (impl At<T>, impl At<T>, impl At<T>),
+        from: usize,
+        out: &mut [T],
+    ) {
+        let n = out.len();
+        let (a, b, c) = (a.part(from, n), b.part(from, n), c.part(from, n));
+        for (i, y) in out.iter_mut().enumerate() {
+            // SAFETY: all parts have as many places as `out`.
+            *y = unsafe { F::apply(a.at(i), b.at(i), c.at(i)) };
+        }
+    }
+    #[inline(always)]
     fn plain<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
         [a, b, c]: [Strip<'_, T>; 3],
         columns: usize,
         out: &mut [T],
     ) {
+        let whole = blocks(columns);
         for (row, out) in rows_of(out, columns).enumerate() {
             let (a, b) = (Elements::row(&a, row, columns), B::row(&b, row, columns));
             let c = C::row(&c, row, columns);
-            for (i, y) in out.iter_mut().enumerate() {
-                *y = F::apply(a.at(i), b.at(i), c.at(i));
+            part::<F, T>((a, b, c), 0, &mut out[..whole]);
+            for from in rest(columns) {
+                part::<F, T>((a, b, c), from, &mut out[from..from + LANES]);
             }
         }
     }
