@@ -105,8 +105,11 @@ impl Workspace {
                 op.compute(&inputs, &mut outputs[0]).map_err(failed)?;
             }
             Work::Kernel(kernel) => {
-                let (floats, indices) = step.inputs.split_at(step.inputs.len() - step.indices);
+                let (floats, indices, second) = step.split_inputs(&step.inputs);
                 let given = |(at, slot): (usize, &Slot)| {
+                    if let Some(nth) = kernel.products.iter().position(|&product| product == at) {
+                        return Some(Given::Product([held(slot)?, held(&second[nth])?]));
+                    }
                     let over = || step.outputs.iter().position(|output| output.over == Some(at));
                     held(slot).map(Given::Tensor).or_else(|| over().map(Given::Output))
                 };

@@ -53,7 +53,7 @@ const REFRESH: usize = 500;
 const HELP: &str = "\
 lossgraph-bench [--ms N] [--serve | WORKLOAD... | all]: times each workload of the peer rig for about N ms (300) and prints a line of JSON for it.
 With --serve, workload names are read from standard input, one a line. THREADS or LOSSGRAPH_THREADS sets the threads.
-lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the memory that one takes; lossgraph-bench overhead times what a step costs beside its arithmetic.";
+lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the memory that one takes; lossgraph-bench overhead times what a step costs beside its arithmetic; lossgraph-bench products times layers whose product is computed by the kernel that reads it.";
 
 fn time(make: &dyn Fn() -> Case, budget: Duration) -> (Case, f64, f64, usize) {
     let mut case = make();

@@ -7,6 +7,7 @@ mod loss;
 mod memory;
 mod op;
 mod overhead;
+mod products;
 mod training;
 
 use harness::Case;
@@ -48,6 +49,7 @@ fn main() -> std::process::ExitCode {
         Some("copy") => copy::print(),
         Some("memory") => return done(memory::print()),
         Some("overhead") => return done(overhead::print()),
+        Some("products") => return done(products::print()),
         _ => return harness::main("lossgraph", make),
     }
     std::process::ExitCode::SUCCESS

@@ -74,8 +74,10 @@ impl Plan {
 impl Step {
     /// Whether one of its outputs may be written over one of its inputs.
     fn may_overwrite(&self, output: usize, input: usize) -> bool {
-        let floats = self.inputs.len() - self.indices;
+        let floats = self.split_inputs(&self.inputs).0.len();
         matches!(&self.work, Work::Kernel(kernel)
-            if input < floats && kernel.ready.may_overwrite(output, input))
+            if input < floats
+                && !kernel.products.contains(&input)
+                && kernel.ready.may_overwrite(output, input))
     }
 }

@@ -2,18 +2,20 @@
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
 //! grouped into kernels ([`kind`], [`fuse`]) over spaces of rows and columns ([`space`]), kernels become
-//! micro-ops ([`lower`], [`together`]) in an order that frees memory early ([`order`]), and values
-//! get slots and buffers ([`memory`]).
+//! micro-ops ([`lower`], [`together`]) in an order that frees memory early ([`order`]), take over
+//! products that only they read ([`products`]), and values get slots and buffers ([`memory`]).
 
 mod fuse;
 mod kind;
 mod lower;
 mod memory;
 mod order;
+mod products;
 mod simplify;
 mod space;
 mod together;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use lossgraph_tensor::program::{Program, Ready};
@@ -43,7 +45,8 @@ pub(crate) type Slot = u32;
 /// `to_string()` lists it: each kernel with what it reads, its micro-ops, and what it writes.
 /// A value is one element at `each` place of the kernel's space of rows and columns, or one a
 /// `row`, one a `column`, or `one` for all; `→ out0` marks what is written to memory. An output
-/// `over` an input takes the memory of a value that nobody reads afterwards.
+/// `over` an input takes the memory of a value that nobody reads afterwards. A product `by rows` is
+/// computed as it is read.
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Leaves and known values: the node on the asker's tape, and the slot that it goes into.
@@ -63,7 +66,7 @@ pub struct Plan {
 pub(crate) struct Step {
     pub work: Work,
     pub inputs: SmallVec<[Slot; 4]>,
-    /// How many of the inputs are indices, which stand last.
+    /// How many of the inputs are indices, which stand behind the floats.
     pub indices: usize,
     pub outputs: SmallVec<[Output; 2]>,
     /// The slots that nobody reads after this step, each with the buffer it gives back.
@@ -85,6 +88,9 @@ pub(crate) struct Kernel {
     pub ready: Ready,
     /// How many values of earlier kernels it computes anew.
     pub again: usize,
+    /// The inputs that are products of matrices, computed as they are read. In their places stand
+    /// the first factors; the second ones stand behind all other inputs of the step.
+    pub products: SmallVec<[usize; 1]>,
 }
 
 /// A value that a step makes.
@@ -149,8 +155,11 @@ impl Plan {
             slots: 0,
         };
         let mut slots = vec![None; graph.nodes.len()];
+        let taken = products::in_kernels(&graph, &units);
         for unit in units {
-            plan.push_unit(&graph, unit, &mut slots);
+            if !matches!(&unit, Unit::Alone(id) if taken.contains(id)) {
+                plan.push_unit(&graph, unit, &taken, &mut slots);
+            }
         }
         plan.outputs =
             graph.roots.iter().map(|&root| plan.slot(&graph, root, &mut slots)).collect();
@@ -202,7 +211,13 @@ impl Plan {
         slot
     }
 
-    fn push_unit(&mut self, graph: &Graph, unit: Unit, slots: &mut [Option<Slot>]) {
+    fn push_unit(
+        &mut self,
+        graph: &Graph,
+        unit: Unit,
+        taken: &HashSet<Id>,
+        slots: &mut [Option<Slot>],
+    ) {
         let (work, inputs, indices, outputs) = match unit {
             Unit::Alone(id) => {
                 let node = &graph.nodes[id as usize];
@@ -211,9 +226,19 @@ impl Plan {
             Unit::Kernel(kernel) => {
                 let ready = kernel.program.ready();
                 let count = kernel.indices.len();
-                let inputs = [kernel.inputs, kernel.indices].concat();
+                let (mut inputs, mut second, mut products) =
+                    (kernel.inputs, vec![], SmallVec::new());
+                for (at, input) in inputs.iter_mut().enumerate() {
+                    if taken.contains(input) {
+                        let factors = &graph.nodes[*input as usize].inputs;
+                        products.push(at);
+                        second.push(factors[1]);
+                        *input = factors[0];
+                    }
+                }
+                let inputs = [inputs, kernel.indices, second].concat();
                 let (program, again) = (kernel.program, kernel.again);
-                let work = Work::Kernel(Box::new(Kernel { program, ready, again }));
+                let work = Work::Kernel(Box::new(Kernel { program, ready, again, products }));
                 (work, inputs, count, kernel.outputs)
             }
         };
@@ -248,6 +273,17 @@ impl Step {
     pub fn is_view(&self) -> bool {
         matches!(self.work, Work::Op(Op::View(_)))
     }
+
+    /// The inputs, or what goes with them, parted into floats, indices and second factors.
+    pub fn split_inputs<'a, T>(&self, inputs: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let products = match &self.work {
+            Work::Kernel(kernel) => kernel.products.len(),
+            Work::Op(_) => 0,
+        };
+        let (floats, rest) = inputs.split_at(inputs.len() - products - self.indices);
+        let (indices, second) = rest.split_at(self.indices);
+        (floats, indices, second)
+    }
 }
 
 impl fmt::Display for Plan {
@@ -279,11 +315,16 @@ impl fmt::Display for Plan {
                         write!(f, ", {} of them computed anew", kernel.again)?;
                     }
                     writeln!(f)?;
-                    let floats = inputs.len() - step.indices;
-                    for (at, slot) in inputs[..floats].iter().enumerate() {
-                        writeln!(f, "  in{at} = {slot}")?;
+                    let (floats, indices, second) = step.split_inputs(&inputs);
+                    for (at, slot) in floats.iter().enumerate() {
+                        match kernel.products.iter().position(|&product| product == at) {
+                            Some(nth) => {
+                                writeln!(f, "  in{at} = matmul({slot}, {}) by rows", second[nth])?;
+                            }
+                            None => writeln!(f, "  in{at} = {slot}")?,
+                        }
                     }
-                    for (at, slot) in inputs[floats..].iter().enumerate() {
+                    for (at, slot) in indices.iter().enumerate() {
                         writeln!(f, "  index{at} = {slot}")?;
                     }
                     for line in kernel.program.to_string().lines() {

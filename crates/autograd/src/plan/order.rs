@@ -24,6 +24,35 @@ impl Unit {
     }
 }
 
+/// The values that units make and read, themselves or through views.
+pub(super) struct Reads {
+    of_units: Vec<BTreeSet<Id>>,
+    of_roots: BTreeSet<Id>,
+}
+
+impl Reads {
+    pub fn of(graph: &Graph, units: &[Unit]) -> Reads {
+        let mut maker: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+        for (at, unit) in units.iter().enumerate() {
+            for &output in unit.outputs() {
+                maker[output as usize] = Some(at);
+            }
+        }
+        let made = |ids: Vec<Id>| made(graph, &maker, ids);
+        Reads {
+            of_units: units.iter().map(|unit| made(unit.inputs(graph))).collect(),
+            of_roots: made(graph.roots.clone()),
+        }
+    }
+
+    /// The unit that reads a value, if nobody else does, nor has asked for it.
+    pub fn only_reader(&self, value: Id) -> Option<usize> {
+        let mut readers = (0..self.of_units.len()).filter(|&at| self.of_units[at].contains(&value));
+        let first = readers.next().filter(|_| !self.of_roots.contains(&value));
+        first.filter(|_| readers.next().is_none())
+    }
+}
+
 /// A value that a unit makes, and the units that read it, themselves or through views.
 struct Value {
     bytes: i64,
@@ -35,12 +64,7 @@ struct Value {
 /// The units in an order in which each comes after those that it reads, and of those that could be
 /// next, the one after which the values in memory are smallest; the earlier one, if equal.
 pub(super) fn frugal(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
-    let mut maker: Vec<Option<usize>> = vec![None; graph.nodes.len()];
-    for (at, unit) in units.iter().enumerate() {
-        for &output in unit.outputs() {
-            maker[output as usize] = Some(at);
-        }
-    }
+    let Reads { of_units: reads, of_roots } = Reads::of(graph, &units);
     let bytes = |id: Id| {
         let node = &graph.nodes[id as usize];
         (node.shape.len() * node.dtype.size()) as i64
@@ -48,15 +72,13 @@ pub(super) fn frugal(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
     let mut values: Vec<Value> = (0..graph.nodes.len() as Id)
         .map(|id| Value { bytes: bytes(id), readers: Vec::new(), left: 0 })
         .collect();
-    let reads: Vec<BTreeSet<Id>> =
-        units.iter().map(|unit| made(graph, &maker, unit.inputs(graph))).collect();
     for (at, reads) in reads.iter().enumerate() {
         for &id in reads {
             values[id as usize].readers.push(at);
             values[id as usize].left += 1;
         }
     }
-    for id in made(graph, &maker, graph.roots.clone()) {
+    for id in of_roots {
         values[id as usize].left += 1;
     }
     let mut missing: Vec<usize> = reads.iter().map(BTreeSet::len).collect();

@@ -254,3 +254,31 @@ fn a_step_of_a_classifier_is_three_passes_beside_its_products() {
     // Each product reads a transposed operand or none, and none twice transposed.
     assert!(plan.matches("permute").count() <= 4, "{plan}");
 }
+
+#[test]
+fn a_large_product_is_computed_by_rows_in_the_kernel_that_reads_it() {
+    let tensor = |shape: [usize; 2], k: f64| {
+        let data = (0..shape[0] * shape[1]).map(|i| (i as f64 * k).sin()).collect();
+        Tensor::new(shape, data).unwrap()
+    };
+    // The last rows are fewer than those of a tile, and of a task.
+    let (x, w) = (tensor([2051, 30], 0.7), tensor([259, 30], 0.3));
+    let bias: Vec<f64> = (0..259).map(|i| f64::from(i).cos()).collect();
+    let run = |tape: Tape| {
+        let (x, w) = (tape.variable(x.clone()), tape.variable(w.clone()));
+        let hidden = (x.matmul(w.t()) + tape.constant(bias.clone())).relu();
+        let loss = hidden.square().mean(..);
+        let asked = [loss, tape.grad(loss, &[w])[0], hidden.max(keep(1))];
+        let plan = tape.plan(&asked).unwrap().to_string();
+        (tape.eval(&asked).unwrap(), plan)
+    };
+    let (fused, plan) = threads::with(1, || run(Tape::f64()));
+    assert!(plan.contains("by rows") && plan.matches("= matmul").count() == 2, "{plan}");
+    for count in [2, 7] {
+        assert!(threads::with(count, || run(Tape::f64())).0 == fused);
+    }
+    let (reference, _) = run(Tape::f64().unfused());
+    for (fused, reference) in fused.iter().zip(&reference) {
+        assert!(fused.allclose(reference, 1e-12, 1e-14));
+    }
+}

@@ -128,6 +128,46 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], 
     });
 }
 
+/// A product of which some rows are computed at a time, by whoever reads them.
+pub(crate) struct Rows<'a, T> {
+    a: Matrix<'a, T>,
+    b: Tensor,
+    size: [usize; 3],
+}
+
+impl<'a, T: Float> Rows<'a, T> {
+    /// The product of two matrices.
+    pub fn of(a: &'a Tensor, b: &Tensor) -> Result<Rows<'a, T>> {
+        let (left, right) = (a.shape(), b.shape());
+        if left.rank() != 2 || right.rank() != 2 || left[1] != right[0] {
+            let (left, right) = (left.clone(), right.clone());
+            let why = "rows of one are as long as columns of the other";
+            return Err(Error::Shape { operation: "matmul", left, right, why });
+        }
+        input::<T>("matmul", b)?;
+        let size = [left[0], left[1], right[1]];
+        let a = Matrix::of(input::<T>("matmul", a)?, a.layout(), 0);
+        Ok(Rows { a, b: b.contiguous(), size })
+    }
+
+    /// How many rows and columns there are.
+    pub fn space(&self) -> [usize; 2] {
+        [self.size[0], self.size[2]]
+    }
+
+    /// Computes as many rows as `out` has room for, from one on.
+    pub fn compute(&self, from: usize, out: &mut [T]) {
+        let [m, k, n] = self.size;
+        let rows = out.len() / n.max(1);
+        let Some(b) = self.b.buffer_slice::<T>() else { return };
+        assert!(from + rows <= m, "there are {m} rows");
+        let (a, b) = (self.a.from([from, 0]), Matrix::of(b, self.b.layout(), 0));
+        // SAFETY: `out` has room for so many rows of n elements and is borrowed by us alone; the
+        // matrices have the sizes that were checked when they were given.
+        unsafe { a.times(b, [rows, k, n], out.as_mut_ptr(), n) };
+    }
+}
+
 /// A matrix whose element `[i, j]` is at `offset + i·strides[0] + j·strides[1]` of a buffer.
 #[derive(Clone, Copy)]
 struct Matrix<'a, T> {

@@ -31,6 +31,7 @@ pub use index::{
 pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
 pub(crate) use loops::{Loops, Strip};
 pub use map::{map1, map2, map3};
+pub(crate) use matmul::Rows;
 pub use matmul::matmul;
 pub use pooling::window_argmax;
 pub use simd::{Loop, vectorised};

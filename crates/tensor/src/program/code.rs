@@ -44,6 +44,13 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// The rows and columns of an input that is read in whole rows, with an element at each place:
+    /// it may be given as a product of matrices that is computed as it is read.
+    pub fn in_rows(&self, input: usize) -> Option<[usize; 2]> {
+        let whole = self.tile_columns == self.columns && self.columns > 1;
+        (whole && self.inputs[input] == Extent::Full).then_some([self.rows, self.columns])
+    }
+
     /// Whether an output may be written over an input: both have an element at each place, and
     /// nothing reads the input any more when the output is written.
     pub fn may_overwrite(&self, output: usize, input: usize) -> bool {

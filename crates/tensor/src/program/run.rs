@@ -13,11 +13,15 @@ use crate::kernels::fold::{combine, start};
 use crate::kernels::scratch::Scratch;
 use crate::kernels::threads::{Pointer, try_share};
 use crate::kernels::walk::Packer;
-use crate::kernels::{Fold, Loops};
+use crate::kernels::{Fold, Loops, Rows};
 use crate::{DType, Error, Shape, Tensor};
 
 /// Spaces with fewer places stay on the caller's thread.
 const ALONE: usize = 1 << 16;
+
+/// So many elements of a product are computed at a time: they stay in the second cache until their
+/// tiles have been read.
+const BLOCK: usize = 1 << 16;
 
 thread_local! {
     /// For registers.
@@ -33,6 +37,9 @@ pub enum Given<'a> {
     Tensor(&'a Tensor),
     /// In the output with this number, which is written over it; see [`Ready::may_overwrite`].
     Output(usize),
+    /// As the product of two matrices, some rows of which are computed when the program comes to
+    /// them; see [`Ready::in_rows`].
+    Product([&'a Tensor; 2]),
 }
 
 impl<'a> From<&'a Tensor> for Given<'a> {
@@ -74,6 +81,8 @@ enum Elements<'a, T> {
     Packed(Box<Packer<'a, T>>),
     /// Those that an output holds before it is written.
     Output(usize),
+    /// Those of a product, to be computed.
+    Product(Rows<'a, T>),
 }
 
 struct Run<'a, T> {
@@ -108,8 +117,19 @@ impl<'a, T: Loops> Run<'a, T> {
                     run.inputs.push(Elements::Output(output));
                     continue;
                 }
-                Given::Output(_) => {
-                    return Err(misfit("program: input in an output", expected, &().into()));
+                Given::Product([a, b])
+                    if ready.in_rows(at) == Some([ready.rows, ready.columns]) =>
+                {
+                    let product = Rows::of(a, b)
+                        .map_err(|error| Failure { tag: None, error: Box::new(error) })?;
+                    if product.space() != [ready.rows, ready.columns] {
+                        return Err(misfit("program: product", expected, a.shape()));
+                    }
+                    run.inputs.push(Elements::Product(product));
+                    continue;
+                }
+                Given::Output(_) | Given::Product(_) => {
+                    return Err(misfit("program: input without a tensor", expected, &().into()));
                 }
             };
             if tensor.len() != expected || tensor.dtype() != T::DTYPE {
@@ -189,7 +209,9 @@ impl<'a, T: Loops> Run<'a, T> {
             match &self.inputs[input as usize] {
                 Elements::Slice(slice) => out.copy_from_slice(slice),
                 Elements::Packed(packer) => packer.pack(0, out),
-                Elements::Output(_) => unreachable!("has an element at each place"),
+                Elements::Output(_) | Elements::Product(_) => {
+                    unreachable!("they have an element at each place")
+                }
             }
         }
         for &(number, offset) in &ready.numbers {
@@ -225,20 +247,22 @@ impl<'a, T: Loops> Run<'a, T> {
     /// Runs the tiles of one task.
     fn task(&self, task: usize, fixed: *mut T, folds: &Folds<T>) -> Result<(), Failure> {
         let ready = self.ready;
-        // Inputs that have to be packed get a register each behind the others.
-        let packed = |(i, source): (usize, &Elements<'a, T>)| {
-            let streams = matches!(ready.inputs[i], Extent::Full | Extent::Rows);
-            matches!(source, Elements::Packed(_) if streams).then_some(i)
-        };
-        let packed: SmallVec<[usize; 4]> =
-            self.inputs.iter().enumerate().filter_map(packed).collect();
+        let first = task * ready.tiles / ready.tasks;
+        let last = (task + 1) * ready.tiles / ready.tasks;
+        // Inputs that are packed or computed here get their memory behind the registers.
         let tile_len = (ready.tile_rows * ready.tile_columns).next_multiple_of(16) + 16;
-        let mut memory = Scratch::<T>::take(&REGISTERS, ready.scratch + packed.len() * tile_len);
-        let scratch = memory.start();
-        let register = |i: usize| {
-            let nth = packed.iter().position(|&p| p == i)?;
-            Some(scratch.wrapping_add(ready.scratch + nth * tile_len))
+        let block = (BLOCK / (ready.tile_rows * ready.columns)).clamp(1, (last - first).max(1));
+        let room = |source: &Elements<'a, T>| match source {
+            Elements::Packed(_) => tile_len,
+            Elements::Product(_) => block * tile_len,
+            Elements::Slice(_) | Elements::Output(_) => 0,
         };
+        let rooms: usize = self.inputs.iter().map(room).sum();
+        let mut memory = Scratch::<T>::take(&REGISTERS, ready.scratch + rooms);
+        let scratch = memory.start();
+        let mut free = scratch.wrapping_add(ready.scratch);
+        // The places that are filled here, with their inputs and memory.
+        let mut made: SmallVec<[(usize, usize, *mut T); 4]> = SmallVec::new();
         let mut places: SmallVec<[*mut T; 32]> = SmallVec::with_capacity(ready.places.len());
         // The places that move from tile to tile.
         let mut moving: SmallVec<[(usize, *mut T, Move); 8]> = SmallVec::new();
@@ -250,9 +274,14 @@ impl<'a, T: Loops> Run<'a, T> {
                         let step = if rows { Move::Rows } else { Move::Places };
                         (slice.as_ptr().cast_mut(), Some(step))
                     }
-                    Elements::Packed(_) => (register(i as usize).unwrap_or(scratch), None),
                     // The compiler has seen that its reads come before the writes of the output.
                     Elements::Output(o) => (self.outputs[*o].0.get(), Some(Move::Places)),
+                    source @ (Elements::Packed(_) | Elements::Product(_)) => {
+                        made.push((at, i as usize, free));
+                        let start = free;
+                        free = free.wrapping_add(room(source));
+                        (start, None)
+                    }
                 },
                 Place::Output(o) => (self.outputs[o as usize].0.get(), Some(Move::Places)),
                 Place::RowOutput(o) => (self.outputs[o as usize].0.get(), Some(Move::Rows)),
@@ -268,8 +297,6 @@ impl<'a, T: Loops> Run<'a, T> {
         let indices = &self.indices[..];
         let mut pieced: SmallVec<[*mut T; 32]> = SmallVec::new();
         let across = ready.columns.div_ceil(ready.tile_columns.max(1));
-        let first = task * ready.tiles / ready.tasks;
-        let last = (task + 1) * ready.tiles / ready.tasks;
         for tile in first..last {
             let row = tile / across * ready.tile_rows;
             let column = tile % across * ready.tile_columns;
@@ -282,16 +309,32 @@ impl<'a, T: Loops> Run<'a, T> {
                     Move::Columns => column,
                 });
             }
-            for &i in &packed {
-                let (Elements::Packed(packer), Some(start)) = (&self.inputs[i], register(i)) else {
-                    continue;
+            for &(at, input, start) in &made {
+                places[at] = match &self.inputs[input] {
+                    Elements::Packed(packer) => {
+                        let (from, len) = match ready.inputs[input] {
+                            Extent::Rows => (row, rows),
+                            _ => (row * ready.columns + column, rows * columns),
+                        };
+                        // SAFETY: it has room for a tile, and is read by this task alone.
+                        packer.pack(from, unsafe { std::slice::from_raw_parts_mut(start, len) });
+                        start
+                    }
+                    Elements::Product(product) => {
+                        let nth = (tile - first) % block;
+                        if nth == 0 {
+                            let tiles = block.min(last - tile);
+                            let rows = (tiles * ready.tile_rows).min(ready.rows - row);
+                            let len = rows * ready.columns;
+                            // SAFETY: it has room for `block` tiles, which are whole rows, and is
+                            // read by this task alone.
+                            let block = unsafe { std::slice::from_raw_parts_mut(start, len) };
+                            product.compute(row, block);
+                        }
+                        start.wrapping_add(nth * ready.tile_rows * ready.columns)
+                    }
+                    Elements::Slice(_) | Elements::Output(_) => start,
                 };
-                let (from, len) = match ready.inputs[i] {
-                    Extent::Rows => (row, rows),
-                    _ => (row * ready.columns + column, rows * columns),
-                };
-                // SAFETY: the register has room for a tile, and is read by this task alone.
-                packer.pack(from, unsafe { std::slice::from_raw_parts_mut(start, len) });
             }
             for (range, pieces) in &ready.segments {
                 let codes = &ready.body[range.clone()];
