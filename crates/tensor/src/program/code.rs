@@ -38,6 +38,8 @@ pub struct Ready {
     /// How many columns such a piece has, and whether a place moves from piece to piece.
     pub(super) piece: usize,
     pub(super) moves: Vec<bool>,
+    /// The outputs that may be written over an input, with that input.
+    pub(super) overwrites: Vec<(usize, usize)>,
     /// The folds over everything, with the offsets that they come to, and those over rows.
     pub(super) totals: Vec<(Fold, usize)>,
     pub(super) sums: Vec<Fold>,
@@ -54,6 +56,11 @@ impl Ready {
     /// Whether an output may be written over an input: both have an element at each place, and
     /// nothing reads the input any more when the output is written.
     pub fn may_overwrite(&self, output: usize, input: usize) -> bool {
+        self.overwrites.contains(&(output, input))
+    }
+
+    /// The same, read off the micro-ops: the compiler asks once.
+    pub(super) fn can_overwrite(&self, output: usize, input: usize) -> bool {
         let [from, to] = [Place::Input(input as u32), Place::Output(output as u32)];
         let is = |at: At, place: Place| self.places[at as usize] == place;
         let reads = |code: &Code| code.reads().iter().any(|&at| is(at, from));

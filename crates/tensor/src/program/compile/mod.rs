@@ -135,6 +135,7 @@ impl<'a> Compiler<'a> {
             segments: vec![],
             piece: tile,
             moves: vec![],
+            overwrites: vec![],
             totals: vec![],
             sums: vec![],
         };
@@ -152,6 +153,10 @@ impl<'a> Compiler<'a> {
             self.ask(output as u32, value);
         }
         self.ready.segments = self.ready.cut();
+        let pairs = (0..self.ready.outputs.len())
+            .flat_map(|output| (0..self.ready.inputs.len()).map(move |input| (output, input)));
+        self.ready.overwrites =
+            pairs.filter(|&(output, input)| self.ready.can_overwrite(output, input)).collect();
         self.ready
     }
 
