@@ -89,13 +89,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Notes that a node will have to be in memory.
+    /// Notes that a node, and what it looks at if it is a view, will have to be in memory.
     fn keep(&mut self, id: Id) {
-        match self.kinds.kind(id) {
-            Kind::Alias | Kind::Expand(_) | Kind::View => {
-                self.kinds.node(id).inputs.iter().for_each(|&input| self.keep(input));
-            }
-            _ => self.kept[id as usize] = true,
+        let known = std::mem::replace(&mut self.kept[id as usize], true);
+        if !known && matches!(self.kinds.kind(id), Kind::Alias | Kind::Expand(_) | Kind::View) {
+            self.kinds.node(id).inputs.iter().for_each(|&input| self.keep(input));
         }
     }
 

@@ -174,14 +174,17 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    /// The pass at whose end a number can be computed: that of the folds that it is made of, if
-    /// there are any, and nothing else comes later.
+    /// The pass at whose end a number can be computed: that of all folds that it is made of, if
+    /// there are any, and if all else is given.
     fn ends(&self, node: &Node) -> Option<(i32, Space)> {
         let inputs = || node.inputs.iter().map(|&input| self.base(input));
         let folded = |&x: &Id| matches!(self.kind(x), Kind::FoldAll(_) | Kind::After);
         let pass = |x: Id| (self.level(x), self.home(x).0);
         let ends = inputs().find(folded).map(pass).filter(|_| node.shape.len() == 1)?;
-        let fits = |x: Id| pass(x) == ends || self.kind(x) == Kind::Given;
+        let fits = |x: Id| match folded(&x) {
+            true => pass(x) == ends,
+            false => self.kind(x) == Kind::Given,
+        };
         inputs().all(fits).then_some(ends)
     }
 

@@ -282,3 +282,18 @@ fn a_large_product_is_computed_by_rows_in_the_kernel_that_reads_it() {
         assert!(fused.allclose(reference, 1e-12, 1e-14));
     }
 }
+
+#[test]
+fn a_number_made_of_a_fold_and_of_what_one_row_has_one_of_is_that_of_the_reference() {
+    let run = |tape: Tape| {
+        let x = tape.variable(Tensor::from([[0.5, -1.5, 2.0]]));
+        let place = tape.labels(&[1]).unsqueeze(1);
+        let picked = x.gather(1, place);
+        let loss = (x.exp().sum(keep(..)) - picked) / (x.square().sum(keep(..)) + picked);
+        let gradient = tape.grad(loss.sum(..), &[x])[0];
+        tape.eval(&[loss, gradient]).unwrap()
+    };
+    for (fused, reference) in run(Tape::f64()).iter().zip(&run(Tape::f64().unfused())) {
+        assert!(fused.allclose(reference, 1e-14, 0.0), "{fused} instead of {reference}");
+    }
+}
