@@ -1,27 +1,26 @@
 //! Running a program: tasks of tiles, and micro-ops on the slices of a tile.
 
+mod located;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 
 use smallvec::SmallVec;
 
+use super::Failure;
 use super::code::{Code, Place, Ready, Source};
 use super::micro;
 use super::tile::{Folds, Tile};
-use super::{Extent, Failure};
 use crate::kernels::fold::{combine, start};
 use crate::kernels::scratch::Scratch;
 use crate::kernels::threads::{Pointer, try_share};
 use crate::kernels::walk::Packer;
 use crate::kernels::{Fold, Loops, Rows};
 use crate::{DType, Error, Shape, Tensor};
+use located::{Located, Part};
 
 /// Spaces with fewer places stay on the caller's thread.
 const ALONE: usize = 1 << 16;
-
-/// So many elements of a product are computed at a time: they stay in the second cache until their
-/// tiles have been read.
-const BLOCK: usize = 1 << 16;
 
 thread_local! {
     /// For registers.
@@ -247,99 +246,21 @@ impl<'a, T: Loops> Run<'a, T> {
     /// Runs the tiles of one task.
     fn task(&self, task: usize, fixed: *mut T, folds: &Folds<T>) -> Result<(), Failure> {
         let ready = self.ready;
-        let first = task * ready.tiles / ready.tasks;
-        let last = (task + 1) * ready.tiles / ready.tasks;
-        // Inputs that are packed or computed here get their memory behind the registers.
-        let tile_len = (ready.tile_rows * ready.tile_columns).next_multiple_of(16) + 16;
-        let block = (BLOCK / (ready.tile_rows * ready.columns)).clamp(1, (last - first).max(1));
-        let room = |source: &Elements<'a, T>| match source {
-            Elements::Packed(_) => tile_len,
-            Elements::Product(_) => block * tile_len,
-            Elements::Slice(_) | Elements::Output(_) => 0,
-        };
-        let rooms: usize = self.inputs.iter().map(room).sum();
+        let tiles = task * ready.tiles / ready.tasks..(task + 1) * ready.tiles / ready.tasks;
+        let rooms: usize = self.inputs.iter().map(|input| self.room(input, tiles.len())).sum();
         let mut memory = Scratch::<T>::take(&REGISTERS, ready.scratch + rooms);
-        let scratch = memory.start();
-        let mut free = scratch.wrapping_add(ready.scratch);
-        // The places that are filled here, with their inputs and memory.
-        let mut made: SmallVec<[(usize, usize, *mut T); 4]> = SmallVec::new();
-        let mut places: SmallVec<[*mut T; 32]> = SmallVec::with_capacity(ready.places.len());
-        // The places that move from tile to tile.
-        let mut moving: SmallVec<[(usize, *mut T, Move); 8]> = SmallVec::new();
-        for (at, place) in ready.places.iter().enumerate() {
-            let (start, step) = match *place {
-                Place::Input(i) | Place::RowInput(i) => match &self.inputs[i as usize] {
-                    Elements::Slice(slice) => {
-                        let rows = matches!(place, Place::RowInput(_));
-                        let step = if rows { Move::Rows } else { Move::Places };
-                        (slice.as_ptr().cast_mut(), Some(step))
-                    }
-                    // The compiler has seen that its reads come before the writes of the output.
-                    Elements::Output(o) => (self.outputs[*o].0.get(), Some(Move::Places)),
-                    source @ (Elements::Packed(_) | Elements::Product(_)) => {
-                        made.push((at, i as usize, free));
-                        let start = free;
-                        free = free.wrapping_add(room(source));
-                        (start, None)
-                    }
-                },
-                Place::Output(o) => (self.outputs[o as usize].0.get(), Some(Move::Places)),
-                Place::RowOutput(o) => (self.outputs[o as usize].0.get(), Some(Move::Rows)),
-                Place::Register(offset) => (scratch.wrapping_add(offset), None),
-                Place::Fixed(offset) => (fixed.wrapping_add(offset), None),
-                Place::FixedColumns(offset) => (fixed.wrapping_add(offset), Some(Move::Columns)),
-            };
-            places.push(start);
-            if let Some(step) = step {
-                moving.push((at, start, step));
-            }
-        }
-        let indices = &self.indices[..];
+        let mut located = Located::of(self, fixed, memory.start(), tiles.len());
         let mut pieced: SmallVec<[*mut T; 32]> = SmallVec::new();
-        let across = ready.columns.div_ceil(ready.tile_columns.max(1));
-        for tile in first..last {
-            let row = tile / across * ready.tile_rows;
-            let column = tile % across * ready.tile_columns;
-            let rows = ready.tile_rows.min(ready.rows - row);
-            let columns = ready.tile_columns.min(ready.columns - column);
-            for &(at, start, step) in &moving {
-                places[at] = start.wrapping_add(match step {
-                    Move::Places => row * ready.columns + column,
-                    Move::Rows => row,
-                    Move::Columns => column,
-                });
-            }
-            for &(at, input, start) in &made {
-                places[at] = match &self.inputs[input] {
-                    Elements::Packed(packer) => {
-                        let (from, len) = match ready.inputs[input] {
-                            Extent::Rows => (row, rows),
-                            _ => (row * ready.columns + column, rows * columns),
-                        };
-                        // SAFETY: it has room for a tile, and is read by this task alone.
-                        packer.pack(from, unsafe { std::slice::from_raw_parts_mut(start, len) });
-                        start
-                    }
-                    Elements::Product(product) => {
-                        let nth = (tile - first) % block;
-                        if nth == 0 {
-                            let tiles = block.min(last - tile);
-                            let rows = (tiles * ready.tile_rows).min(ready.rows - row);
-                            let len = rows * ready.columns;
-                            // SAFETY: it has room for `block` tiles, which are whole rows, and is
-                            // read by this task alone.
-                            let block = unsafe { std::slice::from_raw_parts_mut(start, len) };
-                            product.compute(row, block);
-                        }
-                        start.wrapping_add(nth * ready.tile_rows * ready.columns)
-                    }
-                    Elements::Slice(_) | Elements::Output(_) => start,
-                };
-            }
+        let indices = &self.indices[..];
+        for tile in tiles.clone() {
+            let part = Part::of(ready, tile);
+            located.come_to(self, &part, tile - tiles.start, tiles.end - tile);
+            let Part { row, column, rows, columns } = part;
+            let places = &located.places[..];
             for (range, pieces) in &ready.segments {
                 let codes = &ready.body[range.clone()];
                 if !pieces {
-                    let tile = Tile { places: &places, rows, columns, row, column, folds, indices };
+                    let tile = Tile { places, rows, columns, row, column, folds, indices };
                     codes.iter().try_for_each(|code| tile.step(code))?;
                     continue;
                 }
@@ -391,14 +312,6 @@ impl<'a, T: Loops> Run<'a, T> {
         }
         Ok(())
     }
-}
-
-/// How a place moves from tile to tile.
-#[derive(Clone, Copy)]
-enum Move {
-    Places,
-    Rows,
-    Columns,
 }
 
 #[cfg(test)]
