@@ -1,9 +1,10 @@
 //! The plan: what has to be computed for what is asked, in which passes, into which buffers.
 //!
 //! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
-//! grouped into kernels ([`kind`], [`fuse`]) over spaces of rows and columns ([`space`]), kernels become
-//! micro-ops ([`lower`], [`together`]) in an order that frees memory early ([`order`]), take over
-//! products that only they read ([`products`]), and values get slots and buffers ([`memory`]).
+//! sorted by what they need ([`kind`]) and grouped into kernels ([`fuse`]) over spaces of rows and
+//! columns ([`space`]), kernels become micro-ops ([`lower`], [`together`]) in an order that frees
+//! memory early ([`order`]) and take over products that only they read ([`products`]), and values
+//! get slots and buffers ([`memory`]).
 
 mod fuse;
 mod kind;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::fuse::Unit;
+use super::fuse::{Kernel, Unit};
 use super::order::Reads;
 use super::simplify::Graph;
 use crate::graph::Id;
@@ -19,26 +19,37 @@ const COLUMNS: usize = 64;
 
 /// The products that one kernel reads, and nobody else.
 pub(super) fn in_kernels(graph: &Graph, units: &[Unit]) -> HashSet<Id> {
-    let reads = Reads::of(graph, units);
-    let kernel = |&product: &Id| {
-        let node = &graph.nodes[product as usize];
-        let inner = graph.nodes[node.inputs[0] as usize].shape.last()?;
-        let pays = node.shape.rank() == 2
-            && node.shape.len() >= ELEMENTS
-            && node.shape[0] >= ROWS
-            && node.shape[1] >= COLUMNS
-            && *inner <= INNER;
-        let Unit::Kernel(kernel) = &units[reads.only_reader(product).filter(|_| pays)?] else {
-            return None;
-        };
-        let mut inputs = (0..kernel.inputs.len()).filter(|&at| kernel.inputs[at] == product);
-        let input = inputs.next().filter(|_| inputs.clone().next().is_none())?;
-        let space = kernel.program.ready().in_rows(input)?;
-        (space == [node.shape[0], node.shape[1]]).then_some(())
-    };
     let product = |unit: &Unit| match *unit {
-        Unit::Alone(id) if graph.nodes[id as usize].op == Op::MatMul => Some(id),
+        Unit::Alone(id) if pays(graph, id) => Some(id),
         _ => None,
     };
-    units.iter().filter_map(product).filter(|id| kernel(id).is_some()).collect()
+    let mut products: HashSet<Id> = units.iter().filter_map(product).collect();
+    if !products.is_empty() {
+        let reads = Reads::of(graph, units);
+        products.retain(|&id| {
+            let reader = reads.only_reader(id).map(|at| &units[at]);
+            matches!(reader, Some(Unit::Kernel(kernel)) if in_rows(kernel, graph, id))
+        });
+    }
+    products
+}
+
+fn pays(graph: &Graph, id: Id) -> bool {
+    let node = &graph.nodes[id as usize];
+    if node.op != Op::MatMul || node.shape.rank() != 2 {
+        return false;
+    }
+    let (rows, columns) = (node.shape[0], node.shape[1]);
+    let inner = graph.nodes[node.inputs[0] as usize].shape[1];
+    rows * columns >= ELEMENTS && rows >= ROWS && columns >= COLUMNS && inner <= INNER
+}
+
+/// Whether a kernel reads a product once, in whole rows.
+fn in_rows(kernel: &Kernel, graph: &Graph, product: Id) -> bool {
+    let mut places = (0..kernel.inputs.len()).filter(|&at| kernel.inputs[at] == product);
+    let shape = &graph.nodes[product as usize].shape;
+    match (places.next(), places.next()) {
+        (Some(at), None) => kernel.program.ready().in_rows(at) == Some([shape[0], shape[1]]),
+        _ => false,
+    }
 }
