@@ -11,8 +11,8 @@ use super::transpose::transpose;
 use super::{input, output};
 use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
 
-/// Products with fewer multiplications for each byte of a vector, some microseconds of them, stay on
-/// one thread.
+/// Products with fewer multiplications for each byte of a vector, some microseconds of them, stay
+/// on one thread.
 const ALONE: usize = 1 << 12;
 
 /// Products with as many are cut along both axes.
@@ -205,8 +205,8 @@ impl<'a, T: Float> Matrix<'a, T> {
             return work(self);
         }
         let mut scratch = Scratch::<T>::take(&TURNED_ROWS, k * n);
-        // SAFETY: the scratch has room for k · n elements, is lent to us alone, and holds numbers
-        // that any bits are.
+        // SAFETY: the scratch has room for k · n elements and is lent to us alone; any bits that it
+        // holds are numbers.
         let rows = unsafe { std::slice::from_raw_parts_mut(scratch.start(), k * n) };
         transpose(&self.buffer[self.offset as usize..], column as usize, [n, k], rows);
         work(Matrix { buffer: rows, offset: 0, strides: [n as isize, 1] });
