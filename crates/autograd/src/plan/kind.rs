@@ -219,14 +219,13 @@ impl<'a> Kinds<'a> {
     }
 
     fn floats_of(&self, id: Id) -> bool {
-        let base = |id: Id| self.under(id);
         let settled = |id: Id| self.in_memory(id) || self.floats[id as usize];
         self.kind(id) == Kind::Elementwise
             && self.node(id).inputs.iter().all(|&input| {
-                let input = base(input);
+                let input = self.under(input);
                 match self.kind(input) {
                     Kind::Expand(_) => {
-                        let narrow = base(self.node(input).inputs[0]);
+                        let narrow = self.under(self.node(input).inputs[0]);
                         self.node(narrow).shape.len() == 1 && settled(narrow)
                     }
                     _ => settled(input),

@@ -25,13 +25,13 @@ impl Unit {
 }
 
 /// The values that units make and read, themselves or through views.
-pub(super) struct Reads {
+pub(super) struct UnitReads {
     of_units: Vec<BTreeSet<Id>>,
     of_roots: BTreeSet<Id>,
 }
 
-impl Reads {
-    pub fn of(graph: &Graph, units: &[Unit]) -> Reads {
+impl UnitReads {
+    pub fn of(graph: &Graph, units: &[Unit]) -> UnitReads {
         let mut maker: Vec<Option<usize>> = vec![None; graph.nodes.len()];
         for (at, unit) in units.iter().enumerate() {
             for &output in unit.outputs() {
@@ -39,7 +39,7 @@ impl Reads {
             }
         }
         let made = |ids: Vec<Id>| made(graph, &maker, ids);
-        Reads {
+        UnitReads {
             of_units: units.iter().map(|unit| made(unit.inputs(graph))).collect(),
             of_roots: made(graph.roots.clone()),
         }
@@ -64,7 +64,7 @@ struct Value {
 /// The units in an order in which each comes after those that it reads, and of those that could be
 /// next, the one after which the values in memory are smallest; the earlier one, if equal.
 pub(super) fn frugal(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
-    let Reads { of_units: reads, of_roots } = Reads::of(graph, &units);
+    let UnitReads { of_units: reads, of_roots } = UnitReads::of(graph, &units);
     let bytes = |id: Id| {
         let node = &graph.nodes[id as usize];
         (node.shape.len() * node.dtype.size()) as i64

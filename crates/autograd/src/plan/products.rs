@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::fuse::{Kernel, Unit};
-use super::order::Reads;
+use super::order::UnitReads;
 use super::simplify::Graph;
 use crate::graph::Id;
 use crate::op::Op;
@@ -25,15 +25,16 @@ pub(super) fn in_kernels(graph: &Graph, units: &[Unit]) -> HashSet<Id> {
     };
     let mut products: HashSet<Id> = units.iter().filter_map(product).collect();
     if !products.is_empty() {
-        let reads = Reads::of(graph, units);
+        let reads = UnitReads::of(graph, units);
         products.retain(|&id| {
             let reader = reads.only_reader(id).map(|at| &units[at]);
-            matches!(reader, Some(Unit::Kernel(kernel)) if in_rows(kernel, graph, id))
+            matches!(reader, Some(Unit::Kernel(kernel)) if reads_in_rows(kernel, graph, id))
         });
     }
     products
 }
 
+/// Whether computing a node by rows pays: only large products of two matrices do.
 fn pays(graph: &Graph, id: Id) -> bool {
     let node = &graph.nodes[id as usize];
     if node.op != Op::MatMul || node.shape.rank() != 2 {
@@ -45,7 +46,7 @@ fn pays(graph: &Graph, id: Id) -> bool {
 }
 
 /// Whether a kernel reads a product once, in whole rows.
-fn in_rows(kernel: &Kernel, graph: &Graph, product: Id) -> bool {
+fn reads_in_rows(kernel: &Kernel, graph: &Graph, product: Id) -> bool {
     let mut places = (0..kernel.inputs.len()).filter(|&at| kernel.inputs[at] == product);
     let shape = &graph.nodes[product as usize].shape;
     match (places.next(), places.next()) {

@@ -75,12 +75,12 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     match batch.iter().product() {
         1 => {
             let [a, b] = factors(0);
-            b.in_rows([m, k, n], |b| product(a, b, [m, k, n], out));
+            b.turned([m, k, n], |b| product(a, b, [m, k, n], out));
         }
         count => {
             let one = |i: usize, out: &mut [T]| {
                 let [a, b] = factors(i);
-                b.in_rows([m, k, n], |b| {
+                b.turned([m, k, n], |b| {
                     // SAFETY: `out` holds the m · n elements of one product, row by row, and is
                     // borrowed by us alone; the matrices have the sizes that were checked above.
                     unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) }
@@ -198,7 +198,7 @@ impl<'a, T: Float> Matrix<'a, T> {
     /// Calls `work` with this matrix, the second factor of an m × k by k × n product, or with a
     /// copy that has its rows side by side if it has its columns so: `gemm` turns such a matrix
     /// around slowly while it packs, and once for each piece.
-    fn in_rows(self, [m, k, n]: [usize; 3], work: impl FnOnce(Matrix<'_, T>)) {
+    fn turned(self, [m, k, n]: [usize; 3], work: impl FnOnce(Matrix<'_, T>)) {
         let [row, column] = self.strides;
         let in_columns = row == 1 && column > 1 && column as usize >= k;
         if !in_columns || m < FEW || k * n > TURNED {

@@ -50,7 +50,8 @@ impl Ready {
     /// it may be given as a product of matrices that is computed as it is read.
     pub fn in_rows(&self, input: usize) -> Option<[usize; 2]> {
         let whole = self.tile_columns == self.columns && self.columns > 1;
-        (whole && self.inputs[input] == Extent::Full).then_some([self.rows, self.columns])
+        let full = self.inputs.get(input) == Some(&Extent::Full);
+        (whole && full).then_some([self.rows, self.columns])
     }
 
     /// Whether an output may be written over an input: both have an element at each place, and

@@ -182,6 +182,57 @@ fn an_output_is_written_over_an_input_that_nothing_reads_any_more() {
 }
 
 #[test]
+fn an_input_is_computed_as_a_product_block_by_block() {
+    // One tile, many blocks that the rows do not fill, and rows that run in pieces.
+    for (rows, inner, columns) in [(2, 5, 3), (5003, 4, 70), (300, 3, 700), (5, 2, 9001)] {
+        let mut program = Program::new(rows, columns, DType::F64);
+        let x = program.input(Extent::Full);
+        let row = program.input(Extent::Rows);
+        let largest = program.fold_row(Fold::Max, x);
+        let scaled = program.map2("mul", &MUL, x, row);
+        let y = program.map2("add", &ADD, scaled, largest);
+        program.output(y);
+        program.fold_columns(Fold::Sum, y);
+        let ready = program.ready();
+        assert_eq!(ready.in_rows(0), Some([rows, columns]));
+        assert_eq!([ready.in_rows(1), ready.in_rows(2)], [None, None]);
+        // Whole numbers, whose sums are exact; the second factor lies column by column.
+        let a = ramp([rows, inner]);
+        let b = ramp([columns, inner]).t().unwrap();
+        let mut product = Tensor::zeros([rows, columns], DType::F64).unwrap();
+        crate::kernels::matmul(&a, &b, &mut product).unwrap();
+        let row = ramp([rows]);
+        let run = |x: Given<'_>, threads: usize| {
+            let mut out =
+                [rows * columns, columns].map(|n| Tensor::zeros([n], DType::F64).unwrap());
+            let given = [x, Given::Tensor(&row)];
+            threads::with(threads, || ready.run(&given, &[], &mut out)).map(|()| out)
+        };
+        let apart = run(Given::Tensor(&product), 1).unwrap();
+        for threads in [1, 3] {
+            let by_rows = run(Given::Product([&a, &b]), threads).unwrap();
+            assert!(by_rows == apart, "{rows} {inner} {columns}, {threads} threads");
+        }
+        assert!(run(Given::Product([&b, &a]), 1).is_err());
+    }
+}
+
+#[test]
+fn an_input_that_no_whole_rows_are_read_of_is_no_product() {
+    let mut program = Program::new(3, 9001, DType::F64);
+    let x = program.input(Extent::Full);
+    let column = program.input(Extent::Columns);
+    let y = program.map2("add", &ADD, x, column);
+    program.output(y);
+    let ready = program.ready();
+    assert_eq!(ready.in_rows(0), None);
+    let (a, b, column) = (ramp([3, 2]), ramp([2, 9001]), ramp([9001]));
+    let mut out = [Tensor::zeros([3 * 9001], DType::F64).unwrap()];
+    let given = [Given::Product([&a, &b]), Given::Tensor(&column)];
+    assert!(ready.run(&given, &[], &mut out).is_err());
+}
+
+#[test]
 fn an_input_that_is_read_while_or_after_an_output_is_written_is_kept() {
     let mut program = Program::new(2, 3, DType::F64);
     let x = program.input(Extent::Full);
