@@ -83,7 +83,7 @@ fn nearest(shots: &Tensor, loss: Loss) -> Result<Tensor> {
 fn centres(shots: &Tensor) -> Result<(Tensor, Tensor)> {
     let tape = Tape::new();
     let shots = tape.constant(shots);
-    let middle = shots.extent(0) as isize / 2;
+    let middle = shots.dim(0) as isize / 2;
     let sorted = shots.sort(0, Order::Ascending);
     Ok((shots.mean(0).value()?, sorted.index(0, middle).value()?))
 }

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for batch in train.batches(32, SEED, epoch)? {
             // Record: the tape reads the parameters as they are now.
             let tape = Tape::new();
-            let logits = model.train(tape.constant(batch.inputs));
+            let logits = model.forward_train(tape.constant(batch.inputs));
             let loss = cross_entropy(logits, tape.constant(batch.labels)).mean();
 
             // Differentiate: the loss and all gradients in one run, by the plan of the first step.

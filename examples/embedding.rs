@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let tape = Tape::new();
             let embed = |places: &[usize]| -> Result<_, Box<dyn std::error::Error>> {
                 let pictures = train.select(&places[batch.clone()])?;
-                Ok(model.train(tape.constant(pictures.inputs())))
+                Ok(model.forward_train(tape.constant(pictures.inputs())))
             };
             let anchor = embed(&drawn.anchors)?;
             let positive = embed(&drawn.positives)?;

@@ -94,7 +94,7 @@ fn trained(method: Method, data: &Dataset, seed: u64) -> Result<Mlp> {
         };
         let Some(batch) = batch else { break };
         let tape = Tape::new();
-        let logits = model.train(tape.constant(batch.inputs));
+        let logits = model.forward_train(tape.constant(batch.inputs));
         let weight = match method {
             Method::ClassWeights => Some(tape.constant(weights(data))),
             _ => None,

@@ -28,7 +28,7 @@ fn trained(loss: for<'t> fn(Var<'t>, Var<'t>, Var<'t>) -> Var<'t>) -> (f64, f64,
     let mut losses = Vec::new();
     for _ in 0..100 {
         let tape = Tape::new();
-        let embeddings = model.train(tape.constant(&points));
+        let embeddings = model.forward_train(tape.constant(&points));
         let gradients =
             loss(embeddings, proxies.on(&tape), tape.labels(&labels)).backward().unwrap();
         losses.push(gradients.loss());

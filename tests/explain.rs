@@ -1,4 +1,4 @@
-//! The views of losses, compared with kept files; `LOSSGRAPH_KEEP=1` writes those anew.
+//! The views of losses, compared with snapshots; `LOSSGRAPH_BLESS=1` writes those anew.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 /// Compares a view with the file that was kept of it.
 fn compare(name: &str, view: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept").join(name);
-    if std::env::var_os("LOSSGRAPH_KEEP").is_some() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    if std::env::var_os("LOSSGRAPH_BLESS").is_some() {
         std::fs::write(&file, view).unwrap();
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_KEEP=1 writes it anew");
+    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_BLESS=1 writes it anew");
 }
 
 fn cross_entropy_graph() -> Graph {

@@ -52,7 +52,7 @@ pub mod prelude {
     pub use lossgraph_losses::*;
     pub use lossgraph_nn::{
         Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer,
-        Rule, Sequential, Sgd, accuracy, recall_at_k,
+        Sequential, Sgd, UpdateRule, accuracy, recall_at_k,
     };
     pub use lossgraph_tensor::kernels::Order;
     pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};

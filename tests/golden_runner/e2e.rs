@@ -2,7 +2,7 @@
 
 use lossgraph_autograd::{Conv, Padding, Parameter, Pool, Tape, Var};
 use lossgraph_losses::{CrossEntropy, Distance, Terms, TripletMargin, bce_with_logits, huber, mse};
-use lossgraph_nn::Rule;
+use lossgraph_nn::UpdateRule;
 use lossgraph_tensor::{Tensor, kernels};
 use serde_json::Value;
 
@@ -78,9 +78,9 @@ impl<'a> Training<'a> {
                 }
                 "max_pool2d" => x.max_pool2d(Pool::new([size(); 2])),
                 "avg_pool2d" => x.avg_pool2d(Pool::new([size(); 2])),
-                "flatten" => x.reshape([x.extent(0), x.len() / x.extent(0).max(1)]),
+                "flatten" => x.reshape([x.dim(0), x.len() / x.dim(0).max(1)]),
                 "layer_norm" => {
-                    let shape = [x.extent(-1)];
+                    let shape = [x.dim(-1)];
                     x.layer_norm(&shape, parameter("weight"), parameter("bias"), 1e-5)
                 }
                 "relu" => x.relu(),
@@ -118,11 +118,11 @@ impl<'a> Training<'a> {
             }
             .forward(output, labels)
             .mean(),
-            "mse_onehot" => mse(output, labels.one_hot(output.extent(-1))).mean(),
+            "mse_onehot" => mse(output, labels.one_hot(output.dim(-1))).mean(),
             "multi_margin_loss" if at("p", 1.0) == 1.0 || at("p", 1.0) == 2.0 => {
                 // max(0, margin − x[label] + x[c])ᵖ over the classes but the label, by C.
                 let right = output.gather(1, labels.unsqueeze(1));
-                let wrong = 1.0 - labels.one_hot(output.extent(-1));
+                let wrong = 1.0 - labels.one_hot(output.dim(-1));
                 let over = (output - right + at("margin", 1.0)).relu() * wrong;
                 let over = if at("p", 1.0) == 2.0 { over.square() } else { over };
                 over.mean(-1).mean(..)
@@ -170,7 +170,7 @@ enum Step {
 }
 
 impl Use for Training<'_> {
-    fn with<R: Rule>(self, rule: R) -> Result<(), Stop> {
+    fn with<R: UpdateRule>(self, rule: R) -> Result<(), Stop> {
         if self.case.get("initial_buffers").is_some_and(|buffers| !buffers.is_null()) {
             return Err(Stop::unsupported("running statistics are not read"));
         }

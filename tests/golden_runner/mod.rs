@@ -110,11 +110,11 @@ struct Notes {
 
 pub fn main() -> ExitCode {
     let started = Instant::now();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let filters: Vec<&String> = arguments.iter().filter(|each| !each.starts_with('-')).collect();
+    let attributes: Vec<String> = std::env::args().skip(1).collect();
+    let filters: Vec<&String> = attributes.iter().filter(|each| !each.starts_with('-')).collect();
     let wanted =
         |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
-    let has = |flag: &str| arguments.iter().any(|each| each == flag);
+    let has = |flag: &str| attributes.iter().any(|each| each == flag);
     let root = match std::env::var_os("LOSSGRAPH_GOLDEN") {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),

@@ -295,7 +295,7 @@ fn cumprod<'t>(x: &Inputs<'t>) -> Reply<'t> {
     if from.shape().axis(axis).is_none() {
         return refuse(x, "cumprod", "there is no such axis");
     }
-    let factors = (0..from.extent(axis) as isize).map(|i| from.slice(axis, i..i + 1));
+    let factors = (0..from.dim(axis) as isize).map(|i| from.slice(axis, i..i + 1));
     let products: Vec<Var<'t>> = factors
         .scan(None, |product: &mut Option<Var<'t>>, factor| {
             *product = Some(product.map_or(factor, |product| product * factor));
@@ -309,7 +309,7 @@ fn cumprod<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 fn cdist<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (a, b) = (x.var("x1"), x.var("x2"));
-    if a.rank() < 2 || b.rank() < 2 || a.extent(-1) != b.extent(-1) {
+    if a.rank() < 2 || b.rank() < 2 || a.dim(-1) != b.dim(-1) {
         return refuse(x, "cdist", "rows of equal length are needed");
     }
     (a.unsqueeze(-2) - b.unsqueeze(-3)).norm(order(x), -1).into()
@@ -342,16 +342,16 @@ fn layer_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 fn group_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (from, groups) = (input(x), x.integer("num_groups").unwrap_or(0) as usize);
-    if from.rank() < 2 || groups == 0 || from.extent(1) % groups != 0 {
+    if from.rank() < 2 || groups == 0 || from.dim(1) % groups != 0 {
         return refuse(x, "group_norm", "the groups do not divide the channels");
     }
     if from.len() == groups {
         return refuse(x, "group_norm", "one value a group has no variance");
     }
-    let each = from.len() / (from.extent(0) * groups).max(1);
-    let y = from.reshape([from.extent(0), groups, each]).standardize(-1, eps(x, 1e-5));
+    let each = from.len() / (from.dim(0) * groups).max(1);
+    let y = from.reshape([from.dim(0), groups, each]).standardize(-1, eps(x, 1e-5));
     let mut channels = vec![1; from.rank()];
-    channels[1] = from.extent(1);
+    channels[1] = from.dim(1);
     let mut y = y.reshape(from.shape());
     if let Some(weight) = x.maybe("weight") {
         y = y * weight.reshape(channels.clone());

@@ -2,7 +2,7 @@
 
 use lossgraph_autograd::{Gradients, Parameter, Tape, Var};
 use lossgraph_nn::optimizer::{Adagrad, Adam, AdamW, RmsProp, Sgd};
-use lossgraph_nn::{Optimizer, Rule, clip_grad_norm, clip_grad_value};
+use lossgraph_nn::{Optimizer, UpdateRule, clip_grad_norm, clip_grad_value};
 use lossgraph_tensor::Tensor;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub fn run(file: &Value, case: &Value) -> Result<(), Stop> {
 
 /// What to do with a rule, whatever its type.
 pub trait Use {
-    fn with<R: Rule>(self, rule: R) -> Result<(), Stop>;
+    fn with<R: UpdateRule>(self, rule: R) -> Result<(), Stop>;
 }
 
 /// The rule of PyTorch's optimiser `name` with the options that are given.
@@ -82,7 +82,7 @@ struct Training<'a> {
 }
 
 impl Use for Training<'_> {
-    fn with<R: Rule>(self, rule: R) -> Result<(), Stop> {
+    fn with<R: UpdateRule>(self, rule: R) -> Result<(), Stop> {
         let case = self.case;
         if case["error"] == true {
             return match rule.over_parameters([]) {
@@ -123,7 +123,7 @@ impl Use for Training<'_> {
 }
 
 /// The rule at work on all parameters. Groups with options of their own are not read.
-fn grouped<R: Rule>(rule: R, all: &[Parameter], case: &Value) -> Result<Optimizer<R>, Stop> {
+fn grouped<R: UpdateRule>(rule: R, all: &[Parameter], case: &Value) -> Result<Optimizer<R>, Stop> {
     if case.get("param_groups").is_some_and(|groups| !groups.is_null()) {
         return Err(Stop::unsupported("parameter groups are not read"));
     }

@@ -10,7 +10,7 @@ use crate::fault::{Fault, Result};
 use crate::grad::leaf_gradients;
 use crate::graph::{Id, Mix, Node};
 use crate::parameter::Gradients;
-use crate::plan::{Mode, Plan, Request};
+use crate::plan::{Fusion, Plan, PlanRequest};
 use crate::run::Workspace;
 use crate::tape::{Recording, Tape};
 use crate::var::Var;
@@ -26,26 +26,26 @@ thread_local! {
 struct Entry {
     key: u64,
     nodes: Vec<Node>,
-    ask: Ask,
+    request: Request,
     planned: Rc<Planned>,
     workspace: Workspace,
 }
 
 /// What is asked of the nodes of a tape.
 #[derive(Clone, PartialEq)]
-struct Ask {
-    kind: Kind,
+struct Request {
+    wanted: Wanted,
     /// The float type of constants, and whether to fuse: beside the nodes all that a plan
     /// depends on.
     float: DType,
-    mode: Mode,
+    fusion: Fusion,
     roots: Vec<Id>,
     /// Nodes whose values the tape holds already.
     known: Vec<Id>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum Wanted {
     /// The values of the roots.
     Values,
     /// The value of the only root, and its gradient with respect to variables and parameters.
@@ -54,7 +54,7 @@ enum Kind {
 
 struct Planned {
     plan: Plan,
-    /// For [`Kind::Gradients`]: the leaves that have a gradient, in the order of the results.
+    /// For [`Wanted::Gradients`]: the leaves that have a gradient, in the order of the results.
     leaves: Vec<Id>,
 }
 
@@ -74,7 +74,7 @@ impl Tape {
         roots.sort_unstable();
         roots.dedup();
         if !roots.is_empty() {
-            let (_, values) = self.ask(Kind::Values, roots.clone())?;
+            let (_, values) = self.run_plan(Wanted::Values, roots.clone())?;
             let mut recording = self.recording_mut();
             roots.into_iter().zip(values).for_each(|(id, value)| recording.remember(id, value));
         }
@@ -91,8 +91,8 @@ impl Tape {
         let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
         let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
         let (nodes, float) = (&recording.nodes[..], self.dtype());
-        let request = Request { nodes, origins: &origins, roots: &roots, known: &[], float };
-        Ok(Plan::new(&request, self.mode()))
+        let request = PlanRequest { nodes, origins: &origins, roots: &roots, known: &[], float };
+        Ok(Plan::new(&request, self.fusion()))
     }
 
     fn own(&self, var: Var<'_>) -> Result<()> {
@@ -103,22 +103,22 @@ impl Tape {
     }
 
     /// Runs the plan for what is asked, and gives its leaves and its results.
-    fn ask(&self, kind: Kind, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
+    fn run_plan(&self, wanted: Wanted, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
         let recording = self.recording();
         let count = roots.iter().max().map_or(0, |&root| root as usize + 1);
         let known = recording.values.iter().map(|&(id, _)| id);
         let known = known.take_while(|&id| (id as usize) < count).collect();
-        let ask = Ask { kind, float: self.dtype(), mode: self.mode(), roots, known };
-        let key = ask.key(&recording, count);
+        let request = Request { wanted, float: self.dtype(), fusion: self.fusion(), roots, known };
+        let key = request.key(&recording, count);
         // Wrong rules are no part of a program's nodes, so a plan with their gradients is nobody's.
-        let private = kind == Kind::Gradients && self.tamper.is_some();
-        let found = if private { None } else { take(key, &recording.nodes[..count], &ask) };
+        let private = wanted == Wanted::Gradients && self.injector.is_some();
+        let found = if private { None } else { take(key, &recording.nodes[..count], &request) };
         let mut entry = match found {
             Some(entry) => entry,
             None => {
                 let nodes = recording.nodes[..count].to_vec();
-                let planned = Rc::new(self.plan_for(&ask, count)?);
-                Entry { key, nodes, ask, planned, workspace: Workspace::default() }
+                let planned = Rc::new(self.plan_for(&request, count)?);
+                Entry { key, nodes, request, planned, workspace: Workspace::default() }
             }
         };
         let result = entry.planned.plan.run(&mut entry.workspace, |id| recording.known(id));
@@ -129,13 +129,13 @@ impl Tape {
         match result {
             Ok(values) => Ok((planned, values)),
             Err(failed) => {
-                let place = recording.origins[failed.origin as usize].place;
+                let location = recording.origins[failed.origin as usize].location;
                 let scope = recording.origins[failed.origin as usize].scope;
                 let name = recording.nodes[failed.origin as usize].op.name();
                 drop(recording);
                 let path = self.scope_path(scope);
                 let mut fault = Fault::new(name, failed.error.to_string());
-                fault.set_place(place, (!path.is_empty()).then_some(path));
+                fault.set_location(location, (!path.is_empty()).then_some(path));
                 Err(fault.into_error())
             }
         }
@@ -152,18 +152,18 @@ impl Tape {
         let (node, origin) = (&recording.nodes[at], &recording.origins[at]);
         let why = format!("shape {} has more elements than memory has addresses", node.shape);
         let mut fault = Fault::new(node.op.name(), why);
-        fault.set_place(origin.place, None);
+        fault.set_location(origin.location, None);
         Err(fault.into_error())
     }
 
     /// Makes the plan for what is asked of the first `count` nodes.
-    fn plan_for(&self, ask: &Ask, count: usize) -> Result<Planned> {
+    fn plan_for(&self, request: &Request, count: usize) -> Result<Planned> {
         self.refuse_too_large(count)?;
         // Adjoints are recorded on a copy: the tape keeps what the user wrote.
         let tape = self.copy_of_first(count);
-        let mut roots = ask.roots.clone();
+        let mut roots = request.roots.clone();
         let mut leaves = Vec::new();
-        if ask.kind == Kind::Gradients {
+        if request.wanted == Wanted::Gradients {
             let gradients = leaf_gradients(&tape, Var::new(&tape, roots[0]));
             for (_, gradient) in &gradients {
                 tape.own(*gradient)?;
@@ -177,10 +177,10 @@ impl Tape {
             _ => (at as Id).min(count as Id - 1),
         };
         let origins: Vec<Id> = (0..recording.nodes.len()).map(origin).collect();
-        let known = &ask.known;
+        let known = &request.known;
         let (nodes, float) = (&recording.nodes[..], self.dtype());
-        let request = Request { nodes, origins: &origins, roots: &roots, known, float };
-        Ok(Planned { plan: Plan::new(&request, self.mode()), leaves })
+        let request = PlanRequest { nodes, origins: &origins, roots: &roots, known, float };
+        Ok(Planned { plan: Plan::new(&request, self.fusion()), leaves })
     }
 }
 
@@ -203,7 +203,7 @@ impl<'t> Var<'t> {
         if self.len() != 1 {
             refuse("a loss is one number", "reduce it with .mean(..) or .sum(..)")?;
         }
-        let (planned, values) = tape.ask(Kind::Gradients, vec![self.id()])?;
+        let (planned, values) = tape.run_plan(Wanted::Gradients, vec![self.id()])?;
         if planned.leaves.is_empty() {
             refuse(
                 "it depends on no variable, and on no parameter that detach does not cut off",
@@ -230,10 +230,10 @@ impl<'t> Var<'t> {
     }
 }
 
-impl Ask {
+impl Request {
     fn key(&self, recording: &Recording, count: usize) -> u64 {
         let mut mix = Mix(count.checked_sub(1).map_or(0, |last| recording.hashes[last]));
-        mix.write_u8(self.kind as u8 + 2 * self.mode as u8);
+        mix.write_u8(self.wanted as u8 + 2 * self.fusion as u8);
         for &id in self.roots.iter().chain(&self.known) {
             mix.write_u32(id);
         }
@@ -243,9 +243,9 @@ impl Ask {
 
 /// Takes the plan of an equal program out of the cache. While it runs it is nobody else's, so
 /// that a run inside of a run cannot meet its own workspace.
-fn take(key: u64, nodes: &[Node], ask: &Ask) -> Option<Entry> {
+fn take(key: u64, nodes: &[Node], request: &Request) -> Option<Entry> {
     CACHE.with_borrow_mut(|cache| {
-        let equal = |e: &Entry| e.key == key && e.ask == *ask && e.nodes == nodes;
+        let equal = |e: &Entry| e.key == key && e.request == *request && e.nodes == nodes;
         let at = cache.iter().rposition(equal)?;
         Some(cache.remove(at))
     })

@@ -9,7 +9,7 @@ use crate::Var;
 /// The result of asking a tape for something.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What is wrong with a recorded program: the operation, its operands, and the caller's place.
+/// What is wrong with a recorded program: the operation, its operands, and the caller's location.
 ///
 /// `Display` is one line; `Debug` is the several lines that a program which ends with an error
 /// shows: each operand with its shape and origin, and the likely cure.
@@ -23,7 +23,7 @@ pub struct Fault {
     message: String,
     operands: Vec<Described>,
     cure: Option<String>,
-    place: Option<&'static Location<'static>>,
+    location: Option<&'static Location<'static>>,
     within: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Fault {
             message: message.into(),
             operands: Vec::new(),
             cure: None,
-            place: None,
+            location: None,
             within: None,
         }
     }
@@ -68,8 +68,12 @@ impl Fault {
         &self.operation
     }
 
-    pub(crate) fn set_place(&mut self, place: &'static Location<'static>, within: Option<String>) {
-        self.place.get_or_insert(place);
+    pub(crate) fn set_location(
+        &mut self,
+        location: &'static Location<'static>,
+        within: Option<String>,
+    ) {
+        self.location.get_or_insert(location);
         self.within = within;
     }
 
@@ -91,8 +95,8 @@ impl Error {
     }
 
     /// Where in the caller's program it happened, as `file:line`.
-    pub fn place(&self) -> Option<String> {
-        self.0.place.map(|place| format!("{}:{}", place.file(), place.line()))
+    pub fn location(&self) -> Option<String> {
+        self.0.location.map(|location| format!("{}:{}", location.file(), location.line()))
     }
 }
 
@@ -112,8 +116,8 @@ impl fmt::Display for Error {
             f.write_str(": ")?;
         }
         f.write_str(&fault.message)?;
-        if let Some(place) = fault.place {
-            write!(f, ", at {}:{}", place.file(), place.line())?;
+        if let Some(location) = fault.location {
+            write!(f, ", at {}:{}", location.file(), location.line())?;
         }
         if let Some(within) = &fault.within {
             write!(f, " in {within}")?;
@@ -135,8 +139,8 @@ impl fmt::Debug for Error {
                 operand.name, operand.shape, operand.origin
             )?;
         }
-        if let Some(place) = fault.place {
-            write!(f, "\n    called at {}:{}", place.file(), place.line())?;
+        if let Some(location) = fault.location {
+            write!(f, "\n    called at {}:{}", location.file(), location.line())?;
         }
         if let Some(within) = &fault.within {
             write!(f, "\n    in {within}")?;

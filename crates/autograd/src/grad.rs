@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::graph::Id;
 use crate::op::{Leaf, Op};
 use crate::ops::combine;
-use crate::recompute::Again;
+use crate::remat::Remat;
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -94,7 +94,7 @@ impl Tape {
         if let Some(last) = cotangents.last_mut() {
             last.push(seed);
         }
-        let mut again = Again::none();
+        let mut remat = Remat::none();
         for at in (0..between.len()).rev().filter(|&at| between[at]) {
             let id = first + at as Id;
             let (op, inputs) = {
@@ -107,21 +107,23 @@ impl Tape {
             let Some(g) = combine::total(&cotangents[at]) else { continue };
             cotangents[at] = SmallVec::from_iter([g]);
             let wanted = |i: usize| {
-                inputs[i] >= first && between[(inputs[i] - first) as usize] && op.passes(i)
+                inputs[i] >= first
+                    && between[(inputs[i] - first) as usize]
+                    && op.is_differentiable_in(i)
             };
             if !(0..inputs.len()).any(wanted) {
                 continue;
             }
-            again.reach(id, g, |ids| {
+            remat.reach(id, g, |ids| {
                 let places = ids.start.max(first)..ids.end;
                 places.flat_map(|id| cotangents[(id - first) as usize].clone()).collect()
             });
-            let read = |id: Id| again.read(Var::new(self, id));
+            let read = |id: Id| remat.read(Var::new(self, id));
             let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
             let given = op.vjp(g, read(id), &vars, wanted);
             for (i, cotangent) in given.into_iter().enumerate().filter(|&(i, _)| wanted(i)) {
-                let cotangent = cotangent.map(|cotangent| match &self.tamper {
-                    Some(tamper) => tamper.change(op.name(), i, g, cotangent),
+                let cotangent = cotangent.map(|cotangent| match &self.injector {
+                    Some(injector) => injector.change(op.name(), i, g, cotangent),
                     None => cotangent,
                 });
                 cotangents[(inputs[i] - first) as usize].extend(cotangent);
@@ -145,7 +147,9 @@ impl Tape {
             let node = &recording.nodes[first as usize + at];
             between[at] = between[at]
                 || node.inputs.iter().enumerate().any(|(i, &input)| {
-                    input >= first && between[(input - first) as usize] && node.op.passes(i)
+                    input >= first
+                        && between[(input - first) as usize]
+                        && node.op.is_differentiable_in(i)
                 });
         }
         between
@@ -165,7 +169,7 @@ impl Tape {
                 }
                 let detached = node.op == Op::Detach;
                 // Comparisons and indices have derivative zero: that path is no cut.
-                if detached || node.op.passes(i) {
+                if detached || node.op.is_differentiable_in(i) {
                     reached[id as usize] = true;
                     cut[id as usize] =
                         cut[id as usize].or(cut[input as usize]).or(detached.then_some(id));

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A [`Var`] is a node of a [`Tape`]. Methods and operators on it record: they infer the shape,
-//! note the caller's place and the scope, and compute nothing. [`Tape::grad`] records the
+//! note the caller's location and the scope, and compute nothing. [`Tape::grad`] records the
 //! derivative as more nodes, so a gradient can be differentiated again. [`Var::value`] and
 //! [`Var::backward`] plan what they are asked for and run it.
 //!
@@ -34,7 +34,7 @@ pub mod ops;
 mod parameter;
 mod plan;
 mod probe;
-mod recompute;
+mod remat;
 mod run;
 mod scope;
 mod tape;
@@ -50,7 +50,7 @@ pub use ops::{
 };
 pub use parameter::{Gradients, Parameter};
 pub use plan::Plan;
-pub use probe::{Isolated, Tamper};
+pub use probe::{FaultInjector, OpInstance};
 pub use scope::ScopeInfo;
 pub use tape::{NodeInfo, Tape};
 pub use var::Var;

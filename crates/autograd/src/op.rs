@@ -4,7 +4,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use lossgraph_tensor::kernels::{self, Fold};
+use lossgraph_tensor::kernels;
+pub(crate) use lossgraph_tensor::kernels::ReduceOp;
 use lossgraph_tensor::{AxisSet, Slice, Tensor, Window};
 use smallvec::SmallVec;
 
@@ -33,8 +34,8 @@ pub(crate) enum Op {
     Select,
     /// Integers as floats.
     Cast,
-    /// A fold over a set of axes, which stay in the shape with length 1.
-    Fold(Folding, AxisSet),
+    /// A reduction over a set of axes, which stay in the shape with length 1.
+    Reduce(ReduceOp, AxisSet),
     /// The running sum along an axis, from its start or from its end.
     CumSum { axis: usize, reverse: bool },
     /// The same numbers at other places.
@@ -59,14 +60,6 @@ pub(crate) enum Leaf {
     Constant,
     Variable,
     Parameter,
-}
-
-/// The primitive folds; a product is composed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Folding {
-    Sum,
-    Max,
-    Min,
 }
 
 /// A number in a key: equal when the bits are.
@@ -123,9 +116,7 @@ impl Op {
             Op::Binary(row) => row.0.name,
             Op::Select => "select",
             Op::Cast => "to_float",
-            Op::Fold(Folding::Sum, _) => "sum",
-            Op::Fold(Folding::Max, _) => "max",
-            Op::Fold(Folding::Min, _) => "min",
+            Op::Reduce(op, _) => op.name(),
             Op::CumSum { .. } => "cumsum",
             Op::View(view) => view.name(),
             Op::Pad(..) => "pad",
@@ -138,7 +129,7 @@ impl Op {
     }
 
     /// What listings show of its parameters: those that the output's shape does not tell.
-    pub fn arguments(&self) -> String {
+    pub fn attributes(&self) -> String {
         match self {
             Op::Fill(value) => number(value.0),
             Op::Unary(row, p) => {
@@ -146,28 +137,28 @@ impl Op {
                 let count = row.0.sample.iter().rposition(|&p| p != 0.0).map_or(0, |last| last + 1);
                 listed(p[..count].iter().map(|p| number(p.0)))
             }
-            Op::Fold(_, axes) => format!("axes {}", listed(axes.iter())),
+            Op::Reduce(_, axes) => format!("axes {}", listed(axes.iter())),
             Op::CumSum { axis, reverse: false } => format!("axis {axis}"),
             Op::CumSum { axis, reverse: true } => format!("axis {axis}, from its end"),
-            Op::View(view) => view.arguments(),
+            Op::View(view) => view.attributes(),
             Op::Pad(_, value) => format!("with {}", value.0),
             Op::OverlapAdd { axis, .. } | Op::Concat { axis } => format!("axis {axis}"),
-            Op::Index(index) => index.arguments(),
-            Op::Convolve(convolve) => convolve.arguments(),
+            Op::Index(index) => index.attributes(),
+            Op::Convolve(convolve) => convolve.attributes(),
             Op::Leaf(_) | Op::Fault(_) | Op::Detach | Op::Binary(_) | Op::Select => String::new(),
             Op::Cast | Op::MatMul => String::new(),
         }
     }
 
     /// Whether a cotangent of the output gives one of input `i`.
-    pub fn passes(&self, i: usize) -> bool {
+    pub fn is_differentiable_in(&self, i: usize) -> bool {
         match self {
             Op::Leaf(_) | Op::Fill(_) | Op::Fault(_) | Op::Detach | Op::Cast => false,
             Op::Unary(row, _) => row.0.vjp.is_some(),
             Op::Binary(row) => row.0.vjp.is_some(),
             Op::Select => i > 0,
             Op::View(View::After) => i == 0,
-            Op::Index(index) => index.passes(i),
+            Op::Index(index) => index.is_differentiable_in(i),
             _ => true,
         }
     }
@@ -180,7 +171,7 @@ impl Op {
         inputs: &[Var<'t>],
         wanted: impl Fn(usize) -> bool,
     ) -> Cotangents<'t> {
-        use crate::ops::{combine, fold, matmul, scan, select};
+        use crate::ops::{combine, matmul, reduce, scan, select};
         let one = |cotangent| SmallVec::from_iter([Some(cotangent)]);
         match self {
             Op::Unary(row, p) => match row.0.vjp {
@@ -194,7 +185,7 @@ impl Op {
                 None => SmallVec::new(),
             },
             Op::Select => select::vjp(g, inputs, wanted),
-            Op::Fold(folding, axes) => one(fold::vjp(*folding, *axes, g, inputs[0], y)),
+            Op::Reduce(op, axes) => one(reduce::vjp(*op, *axes, g, inputs[0], y)),
             Op::CumSum { axis, reverse } => one(scan::cumsum(g, *axis, !reverse)),
             Op::View(view) => one(view.vjp(g, inputs[0])),
             Op::Pad(slices, _) => one(g.slices_shared(slices.clone())),
@@ -216,9 +207,7 @@ impl Op {
             Op::Binary(row) => kernels::map2(&row.0.kernel, inputs[0], inputs[1], out),
             Op::Select => kernels::map3(&SELECT, inputs[0], inputs[1], inputs[2], out),
             Op::Cast => kernels::cast(inputs[0], out),
-            Op::Fold(Folding::Sum, axes) => kernels::fold(Fold::Sum, inputs[0], *axes, out),
-            Op::Fold(Folding::Max, axes) => kernels::fold(Fold::Max, inputs[0], *axes, out),
-            Op::Fold(Folding::Min, axes) => kernels::fold(Fold::Min, inputs[0], *axes, out),
+            Op::Reduce(op, axes) => kernels::reduce(*op, inputs[0], *axes, out),
             Op::CumSum { axis, reverse } => kernels::cumsum(inputs[0], *axis, *reverse, out),
             Op::Pad(slices, value) => kernels::pad(inputs[0], slices, value.0, out),
             Op::OverlapAdd { axis, window } => kernels::overlap_add(inputs[0], *axis, *window, out),

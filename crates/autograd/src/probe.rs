@@ -7,28 +7,28 @@ use lossgraph_tensor::{DType, Shape, Tensor};
 
 use crate::fault::Fault;
 use crate::graph::Node;
-use crate::op::{Folding, Op};
+use crate::op::{Op, ReduceOp};
 use crate::ops::Kink;
 use crate::ops::table::TIES;
 use crate::tape::Tape;
 use crate::var::Var;
 
 /// Changes the cotangents that rules give, so that they are wrong: what a checker of gradients is
-/// itself checked with. See [`Tape::tampered`].
+/// itself checked with. See [`Tape::with_faults`].
 #[derive(Clone)]
-pub struct Tamper(Arc<Change>);
+pub struct FaultInjector(Arc<Change>);
 
 /// From the name of an op, the number of an input, the cotangent of the output, and the one that the
 /// rule gives for the input: another one.
 type Change = dyn for<'t> Fn(&str, usize, Var<'t>, Var<'t>) -> Var<'t> + Send + Sync;
 
-impl Tamper {
+impl FaultInjector {
     /// Wrong rules: `change` is given the name of an op, the number of an input, the cotangent of the
     /// op's output, and the one that its rule gives for the input.
     pub fn new(
         change: impl for<'t> Fn(&str, usize, Var<'t>, Var<'t>) -> Var<'t> + Send + Sync + 'static,
-    ) -> Tamper {
-        Tamper(Arc::new(change))
+    ) -> FaultInjector {
+        FaultInjector(Arc::new(change))
     }
 
     pub(crate) fn change<'t>(&self, op: &str, i: usize, g: Var<'t>, cotangent: Var<'t>) -> Var<'t> {
@@ -36,9 +36,9 @@ impl Tamper {
     }
 }
 
-impl fmt::Debug for Tamper {
+impl fmt::Debug for FaultInjector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tamper")
+        f.write_str("FaultInjector")
     }
 }
 
@@ -46,38 +46,38 @@ impl Tape {
     /// This tape, with rules that are wrong.
     ///
     /// ```
-    /// use lossgraph_autograd::{Tamper, Tape};
+    /// use lossgraph_autograd::{FaultInjector, Tape};
     ///
-    /// let wrong = Tamper::new(|op, _, _, g| if op == "exp" { g * 2.0 } else { g });
-    /// let tape = Tape::f64().tampered(wrong);
+    /// let wrong = FaultInjector::new(|op, _, _, g| if op == "exp" { g * 2.0 } else { g });
+    /// let tape = Tape::f64().with_faults(wrong);
     /// let x = tape.variable(0.0);
     /// assert_eq!(tape.grad(x.exp(), &[x])[0].item()?, 2.0);
     /// # Ok::<(), lossgraph_autograd::Error>(())
     /// ```
-    pub fn tampered(mut self, tamper: Tamper) -> Tape {
-        self.tamper = Some(tamper);
+    pub fn with_faults(mut self, injector: FaultInjector) -> Tape {
+        self.injector = Some(injector);
         self
     }
 
     /// The op of node `id` by itself, apart from the program that it is part of; `None` for a leaf
     /// and whatever else has no inputs.
-    pub fn isolated(&self, id: usize) -> Option<Isolated> {
+    pub fn op_instance(&self, id: usize) -> Option<OpInstance> {
         let recording = self.recording();
         let node = recording.nodes.get(id).filter(|node| !node.inputs.is_empty())?;
         let shapes = node.inputs.iter().map(|&input| recording.nodes[input as usize].shape.clone());
-        Some(Isolated { node: node.clone(), shapes: shapes.collect() })
+        Some(OpInstance { node: node.clone(), shapes: shapes.collect() })
     }
 }
 
-/// An op by itself, to be recorded on other inputs: see [`Tape::isolated`].
+/// An op by itself, to be recorded on other inputs: see [`Tape::op_instance`].
 #[derive(Clone, Debug)]
-pub struct Isolated {
+pub struct OpInstance {
     node: Node,
     /// The shapes of its inputs.
     shapes: Vec<Shape>,
 }
 
-impl Isolated {
+impl OpInstance {
     /// Records the op on inputs, perhaps of another tape.
     ///
     /// ```
@@ -85,7 +85,7 @@ impl Isolated {
     ///
     /// let program = Tape::f64();
     /// let y = program.variable([1.0, 2.0]).square();
-    /// let square = program.isolated(y.number()).unwrap();
+    /// let square = program.op_instance(y.number()).unwrap();
     /// let alone = Tape::f64();
     /// let y = square.record(&alone, &[alone.variable([3.0, 4.0])]);
     /// assert_eq!(y.value()?.to_f64s(), [9.0, 16.0]);
@@ -115,7 +115,7 @@ impl Isolated {
     ///
     /// let tape = Tape::f64();
     /// let x = tape.variable([-1.0, 0.0, 2.0]);
-    /// let relu = tape.isolated(x.relu().number()).unwrap();
+    /// let relu = tape.op_instance(x.relu().number()).unwrap();
     /// let kinks = relu.kinks(&[x.value()?]);
     /// assert_eq!((kinks.len(), kinks[0].0, kinks[0].1.because), (1, 1, "the left slope"));
     /// # Ok::<(), lossgraph_autograd::Error>(())
@@ -130,7 +130,7 @@ impl Isolated {
         let (kinks, parameters) = match &self.node.op {
             Op::Unary(row, p) => (row.0.kinks, p.map(|p| self.rounded(p.0))),
             Op::Binary(row) => (row.0.kinks, [0.0; 2]),
-            Op::Fold(folding, _) => return self.ties(*folding, &inputs[0]),
+            Op::Reduce(op, _) => return self.ties(*op, &inputs[0]),
             _ => return Vec::new(),
         };
         let at = |i: usize| [inputs[0][i], inputs.get(1).map_or(0.0, |second| second[i])];
@@ -141,11 +141,11 @@ impl Isolated {
     }
 
     /// The elements of a fold's output that several elements of its input tie for.
-    fn ties(&self, folding: Folding, x: &[f64]) -> Vec<(usize, &'static Kink)> {
-        let better: fn(f64, f64) -> bool = match folding {
-            Folding::Max => |a, b| a > b,
-            Folding::Min => |a, b| a < b,
-            Folding::Sum => return Vec::new(),
+    fn ties(&self, op: ReduceOp, x: &[f64]) -> Vec<(usize, &'static Kink)> {
+        let better: fn(f64, f64) -> bool = match op {
+            ReduceOp::Max => |a, b| a > b,
+            ReduceOp::Min => |a, b| a < b,
+            ReduceOp::Sum => return Vec::new(),
         };
         // The extreme of each element of the output, and how many elements of the input share it.
         let mut best: Vec<Option<(f64, usize)>> = vec![None; self.node.shape.len()];

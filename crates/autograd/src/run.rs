@@ -1,7 +1,7 @@
 //! Running a plan, step by step.
 
 use lossgraph_tensor::Tensor;
-use lossgraph_tensor::program::Given;
+use lossgraph_tensor::program::Binding;
 use smallvec::SmallVec;
 
 use crate::graph::Id;
@@ -108,15 +108,15 @@ impl Workspace {
                 let (floats, indices, second) = step.split_inputs(&step.inputs);
                 let given = |(at, slot): (usize, &Slot)| {
                     if let Some(nth) = kernel.products.iter().position(|&product| product == at) {
-                        return Some(Given::Product([held(slot)?, held(&second[nth])?]));
+                        return Some(Binding::Product([held(slot)?, held(&second[nth])?]));
                     }
                     let over = || step.outputs.iter().position(|output| output.over == Some(at));
-                    held(slot).map(Given::Tensor).or_else(|| over().map(Given::Output))
+                    held(slot).map(Binding::Tensor).or_else(|| over().map(Binding::Output))
                 };
-                let floats: SmallVec<[Given<'_>; 8]> =
+                let floats: SmallVec<[Binding<'_>; 8]> =
                     floats.iter().enumerate().filter_map(given).collect();
                 let indices: SmallVec<[&Tensor; 2]> = indices.iter().filter_map(held).collect();
-                kernel.ready.run(&floats, &indices, outputs).map_err(|failure| {
+                kernel.executable.run(&floats, &indices, outputs).map_err(|failure| {
                     let origin = failure.tag.unwrap_or(step.origin);
                     StepError { origin, error: failure.error }
                 })?;

@@ -13,7 +13,7 @@ pub struct ScopeInfo {
     /// The scope around it, as an index into [`Tape::scopes`]; `None` at the top.
     pub parent: Option<usize>,
     /// Where in the caller's program it was opened.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
     /// The number of the first node recorded inside.
     pub first: usize,
     /// The number after that of the last node recorded inside.
@@ -37,7 +37,7 @@ impl Tape {
     /// ```
     #[track_caller]
     pub fn scope<R>(&self, name: &str, record: impl FnOnce() -> R) -> R {
-        let place = Location::caller();
+        let location = Location::caller();
         let (outer, opened) = {
             let mut recording = self.recording_mut();
             let outer = recording.scope;
@@ -46,7 +46,7 @@ impl Tape {
             recording.scopes.push(ScopeInfo {
                 name: name.to_owned(),
                 parent: (outer != TOP).then_some(outer as usize),
-                place,
+                location,
                 first,
                 end: first,
             });
@@ -82,7 +82,7 @@ impl Tape {
 /// Where a node comes from: kept beside the nodes, since it is not part of a plan's key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
     pub scope: u32,
     /// For a node of an adjoint pass, the forward node that it serves.
     pub serves: Option<Id>,

@@ -11,8 +11,8 @@ use crate::fault::{Error, Fault};
 use crate::graph::{Id, Inputs, Node};
 use crate::op::{Leaf, Number, Op};
 use crate::parameter::Parameter;
-use crate::plan::Mode;
-use crate::probe::Tamper;
+use crate::plan::Fusion;
+use crate::probe::FaultInjector;
 use crate::scope::{Origin, ScopeInfo, TOP};
 use crate::var::Var;
 
@@ -23,9 +23,9 @@ use crate::var::Var;
 pub struct Tape {
     dtype: DType,
     strict: bool,
-    mode: Mode,
+    fusion: Fusion,
     /// Wrong rules, for checking a checker.
-    pub(crate) tamper: Option<Tamper>,
+    pub(crate) injector: Option<FaultInjector>,
     recording: RefCell<Recording>,
 }
 
@@ -43,8 +43,8 @@ pub(crate) struct Recording {
     pub faults: Vec<Fault>,
     pub scopes: Vec<ScopeInfo>,
     pub scope: u32,
-    /// The nodes of each [`Tape::recomputed`], ascending.
-    pub recomputed: Vec<Range<Id>>,
+    /// The nodes of each [`Tape::remat`], ascending.
+    pub rematerialized: Vec<Range<Id>>,
     /// The forward node that nodes being recorded serve, in an adjoint pass.
     pub serves: Option<Id>,
 }
@@ -57,7 +57,7 @@ pub struct NodeInfo {
     /// The op's name.
     pub op: &'static str,
     /// What else the op was told, as text: `axes 0, 2` of a fold, `-1, 1` of a clamp; often empty.
-    pub arguments: String,
+    pub attributes: String,
     /// The numbers of its inputs.
     pub inputs: Vec<usize>,
     /// The shape of its value.
@@ -65,7 +65,7 @@ pub struct NodeInfo {
     /// The innermost scope, as an index into [`Tape::scopes`].
     pub scope: Option<usize>,
     /// Where in the program it was recorded.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
     /// For a node of an adjoint pass, the forward node that it serves.
     pub serves: Option<usize>,
     /// The name of the parameter, for a parameter's leaf.
@@ -84,14 +84,14 @@ impl Recording {
             faults: Vec::new(),
             scopes: Vec::new(),
             scope: TOP,
-            recomputed: Vec::new(),
+            rematerialized: Vec::new(),
             serves: None,
         }
     }
 
     #[inline]
-    pub fn push(&mut self, node: Node, place: &'static Location<'static>) -> Id {
-        self.push_from(node, Origin { place, scope: self.scope, serves: self.serves })
+    pub fn push(&mut self, node: Node, location: &'static Location<'static>) -> Id {
+        self.push_from(node, Origin { location, scope: self.scope, serves: self.serves })
     }
 
     #[inline]
@@ -121,8 +121,8 @@ impl Recording {
 
     /// Remembers the value of a node; that of a leaf is known.
     pub fn remember(&mut self, id: Id, value: Tensor) {
-        let place = self.values.binary_search_by_key(&id, |(id, _)| *id);
-        if let (None, Err(at)) = (self.leaf(id), place) {
+        let position = self.values.binary_search_by_key(&id, |(id, _)| *id);
+        if let (None, Err(at)) = (self.leaf(id), position) {
             self.values.insert(at, (id, value));
         }
     }
@@ -152,7 +152,7 @@ impl Tape {
 
     fn of(dtype: DType) -> Tape {
         let recording = RefCell::new(Recording::new());
-        Tape { dtype, strict: false, mode: Mode::Fused, tamper: None, recording }
+        Tape { dtype, strict: false, fusion: Fusion::Fused, injector: None, recording }
     }
 
     /// This tape, panicking at the line of a misfit as it is recorded: for debugging.
@@ -163,11 +163,11 @@ impl Tape {
     /// This tape, computing node by node as it was written: the reference that fused passes are
     /// compared with, for tests and for looking at every step.
     pub fn unfused(self) -> Tape {
-        Tape { mode: Mode::Unfused, ..self }
+        Tape { fusion: Fusion::Unfused, ..self }
     }
 
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
+    pub(crate) fn fusion(&self) -> Fusion {
+        self.fusion
     }
 
     /// The float type that the tape computes in.
@@ -251,7 +251,7 @@ impl Tape {
     /// Records a node. What is computed from a fault is the same fault.
     #[track_caller]
     pub(crate) fn record(&self, op: Op, inputs: &[Var<'_>], shape: Shape, dtype: DType) -> Var<'_> {
-        let place = Location::caller();
+        let location = Location::caller();
         let mut recording = self.recording_mut();
         let mut node = Node { op, inputs: Inputs::new(), shape, dtype };
         for input in inputs {
@@ -266,15 +266,15 @@ impl Tape {
             }
             node.inputs.push(input.id());
         }
-        let id = recording.push(node, place);
+        let id = recording.push(node, location);
         Var::new(self, id)
     }
 
     /// Records a misfit. What is computed from the result stays quiet, and asking for its value
-    /// gives the fault as an error, with the caller's place.
+    /// gives the fault as an error, with the caller's location.
     #[track_caller]
     pub fn fault(&self, mut fault: Fault) -> Var<'_> {
-        let mut place = Location::caller();
+        let mut location = Location::caller();
         let recording = self.recording();
         let mut within = Vec::new();
         let mut next = (recording.scope != TOP).then_some(recording.scope as usize);
@@ -283,26 +283,26 @@ impl Tape {
             // A loss refuses its operands from inside of its own scope: the place that helps is
             // where the loss was called.
             if scope.name == fault.operation() && within.is_empty() {
-                place = scope.place;
+                location = scope.location;
             } else {
                 within.push(format!(
                     "{} (from {}:{})",
                     scope.name,
-                    scope.place.file(),
-                    scope.place.line()
+                    scope.location.file(),
+                    scope.location.line()
                 ));
             }
             next = scope.parent;
         }
         drop(recording);
-        fault.set_place(place, (!within.is_empty()).then(|| within.join(" in ")));
+        fault.set_location(location, (!within.is_empty()).then(|| within.join(" in ")));
         if self.strict {
             panic!("{:?}", fault.into_error());
         }
         let mut recording = self.recording_mut();
         let number = recording.faults.len() as u32;
         recording.faults.push(fault);
-        let id = recording.push(faulty(number, self.dtype), place);
+        let id = recording.push(faulty(number, self.dtype), location);
         Var::new(self, id)
     }
 
@@ -342,11 +342,11 @@ impl Tape {
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),
             scope: TOP,
-            recomputed: from.recomputed.clone(),
+            rematerialized: from.rematerialized.clone(),
             serves: None,
         };
-        let tamper = self.tamper.clone();
-        Tape { recording: RefCell::new(copy), strict: false, tamper, ..*self }
+        let injector = self.injector.clone();
+        Tape { recording: RefCell::new(copy), strict: false, injector, ..*self }
     }
 
     /// The node with number `id`, for listings and pictures; `None` if there is none.
@@ -358,11 +358,11 @@ impl Tape {
         Some(NodeInfo {
             id,
             op: node.op.name(),
-            arguments: node.op.arguments(),
+            attributes: node.op.attributes(),
             inputs: node.inputs.iter().map(|&input| input as usize).collect(),
             shape: node.shape.clone(),
             scope: (origin.scope != TOP).then_some(origin.scope as usize),
-            place: origin.place,
+            location: origin.location,
             serves: origin.serves.map(|id| id as usize),
             parameter: parameter.map(|p| p.name().to_owned()),
         })

@@ -57,7 +57,7 @@ impl<'t> Var<'t> {
     }
 
     /// The length of an axis, counted from the end if negative; 1 where there is no such axis.
-    pub fn extent(self, axis: isize) -> usize {
+    pub fn dim(self, axis: isize) -> usize {
         let recording = self.tape.recording();
         let shape = &recording.nodes[self.id as usize].shape;
         shape.axis(axis).map_or(1, |axis| shape[axis])
@@ -124,8 +124,8 @@ impl<'t> Var<'t> {
     pub(crate) fn describe(self) -> String {
         let recording = self.tape.recording();
         let name = recording.nodes[self.id as usize].op.name();
-        let place = recording.origins[self.id as usize].place;
-        format!("%{} {name}, from {}:{}", self.id, place.file(), place.line())
+        let location = recording.origins[self.id as usize].location;
+        format!("%{} {name}, from {}:{}", self.id, location.file(), location.line())
     }
 }
 

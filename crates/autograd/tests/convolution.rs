@@ -10,23 +10,23 @@ fn composed<'t>(x: Var<'t>, w: Var<'t>, b: Var<'t>, options: Conv<2>) -> Var<'t>
     let around = [0, 1].map(|axis| match options.padding {
         Padding::Each(padding) => (padding[axis], padding[axis]),
         Padding::Same => {
-            let total = (w.extent(axis as isize + 2) - 1) * dilation[axis];
+            let total = (w.dim(axis as isize + 2) - 1) * dilation[axis];
             (total / 2, total - total / 2)
         }
     });
-    let (ins, outs) = (w.extent(1), w.extent(0) / groups);
+    let (ins, outs) = (w.dim(1), w.dim(0) / groups);
     let places = |group: usize, len: usize| (group * len) as isize..((group + 1) * len) as isize;
     let each = |group: usize| {
         let x = x.slice(1, places(group, ins));
         let mut windows = x.pad(&[(0, 0), (0, 0), around[0], around[1]], 0.0);
         for axis in 0..2 {
-            let size = w.extent(axis as isize + 2);
+            let size = w.dim(axis as isize + 2);
             let window = Window { size, stride: stride[axis], dilation: dilation[axis] };
             windows = windows.windows(axis as isize + 2, window);
         }
         // [n, i, p, p, k, k] → [n, p, p, i · k · k]
-        let (n, up, across) = (x.extent(0), windows.extent(2), windows.extent(3));
-        let len = ins * w.extent(2) * w.extent(3);
+        let (n, up, across) = (x.dim(0), windows.dim(2), windows.dim(3));
+        let len = ins * w.dim(2) * w.dim(3);
         let rows = windows.permute(&[0, 2, 3, 1, 4, 5]).reshape([n, up, across, len]);
         let w = w.slice(0, places(group, outs)).reshape([outs, len]);
         let y = rows.matmul(w.t()) + b.slice(0, places(group, outs));

@@ -21,7 +21,7 @@ fn a_misfit_is_told_with_shapes_and_the_line_that_recorded_it() {
     let expected =
         format!("add: left [2, 3] and right [2]: the shapes do not broadcast, at {place}");
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.place(), Some(place));
+    assert_eq!(error.location(), Some(place));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_index_outside_is_told_when_it_is_computed() {
         error.to_string().contains("index 2, at [1] of the indices, is not in 0..2"),
         "{error}"
     );
-    assert_eq!(error.place(), Some(place));
+    assert_eq!(error.location(), Some(place));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use lossgraph_autograd::{Gradients, Parameter, Result, Tape, Var, keep};
-use lossgraph_nn::{Rule, Sgd};
+use lossgraph_nn::{Sgd, UpdateRule};
 use lossgraph_tensor::Tensor;
 
 /// How often each is timed.

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use lossgraph_autograd::{Pool, Tape, Var};
 use lossgraph_losses::{cross_entropy, triplet_margin};
 use lossgraph_nn::{
-    Activation, Adam, Conv2d, Flatten, Layer, Linear, MaxPool2d, Optimizer, Rule, Sequential, Sgd,
+    Activation, Adam, Conv2d, Flatten, Layer, Linear, MaxPool2d, Optimizer, Sequential, Sgd,
+    UpdateRule,
 };
 use lossgraph_tensor::Tensor;
 
@@ -26,7 +27,7 @@ fn conv(seed: u32, inputs: usize, outputs: usize) -> Conv2d {
 }
 
 /// Times a step after twenty of them; the loss of the twentieth is the check.
-fn steps<R: Rule + 'static>(
+fn steps<R: UpdateRule + 'static>(
     model: Sequential,
     rule: R,
     loss: impl for<'t> Fn(&'t Tape, &Sequential) -> Var<'t> + 'static,
@@ -44,9 +45,14 @@ fn steps<R: Rule + 'static>(
     })
 }
 
-fn classifier<R: Rule + 'static>(model: Sequential, rule: R, x: Tensor, labels: Tensor) -> Case {
+fn classifier<R: UpdateRule + 'static>(
+    model: Sequential,
+    rule: R,
+    x: Tensor,
+    labels: Tensor,
+) -> Case {
     steps(model, rule, move |tape, model| {
-        cross_entropy(model.train(tape.constant(&x)), tape.constant(&labels)).mean()
+        cross_entropy(model.forward_train(tape.constant(&x)), tape.constant(&labels)).mean()
     })
 }
 
@@ -93,7 +99,8 @@ pub fn embedding() -> Case {
         .then(linear(42, 128, 32));
     let inputs = [44, 45, 46].map(|seed| uniform(seed, [96, 64], 1.0));
     steps(model, Adam::default(), move |tape, model| {
-        let [anchor, positive, negative] = inputs.each_ref().map(|x| model.train(tape.constant(x)));
+        let [anchor, positive, negative] =
+            inputs.each_ref().map(|x| model.forward_train(tape.constant(x)));
         triplet_margin(anchor, positive, negative, 1.0).mean()
     })
 }
@@ -111,7 +118,7 @@ fn epoch(x: &Tensor, y: &Tensor) -> f64 {
         .map(|start| {
             let batch = |of: &Tensor| of.narrow(0, start, BATCH.min(rows - start)).expect("rows");
             let tape = Tape::new();
-            let scores = model.train(tape.constant(batch(x)));
+            let scores = model.forward_train(tape.constant(batch(x)));
             let loss = cross_entropy(scores, tape.constant(batch(y))).mean();
             let gradients = loss.backward().expect("a gradient");
             adam.step(&gradients).expect("finite gradients");

@@ -23,7 +23,7 @@ pub struct Blame {
     /// The scopes around it: `mlp/cross_entropy`; empty at the top.
     pub scope: String,
     /// The line that recorded it.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
 }
 
 impl fmt::Display for Blame {
@@ -32,7 +32,7 @@ impl fmt::Display for Blame {
         if !self.scope.is_empty() {
             write!(f, ", in {}", self.scope)?;
         }
-        write!(f, ", from {}:{})", self.place.file(), self.place.line())
+        write!(f, ", from {}:{})", self.location.file(), self.location.line())
     }
 }
 
@@ -81,7 +81,7 @@ impl Opened {
             .map(|scope| scopes[scope].name.as_str())
             .collect();
         path.reverse();
-        Blame { op: node.op, node: node.id, input, scope: path.join("/"), place: node.place }
+        Blame { op: node.op, node: node.id, input, scope: path.join("/"), location: node.location }
     }
 }
 
@@ -110,12 +110,12 @@ fn is_wrong(
     if !inputs[which].dtype().is_float() || inputs[which].is_empty() {
         return false;
     }
-    let Some(op) = tape.isolated(node.id) else { return false };
+    let Some(op) = tape.op_instance(node.id) else { return false };
     let weights = Directions::unit(node.shape.len(), 11).next();
     let Ok(weights) = Tensor::new(node.shape.clone(), weights) else { return false };
     let alone = program(move |tape, x| op.record(tape, x));
     let alone =
-        Function { program: &alone, inputs, tamper: function.tamper, weights: Some(&weights) };
+        Function { program: &alone, inputs, injector: function.injector, weights: Some(&weights) };
     let checked = || Gradient::new(alone, which, alone.value()?)?.verdict();
     matches!(checked(), Ok(Verdict::Fail))
 }
@@ -152,7 +152,7 @@ pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
                     Some(onto.variable(Tensor::new(x.shape().clone(), moved).ok()?))
                 })
                 .collect();
-            let value = opened.tape.isolated(node.id)?.record(&onto, &vars?).value().ok()?;
+            let value = opened.tape.op_instance(node.id)?.record(&onto, &vars?).value().ok()?;
             value.dtype().is_float().then(|| value.to_f64s())
         };
         let steps = [-STEP, 0.0, STEP, STEP / 8.0];

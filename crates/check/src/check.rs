@@ -1,13 +1,13 @@
 //! Checking a program: the gradient in each input, the Hessian in each pair of them.
 
-use lossgraph_autograd::{Fault, Result, Tamper, Tape, Var};
+use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
 use lossgraph_tensor::Tensor;
 
 use crate::blame::program;
 use crate::diagnosis::Diagnosis;
 use crate::directions::Directions;
 use crate::function::{Function, Program, doubled, tensor};
-use crate::gradient::{Gradient, Mode};
+use crate::gradient::{Gradient, Method};
 use crate::report::{Failure, Finding, Report, Verdict};
 use crate::single;
 
@@ -35,9 +35,9 @@ pub fn check(
 /// How a program is checked.
 ///
 /// ```
-/// use lossgraph_check::{Check, Mode};
+/// use lossgraph_check::{Check, Method};
 ///
-/// let check = Check { mode: Mode::Full, orders: 1, ..Check::default() };
+/// let check = Check { method: Method::Full, orders: 1, ..Check::default() };
 /// let report = check.run(|_, x| x[0].square().sum(..), &[[1.0, 2.0].into()])?;
 /// assert!(report.passed());
 /// # Ok::<(), lossgraph_autograd::Error>(())
@@ -49,7 +49,7 @@ pub struct Check {
     /// What the report calls the inputs; those without a name are counted.
     pub names: Vec<String>,
     /// Along directions, element by element, or by Taylor's theorem.
-    pub mode: Mode,
+    pub method: Method,
     /// 1 for the gradient alone, 2 for the Hessian as well.
     pub orders: usize,
     /// How many random directions each derivative is checked along.
@@ -60,7 +60,7 @@ pub struct Check {
     /// gradient, so that it is not that of the value, on purpose.
     pub skip: Vec<usize>,
     /// Rules that are wrong on purpose, to see whether the check finds them.
-    pub tamper: Option<Tamper>,
+    pub injector: Option<FaultInjector>,
 }
 
 impl Default for Check {
@@ -68,12 +68,12 @@ impl Default for Check {
         Check {
             title: "check".to_owned(),
             names: Vec::new(),
-            mode: Mode::Quick,
+            method: Method::Quick,
             orders: 2,
             directions: 4,
             seed: 0,
             skip: Vec::new(),
-            tamper: None,
+            injector: None,
         }
     }
 }
@@ -91,7 +91,7 @@ impl Check {
     ) -> Result<Report> {
         let inputs = &doubled(inputs);
         let function =
-            Function { program: &program, inputs, tamper: self.tamper.as_ref(), weights: None };
+            Function { program: &program, inputs, injector: self.injector.as_ref(), weights: None };
         let loss = function.value()?;
         if !loss.is_finite() {
             let why =
@@ -156,7 +156,7 @@ impl Check {
             Some(_) if function.weights.is_some() => Gradient::zero(function, which, at_0),
             Some(why) => return skipped(why),
         };
-        let finding = gradient.check(self.mode, self.directions, self.seed + which as u64)?;
+        let finding = gradient.check(self.method, self.directions, self.seed + which as u64)?;
         *runs += gradient.runs();
         Ok(finding)
     }

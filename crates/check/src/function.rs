@@ -1,6 +1,6 @@
 //! A program as a function of its inputs: recorded anew for each point at which it is asked for.
 
-use lossgraph_autograd::{Fault, Result, Tamper, Tape, Var};
+use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
 
 /// A program to check: it records a number, or several that are weighted and summed, from its
@@ -12,7 +12,7 @@ pub(crate) type Program<'a> = dyn for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + 
 pub(crate) struct Function<'a> {
     pub program: &'a Program<'a>,
     pub inputs: &'a [Tensor],
-    pub tamper: Option<&'a Tamper>,
+    pub injector: Option<&'a FaultInjector>,
     /// The weights of what the program gives; `None` for a program that gives one number. The
     /// weighted sum is not recorded, so that no rule but the program's own is checked.
     pub weights: Option<&'a Tensor>,
@@ -21,8 +21,8 @@ pub(crate) struct Function<'a> {
 impl Function<'_> {
     /// A tape with the rules that are checked.
     pub fn tape(&self) -> Tape {
-        match self.tamper {
-            Some(tamper) => Tape::f64().tampered(tamper.clone()),
+        match self.injector {
+            Some(injector) => Tape::f64().with_faults(injector.clone()),
             None => Tape::f64(),
         }
     }

@@ -10,12 +10,12 @@ use crate::blame;
 use crate::diagnosis::Evidence;
 use crate::directions::Directions;
 use crate::function::Function;
-use crate::report::{Element, Failure, Finding, Kink, Verdict};
+use crate::report::{Element, Failure, Finding, KinkPoint, Verdict};
 use crate::slopes::{Estimate, Slopes, noise};
 
 /// How a derivative is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Mode {
+pub enum Method {
     /// Along random directions: all elements at once, in some tens of runs.
     #[default]
     Quick,
@@ -31,7 +31,7 @@ pub enum Mode {
 const LOOKED_AT: usize = 512;
 const SAMPLE: usize = 48;
 
-/// Between the orders of a wrong gradient and of a right one, in [`Mode::Taylor`], and how near to
+/// Between the orders of a wrong gradient and of a right one, in [`Method::Taylor`], and how near to
 /// it nothing can be told.
 const BETWEEN: f64 = 1.5;
 const UNTOLD: f64 = 0.25;
@@ -135,15 +135,15 @@ impl<'a> Gradient<'a> {
     }
 
     /// Checks the gradient. The name and order of the finding are the caller's.
-    pub fn check(&mut self, mode: Mode, count: usize, seed: u64) -> Result<Finding> {
+    pub fn check(&mut self, method: Method, count: usize, seed: u64) -> Result<Finding> {
         let x = self.function.inputs[self.which].to_f64s();
         let mut directions = Directions::new(&x, seed);
         let drawn: Vec<Vec<f64>> = (0..count.max(1)).map(|_| directions.next()).collect();
         self.noise = noise(|t| self.value(&drawn[0], t))?;
-        match mode {
-            Mode::Quick => self.along(drawn),
-            Mode::Full => self.element_wise(directions.scale()),
-            Mode::Taylor => self.taylor(drawn),
+        match method {
+            Method::Quick => self.along(drawn),
+            Method::Full => self.element_wise(directions.scale()),
+            Method::Taylor => self.taylor(drawn),
         }
     }
 
@@ -328,7 +328,7 @@ impl<'a> Gradient<'a> {
             .iter()
             .zip(compared)
             .map(|(&at, compared)| Element {
-                index: place(at, x.shape()),
+                index: x.shape().unravel_index(at),
                 value: numbers[at],
                 analytic: self.analytic[at],
                 numeric: Estimate {
@@ -385,7 +385,7 @@ impl<'a> Gradient<'a> {
         Ok(first)
     }
 
-    fn find_kink(&self, direction: Vec<f64>, along: &Compared) -> Result<Kink> {
+    fn find_kink(&self, direction: Vec<f64>, along: &Compared) -> Result<KinkPoint> {
         let scale = direction.iter().fold(0.0_f64, |scale, d| scale.max(d.abs()));
         let element = self.halve(&direction, |compared| compared.slopes.jump.value.abs())?;
         let alone = self.look_at(&[element], scale)?;
@@ -395,9 +395,14 @@ impl<'a> Gradient<'a> {
         }
     }
 
-    fn kink_at(&self, element: Option<usize>, compared: &Compared, scale: f64) -> Result<Kink> {
-        Ok(Kink {
-            element: element.map(|at| place(at, self.function.inputs[self.which].shape())),
+    fn kink_at(
+        &self,
+        element: Option<usize>,
+        compared: &Compared,
+        scale: f64,
+    ) -> Result<KinkPoint> {
+        Ok(KinkPoint {
+            element: element.map(|at| self.function.inputs[self.which].shape().unravel_index(at)),
             slopes: (compared.slopes.left.value / scale, compared.slopes.right.value / scale),
             op: blame::first_kink(&self.function)?,
         })
@@ -433,19 +438,4 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     let (x, y) = (mean(|p| p.0), mean(|p| p.1));
     let covariance: f64 = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
     covariance / points.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>()
-}
-
-/// The place of element `at` in a shape.
-fn place(mut at: usize, shape: &[usize]) -> Vec<usize> {
-    let mut place: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&length| {
-            let here = at % length.max(1);
-            at /= length.max(1);
-            here
-        })
-        .collect();
-    place.reverse();
-    place
 }

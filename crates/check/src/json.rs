@@ -64,7 +64,7 @@ fn op(op: &Blame) -> Value {
         "node": op.node,
         "input": op.input,
         "scope": op.scope,
-        "file": op.place.file(),
-        "line": op.place.line(),
+        "file": op.location.file(),
+        "line": op.location.line(),
     })
 }

@@ -30,6 +30,6 @@ mod slopes;
 pub use blame::Blame;
 pub use check::{Check, check};
 pub use diagnosis::Diagnosis;
-pub use gradient::Mode;
-pub use report::{Coloured, Element, Failure, Finding, Kink, Report, Single, Verdict};
+pub use gradient::Method;
+pub use report::{Coloured, Element, Failure, Finding, KinkPoint, Report, Single, Verdict};
 pub use slopes::Estimate;

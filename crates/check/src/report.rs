@@ -79,14 +79,14 @@ pub struct Finding {
     /// How many digits agree at least, of those of the derivative as a whole.
     pub digits: f64,
     /// Where the kink is, for [`Verdict::Kink`].
-    pub kink: Option<Kink>,
+    pub kink: Option<KinkPoint>,
     /// What is wrong, for [`Verdict::Fail`].
     pub failure: Option<Failure>,
 }
 
 /// Where a program is not differentiable.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kink {
+pub struct KinkPoint {
     /// The place in the input, where it could be found.
     pub element: Option<Vec<usize>>,
     /// The slopes of both sides, along the element or else a direction.
@@ -211,7 +211,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Kink {
+impl fmt::Display for KinkPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self
             .element

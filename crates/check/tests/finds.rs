@@ -1,8 +1,8 @@
 //! What is planted is found: each kind of error with its diagnosis and the op that has it; each
 //! kink with its op.
 
-use lossgraph_autograd::{Tamper, Var, ops};
-use lossgraph_check::{Check, Diagnosis, Failure, Mode, Report, Verdict};
+use lossgraph_autograd::{FaultInjector, Var, ops};
+use lossgraph_check::{Check, Diagnosis, Failure, Method, Report, Verdict};
 use lossgraph_losses::{cross_entropy, mse};
 use lossgraph_tensor::Tensor;
 
@@ -18,8 +18,8 @@ fn labels(rows: usize, classes: i64) -> Tensor {
 }
 
 /// Mean cross-entropy with rules that are wrong.
-fn cross_entropy_with(tamper: Tamper, rows: usize, classes: usize) -> Report {
-    let check = Check { tamper: Some(tamper), orders: 1, ..Check::default() };
+fn cross_entropy_with(injector: FaultInjector, rows: usize, classes: usize) -> Report {
+    let check = Check { injector: Some(injector), orders: 1, ..Check::default() };
     let inputs = [numbers(&[rows, classes], 1.0), labels(rows, classes as i64)];
     check.run(|_, x| cross_entropy(x[0], x[1]).mean(), &inputs).unwrap()
 }
@@ -28,8 +28,8 @@ fn cross_entropy_with(tamper: Tamper, rows: usize, classes: usize) -> Report {
 fn of(
     name: &'static str,
     change: impl for<'t> Fn(Var<'t>) -> Var<'t> + Send + Sync + 'static,
-) -> Tamper {
-    Tamper::new(move |op, _, _, g| if op == name { change(g) } else { g })
+) -> FaultInjector {
+    FaultInjector::new(move |op, _, _, g| if op == name { change(g) } else { g })
 }
 
 fn failure(report: &Report) -> &Failure {
@@ -39,11 +39,14 @@ fn failure(report: &Report) -> &Failure {
 
 #[test]
 fn a_wrong_sign_is_called_a_wrong_sign() {
-    let report =
-        cross_entropy_with(Tamper::new(|op, _, _, g| if op == "sum" { -g } else { g }), 8, 5);
+    let report = cross_entropy_with(
+        FaultInjector::new(|op, _, _, g| if op == "sum" { -g } else { g }),
+        8,
+        5,
+    );
     let found = failure(&report);
     assert_eq!(found.blame.as_ref().unwrap().op, "sum");
-    let report = Check { orders: 1, tamper: Some(of("square", |g| -g)), ..Check::default() }
+    let report = Check { orders: 1, injector: Some(of("square", |g| -g)), ..Check::default() }
         .run(|_, x| mse(x[0], x[1]).mean(), &[numbers(&[3, 4], 0.0), numbers(&[3, 4], 5.0)])
         .unwrap();
     let found = failure(&report);
@@ -56,7 +59,7 @@ fn a_wrong_sign_is_called_a_wrong_sign() {
 #[test]
 fn a_factor_is_told_with_its_size() {
     let mse_with = |change: fn(Var<'_>) -> Var<'_>| {
-        let check = Check { orders: 1, tamper: Some(of("square", change)), ..Check::default() };
+        let check = Check { orders: 1, injector: Some(of("square", change)), ..Check::default() };
         let inputs = [numbers(&[3, 4], 0.0), numbers(&[3, 4], 5.0)];
         check.run(|_, x| mse(x[0], x[1]).mean(), &inputs).unwrap()
     };
@@ -75,7 +78,7 @@ fn a_transposed_gradient_is_called_transposed() {
         2 => g.t().reshape(g.shape()),
         _ => g,
     });
-    let check = Check { orders: 1, tamper: Some(transposed), ..Check::default() };
+    let check = Check { orders: 1, injector: Some(transposed), ..Check::default() };
     let inputs = [numbers(&[3, 4], 0.0), numbers(&[3, 4], 5.0)];
     let report = check.run(|_, x| mse(x[0], x[1]).mean(), &inputs).unwrap();
     assert_eq!(failure(&report).diagnosis, Diagnosis::Transposed);
@@ -85,11 +88,11 @@ fn a_transposed_gradient_is_called_transposed() {
 #[test]
 fn a_missing_sum_over_a_broadcast_axis_is_called_that() {
     // The rule of expand is a sum; a wrong one takes the first row alone.
-    let first = Tamper::new(|op, _, g, right| match (op, g.rank()) {
+    let first = FaultInjector::new(|op, _, g, right| match (op, g.rank()) {
         ("expand", 2) => g.slice(0, 0..1),
         _ => right,
     });
-    let check = Check { orders: 1, tamper: Some(first), ..Check::default() };
+    let check = Check { orders: 1, injector: Some(first), ..Check::default() };
     let inputs = [numbers(&[1, 3], 0.0), numbers(&[4, 3], 5.0)];
     let report = check.run(|_, x| (x[0] * x[1]).square().mean(..), &inputs).unwrap();
     assert_eq!(failure(&report).diagnosis, Diagnosis::MissingSum);
@@ -99,14 +102,14 @@ fn a_missing_sum_over_a_broadcast_axis_is_called_that() {
 fn one_wrong_element_of_many_is_found_and_named() {
     for (rows, classes) in [(8, 32), (64, 32), (256, 256)] {
         let at = rows * classes / 3 + 5;
-        let wrong = Tamper::new(move |op, input, _, g| {
+        let wrong = FaultInjector::new(move |op, input, _, g| {
             if op == "sub" && input == 0 && g.len() == rows * classes {
                 changed(g, at, 1.01)
             } else {
                 g
             }
         });
-        let check = Check { orders: 1, tamper: Some(wrong), ..Check::default() };
+        let check = Check { orders: 1, injector: Some(wrong), ..Check::default() };
         let inputs = [numbers(&[rows, classes], 1.0), numbers(&[rows, classes], 9.0)];
         let report = check.run(|_, x| mse(x[0], x[1]).mean(), &inputs).unwrap();
         let found = failure(&report);
@@ -126,7 +129,7 @@ fn changed(g: Var<'_>, at: usize, factor: f64) -> Var<'_> {
 #[test]
 fn a_rule_that_is_wrong_in_its_own_derivative_fails_at_order_2() {
     // The cotangent is right, but what it depends on is hidden from the second derivative.
-    let report = Check { tamper: Some(of("square", |g| g.detach())), ..Check::default() }
+    let report = Check { injector: Some(of("square", |g| g.detach())), ..Check::default() }
         .run(|_, x| x[0].square().square().sum(..), &[numbers(&[4], 0.0)])
         .unwrap();
     assert_eq!(report.rows[0].verdict, Verdict::Pass, "{report}");
@@ -135,12 +138,13 @@ fn a_rule_that_is_wrong_in_its_own_derivative_fails_at_order_2() {
 
 #[test]
 fn every_mode_finds_a_wrong_factor_and_passes_a_right_one() {
-    for mode in [Mode::Quick, Mode::Full, Mode::Taylor] {
+    for method in [Method::Quick, Method::Full, Method::Taylor] {
         for (factor, passes) in [(1.0, true), (1.05, false)] {
-            let tamper = Tamper::new(move |op, _, _, g| if op == "exp" { g * factor } else { g });
-            let check = Check { mode, orders: 1, tamper: Some(tamper), ..Check::default() };
+            let injector =
+                FaultInjector::new(move |op, _, _, g| if op == "exp" { g * factor } else { g });
+            let check = Check { method, orders: 1, injector: Some(injector), ..Check::default() };
             let report = check.run(|_, x| x[0].exp().sum(..), &[numbers(&[2, 3], 0.0)]).unwrap();
-            assert_eq!(report.passed(), passes, "{mode:?}: {report}");
+            assert_eq!(report.passed(), passes, "{method:?}: {report}");
         }
     }
 }
@@ -148,9 +152,10 @@ fn every_mode_finds_a_wrong_factor_and_passes_a_right_one() {
 #[test]
 fn taylor_tells_by_the_order_of_what_is_left_over() {
     let margin = |factor: f64| {
-        let tamper = Tamper::new(move |op, _, _, g| if op == "exp" { g * factor } else { g });
-        let mode = Mode::Taylor;
-        let check = Check { mode, orders: 1, tamper: Some(tamper), ..Check::default() };
+        let injector =
+            FaultInjector::new(move |op, _, _, g| if op == "exp" { g * factor } else { g });
+        let method = Method::Taylor;
+        let check = Check { method, orders: 1, injector: Some(injector), ..Check::default() };
         let report = check.run(|_, x| x[0].exp().sum(..), &[numbers(&[2, 3], 0.0)]).unwrap();
         report.rows[0].margin
     };
@@ -163,9 +168,10 @@ fn taylor_tells_by_the_order_of_what_is_left_over() {
 #[test]
 fn taylor_does_not_take_a_kink_farther_away_for_a_wrong_slope() {
     let check = |factor: f64| {
-        let tamper = Tamper::new(move |op, _, _, g| if op == "relu" { g * factor } else { g });
-        let mode = Mode::Taylor;
-        let check = Check { mode, orders: 1, tamper: Some(tamper), ..Check::default() };
+        let injector =
+            FaultInjector::new(move |op, _, _, g| if op == "relu" { g * factor } else { g });
+        let method = Method::Taylor;
+        let check = Check { method, orders: 1, injector: Some(injector), ..Check::default() };
         check.run(|_, x| (x[0] - 0.995).relu().sum(..), &[Tensor::from([1.0])]).unwrap().passed()
     };
     assert!(check(1.0) && !check(1.01));
@@ -203,7 +209,7 @@ fn every_kink_of_an_op_is_a_kink_and_names_the_op() {
 
 #[test]
 fn a_slope_outside_of_both_sides_of_a_kink_fails() {
-    let report = Check { orders: 1, tamper: Some(of("abs", |g| g * 3.0)), ..Check::default() }
+    let report = Check { orders: 1, injector: Some(of("abs", |g| g * 3.0)), ..Check::default() }
         .run(|_, x| x[0].abs().sum(..), &[Tensor::from([0.0, 1.0])])
         .unwrap();
     assert_eq!(report.rows[0].verdict, Verdict::Fail, "{report}");

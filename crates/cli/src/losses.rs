@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use clap::Args;
-use lossgraph_losses::{ALL, Choice, Kind, Loss, Sample, find};
+use lossgraph_losses::{ALL, Choice, Loss, OptionKind, Sample, find};
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -109,7 +109,7 @@ fn about_input(sample: &Sample) -> String {
 
 fn about_option(choice: &Choice) -> String {
     let words = match choice.kind {
-        Kind::Word(words) => format!("; one of {}", words.join(", ")),
+        OptionKind::Word(words) => format!("; one of {}", words.join(", ")),
         _ => String::new(),
     };
     format!("{}; default {}{words}", choice.about, choice.kind)
@@ -172,11 +172,13 @@ fn input(sample: &Sample) -> Value {
 fn option(choice: &Choice) -> Value {
     let (kind, default) = match choice.kind {
         // JSON has no infinity; the word is what a setting reads.
-        Kind::Number(default) if !default.is_finite() => ("number", json!(default.to_string())),
-        Kind::Number(default) => ("number", json!(default)),
-        Kind::Flag => ("flag", json!(false)),
-        Kind::Word(words) => ("word", json!(words.first())),
-        Kind::List(default) => ("list", json!(default)),
+        OptionKind::Number(default) if !default.is_finite() => {
+            ("number", json!(default.to_string()))
+        }
+        OptionKind::Number(default) => ("number", json!(default)),
+        OptionKind::Flag => ("flag", json!(false)),
+        OptionKind::Word(words) => ("word", json!(words.first())),
+        OptionKind::List(default) => ("list", json!(default)),
     };
     let mut value = json!({
         "name": choice.name,
@@ -184,7 +186,7 @@ fn option(choice: &Choice) -> Value {
         "default": default,
         "about": choice.about,
     });
-    if let Kind::Word(words) = choice.kind {
+    if let OptionKind::Word(words) = choice.kind {
         value["words"] = json!(words);
     }
     value

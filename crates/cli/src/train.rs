@@ -14,7 +14,8 @@ use lossgraph_losses::{
     mse, nll, smooth_l1,
 };
 use lossgraph_nn::{
-    Activation, AdamW, ConfusionMatrix, Layer, Mlp, Optimizer, Rule, accuracy, recall_at_k, save,
+    Activation, AdamW, ConfusionMatrix, Layer, Mlp, Optimizer, UpdateRule, accuracy, recall_at_k,
+    save,
 };
 use lossgraph_tensor::Tensor;
 use rand::SeedableRng;
@@ -151,7 +152,7 @@ impl Session<'_> {
             let (mut sum, mut steps) = (0.0, 0);
             for batch in self.train.batches(self.options.batch, self.options.seed, epoch)? {
                 let tape = Tape::new();
-                let scores = self.model.train(tape.constant(batch.inputs));
+                let scores = self.model.forward_train(tape.constant(batch.inputs));
                 let loss = class_loss(self.loss.name, scores, tape.constant(batch.labels));
                 let gradients = loss.backward()?;
                 self.optimizer.step(&gradients)?;
@@ -197,7 +198,7 @@ impl Session<'_> {
                 let tape = Tape::new();
                 let [anchor, positive, negative] =
                     [pick(&drawn.anchors)?, pick(&drawn.positives)?, pick(&drawn.negatives)?]
-                        .map(|x| self.model.train(tape.constant(x)));
+                        .map(|x| self.model.forward_train(tape.constant(x)));
                 let loss = embedding_loss(self.loss.name, anchor, positive, negative);
                 let gradients = loss.backward()?;
                 self.optimizer.step(&gradients)?;
@@ -295,7 +296,7 @@ impl Session<'_> {
 
 /// A loss of class scores. Losses of numbers compare them with the one-hot label.
 fn class_loss<'t>(name: &str, scores: Var<'t>, labels: Var<'t>) -> Var<'t> {
-    let target = || labels.one_hot(scores.extent(-1));
+    let target = || labels.one_hot(scores.dim(-1));
     match name {
         "nll" => nll(scores.log_softmax(-1), labels).mean(),
         "bce_with_logits" => bce_with_logits(scores, target()).mean(),
@@ -317,7 +318,7 @@ fn embedding_loss<'t>(
     match name {
         "cosine_embedding" => {
             let tape = anchor.tape();
-            let [similar, other] = [1.0, -1.0].map(|sign| tape.fill([anchor.extent(0)], sign));
+            let [similar, other] = [1.0, -1.0].map(|sign| tape.fill([anchor.dim(0)], sign));
             cosine_embedding(anchor, positive, similar, 0.3).mean()
                 + cosine_embedding(anchor, negative, other, 0.3).mean()
         }

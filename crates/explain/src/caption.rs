@@ -38,17 +38,17 @@ impl Caption {
     fn of_node(graph: &Graph, at: usize) -> Caption {
         let node = &graph.nodes[at];
         // Numbers among them are shortened like all others.
-        let words = node.arguments.split(", ");
+        let words = node.attributes.split(", ");
         let words = words.map(|word| word.parse().map_or_else(|_| word.to_owned(), signed));
-        let arguments = words.collect::<Vec<_>>().join(", ");
+        let attributes = words.collect::<Vec<_>>().join(", ");
         if node.op == "fill" {
             // One number, which says all.
-            return Caption { title: arguments, shape: shape(&node.value), lines: Vec::new() };
+            return Caption { title: attributes, shape: shape(&node.value), lines: Vec::new() };
         }
         let title = match &node.name {
             Some(name) => name.clone(),
-            None if arguments.is_empty() => node.op.to_owned(),
-            None => format!("{} {arguments}", node.op),
+            None if attributes.is_empty() => node.op.to_owned(),
+            None => format!("{} {attributes}", node.op),
         };
         Caption {
             title,

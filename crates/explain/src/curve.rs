@@ -31,7 +31,7 @@ pub struct Point {
 
 /// A place where the slope, or the value, jumps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kink {
+pub struct Jump {
     /// The last point before it.
     pub left: Point,
     /// The first point behind it.
@@ -48,7 +48,7 @@ pub struct Curve {
     /// at which the program fails or has no finite value: nothing is to be drawn there.
     pub pieces: Vec<Vec<Point>>,
     /// Where slope or value jumps from one finite number to another.
-    pub kinks: Vec<Kink>,
+    pub kinks: Vec<Jump>,
     /// The point of the inputs as they were given.
     pub current: Point,
 }
@@ -134,7 +134,7 @@ struct Tracer<P> {
     /// How many points it may still compute.
     left: usize,
     pieces: Vec<Vec<Point>>,
-    kinks: Vec<Kink>,
+    kinks: Vec<Jump>,
 }
 
 impl<P: Fn(f64) -> Point> Tracer<P> {
@@ -189,9 +189,9 @@ impl<P: Fn(f64) -> Point> Tracer<P> {
                 // The point before lies on the kink: what is left of it was found already.
                 Some(kink) if alone && kink.right == a => {
                     self.pieces.pop();
-                    *kink = Kink { left: kink.left, right: b, on: Some(a) };
+                    *kink = Jump { left: kink.left, right: b, on: Some(a) };
                 }
-                _ => self.kinks.push(Kink { left: a, right: b, on: None }),
+                _ => self.kinks.push(Jump { left: a, right: b, on: None }),
             }
         }
         self.pieces.push(Vec::new());
@@ -240,7 +240,7 @@ mod tests {
         let at = 0.123_456_7;
         let kinks = over(-3.0..3.0, |x| (x - at).relu()).kinks;
         assert_eq!(kinks.len(), 1);
-        let Kink { left, right, .. } = kinks[0];
+        let Jump { left, right, .. } = kinks[0];
         assert_eq!((left.slope, right.slope), (0.0, 1.0));
         assert!(left.x <= at && at <= right.x && right.x - left.x < 1e-9);
     }

@@ -6,7 +6,7 @@ use lossgraph_autograd::Var;
 use lossgraph_tensor::{Shape, Tensor};
 
 use crate::number::signed;
-use crate::places::{Term, made_of, moved, unravelled};
+use crate::places::{Term, made_of, moved};
 
 /// Arithmetic on what an op is given.
 ///
@@ -23,7 +23,7 @@ pub enum Expression {
         /// The op's name.
         op: &'static str,
         /// What else it was told.
-        arguments: String,
+        attributes: String,
         /// The shape of its result.
         shape: Shape,
         /// What it is applied to, with their shapes.
@@ -85,11 +85,11 @@ impl Expression {
     /// The text and how tightly it holds together; at a place of the result, or of the whole.
     fn written(&self, place: Option<&[usize]>, given: &Given<'_>) -> Option<(String, Bond)> {
         use Bond::{Atom, Comparison, Power, Product, Sign, Sum};
-        let (op, arguments, shape, of) = match self {
+        let (op, attributes, shape, of) = match self {
             Expression::Given(role) => return given(*role, place),
             Expression::Number(x) => return Some(literal(*x)),
             Expression::Long => return place.is_none().then(|| ("…".to_owned(), Atom)),
-            Expression::Call { op, arguments, shape, of } => (*op, arguments, shape, of),
+            Expression::Call { op, attributes, shape, of } => (*op, attributes, shape, of),
         };
         if let ("sum" | "max" | "min", Some(place)) = (op, place) {
             return folded(op, &of[0], place, shape, given);
@@ -129,7 +129,7 @@ impl Expression {
             "recip" => Some((format!("1 / {}", tight(0, Sign)?), Product)),
             "square" => Some((format!("{}²", tight(0, Atom)?), Power)),
             "sqrt" => Some((format!("√{}", tight(0, Atom)?), Power)),
-            "powf" => Some((format!("{}^{arguments}", tight(0, Atom)?), Power)),
+            "powf" => Some((format!("{}^{attributes}", tight(0, Atom)?), Power)),
             "pow" => Some((format!("{}^{}", tight(0, Atom)?, tight(1, Atom)?), Power)),
             "abs" => Some((format!("|{}|", operand(0)?.0), Atom)),
             "matmul" => Some((format!("{} {}", tight(0, Power)?, tight(1, Power)?), Product)),
@@ -141,7 +141,7 @@ impl Expression {
             _ => {
                 let mut texts =
                     (0..of.len()).map(|i| Some(operand(i)?.0)).collect::<Option<Vec<_>>>()?;
-                texts.extend((!arguments.is_empty()).then(|| arguments.clone()));
+                texts.extend((!attributes.is_empty()).then(|| attributes.clone()));
                 Some((format!("{}({})", symbol(op), texts.join(", ")), Atom))
             }
         }
@@ -151,11 +151,11 @@ impl Expression {
 impl Expression {
     /// What an element of an op that reads or writes at other places is the sum of.
     fn made(&self, place: &[usize], given: &Given<'_>) -> Option<Vec<Term>> {
-        let Expression::Call { op, arguments, shape, of } = self else { return None };
+        let Expression::Call { op, attributes, shape, of } = self else { return None };
         let shapes: Vec<&Shape> = of.iter().map(|(_, shape)| shape).collect();
         // An index is a whole number, which its text says exactly.
         let index = |at: &[usize]| of.get(1)?.0.written(Some(at), given)?.0.parse().ok();
-        made_of(op, arguments, place, shape, &shapes, &index)
+        made_of(op, attributes, place, shape, &shapes, &index)
     }
 }
 
@@ -222,7 +222,7 @@ fn folded(
         (0..place.len()).all(|axis| shape[axis] != of_shape[axis] || from[axis] == place[axis])
     };
     let places: Vec<Vec<usize>> =
-        (0..of_shape.len()).map(|at| unravelled(at, of_shape)).filter(|at| belongs(at)).collect();
+        (0..of_shape.len()).map(|at| of_shape.unravel_index(at)).filter(|at| belongs(at)).collect();
     let term = |place: &Vec<usize>| -> Option<String> {
         let (text, bond) = of.written(Some(place), given)?;
         Some(if bond >= Bond::Product { text } else { format!("({text})") })
@@ -241,7 +241,7 @@ fn read(var: Var<'_>, roles: &[(usize, Role)], left: &mut usize) -> Expression {
         return Expression::Given(*role);
     }
     let Some(info) = var.tape().node(var.number()) else { return Expression::Long };
-    if let ("fill", Ok(number)) = (info.op, info.arguments.parse()) {
+    if let ("fill", Ok(number)) = (info.op, info.attributes.parse()) {
         return Expression::Number(number);
     }
     if info.inputs.is_empty() || *left == 0 {
@@ -250,7 +250,7 @@ fn read(var: Var<'_>, roles: &[(usize, Role)], left: &mut usize) -> Expression {
     *left -= 1;
     let operands = info.inputs.iter().filter_map(|&input| var.tape().var(input));
     let of = operands.map(|input| (read(input, roles, left), input.shape())).collect();
-    Expression::Call { op: info.op, arguments: info.arguments, shape: info.shape, of }
+    Expression::Call { op: info.op, attributes: info.attributes, shape: info.shape, of }
 }
 
 impl fmt::Display for Expression {

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use lossgraph_autograd::{Isolated, NodeInfo, Result, ScopeInfo, Tape, Var};
+use lossgraph_autograd::{NodeInfo, OpInstance, Result, ScopeInfo, Tape, Var};
 use lossgraph_tensor::{Shape, Tensor};
 
 use crate::expression::{Expression, Role};
@@ -43,7 +43,7 @@ pub struct Node {
     /// The op's name.
     pub op: &'static str,
     /// What else the op was told: the axes of a fold, the bounds of a clamp.
-    pub arguments: String,
+    pub attributes: String,
     /// What it reads.
     pub inputs: Vec<Input>,
     /// The shape of its value.
@@ -57,9 +57,9 @@ pub struct Node {
     /// The innermost group around it.
     pub group: Option<usize>,
     /// The line of the program that recorded it.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
     /// Its op by itself, to be recorded once more; `None` for a leaf.
-    pub(crate) op_alone: Option<Isolated>,
+    pub(crate) op_alone: Option<OpInstance>,
 }
 
 /// An edge: what a node reads, and what flows back along it.
@@ -88,7 +88,7 @@ pub struct Group {
     /// The group around it.
     pub parent: Option<usize>,
     /// Where in the program it was opened.
-    pub place: &'static Location<'static>,
+    pub location: &'static Location<'static>,
 }
 
 impl Graph {
@@ -113,7 +113,7 @@ impl Graph {
                 number: info.id,
                 name: info.parameter.clone(),
                 op: info.op,
-                arguments: info.arguments.clone(),
+                attributes: info.attributes.clone(),
                 inputs: info
                     .inputs
                     .iter()
@@ -124,8 +124,8 @@ impl Graph {
                 formula: Expression::Given(Role::Output),
                 gradient,
                 group: info.scope.and_then(|scope| group_of[scope]),
-                place: info.place,
-                op_alone: tape.isolated(info.id),
+                location: info.location,
+                op_alone: tape.op_instance(info.id),
             })
             .collect();
         flow_back(&tape, &mut nodes)?;
@@ -158,21 +158,23 @@ impl Graph {
     /// A node in a sentence: its op, where it is in the program, and the groups around it with the
     /// line that opened them.
     pub(crate) fn described(&self, node: usize) -> String {
-        let Node { op, place, group, .. } = &self.nodes[node];
-        let mut text = format!("{op} {} at {}:{}", self.label(node), place.file(), place.line());
+        let Node { op, location, group, .. } = &self.nodes[node];
+        let mut text =
+            format!("{op} {} at {}:{}", self.label(node), location.file(), location.line());
         let path = self.path(*group);
         if let Some(&outer) = path.first() {
             let names: Vec<&str> =
                 path.iter().map(|&group| self.groups[group].name.as_str()).collect();
-            let place = self.groups[outer].place;
-            text += &format!(", in {} from {}:{}", names.join("/"), place.file(), place.line());
+            let location = self.groups[outer].location;
+            text +=
+                &format!(", in {} from {}:{}", names.join("/"), location.file(), location.line());
         }
         text
     }
 
     /// The arithmetic of one element of a node's value, with the numbers themselves: `exp(2)`.
-    pub fn arithmetic(&self, node: usize, place: &[usize]) -> Option<String> {
-        self.nodes[node].formula.at(place, &|role| self.holds(node, role))
+    pub fn arithmetic(&self, node: usize, location: &[usize]) -> Option<String> {
+        self.nodes[node].formula.at(location, &|role| self.holds(node, role))
     }
 
     /// The arithmetic of one element of what flows back to an input of a node: `0.5 · 2.718`.
@@ -245,7 +247,7 @@ fn groups(scopes: &[ScopeInfo], infos: &[NodeInfo]) -> (Vec<Group>, Vec<Option<u
     for (number, scope) in scopes.iter().enumerate().filter(|(number, _)| inhabited[*number]) {
         group_of[number] = Some(groups.len());
         let parent = scope.parent.and_then(|parent| group_of[parent]);
-        groups.push(Group { name: scope.name.clone(), parent, place: scope.place });
+        groups.push(Group { name: scope.name.clone(), parent, location: scope.location });
     }
     (groups, group_of)
 }

@@ -7,7 +7,6 @@ use lossgraph_tensor::{DType, Shape};
 
 use crate::graph::{Graph, Node};
 use crate::number::signed;
-use crate::places::unravelled;
 
 /// A hazard of a node: which, in which elements of its value, and said in a sentence.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +181,7 @@ impl Graph {
         let finite = self.made_of(at, f64::is_finite);
         let made = (0..y.len()).filter(|&i| !y[i].is_finite() && finite[i]);
         self.marked(at, Hazard::Overflow, made, |i| {
-            let arithmetic = self.arithmetic(at, &unravelled(i, &node.shape));
+            let arithmetic = self.arithmetic(at, &node.shape.unravel_index(i));
             let arithmetic = arithmetic.unwrap_or_else(|| format!("{} of finite numbers", node.op));
             format!("{arithmetic} is {}", signed(y[i]))
         })
@@ -197,7 +196,7 @@ impl Graph {
         let nonzero = self.made_of(at, |x| x.is_finite() && x != 0.0);
         let lost = (0..y.len()).filter(|&i| y[i] == 0.0 && nonzero[i]);
         self.marked(at, Hazard::Underflow, lost, |i| {
-            let arithmetic = self.arithmetic(at, &unravelled(i, &node.shape)).unwrap_or_default();
+            let arithmetic = self.arithmetic(at, &node.shape.unravel_index(i)).unwrap_or_default();
             let dtype = node.value.dtype();
             format!(
                 "{arithmetic} is less than the smallest number above 0 in {dtype}, and became 0"
@@ -217,7 +216,7 @@ impl Graph {
             let made = |&i: &usize| !flow[i].is_finite() && x[i].is_finite();
             let elements: Vec<usize> = (0..flow.len()).filter(made).collect();
             let first = *elements.first()?;
-            let arithmetic = self.backward_arithmetic(at, slot, &unravelled(first, &read.shape));
+            let arithmetic = self.backward_arithmetic(at, slot, &read.shape.unravel_index(first));
             let arithmetic = arithmetic.map_or_else(String::new, |text| format!("{text} is "));
             let text = format!(
                 "what flows back through {} to {} of {} is not finite: {arithmetic}{}",
@@ -333,7 +332,7 @@ pub(crate) fn is_finite(numbers: &[f64]) -> bool {
 
 /// The place of an element: `[0, 2]`.
 pub(crate) fn place(element: usize, shape: &Shape) -> String {
-    format!("{:?}", unravelled(element, shape))
+    format!("{:?}", shape.unravel_index(element))
 }
 
 impl fmt::Display for Hazard {

@@ -44,7 +44,7 @@ impl Graph {
             json!({
                 "name": group.name,
                 "parent": group.parent,
-                "place": format!("{}:{}", group.place.file(), group.place.line()),
+                "place": format!("{}:{}", group.location.file(), group.location.line()),
             })
         });
         let hazards = self.hazards().into_iter().map(|mark| {
@@ -95,7 +95,7 @@ fn node(node: &Node) -> Value {
         "tape": node.number,
         "name": node.name,
         "op": node.op,
-        "arguments": node.arguments,
+        "arguments": node.attributes,
         "shape": node.shape[..],
         "type": node.value.dtype().to_string(),
         "value": numbers(&node.value),
@@ -103,7 +103,7 @@ fn node(node: &Node) -> Value {
         "formula": node.op_alone.as_ref().map(|_| node.formula.to_string()),
         "inputs": inputs.collect::<Vec<_>>(),
         "group": node.group,
-        "place": format!("{}:{}", node.place.file(), node.place.line()),
+        "place": format!("{}:{}", node.location.file(), node.location.line()),
     })
 }
 

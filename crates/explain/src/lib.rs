@@ -25,7 +25,7 @@ mod svg;
 mod why;
 
 pub use caption::Caption;
-pub use curve::{Curve, Kink, Point, curve, window};
+pub use curve::{Curve, Jump, Point, curve, window};
 pub use expression::{Expression, Role};
 pub use graph::{Flow, Graph, Group, Input, Node};
 pub use hazard::{Hazard, Mark};

@@ -10,7 +10,7 @@ use crate::number::numbers;
 /// The listing of a loss; see [`listing`]. Print it with `{}`.
 pub struct Listing {
     rows: Vec<Row>,
-    places: bool,
+    locations: bool,
 }
 
 enum Row {
@@ -18,12 +18,12 @@ enum Row {
     Scope {
         depth: usize,
         name: String,
-        place: String,
+        location: String,
     },
     Node {
         depth: usize,
         cells: [String; 5],
-        place: String,
+        location: String,
     },
 }
 
@@ -63,9 +63,9 @@ impl Graph {
             let path = self.path(node.group);
             let common = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
             for (depth, &group) in path.iter().enumerate().skip(common) {
-                let Group { name, place, .. } = &self.groups[group];
-                let place = format!("{}:{}", place.file(), place.line());
-                rows.push(Row::Scope { depth, name: name.clone(), place });
+                let Group { name, location, .. } = &self.groups[group];
+                let location = format!("{}:{}", location.file(), location.line());
+                rows.push(Row::Scope { depth, name: name.clone(), location });
             }
             let gradient = node.gradient.as_ref().map_or_else(|| "–".to_owned(), numbers);
             let cells = [
@@ -75,11 +75,11 @@ impl Graph {
                 numbers(&node.value),
                 gradient,
             ];
-            let place = format!("{}:{}", node.place.file(), node.place.line());
-            rows.push(Row::Node { depth: path.len(), cells, place });
+            let location = format!("{}:{}", node.location.file(), node.location.line());
+            rows.push(Row::Node { depth: path.len(), cells, location });
             open = path;
         }
-        Listing { rows, places: false }
+        Listing { rows, locations: false }
     }
 
     /// A node as a call: `exp(%3)`.
@@ -99,8 +99,8 @@ impl Graph {
 impl Listing {
     /// With the line of the program that recorded each node and opened each scope. The nodes of a
     /// loss are recorded in the library; its scope was opened by the line that called it.
-    pub fn with_places(self) -> Listing {
-        Listing { places: true, ..self }
+    pub fn with_locations(self) -> Listing {
+        Listing { locations: true, ..self }
     }
 }
 
@@ -116,24 +116,24 @@ impl fmt::Display for Listing {
                 }
             }
         }
-        let line = |f: &mut fmt::Formatter<'_>, cells: [&str; 5], depth: usize, place: &str| {
+        let line = |f: &mut fmt::Formatter<'_>, cells: [&str; 5], depth: usize, location: &str| {
             let [node, op, shape, value, gradient] = widths;
             let indented = format!("{}{}", "  ".repeat(depth), cells[1]);
             let text = format!(
-                "{:node$}  {indented:op$} {:shape$}  {:value$}  {:gradient$}  {place}",
+                "{:node$}  {indented:op$} {:shape$}  {:value$}  {:gradient$}  {location}",
                 cells[0], cells[2], cells[3], cells[4],
             );
             writeln!(f, "{}", text.trim_end())
         };
-        let place = |place| if self.places { place } else { "" };
-        line(f, heads, 0, place("recorded at"))?;
+        let location = |location| if self.locations { location } else { "" };
+        line(f, heads, 0, location("recorded at"))?;
         for row in &self.rows {
             match row {
-                Row::Scope { depth, name, place: at } => {
-                    line(f, ["", name, "", "", ""], *depth, place(at))?;
+                Row::Scope { depth, name, location: at } => {
+                    line(f, ["", name, "", "", ""], *depth, location(at))?;
                 }
-                Row::Node { depth, cells, place: at } => {
-                    line(f, cells.each_ref().map(|cell| cell.as_str()), *depth, place(at))?;
+                Row::Node { depth, cells, location: at } => {
+                    line(f, cells.each_ref().map(|cell| cell.as_str()), *depth, location(at))?;
                 }
             }
         }

@@ -7,7 +7,6 @@ use lossgraph_autograd::{Fault, Result, Tape, Var};
 use crate::graph::Graph;
 use crate::hazard::{is_finite, place};
 use crate::number::{brief, signed};
-use crate::places::unravelled;
 
 /// Finding where NaN and infinity come from.
 pub trait FindNan {
@@ -112,7 +111,7 @@ impl Graph {
             let place = place(element, &node.shape);
             format!("{what} is in {} itself, in {place}", self.described(at))
         } else {
-            let arithmetic = self.arithmetic(at, &unravelled(element, &node.shape));
+            let arithmetic = self.arithmetic(at, &node.shape.unravel_index(element));
             let arithmetic = arithmetic.unwrap_or_else(|| self.call(node));
             let place = place(element, &node.shape);
             let inputs = self.inputs_of(at);
@@ -135,7 +134,7 @@ impl Graph {
             let element = numbers.iter().position(|x| !x.is_finite())?;
             let read = &self.nodes[input.node];
             let what = signed(numbers[element]);
-            let arithmetic = self.backward_arithmetic(at, slot, &unravelled(element, &read.shape));
+            let arithmetic = self.backward_arithmetic(at, slot, &read.shape.unravel_index(element));
             let arithmetic = arithmetic.unwrap_or_else(|| flow.rule.to_string());
             let text = format!(
                 "the loss is finite, but its gradient is not: {what} comes back through {}: \

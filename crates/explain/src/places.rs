@@ -18,10 +18,7 @@ pub(crate) fn moved(
             let aligned = operand.iter().zip(&place[missing..]);
             Some(aligned.map(|(&len, &at)| if len == 1 { 0 } else { at }).collect())
         }
-        "reshape" => {
-            let at = shape.iter().zip(place).fold(0, |at, (&len, &place)| at * len + place);
-            Some(unravelled(at, operand))
-        }
+        "reshape" => Some(operand.unravel_index(shape.ravel_index(place))),
         // These read or write elsewhere, even if they happen to keep the shape. All others work
         // element by element, a user's own included.
         "cumsum" | "permute" | "slice" | "windows" | "pad" | "overlap_add" | "concat"
@@ -36,13 +33,13 @@ pub(crate) fn moved(
 /// ops. `index` reads the second operand, which says where.
 pub(crate) fn made_of(
     op: &str,
-    arguments: &str,
+    attributes: &str,
     place: &[usize],
     shape: &Shape,
     of: &[&Shape],
     index: &dyn Fn(&[usize]) -> Option<usize>,
 ) -> Option<Vec<Term>> {
-    let axis = || arguments.strip_prefix("axis ")?.parse::<usize>().ok();
+    let axis = || attributes.strip_prefix("axis ")?.parse::<usize>().ok();
     let one = |operand: usize, at: Vec<usize>| Some(vec![vec![(operand, at)]]);
     let with = |axis: usize, len: usize| {
         let mut at = place.to_vec();
@@ -51,7 +48,7 @@ pub(crate) fn made_of(
     };
     match op {
         "permute" => {
-            let order = arguments.strip_prefix("axes ")?.split(", ");
+            let order = attributes.strip_prefix("axes ")?.split(", ");
             let mut at = vec![0; place.len()];
             for (&to, from) in place.iter().zip(order) {
                 *at.get_mut(from.parse::<usize>().ok()?)? = to;
@@ -59,7 +56,7 @@ pub(crate) fn made_of(
             one(0, at)
         }
         "slice" => {
-            let at = place.iter().zip(arguments.split(", ")).map(|(&at, slice)| {
+            let at = place.iter().zip(attributes.split(", ")).map(|(&at, slice)| {
                 let (_, start) = slice.split_once(" from ")?;
                 let (start, step) = start.split_once(" by ").unwrap_or((start, "1"));
                 let [start, step] = [start.parse::<isize>().ok()?, step.parse().ok()?];
@@ -97,24 +94,15 @@ pub(crate) fn made_of(
     }
 }
 
-/// The place of the element with a number, in the order of rows.
-pub(crate) fn unravelled(mut at: usize, shape: &Shape) -> Vec<usize> {
-    let mut place = vec![0; shape.rank()];
-    for (axis, &len) in shape.iter().enumerate().rev() {
-        (place[axis], at) = (at % len.max(1), at / len.max(1));
-    }
-    place
-}
-
 #[cfg(test)]
 mod tests {
     use lossgraph_autograd::{Conv, Padding, Tape};
 
     use super::*;
 
-    fn single(op: &str, arguments: &str, place: &[usize], of: &[Shape]) -> Option<Term> {
+    fn single(op: &str, attributes: &str, place: &[usize], of: &[Shape]) -> Option<Term> {
         let shapes: Vec<&Shape> = of.iter().collect();
-        let made = made_of(op, arguments, place, &Shape::from([9, 9, 9]), &shapes, &|_| None)?;
+        let made = made_of(op, attributes, place, &Shape::from([9, 9, 9]), &shapes, &|_| None)?;
         made.into_iter().next()
     }
 

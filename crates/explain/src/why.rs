@@ -8,7 +8,6 @@ use lossgraph_tensor::{Shape, Tensor};
 use crate::graph::Graph;
 use crate::hazard::place;
 use crate::number::signed;
-use crate::places::unravelled;
 
 /// An answer to the question why a gradient is 0. Displayed, it is said in sentences, with lines of
 /// the program.
@@ -93,7 +92,7 @@ impl Graph {
         let Some(node) = self.nodes.get(x).filter(|node| fits(&node.shape)) else {
             return Err(outside(index).into());
         };
-        let element = index.iter().zip(node.shape.iter()).fold(0, |at, (i, n)| at * n + i);
+        let element = node.shape.ravel_index(index);
         let place = if node.shape.rank() == 0 { String::new() } else { format!("{index:?}") };
         let subject = self.label(x) + &place;
         let answered = |answer, causes| Ok(Why { answer, causes, subject });
@@ -122,7 +121,7 @@ impl Graph {
                     return None;
                 }
                 let part = signed(part);
-                let at = unravelled(element, &self.nodes[x].shape);
+                let at = self.nodes[x].shape.unravel_index(element);
                 let arithmetic = self.backward_arithmetic(reader, slot, &at);
                 let equals =
                     arithmetic.filter(|a| *a != part).map_or(String::new(), |a| format!(" = {a}"));
@@ -202,7 +201,7 @@ impl Graph {
                 "this element is not read".to_owned()
             }
             ("relu" | "clamp", _) => format!("its input is {x}, and {} is flat there", node.op),
-            _ => match self.backward_arithmetic(at, slot, &unravelled(element, &read.shape)) {
+            _ => match self.backward_arithmetic(at, slot, &read.shape.unravel_index(element)) {
                 Some(arithmetic) => {
                     format!("its input is {x}, and its slope there is 0: {arithmetic} comes back")
                 }

@@ -1,4 +1,4 @@
-//! The views of small programs, compared with kept files; `LOSSGRAPH_KEEP=1` writes those anew.
+//! The views of small programs, compared with snapshots; `LOSSGRAPH_BLESS=1` writes those anew.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use lossgraph_explain::Graph;
 
 /// Compares a view with the file that was kept of it.
 fn compare(name: &str, view: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kept").join(name);
-    if std::env::var_os("LOSSGRAPH_KEEP").is_some() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    if std::env::var_os("LOSSGRAPH_BLESS").is_some() {
         std::fs::write(&file, view).unwrap();
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_KEEP=1 writes it anew");
+    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_BLESS=1 writes it anew");
 }
 
 /// Groups in groups, a fan-out, a detach, labels, and numbers that are not finite.
@@ -47,7 +47,7 @@ fn programs() -> Vec<(&'static str, Graph)> {
 #[test]
 fn listings_are_as_they_were() {
     for (name, graph) in programs() {
-        compare(&format!("{name}.txt"), &graph.listing().with_places().to_string());
+        compare(&format!("{name}.txt"), &graph.listing().with_locations().to_string());
     }
 }
 

@@ -27,7 +27,7 @@ impl<'t> Labels<'t> {
         labels: Var<'t>,
         ignore_index: i64,
     ) -> Result<Labels<'t>, Var<'t>> {
-        Labels::among(scores.extent(class_axis(scores)), loss, scores, labels, ignore_index)
+        Labels::among(scores.dim(class_axis(scores)), loss, scores, labels, ignore_index)
     }
 
     /// As [`new`](Labels::new), for scores that are not one for each of the `classes`.
@@ -96,7 +96,7 @@ impl<'t> Labels<'t> {
         match Labels::new(loss, scores, labels, ignore_index) {
             Ok(labels) => {
                 let each = each(&labels, labels.counted_scores(scores));
-                Terms::new(labels.counted(each)).that_weigh(labels.counted)
+                Terms::new(labels.counted(each)).with_weights(labels.counted)
             }
             Err(fault) => Terms::new(fault),
         }
@@ -108,13 +108,13 @@ impl<'t> Labels<'t> {
     }
 
     /// `−ln softmax(scores)[label]`, in nats.
-    pub fn surprise(&self, scores: Var<'t>) -> Var<'t> {
+    pub fn nll(&self, scores: Var<'t>) -> Var<'t> {
         -self.pick(scores.log_softmax(self.axis))
     }
 
     /// 1 for the classes of `scores` that are not the label, 0 for the label.
     pub fn others(&self, scores: Var<'t>) -> Var<'t> {
-        let classes = Tensor::arange(scores.extent(self.axis), scores.dtype());
+        let classes = Tensor::arange(scores.dim(self.axis), scores.dtype());
         let classes = along(scores.tape().constant(classes), self.axis, scores);
         self.labels.unsqueeze(self.axis).ne(classes)
     }
@@ -130,7 +130,7 @@ impl<'t> Labels<'t> {
     /// some, `[example, class]`; 0 for other labels.
     pub fn pick_among(&self, scores: Var<'t>, first: usize) -> Var<'t> {
         let (tape, first) = (scores.tape(), first as i64);
-        let last = first + scores.extent(1) as i64 - 1;
+        let last = first + scores.dim(1) as i64 - 1;
         let numbers = self.labels.value().map_or_else(|_| Vec::new(), |data| data.to_f64s());
         let numbers = numbers.into_iter().map(|number| number as i64);
         let places: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
@@ -150,7 +150,7 @@ impl<'t> Labels<'t> {
     pub fn one_hot(&self, scores: Var<'t>) -> Var<'t> {
         let last = scores.rank() as isize - 1;
         let order: Vec<isize> = (0..self.axis).chain([last]).chain(self.axis..last).collect();
-        self.counted_scores(self.labels.one_hot(scores.extent(self.axis)).permute(&order))
+        self.counted_scores(self.labels.one_hot(scores.dim(self.axis)).permute(&order))
     }
 
     /// One number an example, 0 for those that are ignored.
@@ -198,7 +198,7 @@ pub(crate) fn class_axis(scores: Var<'_>) -> isize {
 /// `weight` if it is one number for each class of `scores`, else a fault.
 #[track_caller]
 pub(crate) fn class_weight<'t>(loss: &str, weight: Var<'t>, scores: Var<'t>) -> Var<'t> {
-    let classes = scores.extent(class_axis(scores));
+    let classes = scores.dim(class_axis(scores));
     if weight.shape()[..] == [classes] || weight.is_faulty() || scores.is_faulty() {
         return weight;
     }

@@ -12,7 +12,7 @@ use lossgraph_tensor::Shape;
 /// # use lossgraph_losses::mse;
 /// let tape = Tape::f64();
 /// let terms = mse(tape.constant([1.0, 2.0, 4.0]), tape.constant([0.0, 0.0, 0.0]));
-/// assert_eq!(terms.each().value()?.to_f64s(), [1.0, 4.0, 16.0]);
+/// assert_eq!(terms.unreduced().value()?.to_f64s(), [1.0, 4.0, 16.0]);
 /// assert_eq!(terms.mean().item()?, 7.0);
 /// // Only the first two count, the second of them three times: (1·1 + 3·4) / (1 + 3).
 /// let weight = tape.constant([1.0, 3.0, 5.0]);
@@ -40,7 +40,7 @@ pub enum Reduction {
     Sum,
     /// [`Terms::batch_mean`]
     BatchMean,
-    /// [`Terms::each`]
+    /// [`Terms::unreduced`]
     None,
 }
 
@@ -67,11 +67,11 @@ impl<'t> Terms<'t> {
     /// Terms whose mean divides by their number, and whose first axis counts the examples. For
     /// losses of one's own; the library's are made of it too.
     pub fn new(each: Var<'t>) -> Terms<'t> {
-        Terms { each, weight: None, length: None, batch: each.extent(0) }
+        Terms { each, weight: None, length: None, batch: each.dim(0) }
     }
 
     /// Terms whose mean divides by the sum of `weight`. The terms are weighted already.
-    pub(crate) fn that_weigh(self, weight: Option<Var<'t>>) -> Terms<'t> {
+    pub(crate) fn with_weights(self, weight: Option<Var<'t>>) -> Terms<'t> {
         Terms { weight, ..self }
     }
 
@@ -140,7 +140,7 @@ impl<'t> Terms<'t> {
     }
 
     /// The terms themselves, each with its weight; 0 where a term is ignored.
-    pub fn each(self) -> Var<'t> {
+    pub fn unreduced(self) -> Var<'t> {
         self.each
     }
 
@@ -174,7 +174,7 @@ impl<'t> Terms<'t> {
             Reduction::Mean => self.mean(),
             Reduction::Sum => self.sum(),
             Reduction::BatchMean => self.batch_mean(),
-            Reduction::None => self.each(),
+            Reduction::None => self.unreduced(),
         }
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(terms.sum().item().unwrap(), 12.0);
         assert_eq!(terms.mean().item().unwrap(), 3.0);
         assert_eq!(terms.batch_mean().item().unwrap(), 6.0);
-        let weighted = terms.that_weigh(Some(tape.constant([0.5, 1.0])));
+        let weighted = terms.with_weights(Some(tape.constant([0.5, 1.0])));
         assert_eq!(weighted.mean().item().unwrap(), 8.0);
     }
 

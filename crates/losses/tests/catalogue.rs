@@ -47,7 +47,7 @@ impl Case {
     fn values(&self, data: &[Tensor]) -> Tensor {
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
-        let value = self.terms(&tape, &vars).each().value();
+        let value = self.terms(&tape, &vars).unreduced().value();
         value.unwrap_or_else(|error| panic!("{}: {error:?}", self.name()))
     }
 
@@ -225,7 +225,7 @@ fn the_reductions_agree_with_each_other() {
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = case.drawn(6).iter().map(|data| tape.constant(data)).collect();
         let terms = case.terms(&tape, &vars);
-        let sum: f64 = terms.each().value().unwrap().to_f64s().iter().sum();
+        let sum: f64 = terms.unreduced().value().unwrap().to_f64s().iter().sum();
         approx::assert_relative_eq!(terms.sum().item().unwrap(), sum, max_relative = 1e-13);
         let ones = terms.weighted(tape.constant(1.0));
         let mean = terms.mean().item().unwrap();

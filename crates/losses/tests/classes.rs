@@ -55,8 +55,8 @@ fn a_single_example_is_a_batch_of_one_without_its_axis() {
         let tape = Tape::f64();
         let first: Vec<_> =
             inputs.iter().map(|(name, x)| (*name, x.select(0, 0).unwrap())).collect();
-        let single = record(&tape, loss, &first).each().value().unwrap();
-        let batch = record(&tape, loss, &inputs).each().value().unwrap();
+        let single = record(&tape, loss, &first).unreduced().value().unwrap();
+        let batch = record(&tape, loss, &inputs).unreduced().value().unwrap();
         assert_eq!(single.shape()[..], batch.shape()[1..], "{}", loss.name);
         close(loss.name, &single.to_f64s(), &batch.to_f64s()[..single.to_f64s().len()]);
     }
@@ -69,7 +69,7 @@ fn an_empty_batch_has_terms_of_nothing_the_sum_0_and_the_mean_nan() {
         let none =
             inputs.iter().map(|(name, x)| (*name, x.narrow(0, 0, 0).unwrap())).collect::<Vec<_>>();
         let terms = record(&tape, loss, &none);
-        assert_eq!(terms.each().value().unwrap().shape()[0], 0, "{}", loss.name);
+        assert_eq!(terms.unreduced().value().unwrap().shape()[0], 0, "{}", loss.name);
         assert_eq!(terms.sum().item().unwrap(), 0.0, "{}", loss.name);
         assert!(terms.mean().item().unwrap().is_nan(), "{}", loss.name);
         assert!(terms.mean().backward().is_ok(), "{}", loss.name);
@@ -96,13 +96,17 @@ fn more_axes_are_more_examples() {
             (*name, joined)
         };
         let both = inputs.iter().map(twice).collect::<Vec<_>>();
-        let each = record(&tape, loss, &both).each();
+        let each = record(&tape, loss, &both).unreduced();
         let half = |i: isize| each.index(1, i).value().unwrap().to_f64s();
-        let first = record(&tape, loss, &inputs).each().value().unwrap().to_f64s();
+        let first = record(&tape, loss, &inputs).unreduced().value().unwrap().to_f64s();
         close(loss.name, &half(0), &first);
         let second: Vec<_> =
             loss.given(&loss.setting("").unwrap()).iter().map(|s| (s.name, s.draw(5))).collect();
-        close(loss.name, &half(1), &record(&tape, loss, &second).each().value().unwrap().to_f64s());
+        close(
+            loss.name,
+            &half(1),
+            &record(&tape, loss, &second).unreduced().value().unwrap().to_f64s(),
+        );
     }
 }
 
@@ -125,8 +129,12 @@ fn an_ignored_example_is_not_seen_by_any_loss_of_labels() {
     for (loss, inputs) in labelled() {
         let tape = Tape::f64();
         let terms = record(&tape, loss, &ignoring(&inputs, &[1]));
-        let all = record(&tape, loss, &inputs).each().value().unwrap().to_f64s();
-        close(loss.name, &terms.each().value().unwrap().to_f64s(), &[all[0], 0.0, all[2], all[3]]);
+        let all = record(&tape, loss, &inputs).unreduced().value().unwrap().to_f64s();
+        close(
+            loss.name,
+            &terms.unreduced().value().unwrap().to_f64s(),
+            &[all[0], 0.0, all[2], all[3]],
+        );
         close(loss.name, &[terms.mean().item().unwrap()], &[(all[0] + all[2] + all[3]) / 3.0]);
         let scores = tape.var(0).unwrap();
         let slope = gradient(terms.mean(), scores);
@@ -150,7 +158,7 @@ fn sample_weights_and_masks_are_those_of_examples() {
     for (loss, inputs) in labelled() {
         let tape = Tape::f64();
         let terms = record(&tape, loss, &inputs);
-        let each = terms.each().value().unwrap().to_f64s();
+        let each = terms.unreduced().value().unwrap().to_f64s();
         let weight = tape.constant([1.0, 3.0, 0.0, 2.0]);
         let mask = tape.constant([1.0, 1.0, 1.0, 0.0]);
         let mean = terms.weighted(weight).masked(mask).mean().item().unwrap();
@@ -174,7 +182,7 @@ fn a_label_that_is_listed_twice_counts_twice_and_what_follows_the_end_is_not_rea
     let tape = Tape::f64();
     let z = tape.constant([[0.0, 2.0, 1.5], [0.0, 2.0, 1.5]]);
     let labels = tape.constant([[0_i64, 0, -1], [0, -1, 1]]);
-    let each = multilabel_margin(z, labels).each().value().unwrap().to_f64s();
+    let each = multilabel_margin(z, labels).unreduced().value().unwrap().to_f64s();
     // (1 + 2) + (1 + 1.5), over three classes.
     close("multilabel_margin", &each, &[2.0 * 5.5 / 3.0, 5.5 / 3.0]);
 }

@@ -127,7 +127,7 @@ fn infinite_logits_of_bce_have_the_limit_as_slope() {
     let t = tape.constant([1.0, 0.0, 0.0, 1.0]);
     for pos_weight in [None, Some(tape.constant(2.0))] {
         let loss = BceWithLogits { pos_weight, ..BceWithLogits::default() }.forward(z, t);
-        let each = loss.each().value().unwrap().to_f64s();
+        let each = loss.unreduced().value().unwrap().to_f64s();
         assert_eq!([each[0], each[2]], [0.0, 0.0]);
         assert!(each[1] > 1e30 && each[3] > 1e30, "{each:?}");
         let c = if pos_weight.is_some() { 2.0 } else { 1.0 };
@@ -158,14 +158,14 @@ fn a_fault_is_reported_at_the_line_of_the_caller() {
     let t = tape.constant(Tensor::from([[1.0], [2.0]]));
     let line = line!() + 1;
     let error = mse(p, t).mean().item().unwrap_err();
-    assert!(error.place().unwrap().ends_with(&format!("edges.rs:{line}")), "{error}");
+    assert!(error.location().unwrap().ends_with(&format!("edges.rs:{line}")), "{error}");
     let line = line!() + 1;
     let error = huber(p, p, -1.0).mean().item().unwrap_err();
-    assert!(error.place().unwrap().ends_with(&format!("edges.rs:{line}")), "{error}");
+    assert!(error.location().unwrap().ends_with(&format!("edges.rs:{line}")), "{error}");
     let (logits, labels) = (tape.constant([[1.0, 2.0]]), tape.labels(&[2]));
     let line = line!() + 1;
     let error = cross_entropy(logits, labels).mean().item().unwrap_err();
-    assert!(error.place().unwrap().ends_with(&format!("edges.rs:{line}")), "{error}");
+    assert!(error.location().unwrap().ends_with(&format!("edges.rs:{line}")), "{error}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn labels_that_are_not_one_for_each_embedding_are_refused_at_the_callers_line() 
     }
     let line = line!() + 1;
     let error = nt_xent(e, tape.labels(&[0]), 0.5).mean().item().unwrap_err();
-    assert!(error.place().unwrap().ends_with(&format!("embedding.rs:{line}")), "{error}");
+    assert!(error.location().unwrap().ends_with(&format!("embedding.rs:{line}")), "{error}");
 }
 
 #[test]

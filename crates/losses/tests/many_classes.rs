@@ -40,7 +40,7 @@ fn blocks_of_any_size_give_the_cross_entropy_of_all_logits_and_its_gradients() {
             ..Default::default()
         };
         let terms = loss.forward(features, matrix, labels);
-        assert_close(terms.each(), whole.each());
+        assert_close(terms.unreduced(), whole.unreduced());
         let given = [features, matrix, bias];
         let gradients = tape.grad(terms.mean(), &given);
         for (gradient, expected) in gradients.into_iter().zip(tape.grad(whole.mean(), &given)) {
@@ -70,7 +70,7 @@ fn single_examples_and_none_at_all_are_those_of_all_logits() {
     let matrix = tape.variable(drawn(&[3, 2], 1));
     let single = linear_cross_entropy(tape.variable([0.5, -1.0]), matrix, tape.constant(2_i64));
     let batch = linear_cross_entropy(tape.variable([[0.5, -1.0]]), matrix, tape.labels(&[2]));
-    assert_close(single.each(), batch.each().index(0, 0));
+    assert_close(single.unreduced(), batch.unreduced().index(0, 0));
     let nothing = tape.variable(Tensor::zeros([0, 2], DType::F64).unwrap());
     let none = linear_cross_entropy(nothing, matrix, tape.labels(&[]));
     assert_eq!(none.sum().item().unwrap(), 0.0);
@@ -113,7 +113,7 @@ fn the_probabilities_of_an_adaptive_softmax_add_up_to_1_and_are_those_of_the_los
     let log_p = softmax.log_prob(features);
     assert_close(log_p.exp().sum(1), tape.fill([9], 1.0));
     let labels = tape.labels(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    assert_close(softmax.forward(features, labels).each(), -log_p.diagonal(0, 1));
+    assert_close(softmax.forward(features, labels).unreduced(), -log_p.diagonal(0, 1));
     assert_eq!(
         softmax.predict(features).value().unwrap().to_f64s(),
         log_p.argmax(1).value().unwrap().to_f64s()

@@ -15,7 +15,7 @@ fn even<'t>(tape: &'t Tape, [time, batch, class]: [usize; 3]) -> Var<'t> {
 }
 
 fn values(terms: Terms<'_>) -> Vec<f64> {
-    terms.each().value().unwrap().to_f64s()
+    terms.unreduced().value().unwrap().to_f64s()
 }
 
 #[test]

@@ -303,7 +303,7 @@ mod tests {
         let path = folder.0.join("a.safetensors");
         let [saved, loaded] = [(); 2].map(|()| BatchNorm::new(2).unwrap());
         let tape = lossgraph_autograd::Tape::new();
-        let _ = saved.train(tape.constant([[1.0, 10.0], [3.0, 30.0]]));
+        let _ = saved.forward_train(tape.constant([[1.0, 10.0], [3.0, 30.0]]));
         let doubles =
             all(&saved).into_iter().map(|(name, p)| (name, p.value().to_dtype(DType::F64)));
         let checkpoint = Checkpoint { tensors: doubles.collect(), ..Checkpoint::default() };

@@ -44,7 +44,7 @@ pub trait Layer {
 
     /// Records the layer for training.
     #[track_caller]
-    fn train<'t>(&self, x: Var<'t>) -> Var<'t> {
+    fn forward_train<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.record(x, Mode::Train)
     }
 }
@@ -166,7 +166,7 @@ pub struct Flatten;
 
 impl Layer for Flatten {
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        let batch = if x.rank() == 0 { 1 } else { x.extent(0) };
+        let batch = if x.rank() == 0 { 1 } else { x.dim(0) };
         x.reshape([batch, x.len() / batch.max(1)])
     }
 }
@@ -361,7 +361,7 @@ mod tests {
         let tape = Tape::f64();
         let layer = Dropout::new(0.25, 3).unwrap();
         let ones = tape.fill([10_000], 1.0);
-        assert!((layer.train(ones).mean(..).item().unwrap() - 1.0).abs() < 0.02);
+        assert!((layer.forward_train(ones).mean(..).item().unwrap() - 1.0).abs() < 0.02);
         assert_eq!(layer.forward(ones).mean(..).item().unwrap(), 1.0);
         assert!(Dropout::new(1.0, 0).is_err() && Dropout::new(f64::NAN, 0).is_err());
     }

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use lossgraph_autograd::Tape;
-//! use lossgraph_nn::{Layer, Mlp, Rule, Sgd};
+//! use lossgraph_nn::{Layer, Mlp, UpdateRule, Sgd};
 //! use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 //!
 //! let model = Mlp::new(&[2, 8, 1], &mut ChaCha8Rng::seed_from_u64(0))?;
@@ -12,7 +12,7 @@
 //!     let tape = Tape::new();
 //!     let x = tape.constant([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]]);
 //!     let y = tape.constant([[0.0], [1.0], [1.0]]);
-//!     let loss = (model.train(x) - y).square().mean(..);
+//!     let loss = (model.forward_train(x) - y).square().mean(..);
 //!     let gradients = loss.backward()?;
 //!     optimizer.step(&gradients)?;
 //!     losses.push(gradients.loss());
@@ -40,4 +40,4 @@ pub use layer::{
 };
 pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
 pub use normalization::{BatchNorm, LayerNorm};
-pub use optimizer::{Adam, AdamW, Optimizer, Rule, Sgd};
+pub use optimizer::{Adam, AdamW, Optimizer, Sgd, UpdateRule};

@@ -132,7 +132,7 @@ mod tests {
         let layer = BatchNorm::new(2).unwrap();
         let tape = Tape::f64();
         let x = tape.constant([[1.0, 10.0], [3.0, 30.0]]);
-        let y = layer.train(x).value().unwrap();
+        let y = layer.forward_train(x).value().unwrap();
         assert!((y.get(&[0, 0]).unwrap() + 1.0).abs() < 1e-4);
         let [mean, var] = [&layer.running_mean, &layer.running_var].map(|p| p.value());
         assert!(mean.allclose(&Tensor::from([0.2_f32, 2.0]), 1e-6, 0.0));
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn one_example_has_no_variance() {
         let tape = Tape::f64();
-        let y = BatchNorm::new(2).unwrap().train(tape.constant([[1.0, 2.0]]));
+        let y = BatchNorm::new(2).unwrap().forward_train(tape.constant([[1.0, 2.0]]));
         assert!(y.value().is_err());
     }
 }

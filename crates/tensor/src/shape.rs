@@ -91,6 +91,28 @@ impl Shape {
             .collect::<Option<Dims>>()
             .map(Shape)
     }
+
+    /// The index of element `n`, counted row by row.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Shape;
+    ///
+    /// let shape = Shape::from([2, 3]);
+    /// assert_eq!(shape.unravel_index(4), [1, 1]);
+    /// assert_eq!(shape.ravel_index(&[1, 1]), 4);
+    /// ```
+    pub fn unravel_index(&self, mut n: usize) -> Vec<usize> {
+        let mut index = vec![0; self.rank()];
+        for (i, &dim) in index.iter_mut().zip(self.iter()).rev() {
+            (*i, n) = (n % dim.max(1), n / dim.max(1));
+        }
+        index
+    }
+
+    /// The number of the element at an index, counted row by row.
+    pub fn ravel_index(&self, index: &[usize]) -> usize {
+        self.iter().zip(index).fold(0, |n, (&dim, &i)| n * dim + i)
+    }
 }
 
 impl Deref for Shape {

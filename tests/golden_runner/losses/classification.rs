@@ -37,7 +37,7 @@ pub const FILES: &[(&str, Adapter)] = &[
             Some("predict") => softmax.predict(x.var("input")).into(),
             _ => {
                 let terms = softmax.forward(x.var("input"), x.var("target"));
-                [("output", -terms.each()), ("loss", terms.mean())].into()
+                [("output", -terms.unreduced()), ("loss", terms.mean())].into()
             }
         }
     }),
@@ -100,7 +100,7 @@ pub const FILES: &[(&str, Adapter)] = &[
     ("sigmoid_focal_loss", |x| {
         let terms = sigmoid_focal(x).forward(x.var("input"), x.var("target"));
         // torchvision reduces only if asked to.
-        if x.text("reduction").is_some() { reduced(x, terms) } else { terms.each().into() }
+        if x.text("reduction").is_some() { reduced(x, terms) } else { terms.unreduced().into() }
     }),
     ("softmax_focal_loss", |x| {
         let gamma = x.number("gamma").unwrap_or(2.0);
@@ -127,58 +127,67 @@ pub const FILES: &[(&str, Adapter)] = &[
     ("label_smoothed_nll_fairseq", |x| {
         // What fairseq takes from the label goes to the other classes only.
         let scores = x.var("input");
-        let classes = scores.extent(scores.rank().min(2) as isize - 1) as f64;
+        let classes = scores.dim(scores.rank().min(2) as isize - 1) as f64;
         let epsilon = x.number("epsilon").unwrap_or(0.1);
         let label_smoothing = epsilon * classes / (classes - 1.0);
         let loss = CrossEntropy { label_smoothing, ..CrossEntropy::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("optax_hinge_loss", |x| {
-        Hinge::default().forward(x.var("predictor_outputs"), x.var("targets")).each().into()
+        Hinge::default().forward(x.var("predictor_outputs"), x.var("targets")).unreduced().into()
     }),
     ("optax_perceptron_loss", |x| {
         let signs = x.var("targets").to_float();
-        Perceptron::default().forward(x.var("predictor_outputs"), signs).each().into()
+        Perceptron::default().forward(x.var("predictor_outputs"), signs).unreduced().into()
     }),
     ("optax_multiclass_hinge_loss", |x| {
         let loss = CategoricalHinge::default();
-        loss.forward(classes_second(x.var("scores")), x.var("labels")).each().into()
+        loss.forward(classes_second(x.var("scores")), x.var("labels")).unreduced().into()
     }),
     ("optax_multiclass_perceptron_loss", |x| {
         let loss = Perceptron::default();
-        loss.forward(classes_second(x.var("scores")), x.var("labels")).each().into()
+        loss.forward(classes_second(x.var("scores")), x.var("labels")).unreduced().into()
     }),
     ("optax_multiclass_sparsemax_loss", |x| {
-        Sparsemax::default().forward(classes_second(x.var("scores")), x.var("labels")).each().into()
+        Sparsemax::default()
+            .forward(classes_second(x.var("scores")), x.var("labels"))
+            .unreduced()
+            .into()
     }),
-    ("optax_sparsemax_loss", |x| binary_sparsemax(x.var("logits"), x.var("labels")).each().into()),
+    ("optax_sparsemax_loss", |x| {
+        binary_sparsemax(x.var("logits"), x.var("labels")).unreduced().into()
+    }),
     ("optax_poly_loss_cross_entropy", |x| {
         let loss = Poly { epsilon: x.number("epsilon").unwrap_or(2.0), ..Poly::default() };
-        loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels"))).each().into()
+        loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels")))
+            .unreduced()
+            .into()
     }),
     ("optax_softmax_cross_entropy", of_probabilities),
     ("optax_safe_softmax_cross_entropy", of_probabilities),
     ("optax_softmax_cross_entropy_with_integer_labels", |x| {
         let loss = CrossEntropy::default();
-        loss.forward(classes_second(x.var("logits")), x.var("labels")).each().into()
+        loss.forward(classes_second(x.var("logits")), x.var("labels")).unreduced().into()
     }),
     ("optax_sigmoid_binary_cross_entropy", |x| {
-        bce_with_logits(x.var("logits"), x.var("labels")).each().into()
+        bce_with_logits(x.var("logits"), x.var("labels")).unreduced().into()
     }),
     ("optax_sigmoid_focal_loss", |x| {
-        sigmoid_focal(x).forward(x.var("logits"), x.var("labels")).each().into()
+        sigmoid_focal(x).forward(x.var("logits"), x.var("labels")).unreduced().into()
     }),
     ("optax_smooth_labels", |x| {
         smooth_labels(x.var("labels"), x.number("alpha").unwrap_or(0.0)).into()
     }),
     ("optax_fenchel_young_logsumexp", |x| {
-        fenchel_young(x.var("scores"), x.var("targets")).each().into()
+        fenchel_young(x.var("scores"), x.var("targets")).unreduced().into()
     }),
 ];
 
 fn of_probabilities<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let loss = CrossEntropy::default();
-    loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels"))).each().into()
+    loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels")))
+        .unreduced()
+        .into()
 }
 
 /// The focal loss with the options of a case. `null` and what is negative both mean no `alpha`.

@@ -27,5 +27,5 @@ pub const FILES: &[(&str, Adapter)] = &[
 /// The divergence along the last axis, not reduced, as optax has it.
 fn per_row<'t>(x: &Inputs<'t>, loss: KlDiv, targets: &str) -> Reply<'t> {
     let loss = KlDiv { per_row: true, ..loss };
-    loss.forward(x.var("log_predictions"), x.var(targets)).each().into()
+    loss.forward(x.var("log_predictions"), x.var(targets)).unreduced().into()
 }

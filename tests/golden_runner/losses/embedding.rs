@@ -61,7 +61,7 @@ pub const FILES: &[(&str, Adapter)] = &[
             distance: Distance::Smoothed { p, eps: x.number("eps").unwrap_or(1e-6) },
             ..TripletMargin::default()
         };
-        loss.forward(x.var("anchors"), x.var("positives"), x.var("negatives")).each().into()
+        loss.forward(x.var("anchors"), x.var("positives"), x.var("negatives")).unreduced().into()
     }),
     ("pml_NTXentLoss", |x| metric::reduced(x, nt_xent(x))),
     ("optax_ntxent", |x| metric::reduced(x, nt_xent(x))),
@@ -234,7 +234,7 @@ fn cosine_distance<'t>(x: &Inputs<'t>) -> Var<'t> {
     let loss = CosineDistance { eps: x.number("epsilon").unwrap_or(0.0) };
     let [predictions, targets] =
         ["predictions", "targets"].map(|name| x.var(name).transpose(axis, -1));
-    loss.forward(predictions, targets).each()
+    loss.forward(predictions, targets).unreduced()
 }
 
 /// A loss with class weights, which the library has in columns.

@@ -102,17 +102,17 @@ pub const FILES: &[(&str, Adapter)] = &[
         loss.forward(x.tape(), &x.series("w")).sum().into()
     }),
     ("optax_squared_error", |x| {
-        Mse::default().forward(x.var("predictions"), targets(x)).each().into()
+        Mse::default().forward(x.var("predictions"), targets(x)).unreduced().into()
     }),
     ("optax_l2_loss", |x| -> Reply<'_> {
-        (Mse::default().forward(x.var("predictions"), targets(x)).each() * 0.5).into()
+        (Mse::default().forward(x.var("predictions"), targets(x)).unreduced() * 0.5).into()
     }),
     ("optax_huber_loss", |x| {
         let loss = Huber { delta: x.number("delta").unwrap_or(1.0), ..Huber::default() };
-        loss.forward(x.var("predictions"), targets(x)).each().into()
+        loss.forward(x.var("predictions"), targets(x)).unreduced().into()
     }),
     ("optax_log_cosh", |x| {
-        LogCosh::default().forward(x.var("predictions"), targets(x)).each().into()
+        LogCosh::default().forward(x.var("predictions"), targets(x)).unreduced().into()
     }),
 ];
 

@@ -41,7 +41,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         loss.forward(x.var("input"), x.var("target")).mean().into()
     }),
     ("optax_dice_loss", |x| {
-        let each = optax_dice(x, x.tensor("class_weights")).each();
+        let each = optax_dice(x, x.tensor("class_weights")).unreduced();
         match x.text("reduction") {
             None | Some("mean") => each.mean(1).into(),
             Some("sum") => each.sum(1).into(),
@@ -51,14 +51,14 @@ pub const FILES: &[(&str, Adapter)] = &[
     }),
     ("optax_binary_dice_loss", |x| {
         let loss = Tversky { alpha: 0.5, beta: 0.5, smooth: smooth(x), masks: Masks::default() };
-        loss.forward(x.var("predictions"), x.var("targets")).each().into()
+        loss.forward(x.var("predictions"), x.var("targets")).unreduced().into()
     }),
     ("optax_multiclass_generalized_dice_loss", |x| {
         let there = classes_second(x.var("targets")).transpose(0, 1);
-        let sizes = there.reshape([there.extent(0), there.len() / there.extent(0).max(1)]).sum(1);
+        let sizes = there.reshape([there.dim(0), there.len() / there.dim(0).max(1)]).sum(1);
         let weight = (sizes.square() + 1e-7).recip();
         let weight = weight / weight.mean(..);
-        optax_dice(x, Some(weight)).each().mean(..).into()
+        optax_dice(x, Some(weight)).unreduced().mean(..).into()
     }),
 ];
 
@@ -70,7 +70,7 @@ fn smooth(x: &Inputs<'_>) -> f64 {
 fn optax_dice<'t>(x: &Inputs<'t>, class_weight: Option<Var<'t>>) -> Terms<'t> {
     let (predictions, targets) = (x.var("predictions"), x.var("targets"));
     let scores = match x.option("apply_softmax").is_none_or(|apply| apply == true) {
-        true if predictions.extent(-1) == 1 => Scores::Logits,
+        true if predictions.dim(-1) == 1 => Scores::Logits,
         true => Scores::ClassLogits,
         false => Scores::Probabilities,
     };

@@ -20,7 +20,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         let loss = Ctc { blank: blank(x, "blank_id"), zero_infinity: false };
         let [inputs, counts] = ["logit_paddings", "label_paddings"].map(|name| lengths(x, name));
         let logits = x.var("logits").transpose(0, 1);
-        loss.of_logits(logits, x.var("labels"), inputs, counts).each().into()
+        loss.of_logits(logits, x.var("labels"), inputs, counts).unreduced().into()
     }),
 ];
 

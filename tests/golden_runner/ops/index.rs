@@ -33,7 +33,7 @@ pub fn embedding<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let Some(row) = x.integer("padding_idx") else {
         return table.embedding(index).into();
     };
-    let rows = table.extent(0) as isize;
+    let rows = table.dim(0) as isize;
     let row = if row < 0 { row + rows } else { row };
     if !(0..rows).contains(&row) {
         return refuse(x, "embedding", "padding_idx is outside of the table");
@@ -65,7 +65,7 @@ pub fn sort<'t>(x: &Inputs<'t>) -> Reply<'t> {
 pub fn topk<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let order = if x.flag("largest") { Order::Descending } else { Order::Ascending };
     let from = input(x);
-    let extent = if from.rank() == 0 { 1 } else { from.extent(axis(x, -1)) as isize };
+    let extent = if from.rank() == 0 { 1 } else { from.dim(axis(x, -1)) as isize };
     match x.integer("k").filter(|k| (0..=extent).contains(k)) {
         Some(k) => in_order(x, order, Some(k)),
         None => refuse(x, "topk", "there are fewer than k"),

@@ -14,7 +14,7 @@ pub fn cat<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 pub fn split<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (from, axis) = (input(x), axis(x, 0));
-    let extent = from.extent(axis) as isize;
+    let extent = from.dim(axis) as isize;
     let whole = x.integer("split_size_or_sections");
     let sections = match whole {
         Some(size) if size > 0 => {
@@ -41,7 +41,7 @@ pub fn slice<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let entries = x.option("slices").and_then(|list| list.as_array()).cloned().unwrap_or_default();
     let mut slices = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
-        let extent = from.extent(i as isize);
+        let extent = from.dim(i as isize);
         let end = |at: usize| entry.get(at).and_then(|end| end.as_i64()).map(|end| end as isize);
         match entry.is_array() {
             false => slices.push(Slice::all(extent)),
@@ -67,7 +67,7 @@ pub fn pad<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let pairs = list.chunks(2).enumerate().map(|(i, pair)| (from.rank() - 1 - i, pair[0], pair[1]));
     let mut y = from;
     for (axis, before, after) in pairs {
-        let extent = from.extent(axis as isize) as isize;
+        let extent = from.dim(axis as isize) as isize;
         let mode = x.text("mode").unwrap_or("constant");
         let fits = match mode {
             "constant" => before + extent + after >= 0,
@@ -172,7 +172,7 @@ pub fn flip<'t>(x: &Inputs<'t>) -> Reply<'t> {
 /// Moves elements along axes; what leaves at one end comes in at the other.
 pub fn roll<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let shifts = x.integers("shifts").unwrap_or_default();
-    let along = |v: Var<'t>, shift: isize, axis: isize| match v.extent(axis) as isize {
+    let along = |v: Var<'t>, shift: isize, axis: isize| match v.dim(axis) as isize {
         0 => v,
         extent => {
             let start = (-shift).rem_euclid(extent);
@@ -212,7 +212,7 @@ pub fn triangle<'t>(x: &Inputs<'t>, inside: fn(isize, isize, isize) -> bool) -> 
     if from.rank() < 2 {
         return refuse(x, "tril", "a matrix is needed");
     }
-    let (rows, columns) = (from.extent(-2) as isize, from.extent(-1) as isize);
+    let (rows, columns) = (from.dim(-2) as isize, from.dim(-1) as isize);
     let diagonal = x.integer("diagonal").unwrap_or(0);
     let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
     let mask = places.map(|(row, column)| f64::from(inside(row, column, diagonal)));

@@ -80,12 +80,12 @@ pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
     if output.is_faulty() {
         return output.into();
     }
-    let (rank, plane) = (from.rank(), [from.extent(-2), from.extent(-1)]);
+    let (rank, plane) = (from.rank(), [from.dim(-2), from.dim(-1)]);
     let windows = |v: Var<'t>, value: f64| {
         let mut around = vec![(0, 0); rank];
         let each = [0, 1].map(|i| {
             let (size, stride, dilation) = (pool.size[i], pool.stride[i], pool.dilation[i]);
-            let places = output.extent(i as isize - 2);
+            let places = output.dim(i as isize - 2);
             let end = (places - 1) * stride + (size - 1) * dilation + 1;
             let behind = end.saturating_sub(plane[i] + pool.padding[i]).max(pool.padding[i]);
             around[rank - 2 + i] = (pool.padding[i], behind);

@@ -70,7 +70,7 @@ pub(crate) fn concat_vjp<'t>(
 ) -> Cotangents<'t> {
     let mut start = 0;
     let pieces = inputs.iter().enumerate().map(|(i, input)| {
-        let end = start + input.extent(axis as isize) as isize;
+        let end = start + input.dim(axis as isize) as isize;
         let piece = wanted(i).then(|| g.slice(axis as isize, start..end));
         start = end;
         piece
@@ -180,7 +180,7 @@ impl<'t> Var<'t> {
         let Some(pair) = self.shape().axis(axis).and_then(|at| around.get_mut(at)) else {
             return self.no_axis("shift", axis);
         };
-        let (steps, extent) = (by.unsigned_abs(), self.extent(axis) as isize);
+        let (steps, extent) = (by.unsigned_abs(), self.dim(axis) as isize);
         *pair = if by > 0 { (steps, 0) } else { (0, steps) };
         let start = (-by).max(0);
         self.pad(&around, fill).slice(axis, start..start + extent)

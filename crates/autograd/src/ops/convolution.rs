@@ -48,7 +48,7 @@ impl Convolve {
     }
 
     /// What listings show beside its inputs.
-    pub fn arguments(self) -> String {
+    pub fn attributes(self) -> String {
         let Convolution { windows, padding, groups } = self.by;
         let strides = windows.iter().map(|window| window.stride);
         format!("stride {}, padding {}, groups {groups}", listed(strides), listed(padding))
@@ -215,7 +215,7 @@ impl<'t> Var<'t> {
             return refuse("the ranks do not fit");
         }
         let Conv { stride, dilation, groups, .. } = options;
-        let [channels, out, each] = [self.extent(1), weight.extent(0), weight.extent(1)];
+        let [channels, out, each] = [self.dim(1), weight.dim(0), weight.dim(1)];
         if groups == 0 || out % groups != 0 || each * groups != channels {
             return refuse(&format!("{groups} groups do not divide the channels"));
         }
@@ -229,10 +229,10 @@ impl<'t> Var<'t> {
         // One axis is the second of two, the first of which has length 1.
         let mut windows = [Window { size: 1, stride: 1, dilation: 1 }; 2];
         let mut padding = [0; 2];
-        let mut dims = [self.extent(0), out, 1, 1];
+        let mut dims = [self.dim(0), out, 1, 1];
         for axis in 0..N {
-            let (at, length) = (2 - N + axis, self.extent(axis as isize + 2));
-            let size = weight.extent(axis as isize + 2);
+            let (at, length) = (2 - N + axis, self.dim(axis as isize + 2));
+            let size = weight.dim(axis as isize + 2);
             windows[at] = Window { size, stride: stride[axis], dilation: dilation[axis] };
             let around = match options.padding {
                 Padding::Each(padding) => [padding[axis]; 2],

@@ -53,7 +53,7 @@ impl Index {
     }
 
     /// What listings show beside its inputs.
-    pub fn arguments(self) -> String {
+    pub fn attributes(self) -> String {
         match self {
             Index::OneHot => String::new(),
             Index::WindowArgmax(windows, _) => {
@@ -68,7 +68,7 @@ impl Index {
         }
     }
 
-    pub fn passes(self, input: usize) -> bool {
+    pub fn is_differentiable_in(self, input: usize) -> bool {
         use Index::{ArgExtreme, ArgSort, OneHot, WindowArgmax};
         let places = matches!(self, ArgExtreme { .. } | ArgSort { .. } | WindowArgmax(..));
         input == 0 && !places && self != OneHot
@@ -86,7 +86,7 @@ impl Index {
             | Index::ArgExtreme { .. }
             | Index::ArgSort { .. }
             | Index::WindowArgmax(..) => {
-                unreachable!("`passes` says no")
+                unreachable!("`is_differentiable_in` says no")
             }
         };
         g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype())

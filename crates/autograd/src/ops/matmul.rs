@@ -25,7 +25,7 @@ pub(crate) fn vjp<'t>(
 fn product<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
     let mut dims = a.shape().to_vec();
     if let Some(columns) = dims.last_mut() {
-        *columns = b.extent(-1);
+        *columns = b.dim(-1);
     }
     a.tape().record(Op::MatMul, &[a, b], Shape::from(dims), a.tape().dtype())
 }
@@ -53,10 +53,10 @@ impl<'t> Var<'t> {
         let [x, y] = [self.to_float(), other.to_float()];
         let a = if self.rank() == 1 { x.unsqueeze(0) } else { x };
         let b = if other.rank() == 1 { y.unsqueeze(1) } else { y };
-        if a.extent(-1) != b.extent(-2) {
+        if a.dim(-1) != b.dim(-2) {
             return misfit("the inner lengths differ");
         }
-        let (rows, columns) = (a.extent(-2), b.extent(-1));
+        let (rows, columns) = (a.dim(-2), b.dim(-1));
         let batch = |x: Var<'t>| Shape::from(&x.shape()[..x.rank() - 2]);
         let Some(common) = batch(a).broadcast(&batch(b)) else {
             return misfit("the batch axes do not broadcast");
@@ -66,7 +66,7 @@ impl<'t> Var<'t> {
             dims.extend([m, n]);
             Shape::from(dims)
         };
-        let inner = a.extent(-1);
+        let inner = a.dim(-1);
         let result = if b.rank() == 2 && a.rank() > 2 {
             // One matrix on the right: the batch is just more rows.
             let flat = a.reshape([common.len() * rows, inner]);

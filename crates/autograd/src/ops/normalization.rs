@@ -65,7 +65,7 @@ impl<'t> Var<'t> {
     pub fn batch_norm(self, weight: Option<Var<'t>>, bias: Option<Var<'t>>, eps: f64) -> Var<'t> {
         match self.check_channels(&[weight, bias]) {
             Err(fault) => fault,
-            Ok(()) if self.len() / self.extent(1).max(1) == 1 => self.tape().fault(
+            Ok(()) if self.len() / self.dim(1).max(1) == 1 => self.tape().fault(
                 Fault::new("batch_norm", "one value a channel has no variance")
                     .operand("input", self)
                     .cure("train with more than one example, or evaluate with running statistics"),
@@ -113,7 +113,7 @@ impl<'t> Var<'t> {
             return Err(self);
         }
         let given = vectors.iter().flatten();
-        let odd = given.clone().find(|v| !v.is_faulty() && v.shape()[..] != [self.extent(1)]);
+        let odd = given.clone().find(|v| !v.is_faulty() && v.shape()[..] != [self.dim(1)]);
         match odd {
             _ if self.rank() < 2 => Err(self.tape().fault(
                 Fault::new("batch_norm", "the input is [batch, channels, …]")

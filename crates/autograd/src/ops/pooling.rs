@@ -146,7 +146,7 @@ impl<'t> Var<'t> {
             over: 0,
         });
         for (axis, along) in along.iter_mut().enumerate() {
-            let extent = self.extent(axis as isize - 2);
+            let extent = self.dim(axis as isize - 2);
             let Along { window, padding, .. } = *along;
             let reach = (window.size - 1).saturating_mul(window.dilation).saturating_add(1);
             if padding > reach / 2 {

@@ -103,10 +103,10 @@ pub static ALL: &[Row] = &[
         &[Integers(&[2, 3, 4], 2), CUBE, Floats(&[3, 1], AROUND)],
         |x| x[0].select(x[1], x[2]),
     ),
-    op("sum", "fold", "Σ x", &[CUBE], |x| x[0].sum([0, 2])),
-    kinked("max", "fold", "max x", &[CUBE], |x| x[0].max(1), &[TIES]),
-    kinked("min", "fold", "min x", &[CUBE], |x| x[0].min(..), &[TIES]),
-    op("prod", "fold", "Π x", &[CUBE], |x| x[0].prod(keep(1))),
+    op("sum", "reduce", "Σ x", &[CUBE], |x| x[0].sum([0, 2])),
+    kinked("max", "reduce", "max x", &[CUBE], |x| x[0].max(1), &[TIES]),
+    kinked("min", "reduce", "min x", &[CUBE], |x| x[0].min(..), &[TIES]),
+    op("prod", "reduce", "Π x", &[CUBE], |x| x[0].prod(keep(1))),
     op("cumsum", "scan", "yᵢ = x₀ + … + xᵢ", &[CUBE], |x| x[0].cumsum(1)),
     op("reshape", "view", "the same elements in another shape", &[CUBE], |x| {
         x[0].t().reshape([6, 4])

@@ -40,7 +40,7 @@ impl View {
     }
 
     /// What listings show beside the shape that it gives.
-    pub fn arguments(&self) -> String {
+    pub fn attributes(&self) -> String {
         match self {
             View::Permute(order) => format!("axes {}", listed(order)),
             View::Slice(slices) => listed(slices.iter().map(|slice| {

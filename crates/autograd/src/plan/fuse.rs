@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use lossgraph_tensor::program::{Extent, Program};
 use smallvec::SmallVec;
 
-use super::Mode;
-use super::kind::{Access, Kind, Kinds, Reads};
+use super::Fusion;
+use super::analysis::{Access, Analysis, Pattern, Reads};
 use super::lower::Lowering;
-use super::simplify::Graph;
+use super::rewrite::Dag;
 use super::space::Space;
 use crate::graph::Id;
 use crate::op::Op;
@@ -31,17 +31,17 @@ pub(super) struct Kernel {
     pub indices: Vec<Id>,
     pub outputs: Vec<Id>,
     /// How many values of earlier kernels are computed anew.
-    pub again: usize,
+    pub rematerialized: usize,
 }
 
 /// What is to be done, level by level.
 pub(super) enum Unit {
-    Alone(Id),
+    Standalone(Id),
     Kernel(Kernel),
 }
 
 pub(super) struct Planner<'a> {
-    kinds: Kinds<'a>,
+    analysis: Analysis<'a>,
     /// The nodes that read each node, through reshapes and expansions.
     readers: Vec<SmallVec<[Id; 2]>>,
     /// The nodes that have to be in memory whatever kernels there are.
@@ -53,17 +53,17 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(graph: &'a Graph, mode: Mode) -> Planner<'a> {
-        let count = graph.nodes.len();
+    pub fn new(dag: &'a Dag, fusion: Fusion) -> Planner<'a> {
+        let count = dag.nodes.len();
         let mut planner = Planner {
-            kinds: Kinds::of(graph, mode),
+            analysis: Analysis::of(dag, fusion),
             readers: vec![SmallVec::new(); count],
             kept: vec![false; count],
             asked: BTreeMap::new(),
             alone: BTreeMap::new(),
         };
         let mut needed = vec![false; count];
-        for &root in &graph.roots {
+        for &root in &dag.roots {
             needed[root as usize] = true;
             planner.keep(root);
         }
@@ -77,14 +77,14 @@ impl<'a> Planner<'a> {
 
     /// Notes what a node that is needed reads.
     fn note_reads(&mut self, id: Id, needed: &mut [bool]) {
-        let node = self.kinds.node(id);
+        let node = self.analysis.node(id);
         for (at, &input) in node.inputs.iter().enumerate() {
             needed[input as usize] = true;
-            match self.kinds.kind(id) {
-                Kind::Alias | Kind::Expand(_) => {}
-                Kind::Alone | Kind::View => self.keep(input),
-                Kind::Gather | Kind::Scatter if at == 1 => self.keep(input),
-                _ => self.readers[self.kinds.base(input) as usize].push(id),
+            match self.analysis.pattern(id) {
+                Pattern::Alias | Pattern::Expand(_) => {}
+                Pattern::Standalone | Pattern::View => self.keep(input),
+                Pattern::Gather | Pattern::Scatter if at == 1 => self.keep(input),
+                _ => self.readers[self.analysis.base(input) as usize].push(id),
             }
         }
     }
@@ -92,39 +92,44 @@ impl<'a> Planner<'a> {
     /// Notes that a node, and what it looks at if it is a view, will have to be in memory.
     fn keep(&mut self, id: Id) {
         let known = std::mem::replace(&mut self.kept[id as usize], true);
-        if !known && matches!(self.kinds.kind(id), Kind::Alias | Kind::Expand(_) | Kind::View) {
-            self.kinds.node(id).inputs.iter().for_each(|&input| self.keep(input));
+        if !known
+            && matches!(
+                self.analysis.pattern(id),
+                Pattern::Alias | Pattern::Expand(_) | Pattern::View
+            )
+        {
+            self.analysis.node(id).inputs.iter().for_each(|&input| self.keep(input));
         }
     }
 
     /// Sees to it that a node will be in memory.
-    fn ask(&mut self, id: Id) {
-        match self.kinds.kind(id) {
-            Kind::Given => {}
-            Kind::Alias | Kind::Expand(_) | Kind::View => {
-                self.kinds.node(id).inputs.iter().for_each(|&input| self.ask(input));
+    fn materialize(&mut self, id: Id) {
+        match self.analysis.pattern(id) {
+            Pattern::Input => {}
+            Pattern::Alias | Pattern::Expand(_) | Pattern::View => {
+                self.analysis.node(id).inputs.iter().for_each(|&input| self.materialize(input));
             }
-            Kind::Alone => {
-                self.alone.entry(self.kinds.level(id)).or_default().insert(id);
+            Pattern::Standalone => {
+                self.alone.entry(self.analysis.level(id)).or_default().insert(id);
             }
             _ => {
-                let key = (self.kinds.level(id), self.kinds.home(id).0);
+                let key = (self.analysis.level(id), self.analysis.domain(id).0);
                 self.asked.entry(key).or_default().insert(id);
             }
         }
     }
 
     /// Whether a node will be in memory, as far as is known.
-    fn is_asked(&self, id: Id) -> bool {
-        let key = (self.kinds.level(id), self.kinds.home(id).0);
+    fn is_materialized(&self, id: Id) -> bool {
+        let key = (self.analysis.level(id), self.analysis.domain(id).0);
         self.kept[id as usize] || self.asked.get(&key).is_some_and(|asked| asked.contains(&id))
     }
 
     /// The units of the plan, from the last level to the first: what a unit reads is known before
     /// the unit that computes it is made.
     pub fn units(mut self) -> Vec<Unit> {
-        for &root in &self.kinds.graph.roots {
-            self.ask(root);
+        for &root in &self.analysis.dag.roots {
+            self.materialize(root);
         }
         let mut units = Vec::new();
         loop {
@@ -136,10 +141,10 @@ impl<'a> Planner<'a> {
             if alone >= kernel {
                 let Some((_, ids)) = self.alone.pop_last() else { break };
                 for id in ids.into_iter().rev() {
-                    for &input in &self.kinds.node(id).inputs {
-                        self.ask(input);
+                    for &input in &self.analysis.node(id).inputs {
+                        self.materialize(input);
                     }
-                    units.push(Unit::Alone(id));
+                    units.push(Unit::Standalone(id));
                 }
             } else if let Some(((level, space), targets)) = self.asked.pop_last() {
                 units.push(Unit::Kernel(self.kernel(level, space, targets)));
@@ -155,35 +160,35 @@ impl<'a> Planner<'a> {
         // known when it is its turn; then the micro-ops in order.
         let mut open: BinaryHeap<(Id, u8)> = BinaryHeap::new();
         for &id in &targets {
-            open.push((id, code(self.kinds.home(id).1)));
+            open.push((id, code(self.analysis.domain(id).1)));
         }
         let mut needed: Vec<(Id, Extent)> = Vec::new();
         let mut resolved = Resolved::new();
-        let mut again = BTreeSet::new();
+        let mut rematerialized = BTreeSet::new();
         let mut read = HashSet::new();
         while let Some((id, extent)) = open.pop() {
             let extent = extent_of(extent);
             if resolved.contains_key(&(id, extent)) {
                 continue;
             }
-            if self.kinds.level(id) < level && !self.only_here(id, &resolved) {
-                if !self.worth_repeating(id, extent, space) {
-                    self.ask(id);
+            if self.analysis.level(id) < level && !self.is_local(id, &resolved) {
+                if !self.worth_rematerializing(id, extent, space) {
+                    self.materialize(id);
                     read.insert((id, extent));
                     continue;
                 }
-                again.insert(id);
+                rematerialized.insert(id);
             }
-            let reads = self.kinds.reads(id, extent, space);
+            let reads = self.analysis.reads(id, extent, space);
             for &(access, extent) in &reads {
                 match access {
                     Access::Inline(x) => open.push((x, code(extent))),
-                    Access::Read(x) => self.ask(x),
-                    Access::Number(_) => {}
+                    Access::Load(x) => self.materialize(x),
+                    Access::Constant(_) => {}
                 }
             }
-            if matches!(self.kinds.kind(id), Kind::Gather | Kind::Scatter) {
-                self.ask(self.kinds.node(id).inputs[1]);
+            if matches!(self.analysis.pattern(id), Pattern::Gather | Pattern::Scatter) {
+                self.materialize(self.analysis.node(id).inputs[1]);
             }
             resolved.insert((id, extent), reads);
             needed.push((id, extent));
@@ -192,46 +197,53 @@ impl<'a> Planner<'a> {
             if let Access::Inline(x) = *access
                 && read.contains(&(x, *extent))
             {
-                *access = Access::Read(x);
+                *access = Access::Load(x);
             }
         }
         needed.sort_by_key(|&(id, extent)| (id, code(extent)));
-        Lowering::of(&self.kinds, space, &needed, &resolved, &targets).kernel(again.len())
+        Lowering::of(&self.analysis, space, &needed, &resolved, &targets)
+            .kernel(rematerialized.len())
     }
 
     /// Whether a node is made of leaves, and all that read it are in this kernel: then it need not
     /// be computed before.
-    fn only_here(&self, id: Id, resolved: &Resolved) -> bool {
+    fn is_local(&self, id: Id, resolved: &Resolved) -> bool {
         let here = |&reader: &Id| EXTENTS.iter().any(|&of| resolved.contains_key(&(reader, of)));
-        self.kinds.level(id) == 0
-            && !self.is_asked(id)
+        self.analysis.level(id) == 0
+            && !self.is_materialized(id)
             && self.readers[id as usize].iter().all(here)
     }
 
     /// Whether a soft node of an earlier kernel is computed anew here, rather than written out
     /// there: one or two cheap ops are, on what is in memory anyway; what floats is next to free.
-    fn worth_repeating(&self, id: Id, extent: Extent, space: Space) -> bool {
+    fn worth_rematerializing(&self, id: Id, extent: Extent, space: Space) -> bool {
         if extent == Extent::One {
             return true;
         }
-        if self.is_asked(id) || self.kinds.home(id).1 == Extent::Rows {
+        if self.is_materialized(id) || self.analysis.domain(id).1 == Extent::Rows {
             return false;
         }
         if extent != Extent::Full {
             return true;
         }
-        self.cheap_ops(id, extent, space, 2).is_some()
+        self.rematerialization_cost(id, extent, space, 2).is_some()
     }
 
     /// How many cheap ops it takes to compute a node anew, if they are no more than `most`.
-    fn cheap_ops(&self, id: Id, extent: Extent, space: Space, most: usize) -> Option<usize> {
-        if self.is_asked(id) || extent != Extent::Full {
+    fn rematerialization_cost(
+        &self,
+        id: Id,
+        extent: Extent,
+        space: Space,
+        most: usize,
+    ) -> Option<usize> {
+        if self.is_materialized(id) || extent != Extent::Full {
             return Some(0);
         }
-        let mut rest = most.checked_sub(1).filter(|_| is_cheap(&self.kinds.node(id).op))?;
-        for (access, extent) in self.kinds.reads(id, extent, space) {
+        let mut rest = most.checked_sub(1).filter(|_| is_cheap(&self.analysis.node(id).op))?;
+        for (access, extent) in self.analysis.reads(id, extent, space) {
             if let Access::Inline(x) = access {
-                rest -= self.cheap_ops(x, extent, space, rest)?;
+                rest -= self.rematerialization_cost(x, extent, space, rest)?;
             }
         }
         Some(most - rest)

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use lossgraph_tensor::Shape;
 use lossgraph_tensor::program::{Extent, Program, Value};
 
+use super::analysis::{Access, Analysis, Pattern};
 use super::fuse::{Kernel, Resolved};
-use super::kind::{Access, Kind, Kinds};
+use super::peephole::{EXP_OF_DIFFERENCE, Groups, Superinstruction};
 use super::space::Space;
-use super::together::{EXP_OF_DIFFERENCE, Groups, Together};
 use crate::graph::Id;
 use crate::op::Op;
 use crate::ops::binary::SUB;
@@ -17,7 +17,7 @@ use crate::ops::unary;
 
 /// Writes the micro-ops of a kernel.
 pub(super) struct Lowering<'p, 'a> {
-    kinds: &'p Kinds<'a>,
+    analysis: &'p Analysis<'a>,
     program: Program,
     values: HashMap<(Id, Extent), Value>,
     inputs: Vec<(Id, Extent)>,
@@ -29,21 +29,21 @@ pub(super) struct Lowering<'p, 'a> {
 impl<'p, 'a> Lowering<'p, 'a> {
     /// The micro-ops for the values `needed`, in that order, and for the nodes to write out.
     pub fn of(
-        kinds: &'p Kinds<'a>,
+        analysis: &'p Analysis<'a>,
         space: Space,
         needed: &[(Id, Extent)],
         resolved: &Resolved,
         targets: &BTreeSet<Id>,
     ) -> Lowering<'p, 'a> {
-        let dtype = kinds.node(needed[0].0).dtype;
+        let dtype = analysis.node(needed[0].0).dtype;
         let mut lowering = Lowering {
-            kinds,
+            analysis,
             program: Program::new(space.rows, space.columns, dtype),
             values: HashMap::new(),
             inputs: vec![],
             indices: vec![],
             outputs: vec![],
-            groups: Groups::of(kinds, needed, resolved, targets, space.columns),
+            groups: Groups::of(analysis, needed, resolved, targets, space.columns),
         };
         for &(id, extent) in needed {
             lowering.lower(id, extent, &resolved[&(id, extent)]);
@@ -55,17 +55,17 @@ impl<'p, 'a> Lowering<'p, 'a> {
     }
 
     /// The kernel, in which so many values of earlier ones are computed anew.
-    pub fn kernel(self, again: usize) -> Kernel {
+    pub fn kernel(self, rematerialized: usize) -> Kernel {
         let Lowering { program, inputs, indices, outputs, .. } = self;
         let inputs = inputs.into_iter().map(|(id, _)| id).collect();
-        Kernel { program, inputs, indices, outputs, again }
+        Kernel { program, inputs, indices, outputs, rematerialized }
     }
 
     fn value(&mut self, (access, extent): (Access, Extent)) -> Value {
         match access {
-            Access::Number(number) => self.program.number(number),
+            Access::Constant(number) => self.program.number(number),
             Access::Inline(id) => self.values[&(id, extent)],
-            Access::Read(id) => {
+            Access::Load(id) => {
                 let known = self.values.get(&(id, extent));
                 known.copied().unwrap_or_else(|| {
                     let value = self.program.input(extent);
@@ -78,8 +78,8 @@ impl<'p, 'a> Lowering<'p, 'a> {
     }
 
     fn index(&mut self, id: Id) -> (u32, Shape) {
-        let index = self.kinds.node(id).inputs[1];
-        let (shape, under) = (self.kinds.node(index).shape.clone(), self.kinds.under(index));
+        let index = self.analysis.node(id).inputs[1];
+        let (shape, under) = (self.analysis.node(index).shape.clone(), self.analysis.under(index));
         if let Some(known) = self.indices.iter().position(|&known| known == under) {
             return (known as u32, shape);
         }
@@ -96,9 +96,9 @@ impl<'p, 'a> Lowering<'p, 'a> {
             self.values.insert((id, extent), value);
             return;
         }
-        let node = self.kinds.node(id);
-        let tag = self.kinds.graph.origins[id as usize];
-        let value = match (&node.op, self.kinds.kind(id)) {
+        let node = self.analysis.node(id);
+        let tag = self.analysis.dag.origins[id as usize];
+        let value = match (&node.op, self.analysis.pattern(id)) {
             (Op::Unary(row, p), _) => {
                 let x = self.value(reads[0]);
                 self.program.map1(row.0.name, &row.0.kernel, p.map(|p| p.0), x)
@@ -111,21 +111,21 @@ impl<'p, 'a> Lowering<'p, 'a> {
                 let operands = [0, 1, 2].map(|i| self.value(reads[i]));
                 self.program.map3("select", &SELECT, operands)
             }
-            (_, Kind::FoldRow(fold)) => {
+            (_, Pattern::ReduceRow(op)) => {
                 let x = self.value(reads[0]);
-                self.program.fold_row(fold, x)
+                self.program.reduce_row(op, x)
             }
-            (_, Kind::FoldAll(fold)) => {
+            (_, Pattern::ReduceAll(op)) => {
                 let x = self.value(reads[0]);
-                self.program.fold_all(fold, x)
+                self.program.reduce_all(op, x)
             }
-            (_, Kind::FoldColumns(fold)) => {
+            (_, Pattern::ReduceColumns(op)) => {
                 let x = self.value(reads[0]);
-                self.program.fold_columns(fold, x);
+                self.program.reduce_columns(op, x);
                 self.outputs.push(id);
                 return;
             }
-            (_, Kind::Gather) => {
+            (_, Pattern::Gather) => {
                 let x = self.value(reads[0]);
                 let (index, shape) = self.index(id);
                 self.program.gather(x, index, shape, tag)
@@ -140,25 +140,25 @@ impl<'p, 'a> Lowering<'p, 'a> {
     }
 
     /// A node with what it takes over.
-    fn together(&mut self, id: Id, together: Together) -> Value {
-        let subtracts = self.kinds.is_binary(id, &SUB);
+    fn together(&mut self, id: Id, together: Superinstruction) -> Value {
+        let subtracts = self.analysis.is_binary(id, &SUB);
         match together {
-            Together::Scatter { scatter, onto, added } => {
+            Superinstruction::Scatter { scatter, onto, added } => {
                 let onto = self.value(onto);
                 let added = if subtracts { self.negative(added) } else { self.value(added) };
                 let (index, shape) = self.index(scatter);
-                let tag = self.kinds.graph.origins[scatter as usize];
+                let tag = self.analysis.dag.origins[scatter as usize];
                 self.program.scatter(Some(onto), added, index, shape, tag)
             }
-            Together::ExpOfDifference(operands) => {
+            Superinstruction::ExpOfDifference(operands) => {
                 let [x, y] = operands.map(|read| self.value(read));
                 self.program.map2("exp(a − b)", &EXP_OF_DIFFERENCE, x, y)
             }
-            Together::Pair(pair, operands) => {
+            Superinstruction::Pair(pair, operands) => {
                 let operands = operands.map(|read| self.value(read));
                 self.program.map3(pair.formula, &pair.kernel, operands)
             }
-            Together::Weighted([a, s, b, t]) => {
+            Superinstruction::Weighted([a, s, b, t]) => {
                 let [a, s, b] = [a, s, b].map(|read| self.value(read));
                 let t = if subtracts { self.negative(t) } else { self.value(t) };
                 self.program.weighted([a, s, b, t])
@@ -168,7 +168,7 @@ impl<'p, 'a> Lowering<'p, 'a> {
 
     /// The negative of an operand.
     fn negative(&mut self, (access, extent): (Access, Extent)) -> Value {
-        if let Access::Number(number) = access {
+        if let Access::Constant(number) = access {
             return self.program.number(-number);
         }
         let x = self.value((access, extent));
@@ -180,9 +180,9 @@ impl<'p, 'a> Lowering<'p, 'a> {
         if self.outputs.contains(&id) {
             return;
         }
-        let extent = self.kinds.home(id).1;
+        let extent = self.analysis.domain(id).1;
         let mut value = self.values[&(id, extent)];
-        if extent == Extent::Full && !matches!(self.kinds.kind(id), Kind::FoldAll(_)) {
+        if extent == Extent::Full && !matches!(self.analysis.pattern(id), Pattern::ReduceAll(_)) {
             value = self.program.full(value);
         }
         self.program.output(value);

@@ -6,32 +6,32 @@
 //! memory early ([`order`]) and take over products that only they read ([`products`]), and values
 //! get slots and buffers ([`memory`]).
 
+mod analysis;
+mod buffers;
 mod fuse;
-mod kind;
 mod lower;
-mod memory;
-mod order;
+mod peephole;
 mod products;
-mod simplify;
+mod rewrite;
+mod schedule;
 mod space;
-mod together;
 
 use std::collections::HashSet;
 use std::fmt;
 
-use lossgraph_tensor::program::{Program, Ready};
+use lossgraph_tensor::program::{Executable, Program};
 use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
 
 use fuse::{Planner, Unit};
-use simplify::Graph;
+use rewrite::Dag;
 
 use crate::graph::{Id, Node};
 use crate::op::Op;
 
 /// How a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Mode {
+pub(crate) enum Fusion {
     /// Simplified and fused.
     Fused,
     /// As written, each node a step: the reference.
@@ -86,9 +86,9 @@ pub(crate) enum Work {
 
 pub(crate) struct Kernel {
     pub program: Program,
-    pub ready: Ready,
+    pub executable: Executable,
     /// How many values of earlier kernels it computes anew.
-    pub again: usize,
+    pub rematerialized: usize,
     /// The inputs that are products of matrices, computed as they are read. In their places stand
     /// the first factors; the second ones stand behind all other inputs of the step.
     pub products: SmallVec<[usize; 1]>,
@@ -106,7 +106,7 @@ pub(crate) struct Output {
 }
 
 /// What to plan.
-pub(crate) struct Request<'a> {
+pub(crate) struct PlanRequest<'a> {
     pub nodes: &'a [Node],
     /// For each node, the node on the asker's tape that an error in it is about.
     pub origins: &'a [Id],
@@ -117,7 +117,7 @@ pub(crate) struct Request<'a> {
     pub float: DType,
 }
 
-impl Request<'_> {
+impl PlanRequest<'_> {
     fn is_input(&self, id: Id) -> bool {
         matches!(self.nodes[id as usize].op, Op::Leaf(_)) || self.known.contains(&id)
     }
@@ -140,12 +140,12 @@ impl Request<'_> {
 }
 
 impl Plan {
-    pub(crate) fn new(request: &Request<'_>, mode: Mode) -> Plan {
-        let graph = match mode {
-            Mode::Fused => Graph::simplified(request),
-            Mode::Unfused => Graph::verbatim(request),
+    pub(crate) fn new(request: &PlanRequest<'_>, fusion: Fusion) -> Plan {
+        let dag = match fusion {
+            Fusion::Fused => Dag::simplified(request),
+            Fusion::Unfused => Dag::verbatim(request),
         };
-        let units = order::frugal(&graph, Planner::new(&graph, mode).units());
+        let units = schedule::list_schedule(&dag, Planner::new(&dag, fusion).units());
         let mut plan = Plan {
             steps: vec![],
             inputs: vec![],
@@ -155,15 +155,14 @@ impl Plan {
             buffers: vec![],
             slots: 0,
         };
-        let mut slots = vec![None; graph.nodes.len()];
-        let taken = products::in_kernels(&graph, &units);
+        let mut slots = vec![None; dag.nodes.len()];
+        let taken = products::in_kernels(&dag, &units);
         for unit in units {
-            if !matches!(&unit, Unit::Alone(id) if taken.contains(id)) {
-                plan.push_unit(&graph, unit, &taken, &mut slots);
+            if !matches!(&unit, Unit::Standalone(id) if taken.contains(id)) {
+                plan.push_unit(&dag, unit, &taken, &mut slots);
             }
         }
-        plan.outputs =
-            graph.roots.iter().map(|&root| plan.slot(&graph, root, &mut slots)).collect();
+        plan.outputs = dag.roots.iter().map(|&root| plan.slot(&dag, root, &mut slots)).collect();
         plan.assign_buffers();
         plan
     }
@@ -174,27 +173,27 @@ impl Plan {
     }
 
     /// The slot of a value: leaves, constants and views get theirs when somebody asks for it.
-    fn slot(&mut self, graph: &Graph, id: Id, slots: &mut [Option<Slot>]) -> Slot {
+    fn slot(&mut self, dag: &Dag, id: Id, slots: &mut [Option<Slot>]) -> Slot {
         if let Some(slot) = slots[id as usize] {
             return slot;
         }
         // A chain of views may be long: what lies in memory comes first.
         let mut chain = vec![id];
-        while let (Op::View(_), None) = (&graph.nodes[id_of(&chain)].op, slots[id_of(&chain)]) {
-            chain.push(graph.nodes[id_of(&chain)].inputs[0]);
+        while let (Op::View(_), None) = (&dag.nodes[id_of(&chain)].op, slots[id_of(&chain)]) {
+            chain.push(dag.nodes[id_of(&chain)].inputs[0]);
         }
         let mut below = None;
         for &id in chain.iter().rev() {
-            below = Some(slots[id as usize].unwrap_or_else(|| self.new_value(graph, id, below)));
+            below = Some(slots[id as usize].unwrap_or_else(|| self.new_value(dag, id, below)));
             slots[id as usize] = below;
         }
         below.unwrap_or_else(|| unreachable!("the chain holds the node itself"))
     }
 
     /// A slot for a leaf, a constant, or a view of what is in the slot `below`.
-    fn new_value(&mut self, graph: &Graph, id: Id, below: Option<Slot>) -> Slot {
-        let (node, slot) = (&graph.nodes[id as usize], self.new_slot());
-        match (&node.op, graph.sources[id as usize]) {
+    fn new_value(&mut self, dag: &Dag, id: Id, below: Option<Slot>) -> Slot {
+        let (node, slot) = (&dag.nodes[id as usize], self.new_slot());
+        match (&node.op, dag.sources[id as usize]) {
             (_, Some(source)) => self.inputs.push((source, slot)),
             (Op::Fill(value), None) => {
                 let fill = Tensor::filled_view(node.shape.clone(), value.0, node.dtype);
@@ -206,7 +205,7 @@ impl Plan {
                 indices: 0,
                 outputs: SmallVec::from_iter([Output::of(slot, node)]),
                 frees: SmallVec::new(),
-                origin: graph.origins[id as usize],
+                origin: dag.origins[id as usize],
             }),
         }
         slot
@@ -214,43 +213,48 @@ impl Plan {
 
     fn push_unit(
         &mut self,
-        graph: &Graph,
+        dag: &Dag,
         unit: Unit,
         taken: &HashSet<Id>,
         slots: &mut [Option<Slot>],
     ) {
         let (work, inputs, indices, outputs) = match unit {
-            Unit::Alone(id) => {
-                let node = &graph.nodes[id as usize];
+            Unit::Standalone(id) => {
+                let node = &dag.nodes[id as usize];
                 (Work::Op(node.op.clone()), node.inputs.to_vec(), 0, vec![id])
             }
             Unit::Kernel(kernel) => {
-                let ready = kernel.program.ready();
+                let executable = kernel.program.compile();
                 let count = kernel.indices.len();
                 let (mut inputs, mut second, mut products) =
                     (kernel.inputs, vec![], SmallVec::new());
                 for (at, input) in inputs.iter_mut().enumerate() {
                     if taken.contains(input) {
-                        let factors = &graph.nodes[*input as usize].inputs;
+                        let factors = &dag.nodes[*input as usize].inputs;
                         products.push(at);
                         second.push(factors[1]);
                         *input = factors[0];
                     }
                 }
                 let inputs = [inputs, kernel.indices, second].concat();
-                let (program, again) = (kernel.program, kernel.again);
-                let work = Work::Kernel(Box::new(Kernel { program, ready, again, products }));
+                let (program, rematerialized) = (kernel.program, kernel.rematerialized);
+                let work = Work::Kernel(Box::new(Kernel {
+                    program,
+                    executable,
+                    rematerialized,
+                    products,
+                }));
                 (work, inputs, count, kernel.outputs)
             }
         };
-        let inputs = inputs.into_iter().map(|id| self.slot(graph, id, slots)).collect();
-        let origin = graph.origins[outputs[0] as usize];
+        let inputs = inputs.into_iter().map(|id| self.slot(dag, id, slots)).collect();
+        let origin = dag.origins[outputs[0] as usize];
         let outputs = outputs
             .into_iter()
             .map(|id| {
                 let slot = self.new_slot();
                 slots[id as usize] = Some(slot);
-                Output::of(slot, &graph.nodes[id as usize])
+                Output::of(slot, &dag.nodes[id as usize])
             })
             .collect();
         let frees = SmallVec::new();
@@ -312,8 +316,8 @@ impl fmt::Display for Plan {
                 Work::Kernel(kernel) => {
                     let (rows, columns) = kernel.program.space();
                     write!(f, "kernel {rows} × {columns}, {} ops", kernel.program.ops())?;
-                    if kernel.again > 0 {
-                        write!(f, ", {} of them computed anew", kernel.again)?;
+                    if kernel.rematerialized > 0 {
+                        write!(f, ", {} of them computed anew", kernel.rematerialized)?;
                     }
                     writeln!(f)?;
                     let (floats, indices, second) = step.split_inputs(&inputs);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
 
-use super::simplify::Graph;
+use super::rewrite::Dag;
 use crate::graph::{Id, Node};
 use crate::op::Op;
 use crate::ops::index::Index;
@@ -61,14 +61,14 @@ pub(super) struct Spaces {
 }
 
 impl Spaces {
-    pub fn of(graph: &Graph) -> Spaces {
-        let count = graph.nodes.len();
-        let lens = graph.nodes.iter().map(|node| node.shape.len()).collect();
+    pub fn of(dag: &Dag) -> Spaces {
+        let count = dag.nodes.len();
+        let lens = dag.nodes.iter().map(|node| node.shape.len()).collect();
         let mut spaces = Spaces { parent: (0..count as Id).collect(), votes: HashMap::new(), lens };
         let mut votes: Vec<(Id, usize)> = Vec::new();
-        for (id, node) in graph.nodes.iter().enumerate() {
+        for (id, node) in dag.nodes.iter().enumerate() {
             let id = id as Id;
-            let shape = |id: Id| &graph.nodes[id as usize].shape;
+            let shape = |id: Id| &dag.nodes[id as usize].shape;
             match &node.op {
                 Op::Unary(..) | Op::Binary(_) | Op::Select | Op::View(View::Reshape) => {
                     node.inputs.iter().for_each(|&input| spaces.join(id, input));
@@ -77,14 +77,14 @@ impl Spaces {
                     Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((id, n)),
                     _ => {}
                 },
-                Op::Fold(..) => match repeats(&node.shape, shape(node.inputs[0])) {
+                Op::Reduce(..) => match repeats(&node.shape, shape(node.inputs[0])) {
                     Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((node.inputs[0], n)),
                     _ => {}
                 },
-                Op::Index(Index::Gather { axis }) if places_a_row(graph, node, *axis) => {
+                Op::Index(Index::Gather { axis }) if places_a_row(dag, node, *axis) => {
                     votes.push((node.inputs[0], shape(node.inputs[0])[*axis]));
                 }
-                Op::Index(Index::ScatterAdd { axis }) if places_a_row(graph, node, *axis) => {
+                Op::Index(Index::ScatterAdd { axis }) if places_a_row(dag, node, *axis) => {
                     votes.push((id, node.shape[*axis]));
                 }
                 _ => {}
@@ -124,8 +124,8 @@ impl Spaces {
 }
 
 /// Whether a gather or scatter takes one place in each row of what it reads or writes.
-pub(super) fn places_a_row(graph: &Graph, node: &Node, axis: usize) -> bool {
-    let shape = |input: usize| &graph.nodes[node.inputs[input] as usize].shape;
+pub(super) fn places_a_row(dag: &Dag, node: &Node, axis: usize) -> bool {
+    let shape = |input: usize| &dag.nodes[node.inputs[input] as usize].shape;
     let (wide, index) = match node.op {
         Op::Index(Index::Gather { .. }) => (shape(0), shape(1)),
         _ => (&node.shape, shape(1)),

@@ -152,7 +152,7 @@ pub fn every_second(a: Var<'_>, axis: isize) -> Var<'_> {
 
 /// One place a row, along an axis.
 pub fn places(a: Var<'_>, axis: isize) -> Var<'_> {
-    let (mut shape, extent) = (a.shape().to_vec(), a.extent(axis));
+    let (mut shape, extent) = (a.shape().to_vec(), a.dim(axis));
     shape[axis as usize] = 1;
     let len = shape.iter().product::<usize>();
     let places = (0..len).map(|i| ((i * 7 + 3) % extent) as i64).collect();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_autograd::Var;
-use lossgraph_check::{Check, Mode, Report, Verdict};
+use lossgraph_check::{Check, Method, Report, Verdict};
 use lossgraph_losses::{ALL, Loss, Sample, find};
 use lossgraph_tensor::Tensor;
 use serde_json::json;
@@ -28,9 +28,9 @@ pub struct Options {
     order: u8,
     /// Along random directions, element by element, or by Taylor's theorem.
     #[arg(long, value_enum, default_value_t = Way::Quick)]
-    mode: Way,
-    /// Element by element: the same as `--mode full`.
-    #[arg(long, conflicts_with = "mode")]
+    method: Way,
+    /// Element by element: the same as `--method full`.
+    #[arg(long, conflicts_with = "method")]
     full: bool,
     /// The seed of inputs and directions.
     #[arg(long, default_value_t = 0)]
@@ -78,11 +78,11 @@ impl Case {
         format!("{} {}", self.loss.name, self.setting).trim_end().to_owned()
     }
 
-    fn check(&self, mode: Mode, orders: usize) -> Result<Report> {
+    fn check(&self, method: Method, orders: usize) -> Result<Report> {
         let names = self.samples.iter().map(|sample| sample.name.to_owned()).collect();
         let skip = (0..self.samples.len()).filter(|&i| self.samples[i].detached).collect();
         let (title, seed) = (self.title(), self.seed);
-        let check = Check { title, names, mode, orders, seed, skip, ..Check::default() };
+        let check = Check { title, names, method, orders, seed, skip, ..Check::default() };
         let report = check.run(
             |tape, x| {
                 let names = self.samples.iter().map(|sample| sample.name);
@@ -109,10 +109,10 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let losses = chosen(&options.losses)?;
     let cases = cases(&losses, options.seed..options.seed.saturating_add(options.seeds))?;
-    let mode = match (options.full, options.mode) {
-        (true, _) | (_, Way::Full) => Mode::Full,
-        (_, Way::Quick) => Mode::Quick,
-        (_, Way::Taylor) => Mode::Taylor,
+    let method = match (options.full, options.method) {
+        (true, _) | (_, Way::Full) => Method::Full,
+        (_, Way::Quick) => Method::Quick,
+        (_, Way::Taylor) => Method::Taylor,
     };
     let started = Instant::now();
     let bar = progress(cases.len() as u64);
@@ -120,7 +120,7 @@ pub fn run(options: &Options) -> Result<bool> {
     for case in &cases {
         bar.set_message(case.title());
         let started = Instant::now();
-        let report = case.check(mode, options.order.into())?;
+        let report = case.check(method, options.order.into())?;
         results.push(Timed { report, loss: case.loss, took: started.elapsed() });
         bar.inc(1);
     }

@@ -1,7 +1,7 @@
 //! `lossgraph check --self-test`: errors planted on purpose, and what the checker makes of them.
 
-use lossgraph_autograd::{Tamper, Tape, Var};
-use lossgraph_check::{Check, Mode, Verdict};
+use lossgraph_autograd::{FaultInjector, Tape, Var};
+use lossgraph_check::{Check, Method, Verdict};
 use lossgraph_losses::{
     ALL, bce_with_logits, cosine_embedding, cross_entropy, huber, kl_div, mse, triplet_margin,
 };
@@ -15,7 +15,7 @@ use super::{Case, Result, progress};
 /// The shapes of the inputs that errors are planted for.
 const SIZES: [(usize, usize); 3] = [(8, 32), (64, 32), (256, 256)];
 
-/// Errors planted of each kind at each size.
+/// Errors planted of each mutation at each size.
 const TRIALS: usize = 10;
 
 /// Honest checks, to count false alarms.
@@ -26,7 +26,7 @@ const VISIBLE: f64 = 1e-3;
 
 /// What is wrong with a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum Mutation {
     /// The whole cotangent times a factor.
     Factor(f64),
     /// One element of it times a factor.
@@ -39,23 +39,23 @@ enum Kind {
     Dropped,
 }
 
-const KINDS: [(&str, Kind); 13] = [
-    ("rule: sign flipped", Kind::Factor(-1.0)),
-    ("rule: twice", Kind::Factor(2.0)),
-    ("rule: +5 %", Kind::Factor(1.05)),
-    ("rule: +1 %", Kind::Factor(1.01)),
-    ("rule: +0.1 %", Kind::Factor(1.001)),
-    ("rule: transposed", Kind::Transposed),
-    ("rule: missing broadcast sum", Kind::MissingSum),
-    ("rule: dropped path", Kind::Dropped),
-    ("element: sign flipped", Kind::Element(-1.0)),
-    ("element: +100 %", Kind::Element(2.0)),
-    ("element: +5 %", Kind::Element(1.05)),
-    ("element: +1 %", Kind::Element(1.01)),
-    ("element: +0.1 %", Kind::Element(1.001)),
+const MUTATIONS: [(&str, Mutation); 13] = [
+    ("rule: sign flipped", Mutation::Factor(-1.0)),
+    ("rule: twice", Mutation::Factor(2.0)),
+    ("rule: +5 %", Mutation::Factor(1.05)),
+    ("rule: +1 %", Mutation::Factor(1.01)),
+    ("rule: +0.1 %", Mutation::Factor(1.001)),
+    ("rule: transposed", Mutation::Transposed),
+    ("rule: missing broadcast sum", Mutation::MissingSum),
+    ("rule: dropped path", Mutation::Dropped),
+    ("element: sign flipped", Mutation::Element(-1.0)),
+    ("element: +100 %", Mutation::Element(2.0)),
+    ("element: +5 %", Mutation::Element(1.05)),
+    ("element: +1 %", Mutation::Element(1.01)),
+    ("element: +0.1 %", Mutation::Element(1.001)),
 ];
 
-/// What became of the errors of one kind at one size.
+/// What became of the errors of one mutation at one size.
 #[derive(Clone, Copy, Default)]
 struct Count {
     planted: usize,
@@ -66,19 +66,19 @@ struct Count {
 /// Runs the self-test, prints its table, and says whether the checker keeps its promises: all of
 /// 1 % and more found, at least half of 0.1 %, no false alarm, and blame right in 95 of 100.
 pub fn run(seed: u64, as_json: bool) -> Result<bool> {
-    let bar = progress((KINDS.len() * SIZES.len() * TRIALS + HONEST) as u64);
+    let bar = progress((MUTATIONS.len() * SIZES.len() * TRIALS + HONEST) as u64);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut table = Vec::new();
-    for (name, kind) in KINDS {
+    for (name, mutation) in MUTATIONS {
         bar.set_message(name);
         let mut counts = [Count::default(); SIZES.len()];
         for (count, size) in counts.iter_mut().zip(SIZES) {
             for _ in 0..TRIALS {
-                trial(kind, size, &mut rng, count)?;
+                trial(mutation, size, &mut rng, count)?;
                 bar.inc(1);
             }
         }
-        table.push((name, kind, counts));
+        table.push((name, mutation, counts));
     }
     bar.set_message("honest derivatives");
     let (mut honest, mut alarms) = (0, Vec::new());
@@ -123,10 +123,11 @@ pub fn run(seed: u64, as_json: bool) -> Result<bool> {
     Ok(holds)
 }
 
-fn keeps_its_promises(table: &[(&str, Kind, [Count; SIZES.len()])]) -> bool {
-    let faint = |kind: Kind| matches!(kind, Kind::Factor(1.001) | Kind::Element(1.001));
-    let found = table.iter().all(|(_, kind, counts)| {
-        counts.iter().all(|count| match faint(*kind) {
+fn keeps_its_promises(table: &[(&str, Mutation, [Count; SIZES.len()])]) -> bool {
+    let faint =
+        |mutation: Mutation| matches!(mutation, Mutation::Factor(1.001) | Mutation::Element(1.001));
+    let found = table.iter().all(|(_, mutation, counts)| {
+        counts.iter().all(|count| match faint(*mutation) {
             true => 2 * count.found >= count.planted,
             false => count.found == count.planted,
         })
@@ -137,7 +138,7 @@ fn keeps_its_promises(table: &[(&str, Kind, [Count; SIZES.len()])]) -> bool {
     found && blamed * 100 >= found_of * 95
 }
 
-fn print(table: &[(&str, Kind, [Count; SIZES.len()])], honest: usize, alarms: &[String]) {
+fn print(table: &[(&str, Mutation, [Count; SIZES.len()])], honest: usize, alarms: &[String]) {
     let sizes = SIZES.map(|(rows, columns)| format!("{rows}x{columns}"));
     println!("found of planted, and of the found those whose op is named rightly");
     println!("{:<28}  {:>16}  {:>16}  {:>16}", "planted", sizes[0], sizes[1], sizes[2]);
@@ -154,7 +155,7 @@ fn print(table: &[(&str, Kind, [Count; SIZES.len()])], honest: usize, alarms: &[
 
 /// The report of an honest case that is blamed.
 fn false_alarm(case: &Case) -> Result<Option<String>> {
-    let report = case.check(Mode::Quick, 2)?;
+    let report = case.check(Method::Quick, 2)?;
     Ok((!report.passed()).then(|| report.to_string()))
 }
 
@@ -169,9 +170,8 @@ const PROGRAMS: [Program; 8] = [
     |_, x| kl_div(x[0].log_softmax(-1), x[1].softmax(-1)).batch_mean(),
     |_, x| triplet_margin(x[0], x[1], x[1].flip(0), 9.0).mean(),
     |tape, x| {
-        let similar = tape.constant(
-            Tensor::full([x[0].extent(0)], 1.0, DType::F64).unwrap_or_else(|_| 1.0.into()),
-        );
+        let similar = tape
+            .constant(Tensor::full([x[0].dim(0)], 1.0, DType::F64).unwrap_or_else(|_| 1.0.into()));
         cosine_embedding(x[0], x[1], similar, 0.0).mean()
     },
     |_, x| {
@@ -182,13 +182,13 @@ const PROGRAMS: [Program; 8] = [
 ];
 
 fn labels<'t>(tape: &'t Tape, scores: Var<'t>) -> Var<'t> {
-    let (rows, classes) = (scores.extent(0), scores.extent(1));
+    let (rows, classes) = (scores.dim(0), scores.dim(1));
     tape.labels(&(0..rows).map(|row| row * 7 % classes).collect::<Vec<_>>())
 }
 
 /// Plants one error in one rule of one program, and looks whether it is found.
 fn trial(
-    kind: Kind,
+    mutation: Mutation,
     (rows, columns): (usize, usize),
     rng: &mut impl Rng,
     count: &mut Count,
@@ -200,14 +200,14 @@ fn trial(
             Ok(Tensor::new([rows, columns], numbers)?)
         };
         let inputs = [draw()?, draw()?];
-        let Some((op, input)) = rule(program, &inputs, kind, rng) else { continue };
+        let Some((op, input)) = rule(program, &inputs, mutation, rng) else { continue };
         let place = rng.random_range(0..rows * columns);
-        let tamper = planted(kind, op, input, place);
-        if !shows(program, &inputs, &tamper, kind)? {
+        let injector = planted(mutation, op, input, place);
+        if !shows(program, &inputs, &injector, mutation)? {
             continue;
         }
         let seed = rng.random_range(0..u64::from(u32::MAX));
-        let check = Check { tamper: Some(tamper), orders: 1, seed, ..Check::default() };
+        let check = Check { injector: Some(injector), orders: 1, seed, ..Check::default() };
         let report = check.run(program, &inputs)?;
         count.planted += 1;
         if !report.passed() {
@@ -224,7 +224,7 @@ fn trial(
 fn rule(
     program: Program,
     inputs: &[Tensor],
-    kind: Kind,
+    mutation: Mutation,
     rng: &mut impl Rng,
 ) -> Option<(&'static str, usize)> {
     let tape = Tape::f64();
@@ -232,24 +232,24 @@ fn rule(
     let y = program(&tape, &vars);
     let ops: Vec<(&'static str, usize)> = (0..=y.number())
         .filter_map(|id| tape.node(id))
-        .filter(|node| kind != Kind::MissingSum || node.op == "expand")
+        .filter(|node| mutation != Mutation::MissingSum || node.op == "expand")
         .flat_map(|node| (0..node.inputs.len()).map(move |input| (node.op, input)))
         .collect();
     (!ops.is_empty()).then(|| ops[rng.random_range(0..ops.len())])
 }
 
-fn planted(kind: Kind, op: &'static str, input: usize, place: usize) -> Tamper {
-    Tamper::new(move |name, i, of_output, g| {
+fn planted(mutation: Mutation, op: &'static str, input: usize, place: usize) -> FaultInjector {
+    FaultInjector::new(move |name, i, of_output, g| {
         if name != op || i != input {
             return g;
         }
-        match kind {
-            Kind::Factor(factor) => g * factor,
-            Kind::Dropped => g * 0.0,
-            Kind::Transposed if g.rank() == 2 => g.t().reshape(g.shape()),
-            Kind::Transposed => g,
-            Kind::MissingSum => first_slice(of_output, g),
-            Kind::Element(factor) => {
+        match mutation {
+            Mutation::Factor(factor) => g * factor,
+            Mutation::Dropped => g * 0.0,
+            Mutation::Transposed if g.rank() == 2 => g.t().reshape(g.shape()),
+            Mutation::Transposed => g,
+            Mutation::MissingSum => first_slice(of_output, g),
+            Mutation::Element(factor) => {
                 let mut factors = vec![1.0; g.len()];
                 if let Some(one) = factors.get_mut(place % g.len().max(1)) {
                     *one = factor;
@@ -273,7 +273,12 @@ fn first_slice<'t>(of_output: Var<'t>, of_input: Var<'t>) -> Var<'t> {
 
 /// Whether a planted error shows in a gradient as what it is called: in an element that is not lost
 /// beside the largest, by at least half of its size.
-fn shows(program: Program, inputs: &[Tensor], tamper: &Tamper, kind: Kind) -> Result<bool> {
+fn shows(
+    program: Program,
+    inputs: &[Tensor],
+    injector: &FaultInjector,
+    mutation: Mutation,
+) -> Result<bool> {
     let gradients = |tape: Tape| -> Result<Vec<Vec<f64>>> {
         let vars: Vec<Var<'_>> = inputs.iter().map(|data| tape.variable(data)).collect();
         let y = program(&tape, &vars);
@@ -281,9 +286,9 @@ fn shows(program: Program, inputs: &[Tensor], tamper: &Tamper, kind: Kind) -> Re
         gradients.map(|g| Ok(g.value()?.to_f64s())).collect()
     };
     let right = gradients(Tape::f64())?;
-    let wrong = gradients(Tape::f64().tampered(tamper.clone()))?;
-    let size = match kind {
-        Kind::Factor(factor) | Kind::Element(factor) => 0.5 * (factor - 1.0).abs(),
+    let wrong = gradients(Tape::f64().with_faults(injector.clone()))?;
+    let size = match mutation {
+        Mutation::Factor(factor) | Mutation::Element(factor) => 0.5 * (factor - 1.0).abs(),
         _ => 1e-2,
     };
     Ok(right.iter().zip(&wrong).any(|(right, wrong)| {

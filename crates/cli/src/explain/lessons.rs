@@ -29,7 +29,7 @@ static PROGRAMS: [Program; 3] = [
         inputs: &[LOGITS, LABELS],
         record: |x| {
             let (logits, labels) = (x[0], x[1]);
-            (logits.softmax(-1) - labels.one_hot(logits.extent(-1))).square().mean(-1)
+            (logits.softmax(-1) - labels.one_hot(logits.dim(-1))).square().mean(-1)
         },
     },
     Program {

@@ -13,12 +13,12 @@ use super::lessons::{self, Program};
 /// A loss with its options.
 #[derive(Clone)]
 pub struct Subject {
-    kind: Kind,
+    source: Source,
     setting: String,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum Source {
     Loss(&'static Loss),
     Program(&'static Program),
 }
@@ -37,7 +37,7 @@ impl Subject {
     pub fn new(name: &str, setting: &str) -> Result<Subject> {
         if let Some(program) = lessons::program(name) {
             return match setting.trim() {
-                "" => Ok(Subject { kind: Kind::Program(program), setting: String::new() }),
+                "" => Ok(Subject { source: Source::Program(program), setting: String::new() }),
                 _ => Err(format!("{name} has no options, and is given `{setting}`").into()),
             };
         }
@@ -51,7 +51,7 @@ impl Subject {
             "" => Ok(Subject::of(loss)),
             setting => {
                 loss.setting(setting)?;
-                Ok(Subject { kind: Kind::Loss(loss), setting: setting.to_owned() })
+                Ok(Subject { source: Source::Loss(loss), setting: setting.to_owned() })
             }
         }
     }
@@ -59,19 +59,19 @@ impl Subject {
     /// A loss in the first setting that it is checked in, since its samples fit that one.
     pub fn of(loss: &'static Loss) -> Subject {
         let setting = loss.grid.first().copied().unwrap_or_default().to_owned();
-        Subject { kind: Kind::Loss(loss), setting }
+        Subject { source: Source::Loss(loss), setting }
     }
 
     pub fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Loss(loss) => loss.name,
-            Kind::Program(program) => program.name,
+        match self.source {
+            Source::Loss(loss) => loss.name,
+            Source::Program(program) => program.name,
         }
     }
 
     /// Takes a tensor that is an option, if it is one.
     pub fn give(&mut self, name: &str) {
-        let Kind::Loss(loss) = self.kind else { return };
+        let Source::Loss(loss) = self.source else { return };
         let is_option = loss.inputs.iter().any(|sample| sample.optional && sample.name == name);
         if is_option && !self.takes().iter().any(|takes| takes.name == name) {
             self.setting = format!("{} {name}", self.setting).trim().to_owned();
@@ -80,8 +80,8 @@ impl Subject {
 
     /// The inputs that it takes in its setting.
     pub fn takes(&self) -> Vec<Takes> {
-        match self.kind {
-            Kind::Loss(loss) => loss
+        match self.source {
+            Source::Loss(loss) => loss
                 .setting(&self.setting)
                 .map(|setting| loss.given(&setting))
                 .unwrap_or_default()
@@ -93,7 +93,7 @@ impl Subject {
                     is_variable: sample.is_differentiable(),
                 })
                 .collect(),
-            Kind::Program(program) => program
+            Source::Program(program) => program
                 .inputs
                 .iter()
                 .map(|&(name, shape, numbers)| Takes {
@@ -118,9 +118,9 @@ impl Subject {
             let var = if takes.is_variable { tape.variable(tensor) } else { tape.constant(tensor) };
             vars.push((takes.name, var));
         }
-        let loss = match self.kind {
-            Kind::Loss(loss) => loss.record(tape, &vars, &self.setting).mean(),
-            Kind::Program(program) => {
+        let loss = match self.source {
+            Source::Loss(loss) => loss.record(tape, &vars, &self.setting).mean(),
+            Source::Program(program) => {
                 let inputs: Vec<Var<'t>> = vars.iter().map(|(_, var)| *var).collect();
                 tape.scope(program.name, || (program.record)(&inputs)).mean(..)
             }
@@ -131,9 +131,9 @@ impl Subject {
     /// The page of the loss.
     pub fn page<'t>(&self, tape: &'t Tape, inputs: &Inputs) -> Result<Page<'t>> {
         let (vars, loss) = self.record(tape, inputs)?;
-        let (summary, latex) = match self.kind {
-            Kind::Loss(loss) => (loss.summary, loss.latex),
-            Kind::Program(program) => (program.summary, program.latex),
+        let (summary, latex) = match self.source {
+            Source::Loss(loss) => (loss.summary, loss.latex),
+            Source::Program(program) => (program.summary, program.latex),
         };
         let mut page = page(tape, loss)
             .title(self.name())
@@ -148,7 +148,7 @@ impl Subject {
 
     /// Its options with their values, the mean included.
     fn options(&self) -> String {
-        let Kind::Loss(loss) = self.kind else { return "the mean of all terms".to_owned() };
+        let Source::Loss(loss) = self.source else { return "the mean of all terms".to_owned() };
         let set = |name: &str| {
             self.setting.split_whitespace().find_map(|word| match word.split_once('=') {
                 Some((each, value)) => (each == name).then(|| value.to_owned()),

@@ -8,10 +8,10 @@ use lossgraph_autograd::{Parameter, Tape, Var, concat};
 use lossgraph_explain::{Along, Surface, surface};
 use lossgraph_losses::{Domain, Loss, Sample};
 use lossgraph_nn::optimizer::{Adagrad, RmsProp};
-use lossgraph_nn::{Adam, AdamW, Rule, Sgd};
+use lossgraph_nn::{Adam, AdamW, Sgd, UpdateRule};
 use lossgraph_tensor::{DType, Tensor};
 
-use super::scene::{Kind, Scene, Wish};
+use super::scene::{Framing, Scene, Wish};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -127,12 +127,12 @@ impl<'a> Hill<'a> {
             Domain::Between(low, high) => low < 0.0 && high > 0.0,
             domain => domain == Domain::Logits,
         };
-        if scene.kind == Kind::Single && can_be_any_number {
+        if scene.framing == Framing::Single && can_be_any_number {
             let stays =
                 scene.samples().iter().map(|sample| fitted(sample)).collect::<Result<_>>()?;
             return Ok(Hill { scene, setting, ground: Ground::Line(stays) });
         }
-        if scene.kind == Kind::TrueClass && can_be_any_number {
+        if scene.framing == Framing::TrueClass && can_be_any_number {
             // Of the two inputs, the scores move: labels alone are read.
             let labels = Tensor::from(CLASSES.map(|class| 1 - class as i64));
             let stays = vec![labels; scene.samples().len()];
@@ -262,7 +262,7 @@ impl Ways<'_> {
         }
     }
 
-    fn go(&self, label: &str, rule: impl Rule, hill: &Hill<'_>) -> Result<Path> {
+    fn go(&self, label: &str, rule: impl UpdateRule, hill: &Hill<'_>) -> Result<Path> {
         let w = Parameter::new("w", Tensor::from(hill.start()).to_dtype(DType::F64));
         let mut optimizer = rule.over_parameters([w.clone()])?;
         let place = || {

@@ -23,7 +23,7 @@ use lossgraph_losses::{Loss, find};
 use self::braille::Ink;
 use self::landscape::{Landscape, Optimizer, Ways};
 use self::picture::{Member, Picture};
-use self::scene::{Kind, Scene, Wish};
+use self::scene::{Framing, Scene, Wish};
 use crate::file::write;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -158,7 +158,7 @@ fn curves(loss: &'static Loss, asked: &Asked<'_>) -> Result<Picture> {
     Ok(Picture {
         members: settings.into_iter().map(member).collect::<Result<_>>()?,
         title: title.trim_end().to_owned(),
-        has_current: scene.kind == Kind::Sample,
+        has_current: scene.framing == Framing::Sample,
         range: scene.along.range,
         axis: scene.axis,
         note: scene.note,

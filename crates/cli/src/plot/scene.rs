@@ -36,12 +36,12 @@ pub struct Scene {
     /// What stays.
     pub note: String,
     /// How it was chosen.
-    pub kind: Kind,
+    pub framing: Framing,
 }
 
 /// How a scene was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Framing {
     /// One element by itself: the loss is a number for each.
     Single,
     /// A row of scores of which that of the label moves.
@@ -83,7 +83,7 @@ impl Scene {
             },
             axis: String::new(),
             note: String::new(),
-            kind: Kind::Sample,
+            framing: Framing::Sample,
             samples,
         };
         if wish.element.is_none() && scene.is_elementwise(setting) {
@@ -143,7 +143,7 @@ impl Scene {
             .zip(&self.inputs)
             .map(|(sample, tensor)| (sample.name, tape.constant(tensor.clone())))
             .collect();
-        let terms = self.loss.record(&tape, &vars, setting).each();
+        let terms = self.loss.record(&tape, &vars, setting).unreduced();
         terms.shape() == Shape::from(self.moving().shape) && self.moving().shape.len() < 4
     }
 
@@ -187,7 +187,7 @@ impl Scene {
         let stays = stays.iter().map(|(name, number)| format!("{name} = {}", signed(*number)));
         self.note =
             sentence(&format!("one element of {name} moves"), stays.collect::<Vec<_>>().join(", "));
-        self.kind = Kind::Single;
+        self.framing = Framing::Single;
         Ok(self)
     }
 
@@ -208,7 +208,7 @@ impl Scene {
             classes - 1,
             signed((others * 1000.0).round() / 1000.0)
         );
-        self.kind = Kind::TrueClass;
+        self.framing = Framing::TrueClass;
         Ok(self)
     }
 
@@ -283,14 +283,7 @@ pub fn signed(x: f64) -> String {
 
 /// Where an element stands: `[1, 2]`.
 fn index(shape: &[usize], element: usize) -> String {
-    let mut rest = element;
-    let mut places: Vec<String> = Vec::new();
-    for &extent in shape.iter().rev() {
-        places.push((rest % extent.max(1)).to_string());
-        rest /= extent.max(1);
-    }
-    places.reverse();
-    format!("[{}]", places.join(", "))
+    format!("{:?}", Shape::from(shape).unravel_index(element))
 }
 
 #[cfg(test)]
@@ -321,7 +314,7 @@ mod tests {
     fn a_loss_of_distances_is_seen_over_its_sample() {
         let triplet = scene("triplet_margin");
         assert_eq!(triplet.axis, "anchor[0, 0]");
-        assert_eq!(triplet.kind, Kind::Sample);
+        assert_eq!(triplet.framing, Framing::Sample);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
 use crate::level::{Level, Shows};
-use crate::places::unravelled;
 use crate::replay::Measured;
 
 /// How many elements of a step are written out with their numbers, in a small program.
@@ -45,7 +44,7 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
     let groups: Vec<Value> = (0..graph.groups.len())
         .map(|group| {
             let info = &graph.groups[group];
-            let place = format!("{}:{}", info.place.file(), info.place.line());
+            let place = format!("{}:{}", info.location.file(), info.location.line());
             let level = level(graph, &graph.level(Some(group), 0));
             json!({ "name": info.name, "parent": info.parent, "place": place, "level": level })
         })
@@ -56,7 +55,7 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
         "top": level(graph, &graph.level(None, 0)),
         "all": level(graph, &graph.level(None, usize::MAX)),
         "inputs": elements(graph)?,
-        "listing": graph.listing().with_places().to_string(),
+        "listing": graph.listing().with_locations().to_string(),
     }))
 }
 
@@ -121,7 +120,7 @@ impl Writer<'_> {
             "name": self.names[at],
             "number": node.number,
             "op": node.op,
-            "arguments": node.arguments,
+            "arguments": node.attributes,
             "formula": self.text(at, &node.formula),
             "forward": self.forward(at),
             "inputs": inputs,
@@ -129,7 +128,7 @@ impl Writer<'_> {
             "gradient": node.gradient.as_ref().map(picture),
             "group": node.group,
             "hazards": [],
-            "place": format!("{}:{}", node.place.file(), node.place.line()),
+            "place": format!("{}:{}", node.location.file(), node.location.line()),
         })
     }
 
@@ -141,7 +140,7 @@ impl Writer<'_> {
         }
         let numbers = node.value.to_f64s();
         let line = |element: usize| {
-            let place = unravelled(element, &node.shape);
+            let place = node.shape.unravel_index(element);
             let text = self.graph.arithmetic(at, &place);
             json!({ "at": element, "text": text, "is": exact(numbers[element]) })
         };
@@ -160,7 +159,7 @@ impl Writer<'_> {
         let numbers = flow.value.to_f64s();
         let read = &self.graph.nodes[input.node];
         let line = |element: usize| {
-            let place = unravelled(element, &read.shape);
+            let place = read.shape.unravel_index(element);
             let text = self.graph.backward_arithmetic(at, slot, &place);
             json!({
                 "at": element,

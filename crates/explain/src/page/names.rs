@@ -19,7 +19,7 @@ pub(super) fn names(graph: &Graph) -> Vec<String> {
         let node = &graph.nodes[at];
         match (&node.name, node.op) {
             (Some(name), _) => Some(name.clone()),
-            (None, "fill") => Some(signed(node.arguments.parse().unwrap_or(f64::NAN))),
+            (None, "fill") => Some(signed(node.attributes.parse().unwrap_or(f64::NAN))),
             _ if at == last && !taken("L") => Some("L".to_owned()),
             _ => letters.next(),
         }

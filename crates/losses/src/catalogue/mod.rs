@@ -8,7 +8,7 @@ pub(crate) use row::{
     BROADCAST, C, INNER, N, PAIR, POSITIVE, TWO, WIDE, detached, flag, input, list, number, option,
     word,
 };
-pub use row::{Choice, Invariance, Kind, Loss};
+pub use row::{Choice, Invariance, Loss, OptionKind};
 pub use sample::{Domain, Plain, Sample};
 pub use setting::{Args, BadSetting, Numbers, Setting};
 

@@ -51,14 +51,14 @@ pub struct Choice {
     /// Its name: that of the field.
     pub name: &'static str,
     /// What it can be, the default included.
-    pub kind: Kind,
+    pub kind: OptionKind,
     /// What it does, in a few words.
     pub about: &'static str,
 }
 
 /// What an option can be. Displayed, it is the default.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum OptionKind {
     /// A number, with its default.
     Number(f64),
     /// On or off; off by default.
@@ -70,13 +70,13 @@ pub enum Kind {
 }
 
 /// As a setting says it: `1`, `false`, `mean`, `2,5`.
-impl fmt::Display for Kind {
+impl fmt::Display for OptionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::Number(default) => write!(f, "{default}"),
-            Kind::Flag => f.write_str("false"),
-            Kind::Word(words) => f.write_str(words.first().copied().unwrap_or("")),
-            Kind::List(default) => {
+            OptionKind::Number(default) => write!(f, "{default}"),
+            OptionKind::Flag => f.write_str("false"),
+            OptionKind::Word(words) => f.write_str(words.first().copied().unwrap_or("")),
+            OptionKind::List(default) => {
                 let numbers: Vec<String> = default.iter().map(f64::to_string).collect();
                 f.write_str(&numbers.join(","))
             }
@@ -117,12 +117,12 @@ pub(crate) const fn detached(
 
 /// An option that is a number.
 pub(crate) const fn number(name: &'static str, default: f64, about: &'static str) -> Choice {
-    Choice { name, kind: Kind::Number(default), about }
+    Choice { name, kind: OptionKind::Number(default), about }
 }
 
 /// An option that is on or off.
 pub(crate) const fn flag(name: &'static str, about: &'static str) -> Choice {
-    Choice { name, kind: Kind::Flag, about }
+    Choice { name, kind: OptionKind::Flag, about }
 }
 
 /// An option that is one of some words, the first by default.
@@ -131,7 +131,7 @@ pub(crate) const fn word(
     words: &'static [&'static str],
     about: &'static str,
 ) -> Choice {
-    Choice { name, kind: Kind::Word(words), about }
+    Choice { name, kind: OptionKind::Word(words), about }
 }
 
 /// An option that is a list of numbers.
@@ -140,7 +140,7 @@ pub(crate) const fn list(
     default: &'static [f64],
     about: &'static str,
 ) -> Choice {
-    Choice { name, kind: Kind::List(default), about }
+    Choice { name, kind: OptionKind::List(default), about }
 }
 
 /// Numbers on both sides of 0.

@@ -2,7 +2,7 @@
 
 use lossgraph_autograd::{Fault, Tape, Var};
 
-use super::row::{Choice, Kind, Loss};
+use super::row::{Choice, Loss, OptionKind};
 use super::{nearest, sample::Plain};
 
 /// Values of a loss's options.
@@ -63,7 +63,7 @@ impl Setting {
     pub fn number(&self, name: &str) -> f64 {
         match (self.value(name), self.kind(name)) {
             (Some(Value::Number(value)), _) => *value,
-            (_, Some(Kind::Number(default))) => default,
+            (_, Some(OptionKind::Number(default))) => default,
             _ => f64::NAN,
         }
     }
@@ -77,7 +77,7 @@ impl Setting {
     pub fn word(&self, name: &str) -> &'static str {
         match (self.value(name), self.kind(name)) {
             (Some(Value::Word(word)), _) => word,
-            (_, Some(Kind::Word(words))) => words.first().copied().unwrap_or(""),
+            (_, Some(OptionKind::Word(words))) => words.first().copied().unwrap_or(""),
             _ => "",
         }
     }
@@ -86,7 +86,7 @@ impl Setting {
     pub fn list(&self, name: &str) -> Vec<f64> {
         match (self.value(name), self.kind(name)) {
             (Some(Value::List(numbers)), _) => numbers.clone(),
-            (_, Some(Kind::List(default))) => default.to_vec(),
+            (_, Some(OptionKind::List(default))) => default.to_vec(),
             _ => Vec::new(),
         }
     }
@@ -100,22 +100,22 @@ impl Setting {
         self.values.iter().find(|(each, _)| *each == name).map(|(_, value)| value)
     }
 
-    fn kind(&self, name: &str) -> Option<Kind> {
+    fn kind(&self, name: &str) -> Option<OptionKind> {
         self.loss.options.iter().find(|each| each.name == name).map(|choice| choice.kind)
     }
 }
 
-impl Kind {
+impl OptionKind {
     /// Reads a value: `None` if it does not fit, `Some(None)` if it is what an option is by default.
     fn read(self, value: Option<&str>) -> Option<Option<Value>> {
         let read = match (self, value) {
-            (Kind::Flag, None | Some("true" | "1")) => Value::On,
-            (Kind::Flag, Some("false" | "0")) => return Some(None),
-            (Kind::Number(_), Some(text)) => Value::Number(text.parse().ok()?),
-            (Kind::Word(words), Some(text)) => {
+            (OptionKind::Flag, None | Some("true" | "1")) => Value::On,
+            (OptionKind::Flag, Some("false" | "0")) => return Some(None),
+            (OptionKind::Number(_), Some(text)) => Value::Number(text.parse().ok()?),
+            (OptionKind::Word(words), Some(text)) => {
                 Value::Word(words.iter().find(|each| **each == text)?)
             }
-            (Kind::List(_), Some(text)) => {
+            (OptionKind::List(_), Some(text)) => {
                 let numbers = text.split(',').filter(|each| !each.is_empty());
                 Value::List(numbers.map(|each| each.parse().ok()).collect::<Option<_>>()?)
             }
@@ -127,10 +127,10 @@ impl Kind {
     /// What a value has to look like.
     fn expected(self) -> String {
         match self {
-            Kind::Number(_) => "a number".to_owned(),
-            Kind::Flag => "true or false".to_owned(),
-            Kind::Word(words) => format!("one of {}", words.join(", ")),
-            Kind::List(_) => "numbers with commas between them".to_owned(),
+            OptionKind::Number(_) => "a number".to_owned(),
+            OptionKind::Flag => "true or false".to_owned(),
+            OptionKind::Word(words) => format!("one of {}", words.join(", ")),
+            OptionKind::List(_) => "numbers with commas between them".to_owned(),
         }
     }
 }
@@ -176,7 +176,7 @@ impl<'t> Args<'t> {
     }
 }
 
-/// Options are read from the arguments themselves: `x.number("delta")`.
+/// Options are read from the attributes themselves: `x.number("delta")`.
 impl std::ops::Deref for Args<'_> {
     type Target = Setting;
 

@@ -116,7 +116,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
 
     /// How many classes there are.
     fn classes(&self) -> usize {
-        self.tails.iter().map(|[_, rows]| rows.extent(0)).sum::<usize>() + self.cutoffs[0]
+        self.tails.iter().map(|[_, rows]| rows.dim(0)).sum::<usize>() + self.cutoffs[0]
     }
 
     /// The log-probabilities of the head, `[batch, classes of the head and clusters]`.
@@ -165,7 +165,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
     }
 
     fn likeliest(&self, x: Var<'t>) -> Result<Var<'t>, Var<'t>> {
-        let (best, batch) = (self.head(x).argmax(1), x.extent(0));
+        let (best, batch) = (self.head(x).argmax(1), x.dim(0));
         let entries = integers(NAME, "features", best)?;
         let in_tails: Vec<usize> =
             (0..batch).filter(|&i| entries[i] >= self.cutoffs[0] as i64).collect();
@@ -191,7 +191,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
             let fault = Fault::new(NAME, why).operand("features", features);
             Err(features.tape().fault(fault.operand("head", self.head)))
         };
-        let (cutoffs, inner) = (&self.cutoffs, features.extent(-1));
+        let (cutoffs, inner) = (&self.cutoffs, features.dim(-1));
         if !(1..=2).contains(&features.rank()) {
             return refuse("features are [batch, feature] or [feature]".to_owned());
         }
@@ -208,8 +208,8 @@ impl<'t> AdaptiveLogSoftmax<'t> {
             return refuse(format!("expected a head [{entries}, {inner}], its bias [{entries}]"));
         }
         for (at, &[projection, rows]) in self.tails.iter().enumerate() {
-            let (first, size) = (cutoffs[at], projection.extent(0));
-            let classes = cutoffs.get(at + 1).map_or(rows.extent(0), |end| end - first);
+            let (first, size) = (cutoffs[at], projection.dim(0));
+            let classes = cutoffs.get(at + 1).map_or(rows.dim(0), |end| end - first);
             if projection.shape()[..] != [size, inner]
                 || rows.shape()[..] != [classes, size]
                 || classes == 0
@@ -221,7 +221,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
                 ));
             }
         }
-        let batch = if features.rank() == 2 { features.extent(0) } else { 1 };
+        let batch = if features.rank() == 2 { features.dim(0) } else { 1 };
         Ok(features.reshape([batch, inner]))
     }
 
@@ -287,7 +287,7 @@ pub(crate) static ROW: Loss = Loss {
         let product = |matrix: &str, vector: &[f64]| -> Vec<f64> {
             x.rows(matrix).iter().map(|row| dot(row, vector)).collect()
         };
-        let surprise = |scores: &[f64], at: usize| {
+        let nll = |scores: &[f64], at: usize| {
             scores.iter().map(|z| z.exp()).sum::<f64>().ln() - scores[at]
         };
         let term = |(features, label): (&[f64], usize)| {
@@ -297,9 +297,9 @@ pub(crate) static ROW: Loss = Loss {
             }
             let tail = |projection: &str, rows: &str| product(rows, &product(projection, features));
             match label {
-                0 | 1 => surprise(&head, label),
-                2 | 3 => surprise(&head, 2) + surprise(&tail("projection0", "rows0"), label - 2),
-                _ => surprise(&head, 3) + surprise(&tail("projection1", "rows1"), label - 4),
+                0 | 1 => nll(&head, label),
+                2 | 3 => nll(&head, 2) + nll(&tail("projection0", "rows0"), label - 2),
+                _ => nll(&head, 3) + nll(&tail("projection1", "rows1"), label - 4),
             }
         };
         let labels = x.of("labels").iter().map(|&label| label as usize);

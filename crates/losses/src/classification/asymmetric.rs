@@ -88,8 +88,8 @@ impl Asymmetric {
             let positive = positive_power((-z).sigmoid(), gamma_pos) * (-z).softplus();
             let p_m = (z.sigmoid() - clip).relu();
             // With a clip, 1 − pₘ is at least the clip. Without one it can round to 0.
-            let surprise = if clip == 0.0 { z.softplus() } else { -(-p_m).ln_1p() };
-            let negative = positive_power(p_m, gamma_neg) * surprise;
+            let nll = if clip == 0.0 { z.softplus() } else { -(-p_m).ln_1p() };
+            let negative = positive_power(p_m, gamma_neg) * nll;
             Terms::new(t * positive + (1.0 - t) * negative)
         })
     }

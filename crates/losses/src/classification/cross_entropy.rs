@@ -106,7 +106,7 @@ impl<'t> CrossEntropy<'t> {
             let spread = scaled(-log_p, weight.map(|weight| along(weight, axis, z))).mean(axis);
             sharp * (1.0 - smoothing) + spread * smoothing
         };
-        Terms::new(labels.counted(each)).that_weigh(labels.weigh(of_label))
+        Terms::new(labels.counted(each)).with_weights(labels.weigh(of_label))
     }
 
     fn of_probabilities(
@@ -153,7 +153,7 @@ pub fn smooth_labels(target: Var<'_>, smoothing: f64) -> Var<'_> {
 
 #[track_caller]
 fn smoothed(t: Var<'_>, smoothing: f64, axis: isize) -> Var<'_> {
-    t * (1.0 - smoothing) + smoothing / t.extent(axis) as f64
+    t * (1.0 - smoothing) + smoothing / t.dim(axis) as f64
 }
 
 pub(crate) static ROW: Loss = Loss {

@@ -99,7 +99,7 @@ impl<'t> Distillation<'t> {
             let Some(labels) = labels else { return Terms::new(divergence) };
             match Labels::new("distillation", student, labels, ignore_index) {
                 Ok(labels) => {
-                    let hard = labels.counted(labels.surprise(student));
+                    let hard = labels.counted(labels.nll(student));
                     Terms::new(divergence * alpha + hard * (1.0 - alpha))
                 }
                 Err(fault) => Terms::new(fault),

@@ -74,7 +74,7 @@ impl GeneralisedCe {
             let why = || format!("q is {q}, expected a number above 0 and at most 1");
             let logits = demand("generalised_ce", q > 0.0 && q <= 1.0, why, logits);
             Labels::terms("generalised_ce", logits, labels, ignore_index, |labels, z| {
-                -(labels.surprise(z) * -q).exp_m1() / q
+                -(labels.nll(z) * -q).exp_m1() / q
             })
         })
     }

@@ -94,10 +94,10 @@ impl<'t> LinearCrossEntropy<'t> {
                 return Terms::new(features);
             }
             let examples = Shape::from(&features.shape()[..features.rank() - 1]);
-            let rows = features.reshape([examples.len(), features.extent(-1)]);
+            let rows = features.reshape([examples.len(), features.dim(-1)]);
             let terms = match target.dtype().is_float() {
                 true => {
-                    let target = target.reshape([examples.len(), matrix.extent(0)]);
+                    let target = target.reshape([examples.len(), matrix.dim(0)]);
                     self.of_probabilities(rows, matrix, target)
                 }
                 false => self.of_labels(rows, matrix, target.flatten()),
@@ -107,7 +107,7 @@ impl<'t> LinearCrossEntropy<'t> {
     }
 
     fn of_labels(&self, rows: Var<'t>, matrix: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let (smoothing, classes) = (self.label_smoothing, matrix.extent(0));
+        let (smoothing, classes) = (self.label_smoothing, matrix.dim(0));
         let labels = match Labels::among(classes, NAME, rows, labels, self.ignore_index) {
             Ok(labels) => labels,
             Err(fault) => return Terms::new(fault),
@@ -125,7 +125,7 @@ impl<'t> LinearCrossEntropy<'t> {
             let even = scaled(z, self.weight.map(|weight| weight.slice(0, block))).sum(1);
             sharp * (1.0 - smoothing) + even * spread
         });
-        Terms::new(labels.counted(each)).that_weigh(labels.weigh(of_label))
+        Terms::new(labels.counted(each)).with_weights(labels.weigh(of_label))
     }
 
     fn of_probabilities(&self, rows: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
@@ -147,11 +147,11 @@ impl<'t> LinearCrossEntropy<'t> {
         total: Option<Var<'t>>,
         part: impl Fn(Var<'t>, Range<isize>) -> Var<'t>,
     ) -> Var<'t> {
-        let classes = matrix.extent(0) as isize;
-        let width = (self.block / rows.extent(0).max(1)).max(1);
+        let classes = matrix.dim(0) as isize;
+        let width = (self.block / rows.dim(0).max(1)).max(1);
         let sums = |rows: Var<'t>, first: isize| {
             let block = first..classes.min(first + width as isize);
-            rows.tape().recomputed(|| {
+            rows.tape().remat(|| {
                 let bias = self.bias.map(|bias| bias.slice(0, block.clone()));
                 let z = rows.linear(matrix.slice(0, block.clone()), bias);
                 // All classes of a block may be impossible, which has no slope.
@@ -183,10 +183,10 @@ impl<'t> LinearCrossEntropy<'t> {
         let Some((&inner, examples)) = shape.split_last() else {
             return refuse("the features have an axis");
         };
-        let classes = matrix.extent(0);
+        let classes = matrix.dim(0);
         let mut expected = examples.to_vec();
         expected.extend(target.dtype().is_float().then_some(classes));
-        if matrix.rank() != 2 || matrix.extent(1) != inner || classes == 0 {
+        if matrix.rank() != 2 || matrix.dim(1) != inner || classes == 0 {
             return refuse("the matrix is [class, feature], with the features' last axis");
         }
         if target.shape()[..] != expected[..] {

@@ -65,7 +65,7 @@ impl MultilabelMargin {
                 let of_labels = scores.gather(-1, places).unsqueeze(-1);
                 let h = (1.0 - of_labels + scores.unsqueeze(-2)).relu();
                 let pairs = listed.unsqueeze(-1) * others.unsqueeze(-2);
-                Terms::new((pairs * h).sum([-2, -1]) / scores.extent(-1) as f64)
+                Terms::new((pairs * h).sum([-2, -1]) / scores.dim(-1) as f64)
             }
         })
     }
@@ -103,7 +103,7 @@ impl<'t> Lists<'t> {
             Err(error) => return refuse(format!("the labels have no value: {error}")),
         };
         let numbers = data.to_vec::<i64>().unwrap_or_default();
-        let classes = scores.extent(-1);
+        let classes = scores.dim(-1);
         if let Some(at) = numbers.iter().position(|&label| !(-1..classes as i64).contains(&label)) {
             let label = numbers[at];
             return refuse(format!(

@@ -75,7 +75,7 @@ impl<'t> Nll<'t> {
             let weight = self.weight.map(|weight| class_weight("nll", weight, log_p));
             let weight = labels.class_weight(weight);
             let each = scaled(-labels.counted(labels.pick(log_p)), weight);
-            Terms::new(each).that_weigh(labels.weigh(weight))
+            Terms::new(each).with_weights(labels.weigh(weight))
         })
     }
 }

@@ -78,7 +78,7 @@ impl<'t> Ordinal<'t> {
             if z.rank() > 2 {
                 return refuse("the logits are [batch, classes − 1] or [classes − 1]".to_owned());
             }
-            let thresholds = z.extent(class_axis(z));
+            let thresholds = z.dim(class_axis(z));
             if let Some(weight) = self.weight.filter(|weight| weight.shape()[..] != [thresholds]) {
                 return refuse(format!(
                     "one weight for each of the {thresholds} thresholds, given {}",
@@ -89,7 +89,7 @@ impl<'t> Ordinal<'t> {
                 Ok(labels) => {
                     let z = labels.counted_scores(z);
                     let each = scaled(z.softplus() - labels.above(thresholds) * z, self.weight);
-                    Terms::new(labels.counted(each.sum(-1))).that_weigh(labels.weigh(None))
+                    Terms::new(labels.counted(each.sum(-1))).with_weights(labels.weigh(None))
                 }
                 Err(fault) => Terms::new(fault),
             }

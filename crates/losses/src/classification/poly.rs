@@ -77,7 +77,7 @@ impl Poly {
             let logits = demand("poly", epsilon.is_finite(), why, logits);
             if !target.dtype().is_float() {
                 return Labels::terms("poly", logits, target, ignore_index, |labels, z| {
-                    let s = labels.surprise(z);
+                    let s = labels.nll(z);
                     s - (-s).exp_m1() * epsilon
                 });
             }

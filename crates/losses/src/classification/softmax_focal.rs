@@ -80,7 +80,7 @@ impl<'t> SoftmaxFocal<'t> {
             let logits = demand("softmax_focal", fits, why, logits);
             let alpha = alpha.map(|alpha| class_weight("softmax_focal", alpha, logits));
             Labels::terms("softmax_focal", logits, labels, ignore_index, |labels, z| {
-                let s = labels.surprise(z);
+                let s = labels.nll(z);
                 let wrong = -(-s).exp_m1();
                 scaled(positive_power(wrong, gamma) * s, labels.class_weight(alpha))
             })

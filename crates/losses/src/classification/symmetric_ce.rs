@@ -89,7 +89,7 @@ impl SymmetricCe {
             Labels::terms("symmetric_ce", logits, labels, ignore_index, |labels, z| {
                 let others = labels.others(z);
                 let wrong = others * z.softmax(labels.axis).clamp(1e-7, 1.0);
-                labels.surprise(z) * alpha - wrong.sum(labels.axis) * (beta * log_zero)
+                labels.nll(z) * alpha - wrong.sum(labels.axis) * (beta * log_zero)
             })
         })
     }

@@ -23,7 +23,7 @@ pub(super) fn terms<'t>(
     each: impl FnOnce(Boxes<'t>) -> Var<'t>,
 ) -> Terms<'t> {
     let (p, t) = pair(loss, prediction, target, Unequal::Refuse);
-    let fits = p.rank() > 0 && p.extent(-1) == 4;
+    let fits = p.rank() > 0 && p.dim(-1) == 4;
     let why = || format!("boxes are […, 4]: x1, y1, x2, y2, given {}", p.shape());
     let p = demand(loss, fits, why, p);
     let why = || format!("eps is {eps}, expected a number from 0");

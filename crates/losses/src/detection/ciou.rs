@@ -136,13 +136,13 @@ mod tests {
         let p = tape.variable([0.0, 0.0, 2.0, 3.0]);
         let t = tape.constant([0.5, 1.0, 4.0, 2.5]);
         let v = (angle(t) - angle(p)).square() * (4.0 / PI.powi(2));
-        let alpha = (v / (crate::iou(p, t).each() + v + 1e-7)).item().unwrap();
-        let expected = crate::diou(p, t).each() + v * alpha;
-        let loss = ciou(p, t).each();
+        let alpha = (v / (crate::iou(p, t).unreduced() + v + 1e-7)).item().unwrap();
+        let expected = crate::diou(p, t).unreduced() + v * alpha;
+        let loss = ciou(p, t).unreduced();
         assert!((loss.item().unwrap() - expected.item().unwrap()).abs() < 1e-15);
         let slope = |loss: Var<'_>| loss.backward().unwrap().of(p).unwrap().clone();
         assert!(slope(loss).allclose(&slope(expected), 1e-14, 1e-14));
-        let whole = Ciou { through_trade_off: true, ..Ciou::default() }.forward(p, t).each();
+        let whole = Ciou { through_trade_off: true, ..Ciou::default() }.forward(p, t).unreduced();
         assert_eq!(whole.item().unwrap(), loss.item().unwrap());
         assert!(!slope(whole).allclose(&slope(expected), 1e-3, 1e-3));
     }

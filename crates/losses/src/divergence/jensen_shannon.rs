@@ -69,14 +69,14 @@ impl JensenShannon {
         let p = demand("jensen_shannon", p.rank() > 0, why, p);
         p.tape().scope("jensen_shannon", || {
             let m = (p + q) * 0.5;
-            Terms::new((surprise(p, m) + surprise(q, m)).sum(-1) * 0.5)
+            Terms::new((nll(p, m) + nll(q, m)).sum(-1) * 0.5)
         })
     }
 }
 
 /// `p ln(p/m)`, and 0 where `p` is 0, with slopes of 0.
 #[track_caller]
-fn surprise<'t>(p: Var<'t>, m: Var<'t>) -> Var<'t> {
+fn nll<'t>(p: Var<'t>, m: Var<'t>) -> Var<'t> {
     let never = p.eq(0.0);
     let [p, m] = [p, m].map(|x| never.select(1.0, x));
     p * (p.ln() - m.ln())

@@ -71,7 +71,7 @@ impl KlDiv {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let batch = if prediction.rank() == 0 { 1 } else { prediction.extent(0) };
+        let batch = if prediction.rank() == 0 { 1 } else { prediction.dim(0) };
         let unequal = Unequal::broadcast_if(self.broadcast);
         let (p, t) = pair("kl_div", prediction, target, unequal);
         let why = || "distributions have a last axis".to_owned();

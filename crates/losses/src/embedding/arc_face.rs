@@ -111,14 +111,14 @@ impl ArcFace {
 
 /// Scores `[batch, classes · centers]` as `[batch, classes, centers]`.
 pub(super) fn of_centers<'t>(loss: &str, scores: Var<'t>, centers: usize) -> Var<'t> {
-    let vectors = scores.extent(-1);
+    let vectors = scores.dim(-1);
     let fits = centers > 0 && vectors.is_multiple_of(centers);
     let why = || format!("{vectors} vectors are not {centers} for each class");
     let scores = demand(loss, fits, why, scores);
     if scores.is_faulty() {
         return scores;
     }
-    scores.reshape([scores.extent(0), vectors / centers, centers])
+    scores.reshape([scores.dim(0), vectors / centers, centers])
 }
 
 pub(crate) static ROW: Loss = Loss {

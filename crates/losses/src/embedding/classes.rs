@@ -36,7 +36,7 @@ impl<'t> Scores<'t> {
     pub fn cross_entropy(&self, logits: Var<'t>) -> Terms<'t> {
         let z = self.labels.counted_scores(logits);
         let each = z.log_sum_exp(1) - self.labels.pick(z);
-        Terms::new(self.labels.counted(each)).that_weigh(self.labels.weigh(None))
+        Terms::new(self.labels.counted(each)).with_weights(self.labels.weigh(None))
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn with_proxies<'t>(
     match checked_labels(loss, embeddings, proxies, labels) {
         Some(fault) => Pairs::faulty(fault),
         None => {
-            let classes = Tensor::arange(proxies.extent(0), DType::I64);
+            let classes = Tensor::arange(proxies.dim(0), DType::I64);
             let of_proxies = embeddings.tape().constant(classes);
             Pairs::with_references(embeddings, labels, proxies, of_proxies)
         }
@@ -92,7 +92,7 @@ fn checked_labels<'t>(
 ) -> Option<Var<'t>> {
     checked(loss, embeddings, vectors).or_else(|| {
         // Scores that nobody computes, only to check the labels against them.
-        let scores = embeddings.tape().fill([embeddings.extent(0), vectors.extent(0)], 0.0);
+        let scores = embeddings.tape().fill([embeddings.dim(0), vectors.dim(0)], 0.0);
         Labels::new(loss, scores, labels, i64::MIN).err()
     })
 }
@@ -102,15 +102,14 @@ fn checked<'t>(loss: &str, embeddings: Var<'t>, vectors: Var<'t>) -> Option<Var<
     if let Some(&faulty) = [embeddings, vectors].iter().find(|var| var.is_faulty()) {
         return Some(faulty);
     }
-    let fits =
-        embeddings.rank() == 2 && vectors.rank() == 2 && embeddings.extent(1) == vectors.extent(1);
+    let fits = embeddings.rank() == 2 && vectors.rank() == 2 && embeddings.dim(1) == vectors.dim(1);
     if fits {
         return None;
     }
     let fault = Fault::new(loss, "[batch, features] and [classes, features]")
         .operand("embeddings", embeddings)
         .operand("class vectors", vectors);
-    let transposed = vectors.rank() == 2 && vectors.extent(0) == embeddings.extent(1);
+    let transposed = vectors.rank() == 2 && vectors.dim(0) == embeddings.dim(1);
     let fault = if transposed { fault.cure("vectors.t(): one row for each class") } else { fault };
     Some(embeddings.tape().fault(fault))
 }

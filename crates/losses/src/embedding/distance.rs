@@ -126,7 +126,7 @@ impl Distance {
     /// Recorded as faults: other ranks, or numbers of features that differ.
     #[track_caller]
     pub fn between_all<'t>(self, a: Var<'t>, b: Var<'t>) -> Var<'t> {
-        let fits = a.rank() == 2 && b.rank() == 2 && a.extent(1) == b.extent(1);
+        let fits = a.rank() == 2 && b.rank() == 2 && a.dim(1) == b.dim(1);
         if !fits && !a.is_faulty() && !b.is_faulty() {
             let fault = Fault::new("distance", "two matrices of as many features");
             return a.tape().fault(fault.operand("a", a).operand("b", b));

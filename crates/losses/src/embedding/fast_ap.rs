@@ -33,7 +33,7 @@ use crate::terms::Terms;
 /// // Squared distances to the first: 2 for its positive, 4 for the negative.
 /// let e = tape.variable([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]);
 /// let loss = FastAp { bins: 2, ..FastAp::default() };
-/// let each = loss.forward(Pairs::of(e, tape.labels(&[0, 0, 1]))).each();
+/// let each = loss.forward(Pairs::of(e, tape.labels(&[0, 0, 1]))).unreduced();
 /// assert_eq!(each.index(0, 0).item()?, 0.0);
 /// // The second is as far from both: one of two is a positive, 1/2.
 /// let gradients = each.index(0, 1).backward()?;

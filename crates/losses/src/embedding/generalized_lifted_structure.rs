@@ -31,8 +31,8 @@ use crate::terms::Terms;
 /// let distance = Distance::Norm { p: 2.0, power: 1.0, normalize: false };
 /// let loss = GeneralizedLiftedStructure { distance, ..Default::default() };
 /// let terms = loss.forward(Pairs::of(points, tape.labels(&[0, 0, 1])));
-/// assert!((terms.each().value()?.get(&[0])? - 3.0).abs() < 1e-12); // 3 + (1 − 1)
-/// let gradients = terms.each().index(0, 0).backward()?;
+/// assert!((terms.unreduced().value()?.get(&[0])? - 3.0).abs() < 1e-12); // 3 + (1 − 1)
+/// let gradients = terms.unreduced().index(0, 0).backward()?;
 /// let slope = gradients.of(points).unwrap();
 /// assert!(slope.allclose(&[[0.0], [1.0], [-1.0]].into(), 1e-12, 1e-12));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

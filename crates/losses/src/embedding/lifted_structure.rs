@@ -98,7 +98,7 @@ impl LiftedStructure {
 /// `ln(exp(rᵢ) + exp(rⱼ))` for each pair of `like`, from `r` of the rows, as one family where both
 /// are the same place.
 fn of_either<'t>(of_row: Var<'t>, like: Var<'t>) -> Var<'t> {
-    let (n, m) = (like.extent(0), like.extent(1));
+    let (n, m) = (like.dim(0), like.dim(1));
     let apart = (0..n).flat_map(|i| (0..m).map(move |j| f64::from(u8::from(i != j))));
     let apart = match Tensor::new([n, m], apart.collect::<Vec<f64>>()) {
         Ok(apart) if !of_row.is_faulty() => of_row.tape().constant(apart),

@@ -83,7 +83,7 @@ impl Margin {
         let Margin { margin, nu, distance } = *self;
         let tape = triplets.embeddings.tape();
         tape.scope("margin", || {
-            let fits = beta.rank() == 0 || beta.shape()[..] == [triplets.embeddings.extent(0)];
+            let fits = beta.rank() == 0 || beta.shape()[..] == [triplets.embeddings.dim(0)];
             let why = || format!("beta is {}, expected [] or one for each example", beta.shape());
             let beta = demand("margin", fits || triplets.embeddings.is_faulty(), why, beta);
             let why = || "margin or nu is NaN".to_owned();

@@ -45,7 +45,7 @@ use crate::terms::Terms;
 /// let right = scores.gather(1, answer.unsqueeze(1)).squeeze(1);
 /// let best_wrong = answer.one_hot(3).select(f64::NEG_INFINITY, scores).max(1);
 /// let loss = margin_ranking(right, best_wrong, tape.constant([1.0, 1.0]), 1.0);
-/// assert_eq!(loss.each().value()?.to_f64s(), [0.5, 3.0]);
+/// assert_eq!(loss.unreduced().value()?.to_f64s(), [0.5, 3.0]);
 /// let gradients = loss.sum().backward()?;
 /// assert_eq!(gradients.of(scores).unwrap().to_f64s(), [-1.0, 1.0, 0.0, 0.0, 1.0, -1.0]);
 /// # Ok::<(), lossgraph_autograd::Error>(())

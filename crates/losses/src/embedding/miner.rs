@@ -80,7 +80,7 @@ impl Miner {
             Miner::Hard => places(&|far| far.hardest()),
             Miner::SemiHard { margin } => places(&|far| far.semi_hard(margin)),
             Miner::DistanceWeighted { nearest, farthest, seed } => {
-                let features = pairs.embeddings.extent(1) as f64;
+                let features = pairs.embeddings.dim(1) as f64;
                 let rarity = |d: f64| (d < farthest).then(|| ln_rarity(d.max(nearest), features));
                 places(&|far| far.drawn(rarity, seed))
             }
@@ -128,7 +128,7 @@ impl Far {
             Err(_) if far.is_faulty() => return Err(far),
             Err(error) => return Err(far.tape().fault(Fault::new("miner", error.to_string()))),
         };
-        let (anchors, columns) = (far.extent(0), far.extent(1));
+        let (anchors, columns) = (far.dim(0), far.dim(1));
         let rows = |places: Vec<[usize; 2]>| {
             let mut rows = vec![Vec::new(); anchors];
             places.into_iter().for_each(|[i, j]| rows[i].push((j, value[i * columns + j])));

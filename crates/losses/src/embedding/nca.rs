@@ -67,12 +67,12 @@ impl Nca {
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
         let Nca { scale, distance } = *self;
         let pairs = pairs.above_zero("nca", "scale", scale);
-        pairs.embeddings.tape().scope("nca", || surprise(pairs.once(), distance, scale))
+        pairs.embeddings.tape().scope("nca", || nll(pairs.once(), distance, scale))
     }
 }
 
 /// `−ln` of the softmax mass that falls on the positives.
-pub(super) fn surprise<'t>(pairs: Pairs<'t>, distance: Distance, scale: f64) -> Terms<'t> {
+pub(super) fn nll<'t>(pairs: Pairs<'t>, distance: Distance, scale: f64) -> Terms<'t> {
     let s = pairs.distances(distance) * (-distance.sign() * scale);
     let (positive, all) = (pairs.positive, pairs.positive + pairs.negative);
     let each = log_sum_exp_of(all, s) - log_sum_exp_of(positive, s);

@@ -85,7 +85,7 @@ impl<'t> Pairs<'t> {
         if let Some(&faulty) = [embeddings, references].iter().find(|var| var.is_faulty()) {
             return Pairs::faulty(faulty);
         }
-        let (n, m) = (embeddings.extent(0), references.extent(0));
+        let (n, m) = (embeddings.dim(0), references.dim(0));
         if let Some([i, j]) = positive.iter().chain(negative).find(|[i, j]| *i >= n || *j >= m) {
             return Pairs::faulty(
                 embeddings.tape().fault(
@@ -110,7 +110,7 @@ impl<'t> Pairs<'t> {
         references: Var<'t>,
         same: impl Fn(usize, usize) -> Option<bool>,
     ) -> Pairs<'t> {
-        let (n, m) = (embeddings.extent(0), references.extent(0));
+        let (n, m) = (embeddings.dim(0), references.dim(0));
         let count = |wanted: bool| -> Vec<f64> {
             let places = (0..n).flat_map(|i| (0..m).map(move |j| (i, j)));
             places.map(|(i, j)| f64::from(u8::from(same(i, j) == Some(wanted)))).collect()
@@ -125,7 +125,7 @@ impl<'t> Pairs<'t> {
         positive: Vec<f64>,
         negative: Vec<f64>,
     ) -> Pairs<'t> {
-        let shape = [embeddings.extent(0), references.extent(0)];
+        let shape = [embeddings.dim(0), references.dim(0)];
         let matrix = |counts: Vec<f64>| match Tensor::new(shape, counts) {
             Ok(counts) => embeddings.tape().constant(counts),
             Err(error) => embeddings.tape().fault(Fault::new("pairs", error.to_string())),
@@ -179,7 +179,7 @@ impl<'t> Pairs<'t> {
 }
 
 fn places(counts: Var<'_>) -> Vec<[usize; 2]> {
-    let columns = counts.extent(1).max(1);
+    let columns = counts.dim(1).max(1);
     // Counts that are computed, if only by a comparison, are computed now.
     let data = counts.data().map_or_else(|| counts.value(), Ok);
     let counts = data.map_or_else(|_| Vec::new(), |counts| counts.to_f64s());
@@ -196,7 +196,7 @@ pub(super) fn class_numbers<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Result<
     if embeddings.rank() != 2 {
         return Err(refused(embeddings, labels, "embeddings are [batch, features]"));
     }
-    if labels.dtype() != DType::I64 || labels.shape()[..] != [embeddings.extent(0)] {
+    if labels.dtype() != DType::I64 || labels.shape()[..] != [embeddings.dim(0)] {
         return Err(refused(embeddings, labels, "an integer label for each embedding"));
     }
     let data = labels.data().map_or_else(|| labels.value(), Ok);
@@ -221,7 +221,7 @@ fn refused<'t>(embeddings: Var<'t>, labels: Var<'t>, why: &str) -> Var<'t> {
 /// Terms of pairs, each as often as it counts. A pair that does not count may be anything.
 #[track_caller]
 pub(super) fn counted<'t>(each: Var<'t>, counts: Var<'t>) -> Terms<'t> {
-    Terms::new(counts.gt(0.0).select(each * counts, 0.0)).that_weigh(Some(counts))
+    Terms::new(counts.gt(0.0).select(each * counts, 0.0)).with_weights(Some(counts))
 }
 
 /// `ln Σⱼ countᵢⱼ exp(xᵢⱼ)` for each row, kept as `[n, 1]`, without overflow. A row that counts
@@ -229,7 +229,7 @@ pub(super) fn counted<'t>(each: Var<'t>, counts: Var<'t>) -> Terms<'t> {
 #[track_caller]
 pub(crate) fn log_sum_exp_of<'t>(counts: Var<'t>, x: Var<'t>) -> Var<'t> {
     const NOTHING: f64 = f64::NEG_INFINITY;
-    if x.extent(-1) == 0 {
+    if x.dim(-1) == 0 {
         return x.sum(keep(-1)).ln();
     }
     let counted = counts.gt(0.0);

@@ -32,7 +32,7 @@ use crate::terms::Terms;
 /// let e = tape.variable([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
 /// let loss = Pnp { temperature: 0.01, variant: PnpVariant::Count };
 /// // From 0, the positive 1 is as similar as the negative 2: half of it stands before.
-/// let each = loss.forward(e, tape.labels(&[0, 0, 1])).each();
+/// let each = loss.forward(e, tape.labels(&[0, 0, 1])).unreduced();
 /// let gradients = each.index(0, 0).backward()?;
 /// assert!((gradients.loss() - 0.25).abs() < 1e-12); // mean of 0, for itself, and ½
 /// // σ'(0)/T = 25, halved by the mean.

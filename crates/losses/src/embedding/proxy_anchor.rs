@@ -86,7 +86,7 @@ impl ProxyAnchor {
             let pull = log_sum_exp_of(positive, (s - margin) * -alpha).softplus();
             let push = log_sum_exp_of(negative, (s + margin) * alpha).softplus();
             let present = positive.sum(-1).gt(0.0).sum(..);
-            let classes = tape.fill([], proxies.extent(0) as f64);
+            let classes = tape.fill([], proxies.dim(0) as f64);
             let pulled = Parts::divided(Terms::new(pull.squeeze(-1)), present);
             pulled.and(Parts::divided(Terms::new(push.squeeze(-1)), classes))
         })

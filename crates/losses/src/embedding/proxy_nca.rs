@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::classes::with_proxies;
 use super::distance::Distance;
-use super::nca::surprise;
+use super::nca::nll;
 use super::sample::{CLASSES, ORDER, cross_entropy, squared_distance, unit};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::terms::Terms;
@@ -81,7 +81,7 @@ impl ProxyNca {
                 "scale",
                 scale,
             );
-            surprise(pairs, distance, scale)
+            nll(pairs, distance, scale)
         })
     }
 }

@@ -87,7 +87,7 @@ impl<'t> Parts<'t> {
 impl<'t> Part<'t> {
     #[track_caller]
     fn reduce(self, reducer: Reducer) -> Var<'t> {
-        let each = self.terms.each();
+        let each = self.terms.unreduced();
         let count = self.terms.counts();
         match (reducer, self.divisor) {
             (Reducer::Sum, _) => each.sum(..),

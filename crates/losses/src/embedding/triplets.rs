@@ -39,7 +39,7 @@ impl<'t> Triplets<'t> {
     /// Every positive pair of an anchor with every negative one.
     pub fn of(pairs: Pairs<'t>) -> Triplets<'t> {
         let Pairs { embeddings, references, .. } = pairs;
-        let mut negatives = vec![Vec::new(); embeddings.extent(0)];
+        let mut negatives = vec![Vec::new(); embeddings.dim(0)];
         pairs.negative_places().into_iter().for_each(|[i, j]| negatives[i].push(j));
         let near = pairs.positive_places().into_iter();
         let places = near.flat_map(|[i, j]| negatives[i].iter().map(move |&k| [i, j, k]));
@@ -56,7 +56,7 @@ impl<'t> Triplets<'t> {
         references: Var<'t>,
         places: Vec<[usize; 3]>,
     ) -> Triplets<'t> {
-        let (n, m) = (embeddings.extent(0), references.extent(0));
+        let (n, m) = (embeddings.dim(0), references.dim(0));
         match places.iter().find(|[i, j, k]| *i >= n || *j >= m || *k >= m) {
             None => Triplets { embeddings, references, places },
             Some(_) if embeddings.is_faulty() || references.is_faulty() => {
@@ -106,7 +106,7 @@ impl<'t> Triplets<'t> {
 
     #[track_caller]
     fn look_up(&self, all: Var<'t>, pair: impl Fn([usize; 3]) -> [usize; 2]) -> Var<'t> {
-        let columns = all.extent(-1);
+        let columns = all.dim(-1);
         self.picked(all.flatten(), |places| {
             let [row, column] = pair(places);
             row * columns + column

@@ -100,7 +100,7 @@ impl MsSsim {
         }
         p.tape().scope("ms_ssim", || {
             let (mut p, mut t) = (p, t);
-            let mut similarity = p.tape().fill([p.extent(0), p.extent(1)], 1.0);
+            let mut similarity = p.tape().fill([p.dim(0), p.dim(1)], 1.0);
             for (scale, &weight) in weights.iter().enumerate() {
                 let (luminance, structure) = comparison.of(p, t);
                 let last = scale + 1 == weights.len();

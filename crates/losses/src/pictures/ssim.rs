@@ -155,7 +155,7 @@ mod tests {
         let inputs = [0, 1].map(|i| samples[i].plain(&data[i]));
         let setting = &ROW.setting("").unwrap();
         let naive = (ROW.naive)(&Numbers { inputs: &inputs, setting });
-        let got = terms.each().value().unwrap();
+        let got = terms.unreduced().value().unwrap();
         assert_eq!(got.shape()[..], [1, 2, 2, 3]);
         for (got, naive) in got.to_f64s().into_iter().zip(naive) {
             assert!((got - naive).abs() < 1e-12, "{got} {naive}");

@@ -29,7 +29,7 @@ impl Comparison {
         if x.rank() != 4 {
             return x.tape().fault(refuse("pictures are [batch, channel, height, width]".into()));
         }
-        let side = x.extent(2).min(x.extent(3)) >> halvings;
+        let side = x.dim(2).min(x.dim(3)) >> halvings;
         match self.window {
             0 => x.tape().fault(refuse("window is 0, expected at least 1".into())),
             window if window > side => {
@@ -67,7 +67,7 @@ impl Comparison {
     /// The weighted mean of every window, of each channel by itself.
     #[track_caller]
     fn blur(self, x: Var<'_>) -> Var<'_> {
-        let [batch, channels, height, width] = [0, 1, 2, 3].map(|axis| x.extent(axis));
+        let [batch, channels, height, width] = [0, 1, 2, 3].map(|axis| x.dim(axis));
         let weights = Tensor::from(gaussian(self.window, self.sigma));
         // The window is a product of a column and a row.
         let weights = x.tape().constant(weights);
@@ -78,7 +78,7 @@ impl Comparison {
             None,
             Conv::default(),
         );
-        blurred.reshape([batch, channels, blurred.extent(2), blurred.extent(3)])
+        blurred.reshape([batch, channels, blurred.dim(2), blurred.dim(3)])
     }
 }
 

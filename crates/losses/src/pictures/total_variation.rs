@@ -82,7 +82,7 @@ impl TotalVariation {
 #[track_caller]
 fn difference(x: Var<'_>, axis: isize) -> Var<'_> {
     let mut around = vec![(0, 0); x.rank()];
-    around[(x.rank() as isize + axis) as usize] = (0, x.extent(axis).min(1));
+    around[(x.rank() as isize + axis) as usize] = (0, x.dim(axis).min(1));
     (x.slice(axis, 1..) - x.slice(axis, ..-1)).pad(&around, 0.0)
 }
 

@@ -10,7 +10,7 @@ use crate::catalogue::{Domain, Invariance, Loss, N, detached, input, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// [`RankNet`](crate::RankNet)'s surprise of each pair, times how much the discounted gain of the
+/// [`RankNet`](crate::RankNet)'s nll of each pair, times how much the discounted gain of the
 /// list would change if both items changed places.
 ///
 /// ```text
@@ -80,9 +80,9 @@ impl LambdaRank {
             let g = gain(t.detach());
             let change = differences(g).abs() * differences(discount(rank)).abs();
             let delta = change / ideal(g).unsqueeze(-1);
-            let surprise = (differences(s) * -self.sigma).softplus();
+            let nll = (differences(s) * -self.sigma).softplus();
             // Chosen, not multiplied: where nothing is relevant, delta is 0/0.
-            let each = preferred(t).select(delta * surprise, 0.0);
+            let each = preferred(t).select(delta * nll, 0.0);
             Terms::new(each.sum([-2, -1]))
         })
     }
@@ -92,7 +92,7 @@ pub(crate) static ROW: Loss = Loss {
     name: "lambda_rank",
     aliases: &["LambdaRankLoss", "lambdarank_loss", "LambdaLoss", "lambda_loss"],
     family: "ranking",
-    summary: "The surprise of each pair, counted by what its order costs in discounted gain.",
+    summary: "The nll of each pair, counted by what its order costs in discounted gain.",
     formula: "Σ |Δ NDCG of i and j changing places| ln(1 + exp(−σ (sᵢ − sⱼ))) over tᵢ > tⱼ",
     latex: r"\sum_{t_i > t_j} \lvert \Delta \mathrm{NDCG}_{ij} \rvert \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
     shapes: "scores, relevance: […, item] alike; terms: without the last axis",
@@ -117,8 +117,8 @@ pub(crate) static ROW: Loss = Loss {
             let mut sum = 0.0;
             for (i, j) in (0..n * n).map(|k| (k / n, k % n)).filter(|&(i, j)| t[i] > t[j]) {
                 let delta = (gain(i) - gain(j)).abs() * (discount(i) - discount(j)).abs();
-                let surprise = (1.0 + (-x.number("sigma") * (s[i] - s[j])).exp()).ln();
-                sum += delta / naive_ideal(t) * surprise;
+                let nll = (1.0 + (-x.number("sigma") * (s[i] - s[j])).exp()).ln();
+                sum += delta / naive_ideal(t) * nll;
             }
             sum
         };

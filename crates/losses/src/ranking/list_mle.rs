@@ -7,7 +7,7 @@ use super::lists::{ITEMS, lists};
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
 use crate::terms::Terms;
 
-/// The surprise of the right order, in which each item is drawn from those that are left with the
+/// The nll of the right order, in which each item is drawn from those that are left with the
 /// softmax of their scores.
 ///
 /// ```text
@@ -58,7 +58,7 @@ impl ListMle {
         let (s, t) = lists("list_mle", scores, relevance);
         s.tape().scope("list_mle", || {
             let s = s.gather(-1, t.argsort(-1, Order::Descending));
-            let place = s.tape().constant(Tensor::arange(s.extent(-1), DType::F64));
+            let place = s.tape().constant(Tensor::arange(s.dim(-1), DType::F64));
             // Row k: the items that are left when the k-th is drawn.
             let left = place.unsqueeze(0).ge(place.unsqueeze(1));
             let of_left = left.select(s.unsqueeze(-2), f64::NEG_INFINITY);
@@ -71,7 +71,7 @@ pub(crate) static ROW: Loss = Loss {
     name: "list_mle",
     aliases: &["ListMLELoss", "listmle_loss", "plackett_luce"],
     family: "ranking",
-    summary: "The surprise of the right order, item by item.",
+    summary: "The nll of the right order, item by item.",
     formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
     latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
     shapes: "scores, relevance: […, item] alike; terms: without the last axis",

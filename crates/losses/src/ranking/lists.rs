@@ -53,7 +53,7 @@ pub(super) fn discount(rank: Var<'_>) -> Var<'_> {
 /// The discounted gain of each list in its best order: `[…, 1]`.
 #[track_caller]
 pub(super) fn ideal<'t>(gain: Var<'t>) -> Var<'t> {
-    let ranks = Tensor::arange(gain.extent(-1), DType::F64);
+    let ranks = Tensor::arange(gain.dim(-1), DType::F64);
     let ranks = gain.tape().constant(ranks) + 1.0;
     (gain.sort(-1, Order::Descending) * discount(ranks)).sum(-1).unsqueeze(-1)
 }

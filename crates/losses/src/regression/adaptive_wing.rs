@@ -34,7 +34,7 @@ use crate::terms::Terms;
 /// let loss = AdaptiveWing { omega: 1.0, theta: 2.0, epsilon: 1.0, alpha: 2.0, ..Default::default() };
 /// let terms = loss.forward(p, tape.constant([0.0, 0.0])); // e = 2, r = 4, A = 8/10
 /// let expected = [2.0_f64.ln(), 1.6 + 5.0_f64.ln()];
-/// assert!(terms.each().value()?.allclose(&expected.into(), 1e-14, 0.0));
+/// assert!(terms.unreduced().value()?.allclose(&expected.into(), 1e-14, 0.0));
 /// let slope = terms.sum().backward()?.of(p).unwrap().clone();
 /// assert!(slope.allclose(&[1.0, 0.8].into(), 1e-14, 0.0));
 /// # Ok::<(), lossgraph_autograd::Error>(())

@@ -61,7 +61,7 @@ impl<'t> L1<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let (p, t) = pair("l1", prediction, target, Unequal::broadcast_if(self.broadcast));
         let weight = self.weight.map(|weight| alike("l1", "weight", weight, p));
-        p.tape().scope("l1", || Terms::new(scaled((p - t).abs(), weight)).that_weigh(weight))
+        p.tape().scope("l1", || Terms::new(scaled((p - t).abs(), weight)).with_weights(weight))
     }
 }
 

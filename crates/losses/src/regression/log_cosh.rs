@@ -35,7 +35,7 @@ use crate::terms::Terms;
 /// let p = tape.variable([2.0_f64.ln(), 1000.0]); // cosh ln 2 = (2 + ½)/2
 /// let terms = log_cosh(p, tape.constant([0.0, 0.0]));
 /// let expected = [1.25_f64.ln(), 1000.0 - 2.0_f64.ln()];
-/// assert!(terms.each().value()?.allclose(&expected.into(), 1e-14, 0.0));
+/// assert!(terms.unreduced().value()?.allclose(&expected.into(), 1e-14, 0.0));
 /// let slope = terms.sum().backward()?.of(p).unwrap().clone();
 /// assert!(slope.allclose(&[0.6, 1.0].into(), 1e-14, 0.0)); // tanh ln 2 = (4 − 1)/(4 + 1)
 /// # Ok::<(), lossgraph_autograd::Error>(())

@@ -60,7 +60,7 @@ impl<'t> Mse<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let (p, t) = pair("mse", prediction, target, Unequal::broadcast_if(self.broadcast));
         let weight = self.weight.map(|weight| alike("mse", "weight", weight, p));
-        p.tape().scope("mse", || Terms::new(scaled((p - t).square(), weight)).that_weigh(weight))
+        p.tape().scope("mse", || Terms::new(scaled((p - t).square(), weight)).with_weights(weight))
     }
 }
 

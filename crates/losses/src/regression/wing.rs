@@ -33,7 +33,7 @@ use crate::terms::Terms;
 /// let wing = Wing { w: 4.0, epsilon: 1.0, ..Wing::default() };
 /// let terms = wing.forward(p, tape.constant([0.0, 0.0]));
 /// let expected = [4.0 * 4.0_f64.ln(), 5.0 + 4.0 * 5.0_f64.ln()]; // 9 − (4 − 4 ln 5)
-/// assert!(terms.each().value()?.allclose(&expected.into(), 1e-14, 0.0));
+/// assert!(terms.unreduced().value()?.allclose(&expected.into(), 1e-14, 0.0));
 /// assert_eq!(terms.sum().backward()?.of(p).unwrap().to_f64s(), [1.0, 1.0]); // 4/(1 + 3), 1
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```

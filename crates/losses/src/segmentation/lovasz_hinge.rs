@@ -79,7 +79,7 @@ impl LovaszHinge {
             let counted = t.ne(ignore);
             let t = counted.select(t, 0.0);
             let errors = counted.select(1.0 - z * (2.0 * t - 1.0), 0.0);
-            let images = if self.whole_batch { 1 } else { z.extent(0) };
+            let images = if self.whole_batch { 1 } else { z.dim(0) };
             let shape = [images, z.len() / images.max(1)];
             let each = extension(errors.reshape(shape), t.reshape(shape));
             Terms::new(if self.whole_batch { each.squeeze(0) } else { each })

@@ -34,7 +34,7 @@ use crate::terms::Terms;
 /// let z = tape.variable([[3.0_f64.ln(), 0.0], [0.0, 0.0]]); // softmax: ¾ ¼, ½ ½
 /// let loss = lovasz_softmax(z, tape.labels(&[0, 1]));
 /// // Class 0: errors ½ off the mask, ¼ on it, J = ½, 1. Class 1: ½ on it, ¼ off it, J = 1, 1.
-/// assert!(loss.each().value()?.allclose(&[0.375, 0.5].into(), 1e-15, 0.0));
+/// assert!(loss.unreduced().value()?.allclose(&[0.375, 0.5].into(), 1e-15, 0.0));
 /// let slope = loss.sum().backward()?.of(z).unwrap().clone();
 /// // ∂/∂p is −½ and 0 at the first pixel, ½ and −1 at the second.
 /// let expected = [[-0.09375, 0.09375], [0.375, -0.375]];
@@ -90,7 +90,7 @@ impl LovaszSoftmax {
 /// `[…, class, …]` to `[class, pixel]`.
 #[track_caller]
 fn class_by_class(x: Var<'_>, axis: isize) -> Var<'_> {
-    let classes = x.extent(axis);
+    let classes = x.dim(axis);
     x.transpose(0, axis).reshape([classes, x.len() / classes.max(1)])
 }
 

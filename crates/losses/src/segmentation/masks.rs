@@ -113,13 +113,13 @@ impl<'t> Masks<'t> {
                 Scores::ClassLogits => z.softmax(1),
                 Scores::Probabilities => z,
             };
-            let start = isize::from(ignore_background && z.extent(1) > 1);
+            let start = isize::from(ignore_background && z.dim(1) > 1);
             let counted = |x: Var<'t>| if per_class { x.slice(1, start..) } else { x };
             let weight = weight.map(|weight| counted(weight.expand(z.shape())));
             let inner = 1 + usize::from(per_class);
             let each = each(Overlap { p: counted(p), t: counted(t), weight, inner });
             let of_class = of_class.map(|weight| weight.slice(0, start..).expand(each.shape()));
-            Terms::new(scaled(each, of_class)).that_weigh(of_class)
+            Terms::new(scaled(each, of_class)).with_weights(of_class)
         })
     }
 }

@@ -72,9 +72,9 @@ impl BarlowTwins {
             let why = || format!("lambda {lambda} and eps {eps}, expected numbers, eps 0 or more");
             let fits = !lambda.is_nan() && eps >= 0.0;
             let first = demand("barlow_twins", fits, why, views("barlow_twins", z1, z2));
-            let batch = first.extent(0) as f64;
+            let batch = first.dim(0) as f64;
             let c = first.standardize(0, eps).t().matmul(z2.standardize(0, eps)) / batch;
-            let same = tape.constant(Tensor::eye(c.extent(0), DType::F64));
+            let same = tape.constant(Tensor::eye(c.dim(0), DType::F64));
             Terms::new(same.select((c - 1.0).square(), c.square() * lambda).sum(..))
         })
     }

@@ -96,7 +96,7 @@ impl<'t> InfoNce<'t> {
     }
 
     fn fitting(&self, negatives: Var<'t>, query: Var<'t>) -> Var<'t> {
-        let fits = negatives.rank() == 2 && negatives.extent(1) == query.extent(-1);
+        let fits = negatives.rank() == 2 && negatives.dim(1) == query.dim(-1);
         let why = match fits {
             _ if negatives.is_faulty() || query.is_faulty() => return negatives,
             true if !self.symmetric => return negatives,

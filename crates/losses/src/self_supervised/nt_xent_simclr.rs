@@ -73,7 +73,7 @@ impl NtXentSimclr {
             let [first, second] = [first, z2].map(|z| normalized(z, 2.0));
             let z = concat(&[first, second], 0);
             let s = z.matmul(z.t()) / self.temperature;
-            let others = 1.0 - tape.constant(Tensor::eye(z.extent(0), DType::F64));
+            let others = 1.0 - tape.constant(Tensor::eye(z.dim(0), DType::F64));
             let own = (first * second).sum(-1) / self.temperature;
             Terms::new(log_sum_exp_of(others, s).squeeze(-1) - concat(&[own, own], 0))
         })

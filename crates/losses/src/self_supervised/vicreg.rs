@@ -91,10 +91,10 @@ impl Vicreg {
 
 /// The squared covariances of different features, summed and divided by the number of features.
 fn covariances(z: Var<'_>) -> Var<'_> {
-    let (batch, features) = (z.extent(0) as f64, z.extent(1) as f64);
+    let (batch, features) = (z.dim(0) as f64, z.dim(1) as f64);
     let deviation = z - z.mean(keep(0));
     let covariance = deviation.t().matmul(deviation) / (batch - 1.0);
-    let same = z.tape().constant(Tensor::eye(covariance.extent(0), DType::F64));
+    let same = z.tape().constant(Tensor::eye(covariance.dim(0), DType::F64));
     same.select(0.0, covariance.square()).sum(..) / features
 }
 

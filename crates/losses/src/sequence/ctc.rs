@@ -128,14 +128,14 @@ impl Ctc {
     ) -> Result<States<'t>, Var<'t>> {
         let blank = self.blank;
         let log_p = demand("ctc", (2..=3).contains(&log_p.rank()), || SHAPE.to_owned(), log_p);
-        let (frames, classes) = (log_p.extent(0), log_p.extent(-1));
+        let (frames, classes) = (log_p.dim(0), log_p.dim(-1));
         let why = || format!("blank {blank} is none of the classes 0..{classes}");
         let log_p = demand("ctc", blank < classes, why, log_p);
         if log_p.is_faulty() {
             return Err(log_p);
         }
-        let batch = if log_p.rank() == 3 { log_p.extent(1) } else { 1 };
-        let most = if targets.rank() == 2 { targets.extent(1) } else { targets.len() };
+        let batch = if log_p.rank() == 3 { log_p.dim(1) } else { 1 };
+        let most = if targets.rank() == 2 { targets.dim(1) } else { targets.len() };
         let inputs = lengths("ctc", "input_lengths", input_lengths, batch, frames)?;
         let counts = lengths("ctc", "target_lengths", target_lengths, batch, most)?;
         let rows = rows("ctc", targets, &counts, |label| match label {
@@ -148,8 +148,8 @@ impl Ctc {
 
     #[track_caller]
     fn terms<'t>(&self, log_p: Var<'t>, states: &States<'t>) -> Terms<'t> {
-        let (frames, shape) = (log_p.extent(0), log_p.shape());
-        let each = log_p.reshape([frames, states.start.extent(0), log_p.extent(-1)]);
+        let (frames, shape) = (log_p.dim(0), log_p.shape());
+        let each = log_p.reshape([frames, states.start.dim(0), log_p.dim(-1)]);
         let each = each.gather(2, states.labels);
         let alpha = (0..frames as isize).fold(states.start, |alpha, t| {
             let stay = alpha.log_add_exp(alpha.shift(1, 1, NEVER));
@@ -191,7 +191,7 @@ struct States<'t> {
 
 impl<'t> States<'t> {
     fn new(log_p: Var<'t>, inputs: &[usize], rows: &[Vec<i64>], blank: i64) -> States<'t> {
-        let (frames, batch) = (log_p.extent(0), rows.len());
+        let (frames, batch) = (log_p.dim(0), rows.len());
         let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let each = [batch, 2 * longest + 2];
         // Labels stand in the states 2, 4, …; the others are blank.

@@ -37,11 +37,11 @@ pub(super) fn rows<'t>(
     let labels = integers(loss, "targets", targets)?;
     let refuse = |why| Err(targets.tape().fault(Fault::new(loss, why).operand("targets", targets)));
     let (batch, total) = (lengths.len(), lengths.iter().sum::<usize>());
-    let padded = targets.rank() == 2 && targets.extent(0) == batch;
+    let padded = targets.rank() == 2 && targets.dim(0) == batch;
     if !padded && (targets.rank() != 1 || targets.len() != total) {
         return refuse(format!("expected [{batch}, labels], or [{total}] by the lengths"));
     }
-    let width = targets.extent(1);
+    let width = targets.dim(1);
     let ends = lengths.iter().scan(0, |end, length| {
         *end += length;
         Some(*end)

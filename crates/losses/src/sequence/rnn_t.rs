@@ -115,14 +115,14 @@ impl RnnT {
     ) -> Result<Paths<'t>, Var<'t>> {
         let blank = self.blank;
         let why = || "log_p is [batch, time, 1 + labels, class]".to_owned();
-        let log_p = demand("rnn_t", log_p.rank() == 4 && log_p.extent(2) > 0, why, log_p);
-        let [batch, frames, places, classes] = [0, 1, 2, 3].map(|axis| log_p.extent(axis));
+        let log_p = demand("rnn_t", log_p.rank() == 4 && log_p.dim(2) > 0, why, log_p);
+        let [batch, frames, places, classes] = [0, 1, 2, 3].map(|axis| log_p.dim(axis));
         let why = || format!("blank {blank} is none of the classes 0..{classes}");
         let log_p = demand("rnn_t", blank < classes, why, log_p);
         if log_p.is_faulty() {
             return Err(log_p);
         }
-        let most = (places - 1).min(targets.extent(-1));
+        let most = (places - 1).min(targets.dim(-1));
         let inputs = lengths("rnn_t", "input_lengths", input_lengths, batch, frames)?;
         let counts = lengths("rnn_t", "target_lengths", target_lengths, batch, most)?;
         let rows = rows("rnn_t", targets, &counts, |label| match label {
@@ -167,7 +167,7 @@ struct Paths<'t> {
 impl<'t> Paths<'t> {
     #[track_caller]
     fn loss(&self) -> Var<'t> {
-        let diagonals = 0..self.goes_on.extent(1) as isize;
+        let diagonals = 0..self.goes_on.dim(1) as isize;
         let alpha = diagonals.fold(self.start, |alpha, d| {
             let read = alpha + self.blank.index(2, d);
             let write = (alpha + self.label.index(2, d)).shift(1, 1, NEVER);
@@ -181,7 +181,7 @@ impl<'t> Paths<'t> {
 /// diagonal `t + u`; −∞ where a diagonal leaves the frames.
 #[track_caller]
 fn by_diagonal(x: Var<'_>) -> Var<'_> {
-    let [batch, frames, places] = [0, 1, 2].map(|axis| x.extent(axis));
+    let [batch, frames, places] = [0, 1, 2].map(|axis| x.dim(axis));
     let diagonals = frames + places - 1;
     // Rows one longer than they will be: read on without gaps, each begins one place later.
     let long = x.transpose(1, 2).pad(&[(0, 0), (0, 0), (0, places)], NEVER);

@@ -2,7 +2,7 @@
 
 use lossgraph_tensor::Float;
 
-use super::{Rule, at_least_zero};
+use super::{UpdateRule, at_least_zero};
 use crate::error::Result;
 
 /// Steps of the gradient over the root of the sum of its squares so far.
@@ -35,7 +35,7 @@ impl Default for Adagrad {
     }
 }
 
-impl Rule for Adagrad {
+impl UpdateRule for Adagrad {
     const NAME: &'static str = "adagrad";
     const STATES: usize = 1;
 

@@ -2,7 +2,7 @@
 
 use lossgraph_tensor::Float;
 
-use super::{Rule, at_least_zero, below_one};
+use super::{UpdateRule, at_least_zero, below_one};
 use crate::error::Result;
 
 /// Adam: steps of the size of the learning rate, in the direction of the mean gradient over its
@@ -49,7 +49,7 @@ impl Default for Adam {
     }
 }
 
-impl Rule for Adam {
+impl UpdateRule for Adam {
     const NAME: &'static str = "adam";
     const STATES: usize = 3;
 
@@ -149,7 +149,7 @@ impl AdamW {
     }
 }
 
-impl Rule for AdamW {
+impl UpdateRule for AdamW {
     const NAME: &'static str = "adamw";
     const STATES: usize = Adam::STATES;
 

@@ -1,4 +1,4 @@
-//! Optimizers. One is a rule with its options, such as [`Sgd`]; [`Rule::over`] puts it to work on
+//! Optimizers. One is a rule with its options, such as [`Sgd`]; [`UpdateRule::over`] puts it to work on
 //! the parameters of a model.
 
 mod adagrad;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::layer::Layer;
 
 /// How a parameter moves: one section each, with its options as fields.
-pub trait Rule: Clone + Sync {
+pub trait UpdateRule: Clone + Sync {
     /// The name in errors.
     const NAME: &'static str;
     /// How many tensors of the parameter's shape it remembers.
@@ -44,7 +44,7 @@ pub trait Rule: Clone + Sync {
     }
 
     /// Moves one parameter by its gradient; `step` counts from 1, for each parameter by itself.
-    /// There are [`STATES`](Rule::STATES) states, each as long as the parameter. It is called for
+    /// There are [`STATES`](UpdateRule::STATES) states, each as long as the parameter. It is called for
     /// pieces of large parameters, so that an element may depend on its own gradient and states
     /// alone. Marked `#[inline(always)]`, it becomes vector loops.
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]);
@@ -99,7 +99,7 @@ enum States {
     F64(Vec<Vec<f64>>),
 }
 
-impl<R: Rule> Optimizer<R> {
+impl<R: UpdateRule> Optimizer<R> {
     /// With one more group of parameters, which has options of its own.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl Slot {
         if finite { Ok(()) } else { Err(Error::NotFinite { parameter: parameter() }) }
     }
 
-    fn update(&mut self, rule: &impl Rule, gradient: &Tensor) {
+    fn update(&mut self, rule: &impl UpdateRule, gradient: &Tensor) {
         self.step += 1;
         let (step, states, before) = (self.step, &mut self.states, &mut self.before);
         self.parameter.update(|value| match states {
@@ -201,7 +201,7 @@ impl Slot {
 }
 
 fn apply<T: Float>(
-    rule: &impl Rule,
+    rule: &impl UpdateRule,
     step: i32,
     value: &mut Tensor,
     gradient: &Tensor,
@@ -243,7 +243,7 @@ struct Update<'a, R, T> {
     states: Slices<'a, T>,
 }
 
-impl<'a, R: Rule, T: Float> Update<'a, R, T> {
+impl<'a, R: UpdateRule, T: Float> Update<'a, R, T> {
     /// The pass over the first [`PIECE`] elements, and that over the rest if there is one.
     fn split(self) -> (Update<'a, R, T>, Option<Update<'a, R, T>>) {
         if self.p.len() <= PIECE {
@@ -259,7 +259,7 @@ impl<'a, R: Rule, T: Float> Update<'a, R, T> {
     }
 }
 
-impl<R: Rule, T: Float> Loop for Update<'_, R, T> {
+impl<R: UpdateRule, T: Float> Loop for Update<'_, R, T> {
     #[inline(always)]
     fn run(mut self) {
         if let Some(from) = self.from {
@@ -277,7 +277,7 @@ const PIECE: usize = 1 << 11;
 const ALONE: usize = 1 << 15;
 
 /// Runs a pass piece by piece, on all threads if it is long.
-fn share<R: Rule, T: Float>(update: Update<'_, R, T>) {
+fn share<R: UpdateRule, T: Float>(update: Update<'_, R, T>) {
     let alone = update.p.len() < ALONE;
     let mut rest = Some(update);
     let pieces = std::iter::from_fn(|| {
@@ -434,7 +434,7 @@ mod tests {
     }
 
     /// The parameter, from 1, after each of two steps with gradient 1 and then 2.
-    fn two_steps(rule: impl Rule) -> [f64; 2] {
+    fn two_steps(rule: impl UpdateRule) -> [f64; 2] {
         let p = Parameter::new("p", [1.0, 0.0]);
         let mut optimizer = rule.over_parameters([p.clone()]).unwrap();
         [1.0, 2.0].map(|g| {

@@ -2,7 +2,7 @@
 
 use lossgraph_tensor::Float;
 
-use super::{Rule, at_least_zero};
+use super::{UpdateRule, at_least_zero};
 use crate::error::Result;
 
 /// Steps of the gradient over its root mean square.
@@ -40,7 +40,7 @@ impl Default for RmsProp {
     }
 }
 
-impl Rule for RmsProp {
+impl UpdateRule for RmsProp {
     const NAME: &'static str = "rmsprop";
     const STATES: usize = 3;
 

@@ -2,7 +2,7 @@
 
 use lossgraph_tensor::Float;
 
-use super::{Rule, at_least_zero};
+use super::{UpdateRule, at_least_zero};
 use crate::error::{Error, Result};
 
 /// Stochastic gradient descent, with momentum.
@@ -47,7 +47,7 @@ impl Default for Sgd {
     }
 }
 
-impl Rule for Sgd {
+impl UpdateRule for Sgd {
     const NAME: &'static str = "sgd";
     const STATES: usize = 1;
 

@@ -23,11 +23,7 @@ fn place(operation: &'static str, i: i64, extent: usize, n: usize, shape: &Shape
     match usize::try_from(i) {
         Ok(place) if place < extent => Ok(place),
         _ => {
-            let mut position = vec![0; shape.rank()];
-            let mut rest = n;
-            for (at, &dim) in position.iter_mut().zip(shape.iter()).rev() {
-                (*at, rest) = (rest % dim, rest / dim);
-            }
+            let position = shape.unravel_index(n);
             Err(Error::Index { operation, index: i, extent, position })
         }
     }

@@ -8,13 +8,13 @@
 mod branched;
 mod convolution;
 mod copy;
-pub(crate) mod fold;
 mod index;
 pub(crate) mod loops;
 mod map;
 mod matmul;
 mod planes;
 mod pooling;
+pub(crate) mod reduce;
 pub(crate) mod scratch;
 pub(crate) mod simd;
 pub mod threads;
@@ -24,7 +24,6 @@ pub(crate) mod walk;
 pub use branched::Branched;
 pub use convolution::Convolution;
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
-pub use fold::{Fold, cumsum, fold};
 pub use index::{
     Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
 };
@@ -34,6 +33,7 @@ pub use map::{map1, map2, map3};
 pub(crate) use matmul::Rows;
 pub use matmul::matmul;
 pub use pooling::window_argmax;
+pub use reduce::{ReduceOp, cumsum, reduce};
 pub use simd::{Loop, vectorised};
 
 use std::borrow::Cow;

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::{Extent, Places};
+use super::{Extent, RowIndex};
 use crate::DType;
-use crate::kernels::{Fold, Map1, Map2, Map3};
+use crate::kernels::{Map1, Map2, Map3, ReduceOp};
 
 /// A program with places for its values: made once, run often.
 #[derive(Clone, Debug)]
-pub struct Ready {
+pub struct Executable {
     pub(super) dtype: DType,
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -22,7 +22,7 @@ pub struct Ready {
     pub(super) indices: usize,
     /// What each output is, and how many elements it has.
     pub(super) outputs: Vec<(Source, usize)>,
-    pub(super) places: Vec<Place>,
+    pub(super) slots: Vec<Slot>,
     /// The elements of scratch that registers take, and those of values computed before or after
     /// all tiles.
     pub(super) scratch: usize,
@@ -37,18 +37,18 @@ pub struct Ready {
     pub(super) segments: Vec<(Range<usize>, bool)>,
     /// How many columns such a piece has, and whether a place moves from piece to piece.
     pub(super) piece: usize,
-    pub(super) moves: Vec<bool>,
+    pub(super) advances: Vec<bool>,
     /// The outputs that may be written over an input, with that input.
     pub(super) overwrites: Vec<(usize, usize)>,
     /// The folds over everything, with the offsets that they come to, and those over rows.
-    pub(super) totals: Vec<(Fold, usize)>,
-    pub(super) sums: Vec<Fold>,
+    pub(super) totals: Vec<(ReduceOp, usize)>,
+    pub(super) sums: Vec<ReduceOp>,
 }
 
-impl Ready {
+impl Executable {
     /// The rows and columns of an input that is read in whole rows, with an element at each place:
     /// it may be given as a product of matrices that is computed as it is read.
-    pub fn in_rows(&self, input: usize) -> Option<[usize; 2]> {
+    pub fn product_shape(&self, input: usize) -> Option<[usize; 2]> {
         let whole = self.tile_columns == self.columns && self.columns > 1;
         let full = self.inputs.get(input) == Some(&Extent::Full);
         (whole && full).then_some([self.rows, self.columns])
@@ -62,8 +62,8 @@ impl Ready {
 
     /// The same, read off the micro-ops: the compiler asks once.
     pub(super) fn can_overwrite(&self, output: usize, input: usize) -> bool {
-        let [from, to] = [Place::Input(input as u32), Place::Output(output as u32)];
-        let is = |at: At, place: Place| self.places[at as usize] == place;
+        let [from, to] = [Slot::Input(input as u32), Slot::Output(output as u32)];
+        let is = |at: SlotId, slot: Slot| self.slots[at as usize] == slot;
         let reads = |code: &Code| code.reads().iter().any(|&at| is(at, from));
         let writes = |code: &Code| code.writes().is_some_and(|at| is(at, to));
         let read = self.body.iter().rposition(reads);
@@ -74,7 +74,7 @@ impl Ready {
 
 /// Where the elements of a value in the current tile are found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Place {
+pub(super) enum Slot {
     /// In an input or output with an element for each place.
     Input(u32),
     Output(u32),
@@ -101,7 +101,7 @@ pub(super) enum Source {
 }
 
 /// The number of a place.
-pub(super) type At = u32;
+pub(super) type SlotId = u32;
 
 /// How many elements a micro-op works on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +115,7 @@ pub(super) enum Span {
 /// An operand of a micro-op: a place, and how many elements it has there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Operand {
-    pub at: At,
+    pub at: SlotId,
     pub extent: Extent,
 }
 
@@ -132,7 +132,7 @@ impl Operand {
 
 /// A map that is summed without being stored.
 #[derive(Clone, Debug)]
-pub(super) enum Summed {
+pub(super) enum SummedMap {
     Map1 { f: &'static Map1, p: [f64; 2], x: Operand },
     Map2 { f: &'static Map2, x: [Operand; 2] },
     Map3 { f: &'static Map3, x: [Operand; 3] },
@@ -144,134 +144,134 @@ pub(super) enum Code {
     Map1 {
         f: &'static Map1,
         p: [f64; 2],
-        x: At,
-        out: At,
+        x: SlotId,
+        out: SlotId,
         span: Span,
     },
     Map2 {
         f: &'static Map2,
         x: [Operand; 2],
-        out: At,
+        out: SlotId,
         span: Span,
     },
     Map3 {
         f: &'static Map3,
         x: [Operand; 3],
-        out: At,
+        out: SlotId,
         span: Span,
     },
     /// `a · s + b · t`, where each row has one s and one t.
     Weighted {
         x: [Operand; 4],
-        out: At,
+        out: SlotId,
     },
-    SpreadRows {
-        x: At,
-        out: At,
+    BroadcastRows {
+        x: SlotId,
+        out: SlotId,
     },
     /// One number, written out.
-    Fill {
-        x: At,
-        out: At,
+    BroadcastNumber {
+        x: SlotId,
+        out: SlotId,
         span: Span,
     },
     /// The columns, once for each row of a tile.
-    Repeat {
-        x: At,
-        out: At,
+    BroadcastColumns {
+        x: SlotId,
+        out: SlotId,
     },
     Copy {
-        x: At,
-        out: At,
+        x: SlotId,
+        out: SlotId,
         span: Span,
     },
     /// A copy that goes around the caches.
     Stream {
-        x: At,
-        out: At,
+        x: SlotId,
+        out: SlotId,
     },
-    FoldRow {
-        fold: Fold,
-        x: At,
-        out: At,
+    ReduceRow {
+        op: ReduceOp,
+        x: SlotId,
+        out: SlotId,
     },
-    FoldAll {
-        fold: Fold,
-        x: At,
+    ReduceAll {
+        op: ReduceOp,
+        x: SlotId,
         span: Span,
         total: usize,
     },
-    FoldColumns {
-        fold: Fold,
-        x: At,
+    ReduceColumns {
+        op: ReduceOp,
+        x: SlotId,
         sums: usize,
     },
     /// The sums of the rows of a map.
     SumRow {
-        of: Summed,
-        out: At,
+        of: SummedMap,
+        out: SlotId,
     },
     /// The sum of all elements of a map.
     SumAll {
-        of: Summed,
+        of: SummedMap,
         total: usize,
     },
     Gather {
-        x: At,
-        out: At,
-        places: Places,
+        x: SlotId,
+        out: SlotId,
+        row_index: RowIndex,
     },
     Scatter {
         clear: bool,
-        added: At,
-        out: At,
-        places: Places,
+        added: SlotId,
+        out: SlotId,
+        row_index: RowIndex,
     },
 }
 
 impl Code {
     /// The places that it reads.
-    fn reads(&self) -> SmallVec<[At; 4]> {
+    fn reads(&self) -> SmallVec<[SlotId; 4]> {
         match self {
             Code::Map1 { x, .. }
-            | Code::SpreadRows { x, .. }
-            | Code::Fill { x, .. }
-            | Code::Repeat { x, .. }
+            | Code::BroadcastRows { x, .. }
+            | Code::BroadcastNumber { x, .. }
+            | Code::BroadcastColumns { x, .. }
             | Code::Copy { x, .. }
             | Code::Stream { x, .. }
-            | Code::FoldRow { x, .. }
-            | Code::FoldAll { x, .. }
-            | Code::FoldColumns { x, .. }
+            | Code::ReduceRow { x, .. }
+            | Code::ReduceAll { x, .. }
+            | Code::ReduceColumns { x, .. }
             | Code::Gather { x, .. }
             | Code::Scatter { added: x, .. } => SmallVec::from_iter([*x]),
             Code::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
             Code::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
             Code::Weighted { x, .. } => x.iter().map(|x| x.at).collect(),
             Code::SumRow { of, .. } | Code::SumAll { of, .. } => match of {
-                Summed::Map1 { x, .. } => SmallVec::from_iter([x.at]),
-                Summed::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
-                Summed::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
+                SummedMap::Map1 { x, .. } => SmallVec::from_iter([x.at]),
+                SummedMap::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
+                SummedMap::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
             },
         }
     }
 
     /// The place that it writes to, if it is no fold that goes on from tile to tile.
-    fn writes(&self) -> Option<At> {
+    fn writes(&self) -> Option<SlotId> {
         match self {
             Code::Map1 { out, .. }
             | Code::Map2 { out, .. }
             | Code::Map3 { out, .. }
             | Code::Weighted { out, .. }
-            | Code::SpreadRows { out, .. }
-            | Code::Fill { out, .. }
-            | Code::Repeat { out, .. }
+            | Code::BroadcastRows { out, .. }
+            | Code::BroadcastNumber { out, .. }
+            | Code::BroadcastColumns { out, .. }
             | Code::Copy { out, .. }
             | Code::Stream { out, .. }
-            | Code::FoldRow { out, .. }
+            | Code::ReduceRow { out, .. }
             | Code::SumRow { out, .. }
             | Code::Gather { out, .. }
             | Code::Scatter { out, .. } => Some(*out),
-            Code::FoldAll { .. } | Code::FoldColumns { .. } | Code::SumAll { .. } => None,
+            Code::ReduceAll { .. } | Code::ReduceColumns { .. } | Code::SumAll { .. } => None,
         }
     }
 }

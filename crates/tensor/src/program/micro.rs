@@ -1,21 +1,21 @@
 //! The loops of micro-ops that are not maps: folds, spreading along rows, streaming copies.
 
 use crate::Float;
-use crate::kernels::fold::{Combine, into_row, lanes, with_fold};
 use crate::kernels::loops::rows::{Elements, Number, Read, rows_of};
+use crate::kernels::reduce::{Combine, into_row, lanes, with_reduce};
 use crate::kernels::simd::dispatch;
-use crate::kernels::{Fold, Strip};
+use crate::kernels::{ReduceOp, Strip};
 
 /// The fold of all elements of a tile.
-pub(super) fn fold_all<T: Float>(fold: Fold, x: &[T]) -> T {
+pub(super) fn reduce_all<T: Float>(op: ReduceOp, x: &[T]) -> T {
     let mut out = [T::ZERO];
-    with_fold!(fold, rows::<T>(x, x.len(), &mut out));
+    with_reduce!(op, rows::<T>(x, x.len(), &mut out));
     out[0]
 }
 
 /// The fold of each row of a tile.
-pub(super) fn fold_rows<T: Float>(fold: Fold, x: &[T], columns: usize, out: &mut [T]) {
-    with_fold!(fold, rows::<T>(x, columns, out));
+pub(super) fn reduce_rows<T: Float>(op: ReduceOp, x: &[T], columns: usize, out: &mut [T]) {
+    with_reduce!(op, rows::<T>(x, columns, out));
 }
 
 fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
@@ -62,12 +62,12 @@ pub(super) fn weighted<T: Float>(x: [Strip<'_, T>; 4], columns: usize, out: &mut
 }
 
 /// Folds the rows of a tile into `into`, which has an element for each column.
-pub(super) fn fold_columns<T: Float>(fold: Fold, x: &[T], into: &mut [T]) {
-    with_fold!(fold, into_row::<T>(x, into));
+pub(super) fn reduce_columns<T: Float>(op: ReduceOp, x: &[T], into: &mut [T]) {
+    with_reduce!(op, into_row::<T>(x, into));
 }
 
 /// Writes each number of `x` out over a row of `columns` elements.
-pub(super) fn spread_rows<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
+pub(super) fn broadcast_rows<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
     #[inline(always)]
     fn plain<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
         const WIDE: usize = 16;

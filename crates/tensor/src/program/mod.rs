@@ -8,7 +8,7 @@
 //! can read them before the pass is over; of folds over everything, numbers can still be made then.
 //!
 //! ```
-//! use lossgraph_tensor::kernels::Fold;
+//! use lossgraph_tensor::kernels::ReduceOp;
 //! use lossgraph_tensor::program::{Extent, Program};
 //! use lossgraph_tensor::{DType, Tensor, map2};
 //!
@@ -17,12 +17,12 @@
 //! // Each row without its maximum, in one pass.
 //! let mut program = Program::new(2, 3, DType::F64);
 //! let x = program.input(Extent::Full);
-//! let largest = program.fold_row(Fold::Max, x);
+//! let largest = program.reduce_row(ReduceOp::Max, x);
 //! let shifted = program.map2("sub", &SUB, x, largest);
 //! program.output(shifted);
 //! let x = Tensor::from([[1.0, 3.0, 2.0], [5.0, 4.0, 6.0]]);
 //! let mut out = [Tensor::zeros([2, 3], DType::F64)?];
-//! program.ready().run(&[&x], &[], &mut out)?;
+//! program.compile().run(&[&x], &[], &mut out)?;
 //! assert_eq!(out[0].to_f64s(), [-2.0, 0.0, -1.0, -1.0, -2.0, 0.0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -35,11 +35,11 @@ mod tile;
 
 use std::fmt;
 
-use crate::kernels::{Fold, Map1, Map2, Map3};
+use crate::kernels::{Map1, Map2, Map3, ReduceOp};
 use crate::{DType, Error, Shape};
 
-pub use code::Ready;
-pub use run::Given;
+pub use code::Executable;
+pub use run::Binding;
 
 /// Rows with fewer columns are not worth a call of their own: what is constant along them is
 /// spread over a tile instead.
@@ -84,17 +84,17 @@ enum Micro {
     Map3(&'static Map3, [Value; 3]),
     Weighted([Value; 4]),
     /// What is constant along an axis, written out.
-    Spread(Value),
-    FoldRow(Fold, Value),
-    FoldAll(Fold, Value),
-    FoldColumns(Fold, Value),
-    Gather(Value, Places),
-    Scatter(Option<Value>, Value, Places),
+    Broadcast(Value),
+    ReduceRow(ReduceOp, Value),
+    ReduceAll(ReduceOp, Value),
+    ReduceColumns(ReduceOp, Value),
+    Gather(Value, RowIndex),
+    Scatter(Option<Value>, Value, RowIndex),
 }
 
 /// The column that an index names in each row.
 #[derive(Clone, Debug)]
-struct Places {
+struct RowIndex {
     index: u32,
     /// The shape of the index, for errors.
     shape: Shape,
@@ -121,7 +121,7 @@ pub struct Program {
     defs: Vec<Def>,
     outputs: Vec<Value>,
     /// Values that were written out already.
-    spread: Vec<(Value, Value)>,
+    broadcasts: Vec<(Value, Value)>,
 }
 
 /// An error in a run.
@@ -140,9 +140,9 @@ impl Program {
     /// # Panics
     /// If there is no place: a mistake in the program, since a fold of nothing needs no pass.
     pub fn new(rows: usize, columns: usize, dtype: DType) -> Program {
-        assert!(rows > 0 && columns > 0, "a program runs over at least one place");
-        let (inputs, defs, outputs, spread) = (vec![], vec![], vec![], vec![]);
-        Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, spread }
+        assert!(rows > 0 && columns > 0, "a program runs over at least one slot");
+        let (inputs, defs, outputs, broadcasts) = (vec![], vec![], vec![], vec![]);
+        Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, broadcasts }
     }
 
     /// How many micro-ops there are, inputs and numbers not counted.
@@ -158,8 +158,8 @@ impl Program {
 
     fn define(&mut self, label: &'static str, micro: Micro, extent: Extent) -> Value {
         let made_of_last = Program::operands(&micro).any(|x| self.defs[x.0 as usize].last);
-        assert!(!made_of_last || extent == Extent::One, "no tile can read a fold over all tiles");
-        let last = made_of_last || matches!(micro, Micro::FoldAll(..));
+        assert!(!made_of_last || extent == Extent::One, "no tile can read a op over all tiles");
+        let last = made_of_last || matches!(micro, Micro::ReduceAll(..));
         self.defs.push(Def { label, micro, extent, last });
         Value(self.defs.len() as u32 - 1)
     }
@@ -232,7 +232,7 @@ impl Program {
         if extent == Extent::Full {
             return self.full(x);
         }
-        self.define("spread", Micro::Spread(x), extent)
+        self.define("broadcast", Micro::Broadcast(x), extent)
     }
 
     /// The extent of a function of values.
@@ -249,31 +249,31 @@ impl Program {
         if self.extent(x) == Extent::Full {
             return x;
         }
-        if let Some(&(_, full)) = self.spread.iter().find(|(of, _)| *of == x) {
+        if let Some(&(_, full)) = self.broadcasts.iter().find(|(of, _)| *of == x) {
             return full;
         }
-        let full = self.define("spread", Micro::Spread(x), Extent::Full);
-        self.spread.push((x, full));
+        let full = self.define("broadcast", Micro::Broadcast(x), Extent::Full);
+        self.broadcasts.push((x, full));
         full
     }
 
     /// The fold of each row.
-    pub fn fold_row(&mut self, fold: Fold, x: Value) -> Value {
+    pub fn reduce_row(&mut self, op: ReduceOp, x: Value) -> Value {
         let x = self.full(x);
-        self.define("row", Micro::FoldRow(fold, x), Extent::Rows)
+        self.define("row", Micro::ReduceRow(op, x), Extent::Rows)
     }
 
     /// The fold of all elements of a value, one for each place or for each row. Only numbers can be
     /// made of it, since it is known when all tiles are done.
-    pub fn fold_all(&mut self, fold: Fold, x: Value) -> Value {
+    pub fn reduce_all(&mut self, op: ReduceOp, x: Value) -> Value {
         let x = if self.extent(x) == Extent::Rows { x } else { self.full(x) };
-        self.define("all", Micro::FoldAll(fold, x), Extent::One)
+        self.define("all", Micro::ReduceAll(op, x), Extent::One)
     }
 
     /// Asks for the fold of each column.
-    pub fn fold_columns(&mut self, fold: Fold, x: Value) {
+    pub fn reduce_columns(&mut self, op: ReduceOp, x: Value) {
         let x = self.full(x);
-        let folded = self.define("columns", Micro::FoldColumns(fold, x), Extent::Columns);
+        let folded = self.define("columns", Micro::ReduceColumns(op, x), Extent::Columns);
         self.outputs.push(folded);
     }
 
@@ -281,7 +281,7 @@ impl Program {
     /// and `tag` comes back with the error if it names a column that is not there.
     pub fn gather(&mut self, x: Value, index: u32, shape: Shape, tag: u32) -> Value {
         let x = self.full(x);
-        self.define("gather", Micro::Gather(x, Places { index, shape, tag }), Extent::Rows)
+        self.define("gather", Micro::Gather(x, RowIndex { index, shape, tag }), Extent::Rows)
     }
 
     /// `onto`, or zeros, with an element of `added` added in each row at the column that the
@@ -301,8 +301,8 @@ impl Program {
         assert!(matches!(given, Extent::Rows | Extent::One), "scatter adds one element a row");
         let onto = onto.map(|onto| self.full(onto));
         let added = self.over(Extent::Rows, added);
-        let places = Places { index, shape, tag };
-        self.define("scatter", Micro::Scatter(onto, added, places), Extent::Full)
+        let row_index = RowIndex { index, shape, tag };
+        self.define("scatter", Micro::Scatter(onto, added, row_index), Extent::Full)
     }
 
     /// Asks for a value.
@@ -315,10 +315,10 @@ impl Program {
         let operands: [Option<Value>; 4] = match *micro {
             Micro::Input(_) | Micro::Number(_) => [None; 4],
             Micro::Map1(_, _, x)
-            | Micro::Spread(x)
-            | Micro::FoldRow(_, x)
-            | Micro::FoldAll(_, x)
-            | Micro::FoldColumns(_, x)
+            | Micro::Broadcast(x)
+            | Micro::ReduceRow(_, x)
+            | Micro::ReduceAll(_, x)
+            | Micro::ReduceColumns(_, x)
             | Micro::Gather(x, _) => [Some(x), None, None, None],
             Micro::Map2(_, [a, b]) => [Some(a), Some(b), None, None],
             Micro::Map3(_, [a, b, c]) => [Some(a), Some(b), Some(c), None],
@@ -346,16 +346,16 @@ impl fmt::Display for Program {
                 Micro::Map1(_, p, _) if *p != [0.0; 2] => {
                     operands.extend(p.iter().map(|p| format!("{p:?}")));
                 }
-                Micro::Gather(_, places) | Micro::Scatter(_, _, places) => {
-                    operands.push(format!("index{}", places.index));
+                Micro::Gather(_, row_index) | Micro::Scatter(_, _, row_index) => {
+                    operands.push(format!("index{}", row_index.index));
                 }
                 _ => {}
             }
             let call = |label: &str| format!("{label}({})", operands.join(", "));
             let made = match def.micro {
-                Micro::FoldRow(fold, _) => call(&format!("row_{}", fold_name(fold))),
-                Micro::FoldAll(fold, _) => call(&format!("all_{}", fold_name(fold))),
-                Micro::FoldColumns(fold, _) => call(&format!("column_{}", fold_name(fold))),
+                Micro::ReduceRow(op, _) => call(&format!("row_{}", op.name())),
+                Micro::ReduceAll(op, _) => call(&format!("all_{}", op.name())),
+                Micro::ReduceColumns(op, _) => call(&format!("column_{}", op.name())),
                 _ if def.label.contains([' ', '·']) => formula(def.label, &operands),
                 _ => call(def.label),
             };
@@ -380,13 +380,4 @@ fn formula(label: &str, operands: &[String]) -> String {
         _ => None,
     };
     label.chars().map(|c| operand(c).unwrap_or_else(|| c.into())).collect()
-}
-
-fn fold_name(fold: Fold) -> &'static str {
-    match fold {
-        Fold::Sum => "sum",
-        Fold::Product => "product",
-        Fold::Max => "max",
-        Fold::Min => "min",
-    }
 }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::code::{At, Code, Operand, Span, Summed};
+use super::code::{Code, Operand, SlotId, Span, SummedMap};
 use super::micro;
-use super::{Extent, Failure, Places};
+use super::{Extent, Failure, RowIndex};
 use crate::Error;
-use crate::kernels::fold::combine;
+use crate::kernels::reduce::combine;
 use crate::kernels::{Loops, Strip};
 
 /// Where a task folds to: its own number of each fold over everything, and its own row of columns
@@ -28,7 +28,7 @@ impl<T> Folds<T> {
 /// The tile that micro-ops run on.
 pub(super) struct Tile<'a, T> {
     /// Where the elements of each place start.
-    pub places: &'a [*mut T],
+    pub slots: &'a [*mut T],
     pub rows: usize,
     pub columns: usize,
     /// The first row and column in the space.
@@ -77,15 +77,15 @@ impl<T: Loops> Tile<'_, T> {
                 let x = [strip(a), strip(s), strip(b), strip(t)];
                 micro::weighted(x, columns, self.write(*out, self.len(Span::Tile)));
             }
-            Code::SpreadRows { x, out } => {
+            Code::BroadcastRows { x, out } => {
                 let x = self.read(*x, self.rows);
-                micro::spread_rows(x, self.columns, self.write(*out, self.rows * self.columns));
+                micro::broadcast_rows(x, self.columns, self.write(*out, self.rows * self.columns));
             }
-            Code::Fill { x, out, span } => {
+            Code::BroadcastNumber { x, out, span } => {
                 let number = self.read(*x, 1)[0];
                 self.write(*out, self.len(*span)).fill(number);
             }
-            Code::Repeat { x, out } => {
+            Code::BroadcastColumns { x, out } => {
                 let (x, out) =
                     (self.read(*x, self.columns), self.write(*out, self.rows * self.columns));
                 out.chunks_exact_mut(self.columns).for_each(|row| row.copy_from_slice(x));
@@ -98,14 +98,14 @@ impl<T: Loops> Tile<'_, T> {
                 let (x, out) = self.read_write(*x, *out, self.rows * self.columns);
                 micro::stream(x, out);
             }
-            Code::FoldRow { fold, x, out } => {
+            Code::ReduceRow { op, x, out } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let out = self.write(*out, self.rows);
                 let before = out[0];
-                micro::fold_rows(*fold, x, self.columns, out);
+                micro::reduce_rows(*op, x, self.columns, out);
                 if self.column > 0 {
                     // The row goes on from the piece before.
-                    out[0] = combine(*fold, before, out[0]);
+                    out[0] = combine(*op, before, out[0]);
                 }
             }
             Code::SumRow { of, out } => {
@@ -124,45 +124,45 @@ impl<T: Loops> Tile<'_, T> {
                     *self.folds.totals.add(total * self.folds.between_totals) += sum[0].to_f64();
                 }
             }
-            Code::FoldAll { fold, x, span, total } => {
-                let x = micro::fold_all(*fold, self.read(*x, self.len(*span)));
+            Code::ReduceAll { op, x, span, total } => {
+                let x = micro::reduce_all(*op, self.read(*x, self.len(*span)));
                 // SAFETY: the totals of this task, one for each fold over everything.
                 let total =
                     unsafe { &mut *self.folds.totals.add(total * self.folds.between_totals) };
-                *total = combine(*fold, *total, x.to_f64());
+                *total = combine(*op, *total, x.to_f64());
             }
-            Code::FoldColumns { fold, x, sums } => {
+            Code::ReduceColumns { op, x, sums } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let start = sums * self.folds.between_sums + self.column;
                 // SAFETY: the sums of this task, an element for each column.
                 let into = unsafe {
                     std::slice::from_raw_parts_mut(self.folds.sums.add(start), self.columns)
                 };
-                micro::fold_columns(*fold, x, into);
+                micro::reduce_columns(*op, x, into);
             }
-            Code::Gather { x, out, places } => {
+            Code::Gather { x, out, row_index } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let out = self.write(*out, self.rows);
-                let indices = self.indices(places);
+                let indices = self.indices(row_index);
                 for ((row, y), &index) in x.chunks_exact(self.columns).zip(out).zip(indices) {
                     match row.get(index as usize) {
                         Some(&x) => *y = x,
-                        None => return Err(self.no_column("gather", places)),
+                        None => return Err(self.no_column("gather", row_index)),
                     }
                 }
             }
-            Code::Scatter { clear, added, out, places } => {
+            Code::Scatter { clear, added, out, row_index } => {
                 let added = self.read(*added, self.rows);
                 let out = self.write(*out, self.rows * self.columns);
                 if *clear {
                     out.fill(T::ZERO);
                 }
-                let indices = self.indices(places);
+                let indices = self.indices(row_index);
                 let rows = out.chunks_exact_mut(self.columns);
                 for ((row, &added), &index) in rows.zip(added).zip(indices) {
                     match row.get_mut(index as usize) {
                         Some(y) => *y = *y + added,
-                        None => return Err(self.no_column("scatter_add", places)),
+                        None => return Err(self.no_column("scatter_add", row_index)),
                     }
                 }
             }
@@ -171,38 +171,34 @@ impl<T: Loops> Tile<'_, T> {
     }
 
     /// The indices of the rows. A negative one is, as `usize`, beyond all columns.
-    fn indices(&self, places: &Places) -> &[i64] {
-        &self.indices[places.index as usize][self.row..self.row + self.rows]
+    fn indices(&self, row_index: &RowIndex) -> &[i64] {
+        &self.indices[row_index.index as usize][self.row..self.row + self.rows]
     }
 
     /// The error of the first index that names no column.
     #[cold]
-    fn no_column(&self, operation: &'static str, places: &Places) -> Failure {
+    fn no_column(&self, operation: &'static str, row_index: &RowIndex) -> Failure {
         let extent = self.columns;
         let outside = |index: &i64| usize::try_from(*index).map_or(true, |index| index >= extent);
-        let indices = self.indices(places);
+        let indices = self.indices(row_index);
         let at = indices.iter().position(outside).unwrap_or(0);
-        let mut position = vec![0; places.shape.rank()];
-        let mut rest = self.row + at;
-        for (at, &dim) in position.iter_mut().zip(places.shape.iter()).rev() {
-            (*at, rest) = (rest % dim.max(1), rest / dim.max(1));
-        }
+        let position = row_index.shape.unravel_index(self.row + at);
         let error = Error::Index { operation, index: indices[at], extent, position };
-        Failure { tag: Some(places.tag), error: Box::new(error) }
+        Failure { tag: Some(row_index.tag), error: Box::new(error) }
     }
 
     /// The sums of the rows of a map.
-    fn sums(&self, of: &Summed, columns: usize, out: &mut [T]) {
+    fn sums(&self, of: &SummedMap, columns: usize, out: &mut [T]) {
         match of {
-            Summed::Map1 { f, p, x } => {
+            SummedMap::Map1 { f, p, x } => {
                 let x = self.strip(x, Span::Tile);
                 (T::loops1(f).sums)(x, p.map(T::of), columns, out);
             }
-            Summed::Map2 { f, x: [a, b] } => {
+            SummedMap::Map2 { f, x: [a, b] } => {
                 let x = [self.strip(a, Span::Tile), self.strip(b, Span::Tile)];
                 (T::loops2(f).sums)(x, columns, out);
             }
-            Summed::Map3 { f, x: [a, b, c] } => {
+            SummedMap::Map3 { f, x: [a, b, c] } => {
                 let strip = |x| self.strip(x, Span::Tile);
                 let x = [strip(a), strip(b), strip(c)];
                 (T::loops3(f).sums)(x, columns, out);
@@ -246,26 +242,26 @@ impl<'a, T> Tile<'a, T> {
 
     /// The elements of a place.
     #[inline(always)]
-    fn read(&self, at: At, n: usize) -> &'a [T] {
+    fn read(&self, at: SlotId, n: usize) -> &'a [T] {
         // SAFETY: the compiler gave the place of a value as many elements as its span has in the
         // largest tile, and inputs and outputs were measured before the run. Nobody writes to them
         // while the slice lives: a micro-op writes to one place, which none of its operands has,
-        // nor an operand in the memory of that place (`Ready::may_overwrite`).
-        unsafe { std::slice::from_raw_parts(self.places[at as usize], n) }
+        // nor an operand in the memory of that place (`Executable::may_overwrite`).
+        unsafe { std::slice::from_raw_parts(self.slots[at as usize], n) }
     }
 
     /// The elements of a place to write to.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "the places are disjoint memory, not parts of the tile")]
-    fn write(&self, at: At, n: usize) -> &'a mut [T] {
+    #[allow(clippy::mut_from_ref, reason = "the slots are disjoint memory, not parts of the tile")]
+    fn write(&self, at: SlotId, n: usize) -> &'a mut [T] {
         // SAFETY: as for `read`; the place belongs to this task alone, and no operand of the
         // micro-op has it.
-        unsafe { std::slice::from_raw_parts_mut(self.places[at as usize], n) }
+        unsafe { std::slice::from_raw_parts_mut(self.slots[at as usize], n) }
     }
 
     #[inline(always)]
-    fn read_write(&self, x: At, out: At, n: usize) -> (&'a [T], &'a mut [T]) {
-        debug_assert!(!std::ptr::eq(self.places[x as usize], self.places[out as usize]));
+    fn read_write(&self, x: SlotId, out: SlotId, n: usize) -> (&'a [T], &'a mut [T]) {
+        debug_assert!(!std::ptr::eq(self.slots[x as usize], self.slots[out as usize]));
         (self.read(x, n), self.write(out, n))
     }
 }

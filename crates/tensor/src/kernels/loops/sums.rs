@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use super::rows::{Elements, Read};
 use super::{Function1, Function2, Function3, Strip};
 use crate::Float;
-use crate::kernels::fold::{Sum, halved};
+use crate::kernels::reduce::{Sum, halved};
 use crate::kernels::simd::dispatch;
 
 /// The lanes of a sum, and how many elements are added to each other and then to the lanes at a
-/// time; see [`lanes`](crate::kernels::fold::lanes).
+/// time; see [`lanes`](crate::kernels::reduce::lanes).
 const LANES: usize = 16;
 const BLOCK: usize = 4 * LANES;
 

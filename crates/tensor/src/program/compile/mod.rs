@@ -1,13 +1,13 @@
 //! From values to places: a list of micro-ops becomes tiles, tasks, and codes with the places that
 //! they read and write ([`places`]), cut to run piece by piece along wide rows ([`segments`]).
 
-mod places;
+mod registers;
 mod segments;
 
-use super::code::{At, Code, Operand, Place, Ready, Source, Span, Summed};
+use super::code::{Code, Executable, Operand, Slot, SlotId, Source, Span, SummedMap};
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
-use crate::kernels::Fold;
+use crate::kernels::ReduceOp;
 
 /// The bytes of a tile's register. Some of them have to fit the first cache together, and a
 /// micro-op should run long enough to pay for its dispatch.
@@ -23,17 +23,17 @@ const TASKS: usize = 64;
 
 impl Program {
     /// Finds places for all values.
-    pub fn ready(&self) -> Ready {
+    pub fn compile(&self) -> Executable {
         Compiler::new(self).finish()
     }
 }
 
 struct Compiler<'a> {
     program: &'a Program,
-    ready: Ready,
+    executable: Executable,
     /// The place of each value, and that of its repetition over a tile.
-    at: Vec<Option<At>>,
-    repeated: Vec<Option<At>>,
+    at: Vec<Option<SlotId>>,
+    repeated: Vec<Option<SlotId>>,
     last_use: Vec<usize>,
     /// Free registers by size: offsets.
     free: Vec<(usize, usize)>,
@@ -53,8 +53,8 @@ impl<'a> Compiler<'a> {
         let a_row = |x: &Value| program.extent(*x) == Extent::Rows;
         let whole_rows = program.outputs.iter().any(a_row)
             || program.defs.iter().any(|def| match &def.micro {
-                Micro::FoldRow(..) | Micro::Gather(..) | Micro::Scatter(..) => true,
-                Micro::FoldAll(_, x) => a_row(x),
+                Micro::ReduceRow(..) | Micro::Gather(..) | Micro::Scatter(..) => true,
+                Micro::ReduceAll(_, x) => a_row(x),
                 _ => false,
             });
         let size = if program.dtype == DType::F64 { 8 } else { 4 };
@@ -92,8 +92,8 @@ impl<'a> Compiler<'a> {
         let mut summed = vec![false; count];
         for (at, def) in program.defs.iter().enumerate() {
             let x = match def.micro {
-                Micro::FoldRow(Fold::Sum, x) if columns >= NARROW => x,
-                Micro::FoldAll(Fold::Sum, x) => x,
+                Micro::ReduceRow(ReduceOp::Sum, x) if columns >= NARROW => x,
+                Micro::ReduceAll(ReduceOp::Sum, x) => x,
                 _ => continue,
             };
             let map = &program.defs[x.0 as usize];
@@ -113,7 +113,7 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        let ready = Ready {
+        let executable = Executable {
             dtype: program.dtype,
             rows,
             columns,
@@ -124,7 +124,7 @@ impl<'a> Compiler<'a> {
             inputs: program.inputs.clone(),
             indices: program.indices as usize,
             outputs: vec![],
-            places: vec![],
+            slots: vec![],
             scratch: 0,
             fixed: 0,
             loads: vec![],
@@ -134,17 +134,28 @@ impl<'a> Compiler<'a> {
             epilogue: vec![],
             segments: vec![],
             piece: tile,
-            moves: vec![],
+            advances: vec![],
             overwrites: vec![],
             totals: vec![],
             sums: vec![],
         };
         let (at, repeated) = (vec![None; count], vec![None; count]);
         let (free, nth) = (vec![], vec![0; count]);
-        Compiler { program, ready, at, repeated, last_use, free, becomes, summed, nth, streams }
+        Compiler {
+            program,
+            executable,
+            at,
+            repeated,
+            last_use,
+            free,
+            becomes,
+            summed,
+            nth,
+            streams,
+        }
     }
 
-    fn finish(mut self) -> Ready {
+    fn finish(mut self) -> Executable {
         for at in 0..self.program.defs.len() {
             self.lower(at);
             self.release(at);
@@ -152,39 +163,39 @@ impl<'a> Compiler<'a> {
         for (output, &value) in self.program.outputs.iter().enumerate() {
             self.ask(output as u32, value);
         }
-        self.ready.segments = self.ready.cut();
-        let pairs = (0..self.ready.outputs.len())
-            .flat_map(|output| (0..self.ready.inputs.len()).map(move |input| (output, input)));
-        self.ready.overwrites =
-            pairs.filter(|&(output, input)| self.ready.can_overwrite(output, input)).collect();
-        self.ready
+        self.executable.segments = self.executable.cut();
+        let pairs = (0..self.executable.outputs.len())
+            .flat_map(|output| (0..self.executable.inputs.len()).map(move |input| (output, input)));
+        self.executable.overwrites =
+            pairs.filter(|&(output, input)| self.executable.can_overwrite(output, input)).collect();
+        self.executable
     }
 
     /// Puts the micro-op of a definition where it runs.
     fn emit(&mut self, at: usize, code: Code) {
         let def = &self.program.defs[at];
         match def.extent {
-            Extent::Full | Extent::Rows => self.ready.body.push(code),
-            Extent::One if def.last => self.ready.epilogue.push(code),
-            Extent::Columns | Extent::One => self.ready.prologue.push(code),
+            Extent::Full | Extent::Rows => self.executable.body.push(code),
+            Extent::One if def.last => self.executable.epilogue.push(code),
+            Extent::Columns | Extent::One => self.executable.prologue.push(code),
         }
     }
 
     /// The number of a fold over everything, which gets a place for its result.
-    fn total(&mut self, at: usize, fold: Fold) -> usize {
+    fn total(&mut self, at: usize, op: ReduceOp) -> usize {
         let offset = self.fixed(1);
-        self.at[at] = Some(self.place(Place::Fixed(offset)));
-        self.ready.totals.push((fold, offset));
-        self.ready.totals.len() - 1
+        self.at[at] = Some(self.slot(Slot::Fixed(offset)));
+        self.executable.totals.push((op, offset));
+        self.executable.totals.len() - 1
     }
 
     /// A map with its operands, for the sum that takes it over.
-    fn summed(&mut self, x: Value, operand: impl Fn(&mut Self, Value) -> Operand) -> Summed {
+    fn summed(&mut self, x: Value, operand: impl Fn(&mut Self, Value) -> Operand) -> SummedMap {
         let program = self.program;
         match &program.defs[x.0 as usize].micro {
-            Micro::Map1(f, p, x) => Summed::Map1 { f, p: *p, x: operand(self, *x) },
-            Micro::Map2(f, x) => Summed::Map2 { f, x: x.map(|x| operand(self, x)) },
-            Micro::Map3(f, x) => Summed::Map3 { f, x: x.map(|x| operand(self, x)) },
+            Micro::Map1(f, p, x) => SummedMap::Map1 { f, p: *p, x: operand(self, *x) },
+            Micro::Map2(f, x) => SummedMap::Map2 { f, x: x.map(|x| operand(self, x)) },
+            Micro::Map3(f, x) => SummedMap::Map3 { f, x: x.map(|x| operand(self, x)) },
             _ => unreachable!("only maps are taken over"),
         }
     }
@@ -203,24 +214,24 @@ impl<'a> Compiler<'a> {
         };
         match &def.micro {
             Micro::Input(input) => {
-                let place = match extent {
-                    Extent::Full => Place::Input(*input),
-                    Extent::Rows => Place::RowInput(*input),
+                let slot = match extent {
+                    Extent::Full => Slot::Input(*input),
+                    Extent::Rows => Slot::RowInput(*input),
                     Extent::Columns | Extent::One => {
                         let offset = self.fixed(self.len_of(extent));
-                        self.ready.loads.push((*input, offset));
+                        self.executable.loads.push((*input, offset));
                         match extent {
-                            Extent::Columns => Place::FixedColumns(offset),
-                            _ => Place::Fixed(offset),
+                            Extent::Columns => Slot::FixedColumns(offset),
+                            _ => Slot::Fixed(offset),
                         }
                     }
                 };
-                self.at[at] = Some(self.place(place));
+                self.at[at] = Some(self.slot(slot));
             }
             Micro::Number(number) => {
                 let offset = self.fixed(1);
-                self.ready.numbers.push((*number, offset));
-                self.at[at] = Some(self.place(Place::Fixed(offset)));
+                self.executable.numbers.push((*number, offset));
+                self.at[at] = Some(self.slot(Slot::Fixed(offset)));
             }
             Micro::Map1(f, p, x) => {
                 let (x, out) = (self.whole(*x, extent), self.target(at));
@@ -239,62 +250,62 @@ impl<'a> Compiler<'a> {
             Micro::Weighted(x) => {
                 let x = x.map(|x| self.operand(x, extent));
                 let out = self.target(at);
-                self.ready.body.push(Code::Weighted { x, out });
+                self.executable.body.push(Code::Weighted { x, out });
             }
-            Micro::Spread(x) => {
+            Micro::Broadcast(x) => {
                 let of = self.program.extent(*x);
                 let x = self.whole(*x, extent);
                 let out = self.target(at);
                 let code = match of {
-                    Extent::One => Code::Fill { x, out, span },
-                    Extent::Rows => Code::SpreadRows { x, out },
+                    Extent::One => Code::BroadcastNumber { x, out, span },
+                    Extent::Rows => Code::BroadcastRows { x, out },
                     Extent::Full | Extent::Columns => Code::Copy { x, out, span },
                 };
                 self.emit(at, code);
             }
-            Micro::FoldRow(_, x) if self.summed[x.0 as usize] => {
+            Micro::ReduceRow(_, x) if self.summed[x.0 as usize] => {
                 let of = self.summed(*x, |this, x| this.operand(x, Extent::Full));
                 let out = self.target(at);
-                self.ready.body.push(Code::SumRow { of, out });
+                self.executable.body.push(Code::SumRow { of, out });
             }
-            Micro::FoldAll(fold, x) if self.summed[x.0 as usize] => {
+            Micro::ReduceAll(op, x) if self.summed[x.0 as usize] => {
                 // In one go over all rows of the tile.
                 let whole = |this: &mut Self, x| Operand {
                     at: this.whole(x, Extent::Full),
                     extent: Extent::Full,
                 };
-                let (of, total) = (self.summed(*x, whole), self.total(at, *fold));
-                self.ready.body.push(Code::SumAll { of, total });
+                let (of, total) = (self.summed(*x, whole), self.total(at, *op));
+                self.executable.body.push(Code::SumAll { of, total });
             }
-            Micro::FoldRow(fold, x) => {
+            Micro::ReduceRow(op, x) => {
                 let (x, out) = (self.whole(*x, Extent::Full), self.target(at));
-                self.ready.body.push(Code::FoldRow { fold: *fold, x, out });
+                self.executable.body.push(Code::ReduceRow { op: *op, x, out });
             }
-            Micro::FoldAll(fold, x) => {
+            Micro::ReduceAll(op, x) => {
                 let of = self.program.extent(*x);
                 let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
-                let (x, total) = (self.whole(*x, of), self.total(at, *fold));
-                self.ready.body.push(Code::FoldAll { fold: *fold, x, span, total });
+                let (x, total) = (self.whole(*x, of), self.total(at, *op));
+                self.executable.body.push(Code::ReduceAll { op: *op, x, span, total });
             }
-            Micro::FoldColumns(fold, x) => {
-                let (x, sums) = (self.whole(*x, Extent::Full), self.ready.sums.len());
+            Micro::ReduceColumns(op, x) => {
+                let (x, sums) = (self.whole(*x, Extent::Full), self.executable.sums.len());
                 self.nth[at] = sums;
-                self.ready.sums.push(*fold);
-                self.ready.body.push(Code::FoldColumns { fold: *fold, x, sums });
+                self.executable.sums.push(*op);
+                self.executable.body.push(Code::ReduceColumns { op: *op, x, sums });
             }
-            Micro::Gather(x, places) => {
+            Micro::Gather(x, row_index) => {
                 let (x, out) = (self.whole(*x, Extent::Full), self.target(at));
-                self.ready.body.push(Code::Gather { x, out, places: places.clone() });
+                self.executable.body.push(Code::Gather { x, out, row_index: row_index.clone() });
             }
-            Micro::Scatter(onto, added, places) => {
+            Micro::Scatter(onto, added, row_index) => {
                 let onto = onto.map(|onto| self.whole(onto, Extent::Full));
                 let added = self.whole(*added, Extent::Rows);
                 let out = self.target(at);
                 if let Some(x) = onto.filter(|&onto| onto != out) {
-                    self.ready.body.push(Code::Copy { x, out, span });
+                    self.executable.body.push(Code::Copy { x, out, span });
                 }
-                let (clear, places) = (onto.is_none(), places.clone());
-                self.ready.body.push(Code::Scatter { clear, added, out, places });
+                let (clear, row_index) = (onto.is_none(), row_index.clone());
+                self.executable.body.push(Code::Scatter { clear, added, out, row_index });
             }
         }
     }
@@ -303,15 +314,15 @@ impl<'a> Compiler<'a> {
     fn ask(&mut self, output: u32, value: Value) {
         let def = &self.program.defs[value.0 as usize];
         let source = match (&def.micro, def.extent) {
-            (Micro::FoldColumns(..), _) => Source::Sums(self.nth[value.0 as usize]),
+            (Micro::ReduceColumns(..), _) => Source::Sums(self.nth[value.0 as usize]),
             (_, Extent::Full | Extent::Rows) => {
                 let rows = def.extent == Extent::Rows;
-                let here = if rows { Place::RowOutput(output) } else { Place::Output(output) };
+                let here = if rows { Slot::RowOutput(output) } else { Slot::Output(output) };
                 let Some(x) = self.at[value.0 as usize] else { unreachable!("it is defined") };
-                if self.ready.places[x as usize] != here {
-                    let out = self.place(here);
+                if self.executable.slots[x as usize] != here {
+                    let out = self.slot(here);
                     let span = if rows { Span::Rows } else { Span::Tile };
-                    self.ready.body.push(match self.streams && !rows {
+                    self.executable.body.push(match self.streams && !rows {
                         true => Code::Stream { x, out },
                         false => Code::Copy { x, out, span },
                     });
@@ -319,15 +330,15 @@ impl<'a> Compiler<'a> {
                 Source::Tiles
             }
             (_, Extent::Columns | Extent::One) => {
-                let place = self.at[value.0 as usize].map(|at| self.ready.places[at as usize]);
-                let Some(Place::Fixed(offset) | Place::FixedColumns(offset)) = place else {
+                let slot = self.at[value.0 as usize].map(|at| self.executable.slots[at as usize]);
+                let Some(Slot::Fixed(offset) | Slot::FixedColumns(offset)) = slot else {
                     unreachable!("columns and single numbers are fixed");
                 };
                 Source::Fixed(offset)
             }
         };
-        let len = def.extent.len(self.ready.rows, self.ready.columns);
-        self.ready.outputs.push((source, len));
+        let len = def.extent.len(self.executable.rows, self.executable.columns);
+        self.executable.outputs.push((source, len));
     }
 }
 
@@ -341,8 +352,8 @@ impl Program {
                 def.micro,
                 Micro::Gather(..)
                     | Micro::Scatter(..)
-                    | Micro::FoldRow(..)
-                    | Micro::FoldColumns(..)
+                    | Micro::ReduceRow(..)
+                    | Micro::ReduceColumns(..)
             )
         };
         if flat && !self.defs.iter().any(placed) {

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crate::program::Extent;
-use crate::program::code::{At, Code, Operand, Ready, Span};
+use crate::program::code::{Code, Executable, Operand, SlotId, Span};
 
-impl Ready {
+impl Executable {
     /// Cuts the body where a wide row cannot go on piece by piece: such a piece stays in the first
     /// cache from one micro-op to the next, which a whole row does not.
     pub(super) fn cut(&self) -> Vec<(Range<usize>, bool)> {
@@ -17,24 +17,26 @@ impl Ready {
         }
         let mut segments: Vec<(Range<usize>, bool)> = vec![];
         // The folds of rows that are complete only at the end of the segment.
-        let mut folded: Vec<At> = vec![];
+        let mut folded: Vec<SlotId> = vec![];
         for (at, code) in self.body.iter().enumerate() {
             let waits = |x: &Operand| x.extent == Extent::Rows && folded.contains(&x.at);
             let (tiled, waits) = match code {
                 Code::Map1 { span, .. }
-                | Code::Fill { span, .. }
+                | Code::BroadcastNumber { span, .. }
                 | Code::Copy { span, .. }
-                | Code::FoldAll { span, .. } => (*span == Span::Tile, false),
+                | Code::ReduceAll { span, .. } => (*span == Span::Tile, false),
                 Code::Map2 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
                 Code::Map3 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
                 Code::Weighted { x, .. } => (true, x.iter().any(waits)),
-                Code::SpreadRows { x, .. } => (true, folded.contains(x)),
+                Code::BroadcastRows { x, .. } => (true, folded.contains(x)),
                 Code::SumRow { .. }
                 | Code::SumAll { .. }
                 | Code::Stream { .. }
-                | Code::FoldRow { .. }
-                | Code::FoldColumns { .. } => (true, false),
-                Code::Repeat { .. } | Code::Gather { .. } | Code::Scatter { .. } => (false, false),
+                | Code::ReduceRow { .. }
+                | Code::ReduceColumns { .. } => (true, false),
+                Code::BroadcastColumns { .. } | Code::Gather { .. } | Code::Scatter { .. } => {
+                    (false, false)
+                }
             };
             match segments.last_mut() {
                 Some((range, true)) if tiled && !waits => range.end = at + 1,
@@ -43,7 +45,7 @@ impl Ready {
                     segments.push((at..at + 1, tiled));
                 }
             }
-            if let Code::FoldRow { out, .. } | Code::SumRow { out, .. } = code {
+            if let Code::ReduceRow { out, .. } | Code::SumRow { out, .. } = code {
                 folded.push(*out);
             }
         }

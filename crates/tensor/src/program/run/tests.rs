@@ -1,5 +1,5 @@
-use crate::kernels::{Fold, Map1, Map2, Map3, threads};
-use crate::program::{Extent, Given, Program};
+use crate::kernels::{Map1, Map2, Map3, ReduceOp, threads};
+use crate::program::{Binding, Extent, Program};
 use crate::{DType, Shape, Tensor, map1, map2, map3};
 
 static ADD: Map2 = map2!(|a, b| a + b);
@@ -22,13 +22,13 @@ fn everything(rows: usize, columns: usize) -> Program {
     let column = program.map2("mul", &MUL, column, one);
     let scaled = program.map2("mul", &MUL, x, row);
     let y = program.map2("add", &ADD, scaled, column);
-    let sums = program.fold_row(Fold::Sum, y);
+    let sums = program.reduce_row(ReduceOp::Sum, y);
     program.output(y);
     program.output(sums);
-    program.fold_columns(Fold::Sum, y);
-    let total = program.fold_all(Fold::Sum, y);
+    program.reduce_columns(ReduceOp::Sum, y);
+    let total = program.reduce_all(ReduceOp::Sum, y);
     program.output(total);
-    let total = program.fold_all(Fold::Max, sums);
+    let total = program.reduce_all(ReduceOp::Max, sums);
     program.output(total);
     program
 }
@@ -41,7 +41,7 @@ fn values_broadcast_and_fold_over_spaces_of_all_proportions() {
         let (x, row, column) = (ramp([rows, columns]), ramp([rows, 1]), ramp([columns]));
         let lens = [rows * columns, rows, columns, 1, 1];
         let mut out = lens.map(|n| Tensor::zeros([n], DType::F64).unwrap());
-        everything(rows, columns).ready().run(&[&x, &row, &column], &[], &mut out).unwrap();
+        everything(rows, columns).compile().run(&[&x, &row, &column], &[], &mut out).unwrap();
         let [x, row, column] = [x, row, column].map(|t| t.to_f64s());
         let y: Vec<f64> = (0..rows * columns)
             .map(|i| x[i] * row[i / columns] + 2.0 * column[i % columns])
@@ -69,7 +69,7 @@ fn inputs_of_any_layout_are_packed_as_tiles_need_them() {
     let results = [plain, flipped].map(|inputs| {
         let lens = [rows * columns, rows, columns, 1, 1];
         let mut out = lens.map(|n| Tensor::zeros([n], DType::F64).unwrap());
-        let program = everything(rows, columns).ready();
+        let program = everything(rows, columns).compile();
         program.run(&inputs.each_ref(), &[], &mut out).unwrap();
         out
     });
@@ -85,7 +85,7 @@ fn results_are_bitwise_equal_for_any_number_of_threads() {
         threads::with(count, || {
             let mut out =
                 [900 * 333, 900, 333, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
-            everything(900, 333).ready().run(&[&x, &row, &column], &[], &mut out).unwrap();
+            everything(900, 333).compile().run(&[&x, &row, &column], &[], &mut out).unwrap();
             out
         })
     };
@@ -104,13 +104,13 @@ fn places_are_gathered_and_scattered_row_by_row() {
     let alone = program.scatter(None, chosen, index, Shape::from([3, 1]), 5);
     program.output(y);
     program.output(alone);
-    let ready = program.ready();
+    let executable = program.compile();
     let x = Tensor::new([3, 4], (0..12).map(f64::from).collect()).unwrap();
     let mut out = [(); 2].map(|()| Tensor::zeros([3, 4], DType::F64).unwrap());
-    ready.run(&[&x], &[&Tensor::from([1_i64, 0, 3])], &mut out).unwrap();
+    executable.run(&[&x], &[&Tensor::from([1_i64, 0, 3])], &mut out).unwrap();
     assert_eq!(out[0].to_f64s(), [0., 3., 4., 6., 12., 10., 12., 14., 16., 18., 20., 33.]);
     assert_eq!(out[1].to_f64s(), [0., 1., 0., 0., 4., 0., 0., 0., 0., 0., 0., 11.]);
-    let failed = ready.run(&[&x], &[&Tensor::from([1_i64, 4, 9])], &mut out).unwrap_err();
+    let failed = executable.run(&[&x], &[&Tensor::from([1_i64, 4, 9])], &mut out).unwrap_err();
     assert_eq!(failed.tag, Some(5));
     assert_eq!(failed.to_string(), "gather: index 4, at [1, 0] of the indices, is not in 0..4");
 }
@@ -132,7 +132,7 @@ fn a_choice_takes_numbers_rows_and_columns() {
     all.iter().for_each(|&x| program.output(x));
     let mut out = [(); 4].map(|()| Tensor::zeros([2, 3], DType::F64).unwrap());
     let inputs = [Tensor::from([1.0, -2.0]), Tensor::from([5.0, -6.0, 7.0])];
-    program.ready().run(&[&inputs[0], &inputs[1]], &[], &mut out).unwrap();
+    program.compile().run(&[&inputs[0], &inputs[1]], &[], &mut out).unwrap();
     let expected = [
         [1.0, 0.0, 1.0, -2.0, 0.0, -2.0],
         [9.0, 9.0, 9.0, 0.0, 0.0, 0.0],
@@ -148,12 +148,12 @@ fn large_results_go_around_the_caches_unchanged() {
     let mut program = Program::new(rows, columns, DType::F64);
     let x = program.input(Extent::Full);
     let y = program.map1("twice", &TWICE, [0.0; 2], x);
-    let sums = program.fold_row(Fold::Sum, y);
+    let sums = program.reduce_row(ReduceOp::Sum, y);
     program.output(y);
     program.output(sums);
     let x = ramp([rows, columns]);
     let mut out = [rows * columns, rows].map(|n| Tensor::zeros([n], DType::F64).unwrap());
-    program.ready().run(&[&x], &[], &mut out).unwrap();
+    program.compile().run(&[&x], &[], &mut out).unwrap();
     assert!(out[0].to_f64s().iter().zip(x.to_f64s()).all(|(&y, x)| y == x + x));
 }
 
@@ -165,18 +165,19 @@ fn an_output_is_written_over_an_input_that_nothing_reads_any_more() {
         let x = program.input(Extent::Full);
         let row = program.input(Extent::Rows);
         let scaled = program.map2("mul", &MUL, x, row);
-        let largest = program.fold_row(Fold::Max, scaled);
+        let largest = program.reduce_row(ReduceOp::Max, scaled);
         let y = program.map2("add", &ADD, scaled, largest);
         program.output(y);
-        let ready = program.ready();
+        let executable = program.compile();
         let (x, row) = (ramp([rows, columns]), ramp([rows]));
         let mut beside = [Tensor::zeros([rows, columns], DType::F64).unwrap()];
-        ready.run(&[&x, &row], &[], &mut beside).unwrap();
-        assert!(ready.may_overwrite(0, 0) && !ready.may_overwrite(0, 1));
+        executable.run(&[&x, &row], &[], &mut beside).unwrap();
+        assert!(executable.may_overwrite(0, 0) && !executable.may_overwrite(0, 1));
         let mut over = [x];
-        ready.run(&[Given::Output(0), Given::Tensor(&row)], &[], &mut over).unwrap();
+        executable.run(&[Binding::Output(0), Binding::Tensor(&row)], &[], &mut over).unwrap();
         assert!(over == beside, "{rows} {columns}");
-        let refused = ready.run(&[Given::Tensor(&beside[0]), Given::Output(0)], &[], &mut over);
+        let refused =
+            executable.run(&[Binding::Tensor(&beside[0]), Binding::Output(0)], &[], &mut over);
         assert!(refused.is_err());
     }
 }
@@ -188,32 +189,32 @@ fn an_input_is_computed_as_a_product_block_by_block() {
         let mut program = Program::new(rows, columns, DType::F64);
         let x = program.input(Extent::Full);
         let row = program.input(Extent::Rows);
-        let largest = program.fold_row(Fold::Max, x);
+        let largest = program.reduce_row(ReduceOp::Max, x);
         let scaled = program.map2("mul", &MUL, x, row);
         let y = program.map2("add", &ADD, scaled, largest);
         program.output(y);
-        program.fold_columns(Fold::Sum, y);
-        let ready = program.ready();
-        assert_eq!(ready.in_rows(0), Some([rows, columns]));
-        assert_eq!([ready.in_rows(1), ready.in_rows(2)], [None, None]);
+        program.reduce_columns(ReduceOp::Sum, y);
+        let executable = program.compile();
+        assert_eq!(executable.product_shape(0), Some([rows, columns]));
+        assert_eq!([executable.product_shape(1), executable.product_shape(2)], [None, None]);
         // Whole numbers, whose sums are exact; the second factor lies column by column.
         let a = ramp([rows, inner]);
         let b = ramp([columns, inner]).t().unwrap();
         let mut product = Tensor::zeros([rows, columns], DType::F64).unwrap();
         crate::kernels::matmul(&a, &b, &mut product).unwrap();
         let row = ramp([rows]);
-        let run = |x: Given<'_>, threads: usize| {
+        let run = |x: Binding<'_>, threads: usize| {
             let mut out =
                 [rows * columns, columns].map(|n| Tensor::zeros([n], DType::F64).unwrap());
-            let given = [x, Given::Tensor(&row)];
-            threads::with(threads, || ready.run(&given, &[], &mut out)).map(|()| out)
+            let given = [x, Binding::Tensor(&row)];
+            threads::with(threads, || executable.run(&given, &[], &mut out)).map(|()| out)
         };
-        let apart = run(Given::Tensor(&product), 1).unwrap();
+        let apart = run(Binding::Tensor(&product), 1).unwrap();
         for threads in [1, 3] {
-            let by_rows = run(Given::Product([&a, &b]), threads).unwrap();
+            let by_rows = run(Binding::Product([&a, &b]), threads).unwrap();
             assert!(by_rows == apart, "{rows} {inner} {columns}, {threads} threads");
         }
-        assert!(run(Given::Product([&b, &a]), 1).is_err());
+        assert!(run(Binding::Product([&b, &a]), 1).is_err());
     }
 }
 
@@ -224,12 +225,12 @@ fn an_input_that_no_whole_rows_are_read_of_is_no_product() {
     let column = program.input(Extent::Columns);
     let y = program.map2("add", &ADD, x, column);
     program.output(y);
-    let ready = program.ready();
-    assert_eq!(ready.in_rows(0), None);
+    let executable = program.compile();
+    assert_eq!(executable.product_shape(0), None);
     let (a, b, column) = (ramp([3, 2]), ramp([2, 9001]), ramp([9001]));
     let mut out = [Tensor::zeros([3 * 9001], DType::F64).unwrap()];
-    let given = [Given::Product([&a, &b]), Given::Tensor(&column)];
-    assert!(ready.run(&given, &[], &mut out).is_err());
+    let given = [Binding::Product([&a, &b]), Binding::Tensor(&column)];
+    assert!(executable.run(&given, &[], &mut out).is_err());
 }
 
 #[test]
@@ -240,16 +241,16 @@ fn an_input_that_is_read_while_or_after_an_output_is_written_is_kept() {
     let both = program.map2("add", &ADD, twice, x);
     program.output(twice);
     program.output(both);
-    let ready = program.ready();
-    assert!(!ready.may_overwrite(0, 0) && !ready.may_overwrite(1, 0));
+    let executable = program.compile();
+    assert!(!executable.may_overwrite(0, 0) && !executable.may_overwrite(1, 0));
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let ready = everything(2, 3).ready();
+    let executable = everything(2, 3).compile();
     let good = [ramp([2, 3]), ramp([2]), ramp([3])];
     let outputs = || [6, 2, 3, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
-    let run = |inputs: &[&Tensor], mut out: [Tensor; 5]| ready.run(inputs, &[], &mut out);
+    let run = |inputs: &[&Tensor], mut out: [Tensor; 5]| executable.run(inputs, &[], &mut out);
     assert!(run(&good.each_ref(), outputs()).is_ok());
     assert!(run(&[&good[0], &good[1]], outputs()).is_err());
     assert!(run(&[&good[0], &good[2], &good[1]], outputs()).is_err());

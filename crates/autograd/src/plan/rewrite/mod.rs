@@ -15,7 +15,7 @@
 
 mod arithmetic;
 mod choice;
-mod folds;
+mod reductions;
 mod shapes;
 
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
-use super::Request;
+use super::PlanRequest;
 use crate::graph::{Id, Inputs, Node};
 use crate::op::{Leaf, Number, Op};
 use crate::ops::binary::Binary;
@@ -32,7 +32,7 @@ use crate::ops::unary::Unary;
 use crate::ops::view::View;
 
 /// A program that is being rewritten, or ready to be planned.
-pub(in crate::plan) struct Graph {
+pub(in crate::plan) struct Dag {
     pub nodes: Vec<Node>,
     /// For each node, the node on the asker's tape that an error in it is about.
     pub origins: Vec<Id>,
@@ -49,35 +49,35 @@ pub(in crate::plan) struct Graph {
 /// Dimensions, while they are worked on.
 type Dims = SmallVec<[usize; 6]>;
 
-impl Graph {
+impl Dag {
     /// Copies what is needed of a request, rewritten by the rules.
-    pub fn simplified(request: &Request<'_>) -> Graph {
-        Graph::copied(request, |graph, node, inputs, lone| match &node.op {
-            Op::Fill(value) => graph.fill(value.0, &node.shape),
-            Op::Unary(row, p) => graph.unary(row.0, *p, inputs[0]),
-            Op::Binary(row) => graph.binary(row.0, inputs[0], inputs[1]),
-            Op::Select => graph.select([inputs[0], inputs[1], inputs[2]]),
-            Op::Fold(folding, axes) => graph.fold(*folding, *axes, inputs[0]),
-            Op::View(View::After) => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
-            Op::View(view) => graph.view(view, inputs[0], &node.shape, lone),
-            Op::Index(Index::Gather { axis }) => graph.gather(inputs[0], *axis, inputs[1]),
-            _ => graph.push(node.op.clone(), inputs, &node.shape, node.dtype),
+    pub fn simplified(request: &PlanRequest<'_>) -> Dag {
+        Dag::copied(request, |dag, node, inputs, lone| match &node.op {
+            Op::Fill(value) => dag.fill(value.0, &node.shape),
+            Op::Unary(row, p) => dag.unary(row.0, *p, inputs[0]),
+            Op::Binary(row) => dag.binary(row.0, inputs[0], inputs[1]),
+            Op::Select => dag.select([inputs[0], inputs[1], inputs[2]]),
+            Op::Reduce(op, axes) => dag.reduce(*op, *axes, inputs[0]),
+            Op::View(View::After) => dag.push(node.op.clone(), inputs, &node.shape, node.dtype),
+            Op::View(view) => dag.view(view, inputs[0], &node.shape, lone),
+            Op::Index(Index::Gather { axis }) => dag.gather(inputs[0], *axis, inputs[1]),
+            _ => dag.push(node.op.clone(), inputs, &node.shape, node.dtype),
         })
     }
 
     /// Copies what is needed of a request as it is: for the reference interpreter.
-    pub fn verbatim(request: &Request<'_>) -> Graph {
-        Graph::copied(request, |graph, node, inputs, _| {
-            graph.push(node.op.clone(), inputs, &node.shape, node.dtype)
+    pub fn verbatim(request: &PlanRequest<'_>) -> Dag {
+        Dag::copied(request, |dag, node, inputs, _| {
+            dag.push(node.op.clone(), inputs, &node.shape, node.dtype)
         })
     }
 
     fn copied(
-        request: &Request<'_>,
-        copy: impl Fn(&mut Graph, &Node, Inputs, bool) -> Id,
-    ) -> Graph {
+        request: &PlanRequest<'_>,
+        copy: impl Fn(&mut Dag, &Node, Inputs, bool) -> Id,
+    ) -> Dag {
         let readers = request.readers();
-        let mut graph = Graph {
+        let mut dag = Dag {
             nodes: vec![],
             origins: vec![],
             sources: vec![],
@@ -91,22 +91,22 @@ impl Graph {
             if readers[id] == 0 {
                 continue;
             }
-            graph.origin = request.origins[id];
+            dag.origin = request.origins[id];
             copies[id] = if request.is_input(id as Id) {
-                graph.leaf(id as Id, node)
+                dag.leaf(id as Id, node)
             } else {
                 let inputs: Inputs = node.inputs.iter().map(|&i| copies[i as usize]).collect();
                 match node.op {
                     Op::Detach => inputs[0],
                     _ => {
                         let lone = node.inputs.iter().all(|&input| readers[input as usize] == 1);
-                        copy(&mut graph, node, inputs, lone)
+                        copy(&mut dag, node, inputs, lone)
                     }
                 }
             };
         }
-        graph.roots = request.roots.iter().map(|&root| copies[root as usize]).collect();
-        graph
+        dag.roots = request.roots.iter().map(|&root| copies[root as usize]).collect();
+        dag
     }
 
     fn leaf(&mut self, source: Id, node: &Node) -> Id {

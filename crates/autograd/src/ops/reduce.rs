@@ -5,31 +5,25 @@ use lossgraph_tensor::{AxisSet, Shape};
 
 use crate::axes::{Axes, IntoAxes};
 use crate::fault::Fault;
-use crate::op::{Folding, Op};
+use crate::op::{Op, ReduceOp};
 use crate::var::Var;
 
 /// The rule of a fold. `y` and `g` keep the folded axes with length 1.
-pub(crate) fn vjp<'t>(
-    folding: Folding,
-    axes: AxisSet,
-    g: Var<'t>,
-    x: Var<'t>,
-    y: Var<'t>,
-) -> Var<'t> {
-    match folding {
-        Folding::Sum => g.expand(x.shape()),
+pub(crate) fn vjp<'t>(op: ReduceOp, axes: AxisSet, g: Var<'t>, x: Var<'t>, y: Var<'t>) -> Var<'t> {
+    match op {
+        ReduceOp::Sum => g.expand(x.shape()),
         // Ties share: each of k equal extremes has slope 1/k.
-        Folding::Max | Folding::Min => {
+        ReduceOp::Max | ReduceOp::Min => {
             let chosen = x.eq(y);
-            chosen * (g / record(Folding::Sum, chosen, axes))
+            chosen * (g / record(ReduceOp::Sum, chosen, axes))
         }
     }
 }
 
 #[track_caller]
-fn record<'t>(folding: Folding, x: Var<'t>, axes: AxisSet) -> Var<'t> {
+fn record<'t>(op: ReduceOp, x: Var<'t>, axes: AxisSet) -> Var<'t> {
     let shape = folded(&x.shape(), axes);
-    x.tape().record(Op::Fold(folding, axes), &[x], shape, x.tape().dtype())
+    x.tape().record(Op::Reduce(op, axes), &[x], shape, x.tape().dtype())
 }
 
 /// `shape` with length 1 along `axes`.
@@ -52,35 +46,35 @@ impl<'t> Var<'t> {
     /// The sum along `axes`: `1`, `[0, 2]`, or `..` for all; see [`keep`](crate::keep).
     #[track_caller]
     pub fn sum(self, axes: impl IntoAxes) -> Var<'t> {
-        self.fold("sum", Folding::Sum, axes.into_axes())
+        self.reduce("sum", ReduceOp::Sum, axes.into_axes())
     }
 
     /// The largest along `axes`. Ties share the slope evenly; NaN if there is one.
     #[doc(alias = "amax")]
     #[track_caller]
     pub fn max(self, axes: impl IntoAxes) -> Var<'t> {
-        self.fold("max", Folding::Max, axes.into_axes())
+        self.reduce("max", ReduceOp::Max, axes.into_axes())
     }
 
     /// The smallest along `axes`. Ties share the slope evenly; NaN if there is one.
     #[doc(alias = "amin")]
     #[track_caller]
     pub fn min(self, axes: impl IntoAxes) -> Var<'t> {
-        self.fold("min", Folding::Min, axes.into_axes())
+        self.reduce("min", ReduceOp::Min, axes.into_axes())
     }
 
     #[track_caller]
-    fn fold(self, name: &str, folding: Folding, axes: Axes) -> Var<'t> {
+    fn reduce(self, name: &str, op: ReduceOp, axes: Axes) -> Var<'t> {
         match self.axes(name, &axes) {
             Ok(set) => {
                 let empty = set.iter().any(|axis| self.shape()[axis] == 0);
-                if empty && folding != Folding::Sum {
+                if empty && op != ReduceOp::Sum {
                     let fault = Fault::new(name, "nothing to choose from along an empty axis");
                     return self.tape().fault(fault.operand("input", self));
                 }
                 let x = self.to_float();
                 // Nothing to fold: an axis set can be empty for a scalar.
-                let y = if set.is_empty() { x } else { record(folding, x, set) };
+                let y = if set.is_empty() { x } else { record(op, x, set) };
                 y.settle(set, axes.keep, &self.shape())
             }
             Err(fault) => fault,
@@ -115,18 +109,14 @@ impl<'t> Var<'t> {
         let mut y = self.to_float();
         for axis in set.iter() {
             let along = axis as isize;
-            if y.extent(along) == 0 {
+            if y.dim(along) == 0 {
                 y = y.tape().fill(folded(&y.shape(), AxisSet::from_iter([axis])), 1.0);
             }
-            while y.extent(along) > 1 {
-                let half = (y.extent(along) / 2) as isize;
+            while y.dim(along) > 1 {
+                let half = (y.dim(along) / 2) as isize;
                 let odd = y.slice(along, 2 * half..);
                 let pairs = y.slice(along, ..half) * y.slice(along, half..2 * half);
-                y = if odd.extent(along) == 0 {
-                    pairs
-                } else {
-                    crate::concat(&[pairs, odd], along)
-                };
+                y = if odd.dim(along) == 0 { pairs } else { crate::concat(&[pairs, odd], along) };
             }
         }
         y.settle(set, axes.keep, &self.shape())

@@ -13,13 +13,13 @@ impl Tape {
     /// large values one after another, such as blocks of a matrix that is never needed whole.
     ///
     /// Only what is needed again is computed again, from what `record` took from outside. Inside
-    /// of another `recomputed`, it belongs to that one.
+    /// of another `remat`, it belongs to that one.
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;
     /// let tape = Tape::f64();
     /// let x = tape.variable([1.0, 2.0]);
-    /// let sum = tape.recomputed(|| x.exp().exp().sum(..));
+    /// let sum = tape.remat(|| x.exp().exp().sum(..));
     /// let kept = tape.grad(x.exp().exp().sum(..), &[x])[0];
     /// assert_eq!(tape.grad(sum, &[x])[0].value()?, kept.value()?);
     /// # Ok::<(), lossgraph_autograd::Error>(())
@@ -29,34 +29,33 @@ impl Tape {
     /// Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016, there called
     /// checkpointing.
     #[doc(alias = "checkpoint")]
-    #[doc(alias = "remat")]
-    pub fn recomputed<R>(&self, record: impl FnOnce() -> R) -> R {
+    pub fn remat<R>(&self, record: impl FnOnce() -> R) -> R {
         let first = self.len() as Id;
         let result = record();
         let mut recording = self.recording_mut();
         let end = recording.nodes.len() as Id;
-        recording.recomputed.retain(|inner| inner.start < first);
-        recording.recomputed.push(first..end);
+        recording.rematerialized.retain(|inner| inner.start < first);
+        recording.rematerialized.push(first..end);
         result
     }
 }
 
-/// The nodes of one [`Tape::recomputed`] once more, for the rules of an adjoint pass.
-pub(crate) struct Again<'t> {
+/// The nodes of one [`Tape::remat`] once more, for the rules of an adjoint pass.
+pub(crate) struct Remat<'t> {
     of: Range<Id>,
     copies: Vec<Var<'t>>,
     /// The latest cotangent of one of these nodes.
     latest: Option<Var<'t>>,
 }
 
-impl<'t> Again<'t> {
+impl<'t> Remat<'t> {
     /// Nothing once more.
-    pub fn none() -> Again<'t> {
-        Again { of: 0..0, copies: Vec::new(), latest: None }
+    pub fn none() -> Remat<'t> {
+        Remat { of: 0..0, copies: Vec::new(), latest: None }
     }
 
     /// For a node with a cotangent, to be called from the last node to the first: records the
-    /// nodes that it was recomputed with, up to it, if they are not there yet. They wait for all
+    /// nodes that it was rematerialized with, up to it, if they are not there yet. They wait for all
     /// cotangents that came in from outside, and for the gradient of what was recorded once more
     /// before: one at a time. `pending` gives the cotangents that some nodes have.
     pub fn reach(
@@ -67,12 +66,12 @@ impl<'t> Again<'t> {
     ) {
         if !self.of.contains(&id) {
             let recording = cotangent.tape().recording();
-            let found = recording.recomputed.iter().find(|range| range.contains(&id)).cloned();
+            let found = recording.rematerialized.iter().find(|range| range.contains(&id)).cloned();
             drop(recording);
             let Some(range) = found else { return };
             let others = pending(range.start..id).into_iter().chain(self.latest);
             let all = others.fold(cotangent, |all, other| all.after(other));
-            *self = Again { of: range.start..id + 1, ..Again::none() };
+            *self = Remat { of: range.start..id + 1, ..Remat::none() };
             for each in self.of.clone() {
                 let copy = self.copy(each, all);
                 self.copies.push(copy);

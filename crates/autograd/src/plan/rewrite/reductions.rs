@@ -2,15 +2,15 @@
 
 use lossgraph_tensor::{AxisSet, Shape};
 
-use super::{Dims, Graph};
+use super::{Dag, Dims};
 use crate::graph::{Id, Inputs};
-use crate::op::{Folding, Op};
+use crate::op::{Op, ReduceOp};
 use crate::ops::binary::MUL;
 use crate::ops::index::Index;
 use crate::ops::unary::NEG;
 
-impl Graph {
-    pub(super) fn fold(&mut self, folding: Folding, axes: AxisSet, x: Id) -> Id {
+impl Dag {
+    pub(super) fn reduce(&mut self, op: ReduceOp, axes: AxisSet, x: Id) -> Id {
         let (from, dtype) = (self.shape(x), self.node(x).dtype);
         let axes: AxisSet = axes.iter().filter(|&axis| from[axis] != 1).collect();
         if axes.is_empty() {
@@ -24,8 +24,8 @@ impl Graph {
         let count: f64 = axes.iter().map(|axis| from[axis] as f64).product();
         if let Some(value) = self.as_fill(x) {
             let of_none = from.contains(&0);
-            return match folding {
-                Folding::Sum => self.fill(if of_none { 0.0 } else { value * count }, &shape),
+            return match op {
+                ReduceOp::Sum => self.fill(if of_none { 0.0 } else { value * count }, &shape),
                 _ => self.fill(value, &shape),
             };
         }
@@ -35,8 +35,8 @@ impl Graph {
             let (equal, rest): (Vec<usize>, Vec<usize>) =
                 axes.iter().partition(|&axis| narrow[axis] == 1);
             if !equal.is_empty() {
-                let mut y = self.fold(folding, rest.into_iter().collect(), base);
-                if folding == Folding::Sum {
+                let mut y = self.reduce(op, rest.into_iter().collect(), base);
+                if op == ReduceOp::Sum {
                     let times: f64 = equal.iter().map(|&axis| from[axis] as f64).product();
                     let shape = self.shape(y);
                     let times = self.fill(times, &shape);
@@ -45,22 +45,22 @@ impl Graph {
                 return self.expand(y, &shape);
             }
         }
-        if folding == Folding::Sum {
+        if op == ReduceOp::Sum {
             if let Some(x) = self.as_unary(x, &NEG) {
-                let sum = self.fold(folding, axes, x);
+                let sum = self.reduce(op, axes, x);
                 return self.neg(sum);
             }
             // A factor that is constant along the folded axes leaves the sum.
             if let Some([x, factor]) = self.as_binary(x, &MUL).filter(|_| !from.contains(&0)) {
                 let narrow = self.narrowest(factor);
                 if self.is_broadcast(factor) && axes.iter().all(|axis| narrow[axis] == 1) {
-                    let sum = self.fold(folding, axes, x);
+                    let sum = self.reduce(op, axes, x);
                     let factor = self.narrow(factor, &shape);
                     return self.mul(sum, factor);
                 }
             }
         }
-        self.push(Op::Fold(folding, axes), Inputs::from_slice(&[x]), &shape, dtype)
+        self.push(Op::Reduce(op, axes), Inputs::from_slice(&[x]), &shape, dtype)
     }
 
     /// Reading at an index moves inward, to where there is least to compute: to the leaves.

@@ -15,15 +15,14 @@
 //! - Its **level** counts the steps that have to come before: reading in the same kernel costs
 //!   none.
 
-use lossgraph_tensor::kernels::Fold;
 use lossgraph_tensor::program::Extent;
 use smallvec::SmallVec;
 
-use super::Mode;
-use super::simplify::Graph;
+use super::Fusion;
+use super::rewrite::Dag;
 use super::space::{Repeats, Space, Spaces, places_a_row, repeats};
 use crate::graph::{Id, Node};
-use crate::op::{Folding, Op};
+use crate::op::{Op, ReduceOp};
 use crate::ops::binary::Binary;
 use crate::ops::index::Index;
 use crate::ops::view::View;
@@ -34,9 +33,9 @@ const WIDEST: usize = 1 << 17;
 
 /// What a node is to the planner.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum Pattern {
     /// A leaf, a known value, or a constant.
-    Given,
+    Input,
     /// The same elements in another shape.
     Alias,
     /// Some axes repeated; see [`Repeats`].
@@ -44,59 +43,59 @@ pub(super) enum Kind {
     /// A view of something in memory.
     View,
     Elementwise,
-    FoldRow(Fold),
-    FoldAll(Fold),
-    FoldColumns(Fold),
+    ReduceRow(ReduceOp),
+    ReduceAll(ReduceOp),
+    ReduceColumns(ReduceOp),
     /// One number made of folds over everything of one pass, computed at its end.
-    After,
+    Epilogue,
     Gather,
     Scatter,
     /// A step of its own.
-    Alone,
+    Standalone,
 }
 
 /// Where an operand comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Access {
-    Number(f64),
+    Constant(f64),
     /// Computed in the kernel that reads it.
     Inline(Id),
     /// Read from memory.
-    Read(Id),
+    Load(Id),
 }
 
 /// The operands of a value, each with the extent that it is read as.
 pub(super) type Reads = SmallVec<[(Access, Extent); 3]>;
 
 /// What all nodes of a graph are.
-pub(super) struct Kinds<'a> {
-    pub graph: &'a Graph,
-    kinds: Vec<Kind>,
+pub(super) struct Analysis<'a> {
+    pub dag: &'a Dag,
+    patterns: Vec<Pattern>,
     spaces: Vec<Space>,
-    homes: Vec<(Space, Extent)>,
+    domains: Vec<(Space, Extent)>,
     floats: Vec<bool>,
     levels: Vec<i32>,
 }
 
-impl<'a> Kinds<'a> {
-    pub fn of(graph: &'a Graph, mode: Mode) -> Kinds<'a> {
-        let count = graph.nodes.len();
-        let mut spaces = Spaces::of(graph);
-        let mut all = Kinds {
-            graph,
-            kinds: Vec::with_capacity(count),
+impl<'a> Analysis<'a> {
+    pub fn of(dag: &'a Dag, fusion: Fusion) -> Analysis<'a> {
+        let count = dag.nodes.len();
+        let mut spaces = Spaces::of(dag);
+        let mut all = Analysis {
+            dag,
+            patterns: Vec::with_capacity(count),
             spaces: (0..count as Id).map(|id| spaces.space(id)).collect(),
-            homes: Vec::with_capacity(count),
+            domains: Vec::with_capacity(count),
             floats: Vec::with_capacity(count),
             levels: Vec::with_capacity(count),
         };
         for id in 0..count as Id {
-            let kind = all.kind_of(id, mode);
-            all.kinds.push(kind);
-            let floats = all.floats_of(id);
+            let kind = all.pattern_of(id, fusion);
+            all.patterns.push(kind);
+            let floats = all.hoistable_of(id);
             all.floats.push(floats);
-            let home = all.home_of(id);
-            all.homes.push(home);
+            let home = all.domain_of(id);
+            all.domains.push(home);
             let level = all.level_of(id);
             all.levels.push(level);
         }
@@ -104,93 +103,90 @@ impl<'a> Kinds<'a> {
     }
 
     pub fn node(&self, id: Id) -> &'a Node {
-        &self.graph.nodes[id as usize]
+        &self.dag.nodes[id as usize]
     }
 
-    pub fn kind(&self, id: Id) -> Kind {
-        self.kinds[id as usize]
+    pub fn pattern(&self, id: Id) -> Pattern {
+        self.patterns[id as usize]
     }
 
     pub fn is_binary(&self, id: Id, row: &Binary) -> bool {
         matches!(&self.node(id).op, Op::Binary(of) if std::ptr::eq(of.0, row))
     }
 
-    pub fn home(&self, id: Id) -> (Space, Extent) {
-        self.homes[id as usize]
+    pub fn domain(&self, id: Id) -> (Space, Extent) {
+        self.domains[id as usize]
     }
 
     pub fn level(&self, id: Id) -> i32 {
         self.levels[id as usize]
     }
 
-    fn kind_of(&self, id: Id, mode: Mode) -> Kind {
+    fn pattern_of(&self, id: Id, fusion: Fusion) -> Pattern {
         let node = self.node(id);
         let input = |i: usize| self.node(node.inputs[i]);
         let nothing = node.shape.contains(&0)
             || node.inputs.iter().any(|&input| self.node(input).shape.contains(&0));
         match &node.op {
-            Op::Leaf(_) | Op::Fill(_) => Kind::Given,
-            Op::View(View::Reshape) => Kind::Alias,
-            Op::View(View::Expand) => Kind::Expand(repeats(&input(0).shape, &node.shape)),
-            Op::View(_) => Kind::View,
-            _ if nothing || mode == Mode::Unfused || !node.dtype.is_float() => Kind::Alone,
-            Op::Unary(..) | Op::Binary(_) | Op::Select => match self.ends(node) {
-                Some(_) => Kind::After,
-                None => Kind::Elementwise,
+            Op::Leaf(_) | Op::Fill(_) => Pattern::Input,
+            Op::View(View::Reshape) => Pattern::Alias,
+            Op::View(View::Expand) => Pattern::Expand(repeats(&input(0).shape, &node.shape)),
+            Op::View(_) => Pattern::View,
+            _ if nothing || fusion == Fusion::Unfused || !node.dtype.is_float() => {
+                Pattern::Standalone
+            }
+            Op::Unary(..) | Op::Binary(_) | Op::Select => match self.epilogue_of(node) {
+                Some(_) => Pattern::Epilogue,
+                None => Pattern::Elementwise,
             },
-            Op::Fold(folding, _) => {
-                let fold = match folding {
-                    Folding::Sum => Fold::Sum,
-                    Folding::Max => Fold::Max,
-                    Folding::Min => Fold::Min,
-                };
+            Op::Reduce(op, _) => {
                 let space = self.spaces[node.inputs[0] as usize];
                 match repeats(&node.shape, &input(0).shape) {
-                    Repeats::One => Kind::FoldAll(fold),
+                    Repeats::One => Pattern::ReduceAll(*op),
                     Repeats::AlongRows(n) if n == space.columns && n <= WIDEST => {
-                        Kind::FoldRow(fold)
+                        Pattern::ReduceRow(*op)
                     }
                     Repeats::EachRow(n) if n == space.columns && n <= WIDEST => {
-                        Kind::FoldColumns(fold)
+                        Pattern::ReduceColumns(*op)
                     }
-                    _ => Kind::Alone,
+                    _ => Pattern::Standalone,
                 }
             }
             Op::Index(Index::Gather { axis }) => {
-                let fits = places_a_row(self.graph, node, *axis)
+                let fits = places_a_row(self.dag, node, *axis)
                     && input(0).shape[*axis] == self.spaces[node.inputs[0] as usize].columns
                     && input(0).shape[*axis] <= WIDEST
                     && self.in_memory(node.inputs[1]);
-                if fits { Kind::Gather } else { Kind::Alone }
+                if fits { Pattern::Gather } else { Pattern::Standalone }
             }
             Op::Index(Index::ScatterAdd { axis }) => {
-                let fits = places_a_row(self.graph, node, *axis)
+                let fits = places_a_row(self.dag, node, *axis)
                     && node.shape[*axis] == self.spaces[id as usize].columns
                     && node.shape[*axis] <= WIDEST
                     && self.in_memory(node.inputs[1]);
-                if fits { Kind::Scatter } else { Kind::Alone }
+                if fits { Pattern::Scatter } else { Pattern::Standalone }
             }
-            _ => Kind::Alone,
+            _ => Pattern::Standalone,
         }
     }
 
     /// The pass at whose end a number can be computed: that of all folds that it is made of, if
     /// there are any, and if all else is given.
-    fn ends(&self, node: &Node) -> Option<(i32, Space)> {
+    fn epilogue_of(&self, node: &Node) -> Option<(i32, Space)> {
         let inputs = || node.inputs.iter().map(|&input| self.base(input));
-        let folded = |&x: &Id| matches!(self.kind(x), Kind::FoldAll(_) | Kind::After);
-        let pass = |x: Id| (self.level(x), self.home(x).0);
+        let folded = |&x: &Id| matches!(self.pattern(x), Pattern::ReduceAll(_) | Pattern::Epilogue);
+        let pass = |x: Id| (self.level(x), self.domain(x).0);
         let ends = inputs().find(folded).map(pass).filter(|_| node.shape.len() == 1)?;
         let fits = |x: Id| match folded(&x) {
             true => pass(x) == ends,
-            false => self.kind(x) == Kind::Given,
+            false => self.pattern(x) == Pattern::Input,
         };
         inputs().all(fits).then_some(ends)
     }
 
     /// The node under reshapes and expansions.
     pub fn base(&self, mut id: Id) -> Id {
-        while matches!(self.kind(id), Kind::Alias | Kind::Expand(_)) {
+        while matches!(self.pattern(id), Pattern::Alias | Pattern::Expand(_)) {
             id = self.node(id).inputs[0];
         }
         id
@@ -199,32 +195,32 @@ impl<'a> Kinds<'a> {
     /// Whether a value is in memory wherever it is looked at.
     fn in_memory(&self, id: Id) -> bool {
         let hard = matches!(
-            self.kind(id),
-            Kind::Given
-                | Kind::Alone
-                | Kind::FoldAll(_)
-                | Kind::FoldColumns(_)
-                | Kind::After
-                | Kind::View
+            self.pattern(id),
+            Pattern::Input
+                | Pattern::Standalone
+                | Pattern::ReduceAll(_)
+                | Pattern::ReduceColumns(_)
+                | Pattern::Epilogue
+                | Pattern::View
         );
-        hard || self.kind(id) == Kind::Alias && self.in_memory(self.node(id).inputs[0])
+        hard || self.pattern(id) == Pattern::Alias && self.in_memory(self.node(id).inputs[0])
     }
 
     /// The node under reshapes.
     pub fn under(&self, mut id: Id) -> Id {
-        while self.kind(id) == Kind::Alias {
+        while self.pattern(id) == Pattern::Alias {
             id = self.node(id).inputs[0];
         }
         id
     }
 
-    fn floats_of(&self, id: Id) -> bool {
+    fn hoistable_of(&self, id: Id) -> bool {
         let settled = |id: Id| self.in_memory(id) || self.floats[id as usize];
-        self.kind(id) == Kind::Elementwise
+        self.pattern(id) == Pattern::Elementwise
             && self.node(id).inputs.iter().all(|&input| {
                 let input = self.under(input);
-                match self.kind(input) {
-                    Kind::Expand(_) => {
+                match self.pattern(input) {
+                    Pattern::Expand(_) => {
                         let narrow = self.under(self.node(input).inputs[0]);
                         self.node(narrow).shape.len() == 1 && settled(narrow)
                     }
@@ -233,28 +229,35 @@ impl<'a> Kinds<'a> {
             })
     }
 
-    fn home_of(&self, id: Id) -> (Space, Extent) {
+    fn domain_of(&self, id: Id) -> (Space, Extent) {
         let node = self.node(id);
         let own = (self.spaces[id as usize], Extent::Full);
-        match self.kind(id) {
-            Kind::FoldRow(_) | Kind::Gather => (self.spaces[node.inputs[0] as usize], Extent::Rows),
-            Kind::FoldColumns(_) => (self.spaces[node.inputs[0] as usize], Extent::Columns),
+        match self.pattern(id) {
+            Pattern::ReduceRow(_) | Pattern::Gather => {
+                (self.spaces[node.inputs[0] as usize], Extent::Rows)
+            }
+            Pattern::ReduceColumns(_) => (self.spaces[node.inputs[0] as usize], Extent::Columns),
             // Where the folded value is at home, as a row or in full.
-            Kind::FoldAll(_) => {
+            Pattern::ReduceAll(_) => {
                 let x = self.under(node.inputs[0]);
-                match (self.kind(x), self.home(x)) {
-                    (Kind::Elementwise | Kind::FoldRow(_) | Kind::Gather, home) => home,
+                match (self.pattern(x), self.domain(x)) {
+                    (Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather, home) => home,
                     _ => (self.spaces[node.inputs[0] as usize], Extent::Full),
                 }
             }
-            Kind::After => self.ends(node).map_or(own, |(_, space)| (space, Extent::One)),
-            Kind::Elementwise if node.shape.len() == 1 => (own.0, Extent::One),
-            Kind::Elementwise => {
+            Pattern::Epilogue => {
+                self.epilogue_of(node).map_or(own, |(_, space)| (space, Extent::One))
+            }
+            Pattern::Elementwise if node.shape.len() == 1 => (own.0, Extent::One),
+            Pattern::Elementwise => {
                 let inputs = node.inputs.iter().map(|&input| self.under(input));
                 let soft = inputs.filter(|&x| {
-                    matches!(self.kind(x), Kind::Elementwise | Kind::FoldRow(_) | Kind::Gather)
+                    matches!(
+                        self.pattern(x),
+                        Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather
+                    )
                 });
-                let rows = soft.map(|x| self.home(x)).filter(|home| home.1 == Extent::Rows);
+                let rows = soft.map(|x| self.domain(x)).filter(|home| home.1 == Extent::Rows);
                 rows.max_by_key(|(space, _)| space.rows * space.columns).unwrap_or(own)
             }
             _ => own,
@@ -266,12 +269,12 @@ impl<'a> Kinds<'a> {
         let id = self.under(id);
         let node = self.node(id);
         let extent = if node.shape.len() == 1 { Extent::One } else { extent };
-        match self.kind(id) {
-            Kind::Given => match node.op {
-                Op::Fill(value) => (Access::Number(value.0), Extent::One),
-                _ => (Access::Read(id), extent),
+        match self.pattern(id) {
+            Pattern::Input => match node.op {
+                Op::Fill(value) => (Access::Constant(value.0), Extent::One),
+                _ => (Access::Load(id), extent),
             },
-            Kind::Expand(repeats) => {
+            Pattern::Expand(repeats) => {
                 let base = node.inputs[0];
                 let whole = extent == Extent::Full && self.spaces[id as usize] == space;
                 match repeats {
@@ -282,42 +285,46 @@ impl<'a> Kinds<'a> {
                     Repeats::EachRow(n) if whole && n == space.columns => {
                         self.access(base, Extent::Columns, space)
                     }
-                    _ => (Access::Read(id), extent),
+                    _ => (Access::Load(id), extent),
                 }
             }
-            Kind::Elementwise | Kind::FoldRow(_) | Kind::Gather | Kind::Scatter => {
-                let here = self.home(id) == (space, extent);
+            Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather | Pattern::Scatter => {
+                let here = self.domain(id) == (space, extent);
                 let floats = self.floats[id as usize] && extent != Extent::Full;
                 match here || floats {
                     true => (Access::Inline(id), extent),
-                    false => (Access::Read(id), extent),
+                    false => (Access::Load(id), extent),
                 }
             }
-            Kind::View
-            | Kind::Alone
-            | Kind::FoldAll(_)
-            | Kind::FoldColumns(_)
-            | Kind::After
-            | Kind::Alias => (Access::Read(id), extent),
+            Pattern::View
+            | Pattern::Standalone
+            | Pattern::ReduceAll(_)
+            | Pattern::ReduceColumns(_)
+            | Pattern::Epilogue
+            | Pattern::Alias => (Access::Load(id), extent),
         }
     }
 
     /// What a soft node, or a fold that ends a kernel, reads in a kernel over `space`.
     pub fn reads(&self, id: Id, extent: Extent, space: Space) -> Reads {
         let node = self.node(id);
-        match self.kind(id) {
-            Kind::FoldRow(_) | Kind::FoldColumns(_) | Kind::Gather => {
+        match self.pattern(id) {
+            Pattern::ReduceRow(_) | Pattern::ReduceColumns(_) | Pattern::Gather => {
                 SmallVec::from_iter([self.access(node.inputs[0], Extent::Full, space)])
             }
-            Kind::FoldAll(_) => SmallVec::from_iter([self.access(node.inputs[0], extent, space)]),
-            Kind::Scatter => {
+            Pattern::ReduceAll(_) => {
+                SmallVec::from_iter([self.access(node.inputs[0], extent, space)])
+            }
+            Pattern::Scatter => {
                 SmallVec::from_iter([self.access(node.inputs[0], Extent::Rows, space)])
             }
-            Kind::After => {
+            Pattern::Epilogue => {
                 let read = |&input: &Id| {
                     let x = self.base(input);
-                    match self.kind(x) {
-                        Kind::FoldAll(_) | Kind::After => (Access::Inline(x), self.home(x).1),
+                    match self.pattern(x) {
+                        Pattern::ReduceAll(_) | Pattern::Epilogue => {
+                            (Access::Inline(x), self.domain(x).1)
+                        }
                         _ => self.access(input, Extent::One, space),
                     }
                 };
@@ -331,20 +338,22 @@ impl<'a> Kinds<'a> {
     fn level_of(&self, id: Id) -> i32 {
         let node = self.node(id);
         let of = |id: Id| self.levels[id as usize];
-        match self.kind(id) {
-            Kind::Given => -1,
-            Kind::Alias | Kind::Expand(_) => of(node.inputs[0]),
-            Kind::View => node.inputs.iter().map(|&input| of(input)).max().unwrap_or(0),
-            Kind::Alone => node.inputs.iter().map(|&input| of(input) + 1).max().unwrap_or(0).max(0),
+        match self.pattern(id) {
+            Pattern::Input => -1,
+            Pattern::Alias | Pattern::Expand(_) => of(node.inputs[0]),
+            Pattern::View => node.inputs.iter().map(|&input| of(input)).max().unwrap_or(0),
+            Pattern::Standalone => {
+                node.inputs.iter().map(|&input| of(input) + 1).max().unwrap_or(0).max(0)
+            }
             _ => {
-                let (space, extent) = self.home(id);
+                let (space, extent) = self.domain(id);
                 let reads = self.reads(id, extent, space);
-                let indexed = matches!(self.kind(id), Kind::Gather | Kind::Scatter);
+                let indexed = matches!(self.pattern(id), Pattern::Gather | Pattern::Scatter);
                 let index = indexed.then(|| of(node.inputs[1]) + 1);
                 let levels = reads.iter().map(|(access, _)| match *access {
-                    Access::Number(_) => 0,
+                    Access::Constant(_) => 0,
                     Access::Inline(x) => of(x),
-                    Access::Read(x) => of(x) + 1,
+                    Access::Load(x) => of(x) + 1,
                 });
                 levels.chain(index).max().unwrap_or(0).max(0)
             }

@@ -10,8 +10,8 @@ use lossgraph_tensor::program::{Extent, NARROW};
 use lossgraph_tensor::{map2, map3};
 use smallvec::SmallVec;
 
+use super::analysis::{Access, Analysis, Pattern, Reads};
 use super::fuse::Resolved;
-use super::kind::{Access, Kind, Kinds, Reads};
 use crate::graph::Id;
 use crate::op::Op;
 use crate::ops::binary::{ADD, Binary, MUL, SUB};
@@ -60,7 +60,7 @@ pub(super) static EXP_OF_DIFFERENCE: Map2 = map2!(|x, y| (x - y).exp());
 type Read = (Access, Extent);
 
 /// A micro-op that computes a node together with nodes that only it reads.
-pub(super) enum Together {
+pub(super) enum Superinstruction {
     /// A sum that adds one element in each row, which the scatter with this number would place.
     Scatter {
         scatter: Id,
@@ -76,14 +76,14 @@ pub(super) enum Together {
 
 /// The nodes of a kernel that are computed together with others, and those others.
 pub(super) struct Groups {
-    pub together: HashMap<(Id, Extent), Together>,
+    pub together: HashMap<(Id, Extent), Superinstruction>,
     pub taken: HashSet<(Id, Extent)>,
 }
 
 impl Groups {
     /// For the values `needed`, in the order in which they are computed.
     pub fn of(
-        kinds: &Kinds<'_>,
+        analysis: &Analysis<'_>,
         needed: &[(Id, Extent)],
         resolved: &Resolved,
         targets: &BTreeSet<Id>,
@@ -91,7 +91,7 @@ impl Groups {
     ) -> Groups {
         let mut groups = Groups { together: HashMap::new(), taken: HashSet::new() };
         let readers = readers(resolved);
-        let search = Search { kinds, resolved, targets, readers, columns };
+        let search = Search { analysis, resolved, targets, readers, columns };
         for &value in needed {
             if let Some((together, taken)) = search.together(value, &groups) {
                 groups.together.insert(value, together);
@@ -116,23 +116,23 @@ fn readers(resolved: &Resolved) -> HashMap<Id, SmallVec<[Id; 2]>> {
 }
 
 struct Search<'p, 'a> {
-    kinds: &'p Kinds<'a>,
+    analysis: &'p Analysis<'a>,
     resolved: &'p Resolved,
     targets: &'p BTreeSet<Id>,
     readers: HashMap<Id, SmallVec<[Id; 2]>>,
     columns: usize,
 }
 
-type Found = (Together, SmallVec<[(Id, Extent); 2]>);
+type Found = (Superinstruction, SmallVec<[(Id, Extent); 2]>);
 
 impl Search<'_, '_> {
     fn together(&self, value: (Id, Extent), groups: &Groups) -> Option<Found> {
         let reads = &self.resolved[&value];
-        match &self.kinds.node(value.0).op {
+        match &self.analysis.node(value.0).op {
             Op::Unary(row, _) if std::ptr::eq(row.0, &EXP) => {
                 let x = self.lone(reads[0], value.1, groups)?;
                 let operands = self.operands(x, &SUB)?;
-                let together = Together::ExpOfDifference([operands[0], operands[1]]);
+                let together = Superinstruction::ExpOfDifference([operands[0], operands[1]]);
                 Some((together, SmallVec::from_iter([x])))
             }
             Op::Binary(row) => self
@@ -153,7 +153,7 @@ impl Search<'_, '_> {
 
     /// The operands of a value that is the result of a binary op.
     fn operands(&self, value: (Id, Extent), row: &Binary) -> Option<&Reads> {
-        match &self.kinds.node(value.0).op {
+        match &self.analysis.node(value.0).op {
             Op::Binary(of) if std::ptr::eq(of.0, row) => Some(&self.resolved[&value]),
             _ => None,
         }
@@ -170,12 +170,15 @@ impl Search<'_, '_> {
         };
         sides.iter().find_map(|&side| {
             let Access::Inline(id) = reads[side].0 else { return None };
-            let scatters = self.kinds.kind(id) == Kind::Scatter && extent == Extent::Full;
+            let scatters = self.analysis.pattern(id) == Pattern::Scatter && extent == Extent::Full;
             let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
             (scatters && lone).then(|| {
                 let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
                 let added = self.resolved[&scatter][0];
-                (Together::Scatter { scatter: id, onto, added }, SmallVec::from_iter([scatter]))
+                (
+                    Superinstruction::Scatter { scatter: id, onto, added },
+                    SmallVec::from_iter([scatter]),
+                )
             })
         })
     }
@@ -205,7 +208,7 @@ impl Search<'_, '_> {
             (x.1 == Extent::Full).then_some((product, x, factors[side]))
         };
         let ((left, a, s), (right, b, t)) = weight(reads[0]).zip(weight(reads[1]))?;
-        Some((Together::Weighted([a, s, b, t]), SmallVec::from_iter([left, right])))
+        Some((Superinstruction::Weighted([a, s, b, t]), SmallVec::from_iter([left, right])))
     }
 
     /// A binary op on the result of another.
@@ -218,7 +221,9 @@ impl Search<'_, '_> {
     ) -> Option<Found> {
         // What only a sum reads is summed without being stored, but not where an operand is a
         // number: then the sum takes over the last op alone.
-        let sums = |id: &Id| matches!(self.kinds.kind(*id), Kind::FoldRow(_) | Kind::FoldAll(_));
+        let sums = |id: &Id| {
+            matches!(self.analysis.pattern(*id), Pattern::ReduceRow(_) | Pattern::ReduceAll(_))
+        };
         let readers = self.readers.get(&id);
         let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
         (0..2).find_map(|side| {
@@ -236,7 +241,7 @@ impl Search<'_, '_> {
                 let operands = [x, y, reads[1 - side]];
                 let tiled = |(_, extent): &Read| matches!(extent, Extent::Full | Extent::Columns);
                 let fits = !summed || operands.iter().all(tiled);
-                fits.then(|| (Together::Pair(pair, operands), SmallVec::from_iter([inner])))
+                fits.then(|| (Superinstruction::Pair(pair, operands), SmallVec::from_iter([inner])))
             })
         })
     }

@@ -1,12 +1,12 @@
 //! Choices by a mask.
 
-use super::Graph;
+use super::Dag;
 use crate::graph::{Id, Inputs, Node};
 use crate::op::{Number, Op};
 use crate::ops::binary::{GT, LT, MUL, SUB};
 use crate::ops::unary::CLAMP;
 
-impl Graph {
+impl Dag {
     pub(super) fn select(&mut self, [mask, a, b]: [Id; 3]) -> Id {
         let (shape, dtype) = (self.shape(a), self.node(a).dtype);
         if a == b {

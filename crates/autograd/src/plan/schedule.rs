@@ -4,21 +4,21 @@
 use std::collections::BTreeSet;
 
 use super::fuse::Unit;
-use super::simplify::Graph;
+use super::rewrite::Dag;
 use crate::graph::Id;
 use crate::op::Op;
 
 impl Unit {
-    fn inputs(&self, graph: &Graph) -> Vec<Id> {
+    fn inputs(&self, dag: &Dag) -> Vec<Id> {
         match self {
-            Unit::Alone(id) => graph.nodes[*id as usize].inputs.to_vec(),
+            Unit::Standalone(id) => dag.nodes[*id as usize].inputs.to_vec(),
             Unit::Kernel(kernel) => [&kernel.inputs[..], &kernel.indices].concat(),
         }
     }
 
     fn outputs(&self) -> &[Id] {
         match self {
-            Unit::Alone(id) => std::slice::from_ref(id),
+            Unit::Standalone(id) => std::slice::from_ref(id),
             Unit::Kernel(kernel) => &kernel.outputs,
         }
     }
@@ -31,17 +31,17 @@ pub(super) struct UnitReads {
 }
 
 impl UnitReads {
-    pub fn of(graph: &Graph, units: &[Unit]) -> UnitReads {
-        let mut maker: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    pub fn of(dag: &Dag, units: &[Unit]) -> UnitReads {
+        let mut maker: Vec<Option<usize>> = vec![None; dag.nodes.len()];
         for (at, unit) in units.iter().enumerate() {
             for &output in unit.outputs() {
                 maker[output as usize] = Some(at);
             }
         }
-        let made = |ids: Vec<Id>| made(graph, &maker, ids);
+        let made = |ids: Vec<Id>| made(dag, &maker, ids);
         UnitReads {
-            of_units: units.iter().map(|unit| made(unit.inputs(graph))).collect(),
-            of_roots: made(graph.roots.clone()),
+            of_units: units.iter().map(|unit| made(unit.inputs(dag))).collect(),
+            of_roots: made(dag.roots.clone()),
         }
     }
 
@@ -63,13 +63,13 @@ struct Value {
 
 /// The units in an order in which each comes after those that it reads, and of those that could be
 /// next, the one after which the values in memory are smallest; the earlier one, if equal.
-pub(super) fn frugal(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
-    let UnitReads { of_units: reads, of_roots } = UnitReads::of(graph, &units);
+pub(super) fn list_schedule(dag: &Dag, units: Vec<Unit>) -> Vec<Unit> {
+    let UnitReads { of_units: reads, of_roots } = UnitReads::of(dag, &units);
     let bytes = |id: Id| {
-        let node = &graph.nodes[id as usize];
+        let node = &dag.nodes[id as usize];
         (node.shape.len() * node.dtype.size()) as i64
     };
-    let mut values: Vec<Value> = (0..graph.nodes.len() as Id)
+    let mut values: Vec<Value> = (0..dag.nodes.len() as Id)
         .map(|id| Value { bytes: bytes(id), readers: Vec::new(), left: 0 })
         .collect();
     for (at, reads) in reads.iter().enumerate() {
@@ -122,15 +122,15 @@ pub(super) fn frugal(graph: &Graph, units: Vec<Unit>) -> Vec<Unit> {
 }
 
 /// The values that units make, among some nodes and what these look at.
-fn made(graph: &Graph, maker: &[Option<usize>], mut open: Vec<Id>) -> BTreeSet<Id> {
+fn made(dag: &Dag, maker: &[Option<usize>], mut open: Vec<Id>) -> BTreeSet<Id> {
     let mut made = BTreeSet::new();
     while let Some(id) = open.pop() {
         match maker[id as usize] {
             Some(_) => {
                 made.insert(id);
             }
-            None if matches!(graph.nodes[id as usize].op, Op::View(_)) => {
-                open.extend(&graph.nodes[id as usize].inputs);
+            None if matches!(dag.nodes[id as usize].op, Op::View(_)) => {
+                open.extend(&dag.nodes[id as usize].inputs);
             }
             None => {}
         }

@@ -78,6 +78,6 @@ impl Step {
         matches!(&self.work, Work::Kernel(kernel)
             if input < floats
                 && !kernel.products.contains(&input)
-                && kernel.ready.may_overwrite(output, input))
+                && kernel.executable.may_overwrite(output, input))
     }
 }

@@ -7,31 +7,39 @@ use crate::tensor::with_elem;
 use crate::{AxisSet, DType, Elem, Error, Float, Result, Tensor};
 
 /// What a fold does with its elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fold {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReduceOp {
     /// The sum; of nothing, 0. Pairwise, so that its error grows with the logarithm of the length
     /// (Higham, The Accuracy of Floating Point Summation, 1993).
     Sum,
-    /// The product; of nothing, 1.
-    Product,
     /// The largest; NaN if there is one.
     Max,
     /// The smallest; NaN if there is one.
     Min,
 }
 
-/// A fold of two numbers, for loops.
+impl ReduceOp {
+    /// The name under which listings show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReduceOp::Sum => "sum",
+            ReduceOp::Max => "max",
+            ReduceOp::Min => "min",
+        }
+    }
+}
+
+/// A reduction of two numbers, for loops.
 pub(crate) trait Combine<T> {
     const START: T;
     fn combine(a: T, b: T) -> T;
 }
 
 pub(crate) struct Sum;
-pub(crate) struct Product;
 pub(crate) struct Max;
 pub(crate) struct Min;
 
-macro_rules! fold {
+macro_rules! reduction {
     ($name:ident $start:ident |$a:ident, $b:ident| $value:expr) => {
         impl<T: Float> Combine<T> for $name {
             const START: T = T::$start;
@@ -44,39 +52,37 @@ macro_rules! fold {
     };
 }
 
-fold!(Sum ZERO |a, b| a + b);
-fold!(Product ONE |a, b| a * b);
-fold!(Max NEG_INFINITY |a, b| a.max(b));
-fold!(Min INFINITY |a, b| a.min(b));
+reduction!(Sum ZERO |a, b| a + b);
+reduction!(Max NEG_INFINITY |a, b| a.max(b));
+reduction!(Min INFINITY |a, b| a.min(b));
 
 /// Calls a function with the type of a fold.
-macro_rules! with_fold {
-    ($fold:expr, $f:ident::<$T:ident>($($arg:expr),*)) => {{
-        use $crate::kernels::fold::{Fold, Max, Min, Product, Sum};
-        match $fold {
-            Fold::Sum => $f::<$T, Sum>($($arg),*),
-            Fold::Product => $f::<$T, Product>($($arg),*),
-            Fold::Max => $f::<$T, Max>($($arg),*),
-            Fold::Min => $f::<$T, Min>($($arg),*),
+macro_rules! with_reduce {
+    ($op:expr, $f:ident::<$T:ident>($($arg:expr),*)) => {{
+        use $crate::kernels::reduce::{Max, Min, ReduceOp, Sum};
+        match $op {
+            ReduceOp::Sum => $f::<$T, Sum>($($arg),*),
+            ReduceOp::Max => $f::<$T, Max>($($arg),*),
+            ReduceOp::Min => $f::<$T, Min>($($arg),*),
         }
     }};
 }
-pub(crate) use with_fold;
+pub(crate) use with_reduce;
 
 /// The fold of nothing.
-pub(crate) fn start<T: Float>(fold: Fold) -> T {
+pub(crate) fn start<T: Float>(op: ReduceOp) -> T {
     fn of<T: Float, C: Combine<T>>() -> T {
         C::START
     }
-    with_fold!(fold, of::<T>())
+    with_reduce!(op, of::<T>())
 }
 
 /// The fold of two numbers.
-pub(crate) fn combine<T: Float>(fold: Fold, a: T, b: T) -> T {
+pub(crate) fn combine<T: Float>(op: ReduceOp, a: T, b: T) -> T {
     fn of<T: Float, C: Combine<T>>(a: T, b: T) -> T {
         C::combine(a, b)
     }
-    with_fold!(fold, of::<T>(a, b))
+    with_reduce!(op, of::<T>(a, b))
 }
 
 /// The fold of a slice in `N` lanes, which are then folded by halves.
@@ -133,20 +139,20 @@ pub(crate) fn into_row<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
 ///
 /// # Errors
 /// A maximum or minimum along an empty axis.
-pub fn fold(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+pub fn reduce(op: ReduceOp, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
     let empty = axes.iter().find(|&axis| x.shape().get(axis) == Some(&0));
-    if let (Some(axis), Fold::Max | Fold::Min) = (empty, fold) {
-        let operation = if fold == Fold::Max { "max" } else { "min" };
+    if let (Some(axis), ReduceOp::Max | ReduceOp::Min) = (empty, op) {
+        let operation = op.name();
         return Err(Error::Empty { operation, axis, shape: x.shape().clone() });
     }
     match out.dtype() {
-        DType::F32 => typed::<f32>(fold, x, axes, out),
-        _ => typed::<f64>(fold, x, axes, out),
+        DType::F32 => typed::<f32>(op, x, axes, out),
+        _ => typed::<f64>(op, x, axes, out),
     }
 }
 
-fn typed<T: Float>(fold: Fold, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
-    with_fold!(fold, along::<T>(x, axes, out))
+fn typed<T: Float>(op: ReduceOp, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+    with_reduce!(op, along::<T>(x, axes, out))
 }
 
 /// Folds runs of neighbouring axes one after another, each as `[outer, folded, inner]`.
@@ -159,8 +165,8 @@ fn along<T: Float, C: Combine<T> + Sync>(
     for axis in axes.iter().take_while(|&axis| axis < x.rank()) {
         shape[axis] = 1;
     }
-    let out = output::<T>("fold", out, &shape)?;
-    input::<T>("fold", x)?;
+    let out = output::<T>("reduce", out, &shape)?;
+    input::<T>("reduce", x)?;
     let contiguous = x.contiguous();
     let Some(data) = contiguous.as_slice::<T>() else { return Ok(()) };
 
@@ -301,25 +307,24 @@ mod tests {
     use crate::kernels::threads;
     use crate::{Layout, Shape};
 
-    fn folded(kind: Fold, x: &Tensor, axes: &[usize]) -> Tensor {
+    fn folded(kind: ReduceOp, x: &Tensor, axes: &[usize]) -> Tensor {
         let axes = AxisSet::from_iter(axes.iter().copied());
         let mut dims = x.shape().to_vec();
         axes.iter().for_each(|axis| dims[axis] = 1);
         let mut out = Tensor::zeros(dims, x.dtype()).unwrap();
-        fold(kind, x, axes, &mut out).unwrap();
+        reduce(kind, x, axes, &mut out).unwrap();
         out
     }
 
     /// Folds by looking at each element.
-    fn naive(kind: Fold, x: &Tensor, axes: &[usize]) -> Vec<f64> {
+    fn naive(kind: ReduceOp, x: &Tensor, axes: &[usize]) -> Vec<f64> {
         let mut dims = x.shape().to_vec();
         axes.iter().for_each(|&axis| dims[axis] = 1);
         let at = Layout::contiguous(Shape::from(dims.clone()));
         let start = match kind {
-            Fold::Sum => 0.0,
-            Fold::Product => 1.0,
-            Fold::Max => f64::NEG_INFINITY,
-            Fold::Min => f64::INFINITY,
+            ReduceOp::Sum => 0.0,
+            ReduceOp::Max => f64::NEG_INFINITY,
+            ReduceOp::Min => f64::INFINITY,
         };
         let mut out = vec![start; dims.iter().product()];
         for (n, value) in x.to_f64s().into_iter().enumerate() {
@@ -331,10 +336,9 @@ mod tests {
                 to += if axes.contains(&axis) { 0 } else { i * at.strides()[axis] as usize };
             }
             out[to] = match kind {
-                Fold::Sum => out[to] + value,
-                Fold::Product => out[to] * value,
-                Fold::Max => out[to].max(value),
-                Fold::Min => out[to].min(value),
+                ReduceOp::Sum => out[to] + value,
+                ReduceOp::Max => out[to].max(value),
+                ReduceOp::Min => out[to].min(value),
             };
         }
         out
@@ -352,7 +356,7 @@ mod tests {
         for x in &layouts {
             for bits in 0..16_usize {
                 let axes: Vec<usize> = (0..4).filter(|axis| bits >> axis & 1 == 1).collect();
-                for kind in [Fold::Sum, Fold::Product, Fold::Max, Fold::Min] {
+                for kind in [ReduceOp::Sum, ReduceOp::Max, ReduceOp::Min] {
                     let expected = naive(kind, x, &axes);
                     for (a, b) in folded(kind, x, &axes).to_f64s().into_iter().zip(expected) {
                         approx::assert_relative_eq!(a, b, max_relative = 1e-12);
@@ -365,25 +369,24 @@ mod tests {
     #[test]
     fn folds_of_nothing_are_neutral_or_refused() {
         let x = Tensor::zeros([2, 0], DType::F64).unwrap();
-        assert_eq!(folded(Fold::Sum, &x, &[1]).to_f64s(), [0.0, 0.0]);
-        assert_eq!(folded(Fold::Product, &x, &[1]).to_f64s(), [1.0, 1.0]);
-        assert_eq!(folded(Fold::Sum, &x, &[0]).shape()[..], [1, 0]);
+        assert_eq!(folded(ReduceOp::Sum, &x, &[1]).to_f64s(), [0.0, 0.0]);
+        assert_eq!(folded(ReduceOp::Sum, &x, &[0]).shape()[..], [1, 0]);
         let mut out = Tensor::zeros([2, 1], DType::F64).unwrap();
-        assert!(fold(Fold::Max, &x, AxisSet::from_iter([1]), &mut out).is_err());
+        assert!(reduce(ReduceOp::Max, &x, AxisSet::from_iter([1]), &mut out).is_err());
     }
 
     #[test]
     fn extremes_keep_nan() {
         let x = Tensor::from([1.0, f64::NAN, 3.0]);
-        assert!(folded(Fold::Max, &x, &[0]).to_f64s()[0].is_nan());
-        assert!(folded(Fold::Min, &x, &[0]).to_f64s()[0].is_nan());
+        assert!(folded(ReduceOp::Max, &x, &[0]).to_f64s()[0].is_nan());
+        assert!(folded(ReduceOp::Min, &x, &[0]).to_f64s()[0].is_nan());
     }
 
     #[test]
     fn a_pairwise_sum_of_many_floats_is_accurate() {
         let n = 1 << 22;
         let x = Tensor::from(vec![0.1_f32; n]);
-        let sum = folded(Fold::Sum, &x, &[0]).to_f64s()[0];
+        let sum = folded(ReduceOp::Sum, &x, &[0]).to_f64s()[0];
         let exact = f64::from(0.1_f32) * n as f64;
         assert!((sum - exact).abs() / exact < 1e-6, "{sum} against {exact}");
     }
@@ -395,9 +398,9 @@ mod tests {
             threads::with(threads, || {
                 let wide = x.reshape([500, 1000]).unwrap();
                 [
-                    folded(Fold::Sum, &x, &[0]),
-                    folded(Fold::Sum, &wide, &[0]),
-                    folded(Fold::Sum, &wide, &[1]),
+                    folded(ReduceOp::Sum, &x, &[0]),
+                    folded(ReduceOp::Sum, &wide, &[0]),
+                    folded(ReduceOp::Sum, &wide, &[1]),
                 ]
             })
         };

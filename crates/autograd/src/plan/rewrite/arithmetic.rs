@@ -3,13 +3,13 @@
 
 use lossgraph_tensor::{DType, Tensor};
 
-use super::Graph;
+use super::Dag;
 use crate::graph::{Id, Inputs};
 use crate::op::{Number, Op, Static};
 use crate::ops::binary::{ADD, Binary, DIV, MUL, SIGMOID_BY, SOFTPLUS_BY, SUB};
 use crate::ops::unary::{EXP_NEG_ABS, NEG, RECIP, SIGMOID, SOFTPLUS, Unary};
 
-impl Graph {
+impl Dag {
     pub(super) fn unary(&mut self, row: &'static Unary, p: [Number; 2], x: Id) -> Id {
         let (shape, dtype) = (self.shape(x), self.node(x).dtype);
         let op = Op::Unary(Static(row), p);

@@ -3,12 +3,12 @@
 use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
 
-use super::{Dims, Graph};
+use super::{Dag, Dims};
 use crate::graph::{Id, Inputs};
 use crate::op::Op;
 use crate::ops::view::View;
 
-impl Graph {
+impl Dag {
     /// Whether a value is constant along some axis of its shape.
     pub(super) fn is_broadcast(&self, id: Id) -> bool {
         self.as_fill(id).is_some() || self.as_expand(id).is_some()
