@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
-use crate::fault::Fault;
-use crate::op::{Number, Op};
-use crate::var::Var;
+use crate::ops::op::{Number, Op};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The tensors one after another along an axis. Other axes agree in length.
 ///

@@ -18,9 +18,9 @@ use smallvec::smallvec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule};
-use crate::fault::Fault;
-use crate::op::{Op, listed};
-use crate::var::Var;
+use crate::ops::op::{Op, listed};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The family of convolutions: the product of two factors that has the shape of the third.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

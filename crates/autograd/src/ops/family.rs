@@ -4,7 +4,7 @@ use lossgraph_tensor::{Shape, Tensor};
 use smallvec::SmallVec;
 
 use super::facts::{Element, Facts};
-use crate::var::Var;
+use crate::record::var::Var;
 
 /// A cotangent for each input; `None` where none flows.
 pub(crate) type Cotangents<'t> = SmallVec<[Option<Var<'t>>; 3]>;

@@ -7,9 +7,9 @@ use lossgraph_tensor::{DType, Shape, Tensor, Window};
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none, one};
 use super::view::NOT_READ;
-use crate::fault::Fault;
-use crate::op::{Detach, Op, listed};
-use crate::var::Var;
+use crate::ops::op::{Detach, Op, listed};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The family of indexed ops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

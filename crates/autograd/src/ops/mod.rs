@@ -13,6 +13,7 @@ pub(crate) mod family;
 pub mod index;
 pub(crate) mod matmul;
 pub mod normalization;
+pub(crate) mod op;
 pub mod pooling;
 pub(crate) mod reduce;
 pub mod scan;

@@ -2,10 +2,10 @@
 
 use lossgraph_tensor::{DType, Shape, Window};
 
-use crate::fault::Fault;
-use crate::op::Op;
 use crate::ops::index::Index;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The options of a pooling over `N` axes.
 ///

@@ -6,10 +6,10 @@ use lossgraph_tensor::{AxisSet, Shape, Tensor, kernels};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
 
-use crate::axes::{Axes, IntoAxes};
-use crate::fault::Fault;
-use crate::op::{Op, ReduceOp, listed};
-use crate::var::Var;
+use crate::ops::op::{Op, ReduceOp, listed};
+use crate::record::axes::{Axes, IntoAxes};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// A reduction along axes, which stay with length 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

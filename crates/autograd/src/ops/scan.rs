@@ -4,9 +4,9 @@ use lossgraph_tensor::{Tensor, kernels};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
-use crate::fault::Fault;
-use crate::op::Op;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The running sum along an axis, from its start or from its end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

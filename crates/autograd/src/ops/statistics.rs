@@ -2,9 +2,9 @@
 
 use lossgraph_tensor::DType;
 
-use crate::axes::{IntoAxes, keep};
-use crate::fault::Fault;
-use crate::var::Var;
+use crate::record::axes::{IntoAxes, keep};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 impl<'t> Var<'t> {
     /// The mean along `axes`; NaN over nothing.

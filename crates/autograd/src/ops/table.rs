@@ -8,8 +8,8 @@ use super::convolution::{Conv, Padding};
 use super::pooling::Pool;
 use super::unary::{self, Unary};
 use super::{Kink, combine};
-use crate::axes::keep;
-use crate::var::Var;
+use crate::record::axes::keep;
+use crate::record::var::Var;
 
 /// An op as tests and docs see it: how to record one, on which inputs.
 #[derive(Debug)]

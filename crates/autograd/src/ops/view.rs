@@ -10,10 +10,10 @@ use super::combine::{OverlapAdd, place};
 use super::facts::Precedence::{Atom, Power};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
-use crate::axes::Axes;
-use crate::fault::Fault;
-use crate::op::{Op, listed};
-use crate::var::Var;
+use crate::ops::op::{Op, listed};
+use crate::record::axes::Axes;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The family of views. The target shape of a reshape and of an expand is that of the node.
 #[derive(Clone, PartialEq, Hash, Debug)]

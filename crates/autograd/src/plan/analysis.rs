@@ -21,11 +21,11 @@ use smallvec::SmallVec;
 use super::Fusion;
 use super::rewrite::Dag;
 use super::space::{Repeats, Space, Spaces, places_a_row, repeats};
-use crate::graph::{Id, Node};
-use crate::op::{Fill, Op, ReduceOp};
 use crate::ops::index::Index;
+use crate::ops::op::{Fill, Op, ReduceOp};
 use crate::ops::reduce::Reduce;
 use crate::ops::view::View;
+use crate::record::node::{Id, Node};
 
 /// Rows with more columns are folded by a step of their own: a tile of whole rows would leave the
 /// second cache.

@@ -27,8 +27,8 @@ use analysis::Analysis;
 use fusion::Unit;
 use rewrite::Dag;
 
-use crate::graph::{Id, Node};
-use crate::op::{Fill, Op};
+use crate::ops::op::{Fill, Op};
+use crate::record::node::{Id, Node};
 
 /// How a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,8 +7,8 @@ use super::fusion::Unit;
 use super::lower::Kernel;
 use super::rewrite::Dag;
 use super::schedule::UnitReads;
-use crate::graph::Id;
-use crate::op::Op;
+use crate::ops::op::Op;
+use crate::record::node::Id;
 
 /// Where that pays (`lossgraph-bench products`): for a result that would leave the second cache,
 /// and an inner length so short that reading the result back is a good part of the work. Each block

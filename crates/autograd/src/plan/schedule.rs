@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::fusion::Unit;
 use super::lower::Kernel;
 use super::rewrite::Dag;
-use crate::graph::Id;
-use crate::op::Op;
+use crate::ops::op::Op;
+use crate::record::node::Id;
 
 impl Unit<Kernel> {
     fn inputs(&self, dag: &Dag) -> Vec<Id> {

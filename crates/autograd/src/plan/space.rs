@@ -7,10 +7,10 @@ use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
 
 use super::rewrite::Dag;
-use crate::graph::{Id, Node};
-use crate::op::Op;
 use crate::ops::index::Index;
+use crate::ops::op::Op;
 use crate::ops::view::View;
+use crate::record::node::{Id, Node};
 
 /// An iteration space. One long column where nothing tells rows from columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,13 +26,13 @@ use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
 use super::PlanRequest;
-use crate::graph::{Id, Inputs, Node};
-use crate::op::{Fill, Leaf, Number, Op, RowRef};
 use crate::ops::binary::{Binary, BinaryOp};
 use crate::ops::index::Index;
+use crate::ops::op::{Fill, Leaf, Number, Op, RowRef};
 use crate::ops::reduce::Reduce;
 use crate::ops::unary::{Unary, UnaryOp};
 use crate::ops::view::View;
+use crate::record::node::{Id, Inputs, Node};
 
 /// A program that is being rewritten, or ready to be planned.
 pub(in crate::plan) struct Dag {

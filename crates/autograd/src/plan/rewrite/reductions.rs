@@ -4,12 +4,12 @@ use lossgraph_tensor::{AxisSet, Shape};
 
 use super::table::{SUM_OF_BINARY, SUM_OF_UNARY};
 use super::{Dag, Dims};
-use crate::graph::{Id, Inputs};
-use crate::op::{Op, ReduceOp, RowRef};
 use crate::ops::binary::BinaryOp;
 use crate::ops::index::Index;
+use crate::ops::op::{Op, ReduceOp, RowRef};
 use crate::ops::reduce::Reduce;
 use crate::ops::unary::UnaryOp;
+use crate::record::node::{Id, Inputs};
 
 impl Dag {
     pub(super) fn reduce(&mut self, op: ReduceOp, axes: AxisSet, x: Id) -> Id {

@@ -4,10 +4,10 @@ use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
 
 use super::{Dag, Dims};
-use crate::graph::{Id, Inputs};
-use crate::op::Op;
 use crate::ops::matmul::MatMul;
+use crate::ops::op::Op;
 use crate::ops::view::View;
+use crate::record::node::{Id, Inputs};
 
 impl Dag {
     /// Whether a value is constant along some axis of its shape.

@@ -1,15 +1,18 @@
 //! Reverse mode: the derivative of a program, recorded as more of the program.
 
+pub(crate) mod finite_difference;
+pub(crate) mod remat;
+
 use smallvec::SmallVec;
 
-use crate::fault::Fault;
-use crate::graph::Id;
-use crate::op::{Leaf, Op};
+use crate::grad::remat::Remat;
 use crate::ops::combine;
 use crate::ops::family::Rule;
-use crate::remat::Remat;
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::ops::op::{Leaf, Op};
+use crate::record::fault::Fault;
+use crate::record::node::Id;
+use crate::record::tape::Tape;
+use crate::record::var::Var;
 
 impl Tape {
     /// Records the gradient of `y`, which has one element, with respect to each of `xs`.

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::graph::Id;
-use crate::op::Op;
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::node::Id;
+use crate::record::tape::Tape;
+use crate::record::var::Var;
 
 impl Tape {
     /// What `record` records is not kept for its gradient but computed anew, once its cotangent is

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use lossgraph_tensor::{DType, Shape, Slice, Tensor};
 
-use crate::fault::{Fault, Result};
-use crate::graph::Id;
-use crate::op::{Detach, Number, Op};
 use crate::ops::combine::Pad;
-use crate::tape::Tape;
+use crate::ops::op::{Detach, Number, Op};
+use crate::record::fault::{Fault, Result};
+use crate::record::node::Id;
+use crate::record::tape::Tape;
 
 /// A node of a tape. `Copy`, so that formulas read like mathematics.
 ///

@@ -7,14 +7,14 @@ use std::panic::Location;
 use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
 
-use crate::fault::{Error, Fault};
-use crate::graph::{Id, Inputs, Node};
-use crate::op::{Fill, Invalid, Leaf, Number, Op};
-use crate::parameter::Parameter;
+use crate::ops::op::{Fill, Invalid, Leaf, Number, Op};
 use crate::plan::Fusion;
 use crate::probe::FaultInjector;
-use crate::scope::{Origin, ScopeInfo, TOP};
-use crate::var::Var;
+use crate::record::fault::{Error, Fault};
+use crate::record::node::{Id, Inputs, Node};
+use crate::record::parameter::Parameter;
+use crate::record::scope::{Origin, ScopeInfo, TOP};
+use crate::record::var::Var;
 
 /// A recorded program. Its float type is fixed: [`Tape::new`] computes in `f32`, for training;
 /// [`Tape::f64`] in `f64`, for checking. A loss is written once and runs on either.

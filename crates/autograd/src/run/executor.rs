@@ -4,9 +4,9 @@ use lossgraph_tensor::Tensor;
 use lossgraph_tensor::program::Binding;
 use smallvec::SmallVec;
 
-use crate::graph::Id;
-use crate::op::Op;
+use crate::ops::op::Op;
 use crate::plan::{Plan, Slot, Step, Work};
+use crate::record::node::Id;
 
 /// The memory of a plan, kept from run to run.
 #[derive(Default)]

@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::fault::{Fault, Result};
 use crate::grad::leaf_gradients;
-use crate::graph::{Id, Mix, Node};
-use crate::parameter::Gradients;
 use crate::plan::{Fusion, Plan, PlanRequest};
-use crate::run::Workspace;
-use crate::tape::{Recording, Tape};
-use crate::var::Var;
+use crate::record::fault::{Fault, Result};
+use crate::record::node::{Id, Mix, Node};
+use crate::record::parameter::Gradients;
+use crate::record::tape::{Recording, Tape};
+use crate::record::var::Var;
+use crate::run::executor::Workspace;
 
 /// How many plans a thread keeps; the one that was used longest ago goes first.
 const CAPACITY: usize = 64;
