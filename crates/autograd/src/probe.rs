@@ -145,7 +145,7 @@ impl OpInstance {
             .collect()
     }
 
-    /// The elements of a fold's output that several elements of its input tie for.
+    /// The elements of a reduction's output that several elements of its input tie for.
     fn ties(&self, op: ReduceOp, x: &[f64]) -> Vec<(usize, &'static Kink)> {
         let better: fn(f64, f64) -> bool = match op {
             ReduceOp::Max => |a, b| a > b,

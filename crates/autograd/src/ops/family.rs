@@ -20,7 +20,7 @@ pub(crate) struct Rule<'a, 't> {
     pub wanted: &'a dyn Fn(usize) -> bool,
 }
 
-/// Where an element is asked for.
+/// Which element is wanted.
 pub(crate) struct At<'a> {
     pub index: &'a [usize],
     /// The shape of the output.

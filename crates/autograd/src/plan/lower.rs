@@ -175,7 +175,7 @@ impl Lowering<'_, '_> {
         self.program.map1("neg", &NEG.kernel, [0.0; 2], x)
     }
 
-    /// Asks for a node that somebody outside reads; folds over rows have asked themselves.
+    /// Adds an output that somebody outside reads; reductions over rows are outputs already.
     fn output(&mut self, id: Id) {
         if self.outputs.contains(&id) {
             return;
