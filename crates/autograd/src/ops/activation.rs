@@ -9,6 +9,7 @@ impl<'t> Var<'t> {
     #[doc(alias = "logsigmoid")]
     #[track_caller]
     pub fn log_sigmoid(self) -> Var<'t> {
+        let _call = self.tape().call("log_sigmoid");
         -(-self).softplus()
     }
 
@@ -16,6 +17,7 @@ impl<'t> Var<'t> {
     #[doc(alias = "swish")]
     #[track_caller]
     pub fn silu(self) -> Var<'t> {
+        let _call = self.tape().call("silu");
         self * self.sigmoid()
     }
 
@@ -23,12 +25,14 @@ impl<'t> Var<'t> {
     /// `½ (1 + erf(x/√2))` stays accurate in the left tail.
     #[track_caller]
     pub fn gelu(self) -> Var<'t> {
+        let _call = self.tape().call("gelu");
         self * 0.5 * (self * -FRAC_1_SQRT_2).erfc()
     }
 
     /// The approximation `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))` of [`gelu`](Var::gelu).
     #[track_caller]
     pub fn gelu_tanh(self) -> Var<'t> {
+        let _call = self.tape().call("gelu_tanh");
         let inner = (self + self.powi(3) * 0.044715) * (FRAC_2_SQRT_PI / SQRT_2);
         self * 0.5 * (inner.tanh() + 1.0)
     }

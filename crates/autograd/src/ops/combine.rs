@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use lossgraph_tensor::{Shape, Slice, Tensor, Window, kernels};
+use lossgraph_tensor::{IntoAxis, Shape, Slice, Tensor, Window, kernels};
 use smallvec::SmallVec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
 use crate::ops::op::{Number, Op};
 use crate::record::fault::Fault;
+use crate::record::tape::Tape;
 use crate::record::var::Var;
 
 /// The tensors one after another along an axis. Other axes agree in length.
 ///
 /// # Errors
 /// Recorded as faults: shapes that disagree elsewhere, or no such axis.
-///
-/// # Panics
-/// Without any tensor, since there is no tape to record on.
 #[doc(alias = "cat")]
 #[track_caller]
-pub fn concat<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
-    let first = *vars.first().expect("concat takes at least one tensor");
+pub fn concat<'t>(vars: &[Var<'t>], axis: impl IntoAxis) -> Var<'t> {
+    let Some(&first) = vars.first() else { return of_nothing("concat") };
+    let _call = first.tape().call("concat");
+    let axis = axis.into_axis();
     if let Some(&faulty) = vars.iter().find(|var| var.is_faulty()) {
         return faulty;
     }
@@ -55,13 +55,25 @@ pub fn concat<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
 }
 
 /// The tensors, of equal shapes, side by side along a new axis.
-///
-/// # Panics
-/// Without any tensor, since there is no tape to record on.
 #[track_caller]
-pub fn stack<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
+pub fn stack<'t>(vars: &[Var<'t>], axis: impl IntoAxis) -> Var<'t> {
+    let Some(&first) = vars.first() else { return of_nothing("stack") };
+    let _call = first.tape().call("stack");
+    let axis = axis.into_axis();
     let rows: SmallVec<[Var<'t>; 8]> = vars.iter().map(|var| var.unsqueeze(axis)).collect();
     concat(&rows, axis)
+}
+
+/// What a function of some tensors gives for none: a fault, on a tape that each thread has for it,
+/// since there is no other to record it on.
+#[track_caller]
+pub(crate) fn of_nothing<'t>(operation: &str) -> Var<'t> {
+    thread_local! {
+        static TAPE: &'static Tape = Box::leak(Box::default());
+    }
+    let fault = Fault::new(operation, "it takes at least one tensor, given none");
+    let tape: &'static Tape = TAPE.with(|tape| *tape);
+    tape.fault(fault)
 }
 
 /// The inputs one after another along an axis.
@@ -268,6 +280,7 @@ impl<'t> Var<'t> {
     /// Puts `before` and `after` elements of `value` around each axis, one pair an axis.
     #[track_caller]
     pub fn pad(self, around: &[(usize, usize)], value: f64) -> Var<'t> {
+        let _call = self.tape().call("pad");
         if self.is_faulty() {
             return self;
         }
@@ -285,7 +298,9 @@ impl<'t> Var<'t> {
     /// The elements `by` indices further along an axis, or nearer for a negative `by`: what would
     /// leave it is dropped, and `fill` stands at the indices that become free.
     #[track_caller]
-    pub fn shift(self, axis: isize, by: isize, fill: f64) -> Var<'t> {
+    pub fn shift(self, axis: impl IntoAxis, by: isize, fill: f64) -> Var<'t> {
+        let _call = self.tape().call("shift");
+        let axis = axis.into_axis();
         let mut around = vec![(0, 0); self.rank()];
         let Some(pair) = self.shape().axis(axis).and_then(|at| around.get_mut(at)) else {
             return self.no_axis("shift", axis);

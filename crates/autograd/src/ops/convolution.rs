@@ -144,6 +144,7 @@ impl<'t> Var<'t> {
     /// `x Wᵀ + b`: `x` is `[…, in]`, the weight `[out, in]`, the bias `[out]`.
     #[track_caller]
     pub fn linear(self, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
+        let _call = self.tape().call("linear");
         let product =
             if weight.rank() == 2 { self.matmul(weight.t()) } else { self.matmul(weight) };
         bias.map_or(product, |bias| product + bias)
@@ -158,6 +159,7 @@ impl<'t> Var<'t> {
     /// As for [`Var::conv2d`].
     #[track_caller]
     pub fn conv1d(self, weight: Var<'t>, bias: Option<Var<'t>>, options: Conv<1>) -> Var<'t> {
+        let _call = self.tape().call("conv1d");
         self.conv("conv1d", weight, bias, options)
     }
 
@@ -197,6 +199,7 @@ impl<'t> Var<'t> {
     /// stride than 1, are a fault.
     #[track_caller]
     pub fn conv2d(self, weight: Var<'t>, bias: Option<Var<'t>>, options: Conv<2>) -> Var<'t> {
+        let _call = self.tape().call("conv2d");
         self.conv("conv2d", weight, bias, options)
     }
 

@@ -2,7 +2,7 @@
 //! them. An index out of range is an error, found when the plan runs.
 
 use lossgraph_tensor::kernels::{self, Order};
-use lossgraph_tensor::{DType, Shape, Tensor, Window};
+use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor, Window};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none, one};
@@ -171,7 +171,9 @@ impl<'t> Var<'t> {
     ///
     /// The index has as many axes as the input; other axes of it may be shorter.
     #[track_caller]
-    pub fn gather(self, axis: isize, index: Var<'t>) -> Var<'t> {
+    pub fn gather(self, axis: impl IntoAxis, index: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("gather");
+        let axis = axis.into_axis();
         match self.index_axis("gather", axis, index) {
             Ok(at) if self.fits(at, index) => {
                 self.indexed(Index::Gather { axis: at }, index, index.shape())
@@ -184,7 +186,9 @@ impl<'t> Var<'t> {
     /// A copy to which `source` is added at indices along an axis:
     /// `y[i, index[i, j]] += source[i, j]` for axis 1.
     #[track_caller]
-    pub fn scatter_add(self, axis: isize, index: Var<'t>, source: Var<'t>) -> Var<'t> {
+    pub fn scatter_add(self, axis: impl IntoAxis, index: Var<'t>, source: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("scatter_add");
+        let axis = axis.into_axis();
         let at = match self.index_axis("scatter_add", axis, index) {
             Ok(at) => at,
             Err(fault) => return fault,
@@ -221,7 +225,9 @@ impl<'t> Var<'t> {
 
     /// Whole slices at indices along an axis. The axes of `index` replace that axis.
     #[track_caller]
-    pub fn index_select(self, axis: isize, index: Var<'t>) -> Var<'t> {
+    pub fn index_select(self, axis: impl IntoAxis, index: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("index_select");
+        let axis = axis.into_axis();
         match self.index_axis("index_select", axis, index) {
             Ok(at) => {
                 let mut dims = self.shape()[..at].to_vec();
@@ -236,12 +242,14 @@ impl<'t> Var<'t> {
     /// Rows of this table, `[words, features]`, at the indices in `index`.
     #[track_caller]
     pub fn embedding(self, index: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("embedding");
         self.index_select(0, index)
     }
 
     /// For integers: a new last axis of `classes` zeros, with a one at the index that is the integer.
     #[track_caller]
     pub fn one_hot(self, classes: usize) -> Var<'t> {
+        let _call = self.tape().call("one_hot");
         if !self.is_faulty() && self.dtype() != DType::I64 {
             let fault = Fault::new("one_hot", "class numbers are integers, given floats");
             return self.tape().fault(fault.operand("input", self));
@@ -258,13 +266,17 @@ impl<'t> Var<'t> {
 
     /// The index of the first largest element along an axis, which is dropped.
     #[track_caller]
-    pub fn argmax(self, axis: isize) -> Var<'t> {
+    pub fn argmax(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("argmax");
+        let axis = axis.into_axis();
         self.arg_extreme("argmax", axis, true)
     }
 
     /// The index of the first smallest element along an axis, which is dropped.
     #[track_caller]
-    pub fn argmin(self, axis: isize) -> Var<'t> {
+    pub fn argmin(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("argmin");
+        let axis = axis.into_axis();
         self.arg_extreme("argmin", axis, false)
     }
 
@@ -291,7 +303,9 @@ impl<'t> Var<'t> {
     /// [`gather`](Var::gather). Equal elements stay in the order in which they stand, and NaN
     /// counts as the largest.
     #[track_caller]
-    pub fn argsort(self, axis: isize, order: Order) -> Var<'t> {
+    pub fn argsort(self, axis: impl IntoAxis, order: Order) -> Var<'t> {
+        let _call = self.tape().call("argsort");
+        let axis = axis.into_axis();
         if self.is_faulty() {
             return self;
         }
@@ -310,7 +324,9 @@ impl<'t> Var<'t> {
     /// The elements along an axis, in their order. The slope of each goes back to the element that
     /// it came from; of equal elements, the first in the input is the first in the result.
     #[track_caller]
-    pub fn sort(self, axis: isize, order: Order) -> Var<'t> {
+    pub fn sort(self, axis: impl IntoAxis, order: Order) -> Var<'t> {
+        let _call = self.tape().call("sort");
+        let axis = axis.into_axis();
         self.gather(axis, self.argsort(axis, order))
     }
 }

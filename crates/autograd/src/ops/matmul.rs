@@ -68,6 +68,7 @@ impl<'t> Var<'t> {
     /// Recorded as faults: inner lengths that differ, batches that do not broadcast, a scalar.
     #[track_caller]
     pub fn matmul(self, other: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("matmul");
         let tape = self.tape();
         if self.is_faulty() || other.is_faulty() {
             return tape.record(Op::MatMul(MatMul), &[self, other], Shape::from(()), tape.dtype());

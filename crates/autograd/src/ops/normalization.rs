@@ -1,6 +1,6 @@
 //! Normalisation by mean and variance, or by a norm: composed.
 
-use lossgraph_tensor::Tensor;
+use lossgraph_tensor::{IntoAxis, Tensor};
 
 use crate::record::axes::{IntoAxes, keep};
 use crate::record::fault::{Fault, Result};
@@ -10,6 +10,7 @@ impl<'t> Var<'t> {
     /// `(x − mean) / √(var + eps)` along `axes`, with the mean squared deviation as variance.
     #[track_caller]
     pub fn standardize(self, axes: impl IntoAxes, eps: f64) -> Var<'t> {
+        let _call = self.tape().call("standardize");
         let axes = axes.into_axes();
         let deviation = self - self.mean(keep(axes.clone()));
         deviation * (deviation.square().mean(keep(axes)) + eps).rsqrt()
@@ -28,6 +29,7 @@ impl<'t> Var<'t> {
         bias: Option<Var<'t>>,
         eps: f64,
     ) -> Var<'t> {
+        let _call = self.tape().call("layer_norm");
         if self.is_faulty() {
             return self;
         }
@@ -52,7 +54,9 @@ impl<'t> Var<'t> {
 
     /// `x / max(‖x‖ₚ, eps)` along an axis. Where the norm is below `eps`, it passes no slope.
     #[track_caller]
-    pub fn normalize(self, p: f64, axis: isize, eps: f64) -> Var<'t> {
+    pub fn normalize(self, p: f64, axis: impl IntoAxis, eps: f64) -> Var<'t> {
+        let _call = self.tape().call("normalize");
+        let axis = axis.into_axis();
         self / self.norm(p, keep(axis)).clamp(eps, f64::INFINITY)
     }
 
@@ -63,6 +67,7 @@ impl<'t> Var<'t> {
     /// Ioffe and Szegedy, Batch Normalization, 2015.
     #[track_caller]
     pub fn batch_norm(self, weight: Option<Var<'t>>, bias: Option<Var<'t>>, eps: f64) -> Var<'t> {
+        let _call = self.tape().call("batch_norm");
         match self.check_channels(&[weight, bias]) {
             Err(fault) => fault,
             Ok(()) if self.len() / self.dim(1).max(1) == 1 => self.tape().fault(
@@ -88,6 +93,7 @@ impl<'t> Var<'t> {
         bias: Option<Var<'t>>,
         eps: f64,
     ) -> Var<'t> {
+        let _call = self.tape().call("batch_norm_with");
         match self.check_channels(&[Some(mean), Some(var), weight, bias]) {
             Ok(()) => {
                 let scale = (var + eps).rsqrt();

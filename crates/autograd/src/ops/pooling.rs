@@ -78,6 +78,7 @@ impl<'t> Var<'t> {
     /// of the window, or a window that sees nothing of the input, are a fault.
     #[track_caller]
     pub fn avg_pool2d(self, options: Pool<2>) -> Var<'t> {
+        let _call = self.tape().call("avg_pool2d");
         let along = match self.pooled("avg_pool2d", options) {
             Ok(along) => along,
             Err(fault) => return fault,
@@ -106,6 +107,7 @@ impl<'t> Var<'t> {
     /// As for [`Var::avg_pool2d`].
     #[track_caller]
     pub fn max_pool2d(self, options: Pool<2>) -> Var<'t> {
+        let _call = self.tape().call("max_pool2d");
         let along = match self.pooled("max_pool2d", options) {
             Ok(along) => along,
             Err(fault) => return fault,

@@ -149,6 +149,7 @@ impl<'t> Var<'t> {
     /// derivative where factors are 0.
     #[track_caller]
     pub fn prod(self, axes: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("prod");
         let axes = axes.into_axes();
         let set = match self.axes("prod", &axes) {
             Ok(set) => set,

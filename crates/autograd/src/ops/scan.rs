@@ -1,6 +1,6 @@
 //! Running sums.
 
-use lossgraph_tensor::{Tensor, kernels};
+use lossgraph_tensor::{IntoAxis, Tensor, kernels};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
@@ -55,7 +55,9 @@ fn record(op: CumSum, x: Var<'_>) -> Var<'_> {
 impl<'t> Var<'t> {
     /// The running sum along an axis: `yᵢ = x₀ + … + xᵢ`.
     #[track_caller]
-    pub fn cumsum(self, axis: isize) -> Var<'t> {
+    pub fn cumsum(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("cumsum");
+        let axis = axis.into_axis();
         match self.shape().axis(axis) {
             Some(axis) => record(CumSum { axis, reverse: false }, self.to_float()),
             None if self.is_faulty() || (self.rank() == 0 && (axis == 0 || axis == -1)) => self,

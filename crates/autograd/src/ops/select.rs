@@ -86,6 +86,7 @@ impl<'t> Var<'t> {
     #[doc(alias = "where")]
     #[track_caller]
     pub fn select(self, a: impl Operand<'t>, b: impl Operand<'t>) -> Var<'t> {
+        let _call = self.tape().call("select");
         let tape = self.tape();
         let mask = if self.dtype().is_float() { self } else { self.to_float() };
         let (a, b) = (a.beside(mask), b.beside(mask));

@@ -1,6 +1,6 @@
 //! Means, variances, norms and softmaxes: composed, without rules of their own.
 
-use lossgraph_tensor::DType;
+use lossgraph_tensor::{DType, IntoAxis};
 
 use crate::record::axes::{IntoAxes, keep};
 use crate::record::fault::Fault;
@@ -10,6 +10,7 @@ impl<'t> Var<'t> {
     /// The mean along `axes`; NaN over nothing.
     #[track_caller]
     pub fn mean(self, axes: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("mean");
         let axes = axes.into_axes();
         let count = self.reduced_len(&axes);
         self.sum(axes) / count as f64
@@ -19,6 +20,7 @@ impl<'t> Var<'t> {
     /// the unbiased estimate (Bessel), with 0 the mean squared deviation.
     #[track_caller]
     pub fn var(self, axes: impl IntoAxes, correction: f64) -> Var<'t> {
+        let _call = self.tape().call("var");
         let axes = axes.into_axes();
         let count = self.reduced_len(&axes) as f64;
         let deviation = self - self.mean(keep(axes.clone()));
@@ -28,6 +30,7 @@ impl<'t> Var<'t> {
     /// The standard deviation along `axes`: `√var`. Its slope at a constant is 0.
     #[track_caller]
     pub fn std(self, axes: impl IntoAxes, correction: f64) -> Var<'t> {
+        let _call = self.tape().call("std");
         self.var(axes, correction).root(0.5)
     }
 
@@ -37,6 +40,7 @@ impl<'t> Var<'t> {
     /// inside of a norm is NaN: so 0 goes around the power on both ways.
     #[track_caller]
     pub fn root(self, p: f64) -> Var<'t> {
+        let _call = self.tape().call("root");
         let zero = self.eq(0.0);
         let inside = zero.select(1.0, self);
         zero.select(0.0, if p == 0.5 { inside.sqrt() } else { inside.powf(p) })
@@ -46,6 +50,7 @@ impl<'t> Var<'t> {
     /// largest or smallest absolute value. The slope at the zero vector is 0.
     #[track_caller]
     pub fn norm(self, p: f64, axes: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("norm");
         if p.is_nan() {
             let fault = Fault::new("norm", "the order p is NaN").operand("input", self);
             return self.tape().fault(fault);
@@ -65,6 +70,7 @@ impl<'t> Var<'t> {
     #[doc(alias = "logsumexp")]
     #[track_caller]
     pub fn log_sum_exp(self, axes: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("log_sum_exp");
         let axes = axes.into_axes();
         if self.reduced_len(&axes) == 0 {
             return self.sum(axes).ln();
@@ -87,7 +93,9 @@ impl<'t> Var<'t> {
 
     /// `eˣ / Σ eˣ` along an axis.
     #[track_caller]
-    pub fn softmax(self, axis: isize) -> Var<'t> {
+    pub fn softmax(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("softmax");
+        let axis = axis.into_axis();
         if self.len() == 0 {
             return self;
         }
@@ -97,7 +105,9 @@ impl<'t> Var<'t> {
 
     /// `ln softmax(x) = x − ln Σ eˣ` along an axis.
     #[track_caller]
-    pub fn log_softmax(self, axis: isize) -> Var<'t> {
+    pub fn log_softmax(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("log_softmax");
+        let axis = axis.into_axis();
         if self.len() == 0 {
             return self;
         }

@@ -1,9 +1,10 @@
 //! The same numbers at other indices: views, which copy nothing, and their transposes.
 
-use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use lossgraph_tensor::{AxisSet, Shape, Slice, Tensor, Window, kernels};
+use lossgraph_tensor::{
+    AxisSet, IntoAxis, IntoDims, IntoRange, Shape, Slice, Tensor, Window, kernels,
+};
 use smallvec::SmallVec;
 
 use super::combine::{OverlapAdd, place};
@@ -159,18 +160,20 @@ impl<'t> Var<'t> {
         self.tape().fault(Fault::new(operation, why).operand("input", self))
     }
 
-    /// The same elements in the same order, in another shape of as many elements.
+    /// The same elements in the same order, in another shape of as many elements; a length of −1 is
+    /// as long as they ask for: `reshape([-1, 3])`, `reshape((n, 2))`.
+    #[doc(alias = "view")]
     #[track_caller]
-    pub fn reshape(self, shape: impl Into<Shape>) -> Var<'t> {
-        let (from, to) = (self.shape(), shape.into());
-        if from == to || self.is_faulty() {
+    pub fn reshape(self, shape: impl IntoDims) -> Var<'t> {
+        if self.is_faulty() {
             return self;
         }
-        if from.len() != to.len() {
-            let why = format!("{} elements do not fill {to}", from.len());
-            return self.tape().fault(Fault::new("reshape", why).operand("input", self));
+        let from = self.shape();
+        match Shape::resolve(shape, from.len()) {
+            Ok(to) if from == to => self,
+            Ok(to) => self.view(View::Reshape, to),
+            Err(why) => self.tape().fault(Fault::new("reshape", why).operand("input", self)),
         }
-        self.view(View::Reshape, to)
     }
 
     /// The same value, to be read when `other` has been computed: so a program that goes through
@@ -203,6 +206,7 @@ impl<'t> Var<'t> {
     /// The transpose of [`expand`](Var::expand): sums until `shape` is left.
     #[track_caller]
     pub fn sum_to(self, shape: impl Into<Shape>) -> Var<'t> {
+        let _call = self.tape().call("sum_to");
         let (from, to) = (self.shape(), shape.into());
         if from == to || self.is_faulty() {
             return self;
@@ -221,6 +225,7 @@ impl<'t> Var<'t> {
     /// The axes in another order: axis `i` of the result is axis `axes[i]`.
     #[track_caller]
     pub fn permute(self, axes: &[isize]) -> Var<'t> {
+        let _call = self.tape().call("permute");
         if self.is_faulty() {
             return self;
         }
@@ -238,7 +243,10 @@ impl<'t> Var<'t> {
 
     /// Two axes exchanged.
     #[track_caller]
-    pub fn transpose(self, a: isize, b: isize) -> Var<'t> {
+    pub fn transpose(self, a: impl IntoAxis, b: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("transpose");
+        let a = a.into_axis();
+        let b = b.into_axis();
         let shape = self.shape();
         let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
             return self.no_axis("transpose", if shape.axis(a).is_none() { a } else { b });
@@ -256,7 +264,9 @@ impl<'t> Var<'t> {
 
     /// Drops an axis of length 1.
     #[track_caller]
-    pub fn squeeze(self, axis: isize) -> Var<'t> {
+    pub fn squeeze(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("squeeze");
+        let axis = axis.into_axis();
         let shape = self.shape();
         match shape.axis(axis) {
             Some(at) if shape[at] == 1 => {
@@ -274,7 +284,9 @@ impl<'t> Var<'t> {
 
     /// Adds an axis of length 1, which becomes axis `axis` of the result.
     #[track_caller]
-    pub fn unsqueeze(self, axis: isize) -> Var<'t> {
+    pub fn unsqueeze(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("unsqueeze");
+        let axis = axis.into_axis();
         let mut dims = self.shape().to_vec();
         let at = if axis < 0 { axis + dims.len() as isize + 1 } else { axis };
         if !(0..=dims.len() as isize).contains(&at) {
@@ -287,18 +299,10 @@ impl<'t> Var<'t> {
     /// A range of an axis: `1..3`, `..-1`, `-2..`. Negative ends count from the end, and ends
     /// beyond the axis are clamped, as in Python.
     #[track_caller]
-    pub fn slice(self, axis: isize, range: impl RangeBounds<isize>) -> Var<'t> {
-        let start = match range.start_bound() {
-            Bound::Included(&start) => Some(start),
-            Bound::Excluded(&start) => Some(start + 1),
-            Bound::Unbounded => None,
-        };
-        let stop = match range.end_bound() {
-            // `..=-1` is up to and with the last.
-            Bound::Included(&-1) | Bound::Unbounded => None,
-            Bound::Included(&stop) => Some(stop + 1),
-            Bound::Excluded(&stop) => Some(stop),
-        };
+    pub fn slice(self, axis: impl IntoAxis, range: impl IntoRange) -> Var<'t> {
+        let _call = self.tape().call("slice");
+        let axis = axis.into_axis();
+        let (start, stop) = range.into_range();
         let shape = self.shape();
         let Some(at) = shape.axis(axis) else {
             return self.no_axis("slice", axis);
@@ -354,7 +358,10 @@ impl<'t> Var<'t> {
     /// One index of an axis, which is dropped. Negative indices count from the end.
     #[doc(alias = "select")]
     #[track_caller]
-    pub fn index(self, axis: isize, index: isize) -> Var<'t> {
+    pub fn index(self, axis: impl IntoAxis, index: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("index");
+        let axis = axis.into_axis();
+        let index = index.into_axis();
         let shape = self.shape();
         let Some(at) = shape.axis(axis) else {
             return self.no_axis("index", axis);
@@ -371,7 +378,9 @@ impl<'t> Var<'t> {
 
     /// An axis from its end to its start.
     #[track_caller]
-    pub fn flip(self, axis: isize) -> Var<'t> {
+    pub fn flip(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("flip");
+        let axis = axis.into_axis();
         let shape = self.shape();
         let Some(at) = shape.axis(axis) else {
             return self.no_axis("flip", axis);
@@ -384,7 +393,10 @@ impl<'t> Var<'t> {
 
     /// The diagonal of two axes, which are dropped for one new axis at the end.
     #[track_caller]
-    pub fn diagonal(self, a: isize, b: isize) -> Var<'t> {
+    pub fn diagonal(self, a: impl IntoAxis, b: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("diagonal");
+        let a = a.into_axis();
+        let b = b.into_axis();
         let shape = self.shape();
         let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
             return self.no_axis("diagonal", if shape.axis(a).is_none() { a } else { b });
@@ -408,7 +420,9 @@ impl<'t> Var<'t> {
     /// Sliding windows along an axis: its length becomes the number of windows, and the elements
     /// of each window come last, along a new axis.
     #[track_caller]
-    pub fn windows(self, axis: isize, window: Window) -> Var<'t> {
+    pub fn windows(self, axis: impl IntoAxis, window: Window) -> Var<'t> {
+        let _call = self.tape().call("windows");
+        let axis = axis.into_axis();
         let mut dims = self.shape().to_vec();
         let Some(at) = self.shape().axis(axis) else {
             return self.no_axis("windows", axis);

@@ -2,7 +2,7 @@
 
 use std::ops::RangeFull;
 
-use lossgraph_tensor::{AxisSet, Shape};
+use lossgraph_tensor::{AxisSet, IntoAxis, Shape};
 use smallvec::SmallVec;
 
 /// Axes to reduce, not yet matched with a shape.
@@ -25,8 +25,8 @@ pub fn keep(axes: impl IntoAxes) -> Axes {
 }
 
 impl Axes {
-    fn list(axes: &[isize]) -> Axes {
-        Axes { list: Some(SmallVec::from_slice(axes)), keep: false }
+    fn list<T: IntoAxis>(axes: &[T]) -> Axes {
+        Axes { list: Some(axes.iter().map(|axis| axis.into_axis()).collect()), keep: false }
     }
 
     /// The axes as a set, or what is wrong with them.
@@ -67,20 +67,32 @@ impl IntoAxes for RangeFull {
     }
 }
 
-impl IntoAxes for isize {
-    fn into_axes(self) -> Axes {
-        Axes::list(&[self])
-    }
+macro_rules! one {
+    ($($number:ty),*) => {
+        $(impl IntoAxes for $number {
+            fn into_axes(self) -> Axes {
+                Axes::list(&[self])
+            }
+        })*
+    };
 }
 
-impl<const N: usize> IntoAxes for [isize; N] {
+one!(isize, i32, i64, usize);
+
+impl<T: IntoAxis, const N: usize> IntoAxes for [T; N] {
     fn into_axes(self) -> Axes {
         Axes::list(&self)
     }
 }
 
-impl IntoAxes for &[isize] {
+impl<T: IntoAxis> IntoAxes for &[T] {
     fn into_axes(self) -> Axes {
         Axes::list(self)
+    }
+}
+
+impl<A: IntoAxis, B: IntoAxis> IntoAxes for (A, B) {
+    fn into_axes(self) -> Axes {
+        Axes::list(&[self.0.into_axis(), self.1.into_axis()])
     }
 }

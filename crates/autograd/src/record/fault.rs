@@ -69,6 +69,10 @@ impl Fault {
         &self.operation
     }
 
+    pub(crate) fn set_operation(&mut self, operation: &str) {
+        self.operation = operation.to_owned();
+    }
+
     pub(crate) fn set_location(
         &mut self,
         location: &'static Location<'static>,

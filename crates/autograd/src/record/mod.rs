@@ -1,6 +1,7 @@
 //! Recording: the tape and its nodes, and what formulas are written with. Nothing is computed here.
 
 pub(crate) mod axes;
+pub(crate) mod call;
 pub(crate) mod fault;
 pub(crate) mod node;
 pub(crate) mod operand;

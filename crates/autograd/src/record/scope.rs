@@ -40,6 +40,7 @@ impl Tape {
         let location = Location::caller();
         let (outer, opened) = {
             let mut recording = self.recording_mut();
+            let location = recording.call.location.unwrap_or(location);
             let outer = recording.scope;
             let first = recording.nodes.len();
             let opened = recording.scopes.len();

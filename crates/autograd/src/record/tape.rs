@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::ops::op::{Fill, Invalid, Leaf, Number, Op};
 use crate::plan::Fusion;
 use crate::probe::FaultInjector;
+use crate::record::call::Call;
 use crate::record::fault::{Error, Fault};
 use crate::record::node::{Id, Inputs, Node};
 use crate::record::parameter::Parameter;
@@ -43,6 +44,7 @@ pub(crate) struct Recording {
     pub faults: Vec<Fault>,
     pub scopes: Vec<ScopeInfo>,
     pub scope: u32,
+    pub call: Call,
     /// The nodes of each [`Tape::remat`], ascending.
     pub rematerialized: Vec<Range<Id>>,
     /// The forward node that nodes being recorded serve, in an adjoint pass.
@@ -84,6 +86,7 @@ impl Recording {
             faults: Vec::new(),
             scopes: Vec::new(),
             scope: TOP,
+            call: Call::default(),
             rematerialized: Vec::new(),
             serves: None,
         }
@@ -91,6 +94,7 @@ impl Recording {
 
     #[inline]
     pub fn push(&mut self, node: Node, location: &'static Location<'static>) -> Id {
+        let location = self.call.location.unwrap_or(location);
         self.push_from(node, Origin { location, scope: self.scope, serves: self.serves })
     }
 
@@ -274,8 +278,11 @@ impl Tape {
     /// gives the fault as an error, with the caller's location.
     #[track_caller]
     pub fn fault(&self, mut fault: Fault) -> Var<'_> {
-        let mut location = Location::caller();
         let recording = self.recording();
+        let mut location = recording.call.location.unwrap_or(Location::caller());
+        if let Some(name) = recording.call.name {
+            fault.set_operation(name);
+        }
         let mut within = Vec::new();
         let mut next = (recording.scope != TOP).then_some(recording.scope as usize);
         while let Some(index) = next {
@@ -344,6 +351,7 @@ impl Tape {
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),
             scope: TOP,
+            call: Call::default(),
             rematerialized: from.rematerialized.clone(),
             serves: None,
         };

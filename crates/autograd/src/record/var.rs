@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lossgraph_tensor::{DType, Shape, Slice, Tensor};
+use lossgraph_tensor::{DType, IntoAxis, Shape, Slice, Tensor};
 
 use crate::ops::combine::Pad;
 use crate::ops::op::{Detach, Number, Op};
@@ -17,6 +17,7 @@ use crate::record::tape::Tape;
 /// hyper-parameters) is recorded as well, and comes back as an error from [`Var::value`],
 /// [`Var::item`], [`Var::backward`] and [`Tape::eval`].
 #[derive(Clone, Copy)]
+#[must_use = "a node by itself does nothing: use it, or request its value"]
 pub struct Var<'t> {
     tape: &'t Tape,
     id: Id,
@@ -58,10 +59,10 @@ impl<'t> Var<'t> {
     }
 
     /// The length of an axis, counted from the end if negative; 1 where there is no such axis.
-    pub fn dim(self, axis: isize) -> usize {
+    pub fn dim(self, axis: impl IntoAxis) -> usize {
         let recording = self.tape.recording();
         let shape = &recording.nodes[self.id as usize].shape;
-        shape.axis(axis).map_or(1, |axis| shape[axis])
+        shape.axis(axis.into_axis()).map_or(1, |axis| shape[axis])
     }
 
     /// The number of elements.

@@ -1,0 +1,91 @@
+//! Calls: which line of the caller's program nodes and errors are attributed to.
+//!
+//! `#[track_caller]` carries a location through functions, but not into closures, nor through
+//! trait objects. So a function that is made of others says that it was called: whatever is
+//! recorded until it returns has the location of the call, and an error has the function's name.
+
+use std::panic::Location;
+
+use crate::record::tape::Tape;
+
+/// The call that is being recorded.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Call {
+    /// The line that recorded nodes are attributed to; their own, if there is none.
+    pub location: Option<&'static Location<'static>>,
+    /// The function that an error is an error of.
+    pub name: Option<&'static str>,
+    /// The line that a named call is attributed to, if a layer was called there.
+    entry: Option<&'static Location<'static>>,
+}
+
+/// Ends a call when it is dropped.
+pub(crate) struct Ended<'t> {
+    tape: &'t Tape,
+    before: Call,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.tape.recording_mut().call = self.before;
+    }
+}
+
+impl Tape {
+    /// Says that a function was called: the first one is what the user wrote. It ends when the
+    /// result is dropped.
+    #[track_caller]
+    pub(crate) fn call(&self, name: &'static str) -> Ended<'_> {
+        let location = Location::caller();
+        self.begin(|before| Call {
+            location: before.location.or(Some(location)),
+            name: before.name.or(Some(name)),
+            ..before
+        })
+    }
+
+    fn begin(&self, change: impl FnOnce(Call) -> Call) -> Ended<'_> {
+        let mut recording = self.recording_mut();
+        let before = recording.call;
+        recording.call = change(before);
+        Ended { tape: self, before }
+    }
+
+    /// Groups what `record` records under `name`, as [`scope`](Tape::scope) does, and attributes it
+    /// to the line of this call: for functions of a library, such as losses and layers, whose
+    /// inside is not what its user wrote.
+    ///
+    /// ```
+    /// # use lossgraph_autograd::{Tape, Var};
+    /// #[track_caller]
+    /// fn length<'t>(x: Var<'t>) -> Var<'t> {
+    ///     x.tape().named_call("length", || x.square().sum(1).sqrt())
+    /// }
+    ///
+    /// let tape = Tape::new();
+    /// let x = tape.variable([3.0, 4.0]);
+    /// let line = line!() + 1;
+    /// let error = length(x).value().unwrap_err();
+    /// assert!(error.location().unwrap().ends_with(&format!(":{line}")));
+    /// ```
+    #[track_caller]
+    pub fn named_call<R>(&self, name: &str, record: impl FnOnce() -> R) -> R {
+        let location = Location::caller();
+        let _call = self.begin(|before| {
+            let location = before.location.or(before.entry).unwrap_or(location);
+            Call { location: Some(location), name: None, ..before }
+        });
+        self.scope(name, record)
+    }
+
+    /// Attributes the named calls of `record` to `location`: for a function that calls others through
+    /// trait objects, where the compiler loses track of its caller.
+    pub fn called_from<R>(
+        &self,
+        location: &'static Location<'static>,
+        record: impl FnOnce() -> R,
+    ) -> R {
+        let _call = self.begin(|before| Call { entry: Some(location), ..before });
+        record()
+    }
+}
