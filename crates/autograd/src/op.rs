@@ -4,8 +4,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use lossgraph_tensor::kernels;
 pub(crate) use lossgraph_tensor::kernels::ReduceOp;
+use lossgraph_tensor::kernels::{self, Direction};
 use lossgraph_tensor::{AxisSet, Slice, Tensor, Window};
 use smallvec::SmallVec;
 
@@ -208,7 +208,10 @@ impl Op {
             Op::Select => kernels::map3(&SELECT, inputs[0], inputs[1], inputs[2], out),
             Op::Cast => kernels::cast(inputs[0], out),
             Op::Reduce(op, axes) => kernels::reduce(*op, inputs[0], *axes, out),
-            Op::CumSum { axis, reverse } => kernels::cumsum(inputs[0], *axis, *reverse, out),
+            Op::CumSum { axis, reverse } => {
+                let direction = if *reverse { Direction::Reverse } else { Direction::Forward };
+                kernels::cumsum(inputs[0], *axis, direction, out)
+            }
             Op::Pad(slices, value) => kernels::pad(inputs[0], slices, value.0, out),
             Op::OverlapAdd { axis, window } => kernels::overlap_add(inputs[0], *axis, *window, out),
             Op::Concat { axis } => kernels::concat(inputs, *axis, out),

@@ -1,7 +1,7 @@
 //! Reading and writing at places that are data. Indices are integer tensors; no slope flows into
 //! them. Places outside of the axis are an error, found when the plan runs.
 
-use lossgraph_tensor::kernels::{self, Order};
+use lossgraph_tensor::kernels::{self, Extreme, Order};
 use lossgraph_tensor::{DType, Shape, Tensor, Window};
 
 use crate::fault::Fault;
@@ -99,7 +99,10 @@ impl Index {
             Index::Select { axis } => kernels::index_select(x[0], axis, x[1], out),
             Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
-            Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
+            Index::ArgExtreme { axis, largest } => {
+                let extreme = if largest { Extreme::Max } else { Extreme::Min };
+                kernels::arg_extreme(extreme, x[0], axis, out)
+            }
             Index::ArgSort { axis, order } => kernels::arg_sort(x[0], axis, order, out),
             Index::WindowArgmax(windows, padding) => {
                 kernels::window_argmax(x[0], windows, padding, out)
