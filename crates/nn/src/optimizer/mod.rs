@@ -12,7 +12,7 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use lossgraph_autograd::{Gradients, Parameter};
-use lossgraph_tensor::kernels::{Loop, threads, vectorised};
+use lossgraph_tensor::kernels::{Loop, threads, vectorized};
 use lossgraph_tensor::{DType, Elem, Float, Tensor};
 use smallvec::SmallVec;
 
@@ -286,10 +286,10 @@ fn share<R: UpdateRule, T: Float>(update: Update<'_, R, T>) {
         Some(piece)
     });
     if alone {
-        pieces.for_each(vectorised);
+        pieces.for_each(vectorized);
     } else {
         let pieces: Vec<Update<'_, R, T>> = pieces.collect();
-        threads::share_each(pieces, vectorised);
+        threads::parallel_for_each(pieces, vectorized);
     }
 }
 
@@ -305,7 +305,7 @@ impl States {
 fn all_finite<T: Elem + Float>(tensor: &Tensor) -> bool {
     let tensor = tensor.contiguous();
     let mut finite = false;
-    vectorised(AllFinite { x: tensor.as_slice::<T>().unwrap_or(&[]), finite: &mut finite });
+    vectorized(AllFinite { x: tensor.as_slice::<T>().unwrap_or(&[]), finite: &mut finite });
     finite
 }
 
