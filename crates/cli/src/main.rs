@@ -2,7 +2,6 @@
 
 mod check;
 mod explain;
-mod file;
 mod losses;
 mod pca;
 mod plot;

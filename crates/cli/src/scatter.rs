@@ -24,7 +24,7 @@ pub fn write(path: &Path, points: &[[f64; 2]], labels: &[usize]) -> Result<(), B
     let mut svg = String::new();
     draw(&mut svg, points, labels)
         .map_err(|error| format!("the picture cannot be drawn: {error}"))?;
-    crate::file::write(path, svg)
+    Ok(lossgraph_file::write_atomically(path, svg)?)
 }
 
 fn draw(svg: &mut String, points: &[[f64; 2]], labels: &[usize]) -> Result<(), Box<dyn Error>> {

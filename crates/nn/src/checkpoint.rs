@@ -1,10 +1,9 @@
 //! Checkpoints: the tensors of a model and a few words about it, in a safetensors file.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use lossgraph_autograd::Parameter;
 use lossgraph_tensor::{DType, Tensor};
@@ -77,9 +76,8 @@ fn all(model: &(impl Layer + ?Sized)) -> Vec<(String, Parameter)> {
 }
 
 impl Checkpoint {
-    /// Writes a file, or leaves the one that is there: the bytes go to another file beside it,
-    /// which takes its name once it is whole and on the disk. The same content gives the same
-    /// bytes.
+    /// Writes a file, atomically: on a failure the one that is there stays. The same content gives
+    /// the same bytes.
     ///
     /// # Errors
     /// A folder that does not exist or cannot be written to.
@@ -100,30 +98,7 @@ impl Checkpoint {
         let words = (!self.metadata.is_empty())
             .then(|| HashMap::from([(WORDS.to_owned(), join(&self.metadata))]));
         let file = safetensors::serialize(views, words).map_err(|error| fail(error.to_string()))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let name = path.file_name().ok_or_else(|| fail("this is no file name".into()))?;
-        let mut beside = name.to_owned();
-        // Two threads or two programs that save to one path write to files of their own.
-        static SAVES: AtomicU64 = AtomicU64::new(0);
-        let save = SAVES.fetch_add(1, Ordering::Relaxed);
-        beside.push(format!(".{}-{save}.part", std::process::id()));
-        let beside = folder.join(beside);
-        let written = write_whole(&beside, &file).and_then(|()| fs::rename(&beside, path));
-        if let Err(error) = written {
-            // The half-written file helps nobody; that it may be gone already is no matter.
-            let _ = fs::remove_file(&beside);
-            let why = match error.kind() {
-                ErrorKind::NotFound => format!("the folder {} does not exist", folder.display()),
-                _ => format!("it cannot be written: {error}"),
-            };
-            return Err(fail(why));
-        }
-        // Where a folder can be synced, the new name is on the disk as well.
-        if let Ok(folder) = File::open(folder) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
+        Ok(lossgraph_file::write_atomically(path, file)?)
     }
 
     /// Reads a file.
@@ -167,12 +142,6 @@ fn join(words: &BTreeMap<String, String>) -> String {
 /// The words of [`join`]; none if somebody else wrote something else under our key.
 fn split(text: &str) -> BTreeMap<String, String> {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-fn write_whole(path: &PathBuf, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn encode(tensor: &Tensor) -> (Dtype, Vec<usize>, Vec<u8>) {
@@ -227,6 +196,7 @@ mod tests {
     use crate::normalization::BatchNorm;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use std::path::PathBuf;
 
     /// A folder of one test, gone with it.
     struct Folder(PathBuf);
@@ -309,7 +279,7 @@ mod tests {
         let checkpoint = Checkpoint { tensors: doubles.collect(), ..Checkpoint::default() };
         checkpoint.write(&path).unwrap();
         // What a killed run left behind disturbs nobody.
-        fs::write(folder.0.join("a.safetensors.1-0.part"), "half").unwrap();
+        fs::write(folder.0.join(".lossgraph-1-0.part"), "half").unwrap();
         load(&loaded, &path).unwrap();
         for ((_, a), (_, b)) in saved.buffers().iter().zip(loaded.buffers()) {
             assert_eq!(a.value(), b.value());

@@ -46,7 +46,7 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// A file that cannot be read or written.
+    /// A file that cannot be read, or holds something else than is expected.
     #[error("{}: {why}", path.display())]
     File {
         /// The file.
@@ -54,10 +54,13 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// A misfit of tensors.
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Write(#[from] lossgraph_file::Error),
+    /// A shape error, or an invalid argument, of a tensor.
     #[error(transparent)]
     Tensor(#[from] lossgraph_tensor::Error),
-    /// A misfit in a recorded program.
+    /// A shape error, or an invalid argument, in a recorded program.
     #[error(transparent)]
     Program(#[from] lossgraph_autograd::Error),
 }

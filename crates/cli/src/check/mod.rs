@@ -128,7 +128,7 @@ pub fn run(options: &Options) -> Result<bool> {
     let passed = results.iter().all(|timed| timed.report.passed());
     if let Some(file) = &options.junit {
         let text = junit::suite(&results)?;
-        crate::file::write(file, text)?;
+        lossgraph_file::write_atomically(file, text)?;
     }
     if options.json {
         let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();
