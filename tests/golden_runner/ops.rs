@@ -70,7 +70,6 @@ const OPS: &[(&str, Adapter)] = &[
     ("maximum", |x| input(x).maximum(other(x)).into()),
     ("minimum", |x| input(x).minimum(other(x)).into()),
     ("logaddexp", |x| input(x).log_add_exp(other(x)).into()),
-    ("logaddexp", logaddexp),
     ("where", |x| x.var("condition").select(input(x), other(x)).into()),
     ("masked_fill", masked_fill),
     // Reductions.
@@ -231,15 +230,6 @@ fn pow<'t>(x: &Inputs<'t>) -> Reply<'t> {
         (None, Some(exponent)) => input(x).powf(exponent).into(),
         (None, None) => input(x).pow(other(x)).into(),
     }
-}
-
-fn logaddexp<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    let (a, b) = (input(x), other(x));
-    let common = a + b;
-    if common.is_faulty() {
-        return common.into();
-    }
-    stack(&[a.expand(common.shape()), b.expand(common.shape())], 0).log_sum_exp(0).into()
 }
 
 fn masked_fill<'t>(x: &Inputs<'t>) -> Reply<'t> {

@@ -175,6 +175,17 @@ pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
     Ok(None)
 }
 
+/// Whether an op repeats its only input along axes, so that its rule has to sum over them.
+pub(crate) fn broadcasts(function: &Function<'_>, blame: &Blame) -> bool {
+    let tape = function.tape();
+    function.record(&tape);
+    let Some(node) = tape.node(blame.node) else { return false };
+    let [input] = node.inputs[..] else { return false };
+    let Some(input) = tape.node(input) else { return false };
+    input.shape.len() < node.shape.len()
+        && input.shape.broadcast(&node.shape).as_ref() == Some(&node.shape)
+}
+
 /// The numbers of elements and lengths of axes of a program's nodes: candidates for a wrong factor.
 pub(crate) fn lengths(function: &Function<'_>) -> Vec<usize> {
     let tape = function.tape();

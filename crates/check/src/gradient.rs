@@ -360,7 +360,9 @@ impl<'a> Gradient<'a> {
             wrong: &wrong,
             shape: x.shape(),
             lengths: &lengths,
-            broadcasts: blame.as_ref().is_some_and(|blame| blame.op == "expand"),
+            broadcasts: blame
+                .as_ref()
+                .is_some_and(|blame| blame::broadcasts(&self.function, blame)),
         }
         .diagnosis();
         let mut worst: Vec<usize> = (0..elements.len()).filter(|&i| wrong[i]).collect();
