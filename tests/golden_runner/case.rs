@@ -105,7 +105,7 @@ impl<'t> Inputs<'t> {
         self.maybe(name).unwrap_or_else(|| panic!("the case has no input `{name}`"))
     }
 
-    /// The input `name`, if it is given.
+    /// The input `name`, if the case has it.
     pub fn maybe(&self, name: &str) -> Option<Var<'t>> {
         self.vars.iter().find(|(each, _)| each == name).map(|(_, var)| *var)
     }

@@ -326,7 +326,7 @@ fn cosine_similarity<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 fn layer_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let shape = x.integers("normalized_shape").unwrap_or_default();
-    let shape: Vec<usize> = shape.iter().map(|&extent| extent as usize).collect();
+    let shape: Vec<usize> = shape.iter().map(|&dim| dim as usize).collect();
     input(x).layer_norm(&shape, x.maybe("weight"), x.maybe("bias"), eps(x, 1e-5)).into()
 }
 
