@@ -95,8 +95,8 @@ impl Check {
         let loss = function.value()?;
         if !loss.is_finite() {
             let why = format!(
-                "the loss is {loss} at these inputs, expected a finite number: choose inputs within its \
-                     domain, or see where it comes from with `tape.find_nan`"
+                "the loss is {loss} at these inputs, expected a finite number: choose inputs within \
+                 its domain, or see with `tape.find_nan` where it comes from"
             );
             return Err(Fault::new(self.title.clone(), why).into());
         }
