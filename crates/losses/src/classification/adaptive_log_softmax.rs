@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Fault, Var, concat};
 
+use super::FAMILY;
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, input, option};
 use crate::labels::integers;
 use crate::terms::Terms;
@@ -250,7 +251,6 @@ fn picked<'t>(scores: Var<'t>, places: &[usize]) -> Var<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: NAME,
     aliases: &["AdaptiveLogSoftmaxWithLoss", "adaptive_softmax"],
-    family: "classification",
     summary: "The negative log-likelihood of class numbers in a softmax over clusters.",
     formula: "−ln p_head[label], or −ln p_head[cluster] − ln p_cluster[label]",
     latex: r"-\ln p_{\text{head}, y} \quad \text{or} \quad -\ln p_{\text{head}, k} - \ln p_{k, y}",
@@ -269,7 +269,6 @@ pub(crate) static ROW: Loss = Loss {
         input("rows1", &[3, 1], WIDE),
         option("head_bias", &[4], WIDE),
     ],
-    options: &[],
     grid: &["", "head_bias"],
     invariances: &[Invariance::Order(&["features", "labels"])],
     run: |x| {
@@ -305,6 +304,7 @@ pub(crate) static ROW: Loss = Loss {
         let labels = x.of("labels").iter().map(|&label| label as usize);
         x.rows("features").into_iter().zip(labels).map(term).collect()
     },
+    ..FAMILY
 };
 
 /// Features and clusters of the samples.

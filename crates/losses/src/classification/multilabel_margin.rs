@@ -3,7 +3,8 @@
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input};
+use super::FAMILY;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input};
 use crate::terms::Terms;
 
 /// How far the scores of the labels of an example fail to exceed those of all other classes by 1.
@@ -147,7 +148,6 @@ const LISTS: [i64; N * C] = [2, -1, 1, 0, 1, -1, 1, 1, -1, -1, 0, 2];
 pub(crate) static ROW: Loss = Loss {
     name: "multilabel_margin",
     aliases: &["MultiLabelMarginLoss", "multilabel_margin_loss"],
-    family: "classification",
     summary: "How far the scores of an example's labels fail to exceed those of the others by 1.",
     formula: "1/C Σ_(j label) Σ_(i no label) max(0, 1 − z[j] + z[i])",
     latex: r"\frac{1}{C} \sum_{j \in Y} \sum_{i \notin Y} \max(0, 1 - z_j + z_i)",
@@ -155,12 +155,11 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores'",
     range: "[0, ∞)",
     source: "PyTorch MultiLabelMarginLoss",
+    tasks: &[Task::MultiLabel.fit()],
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N, C], Domain::Integers(&LISTS)),
     ],
-    options: &[],
-    grid: &[""],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "labels"])],
     run: |x| MultilabelMargin {}.forward(x.var("scores"), x.var("labels")),
     naive: |x| {
@@ -178,4 +177,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("labels")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::classes::Scores;
 use super::distance::Distance;
 use super::pairs::class_numbers;
@@ -95,7 +96,6 @@ impl Instance {
 pub(crate) static ROW: Loss = Loss {
     name: "instance",
     aliases: &["InstanceLoss"],
-    family: "embedding",
     summary: "Cross-entropy of the cosines of an example with all of its batch.",
     formula: "ln Σ exp(γ cos(i, j)) − γ cos(i, r)",
     latex: r"\log \sum_j e^{\gamma \cos(i, j)} - \gamma \cos(i, r_i)",
@@ -103,9 +103,10 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Zheng et al., 2020; pytorch-metric-learning InstanceLoss",
+    over: "gamma=4,8,16",
     inputs: &BATCH,
     options: &[number("gamma", 64.0, "what the cosines are multiplied by"), MEAN],
-    grid: &["gamma=16", "gamma=4 reducer=sum"],
+    grid: &["gamma=16", "gamma=4 reduction=sum"],
     invariances: &[Invariance::Scale("embeddings")],
     run: |x| {
         let loss = Instance { gamma: x.number("gamma") };
@@ -117,4 +118,5 @@ pub(crate) static ROW: Loss = Loss {
             |i: usize| (0..6).map(|j| x.number("gamma") * x.cosine(i, j)).collect::<Vec<_>>();
         vec![x.reduced(&(0..6).map(|i| cross_entropy(&scores(i), x.label(i))).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, class_numbers};
 use super::sample::{self, BATCH, MEAN, dot};
@@ -43,7 +44,7 @@ use crate::terms::Terms;
 ///
 /// # Source
 /// Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, 2016, who does not
-/// normalise ([`Distance::DotProduct`]). pytorch-metric-learning's `NPairsLoss`, which does.
+/// normalize ([`Distance::DotProduct`]). pytorch-metric-learning's `NPairsLoss`, which does.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "NPairsLoss")]
 pub struct NPairs {
@@ -94,7 +95,6 @@ impl NPairs {
 pub(crate) static ROW: Loss = Loss {
     name: "n_pairs",
     aliases: &["NPairsLoss", "npairs"],
-    family: "embedding",
     summary: "The positive of an anchor told from those of the other classes.",
     formula: "ln Σ exp(s[i, j]) − s[i, i]",
     latex: r"\log \sum_j e^{s_{ij}} - s_{ii}",
@@ -104,8 +104,7 @@ pub(crate) static ROW: Loss = Loss {
     source: "Sohn, 2016; pytorch-metric-learning NPairsLoss",
     inputs: &BATCH,
     options: &[word("distance", &["cosine", "dot"], "how embeddings are compared"), MEAN],
-    grid: &["", "distance=dot", "reducer=sum"],
-    invariances: &[],
+    grid: &["", "distance=dot", "reduction=sum"],
     run: |x| {
         let distance = match x.word("distance") {
             "dot" => Distance::DotProduct,
@@ -126,4 +125,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&pairs.iter().map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -4,6 +4,7 @@ use std::f64::consts::LN_10;
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{INNER, Invariance, Loss, input, number};
 use crate::check::{Unequal, above_zero, demand, pair};
 use crate::terms::Terms;
@@ -85,7 +86,6 @@ impl Psnr {
 pub(crate) static ROW: Loss = Loss {
     name: "psnr",
     aliases: &["PSNRLoss", "psnr_loss", "peak_signal_noise_ratio", "PeakSignalNoiseRatio"],
-    family: "pictures",
     summary: "The peak signal-to-noise ratio of each picture, with its sign turned.",
     formula: "−10 log₁₀(R² / mean (p − t)²)",
     latex: r"-10 \log_{10} \frac{R^2}{\frac{1}{n} \sum_i (p_i - t_i)^2}",
@@ -108,4 +108,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         p.chunks(12).zip(t.chunks(12)).map(term).collect()
     },
+    ..FAMILY
 };

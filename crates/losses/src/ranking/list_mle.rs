@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::{DType, Tensor, kernels::Order};
 
+use super::FAMILY;
 use super::lists::{ITEMS, lists};
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
 use crate::terms::Terms;
@@ -70,7 +71,6 @@ impl ListMle {
 pub(crate) static ROW: Loss = Loss {
     name: "list_mle",
     aliases: &["ListMLELoss", "listmle_loss", "plackett_luce"],
-    family: "ranking",
     summary: "The nll of the right order, item by item.",
     formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
     latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
@@ -82,8 +82,6 @@ pub(crate) static ROW: Loss = Loss {
         input("scores", &[N, ITEMS], Domain::Logits),
         detached("relevance", &[N, ITEMS], WIDE),
     ],
-    options: &[],
-    grid: &[""],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
     run: |x| ListMle {}.forward(x.var("scores"), x.var("relevance")),
     naive: |x| {
@@ -98,4 +96,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, flag};
 use crate::check::{Unequal, alike, demand, pair};
 use crate::terms::Terms;
@@ -83,7 +84,6 @@ impl<'t> Rmse<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "rmse",
     aliases: &["RMSELoss", "rmse_loss", "root_mean_squared_error"],
-    family: "regression",
     summary: "The root of the mean squared error.",
     formula: "√(Σ w (p − t)² / Σ w)",
     latex: r"\sqrt{\frac{\sum_i w_i (p_i - t_i)^2}{\sum_i w_i}}",
@@ -109,4 +109,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         squares.chunks(each).enumerate().map(term).collect()
     },
+    ..FAMILY
 };

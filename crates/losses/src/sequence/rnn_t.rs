@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, input, number, option};
@@ -24,7 +25,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// It is recorded diagonal by diagonal, `t + u = 0, 1, …`, on which nothing depends on its
-/// neighbours, and so it has derivatives of every order. The derivative is that with respect to
+/// neighbors, and so it has derivatives of every order. The derivative is that with respect to
 /// log-probabilities; for scores of any size there is [`of_logits`](RnnT::of_logits). An input
 /// without frames has loss ∞, or 0 for an empty target.
 ///
@@ -198,7 +199,6 @@ const SHAPE: &[usize] = &[BATCH, FRAMES, LABELS + 1, CLASSES];
 pub(crate) static ROW: Loss = Loss {
     name: "rnn_t",
     aliases: &["RNNTLoss", "rnnt_loss", "transducer"],
-    family: "sequence",
     summary: "The likelihood of a target, whenever a transducer writes its labels.",
     formula: "−ln Σ_π Π p[t, u, π], over all paths π of blanks and the target's labels",
     latex: r"-\ln \sum_{\pi} \prod_{(t, u) \in \pi} p_{t, u, \pi_{t, u}}",
@@ -229,6 +229,7 @@ pub(crate) static ROW: Loss = Loss {
         }
     },
     naive: |x| (0..BATCH).map(|row| -paths_from(x, row, 0, 0).ln()).collect(),
+    ..FAMILY
 };
 
 /// The probability of all ways from frame `t` and place `u` to the end, one after the other.
