@@ -77,11 +77,11 @@ fn gradients_agree_with_finite_differences() {
         let data = case.inputs.clone();
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
-        let places = differentiable(&case);
-        let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
+        let indices = differentiable(&case);
+        let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
         let gradients = tape.grad(case.record(&tape, &vars).mean(), &wanted);
         let numeric = numeric_gradient(|tape, x| case.record(tape, x).mean(), &data).unwrap();
-        for (gradient, &i) in gradients.into_iter().zip(&places) {
+        for (gradient, &i) in gradients.into_iter().zip(&indices) {
             let what = format!("{}, gradient of {}", case.title(), case.samples[i].name);
             assert_close(&what, &gradient.value().unwrap(), &numeric[i], 1e-9);
         }
@@ -92,13 +92,13 @@ fn gradients_agree_with_finite_differences() {
 fn second_derivatives_agree_with_finite_differences() {
     for case in cases(12) {
         let data = case.inputs.clone();
-        let places = differentiable(&case);
-        if places.is_empty() {
+        let indices = differentiable(&case);
+        if indices.is_empty() {
             continue;
         }
         let slope = |tape: &Tape, vars: &[Var<'_>]| -> usize {
             let vars: Vec<Var<'_>> = vars.iter().filter_map(|v| tape.var(v.number())).collect();
-            let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
+            let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
             let gradients = tape.grad(case.record(tape, &vars).mean(), &wanted);
             let along = gradients.into_iter().map(|g| {
                 let v = (0..g.len()).map(|i| (i as f64 * 1.3 + 0.5).cos()).collect();
@@ -108,10 +108,10 @@ fn second_derivatives_agree_with_finite_differences() {
         };
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
-        let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
+        let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
         let products = tape.grad(tape.var(slope(&tape, &vars)).unwrap(), &wanted);
         let numeric = numeric_gradient(|tape, x| tape.var(slope(tape, x)).unwrap(), &data).unwrap();
-        for (product, &i) in products.into_iter().zip(&places) {
+        for (product, &i) in products.into_iter().zip(&indices) {
             let what =
                 format!("{}, Hessian-vector product of {}", case.title(), case.samples[i].name);
             assert_close(&what, &product.value().unwrap(), &numeric[i], 1e-8);

@@ -33,8 +33,8 @@ fn data_outside_of_the_domain_is_refused_by_name() {
     assert!(why(var).contains("var holds -1, expected variances from 0"));
     assert!(why(dice(one, high)).contains("target holds 2.5"));
     assert!(why(lovasz_hinge(tape.constant([[1.0]]), tape.constant([[0.5]]))).contains("0 or 1"));
-    let turned = tape.constant([[2.0, 0.0, 1.0, 1.0]]);
-    assert!(why(iou(turned, turned)).contains("expected x1 ≤ x2 and y1 ≤ y2"));
+    let flipped = tape.constant([[2.0, 0.0, 1.0, 1.0]]);
+    assert!(why(iou(flipped, flipped)).contains("expected x1 ≤ x2 and y1 ≤ y2"));
 }
 
 #[test]

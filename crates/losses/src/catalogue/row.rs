@@ -96,8 +96,8 @@ pub enum Invariance {
     Shift(&'static str),
     /// Each vector along the last axis of an input times a positive number.
     Scale(&'static str),
-    /// The places along the first axis of these inputs in another order. A loss of one term stays
-    /// as it is; terms of examples change places with them.
+    /// The rows along the first axis of these inputs in another order. A loss of one term stays
+    /// as it is; terms of examples are permuted with them.
     Order(&'static [&'static str]),
 }
 
@@ -169,7 +169,7 @@ pub(crate) const PAIR: [Sample; 3] = [
 /// A prediction and a target.
 pub(crate) const TWO: [Sample; 2] = [PAIR[0], PAIR[1]];
 
-/// What most regressions can be asked to do with unequal shapes.
+/// What most regressions can do with unequal shapes.
 pub(crate) const BROADCAST: Choice =
     flag("broadcast", "lets prediction and target broadcast to a common shape");
 

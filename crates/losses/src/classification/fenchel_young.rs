@@ -44,7 +44,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a maximum that does not fold the last axis.
+/// Unequal shapes; a maximum that does not reduce the last axis.
 ///
 /// # Source
 /// Blondel, Martins and Niculae, Learning with Fenchel-Young Losses, 2020. optax's

@@ -25,7 +25,7 @@ use crate::terms::{Terms, scaled};
 ///
 /// Only one block of the logits `z` is ever there, both in the value and in the gradient. The value
 /// takes the logarithm of each block's sum and adds them up, `ln(eᵃ + eᵇ)`; the gradient computes
-/// each block anew, which costs one product of matrices more. Otherwise it is
+/// each block again, which costs one product of matrices more. Otherwise it is
 /// [`CrossEntropy`](crate::CrossEntropy) of `x.linear(W, b)`, with its options, its mean and its
 /// derivatives of every order.
 ///

@@ -61,9 +61,9 @@ impl MultilabelMargin {
     pub fn forward<'t>(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         scores.tape().scope("multilabel_margin", || match Lists::new(scores, labels) {
             Err(fault) => Terms::new(fault),
-            Ok(Lists { places, listed, others }) => {
+            Ok(Lists { indices, listed, others }) => {
                 // [batch, label, class]: each label against each class.
-                let of_labels = scores.gather(-1, places).unsqueeze(-1);
+                let of_labels = scores.gather(-1, indices).unsqueeze(-1);
                 let h = (1.0 - of_labels + scores.unsqueeze(-2)).relu();
                 let pairs = listed.unsqueeze(-1) * others.unsqueeze(-2);
                 Terms::new((pairs * h).sum([-2, -1]) / scores.dim(-1) as f64)
@@ -75,8 +75,8 @@ impl MultilabelMargin {
 /// Lists of labels, read.
 struct Lists<'t> {
     /// The labels, `[…, longest list]`; class 0 beyond the end of a list.
-    places: Var<'t>,
-    /// 1 where `places` holds a label.
+    indices: Var<'t>,
+    /// 1 where `indices` holds a label.
     listed: Var<'t>,
     /// 1 for the classes that are no labels, `[…, class]`.
     others: Var<'t>,
@@ -118,7 +118,7 @@ impl<'t> Lists<'t> {
         let longest = lists.iter().map(|list| list.len()).max().unwrap_or(0);
         let padded = |list: &[i64]| (0..longest).map(|i| list.get(i).copied()).collect::<Vec<_>>();
         let padded: Vec<Option<i64>> = lists.iter().flat_map(|list| padded(list)).collect();
-        let places: Vec<i64> = padded.iter().map(|label| label.unwrap_or(0)).collect();
+        let indices: Vec<i64> = padded.iter().map(|label| label.unwrap_or(0)).collect();
         let listed = padded.iter().map(|label| f64::from(u8::from(label.is_some()))).collect();
         let is_other = |list: &&[i64], class| f64::from(u8::from(!list.contains(&(class as i64))));
         let others =
@@ -128,7 +128,7 @@ impl<'t> Lists<'t> {
         shape[all.len() - 1] = longest;
         let constants = || -> lossgraph_tensor::Result<Lists<'t>> {
             Ok(Lists {
-                places: tape.constant(Tensor::new(shape.clone(), places)?),
+                indices: tape.constant(Tensor::new(shape.clone(), indices)?),
                 listed: tape.constant(Tensor::new(shape, listed)?),
                 others: tape.constant(Tensor::new(all, others)?),
             })

@@ -79,10 +79,10 @@ impl Angular {
         let pairs = pairs.demand("angular", fits, why);
         let tape = pairs.embeddings.tape();
         tape.scope("angular", || {
-            let places = pairs.positive_places();
+            let indices = pairs.positive_indices();
             let end = |side: usize| {
-                let places: Vec<i64> = places.iter().map(|pair| pair[side] as i64).collect();
-                tape.constant(Tensor::from(places))
+                let indices: Vec<i64> = indices.iter().map(|pair| pair[side] as i64).collect();
+                tape.constant(Tensor::from(indices))
             };
             let (first, second) = (end(0), end(1));
             let a = normalized(pairs.embeddings.index_select(0, first), 2.0);

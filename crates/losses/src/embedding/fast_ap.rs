@@ -17,7 +17,7 @@ use crate::terms::Terms;
 /// Lᵢ = 1 − 1/|P(i)| Σ_b h₊[b] H₊[b] / H[b]    H the running sums of h, h₊ those of positives
 /// ```
 ///
-/// The average precision of a ranking has no slope: places are whole numbers. With histograms
+/// The average precision of a ranking has no slope: ranks are whole numbers. With histograms
 /// whose bins share each distance between neighboring centers, it has one. Anchors without a
 /// positive do not count.
 ///

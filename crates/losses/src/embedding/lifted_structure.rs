@@ -19,7 +19,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// Half, since each pair counts in both orders. A pair without a negative has the term 0. With
-/// references, the negatives of reference `j` are those of the embedding at place `j`, as of another
+/// references, the negatives of reference `j` are those of the embedding at index `j`, as of another
 /// view of the same example.
 ///
 /// | | |
@@ -97,7 +97,7 @@ impl LiftedStructure {
 }
 
 /// `ln(exp(rᵢ) + exp(rⱼ))` for each pair of `like`, from `r` of the rows, as one family where both
-/// are the same place.
+/// are the same index.
 fn of_either<'t>(of_row: Var<'t>, like: Var<'t>) -> Var<'t> {
     let (n, m) = (like.dim(0), like.dim(1));
     let apart = (0..n).flat_map(|i| (0..m).map(move |j| f64::from(u8::from(i != j))));

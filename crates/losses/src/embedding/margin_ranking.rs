@@ -91,7 +91,7 @@ impl MarginRanking {
         })
     }
 
-    /// The first, if all three have one shape, or one rank and broadcast where that is asked for.
+    /// The first, if all three have one shape, or one rank and broadcast where the option says so.
     fn fitting<'t>(&self, first: Var<'t>, second: Var<'t>, target: Var<'t>) -> Var<'t> {
         let [a, b, y] = [first, second, target].map(|var| var.shape());
         let common = a.broadcast(&b).and_then(|shape| shape.broadcast(&y));

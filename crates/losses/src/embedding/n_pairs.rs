@@ -74,16 +74,16 @@ impl NPairs {
                 Ok(classes) => classes,
                 Err(fault) => return Terms::new(fault),
             };
-            let mut first = pairs.positive_places();
+            let mut first = pairs.positive_indices();
             // A stable sort: the first pair of a class stays the first.
             first.sort_by_key(|&[i, _]| classes[i]);
             first.dedup_by_key(|&mut [i, _]| classes[i]);
-            let places = |side: usize| {
-                let places: Vec<i64> = first.iter().map(|pair| pair[side] as i64).collect();
-                tape.constant(Tensor::from(places))
+            let indices = |side: usize| {
+                let indices: Vec<i64> = first.iter().map(|pair| pair[side] as i64).collect();
+                tape.constant(Tensor::from(indices))
             };
-            let anchors = pairs.embeddings.index_select(0, places(0));
-            let positives = pairs.references.index_select(0, places(1));
+            let anchors = pairs.embeddings.index_select(0, indices(0));
+            let positives = pairs.references.index_select(0, indices(1));
             let sign = -self.distance.sign();
             let all = self.distance.between_all(anchors, positives) * sign;
             let right = self.distance.between(anchors, positives) * sign;

@@ -1,4 +1,4 @@
-//! Average precision from soft places.
+//! Average precision from soft ranks.
 
 use lossgraph_autograd::{Fault, Var};
 
@@ -19,7 +19,7 @@ use crate::terms::Terms;
 ///
 /// The class of `i` has `i` itself as a member, and its cosine with itself is 1. Classes have
 /// equally many members, as samplers of the field draw them. The small default temperature makes
-/// soft places exact, and slopes rare.
+/// soft ranks exact, and slopes rare.
 ///
 /// | | |
 /// |---|---|
@@ -74,7 +74,7 @@ impl SmoothAp {
             let pairs = Pairs::of(equal_classes(e, labels), labels);
             let class = 1.0 - pairs.negative;
             let before = comparisons(pairs, self.temperature);
-            // Each comparison with itself is ½, in the place of the 1 that a rank begins with.
+            // Each comparison with itself is ½, in place of the 1 that a rank begins with.
             let rank = before.sum(-1) + 0.5;
             let within = (before * class.unsqueeze(1)).sum(-1) + 0.5;
             Terms::new(1.0 - (class * (within / rank)).sum(-1) / class.sum(-1))

@@ -73,7 +73,7 @@ impl ApproxNdcg {
         let (s, t) = lists("approx_ndcg", scores, relevance);
         let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
         s.tape().scope("approx_ndcg", || {
-            // An item loses half a place to itself.
+            // An item loses half a rank to itself.
             let lost = (differences(s) / -self.temperature).sigmoid().sum(-1);
             let rank = 0.5 + lost;
             let g = gain(t);

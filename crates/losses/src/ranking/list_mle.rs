@@ -59,9 +59,9 @@ impl ListMle {
         let (s, t) = lists("list_mle", scores, relevance);
         s.tape().scope("list_mle", || {
             let s = s.gather(-1, t.argsort(-1, Order::Descending));
-            let place = s.tape().constant(Tensor::arange(s.dim(-1), DType::F64));
+            let rank = s.tape().constant(Tensor::arange(s.dim(-1), DType::F64));
             // Row k: the items that are left when the k-th is drawn.
-            let left = place.unsqueeze(0).ge(place.unsqueeze(1));
+            let left = rank.unsqueeze(0).ge(rank.unsqueeze(1));
             let of_left = left.select(s.unsqueeze(-2), f64::NEG_INFINITY);
             Terms::new((of_left.log_sum_exp(-1) - s).sum(-1))
         })

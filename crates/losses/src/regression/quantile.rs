@@ -44,7 +44,7 @@ use crate::terms::Terms;
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "PinballLoss")]
 pub struct Quantile {
-    /// The quantile that is asked for, 0 to 1.
+    /// The quantile to estimate, 0 to 1.
     pub quantile: f64,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
@@ -56,7 +56,7 @@ impl Default for Quantile {
     }
 }
 
-/// [`Quantile`] with the quantile that is asked for.
+/// [`Quantile`] with the quantile to estimate.
 #[doc(alias = "pinball")]
 #[track_caller]
 pub fn quantile<'t>(prediction: Var<'t>, target: Var<'t>, quantile: f64) -> Terms<'t> {
@@ -90,7 +90,7 @@ pub(crate) static ROW: Loss = Loss {
     source: "Koenker and Bassett, 1978; scikit-learn mean_pinball_loss",
     over: "quantile=0.1,0.5,0.9",
     inputs: &TWO,
-    options: &[number("quantile", 0.5, "the quantile that is asked for, 0 to 1"), BROADCAST],
+    options: &[number("quantile", 0.5, "the quantile to estimate, 0 to 1"), BROADCAST],
     grid: &["", "quantile=0.1", "quantile=0.9 broadcast"],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {

@@ -48,7 +48,7 @@ use crate::terms::Terms;
 pub struct Rmse<'t> {
     /// A weight for each element, of the prediction's shape.
     pub weight: Option<Var<'t>>,
-    /// A term for each place along the first axis.
+    /// A term for each index of the first axis.
     pub per_example: bool,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
@@ -92,7 +92,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Gauss, 1821; scikit-learn root_mean_squared_error",
     inputs: &PAIR,
-    options: &[flag("per_example", "a term for each place along the first axis"), BROADCAST],
+    options: &[flag("per_example", "a term for each index of the first axis"), BROADCAST],
     grid: &["", "weight", "per_example", "per_example weight broadcast"],
     invariances: &[Invariance::Order(&["prediction", "target", "weight"])],
     run: |x| {
