@@ -61,12 +61,10 @@ fn mlp_graph() -> Graph {
 /// Every loss of the catalogue in every setting, as a graph and as what `grad` says of its nodes.
 fn catalogue(look: impl Fn(&str, &Graph, &[Option<Tensor>])) {
     for loss in ALL {
-        for &text in loss.grid {
-            let samples = loss.given(&loss.setting(text).unwrap());
+        for case in Case::grid(loss, 3).unwrap() {
             let tape = Tape::f64();
-            let inputs: Vec<(&str, Var<'_>)> =
-                samples.iter().map(|s| (s.name, tape.variable(s.draw(3)))).collect();
-            let mean = loss.record(&tape, &inputs, text).mean();
+            let inputs: Vec<Var<'_>> = case.inputs.iter().map(|x| tape.variable(x)).collect();
+            let mean = case.record(&tape, &inputs).mean();
             let graph = Graph::of(mean).unwrap();
             let vars: Vec<Option<Var<'_>>> = graph
                 .nodes
@@ -79,7 +77,7 @@ fn catalogue(look: impl Fn(&str, &Graph, &[Option<Tensor>])) {
                 .iter()
                 .map(|var| var.and_then(|_| found.next()).and_then(|g| g.value().ok()))
                 .collect();
-            look(&format!("{} {text}", loss.name), &graph, &gradients);
+            look(&case.title(), &graph, &gradients);
         }
     }
 }

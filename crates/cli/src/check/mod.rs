@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use lossgraph_autograd::Var;
 use lossgraph_check::{Check, Method, Report, Verdict};
-use lossgraph_losses::{ALL, Loss, Sample, find};
-use lossgraph_tensor::Tensor;
+use lossgraph_losses::{ALL, Case, Loss, find};
 use serde_json::json;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -65,42 +63,13 @@ enum Format {
     Json,
 }
 
-/// A loss in a setting, on inputs drawn from a seed.
-pub(crate) struct Case {
-    loss: &'static Loss,
-    setting: &'static str,
-    samples: Vec<&'static Sample>,
-    inputs: Vec<Tensor>,
-    seed: u64,
-}
-
-impl Case {
-    fn new(loss: &'static Loss, setting: &'static str, seed: u64) -> Result<Case> {
-        let samples = loss.given(&loss.setting(setting)?);
-        let inputs = samples.iter().map(|sample| sample.draw(seed)).collect();
-        Ok(Case { loss, setting, samples, inputs, seed })
-    }
-
-    /// As the command line would name it: `huber delta=2 weight`.
-    fn title(&self) -> String {
-        format!("{} {}", self.loss.name, self.setting).trim_end().to_owned()
-    }
-
-    fn check(&self, method: Method, orders: usize) -> Result<Report> {
-        let names = self.samples.iter().map(|sample| sample.name.to_owned()).collect();
-        let skip = (0..self.samples.len()).filter(|&i| self.samples[i].detached).collect();
-        let (title, seed) = (self.title(), self.seed);
-        let check = Check { title, names, method, orders, seed, skip, ..Check::default() };
-        let report = check.run(
-            |tape, x| {
-                let names = self.samples.iter().map(|sample| sample.name);
-                let inputs: Vec<(&str, Var<'_>)> = names.zip(x.iter().copied()).collect();
-                self.loss.record(tape, &inputs, self.setting).mean()
-            },
-            &self.inputs,
-        )?;
-        Ok(report)
-    }
+/// Checks the mean of a loss on the inputs of a case.
+pub(crate) fn check(case: &Case, method: Method, orders: usize) -> Result<Report> {
+    let names = case.names().map(str::to_owned).collect();
+    let skip = (0..case.samples.len()).filter(|&i| case.samples[i].detached).collect();
+    let (title, seed) = (case.title(), case.seed);
+    let check = Check { title, names, method, orders, seed, skip, ..Check::default() };
+    Ok(check.run(|tape, x| case.record(tape, x).mean(), &case.inputs)?)
 }
 
 /// A report with the time that it took.
@@ -125,7 +94,7 @@ pub fn run(options: &Options) -> Result<bool> {
     for case in &cases {
         bar.set_message(case.title());
         let started = Instant::now();
-        let report = case.check(method, options.order.into())?;
+        let report = check(case, method, options.order.into())?;
         results.push(Timed { report, loss: case.loss, took: started.elapsed() });
         bar.inc(1);
     }
@@ -164,7 +133,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
 fn cases(losses: &[&'static Loss], seeds: std::ops::Range<u64>) -> Result<Vec<Case>> {
     let settings = losses.iter().flat_map(|loss| loss.grid.iter().map(move |text| (*loss, *text)));
     settings
-        .flat_map(|(loss, text)| seeds.clone().map(move |seed| Case::new(loss, text, seed)))
+        .flat_map(|(loss, text)| seeds.clone().map(move |seed| Ok(Case::new(loss, text, seed)?)))
         .collect()
 }
 

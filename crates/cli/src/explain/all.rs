@@ -20,7 +20,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     for loss in ALL {
         bar.set_message(loss.name);
         let tape = Tape::f64();
-        let subject = Subject::of(loss);
+        let subject = Subject::of(loss)?;
         let inputs = Inputs::samples(std::slice::from_ref(&subject));
         super::write(&subject.page(&tape, &inputs)?, &folder.join(format!("{}.html", loss.name)))?;
         bar.inc(1);

@@ -87,7 +87,7 @@ impl Inputs {
     /// Gives to losses what they can have as an option; an input that none of them has is an error.
     pub fn give(&self, subjects: &mut [Subject]) -> Result<()> {
         for (name, _) in &self.given {
-            subjects.iter_mut().for_each(|subject| subject.give(name));
+            subjects.iter_mut().try_for_each(|subject| subject.give(name))?;
             let takes = || subjects.iter().flat_map(Subject::takes);
             if !takes().any(|takes| takes.name == name) {
                 let mut known: Vec<&str> = takes().map(|takes| takes.name).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lossgraph_losses::{ALL, Loss};
 
-use super::{Asked, curves, svg};
+use super::{Request, curves, svg};
 use crate::check::progress;
 use lossgraph_file::write_atomically;
 
@@ -21,7 +21,7 @@ pub fn run(folder: &Path) -> Result<()> {
     let mut family = "";
     for loss in ALL {
         bar.set_message(loss.name);
-        let picture = curves(loss, &Asked::default())?;
+        let picture = curves(loss, &Request::default())?;
         write_atomically(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture))?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
