@@ -5,7 +5,7 @@ use std::error::Error;
 use std::ops::Range;
 
 use lossgraph_autograd::{Tape, Var};
-use lossgraph_explain::{Along, Curve, curve};
+use lossgraph_explain::{Curve, Sweep, curve};
 use lossgraph_losses::{Domain, Loss, Sample};
 use lossgraph_tensor::{DType, Shape, Tensor};
 
@@ -30,7 +30,7 @@ pub struct Scene {
     samples: Vec<&'static Sample>,
     inputs: Vec<Tensor>,
     /// What moves.
-    pub along: Along,
+    pub along: Sweep,
     /// What the axis of a picture says.
     pub axis: String,
     /// What stays.
@@ -76,7 +76,7 @@ impl Scene {
         let scene = Scene {
             loss,
             inputs: samples.iter().map(|sample| sample.draw(0)).collect(),
-            along: Along {
+            along: Sweep {
                 input,
                 element: wish.element.unwrap_or(0),
                 range: wish.range.clone().unwrap_or_else(|| reach(loss, samples[input])),
