@@ -11,15 +11,7 @@ use lossgraph::prelude::*;
 
 /// `x/(1 + |x|)` with a rule.
 const fn soft(rule: UnaryRule) -> Unary {
-    Unary {
-        name: "soft",
-        formula: "x/(1 + |x|)",
-        kernel: map1!(|x, _p| x / (T::ONE + x.abs())),
-        vjp: Some(rule),
-        domain: [-3.0, 3.0],
-        sample: [0.0; 2],
-        kinks: &[],
-    }
+    Unary::new("soft", "x/(1 + |x|)", map1!(|x, _p| x / (T::ONE + x.abs()))).vjp(rule)
 }
 
 static WRONG: Unary = soft(|g, x, _, _| g / (1.0 + x.abs()));

@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::graph::Id;
 use crate::op::{Leaf, Op};
 use crate::ops::combine;
+use crate::ops::family::Rule;
 use crate::remat::Remat;
 use crate::tape::Tape;
 use crate::var::Var;
@@ -120,7 +121,8 @@ impl Tape {
             });
             let read = |id: Id| remat.read(Var::new(self, id));
             let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
-            let given = op.vjp(g, read(id), &vars, wanted);
+            let rule = Rule { g, y: read(id), inputs: &vars, wanted: &wanted };
+            let given = op.family().vjp(&rule);
             for (i, cotangent) in given.into_iter().enumerate().filter(|&(i, _)| wanted(i)) {
                 let cotangent = cotangent.map(|cotangent| match &self.injector {
                     Some(injector) => injector.change(op.name(), i, g, cotangent),
@@ -167,7 +169,7 @@ impl Tape {
                 if !reached[input as usize] {
                     continue;
                 }
-                let detached = node.op == Op::Detach;
+                let detached = matches!(node.op, Op::Detach(_));
                 // Comparisons and indices have derivative zero: that path is no cut.
                 if detached || node.op.is_differentiable_in(i) {
                     reached[id as usize] = true;

@@ -9,7 +9,12 @@ use crate::fault::Fault;
 use crate::graph::Node;
 use crate::op::{Op, ReduceOp};
 use crate::ops::Kink;
+use crate::ops::binary::BinaryOp;
+use crate::ops::facts::{Element, Facts};
+use crate::ops::family::At;
+use crate::ops::reduce::Reduce;
 use crate::ops::table::TIES;
+use crate::ops::unary::UnaryOp;
 use crate::tape::Tape;
 use crate::var::Var;
 
@@ -128,9 +133,9 @@ impl OpInstance {
         }
         let inputs: Vec<Vec<f64>> = inputs.iter().map(Tensor::to_f64s).collect();
         let (kinks, parameters) = match &self.node.op {
-            Op::Unary(row, p) => (row.0.kinks, p.map(|p| self.rounded(p.0))),
-            Op::Binary(row) => (row.0.kinks, [0.0; 2]),
-            Op::Reduce(op, _) => return self.ties(*op, &inputs[0]),
+            Op::Unary(UnaryOp { row, p }) => (row.0.kinks, p.map(|p| self.rounded(p.0))),
+            Op::Binary(BinaryOp(row)) => (row.0.kinks, [0.0; 2]),
+            Op::Reduce(Reduce { op, .. }) => return self.ties(*op, &inputs[0]),
             _ => return Vec::new(),
         };
         let at = |i: usize| [inputs[0][i], inputs.get(1).map_or(0.0, |second| second[i])];
@@ -150,11 +155,11 @@ impl OpInstance {
         // The extreme of each element of the output, and how many elements of the input share it.
         let mut best: Vec<Option<(f64, usize)>> = vec![None; self.node.shape.len()];
         for (i, &x) in x.iter().enumerate() {
-            let (mut rest, mut at, mut stride) = (i, 0, 1);
-            for (&len, &kept) in self.shapes[0].iter().zip(self.node.shape.iter()).rev() {
-                at += if kept == len { rest % len * stride } else { 0 };
-                (rest, stride) = (rest / len, stride * kept);
+            let mut index = self.shapes[0].unravel_index(i);
+            for (i, &kept) in index.iter_mut().zip(self.node.shape.iter()) {
+                *i = if kept == 1 { 0 } else { *i };
             }
+            let at = self.node.shape.ravel_index(&index);
             best[at] = match best[at] {
                 Some((extreme, count)) if (TIES.here)([x, extreme], [0.0; 2]) => {
                     Some((extreme, count + 1))
@@ -175,5 +180,59 @@ impl OpInstance {
     /// The shape of what the op gives.
     pub fn shape(&self) -> &Shape {
         &self.node.shape
+    }
+
+    /// The op's name.
+    pub fn name(&self) -> &'static str {
+        self.node.op.name()
+    }
+
+    /// What else the op was told, as text: `axes 0, 2` of a reduction, `-1, 1` of a clamp; often
+    /// empty.
+    pub fn attributes(&self) -> String {
+        self.node.op.family().attributes()
+    }
+
+    /// What is known of the op beside its value and its rule: how it is written, whether it rounds.
+    pub fn facts(&self) -> Facts {
+        self.node.op.family().facts()
+    }
+
+    /// Whether a gradient of the result gives one of an operand.
+    pub fn is_differentiable_in(&self, operand: usize) -> bool {
+        self.node.op.is_differentiable_in(operand)
+    }
+
+    /// Whether it is a smooth function of one number: element-wise, with a rule, without kinks.
+    pub fn is_smooth_map(&self) -> bool {
+        match &self.node.op {
+            Op::Unary(op) => op.row.0.kinks.is_empty() && op.row.0.vjp.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What the element of the result at an index is made of; `None` if that is not said element by
+    /// element, as for a running sum. `integer` reads integer operands, which say where others are
+    /// read.
+    ///
+    /// ```
+    /// use lossgraph_autograd::{Tape, ops::facts::Element};
+    ///
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// let sum = tape.op_instance(x.sum(lossgraph_autograd::keep(0)).number()).unwrap();
+    /// let of = sum.element(&[0, 2], &|_, _| None);
+    /// assert_eq!(of, Some(Element::Reduce(vec![vec![0, 2], vec![1, 2]])));
+    /// ```
+    pub fn element(
+        &self,
+        index: &[usize],
+        integer: &dyn Fn(usize, &[usize]) -> Option<usize>,
+    ) -> Option<Element> {
+        let (shape, operands) = (&self.node.shape, &self.shapes[..]);
+        let inside =
+            index.len() == shape.rank() && index.iter().zip(shape.iter()).all(|(i, n)| i < n);
+        let at = At { index, shape, operands, integer };
+        inside.then(|| self.node.op.family().element(&at)).flatten()
     }
 }

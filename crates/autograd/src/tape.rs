@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::fault::{Error, Fault};
 use crate::graph::{Id, Inputs, Node};
-use crate::op::{Leaf, Number, Op};
+use crate::op::{Fill, Invalid, Leaf, Number, Op};
 use crate::parameter::Parameter;
 use crate::plan::Fusion;
 use crate::probe::FaultInjector;
@@ -245,7 +245,7 @@ impl Tape {
     /// A tensor of one number, which is part of the program.
     #[track_caller]
     pub fn fill(&self, shape: impl Into<Shape>, value: f64) -> Var<'_> {
-        self.record(Op::Fill(Number(value)), &[], shape.into(), self.dtype)
+        self.record(Op::Fill(Fill(Number(value))), &[], shape.into(), self.dtype)
     }
 
     /// Records a node. What is computed from a fault is the same fault.
@@ -260,7 +260,7 @@ impl Tape {
                 drop(recording);
                 return self.fault(Fault::new(name, "an operand is on another tape"));
             }
-            if let Op::Fault(fault) = recording.nodes[input.id() as usize].op {
+            if let Op::Fault(Invalid(fault)) = recording.nodes[input.id() as usize].op {
                 node = faulty(fault, self.dtype);
                 break;
             }
@@ -310,7 +310,9 @@ impl Tape {
     pub(crate) fn fault_of(&self, id: Id) -> Option<Error> {
         let recording = self.recording();
         match recording.nodes[id as usize].op {
-            Op::Fault(number) => Some(recording.faults[number as usize].clone().into_error()),
+            Op::Fault(Invalid(number)) => {
+                Some(recording.faults[number as usize].clone().into_error())
+            }
             _ => None,
         }
     }
@@ -358,7 +360,7 @@ impl Tape {
         Some(NodeInfo {
             id,
             op: node.op.name(),
-            attributes: node.op.attributes(),
+            attributes: node.op.family().attributes(),
             inputs: node.inputs.iter().map(|&input| input as usize).collect(),
             shape: node.shape.clone(),
             scope: (origin.scope != TOP).then_some(origin.scope as usize),
@@ -381,5 +383,5 @@ fn of<T>(table: &[(Id, T)], id: Id) -> Option<&T> {
 }
 
 fn faulty(number: u32, dtype: DType) -> Node {
-    Node { op: Op::Fault(number), inputs: Inputs::new(), shape: Shape::from(()), dtype }
+    Node { op: Op::Fault(Invalid(number)), inputs: Inputs::new(), shape: Shape::from(()), dtype }
 }

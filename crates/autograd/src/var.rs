@@ -7,7 +7,8 @@ use lossgraph_tensor::{DType, Shape, Slice, Tensor};
 
 use crate::fault::{Fault, Result};
 use crate::graph::Id;
-use crate::op::{Number, Op};
+use crate::op::{Detach, Number, Op};
+use crate::ops::combine::Pad;
 use crate::tape::Tape;
 
 /// A node of a tape. `Copy`, so that formulas read like mathematics.
@@ -84,7 +85,7 @@ impl<'t> Var<'t> {
         let recording = self.tape.recording();
         let node = &recording.nodes[self.id as usize];
         match &node.op {
-            Op::Pad(slices, Number(0.0)) => {
+            Op::Pad(Pad { slices, value: Number(0.0) }) => {
                 Some((slices.clone(), Var::new(self.tape, node.inputs[0])))
             }
             _ => None,
@@ -117,7 +118,7 @@ impl<'t> Var<'t> {
     /// come through here is an error that says so.
     #[track_caller]
     pub fn detach(self) -> Var<'t> {
-        self.tape.record(Op::Detach, &[self], self.shape(), self.dtype())
+        self.tape.record(Op::Detach(Detach), &[self], self.shape(), self.dtype())
     }
 
     /// `%7 add, from examples/digits.rs:41`.

@@ -1,12 +1,15 @@
 //! Element-wise functions of two tensors. Rules never mention broadcasting: what is broadcast is
 //! expanded before, and the rule of `expand` is `sum_to`.
 
-use lossgraph_tensor::kernels::Map2;
-use lossgraph_tensor::map2;
+use lossgraph_tensor::kernels::{self, Map2};
+use lossgraph_tensor::{Tensor, map2};
 
 use super::Kink;
+use super::facts::Precedence::{Atom, Comparison, Power, Product, Sign, Sum};
+use super::facts::{Cost, Element, Facts, Notation};
+use super::family::{At, Cotangents, Family, Rule, none};
 use crate::fault::Fault;
-use crate::op::{Op, Static};
+use crate::op::{Op, RowRef};
 use crate::operand::Operand;
 use crate::var::Var;
 
@@ -14,8 +17,9 @@ use crate::var::Var;
 /// inputs, and `y`.
 pub type BinaryRule = for<'t> fn(g: Var<'t>, a: Var<'t>, b: Var<'t>, y: Var<'t>) -> Var<'t>;
 
-/// A row of the table of element-wise functions `y = f(a, b)`.
-#[derive(Debug)]
+/// A row of the table of element-wise functions `y = f(a, b)`. A row of one's own is recorded by
+/// [`Var::binary`].
+#[derive(Clone, Copy, Debug)]
 pub struct Binary {
     /// The name in listings.
     pub name: &'static str,
@@ -29,6 +33,101 @@ pub struct Binary {
     pub domain: [f64; 2],
     /// The points without a derivative.
     pub kinks: &'static [Kink],
+    /// Whether `f(a, b) = f(b, a)`.
+    pub commutes: bool,
+    /// Cost, notation, and so on.
+    pub facts: Facts,
+}
+
+impl Binary {
+    /// A function that is flat wherever it has a derivative, until [`vjp`](Binary::vjp) says
+    /// otherwise; as cheap as reading its operands; checked between −3 and 3.
+    pub const fn new(name: &'static str, formula: &'static str, kernel: Map2) -> Binary {
+        let facts = Facts { cost: Cost::Cheap, ..Facts::DEFAULT };
+        let domain = [-3.0, 3.0];
+        Binary { name, formula, kernel, vjp: None, domain, kinks: &[], commutes: false, facts }
+    }
+
+    /// With a rule for each input.
+    pub const fn vjp(self, a: BinaryRule, b: BinaryRule) -> Binary {
+        Binary { vjp: Some([a, b]), ..self }
+    }
+
+    /// With another interval for checks.
+    pub const fn domain(self, low: f64, high: f64) -> Binary {
+        Binary { domain: [low, high], ..self }
+    }
+
+    /// With points that have no derivative.
+    pub const fn kinks(self, kinks: &'static [Kink]) -> Binary {
+        Binary { kinks, ..self }
+    }
+
+    /// `f(a, b) = f(b, a)`.
+    pub const fn commutes(self) -> Binary {
+        Binary { commutes: true, ..self }
+    }
+
+    /// Not computed twice by the planner.
+    pub const fn expensive(self) -> Binary {
+        Binary { facts: Facts { cost: Cost::Expensive, ..self.facts }, ..self }
+    }
+
+    /// Written in another way than `name(a, b)`.
+    pub const fn written(self, notation: Notation) -> Binary {
+        Binary { facts: Facts { notation, ..self.facts }, ..self }
+    }
+
+    /// 0 for finite operands other than 0 only because of underflow.
+    pub const fn zero_by_underflow(self) -> Binary {
+        Binary { facts: Facts { zero_by_underflow: true, ..self.facts }, ..self }
+    }
+
+    /// A sum or difference of its operands.
+    pub const fn additive(self, sign: super::facts::Sign) -> Binary {
+        Binary { facts: Facts { additive: Some(sign), ..self.facts }, ..self }
+    }
+
+    /// With the reasons why no slope comes back where none does; `{x}` stands for the operand.
+    pub const fn zero_slope(self, why: &'static [&'static str; 2]) -> Binary {
+        Binary { facts: Facts { zero_slope: why, ..self.facts }, ..self }
+    }
+}
+
+/// A row in a program.
+#[derive(Clone, Copy, PartialEq, Hash, Debug)]
+pub(crate) struct BinaryOp(pub RowRef<Binary>);
+
+impl Family for BinaryOp {
+    fn name(&self) -> &'static str {
+        self.0.0.name
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        self.0.0.vjp.is_some()
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let [a, b] = [rule.inputs[0], rule.inputs[1]];
+        match self.0.0.vjp {
+            Some(rules) => {
+                (0..2).map(|i| rule.when(i, || rules[i](rule.g, a, b, rule.y))).collect()
+            }
+            None => none(),
+        }
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::map2(&self.0.0.kernel, inputs[0], inputs[1], out)
+    }
+
+    fn facts(&self) -> Facts {
+        self.0.0.facts
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        at.map()
+    }
 }
 
 /// Records a row on two nodes, expanding them to their common shape.
@@ -37,7 +136,7 @@ pub(crate) fn record<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> Var<'t
     let tape = a.tape();
     let [a, b] = [a, b].map(|x| if x.dtype().is_float() { x } else { x.to_float() });
     let left = a.shape();
-    let op = Op::Binary(Static(row));
+    let op = Op::Binary(BinaryOp(RowRef(row)));
     if b.has_shape(&left) || a.is_faulty() || b.is_faulty() {
         return tape.record(op, &[a, b], left, tape.dtype());
     }
@@ -63,12 +162,19 @@ macro_rules! binary {
             value: |$a:ident, $b:ident| $value:expr,
             vjp: $vjp:expr,
             domain: $domain:expr
+            $(, facts: $($fact:ident($($value_of:expr),*)).+)?
             $(, kink: $at:literal, $here:expr, $input:expr, $slope:expr, $because:literal)*
             $(,)?
         }
     ) => {
-        binary!(@row $row, stringify!($method), $formula, map2!(|$a, $b| $value), $vjp, $domain,
-            &[$(Kink { at: $at, here: $here, input: $input, slope: $slope, because: $because }),*]);
+        #[doc = concat!("`", stringify!($method), "`: ", $formula, ".")]
+        pub static $row: Binary = Binary {
+            vjp: $vjp,
+            domain: $domain,
+            kinks: &[$(Kink { at: $at, here: $here, input: $input, slope: $slope, because: $because }),*],
+            ..Binary::new(stringify!($method), $formula, map2!(|$a, $b| $value))
+            $($(.$fact($($value_of),*))+)?
+        };
 
         impl<'t> Var<'t> {
             $(#[$doc])*
@@ -78,32 +184,37 @@ macro_rules! binary {
             }
         }
     };
-    (@row $row:ident, $name:expr, $formula:literal, $kernel:expr, $vjp:expr, $domain:expr, $kinks:expr) => {
-        #[doc = concat!("`", $name, "`: ", $formula, ".")]
-        pub static $row: Binary = Binary {
-            name: $name,
-            formula: $formula,
-            kernel: $kernel,
-            vjp: $vjp,
-            domain: $domain,
-            kinks: $kinks,
-        };
-    };
 }
 
 // The four operators: their methods are those of `std::ops`.
 
-binary!(@row ADD, "add", "a + b", map2!(|a, b| a + b),
-    Some([|g, _, _, _| g, |g, _, _, _| g]), [-3.0, 3.0], &[]);
+/// `add`: a + b.
+pub static ADD: Binary = Binary::new("add", "a + b", map2!(|a, b| a + b))
+    .vjp(|g, _, _, _| g, |g, _, _, _| g)
+    .commutes()
+    .additive(super::facts::Sign::Plus)
+    .written(Notation::binary("a + b", Sum, Sum, Sum));
 
-binary!(@row SUB, "sub", "a − b", map2!(|a, b| a - b),
-    Some([|g, _, _, _| g, |g, _, _, _| -g]), [-3.0, 3.0], &[]);
+/// `sub`: a − b.
+pub static SUB: Binary = Binary::new("sub", "a − b", map2!(|a, b| a - b))
+    .vjp(|g, _, _, _| g, |g, _, _, _| -g)
+    .additive(super::facts::Sign::Minus)
+    .written(Notation::binary("a − b", Sum, Sum, Product));
 
-binary!(@row MUL, "mul", "a · b", map2!(|a, b| a * b),
-    Some([|g, _, b, _| g * b, |g, a, _, _| g * a]), [-3.0, 3.0], &[]);
+/// `mul`: a · b.
+pub static MUL: Binary = Binary::new("mul", "a · b", map2!(|a, b| a * b))
+    .vjp(|g, _, b, _| g * b, |g, a, _, _| g * a)
+    .commutes()
+    .zero_by_underflow()
+    .zero_slope(&["it is multiplied by 0"; 2])
+    .written(Notation::binary("a · b", Product, Product, Product));
 
-binary!(@row DIV, "div", "a / b", map2!(|a, b| a / b),
-    Some([|g, _, b, _| g / b, |g, _, b, y| -g * y / b]), [0.4, 3.0], &[]);
+/// `div`: a / b.
+pub static DIV: Binary = Binary::new("div", "a / b", map2!(|a, b| a / b))
+    .vjp(|g, _, b, _| g / b, |g, _, b, y| -g * y / b)
+    .domain(0.4, 3.0)
+    .zero_by_underflow()
+    .written(Notation::binary("a / b", Product, Product, Sign));
 
 binary! {
     /// The power `aᵇ`; slopes `b aᵇ⁻¹` (0 where `b = 0`) and `y ln a` (0 where `a = 0 ≤ b`).
@@ -115,6 +226,7 @@ binary! {
             |g, a, b, y| (a.eq(0.0) * b.ge(0.0)).select(0.0, g * (y * a.ln())),
         ]),
         domain: [0.3, 2.5],
+        facts: expensive().zero_by_underflow().written(Notation::binary("a^b", Power, Atom, Atom)),
         kink: "b = 0", |[_, b], _| b == 0.0, [2.0, 0.0], [0.0, std::f64::consts::LN_2], "aᵇ is 1 for every a",
     }
 }
@@ -130,6 +242,7 @@ binary! {
             |g, a, b, _| -g * at_distance(a, a, b),
         ]),
         domain: [0.4, 3.0],
+        facts: expensive(),
         kink: "a = b = 0", |[a, b], _| a == 0.0 && b == 0.0, [0.0, 0.0], [0.0, 0.0], "every angle fits",
     }
 }
@@ -153,6 +266,7 @@ binary! {
             |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
         ]),
         domain: [-3.0, 3.0],
+        facts: zero_slope(&["it is {x}, and the other operand is taken"; 2]),
         kink: "a = b", |[a, b], _| a == b, [1.0, 1.0], [0.5, 0.5], "a tie is shared",
     }
 }
@@ -167,6 +281,7 @@ binary! {
             |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
         ]),
         domain: [-3.0, 3.0],
+        facts: zero_slope(&["it is {x}, and the other operand is taken"; 2]),
         kink: "a = b", |[a, b], _| a == b, [1.0, 1.0], [0.5, 0.5], "a tie is shared",
     }
 }
@@ -186,6 +301,7 @@ binary! {
         },
         vjp: Some([|g, a, b, _| g * a.exp_share(b), |g, a, b, _| g * b.exp_share(a)]),
         domain: [-3.0, 3.0],
+        facts: expensive(),
     }
 }
 
@@ -202,6 +318,7 @@ binary! {
             |g, a, b, y| -g * (y * b.exp_share(a)),
         ]),
         domain: [-3.0, 3.0],
+        facts: zero_by_underflow(),
     }
 }
 
@@ -219,6 +336,7 @@ macro_rules! comparison {
                 value: |$a, $b| if $holds { T::ONE } else { T::ZERO },
                 vjp: None,
                 domain: [-3.0, 3.0],
+                facts: written(Notation::binary(concat!("a ", $sign, " b"), Comparison, Sum, Sum)),
             }
         }
     };
@@ -235,14 +353,10 @@ comparison!(ne NE "≠" |a, b| a != b);
 macro_rules! by_exp_neg_abs {
     ($row:ident $name:literal $method:ident) => {
         #[doc = concat!("`", $name, "`, given `e^(−|x|)`.")]
-        pub(crate) static $row: Binary = Binary {
-            name: $name,
-            formula: concat!($name, " x, given e^(−|x|)"),
-            kernel: map2!(|x, e| x.$method(e)),
-            vjp: None,
-            domain: [-4.0, 4.0],
-            kinks: &[],
-        };
+        pub(crate) static $row: Binary =
+            Binary::new($name, concat!($name, " x, given e^(−|x|)"), map2!(|x, e| x.$method(e)))
+                .domain(-4.0, 4.0)
+                .expensive();
     };
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use lossgraph_tensor::{Shape, Slice};
+use lossgraph_tensor::{Shape, Slice, Tensor, Window, kernels};
 use smallvec::SmallVec;
 
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule, one};
 use crate::fault::Fault;
-use crate::op::{Cotangents, Number, Op};
+use crate::op::{Number, Op};
 use crate::var::Var;
 
 /// The tensors one after another along an axis. Other axes agree in length.
@@ -24,7 +26,7 @@ pub fn concat<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
         return faulty;
     }
     let shape = first.shape();
-    let misfit = |why: String| {
+    let refuse = |why: String| {
         let operands = vars.iter().take(4).enumerate();
         let fault = operands.fold(Fault::new("concat", why), |fault, (i, &var)| {
             fault.operand(format!("input {i}"), var)
@@ -32,7 +34,7 @@ pub fn concat<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
         first.tape().fault(fault)
     };
     let Some(along) = shape.axis(axis) else {
-        return misfit(format!("there is no axis {axis}"));
+        return refuse(format!("there is no axis {axis}"));
     };
     let mut total = 0;
     for var in vars {
@@ -40,16 +42,16 @@ pub fn concat<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
         let agrees = other.rank() == shape.rank()
             && (0..shape.rank()).all(|axis| axis == along || other[axis] == shape[axis]);
         if !agrees {
-            return misfit(format!("the shapes differ elsewhere than along axis {along}"));
+            return refuse(format!("the shapes differ elsewhere than along axis {along}"));
         }
         if var.dtype() != first.dtype() {
-            return misfit("integers and floats do not mix".into());
+            return refuse("integers and floats do not mix".into());
         }
         total += other[along];
     }
     let mut dims = shape.to_vec();
     dims[along] = total;
-    first.tape().record(Op::Concat { axis: along }, vars, Shape::from(dims), first.dtype())
+    first.tape().record(Op::Concat(Concat { axis: along }), vars, Shape::from(dims), first.dtype())
 }
 
 /// The tensors, of equal shapes, side by side along a new axis.
@@ -62,20 +64,128 @@ pub fn stack<'t>(vars: &[Var<'t>], axis: isize) -> Var<'t> {
     concat(&rows, axis)
 }
 
-pub(crate) fn concat_vjp<'t>(
-    g: Var<'t>,
+/// The inputs one after another along an axis.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Concat {
     axis: usize,
-    inputs: &[Var<'t>],
-    wanted: impl Fn(usize) -> bool,
-) -> Cotangents<'t> {
-    let mut start = 0;
-    let pieces = inputs.iter().enumerate().map(|(i, input)| {
-        let end = start + input.dim(axis as isize) as isize;
-        let piece = wanted(i).then(|| g.slice(axis as isize, start..end));
-        start = end;
-        piece
-    });
-    pieces.collect()
+}
+
+impl Family for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn attributes(&self) -> String {
+        format!("axis {}", self.axis)
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let (axis, mut start) = (self.axis as isize, 0);
+        let pieces = rule.inputs.iter().enumerate().map(|(i, input)| {
+            let end = start + input.dim(axis) as isize;
+            let piece = rule.when(i, || rule.g.slice(axis, start..end));
+            start = end;
+            piece
+        });
+        pieces.collect()
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::concat(inputs, self.axis, out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { exact: false, ..Facts::MOVES }
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        let mut i = at.index[self.axis];
+        for (operand, shape) in at.operands.iter().enumerate() {
+            match i.checked_sub(*shape.get(self.axis)?) {
+                Some(further) => i = further,
+                None => return at.copy(operand, at.with(self.axis, i)),
+            }
+        }
+        None
+    }
+}
+
+/// A tensor at slices of one that is a number elsewhere.
+#[derive(Clone, PartialEq, Hash, Debug)]
+pub(crate) struct Pad {
+    pub slices: Arc<[Slice]>,
+    pub value: Number,
+}
+
+impl Family for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+
+    fn attributes(&self) -> String {
+        format!("with {}", self.value.0)
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        one(rule.g.slices_shared(self.slices.clone()))
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::pad(inputs[0], &self.slices, self.value.0, out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { exact: false, ..Facts::MOVES }
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
+}
+
+/// The transpose of windows along an axis: adds up what overlaps.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct OverlapAdd {
+    pub axis: usize,
+    pub window: Window,
+}
+
+impl Family for OverlapAdd {
+    fn name(&self) -> &'static str {
+        "overlap_add"
+    }
+
+    fn attributes(&self) -> String {
+        format!("axis {}", self.axis)
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        one(rule.g.windows(self.axis as isize, self.window))
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::overlap_add(inputs[0], self.axis, self.window, out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
 }
 
 /// The sum of the cotangents of a node; `None` if there are none.
@@ -151,7 +261,7 @@ fn joined<'t>(placed: &[Placed<'t>]) -> Var<'t> {
 /// Writes `x` at `slices` of a tensor of `shape` that is `value` elsewhere.
 #[track_caller]
 pub(crate) fn place<'t>(x: Var<'t>, slices: Arc<[Slice]>, shape: Shape, value: f64) -> Var<'t> {
-    x.tape().record(Op::Pad(slices, Number(value)), &[x], shape, x.dtype())
+    x.tape().record(Op::Pad(Pad { slices, value: Number(value) }), &[x], shape, x.dtype())
 }
 
 impl<'t> Var<'t> {

@@ -16,8 +16,10 @@ use lossgraph_tensor::kernels::Convolution;
 use lossgraph_tensor::{Shape, Tensor, Window};
 use smallvec::smallvec;
 
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule};
 use crate::fault::Fault;
-use crate::op::{Cotangents, Op, listed};
+use crate::op::{Op, listed};
 use crate::var::Var;
 
 /// The family of convolutions: the product of two factors that has the shape of the third.
@@ -38,8 +40,8 @@ enum Factor {
     Results,
 }
 
-impl Convolve {
-    pub fn name(self) -> &'static str {
+impl Family for Convolve {
+    fn name(&self) -> &'static str {
         match self.gives {
             Factor::Images => "convolve_images",
             Factor::Weights => "convolve_weights",
@@ -47,20 +49,19 @@ impl Convolve {
         }
     }
 
-    /// What listings show beside its inputs.
-    pub fn attributes(self) -> String {
+    fn attributes(&self) -> String {
         let Convolution { windows, padding, groups } = self.by;
         let strides = windows.iter().map(|window| window.stride);
         format!("stride {}, padding {}, groups {groups}", listed(strides), listed(padding))
     }
 
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
     /// `∂L/∂a = ∂T/∂a` with the cotangent for what was given; `∂L/∂bias = Σ G`.
-    pub fn vjp<'t>(
-        self,
-        g: Var<'t>,
-        inputs: &[Var<'t>],
-        wanted: impl Fn(usize) -> bool,
-    ) -> Cotangents<'t> {
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let (g, inputs) = (rule.g, rule.inputs);
         let [a, b] = match self.gives {
             Factor::Images => [Factor::Weights, Factor::Results],
             Factor::Weights => [Factor::Images, Factor::Results],
@@ -73,21 +74,29 @@ impl Convolve {
             g.tape().record(op, &factors.map(|(_, x)| x), inputs[at].shape(), g.dtype())
         };
         let mut cotangents: Cotangents<'t> = smallvec![
-            wanted(0).then(|| slope(a, 0, (b, inputs[1]))),
-            wanted(1).then(|| slope(b, 1, (a, inputs[0]))),
+            rule.when(0, || slope(a, 0, (b, inputs[1]))),
+            rule.when(1, || slope(b, 1, (a, inputs[0]))),
         ];
         // The bias.
-        cotangents.extend(inputs.get(2).map(|_| wanted(2).then(|| g.sum([0, 2, 3]))));
+        cotangents.extend(inputs.get(2).map(|_| rule.when(2, || g.sum([0, 2, 3]))));
         cotangents
     }
 
-    pub fn compute(self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
         let [a, b] = [inputs[0], inputs[1]];
         match self.gives {
             Factor::Images => self.by.images(a, b, out),
             Factor::Weights => self.by.weights(a, b, out),
             Factor::Results => self.by.results(a, b, inputs.get(2).copied(), out),
         }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
     }
 }
 

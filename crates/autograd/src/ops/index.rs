@@ -4,8 +4,11 @@
 use lossgraph_tensor::kernels::{self, Order};
 use lossgraph_tensor::{DType, Shape, Tensor, Window};
 
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule, none, one};
+use super::view::NOT_READ;
 use crate::fault::Fault;
-use crate::op::{Op, listed};
+use crate::op::{Detach, Op, listed};
 use crate::var::Var;
 
 /// The family of indexed ops.
@@ -37,8 +40,8 @@ pub(crate) enum Index {
     WindowArgmax([Window; 2], [usize; 2]),
 }
 
-impl Index {
-    pub fn name(self) -> &'static str {
+impl Family for Index {
+    fn name(&self) -> &'static str {
         match self {
             Index::Gather { .. } => "gather",
             Index::ScatterAdd { .. } => "scatter_add",
@@ -52,8 +55,7 @@ impl Index {
         }
     }
 
-    /// What listings show beside its inputs.
-    pub fn attributes(self) -> String {
+    fn attributes(&self) -> String {
         match self {
             Index::OneHot => String::new(),
             Index::WindowArgmax(windows, _) => {
@@ -68,32 +70,18 @@ impl Index {
         }
     }
 
-    pub fn is_differentiable_in(self, input: usize) -> bool {
-        use Index::{ArgExtreme, ArgSort, OneHot, WindowArgmax};
-        let places = matches!(self, ArgExtreme { .. } | ArgSort { .. } | WindowArgmax(..));
-        input == 0 && !places && self != OneHot
+    fn is_differentiable_in(&self, input: usize) -> bool {
+        self.transpose().is_some() && input == 0
     }
 
-    /// Reading and adding at the same places are each other's transpose.
-    pub fn vjp<'t>(self, g: Var<'t>, inputs: &[Var<'t>]) -> Var<'t> {
-        let (x, index) = (inputs[0], inputs[1]);
-        let transpose = match self {
-            Index::Gather { axis } => Index::ScatterAdd { axis },
-            Index::ScatterAdd { axis } => Index::Gather { axis },
-            Index::Select { axis } => Index::Add { axis },
-            Index::Add { axis } => Index::Select { axis },
-            Index::OneHot
-            | Index::ArgExtreme { .. }
-            | Index::ArgSort { .. }
-            | Index::WindowArgmax(..) => {
-                unreachable!("`is_differentiable_in` says no")
-            }
-        };
-        g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype())
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let Some(transpose) = self.transpose() else { return none() };
+        let (g, x, index) = (rule.g, rule.inputs[0], rule.inputs[1]);
+        one(g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype()))
     }
 
-    pub fn compute(self, x: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
-        match self {
+    fn compute(&self, x: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        match *self {
             Index::Gather { axis } => kernels::gather(x[0], axis, x[1], out),
             Index::ScatterAdd { axis } => kernels::scatter_add(x[0], axis, x[1], out),
             Index::Select { axis } => kernels::index_select(x[0], axis, x[1], out),
@@ -104,6 +92,49 @@ impl Index {
             Index::WindowArgmax(windows, padding) => {
                 kernels::window_argmax(x[0], windows, padding, out)
             }
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            Index::Gather { .. } | Index::Select { .. } => Facts::MOVES.zero_slope(&[NOT_READ]),
+            _ => Facts::DEFAULT,
+        }
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        match *self {
+            Index::Gather { axis } => at.copy(0, at.with(axis, (at.integer)(1, at.index)?)),
+            Index::Select { axis } => {
+                at.copy(0, at.with(axis, (at.integer)(1, &[at.index[axis]])?))
+            }
+            // The transpose of reading, without a tensor to add to: all that is added here.
+            Index::ScatterAdd { axis } => {
+                let from = (0..*at.operands.first()?.get(axis)?).map(|i| at.with(axis, i));
+                let here = from.filter(|from| (at.integer)(1, from) == Some(at.index[axis]));
+                Some(Element::SumOfProducts(here.map(|from| vec![(0, from)]).collect()))
+            }
+            Index::Add { .. }
+            | Index::OneHot
+            | Index::ArgExtreme { .. }
+            | Index::ArgSort { .. }
+            | Index::WindowArgmax(..) => None,
+        }
+    }
+}
+
+impl Index {
+    /// Reading and adding at the same indices are each other's transpose.
+    fn transpose(self) -> Option<Index> {
+        match self {
+            Index::Gather { axis } => Some(Index::ScatterAdd { axis }),
+            Index::ScatterAdd { axis } => Some(Index::Gather { axis }),
+            Index::Select { axis } => Some(Index::Add { axis }),
+            Index::Add { axis } => Some(Index::Select { axis }),
+            Index::OneHot
+            | Index::ArgExtreme { .. }
+            | Index::ArgSort { .. }
+            | Index::WindowArgmax(..) => None,
         }
     }
 }
@@ -119,7 +150,7 @@ impl<'t> Var<'t> {
     fn index_axis(self, operation: &str, axis: isize, index: Var<'t>) -> Result<usize, Var<'t>> {
         if self.is_faulty() || index.is_faulty() {
             return Err(self.tape().record(
-                Op::Detach,
+                Op::Detach(Detach),
                 &[self, index],
                 Shape::from(()),
                 self.dtype(),
@@ -145,7 +176,7 @@ impl<'t> Var<'t> {
             Ok(at) if self.fits(at, index) => {
                 self.indexed(Index::Gather { axis: at }, index, index.shape())
             }
-            Ok(_) => self.misfit("gather", index),
+            Ok(_) => self.unfit("gather", index),
             Err(fault) => fault,
         }
     }
@@ -159,11 +190,11 @@ impl<'t> Var<'t> {
             Err(fault) => return fault,
         };
         if source.rank() != index.rank() || !self.fits(at, index) {
-            return self.misfit("scatter_add", index);
+            return self.unfit("scatter_add", index);
         }
         let covered = source.shape().iter().zip(index.shape().iter()).all(|(s, i)| s >= i);
         if !covered {
-            return self.misfit("scatter_add", index);
+            return self.unfit("scatter_add", index);
         }
         let slices: Vec<_> =
             index.shape().iter().map(|&len| lossgraph_tensor::Slice::all(len)).collect();
@@ -179,7 +210,7 @@ impl<'t> Var<'t> {
     }
 
     #[track_caller]
-    fn misfit(self, operation: &str, index: Var<'t>) -> Var<'t> {
+    fn unfit(self, operation: &str, index: Var<'t>) -> Var<'t> {
         self.tape().fault(
             Fault::new(operation, "input and index do not fit")
                 .operand("input", self)

@@ -1,23 +1,51 @@
 //! The matrix product, for every combination of ranks.
 
-use lossgraph_tensor::Shape;
+use lossgraph_tensor::{Shape, Tensor, kernels};
 use smallvec::smallvec;
 
+use super::facts::Precedence::{Power, Product};
+use super::facts::{Element, Facts, Notation};
+use super::family::{At, Cotangents, Family, Rule};
 use crate::fault::Fault;
-use crate::op::{Cotangents, Op};
+use crate::op::Op;
 use crate::var::Var;
 
-/// `∂L/∂A = G Bᵀ`, `∂L/∂B = Aᵀ G`.
-pub(crate) fn vjp<'t>(
-    g: Var<'t>,
-    inputs: &[Var<'t>],
-    wanted: impl Fn(usize) -> bool,
-) -> Cotangents<'t> {
-    let [a, b] = [inputs[0], inputs[1]];
-    smallvec![
-        wanted(0).then(|| product(g, b.transpose(-2, -1))),
-        wanted(1).then(|| product(a.transpose(-2, -1), g))
-    ]
+/// The matrix product of the last two axes, of operands with equal batches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct MatMul;
+
+impl Family for MatMul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    /// `∂L/∂A = G Bᵀ`, `∂L/∂B = Aᵀ G`.
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let (g, [a, b]) = (rule.g, [rule.inputs[0], rule.inputs[1]]);
+        smallvec![
+            rule.when(0, || product(g, b.transpose(-2, -1))),
+            rule.when(1, || product(a.transpose(-2, -1), g))
+        ]
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::matmul(inputs[0], inputs[1], out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT.written(Notation::binary("a b", Product, Power, Power))
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        let [row, column] = [at.shape.rank().checked_sub(2)?, at.shape.rank() - 1];
+        let inner = *at.operands.first()?.get(column)?;
+        let term = |k| vec![(0, at.with(column, k)), (1, at.with(row, k))];
+        Some(Element::SumOfProducts((0..inner).map(term).collect()))
+    }
 }
 
 /// Records `[B…, m, k] × [B…, k, n]`, with equal `B…`.
@@ -27,7 +55,7 @@ fn product<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
     if let Some(columns) = dims.last_mut() {
         *columns = b.dim(-1);
     }
-    a.tape().record(Op::MatMul, &[a, b], Shape::from(dims), a.tape().dtype())
+    a.tape().record(Op::MatMul(MatMul), &[a, b], Shape::from(dims), a.tape().dtype())
 }
 
 impl<'t> Var<'t> {
@@ -42,24 +70,24 @@ impl<'t> Var<'t> {
     pub fn matmul(self, other: Var<'t>) -> Var<'t> {
         let tape = self.tape();
         if self.is_faulty() || other.is_faulty() {
-            return tape.record(Op::MatMul, &[self, other], Shape::from(()), tape.dtype());
+            return tape.record(Op::MatMul(MatMul), &[self, other], Shape::from(()), tape.dtype());
         }
-        let misfit = |why: &str| {
+        let refuse = |why: &str| {
             tape.fault(Fault::new("matmul", why).operand("left", self).operand("right", other))
         };
         if self.rank() == 0 || other.rank() == 0 {
-            return misfit("a scalar has no rows");
+            return refuse("a scalar has no rows");
         }
         let [x, y] = [self.to_float(), other.to_float()];
         let a = if self.rank() == 1 { x.unsqueeze(0) } else { x };
         let b = if other.rank() == 1 { y.unsqueeze(1) } else { y };
         if a.dim(-1) != b.dim(-2) {
-            return misfit("the inner lengths differ");
+            return refuse("the inner lengths differ");
         }
         let (rows, columns) = (a.dim(-2), b.dim(-1));
         let batch = |x: Var<'t>| Shape::from(&x.shape()[..x.rank() - 2]);
         let Some(common) = batch(a).broadcast(&batch(b)) else {
-            return misfit("the batch axes do not broadcast");
+            return refuse("the batch axes do not broadcast");
         };
         let with_batch = |m: usize, n: usize| {
             let mut dims = common.to_vec();

@@ -8,6 +8,8 @@ pub mod activation;
 pub mod binary;
 pub mod combine;
 pub mod convolution;
+pub mod facts;
+pub(crate) mod family;
 pub mod index;
 pub(crate) mod matmul;
 pub mod normalization;

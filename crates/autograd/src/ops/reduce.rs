@@ -1,29 +1,77 @@
 //! The primitive folds: sum, maximum, minimum. A product is composed, so that it has the right
 //! slope where a factor is 0.
 
-use lossgraph_tensor::{AxisSet, Shape};
+use lossgraph_tensor::{AxisSet, Shape, Tensor, kernels};
+
+use super::facts::{Element, Facts, Notation};
+use super::family::{At, Cotangents, Family, Rule, one};
 
 use crate::axes::{Axes, IntoAxes};
 use crate::fault::Fault;
-use crate::op::{Op, ReduceOp};
+use crate::op::{Op, ReduceOp, listed};
 use crate::var::Var;
 
-/// The rule of a fold. `y` and `g` keep the folded axes with length 1.
-pub(crate) fn vjp<'t>(op: ReduceOp, axes: AxisSet, g: Var<'t>, x: Var<'t>, y: Var<'t>) -> Var<'t> {
-    match op {
-        ReduceOp::Sum => g.expand(x.shape()),
-        // Ties share: each of k equal extremes has slope 1/k.
-        ReduceOp::Max | ReduceOp::Min => {
-            let chosen = x.eq(y);
-            chosen * (g / record(ReduceOp::Sum, chosen, axes))
+/// A reduction along axes, which stay with length 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Reduce {
+    pub op: ReduceOp,
+    pub axes: AxisSet,
+}
+
+impl Family for Reduce {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    fn attributes(&self) -> String {
+        format!("axes {}", listed(self.axes.iter()))
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let (g, x) = (rule.g, rule.inputs[0]);
+        one(match self.op {
+            ReduceOp::Sum => g.expand(x.shape()),
+            // Ties share: each of k equal extremes has slope 1/k.
+            ReduceOp::Max | ReduceOp::Min => {
+                let chosen = x.eq(rule.y);
+                chosen * (g / record(ReduceOp::Sum, chosen, self.axes))
+            }
+        })
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::reduce(self.op, inputs[0], self.axes, out)
+    }
+
+    fn facts(&self) -> Facts {
+        match self.op {
+            ReduceOp::Sum => Facts::DEFAULT.written(Notation::Call("Σ")),
+            ReduceOp::Max => Facts::DEFAULT.zero_slope(&[NOT_MAX]),
+            ReduceOp::Min => Facts::DEFAULT.zero_slope(&[NOT_MIN]),
         }
     }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        let operand = at.operands.first()?;
+        let belongs = |from: &Vec<usize>| {
+            (0..from.len()).all(|i| self.axes.contains(i) || from[i] == at.index[i])
+        };
+        let all = (0..operand.len()).map(|n| operand.unravel_index(n));
+        Some(Element::Reduce(all.filter(belongs).collect()))
+    }
 }
+
+const NOT_MAX: &str = "it is {x}, and the max is another element: only that one gets a gradient";
+const NOT_MIN: &str = "it is {x}, and the min is another element: only that one gets a gradient";
 
 #[track_caller]
 fn record<'t>(op: ReduceOp, x: Var<'t>, axes: AxisSet) -> Var<'t> {
     let shape = folded(&x.shape(), axes);
-    x.tape().record(Op::Reduce(op, axes), &[x], shape, x.tape().dtype())
+    x.tape().record(Op::Reduce(Reduce { op, axes }), &[x], shape, x.tape().dtype())
 }
 
 /// `shape` with length 1 along `axes`.

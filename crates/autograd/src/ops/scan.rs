@@ -1,13 +1,55 @@
 //! Running sums.
 
+use lossgraph_tensor::{Tensor, kernels};
+
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule, one};
 use crate::fault::Fault;
 use crate::op::Op;
 use crate::var::Var;
 
-/// The running sum along `axis`; its transpose runs from the other end.
+/// The running sum along an axis, from its start or from its end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct CumSum {
+    axis: usize,
+    reverse: bool,
+}
+
+impl Family for CumSum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+
+    fn attributes(&self) -> String {
+        let from = if self.reverse { ", from its end" } else { "" };
+        format!("axis {}{from}", self.axis)
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    /// The transpose runs from the other end.
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        one(record(CumSum { reverse: !self.reverse, ..*self }, rule.g))
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::cumsum(inputs[0], self.axis, self.reverse, out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
+}
+
 #[track_caller]
-pub(crate) fn cumsum(x: Var<'_>, axis: usize, reverse: bool) -> Var<'_> {
-    x.tape().record(Op::CumSum { axis, reverse }, &[x], x.shape(), x.tape().dtype())
+fn record(op: CumSum, x: Var<'_>) -> Var<'_> {
+    x.tape().record(Op::CumSum(op), &[x], x.shape(), x.tape().dtype())
 }
 
 impl<'t> Var<'t> {
@@ -15,7 +57,7 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn cumsum(self, axis: isize) -> Var<'t> {
         match self.shape().axis(axis) {
-            Some(axis) => cumsum(self.to_float(), axis, false),
+            Some(axis) => record(CumSum { axis, reverse: false }, self.to_float()),
             None if self.is_faulty() || (self.rank() == 0 && (axis == 0 || axis == -1)) => self,
             None => self.tape().fault(
                 Fault::new("cumsum", format!("there is no axis {axis}")).operand("input", self),

@@ -1,16 +1,84 @@
 //! Choosing between two tensors by a mask, and integers as floats.
 
-use lossgraph_tensor::kernels::Map3;
-use lossgraph_tensor::map3;
+use lossgraph_tensor::kernels::{self, Map3};
+use lossgraph_tensor::{Tensor, map3};
 use smallvec::smallvec;
 
+use super::facts::Precedence::Comparison;
+use super::facts::{Element, Facts, Notation};
+use super::family::{At, Cotangents, Family, Rule, none};
 use crate::fault::Fault;
-use crate::op::{Cotangents, Op};
+use crate::op::Op;
 use crate::operand::Operand;
 use crate::var::Var;
 
 /// `select`: a if mask ≠ 0, else b.
-pub static SELECT: Map3 = map3!(|mask, a, b| if mask != T::ZERO { a } else { b });
+pub(crate) static SELECT: Map3 = map3!(|mask, a, b| if mask != T::ZERO { a } else { b });
+
+const OTHER_SIDE: &str = "its mask takes the other side here";
+
+/// The choice between two tensors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Select;
+
+impl Family for Select {
+    fn name(&self) -> &'static str {
+        "select"
+    }
+
+    fn is_differentiable_in(&self, input: usize) -> bool {
+        input > 0
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let (g, mask) = (rule.g, rule.inputs[0]);
+        smallvec![None, rule.when(1, || mask.select(g, 0.0)), rule.when(2, || mask.select(0.0, g))]
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::map3(&SELECT, inputs[0], inputs[1], inputs[2], out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { exact: false, ..Facts::MOVES }
+            .written(Notation::unary("b if a, else c", Comparison, Comparison))
+            .zero_slope(&["a mask has slope 0", OTHER_SIDE, OTHER_SIDE])
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        at.map()
+    }
+}
+
+/// Integers as floats.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Cast;
+
+impl Family for Cast {
+    fn name(&self) -> &'static str {
+        "to_float"
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        false
+    }
+
+    fn vjp<'t>(&self, _: &Rule<'_, 't>) -> Cotangents<'t> {
+        none()
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::cast(inputs[0], out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { exact: false, ..Facts::MOVES }.written(Notation::Operand)
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        at.map()
+    }
+}
 
 impl<'t> Var<'t> {
     /// `a` where this mask is not 0, else `b`. The side that is not chosen gets slope 0, even
@@ -25,7 +93,7 @@ impl<'t> Var<'t> {
         match shape {
             Some(shape) => {
                 let operands = [mask, a, b].map(|x| x.expand(shape.clone()));
-                tape.record(Op::Select, &operands, shape, tape.dtype())
+                tape.record(Op::Select(Select), &operands, shape, tape.dtype())
             }
             None => tape.fault(
                 Fault::new("select", "the shapes do not broadcast")
@@ -42,15 +110,6 @@ impl<'t> Var<'t> {
         if self.dtype().is_float() {
             return self;
         }
-        self.tape().record(Op::Cast, &[self], self.shape(), self.tape().dtype())
+        self.tape().record(Op::Cast(Cast), &[self], self.shape(), self.tape().dtype())
     }
-}
-
-pub(crate) fn vjp<'t>(
-    g: Var<'t>,
-    inputs: &[Var<'t>],
-    wanted: impl Fn(usize) -> bool,
-) -> Cotangents<'t> {
-    let mask = inputs[0];
-    smallvec![None, wanted(1).then(|| mask.select(g, 0.0)), wanted(2).then(|| mask.select(0.0, g))]
 }

@@ -1,11 +1,14 @@
 //! Element-wise functions of one tensor. Each section is a row: what it computes, and its rule.
 
-use lossgraph_tensor::kernels::Map1;
-use lossgraph_tensor::map1;
+use lossgraph_tensor::kernels::{self, Map1};
+use lossgraph_tensor::{Tensor, map1};
 
 use super::Kink;
+use super::facts::Precedence::{Atom, Power, Product, Sign};
+use super::facts::{Cost, Element, Facts, Notation, Precedence};
+use super::family::{At, Cotangents, Family, Rule, none, one};
 use crate::fault::Fault;
-use crate::op::{Number, Op, Static};
+use crate::op::{Number, Op, RowRef, listed, number};
 use crate::var::Var;
 
 /// The rule of a unary op: the cotangent of `x`, from `g` (that of `y`), `x`, `y`, and the
@@ -14,8 +17,22 @@ pub type UnaryRule = for<'t> fn(g: Var<'t>, x: Var<'t>, y: Var<'t>, p: [f64; 2])
 
 /// A row of the table of element-wise functions `y = f(x; p)`.
 ///
-/// The library's rows are below; a row of one's own is recorded by [`Var::unary`].
-#[derive(Debug)]
+/// The library's rows are below; a row of one's own is recorded by [`Var::unary`]:
+///
+/// ```
+/// use lossgraph_autograd::{Tape, Unary};
+/// use lossgraph_tensor::map1;
+///
+/// static CUBE: Unary = Unary::new("cube", "x³", map1!(|x, _p| x * x * x))
+///     .vjp(|g, x, _, _| g * (x.square() * 3.0));
+///
+/// let tape = Tape::f64();
+/// let x = tape.variable(2.0);
+/// let gradients = x.unary(&CUBE, [0.0; 2]).backward()?;
+/// assert_eq!((gradients.loss(), gradients.of(x).unwrap().item()?), (8.0, 12.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
 pub struct Unary {
     /// The name in listings.
     pub name: &'static str,
@@ -31,6 +48,111 @@ pub struct Unary {
     pub sample: [f64; 2],
     /// The points without a derivative.
     pub kinks: &'static [Kink],
+    /// Cost, notation, and so on.
+    pub facts: Facts,
+}
+
+impl Unary {
+    /// A function that is flat wherever it has a derivative, until [`vjp`](Unary::vjp) says
+    /// otherwise; checked between −3 and 3.
+    pub const fn new(name: &'static str, formula: &'static str, kernel: Map1) -> Unary {
+        let facts = Facts::DEFAULT;
+        let (domain, sample) = ([-3.0, 3.0], [0.0; 2]);
+        Unary { name, formula, kernel, vjp: None, domain, sample, kinks: &[], facts }
+    }
+
+    /// With a rule.
+    pub const fn vjp(self, vjp: UnaryRule) -> Unary {
+        Unary { vjp: Some(vjp), ..self }
+    }
+
+    /// With another interval for checks.
+    pub const fn domain(self, low: f64, high: f64) -> Unary {
+        Unary { domain: [low, high], ..self }
+    }
+
+    /// With parameters for checks.
+    pub const fn sample(self, p: [f64; 2]) -> Unary {
+        Unary { sample: p, ..self }
+    }
+
+    /// With points that have no derivative.
+    pub const fn kinks(self, kinks: &'static [Kink]) -> Unary {
+        Unary { kinks, ..self }
+    }
+
+    /// As cheap as reading its operand: the planner may compute it twice.
+    pub const fn cheap(self) -> Unary {
+        Unary { facts: Facts { cost: Cost::Cheap, ..self.facts }, ..self }
+    }
+
+    /// Written in another way than `name(x)`.
+    pub const fn written(self, notation: Notation) -> Unary {
+        Unary { facts: Facts { notation, ..self.facts }, ..self }
+    }
+
+    /// Never rounded.
+    pub const fn exact(self) -> Unary {
+        Unary { facts: Facts { exact: true, ..self.facts }, ..self }
+    }
+
+    /// 0 for a finite operand other than 0 only because of underflow.
+    pub const fn zero_by_underflow(self) -> Unary {
+        Unary { facts: Facts { zero_by_underflow: true, ..self.facts }, ..self }
+    }
+
+    /// With the reason why no slope comes back where none does; `{x}` stands for the operand.
+    pub const fn zero_slope(self, why: &'static [&'static str; 1]) -> Unary {
+        Unary { facts: Facts { zero_slope: why, ..self.facts }, ..self }
+    }
+}
+
+/// A row with its parameters.
+#[derive(Clone, Copy, PartialEq, Hash, Debug)]
+pub(crate) struct UnaryOp {
+    pub row: RowRef<Unary>,
+    pub p: [Number; 2],
+}
+
+impl UnaryOp {
+    pub fn new(row: &'static Unary, p: [f64; 2]) -> UnaryOp {
+        UnaryOp { row: RowRef(row), p: p.map(Number) }
+    }
+}
+
+impl Family for UnaryOp {
+    fn name(&self) -> &'static str {
+        self.row.0.name
+    }
+
+    fn attributes(&self) -> String {
+        // A sample has a parameter where the row has one.
+        let count = self.row.0.sample.iter().rposition(|&p| p != 0.0).map_or(0, |last| last + 1);
+        listed(self.p[..count].iter().map(|p| number(p.0)))
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        self.row.0.vjp.is_some()
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        match self.row.0.vjp {
+            Some(vjp) => one(vjp(rule.g, rule.inputs[0], rule.y, self.p.map(|p| p.0))),
+            None => none(),
+        }
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::map1(&self.row.0.kernel, inputs[0], self.p.map(|p| p.0), out)
+    }
+
+    fn facts(&self) -> Facts {
+        self.row.0.facts
+    }
+
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        at.map()
+    }
 }
 
 impl<'t> Var<'t> {
@@ -41,9 +163,8 @@ impl<'t> Var<'t> {
             let fault = Fault::new(row.name, "a parameter is NaN").operand("input", self);
             return self.tape().fault(fault);
         }
-        let p = [Number(p[0]), Number(p[1])];
         let x = if self.dtype().is_float() { self } else { self.to_float() };
-        self.tape().record(Op::Unary(Static(row), p), &[x], x.shape(), self.tape().dtype())
+        self.tape().record(Op::Unary(UnaryOp::new(row, p)), &[x], x.shape(), self.tape().dtype())
     }
 }
 
@@ -57,21 +178,25 @@ macro_rules! unary {
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, sample: $sample:expr)?
+            $(, facts: $($fact:ident($($value_of:expr),*)).+)?
             $(, kink: $at:literal, $here:expr, $input:expr, $slope:literal, $because:literal)*
             $(,)?
         }
     ) => {
         #[doc = concat!("`", stringify!($method), "`: ", $formula, ".")]
         pub static $row: Unary = Unary {
-            name: stringify!($method),
-            formula: $formula,
-            kernel: map1!(|$x, $p| $value $(, where $near => $plain)?),
             vjp: $vjp,
             domain: $domain,
-            sample: { let _p = [0.0; 2]; $(let _p = $sample;)? _p },
+            $(sample: $sample,)?
             kinks: &[$(Kink {
                 at: $at, here: $here, input: [$input, 0.0], slope: [$slope, 0.0], because: $because,
             }),*],
+            ..Unary::new(
+                stringify!($method),
+                $formula,
+                map1!(|$x, $p| $value $(, where $near => $plain)?),
+            )
+            $($(.$fact($($value_of),*))+)?
         };
 
         impl<'t> Var<'t> {
@@ -86,15 +211,11 @@ macro_rules! unary {
 }
 
 /// `neg`: −x. The operator `-x` records it.
-pub static NEG: Unary = Unary {
-    name: "neg",
-    formula: "−x",
-    kernel: map1!(|x, _p| -x),
-    vjp: Some(|g, _, _, _| -g),
-    domain: [-3.0, 3.0],
-    sample: [0.0; 2],
-    kinks: &[],
-};
+pub static NEG: Unary = Unary::new("neg", "−x", map1!(|x, _p| -x))
+    .vjp(|g, _, _, _| -g)
+    .cheap()
+    .exact()
+    .written(Notation::unary("−a", Sign, Power));
 
 unary! {
     /// The reciprocal, `1/x`; slope `−1/x²`.
@@ -103,6 +224,7 @@ unary! {
         value: |x, _p| T::ONE / x,
         vjp: Some(|g, _, y, _| -g * y.square()),
         domain: [0.3, 3.0],
+        facts: cheap().zero_by_underflow().written(Notation::unary("1 / a", Product, Sign)),
     }
 }
 
@@ -113,6 +235,7 @@ unary! {
         value: |x, _p| x * x,
         vjp: Some(|g, x, _, _| g * (x * 2.0)),
         domain: [-3.0, 3.0],
+        facts: cheap().zero_by_underflow().written(Notation::unary("a²", Power, Atom)),
     }
 }
 
@@ -123,6 +246,7 @@ unary! {
         value: |x, _p| x.sqrt(),
         vjp: Some(|g, _, y, _| g * 0.5 / y),
         domain: [0.1, 4.0],
+        facts: written(Notation::unary("√a", Power, Atom)),
     }
 }
 
@@ -133,6 +257,7 @@ unary! {
         value: |x, _p| T::ONE / x.sqrt(),
         vjp: Some(|g, _, y, _| g * (y * y.square() * -0.5)),
         domain: [0.1, 4.0],
+        facts: zero_by_underflow(),
     }
 }
 
@@ -149,6 +274,7 @@ unary! {
         }),
         domain: [0.2, 3.0],
         sample: [2.5, 0.0],
+        facts: zero_by_underflow().written(Notation::unary("a^p", Power, Atom)),
     }
 }
 
@@ -167,6 +293,7 @@ unary! {
         value: |x, _p| x.abs(),
         vjp: Some(|g, x, _, _| g * x.signum()),
         domain: [-3.0, 3.0],
+        facts: cheap().written(Notation::unary("|a|", Atom, Precedence::Comparison)),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "a minimum: 0 lies between the slopes −1 and 1",
     }
 }
@@ -179,6 +306,7 @@ unary! {
         value: |x, _p| x.signum0(),
         vjp: None,
         domain: [-3.0, 3.0],
+        facts: cheap().written(Notation::Call("sign")),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "a jump: the slope on both sides",
     }
 }
@@ -190,6 +318,7 @@ unary! {
         value: |x, _p| x.floor(),
         vjp: None,
         domain: [0.1, 0.9],
+        facts: cheap(),
         kink: "x whole", |[x, _], _| x == x.floor(), 1.0, 0.0, "a jump: the slope on both sides",
     }
 }
@@ -201,6 +330,7 @@ unary! {
         value: |x, _p| x.exp(),
         vjp: Some(|g, _, y, _| g * y),
         domain: [-3.0, 3.0],
+        facts: zero_by_underflow(),
     }
 }
 
@@ -336,6 +466,7 @@ unary! {
         value: |x, _p| x.sigmoid(),
         vjp: Some(|g, x, y, _| g * (y * (-x).sigmoid())),
         domain: [-4.0, 4.0],
+        facts: zero_by_underflow().written(Notation::Call("σ")),
     }
 }
 
@@ -346,21 +477,15 @@ unary! {
         value: |x, _p| x.softplus(),
         vjp: Some(|g, x, _, _| g * x.sigmoid()),
         domain: [-4.0, 4.0],
+        facts: zero_by_underflow(),
     }
 }
 
 /// `e^(−|x|)`, which [`SIGMOID`] and [`SOFTPLUS`] have in common. Plans compute it once for both,
 /// by [`SIGMOID_BY`](super::binary::SIGMOID_BY) and [`SOFTPLUS_BY`](super::binary::SOFTPLUS_BY);
 /// no tape records it.
-pub(crate) static EXP_NEG_ABS: Unary = Unary {
-    name: "exp_neg_abs",
-    formula: "e^(−|x|)",
-    kernel: map1!(|x, _p| x.exp_neg_abs()),
-    vjp: None,
-    domain: [-4.0, 4.0],
-    sample: [0.0; 2],
-    kinks: &[],
-};
+pub(crate) static EXP_NEG_ABS: Unary =
+    Unary::new("exp_neg_abs", "e^(−|x|)", map1!(|x, _p| x.exp_neg_abs())).domain(-4.0, 4.0);
 
 unary! {
     /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below. NaN stays NaN, with
@@ -372,6 +497,7 @@ unary! {
         // Where the output is not 0, NaN included.
         vjp: Some(|g, _, y, _| g * y.ne(0.0)),
         domain: [-3.0, 3.0],
+        facts: cheap().zero_slope(&["its input is {x}, and relu is flat there"]),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "the left slope",
     }
 }
@@ -384,6 +510,7 @@ unary! {
         vjp: Some(|g, x, _, [slope, _]| g * x.gt(0.0).select(1.0, slope)),
         domain: [-3.0, 3.0],
         sample: [0.2, 0.0],
+        facts: cheap(),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.2, "the left slope s",
     }
 }
@@ -417,6 +544,7 @@ unary! {
         value: |x, _p| x.erfc(),
         vjp: Some(|g, x, _, _| g * ((-x.square()).exp() * -std::f64::consts::FRAC_2_SQRT_PI)),
         domain: [-2.0, 2.0],
+        facts: zero_by_underflow(),
     }
 }
 
@@ -433,6 +561,7 @@ unary! {
         vjp: Some(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0)),
         domain: [-3.0, 3.0],
         sample: [-1.0, 1.5],
+        facts: cheap().zero_slope(&["its input is {x}, and clamp is flat there"]),
         kink: "x = a", |[x, _], [a, _]| x == a, -1.0, 0.0, "the slope outside",
         kink: "x = b", |[x, _], [_, b]| x == b, 1.5, 0.0, "the slope outside",
     }

@@ -3,10 +3,13 @@
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use lossgraph_tensor::{AxisSet, Shape, Slice, Tensor, Window};
+use lossgraph_tensor::{AxisSet, Shape, Slice, Tensor, Window, kernels};
 use smallvec::SmallVec;
 
-use super::combine::place;
+use super::combine::{OverlapAdd, place};
+use super::facts::Precedence::{Atom, Power};
+use super::facts::{Element, Facts, Notation};
+use super::family::{At, Cotangents, Family, Rule, one};
 use crate::axes::Axes;
 use crate::fault::Fault;
 use crate::op::{Op, listed};
@@ -27,8 +30,8 @@ pub(crate) enum View {
     After,
 }
 
-impl View {
-    pub fn name(&self) -> &'static str {
+impl Family for View {
+    fn name(&self) -> &'static str {
         match self {
             View::Reshape => "reshape",
             View::Permute(_) => "permute",
@@ -39,17 +42,13 @@ impl View {
         }
     }
 
-    /// What listings show beside the shape that it gives.
-    pub fn attributes(&self) -> String {
+    fn attributes(&self) -> String {
         match self {
             View::Permute(order) => format!("axes {}", listed(order)),
             View::Slice(slices) => listed(slices.iter().map(|slice| {
                 let Slice { start, len, step } = slice;
-                format!("{len} from {start}")
-                    + &match step {
-                        1 => String::new(),
-                        step => format!(" by {step}"),
-                    }
+                let by = if *step == 1 { String::new() } else { format!(" by {step}") };
+                format!("{len} from {start}{by}")
             })),
             View::Windows { axis, window } => {
                 let Window { size, stride, dilation } = window;
@@ -59,21 +58,71 @@ impl View {
         }
     }
 
+    fn is_differentiable_in(&self, input: usize) -> bool {
+        input == 0
+    }
+
     /// Each view's transpose.
-    pub fn vjp<'t>(&self, g: Var<'t>, x: Var<'t>) -> Var<'t> {
-        match self {
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let (g, x) = (rule.g, rule.inputs[0]);
+        one(match self {
             View::Reshape => g.reshape(x.shape()),
             View::Permute(axes) => g.permute(&inverse(axes)),
             View::Expand => g.sum_to(x.shape()),
             View::Slice(slices) => place(g, slices.clone(), x.shape(), 0.0),
             View::Windows { axis, window } => {
-                let op = Op::OverlapAdd { axis: *axis, window: *window };
+                let op = Op::OverlapAdd(OverlapAdd { axis: *axis, window: *window });
                 g.tape().record(op, &[g], x.shape(), g.dtype())
             }
             View::After => g,
+        })
+    }
+
+    /// A copy of what the view shows; plans make views without one, see [`View::of`].
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::copy(inputs[0], out)
+    }
+
+    fn facts(&self) -> Facts {
+        match self {
+            View::Reshape | View::Expand | View::After => Facts::MOVES.written(Notation::Operand),
+            View::Permute(_) => Facts::MOVES.written(Notation::unary("aᵀ", Power, Atom)),
+            View::Slice(_) | View::Windows { .. } => Facts::MOVES.zero_slope(&[NOT_READ]),
         }
     }
 
+    fn element(&self, at: &At<'_>) -> Option<Element> {
+        let operand = at.operands.first()?;
+        let index = match self {
+            View::Reshape => operand.unravel_index(at.shape.ravel_index(at.index)),
+            View::Expand => {
+                let aligned = &at.index[at.index.len().checked_sub(operand.rank())?..];
+                operand.iter().zip(aligned).map(|(&len, &i)| if len == 1 { 0 } else { i }).collect()
+            }
+            View::Permute(order) => {
+                let mut index = vec![0; at.index.len()];
+                for (&i, &axis) in at.index.iter().zip(order) {
+                    *index.get_mut(axis as usize)? = i;
+                }
+                index
+            }
+            View::Slice(slices) => {
+                let from = |(&i, slice): (&usize, &Slice)| {
+                    usize::try_from(slice.start as isize + slice.step * i as isize).ok()
+                };
+                at.index.iter().zip(slices.iter()).map(from).collect::<Option<_>>()?
+            }
+            View::Windows { .. } => return None,
+            View::After => at.index.to_vec(),
+        };
+        at.copy(0, index)
+    }
+}
+
+/// Why no slope comes back to an element that a view or an index leaves out.
+pub(crate) const NOT_READ: &str = "this element is not read";
+
+impl View {
     /// The view itself; a reshape that the strides do not allow copies.
     pub fn of(&self, x: &Tensor, shape: &Shape) -> lossgraph_tensor::Result<Tensor> {
         match self {

@@ -22,9 +22,9 @@ use super::Fusion;
 use super::rewrite::Dag;
 use super::space::{Repeats, Space, Spaces, places_a_row, repeats};
 use crate::graph::{Id, Node};
-use crate::op::{Op, ReduceOp};
-use crate::ops::binary::Binary;
+use crate::op::{Fill, Op, ReduceOp};
 use crate::ops::index::Index;
+use crate::ops::reduce::Reduce;
 use crate::ops::view::View;
 
 /// Rows with more columns are folded by a step of their own: a tile of whole rows would leave the
@@ -110,10 +110,6 @@ impl<'a> Analysis<'a> {
         self.patterns[id as usize]
     }
 
-    pub fn is_binary(&self, id: Id, row: &Binary) -> bool {
-        matches!(&self.node(id).op, Op::Binary(of) if std::ptr::eq(of.0, row))
-    }
-
     pub fn domain(&self, id: Id) -> (Space, Extent) {
         self.domains[id as usize]
     }
@@ -135,11 +131,11 @@ impl<'a> Analysis<'a> {
             _ if nothing || fusion == Fusion::Unfused || !node.dtype.is_float() => {
                 Pattern::Standalone
             }
-            Op::Unary(..) | Op::Binary(_) | Op::Select => match self.epilogue_of(node) {
+            Op::Unary(_) | Op::Binary(_) | Op::Select(_) => match self.epilogue_of(node) {
                 Some(_) => Pattern::Epilogue,
                 None => Pattern::Elementwise,
             },
-            Op::Reduce(op, _) => {
+            Op::Reduce(Reduce { op, .. }) => {
                 let space = self.spaces[node.inputs[0] as usize];
                 match repeats(&node.shape, &input(0).shape) {
                     Repeats::One => Pattern::ReduceAll(*op),
@@ -271,7 +267,7 @@ impl<'a> Analysis<'a> {
         let extent = if node.shape.len() == 1 { Extent::One } else { extent };
         match self.pattern(id) {
             Pattern::Input => match node.op {
-                Op::Fill(value) => (Access::Constant(value.0), Extent::One),
+                Op::Fill(Fill(value)) => (Access::Constant(value.0), Extent::One),
                 _ => (Access::Load(id), extent),
             },
             Pattern::Expand(repeats) => {

@@ -1,67 +1,66 @@
-//! Writing the micro-ops of a kernel.
+//! Lowering: from a fusion group to a program of micro-ops.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use lossgraph_tensor::Shape;
-use lossgraph_tensor::program::{Extent, Program, Value};
+use lossgraph_tensor::program::{self, Extent, Program};
 
 use super::analysis::{Access, Analysis, Pattern};
-use super::fuse::{Kernel, Resolved};
-use super::peephole::{EXP_OF_DIFFERENCE, Groups, Superinstruction};
-use super::space::Space;
+use super::fusion::{FusionGroup, Value};
+use super::peephole::{Peephole, Superinstruction};
 use crate::graph::Id;
 use crate::op::Op;
-use crate::ops::binary::SUB;
+use crate::ops::binary::BinaryOp;
+use crate::ops::facts::Sign;
 use crate::ops::select::SELECT;
-use crate::ops::unary;
+use crate::ops::unary::{NEG, UnaryOp};
 
-/// Writes the micro-ops of a kernel.
-pub(super) struct Lowering<'p, 'a> {
-    analysis: &'p Analysis<'a>,
-    program: Program,
-    values: HashMap<(Id, Extent), Value>,
-    inputs: Vec<(Id, Extent)>,
-    indices: Vec<Id>,
-    outputs: Vec<Id>,
-    groups: Groups,
+/// The program of a group, with the nodes that it reads and writes.
+pub(super) struct Kernel {
+    pub program: Program,
+    /// The nodes read, floats and indices.
+    pub inputs: Vec<Id>,
+    pub indices: Vec<Id>,
+    pub outputs: Vec<Id>,
+    /// How many values of earlier kernels are rematerialized.
+    pub rematerialized: usize,
 }
 
-impl<'p, 'a> Lowering<'p, 'a> {
-    /// The micro-ops for the values `needed`, in that order, and for the nodes to write out.
-    pub fn of(
-        analysis: &'p Analysis<'a>,
-        space: Space,
-        needed: &[(Id, Extent)],
-        resolved: &Resolved,
-        targets: &BTreeSet<Id>,
-    ) -> Lowering<'p, 'a> {
-        let dtype = analysis.node(needed[0].0).dtype;
-        let mut lowering = Lowering {
-            analysis,
-            program: Program::new(space.rows, space.columns, dtype),
-            values: HashMap::new(),
-            inputs: vec![],
-            indices: vec![],
-            outputs: vec![],
-            groups: Groups::of(analysis, needed, resolved, targets, space.columns),
-        };
-        for &(id, extent) in needed {
-            lowering.lower(id, extent, &resolved[&(id, extent)]);
-        }
-        for &id in targets {
-            lowering.output(id);
-        }
-        lowering
+/// Writes the micro-ops of a group.
+pub(super) fn lower(analysis: &Analysis<'_>, group: &FusionGroup) -> Kernel {
+    let dtype = analysis.node(group.values[0].0).dtype;
+    let mut lowering = Lowering {
+        analysis,
+        program: Program::new(group.space.rows, group.space.columns, dtype),
+        values: HashMap::new(),
+        inputs: vec![],
+        indices: vec![],
+        outputs: vec![],
+        peephole: Peephole::of(analysis, group),
+    };
+    for &value in &group.values {
+        lowering.lower(value, &group.reads[&value]);
     }
-
-    /// The kernel, in which so many values of earlier ones are computed anew.
-    pub fn kernel(self, rematerialized: usize) -> Kernel {
-        let Lowering { program, inputs, indices, outputs, .. } = self;
-        let inputs = inputs.into_iter().map(|(id, _)| id).collect();
-        Kernel { program, inputs, indices, outputs, rematerialized }
+    for &id in &group.outputs {
+        lowering.output(id);
     }
+    let Lowering { program, inputs, indices, outputs, .. } = lowering;
+    let inputs = inputs.into_iter().map(|(id, _)| id).collect();
+    Kernel { program, inputs, indices, outputs, rematerialized: group.rematerialized }
+}
 
-    fn value(&mut self, (access, extent): (Access, Extent)) -> Value {
+struct Lowering<'p, 'a> {
+    analysis: &'p Analysis<'a>,
+    program: Program,
+    values: HashMap<Value, program::Value>,
+    inputs: Vec<Value>,
+    indices: Vec<Id>,
+    outputs: Vec<Id>,
+    peephole: Peephole,
+}
+
+impl Lowering<'_, '_> {
+    fn value(&mut self, (access, extent): (Access, Extent)) -> program::Value {
         match access {
             Access::Constant(number) => self.program.number(number),
             Access::Inline(id) => self.values[&(id, extent)],
@@ -87,27 +86,27 @@ impl<'p, 'a> Lowering<'p, 'a> {
         (self.program.index(), shape)
     }
 
-    fn lower(&mut self, id: Id, extent: Extent, reads: &[(Access, Extent)]) {
-        if self.groups.taken.contains(&(id, extent)) {
+    fn lower(&mut self, (id, extent): Value, reads: &[(Access, Extent)]) {
+        if self.peephole.absorbed.contains(&(id, extent)) {
             return;
         }
-        if let Some(together) = self.groups.together.remove(&(id, extent)) {
-            let value = self.together(id, together);
+        if let Some(fused) = self.peephole.fused.remove(&(id, extent)) {
+            let value = self.superinstruction(id, fused);
             self.values.insert((id, extent), value);
             return;
         }
         let node = self.analysis.node(id);
         let tag = self.analysis.dag.origins[id as usize];
         let value = match (&node.op, self.analysis.pattern(id)) {
-            (Op::Unary(row, p), _) => {
+            (Op::Unary(UnaryOp { row, p }), _) => {
                 let x = self.value(reads[0]);
                 self.program.map1(row.0.name, &row.0.kernel, p.map(|p| p.0), x)
             }
-            (Op::Binary(row), _) => {
+            (Op::Binary(BinaryOp(row)), _) => {
                 let (a, b) = (self.value(reads[0]), self.value(reads[1]));
                 self.program.map2(row.0.name, &row.0.kernel, a, b)
             }
-            (Op::Select, _) => {
+            (Op::Select(_), _) => {
                 let operands = [0, 1, 2].map(|i| self.value(reads[i]));
                 self.program.map3("select", &SELECT, operands)
             }
@@ -139,10 +138,11 @@ impl<'p, 'a> Lowering<'p, 'a> {
         self.values.insert((id, extent), value);
     }
 
-    /// A node with what it takes over.
-    fn together(&mut self, id: Id, together: Superinstruction) -> Value {
-        let subtracts = self.analysis.is_binary(id, &SUB);
-        match together {
+    /// A node with what it absorbs.
+    fn superinstruction(&mut self, id: Id, fused: Superinstruction) -> program::Value {
+        let additive = self.analysis.node(id).op.family().facts().additive;
+        let subtracts = additive == Some(Sign::Minus);
+        match fused {
             Superinstruction::Scatter { scatter, onto, added } => {
                 let onto = self.value(onto);
                 let added = if subtracts { self.negative(added) } else { self.value(added) };
@@ -150,9 +150,9 @@ impl<'p, 'a> Lowering<'p, 'a> {
                 let tag = self.analysis.dag.origins[scatter as usize];
                 self.program.scatter(Some(onto), added, index, shape, tag)
             }
-            Superinstruction::ExpOfDifference(operands) => {
+            Superinstruction::OfBinary(of, operands) => {
                 let [x, y] = operands.map(|read| self.value(read));
-                self.program.map2("exp(a − b)", &EXP_OF_DIFFERENCE, x, y)
+                self.program.map2(of.formula, &of.kernel, x, y)
             }
             Superinstruction::Pair(pair, operands) => {
                 let operands = operands.map(|read| self.value(read));
@@ -167,12 +167,12 @@ impl<'p, 'a> Lowering<'p, 'a> {
     }
 
     /// The negative of an operand.
-    fn negative(&mut self, (access, extent): (Access, Extent)) -> Value {
+    fn negative(&mut self, (access, extent): (Access, Extent)) -> program::Value {
         if let Access::Constant(number) = access {
             return self.program.number(-number);
         }
         let x = self.value((access, extent));
-        self.program.map1("neg", &unary::NEG.kernel, [0.0; 2], x)
+        self.program.map1("neg", &NEG.kernel, [0.0; 2], x)
     }
 
     /// Asks for a node that somebody outside reads; folds over rows have asked themselves.

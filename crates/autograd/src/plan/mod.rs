@@ -8,7 +8,7 @@
 
 mod analysis;
 mod buffers;
-mod fuse;
+mod fusion;
 mod lower;
 mod peephole;
 mod products;
@@ -23,11 +23,12 @@ use lossgraph_tensor::program::{Executable, Program};
 use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
 
-use fuse::{Planner, Unit};
+use analysis::Analysis;
+use fusion::Unit;
 use rewrite::Dag;
 
 use crate::graph::{Id, Node};
-use crate::op::Op;
+use crate::op::{Fill, Op};
 
 /// How a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,7 +146,12 @@ impl Plan {
             Fusion::Fused => Dag::simplified(request),
             Fusion::Unfused => Dag::verbatim(request),
         };
-        let units = schedule::list_schedule(&dag, Planner::new(&dag, fusion).units());
+        let analysis = Analysis::of(&dag, fusion);
+        let units = fusion::partition(&analysis).into_iter().map(|unit| match unit {
+            Unit::Standalone(id) => Unit::Standalone(id),
+            Unit::Kernel(group) => Unit::Kernel(lower::lower(&analysis, &group)),
+        });
+        let units = schedule::list_schedule(&dag, units.collect());
         let mut plan = Plan {
             steps: vec![],
             inputs: vec![],
@@ -195,7 +201,7 @@ impl Plan {
         let (node, slot) = (&dag.nodes[id as usize], self.new_slot());
         match (&node.op, dag.sources[id as usize]) {
             (_, Some(source)) => self.inputs.push((source, slot)),
-            (Op::Fill(value), None) => {
+            (Op::Fill(Fill(value)), None) => {
                 let fill = Tensor::filled_view(node.shape.clone(), value.0, node.dtype);
                 self.constants.push((slot, fill.expect("larger shapes are refused before")));
             }
@@ -214,7 +220,7 @@ impl Plan {
     fn push_unit(
         &mut self,
         dag: &Dag,
-        unit: Unit,
+        unit: Unit<lower::Kernel>,
         taken: &HashSet<Id>,
         slots: &mut [Option<Slot>],
     ) {

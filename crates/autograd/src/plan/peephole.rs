@@ -1,9 +1,9 @@
-//! Micro-ops that take over what nobody else reads: two cheap ops in one pass over a tile store
-//! nothing in between, and pay once for starting.
+//! Peephole fusion: superinstructions, micro-ops that absorb what nobody else reads. Two cheap ops
+//! in one pass over a tile store nothing in between, and pay once for starting.
 //!
-//! Each computes what its parts do, bit for bit.
+//! Each computes what its parts do, bit for bit. The tables say which ops are absorbed by which.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use lossgraph_tensor::kernels::{Map2, Map3};
 use lossgraph_tensor::program::{Extent, NARROW};
@@ -11,11 +11,12 @@ use lossgraph_tensor::{map2, map3};
 use smallvec::SmallVec;
 
 use super::analysis::{Access, Analysis, Pattern, Reads};
-use super::fuse::Resolved;
+use super::fusion::{FusionGroup, Value};
 use crate::graph::Id;
-use crate::op::Op;
-use crate::ops::binary::{ADD, Binary, MUL, SUB};
-use crate::ops::unary::EXP;
+use crate::op::{Op, RowRef};
+use crate::ops::binary::{ADD, Binary, BinaryOp, MUL, SUB};
+use crate::ops::facts::Sign;
+use crate::ops::unary::{EXP, Unary, UnaryOp};
 
 /// A binary op on the result of another.
 pub(super) struct Pair {
@@ -54,58 +55,64 @@ static PAIRS: [Pair; 10] = pairs! {
     SUB MUL None, "(a − b)·c", |a, b, c| (a - b) * c;
 };
 
-/// `exp(x − y)`: what every softmax does to its logits and their largest.
-pub(super) static EXP_OF_DIFFERENCE: Map2 = map2!(|x, y| (x - y).exp());
+/// A unary op on the result of a binary one.
+pub(super) struct OfBinary {
+    inner: &'static Binary,
+    outer: &'static Unary,
+    /// a and b are the operands of `inner`.
+    pub formula: &'static str,
+    pub kernel: Map2,
+}
+
+/// What every softmax does to its logits and their largest.
+static OF_BINARY: [OfBinary; 1] = [OfBinary {
+    inner: &SUB,
+    outer: &EXP,
+    formula: "exp(a − b)",
+    kernel: map2!(|x, y| (x - y).exp()),
+}];
 
 type Read = (Access, Extent);
 
-/// A micro-op that computes a node together with nodes that only it reads.
+/// A micro-op that computes a value together with values that only it reads.
 pub(super) enum Superinstruction {
-    /// A sum that adds one element in each row, which the scatter with this number would place.
+    /// A sum or difference that adds one element in each row, which the scatter with this number
+    /// would have placed.
     Scatter {
         scatter: Id,
         onto: Read,
         added: Read,
     },
-    /// `exp(x − y)`.
-    ExpOfDifference([Read; 2]),
+    OfBinary(&'static OfBinary, [Read; 2]),
     Pair(&'static Pair, [Read; 3]),
     /// `a·s + b·t`, or `a·s − b·t`.
     Weighted([Read; 4]),
 }
 
-/// The nodes of a kernel that are computed together with others, and those others.
-pub(super) struct Groups {
-    pub together: HashMap<(Id, Extent), Superinstruction>,
-    pub taken: HashSet<(Id, Extent)>,
+/// The superinstructions of a group, and the values that they absorb.
+pub(super) struct Peephole {
+    pub fused: HashMap<Value, Superinstruction>,
+    pub absorbed: HashSet<Value>,
 }
 
-impl Groups {
-    /// For the values `needed`, in the order in which they are computed.
-    pub fn of(
-        analysis: &Analysis<'_>,
-        needed: &[(Id, Extent)],
-        resolved: &Resolved,
-        targets: &BTreeSet<Id>,
-        columns: usize,
-    ) -> Groups {
-        let mut groups = Groups { together: HashMap::new(), taken: HashSet::new() };
-        let readers = readers(resolved);
-        let search = Search { analysis, resolved, targets, readers, columns };
-        for &value in needed {
-            if let Some((together, taken)) = search.together(value, &groups) {
-                groups.together.insert(value, together);
-                groups.taken.extend(taken);
+impl Peephole {
+    pub fn of(analysis: &Analysis<'_>, group: &FusionGroup) -> Peephole {
+        let mut peephole = Peephole { fused: HashMap::new(), absorbed: HashSet::new() };
+        let search = Search { analysis, group, readers: readers(group) };
+        for &value in &group.values {
+            if let Some((fused, absorbed)) = search.superinstruction(value, &peephole) {
+                peephole.fused.insert(value, fused);
+                peephole.absorbed.extend(absorbed);
             }
         }
-        groups
+        peephole
     }
 }
 
 /// The nodes that read each node, in one extent or another.
-fn readers(resolved: &Resolved) -> HashMap<Id, SmallVec<[Id; 2]>> {
+fn readers(group: &FusionGroup) -> HashMap<Id, SmallVec<[Id; 2]>> {
     let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
-    for ((reader, _), reads) in resolved {
+    for ((reader, _), reads) in &group.reads {
         for (access, _) in reads {
             if let Access::Inline(x) = *access {
                 readers.entry(x).or_default().push(*reader);
@@ -117,64 +124,60 @@ fn readers(resolved: &Resolved) -> HashMap<Id, SmallVec<[Id; 2]>> {
 
 struct Search<'p, 'a> {
     analysis: &'p Analysis<'a>,
-    resolved: &'p Resolved,
-    targets: &'p BTreeSet<Id>,
+    group: &'p FusionGroup,
     readers: HashMap<Id, SmallVec<[Id; 2]>>,
-    columns: usize,
 }
 
-type Found = (Superinstruction, SmallVec<[(Id, Extent); 2]>);
+type Found = (Superinstruction, SmallVec<[Value; 2]>);
 
 impl Search<'_, '_> {
-    fn together(&self, value: (Id, Extent), groups: &Groups) -> Option<Found> {
-        let reads = &self.resolved[&value];
+    fn superinstruction(&self, value: Value, found: &Peephole) -> Option<Found> {
+        let reads = &self.group.reads[&value];
         match &self.analysis.node(value.0).op {
-            Op::Unary(row, _) if std::ptr::eq(row.0, &EXP) => {
-                let x = self.lone(reads[0], value.1, groups)?;
-                let operands = self.operands(x, &SUB)?;
-                let together = Superinstruction::ExpOfDifference([operands[0], operands[1]]);
-                Some((together, SmallVec::from_iter([x])))
-            }
-            Op::Binary(row) => self
+            Op::Unary(UnaryOp { row, .. }) => OF_BINARY.iter().find_map(|of| {
+                let x = self.lone(reads[0], value.1, found)?;
+                let operands = self.operands(x, of.inner).filter(|_| RowRef(of.outer) == *row)?;
+                let fused = Superinstruction::OfBinary(of, [operands[0], operands[1]]);
+                Some((fused, SmallVec::from_iter([x])))
+            }),
+            Op::Binary(BinaryOp(row)) => self
                 .scatter(row.0, reads, value.1)
-                .or_else(|| self.weighted(row.0, reads, value.1, groups))
-                .or_else(|| self.pair(row.0, reads, value, groups)),
+                .or_else(|| self.weighted(row.0, reads, value.1, found))
+                .or_else(|| self.pair(row.0, reads, value, found)),
             _ => None,
         }
     }
 
     /// A value that only one micro-op reads, with the same extent, and that is not part of another.
-    fn lone(&self, (access, extent): Read, of: Extent, groups: &Groups) -> Option<(Id, Extent)> {
+    fn lone(&self, (access, extent): Read, of: Extent, found: &Peephole) -> Option<(Id, Extent)> {
         let Access::Inline(id) = access else { return None };
-        let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
-        let free = !groups.together.contains_key(&(id, extent));
+        let lone = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
+        let free = !found.fused.contains_key(&(id, extent));
         (lone && free && extent == of).then_some((id, extent))
     }
 
     /// The operands of a value that is the result of a binary op.
-    fn operands(&self, value: (Id, Extent), row: &Binary) -> Option<&Reads> {
+    fn operands(&self, value: Value, row: &'static Binary) -> Option<&Reads> {
         match &self.analysis.node(value.0).op {
-            Op::Binary(of) if std::ptr::eq(of.0, row) => Some(&self.resolved[&value]),
+            Op::Binary(BinaryOp(of)) if *of == RowRef(row) => Some(&self.group.reads[&value]),
             _ => None,
         }
     }
 
-    /// A scatter that a sum, or a difference that subtracts it, takes over.
+    /// A scatter that a sum, or a difference that subtracts it, absorbs.
     fn scatter(&self, row: &'static Binary, reads: &Reads, extent: Extent) -> Option<Found> {
-        let sides: &[usize] = if std::ptr::eq(row, &ADD) {
-            &[0, 1]
-        } else if std::ptr::eq(row, &SUB) {
-            &[1]
-        } else {
-            &[]
+        let sides: &[usize] = match row.facts.additive {
+            Some(Sign::Plus) => &[0, 1],
+            Some(Sign::Minus) => &[1],
+            None => &[],
         };
         sides.iter().find_map(|&side| {
             let Access::Inline(id) = reads[side].0 else { return None };
             let scatters = self.analysis.pattern(id) == Pattern::Scatter && extent == Extent::Full;
-            let lone = self.readers[&id].len() == 1 && !self.targets.contains(&id);
+            let lone = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
             (scatters && lone).then(|| {
                 let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
-                let added = self.resolved[&scatter][0];
+                let added = self.group.reads[&scatter][0];
                 (
                     Superinstruction::Scatter { scatter: id, onto, added },
                     SmallVec::from_iter([scatter]),
@@ -189,19 +192,18 @@ impl Search<'_, '_> {
         row: &'static Binary,
         reads: &Reads,
         extent: Extent,
-        groups: &Groups,
+        found: &Peephole,
     ) -> Option<Found> {
-        let sum = std::ptr::eq(row, &ADD) || std::ptr::eq(row, &SUB);
-        if !sum || extent != Extent::Full {
+        if row.facts.additive.is_none() || extent != Extent::Full {
             return None;
         }
         let number = |read: &Read| match read.1 {
             Extent::One => true,
-            Extent::Rows => self.columns >= NARROW,
+            Extent::Rows => self.group.space.columns >= NARROW,
             Extent::Full | Extent::Columns => false,
         };
         let weight = |read: Read| {
-            let product = self.lone(read, extent, groups)?;
+            let product = self.lone(read, extent, found)?;
             let factors = self.operands(product, &MUL)?;
             let side = factors.iter().position(number)?;
             let x = factors[1 - side];
@@ -217,25 +219,26 @@ impl Search<'_, '_> {
         row: &'static Binary,
         reads: &Reads,
         (id, extent): (Id, Extent),
-        groups: &Groups,
+        found: &Peephole,
     ) -> Option<Found> {
         // What only a sum reads is summed without being stored, but not where an operand is a
-        // number: then the sum takes over the last op alone.
+        // number: then the sum absorbs the last op alone.
         let sums = |id: &Id| {
             matches!(self.analysis.pattern(*id), Pattern::ReduceRow(_) | Pattern::ReduceAll(_))
         };
         let readers = self.readers.get(&id);
         let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
         (0..2).find_map(|side| {
-            let inner = self.lone(reads[side], extent, groups)?;
+            let inner = self.lone(reads[side], extent, found)?;
             PAIRS.iter().find_map(|pair| {
-                let fits = std::ptr::eq(pair.outer, row) && pair.side.is_none_or(|at| at == side);
+                let fits =
+                    RowRef(pair.outer) == RowRef(row) && pair.side.is_none_or(|at| at == side);
                 let x = self.operands(inner, pair.inner).filter(|_| fits)?;
-                let turns = !std::ptr::eq(pair.inner, &SUB);
+                let commutes = pair.inner.commutes;
                 // The first operand has an element at each place.
                 let [x, y] = match [x[0].1, x[1].1] {
                     [first, _] if first == extent => [x[0], x[1]],
-                    [_, second] if second == extent && turns => [x[1], x[0]],
+                    [_, second] if second == extent && commutes => [x[1], x[0]],
                     _ => return None,
                 };
                 let operands = [x, y, reads[1 - side]];
@@ -324,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_reads_is_not_taken_over() {
+    fn what_somebody_else_reads_is_not_absorbed() {
         agrees("mul(in0, in1)", [false, false], |[a, b, c]| {
             let product = a * b;
             (product + c) * product.tanh()

@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::fuse::{Kernel, Unit};
+use super::fusion::Unit;
+use super::lower::Kernel;
 use super::rewrite::Dag;
 use super::schedule::UnitReads;
 use crate::graph::Id;
@@ -18,8 +19,8 @@ const ROWS: usize = 1 << 11;
 const COLUMNS: usize = 64;
 
 /// The products that one kernel reads, and nobody else.
-pub(super) fn in_kernels(dag: &Dag, units: &[Unit]) -> HashSet<Id> {
-    let product = |unit: &Unit| match *unit {
+pub(super) fn in_kernels(dag: &Dag, units: &[Unit<Kernel>]) -> HashSet<Id> {
+    let product = |unit: &Unit<Kernel>| match *unit {
         Unit::Standalone(id) if pays(dag, id) => Some(id),
         _ => None,
     };
@@ -37,7 +38,7 @@ pub(super) fn in_kernels(dag: &Dag, units: &[Unit]) -> HashSet<Id> {
 /// Whether computing a node by rows pays: only large products of two matrices do.
 fn pays(dag: &Dag, id: Id) -> bool {
     let node = &dag.nodes[id as usize];
-    if node.op != Op::MatMul || node.shape.rank() != 2 {
+    if !matches!(node.op, Op::MatMul(_)) || node.shape.rank() != 2 {
         return false;
     }
     let (rows, columns) = (node.shape[0], node.shape[1]);

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::fuse::Unit;
+use super::fusion::Unit;
+use super::lower::Kernel;
 use super::rewrite::Dag;
 use crate::graph::Id;
 use crate::op::Op;
 
-impl Unit {
+impl Unit<Kernel> {
     fn inputs(&self, dag: &Dag) -> Vec<Id> {
         match self {
             Unit::Standalone(id) => dag.nodes[*id as usize].inputs.to_vec(),
@@ -31,7 +32,7 @@ pub(super) struct UnitReads {
 }
 
 impl UnitReads {
-    pub fn of(dag: &Dag, units: &[Unit]) -> UnitReads {
+    pub fn of(dag: &Dag, units: &[Unit<Kernel>]) -> UnitReads {
         let mut maker: Vec<Option<usize>> = vec![None; dag.nodes.len()];
         for (at, unit) in units.iter().enumerate() {
             for &output in unit.outputs() {
@@ -63,7 +64,7 @@ struct Value {
 
 /// The units in an order in which each comes after those that it reads, and of those that could be
 /// next, the one after which the values in memory are smallest; the earlier one, if equal.
-pub(super) fn list_schedule(dag: &Dag, units: Vec<Unit>) -> Vec<Unit> {
+pub(super) fn list_schedule(dag: &Dag, units: Vec<Unit<Kernel>>) -> Vec<Unit<Kernel>> {
     let UnitReads { of_units: reads, of_roots } = UnitReads::of(dag, &units);
     let bytes = |id: Id| {
         let node = &dag.nodes[id as usize];
@@ -117,7 +118,7 @@ pub(super) fn list_schedule(dag: &Dag, units: Vec<Unit>) -> Vec<Unit> {
             }
         }
     }
-    let mut units: Vec<Option<Unit>> = units.into_iter().map(Some).collect();
+    let mut units: Vec<Option<Unit<Kernel>>> = units.into_iter().map(Some).collect();
     order.into_iter().filter_map(|at| units[at].take()).collect()
 }
 

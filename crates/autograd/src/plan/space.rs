@@ -70,7 +70,7 @@ impl Spaces {
             let id = id as Id;
             let shape = |id: Id| &dag.nodes[id as usize].shape;
             match &node.op {
-                Op::Unary(..) | Op::Binary(_) | Op::Select | Op::View(View::Reshape) => {
+                Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::View(View::Reshape) => {
                     node.inputs.iter().for_each(|&input| spaces.join(id, input));
                 }
                 Op::View(View::Expand) => match repeats(shape(node.inputs[0]), &node.shape) {

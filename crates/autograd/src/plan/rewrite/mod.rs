@@ -11,12 +11,14 @@
 //! becomes `b − a`. Between the bounds of a clamp, `f · x − f · clamp(x)` is 0, for an infinite `f`
 //! as well.
 //!
-//! The rules stand by what they are about: [`shapes`], [`arithmetic`], [`choice`], [`folds`].
+//! Rewrites of single ops are rows of the [`table`]; those of shapes, choices and reductions stand
+//! in [`shapes`], [`choice`] and [`reductions`].
 
 mod arithmetic;
 mod choice;
 mod reductions;
 mod shapes;
+mod table;
 
 use std::collections::HashMap;
 
@@ -25,10 +27,11 @@ use smallvec::SmallVec;
 
 use super::PlanRequest;
 use crate::graph::{Id, Inputs, Node};
-use crate::op::{Leaf, Number, Op};
-use crate::ops::binary::Binary;
+use crate::op::{Fill, Leaf, Number, Op, RowRef};
+use crate::ops::binary::{Binary, BinaryOp};
 use crate::ops::index::Index;
-use crate::ops::unary::Unary;
+use crate::ops::reduce::Reduce;
+use crate::ops::unary::{Unary, UnaryOp};
 use crate::ops::view::View;
 
 /// A program that is being rewritten, or ready to be planned.
@@ -53,11 +56,11 @@ impl Dag {
     /// Copies what is needed of a request, rewritten by the rules.
     pub fn simplified(request: &PlanRequest<'_>) -> Dag {
         Dag::copied(request, |dag, node, inputs, lone| match &node.op {
-            Op::Fill(value) => dag.fill(value.0, &node.shape),
-            Op::Unary(row, p) => dag.unary(row.0, *p, inputs[0]),
-            Op::Binary(row) => dag.binary(row.0, inputs[0], inputs[1]),
-            Op::Select => dag.select([inputs[0], inputs[1], inputs[2]]),
-            Op::Reduce(op, axes) => dag.reduce(*op, *axes, inputs[0]),
+            Op::Fill(Fill(value)) => dag.fill(value.0, &node.shape),
+            Op::Unary(UnaryOp { row, p }) => dag.unary(row.0, p.map(|p| p.0), inputs[0]),
+            Op::Binary(BinaryOp(row)) => dag.binary(row.0, inputs[0], inputs[1]),
+            Op::Select(_) => dag.select([inputs[0], inputs[1], inputs[2]]),
+            Op::Reduce(Reduce { op, axes }) => dag.reduce(*op, *axes, inputs[0]),
             Op::View(View::After) => dag.push(node.op.clone(), inputs, &node.shape, node.dtype),
             Op::View(view) => dag.view(view, inputs[0], &node.shape, lone),
             Op::Index(Index::Gather { axis }) => dag.gather(inputs[0], *axis, inputs[1]),
@@ -97,7 +100,7 @@ impl Dag {
             } else {
                 let inputs: Inputs = node.inputs.iter().map(|&i| copies[i as usize]).collect();
                 match node.op {
-                    Op::Detach => inputs[0],
+                    Op::Detach(_) => inputs[0],
                     _ => {
                         let lone = node.inputs.iter().all(|&input| readers[input as usize] == 1);
                         copy(&mut dag, node, inputs, lone)
@@ -143,14 +146,18 @@ impl Dag {
     }
 
     fn fill(&mut self, value: f64, shape: &Shape) -> Id {
-        self.push(Op::Fill(Number(value)), Inputs::new(), shape, self.float)
+        self.push(Op::Fill(Fill(Number(value))), Inputs::new(), shape, self.float)
     }
 
     fn as_fill(&self, id: Id) -> Option<f64> {
         match self.node(id).op {
-            Op::Fill(value) => Some(value.0),
+            Op::Fill(Fill(value)) => Some(value.0),
             _ => None,
         }
+    }
+
+    fn is_fill_of(&self, id: Id, value: f64) -> bool {
+        self.as_fill(id) == Some(value)
     }
 
     /// What a node expands, if it does.
@@ -161,16 +168,24 @@ impl Dag {
         }
     }
 
-    fn as_unary(&self, id: Id, row: &Unary) -> Option<Id> {
+    fn as_unary(&self, id: Id, row: &'static Unary) -> Option<Id> {
         match &self.node(id).op {
-            Op::Unary(of, _) if std::ptr::eq(of.0, row) => Some(self.node(id).inputs[0]),
+            Op::Unary(op) if op.row == RowRef(row) => Some(self.node(id).inputs[0]),
             _ => None,
         }
     }
 
-    fn as_binary(&self, id: Id, row: &Binary) -> Option<[Id; 2]> {
+    /// The parameters of a function of one value.
+    fn parameters(&self, id: Id) -> Option<[f64; 2]> {
         match &self.node(id).op {
-            Op::Binary(of) if std::ptr::eq(of.0, row) => {
+            Op::Unary(op) => Some(op.p.map(|p| p.0)),
+            _ => None,
+        }
+    }
+
+    fn as_binary(&self, id: Id, row: &'static Binary) -> Option<[Id; 2]> {
+        match &self.node(id).op {
+            Op::Binary(BinaryOp(of)) if *of == RowRef(row) => {
                 Some([self.node(id).inputs[0], self.node(id).inputs[1]])
             }
             _ => None,

@@ -1,13 +1,15 @@
-//! Folds meet no more elements than they have to, and reading at an index is the first thing done.
+//! Reductions meet no more elements than they have to, and reading at an index is the first thing done.
 
 use lossgraph_tensor::{AxisSet, Shape};
 
+use super::table::{SUM_OF_BINARY, SUM_OF_UNARY};
 use super::{Dag, Dims};
 use crate::graph::{Id, Inputs};
-use crate::op::{Op, ReduceOp};
-use crate::ops::binary::MUL;
+use crate::op::{Op, ReduceOp, RowRef};
+use crate::ops::binary::BinaryOp;
 use crate::ops::index::Index;
-use crate::ops::unary::NEG;
+use crate::ops::reduce::Reduce;
+use crate::ops::unary::UnaryOp;
 
 impl Dag {
     pub(super) fn reduce(&mut self, op: ReduceOp, axes: AxisSet, x: Id) -> Id {
@@ -45,29 +47,37 @@ impl Dag {
                 return self.expand(y, &shape);
             }
         }
-        if op == ReduceOp::Sum {
-            if let Some(x) = self.as_unary(x, &NEG) {
-                let sum = self.reduce(op, axes, x);
-                return self.neg(sum);
-            }
-            // A factor that is constant along the folded axes leaves the sum.
-            if let Some([x, factor]) = self.as_binary(x, &MUL).filter(|_| !from.contains(&0)) {
-                let narrow = self.narrowest(factor);
-                if self.is_broadcast(factor) && axes.iter().all(|axis| narrow[axis] == 1) {
-                    let sum = self.reduce(op, axes, x);
-                    let factor = self.narrow(factor, &shape);
-                    return self.mul(sum, factor);
-                }
-            }
+        if op == ReduceOp::Sum
+            && let Some(sum) = self.rewritten_sum(axes, x)
+        {
+            return sum;
         }
-        self.push(Op::Reduce(op, axes), Inputs::from_slice(&[x]), &shape, dtype)
+        self.push(Op::Reduce(Reduce { op, axes }), Inputs::from_slice(&[x]), &shape, dtype)
+    }
+
+    pub(super) fn sum(&mut self, axes: AxisSet, x: Id) -> Id {
+        self.reduce(ReduceOp::Sum, axes, x)
+    }
+
+    fn rewritten_sum(&mut self, axes: AxisSet, x: Id) -> Option<Id> {
+        match self.node(x).op {
+            Op::Unary(UnaryOp { row, .. }) => {
+                let mut rewrites = SUM_OF_UNARY.iter().filter(|rewrite| RowRef(rewrite.of) == row);
+                rewrites.find_map(|rewrite| (rewrite.apply)(self, (axes, x)))
+            }
+            Op::Binary(BinaryOp(row)) => {
+                let mut rewrites = SUM_OF_BINARY.iter().filter(|rewrite| RowRef(rewrite.of) == row);
+                rewrites.find_map(|rewrite| (rewrite.apply)(self, (axes, x)))
+            }
+            _ => None,
+        }
     }
 
     /// Reading at an index moves inward, to where there is least to compute: to the leaves.
     pub(super) fn gather(&mut self, x: Id, axis: usize, index: Id) -> Id {
         let (shape, dtype) = (self.shape(index), self.node(x).dtype);
         let node = self.node(x);
-        let elementwise = matches!(node.op, Op::Unary(..) | Op::Binary(_) | Op::Select);
+        let elementwise = node.op.is_elementwise();
         // The index keeps what else there is, and takes one place along its axis.
         let one = shape[axis] == 1
             && (0..shape.rank()).all(|a| a == axis || shape[a] == node.shape[a])
@@ -89,8 +99,8 @@ impl Dag {
             })
             .collect();
         match &op {
-            Op::Unary(row, p) => self.unary(row.0, *p, operands[0]),
-            Op::Binary(row) => self.binary(row.0, operands[0], operands[1]),
+            Op::Unary(UnaryOp { row, p }) => self.unary(row.0, p.map(|p| p.0), operands[0]),
+            Op::Binary(BinaryOp(row)) => self.binary(row.0, operands[0], operands[1]),
             _ => self.select([operands[0], operands[1], operands[2]]),
         }
     }

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::{Dag, Dims};
 use crate::graph::{Id, Inputs};
 use crate::op::Op;
+use crate::ops::matmul::MatMul;
 use crate::ops::view::View;
 
 impl Dag {
@@ -133,7 +134,7 @@ impl Dag {
                 // is read. So the gradient of a weight comes out contiguous.
                 let swap = order.len() >= 2
                     && order[..order.len() - 2].iter().enumerate().all(|(i, &a)| i as isize == a);
-                if swap && lone && self.node(x).op == Op::MatMul {
+                if swap && lone && matches!(self.node(x).op, Op::MatMul(_)) {
                     let factors = self.node(x).inputs.clone();
                     let flipped: Inputs = factors
                         .iter()
@@ -145,7 +146,7 @@ impl Dag {
                             self.view(view, factor, &Shape::from(&dims[..]), false)
                         })
                         .collect();
-                    return self.push(Op::MatMul, flipped, shape, dtype);
+                    return self.push(Op::MatMul(MatMul), flipped, shape, dtype);
                 }
             }
             View::Slice(_) if from == *shape => {
