@@ -41,7 +41,7 @@ impl Caption {
         let words = node.attributes.split(", ");
         let words = words.map(|word| word.parse().map_or_else(|_| word.to_owned(), signed));
         let attributes = words.collect::<Vec<_>>().join(", ");
-        if node.facts.constant().is_some() {
+        if node.operation.constant().is_some() {
             // The number itself says all.
             return Caption { title: attributes, shape: shape(&node.value), lines: Vec::new() };
         }

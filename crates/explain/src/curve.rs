@@ -182,11 +182,11 @@ impl<P: Fn(f64) -> Point> Sampler<P> {
     fn break_off(&mut self, a: Point, b: Point, outer: f64) {
         // At a pole, the slope grows without bound the nearer one comes; at a kink, it does not.
         let bounded = (b.slope - a.slope).abs() <= 2.0 * outer.abs() + tolerance(&self.slopes);
-        let alone = self.pieces.last().is_some_and(|piece| piece.len() == 1);
+        let single = self.pieces.last().is_some_and(|piece| piece.len() == 1);
         if is_finite(a) && is_finite(b) && bounded {
             match self.kinks.last_mut() {
                 // The point before lies on the kink: what is left of it was found already.
-                Some(kink) if alone && kink.right == a => {
+                Some(kink) if single && kink.right == a => {
                     self.pieces.pop();
                     *kink = Jump { left: kink.left, right: b, on: Some(a) };
                 }
@@ -276,15 +276,15 @@ mod tests {
     #[test]
     fn what_cannot_be_swept_is_refused() {
         let inputs = [Tensor::from([1.0, 2.0]), Tensor::from([1_i64])];
-        let told = |input, element, range| {
+        let refused = |input, element, range| {
             let sweep = Sweep { input, element, range };
             curve(|_, x| x[0].sum(..), &inputs, &sweep).unwrap_err().to_string()
         };
-        assert!(told(2, 0, 0.0..1.0).contains("there is no input 2"));
-        assert!(told(1, 0, 0.0..1.0).contains("holds integers"));
-        assert!(told(0, 2, 0.0..1.0).contains("there is no element 2"));
-        assert!(told(0, 0, 1.0..1.0).contains("the range is from 1 to 1"));
-        assert!(told(0, 0, f64::NAN..1.0).contains("the range is from NaN to 1"));
+        assert!(refused(2, 0, 0.0..1.0).contains("there is no input 2"));
+        assert!(refused(1, 0, 0.0..1.0).contains("holds integers"));
+        assert!(refused(0, 2, 0.0..1.0).contains("there is no element 2"));
+        assert!(refused(0, 0, 1.0..1.0).contains("the range is from 1 to 1"));
+        assert!(refused(0, 0, f64::NAN..1.0).contains("the range is from NaN to 1"));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use lossgraph_autograd::Var;
-use lossgraph_tensor::{Shape, Tensor};
+use lossgraph_autograd::ops::facts::{Element, Factor, Notation, Precedence};
+use lossgraph_autograd::{OpInstance, Var};
+use lossgraph_tensor::Tensor;
 
 use crate::number::signed;
-use crate::op_facts::{Element, Notation, OpFacts, OperandElement, Precedence};
+use crate::operation::{Operation, SUM};
 
 /// Arithmetic on the operands of an op.
 ///
@@ -19,16 +20,9 @@ pub enum Expression {
     /// A number of the rule itself.
     Constant(f64),
     /// An op applied to other expressions.
-    Call(Call),
+    Call(OpInstance, Vec<Expression>),
     /// More than is worth writing out.
     Elided,
-}
-
-/// An op applied to expressions.
-#[derive(Clone, Debug)]
-pub struct Call {
-    op: OpFacts,
-    operands: Vec<(Expression, Shape)>,
 }
 
 /// What a symbol of a rule stands for.
@@ -83,101 +77,97 @@ impl Expression {
             Expression::Symbol(role) => symbols(*role, index),
             Expression::Constant(x) => Some(literal(*x)),
             Expression::Elided => index.is_none().then(|| ("…".to_owned(), Precedence::Atom)),
-            Expression::Call(call) => call.render(index, symbols),
+            Expression::Call(op, operands) => match index {
+                Some(index) => element(op, operands, index, symbols),
+                None => written(op, operands.len(), &|i| operands.get(i)?.render(None, symbols)),
+            },
         }
     }
 }
 
-impl Call {
-    fn render(&self, index: Option<&[usize]>, symbols: &Symbols<'_>) -> Option<Rendered> {
-        let Some(index) = index else {
-            return self.notated(&|i| self.operands.get(i)?.0.render(None, symbols));
-        };
-        let shapes: Vec<&Shape> = self.operands.iter().map(|(_, shape)| shape).collect();
-        let at = |(operand, index): &OperandElement| {
-            self.operands.get(*operand)?.0.render(Some(index), symbols)
-        };
-        // An integer is written with all its digits, so that its text can be read back.
-        let data = |i: usize, index: &[usize]| at(&(i, index.to_vec()))?.0.parse().ok();
-        match self.op.element(index, &shapes, &data) {
-            Element::Elementwise(index) => self.notated(&|i| at(&(i, index.clone()))),
-            Element::Copy(element) => at(&element),
-            Element::Reduction(indices) => self.reduction(&indices, &at),
-            Element::SumOfProducts(terms) => sum_of_products(&terms, &at),
-            Element::Opaque => None,
+/// The text of one element of an op.
+fn element(
+    op: &OpInstance,
+    operands: &[Expression],
+    index: &[usize],
+    symbols: &Symbols<'_>,
+) -> Option<Rendered> {
+    let at = |i: usize, index: &[usize]| operands.get(i)?.render(Some(index), symbols);
+    let factor = |(i, index): &Factor| at(*i, index);
+    // An index is a whole number, which its text says exactly.
+    let integer = |i: usize, index: &[usize]| at(i, index)?.0.parse().ok();
+    match op.element(index, &integer)? {
+        Element::Map(indices) => written(op, operands.len(), &|i| at(i, indices.get(i)?)),
+        Element::Copy(element) => factor(&element),
+        Element::Reduce(indices) => reduction(op, &indices, &|index| at(0, index)),
+        Element::SumOfProducts(terms) => sum_of_products(&terms, &factor),
+    }
+}
+
+/// The text of an op in its own notation.
+fn written(
+    op: &OpInstance,
+    arity: usize,
+    operand: &dyn Fn(usize) -> Option<Rendered>,
+) -> Option<Rendered> {
+    match op.facts().notation {
+        Notation::Operand => operand(0),
+        Notation::Formula { text, precedence, operands } => {
+            let letter = |c: char| match "abcp".find(c)? {
+                3 => Some(op.attributes()),
+                i => Some(parenthesized(operand(i)?, operands[i])),
+            };
+            Some((substituted(text, &letter)?, precedence))
+        }
+        Notation::Call(symbol) => {
+            let symbol = if symbol.is_empty() { op.name() } else { symbol };
+            let texts = (0..arity).map(|i| Some(operand(i)?.0));
+            let mut texts = texts.collect::<Option<Vec<_>>>()?;
+            texts.extend(Some(op.attributes()).filter(|attributes| !attributes.is_empty()));
+            Some((format!("{symbol}({})", texts.join(", ")), Precedence::Atom))
         }
     }
+}
 
-    /// The text of the op in its own notation.
-    fn notated(&self, operand: &dyn Fn(usize) -> Option<Rendered>) -> Option<Rendered> {
-        let tight = |i: usize, least: Precedence| Some(parenthesized(operand(i)?, least));
-        let atom = |i: usize| tight(i, Precedence::Atom);
-        Some(match self.op.notation() {
-            Notation::Transparent => operand(0)?,
-            Notation::Infix { sign, precedence, right } => {
-                (format!("{} {sign} {}", tight(0, precedence)?, tight(1, right)?), precedence)
-            }
-            Notation::Prefix { sign, operand, precedence } => {
-                (format!("{sign}{}", tight(0, operand)?), precedence)
-            }
-            Notation::Postfix(sign) => (format!("{}{sign}", atom(0)?), Precedence::Power),
-            Notation::Surround(open, close) => {
-                (format!("{open}{}{close}", operand(0)?.0), Precedence::Atom)
-            }
-            Notation::Power => {
-                let exponent = match self.operands.len() {
-                    1 => self.op.attributes().to_owned(),
-                    _ => atom(1)?,
-                };
-                (format!("{}^{exponent}", atom(0)?), Precedence::Power)
-            }
-            Notation::Juxtaposition => {
-                let [a, b] = [tight(0, Precedence::Power)?, tight(1, Precedence::Power)?];
-                (format!("{a} {b}"), Precedence::Product)
-            }
-            Notation::Conditional => {
-                let [mask, yes, no] = [operand(0)?.0, operand(1)?.0, operand(2)?.0];
-                (format!("{yes} if {mask}, else {no}"), Precedence::Comparison)
-            }
-            Notation::Call(symbol) => {
-                let texts = (0..self.operands.len()).map(|i| Some(operand(i)?.0));
-                let mut texts = texts.collect::<Option<Vec<_>>>()?;
-                let attributes = self.op.attributes();
-                texts.extend((!attributes.is_empty()).then(|| attributes.to_owned()));
-                (format!("{symbol}({})", texts.join(", ")), Precedence::Atom)
-            }
-        })
+/// A formula with its letters a, b, c and p replaced, but not those inside of words.
+fn substituted(formula: &str, letter: &dyn Fn(char) -> Option<String>) -> Option<String> {
+    let mut text = String::new();
+    let mut characters = formula.chars().peekable();
+    let mut in_word = false;
+    while let Some(c) = characters.next() {
+        let before = std::mem::replace(&mut in_word, c.is_ascii_alphabetic());
+        let within = before || characters.peek().is_some_and(char::is_ascii_alphabetic);
+        match c {
+            'a' | 'b' | 'c' | 'p' if !within => text += &letter(c)?,
+            c => text.push(c),
+        }
     }
+    Some(text)
+}
 
-    /// An element of a reduction, term by term.
-    fn reduction(
-        &self,
-        indices: &[Vec<usize>],
-        at: &dyn Fn(&OperandElement) -> Option<Rendered>,
-    ) -> Option<Rendered> {
-        let term =
-            |index: &Vec<usize>| Some(parenthesized(at(&(0, index.clone()))?, Precedence::Product));
-        let terms = elided(indices, term)?;
-        Some(match (self.op.is_sum(), self.op.notation()) {
-            (true, _) if terms.is_empty() => literal(0.0),
-            (true, _) => (terms.join(" + "), Precedence::Sum),
-            (false, Notation::Call(symbol)) => {
-                (format!("{symbol}({})", terms.join(", ")), Precedence::Atom)
-            }
-            (false, _) => return None,
-        })
-    }
+/// The text of an element of a reduction, term by term.
+fn reduction(
+    op: &OpInstance,
+    indices: &[Vec<usize>],
+    at: &dyn Fn(&[usize]) -> Option<Rendered>,
+) -> Option<Rendered> {
+    let term = |index: &Vec<usize>| Some(parenthesized(at(index)?, Precedence::Product));
+    let terms = elided(indices, term)?;
+    Some(match op.facts().notation {
+        SUM if terms.is_empty() => literal(0.0),
+        SUM => (terms.join(" + "), Precedence::Sum),
+        _ => (format!("{}({})", op.name(), terms.join(", ")), Precedence::Atom),
+    })
 }
 
 /// The text of a sum of products of elements; of one element, that itself.
 fn sum_of_products(
-    terms: &[Vec<OperandElement>],
-    at: &dyn Fn(&OperandElement) -> Option<Rendered>,
+    terms: &[Vec<Factor>],
+    at: &dyn Fn(&Factor) -> Option<Rendered>,
 ) -> Option<Rendered> {
-    let factor = |element: &OperandElement| Some(parenthesized(at(element)?, Precedence::Product));
-    let product = |term: &Vec<OperandElement>| {
-        Some(term.iter().map(factor).collect::<Option<Vec<_>>>()?.join(" · "))
-    };
+    let factor = |element: &Factor| Some(parenthesized(at(element)?, Precedence::Product));
+    let product =
+        |term: &Vec<Factor>| Some(term.iter().map(factor).collect::<Option<Vec<_>>>()?.join(" · "));
     match terms {
         [] => Some(literal(0.0)),
         [only] if only.len() == 1 => at(&only[0]),
@@ -214,17 +204,14 @@ fn read(var: Var<'_>, roles: &[(usize, Role)], left: &mut usize) -> Expression {
         return Expression::Symbol(*role);
     }
     let Some(info) = var.tape().node(var.number()) else { return Expression::Elided };
-    let op = OpFacts::of(var.tape(), &info);
-    if let Some(number) = op.constant() {
-        return Expression::Constant(number);
-    }
-    if op.is_leaf() || *left == 0 {
-        return Expression::Elided;
-    }
+    let op = match Operation::of(var.tape(), &info) {
+        Operation::Constant(number) => return Expression::Constant(number),
+        Operation::Op(op) if *left > 0 => op,
+        Operation::Op(_) | Operation::Variable | Operation::Data => return Expression::Elided,
+    };
     *left -= 1;
     let inputs = info.inputs.iter().filter_map(|&input| var.tape().var(input));
-    let operands = inputs.map(|input| (read(input, roles, left), input.shape())).collect();
-    Expression::Call(Call { op, operands })
+    Expression::Call(op, inputs.map(|input| read(input, roles, left)).collect())
 }
 
 impl fmt::Display for Expression {
@@ -240,7 +227,8 @@ impl fmt::Display for Expression {
 
 #[cfg(test)]
 mod tests {
-    use lossgraph_autograd::{Tape, keep};
+    use lossgraph_autograd::{Tape, Unary, keep};
+    use lossgraph_tensor::map1;
 
     use super::*;
 
@@ -284,6 +272,18 @@ mod tests {
         assert_eq!(sum.to_string(), "Σ(a², axes 1)");
         let at = sum.text_at(&[0, 0], &|_| x.value().ok());
         assert_eq!(at.unwrap(), "1² + (−2)² + 3²");
+    }
+
+    #[test]
+    fn a_row_of_ones_own_is_written_in_its_own_notation() {
+        static SCALED: Unary = Unary::new("scaled", "p x", map1!(|x, p| x * p[0]))
+            .written(Notation::unary("cap(a) · p", Precedence::Product, Precedence::Sum))
+            .sample([2.0, 0.0]);
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 3.0]);
+        let y = Expression::of((-x).unary(&SCALED, [0.5, 0.0]), &[(x.number(), Role::Input(0))]);
+        assert_eq!(y.to_string(), "cap(−a) · 0.5");
+        assert_eq!(y.text_at(&[1], &|_| x.value().ok()).unwrap(), "cap(−3) · 0.5");
     }
 
     #[test]

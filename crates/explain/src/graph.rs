@@ -6,7 +6,7 @@ use lossgraph_autograd::{NodeInfo, Result, ScopeInfo, Tape, Var};
 use lossgraph_tensor::{Shape, Tensor};
 
 use crate::expression::{Expression, Role};
-use crate::op_facts::OpFacts;
+use crate::operation::Operation;
 
 /// The computation graph of a loss, with all values and gradients computed.
 ///
@@ -59,8 +59,8 @@ pub struct Node {
     pub group: Option<usize>,
     /// The location in the program that recorded it.
     pub location: &'static Location<'static>,
-    /// Its op, standalone: to be recorded on other inputs, and asked for its facts.
-    pub(crate) facts: OpFacts,
+    /// Its op, to be recorded standalone on other inputs, or what kind of leaf it is.
+    pub(crate) operation: Operation,
 }
 
 /// An edge: an operand of a node, and the cotangent that flows back along it.
@@ -126,7 +126,7 @@ impl Graph {
                 gradient,
                 group: info.scope.and_then(|scope| group_of[scope]),
                 location: info.location,
-                facts: OpFacts::of(&tape, info),
+                operation: Operation::of(&tape, info),
             })
             .collect();
         flow_back(&tape, &mut nodes)?;
@@ -261,7 +261,7 @@ fn flow_back(tape: &Tape, nodes: &mut [Node]) -> Result<()> {
     for (at, node) in nodes.iter().enumerate() {
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.variable(&nodes[input.node].value)).collect();
-        let Some(output) = node.facts.record(tape, &inputs) else { continue };
+        let Some(output) = node.operation.record(tape, &inputs) else { continue };
         let mut roles: Vec<(usize, Role)> =
             inputs.iter().enumerate().map(|(i, input)| (input.number(), Role::Input(i))).collect();
         formulas.push((at, Expression::of(output, &roles)));

@@ -14,13 +14,13 @@ impl Graph {
         let node = &self.nodes[at];
         let operand = |slot: usize| &self.nodes[node.inputs[slot].node].value;
         let floats = node.value.dtype().is_float() && operand(slot).dtype().is_float();
-        if !floats || node.facts.stops_gradient() {
+        if !floats || node.operation.stops_gradient() {
             return Ok(None);
         }
         let tape = Tape::f64();
         let inputs: Vec<Var<'_>> =
             (0..node.inputs.len()).map(|i| tape.variable(operand(i))).collect();
-        let Some(y) = node.facts.record(&tape, &inputs) else { return Ok(None) };
+        let Some(y) = node.operation.record(&tape, &inputs) else { return Ok(None) };
         let cotangent = tape.variable(
             Tensor::zeros(node.shape.clone(), DType::F64)
                 .map_err(|error| Fault::new("jvp", error.to_string()))?,

@@ -17,7 +17,7 @@ mod listing;
 mod nan;
 mod number;
 mod numeric;
-mod op_facts;
+mod operation;
 mod page;
 mod paths;
 mod surface;
@@ -27,7 +27,7 @@ mod why;
 
 pub use caption::Caption;
 pub use curve::{Curve, Jump, Point, curve, window};
-pub use expression::{Call, Expression, Role};
+pub use expression::{Expression, Role};
 pub use graph::{Flow, Graph, Group, Input, Node};
 pub use hazard::{Hazard, HazardKind};
 pub use level::{Block, Content, Edge, Level};

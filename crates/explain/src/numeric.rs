@@ -91,7 +91,7 @@ impl Graph {
         let mut depends = vec![false; self.nodes.len()];
         depends[node] = true;
         for (at, reader) in self.nodes.iter().enumerate().skip(node + 1) {
-            depends[at] = !reader.facts.stops_gradient()
+            depends[at] = !reader.operation.stops_gradient()
                 && reader.inputs.iter().any(|input| depends[input.node]);
         }
         depends
@@ -115,7 +115,7 @@ impl Graph {
             };
             let inputs: Vec<Var<'t>> =
                 info.inputs.iter().map(|input| operand(input.node)).collect();
-            vars[at] = info.facts.record(tape, &inputs);
+            vars[at] = info.operation.record(tape, &inputs);
         }
         let loss = self.nodes.len() - 1;
         vars[loss].unwrap_or_else(|| tape.constant(&self.nodes[loss].value))

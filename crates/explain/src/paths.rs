@@ -105,7 +105,7 @@ impl Graph {
         let tape = Tape::with_dtype(node.value.dtype());
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.variable(&self.nodes[input.node].value)).collect();
-        let Some(output) = node.facts.record(&tape, &inputs) else { return Ok(Vec::new()) };
+        let Some(output) = node.operation.record(&tape, &inputs) else { return Ok(Vec::new()) };
         let wanted: Vec<Var<'_>> = onward.iter().map(|&(slot, _)| inputs[slot]).collect();
         let contributions: Vec<Var<'_>> = paths
             .iter()

@@ -186,7 +186,7 @@ impl Graph {
         let read = &self.nodes[input];
         let x = signed(read.value.to_f64s()[element]);
         let index = read.shape.unravel_index(element);
-        let reason = node.facts.zero_slope(slot, &x);
+        let reason = node.operation.zero_slope(slot, &x);
         let text = match (reason, self.backward_arithmetic(at, slot, &index)) {
             (Some(reason), _) => reason,
             (None, Some(arithmetic)) => {

@@ -1,18 +1,18 @@
-//! The views of small programs, compared with snapshots; `LOSSGRAPH_BLESS=1` writes those anew.
+//! The views of small programs, compared with snapshots; `LOSSGRAPH_BLESS=1` updates those.
 
 use std::path::Path;
 
 use lossgraph_autograd::Tape;
 use lossgraph_explain::Graph;
 
-/// Compares a view with the file that was kept of it.
+/// Compares a view with its snapshot.
 fn compare(name: &str, view: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     if std::env::var_os("LOSSGRAPH_BLESS").is_some() {
         std::fs::write(&file, view).unwrap();
     }
-    let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_BLESS=1 writes it anew");
+    let snapshot = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(view, snapshot, "{name} differs from its snapshot; LOSSGRAPH_BLESS=1 updates it");
 }
 
 /// Groups in groups, a fan-out, a detach, labels, and numbers that are not finite.

@@ -5,7 +5,7 @@ use lossgraph_autograd::Tape;
 use super::{Hazard, HazardKind};
 use crate::graph::Graph;
 use crate::number::{index_text, signed};
-use crate::op_facts::Notation;
+use crate::operation::Operation;
 
 /// The slope below which nothing comes through that would matter.
 const FLAT: f64 = 1e-6;
@@ -19,8 +19,8 @@ impl Graph {
         }
         let inputs: Vec<_> =
             node.inputs.iter().map(|input| self.nodes[input.node].value.clone()).collect();
-        let mut kinks = node.facts.kinks(&inputs);
-        // Where nothing comes back, or goes on, it does not matter which slope is taken.
+        let mut kinks = node.operation.kinks(&inputs);
+        // Where no gradient comes back, or flows on, it does not matter which slope is taken.
         kinks.retain(|&(element, _)| gradient[element] != 0.0);
         let (first, kink) = *kinks.first()?;
         let text = format!(
@@ -45,11 +45,11 @@ impl Graph {
                 format!("the share is {} of 1, so its slope y · (1 − y) is {slope}", signed(y[i]))
             });
         }
-        if !node.facts.is_smooth_function() || !self.depends_on_a_variable(at) {
+        if !node.operation.is_smooth_map() || !self.depends_on_a_variable(at) {
             return None;
         }
         let x = self.nodes[node.inputs[0].node].value.to_f64s();
-        // A minimum is flat at a point only: it is told apart by its slopes beside it.
+        // A minimum is flat at a point only: its slopes beside that tell.
         let [here, left, right] = [0.0, -0.1, 0.1].map(|by| self.slopes(at, by));
         let (here, left, right) = (here?, left?, right?);
         let flat = |i: usize| {
@@ -67,7 +67,7 @@ impl Graph {
         let node = &self.nodes[at];
         let tape = Tape::f64();
         let x = tape.variable(&self.nodes[node.inputs[0].node].value) + by;
-        let y = node.facts.record(&tape, &[x])?;
+        let y = node.operation.record(&tape, &[x])?;
         let slopes = tape.vjp(y, tape.fill(y.shape(), 1.0), &[x])[0].value().ok()?;
         Some(slopes.to_f64s())
     }
@@ -75,14 +75,14 @@ impl Graph {
     /// Whether a node is `a / Σ a`, broadcast or not.
     fn is_share(&self, at: usize) -> bool {
         let node = &self.nodes[at];
-        if !node.facts.is_quotient() {
+        if !node.operation.is_quotient() {
             return false;
         }
         let mut sum = node.inputs[1].node;
-        while self.nodes[sum].facts.notation() == Notation::Transparent {
+        while self.nodes[sum].operation.is_transparent() {
             sum = self.nodes[sum].inputs[0].node;
         }
-        self.nodes[sum].facts.is_sum() && self.nodes[sum].inputs[0].node == node.inputs[0].node
+        self.nodes[sum].operation.is_sum() && self.nodes[sum].inputs[0].node == node.inputs[0].node
     }
 
     /// Whether a gradient can flow from a node to a variable or a parameter.
@@ -90,7 +90,8 @@ impl Graph {
         let mut depends = vec![false; at + 1];
         for (i, node) in self.nodes.iter().enumerate().take(at + 1) {
             let through = node.inputs.iter().any(|input| depends[input.node]);
-            depends[i] = node.facts.is_variable() || through && !node.facts.stops_gradient();
+            depends[i] = matches!(node.operation, Operation::Variable)
+                || through && !node.operation.stops_gradient();
         }
         depends[at]
     }

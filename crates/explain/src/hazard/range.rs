@@ -24,7 +24,7 @@ impl Graph {
 
     pub(super) fn underflow(&self, at: usize) -> Option<Hazard> {
         let node = &self.nodes[at];
-        if !node.facts.underflows() {
+        if !node.operation.facts().zero_by_underflow {
             return None;
         }
         let y = node.value.to_f64s();
@@ -81,7 +81,7 @@ impl Graph {
     pub(super) fn cancellation(&self, at: usize) -> Option<Hazard> {
         let node = &self.nodes[at];
         let rounded = node.inputs.iter().any(|input| self.is_rounded(input.node));
-        if !node.facts.cancels() || !rounded {
+        if node.operation.facts().additive.is_none() || !rounded {
             return None;
         }
         let epsilon = match node.value.dtype() {
@@ -108,7 +108,7 @@ impl Graph {
 
     /// Whether a value has been rounded on its way from the leaves.
     fn is_rounded(&self, at: usize) -> bool {
-        let Node { facts, inputs, .. } = &self.nodes[at];
-        !inputs.is_empty() && (!facts.is_exact() || self.is_rounded(inputs[0].node))
+        let Node { operation, inputs, .. } = &self.nodes[at];
+        !inputs.is_empty() && (!operation.facts().exact || self.is_rounded(inputs[0].node))
     }
 }

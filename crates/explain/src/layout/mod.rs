@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn crossings_are_undone() {
-        // Two pairs that are given crosswise, and end in one box.
+        // Two edges that cross, and end in one box.
         let arrows = [arrow(0, 3), arrow(1, 2), arrow(2, 4), arrow(3, 4)];
         let layout = layered(&[item(50.0); 5], &arrows);
         let x = |i: usize| layout.middles[i][0];

@@ -11,7 +11,6 @@ use crate::expression::{Expression, Role};
 use crate::graph::Graph;
 use crate::level::{Content, Level};
 use crate::numeric::NumericGradient;
-use crate::op_facts::Notation;
 
 /// How many elements of a step have their arithmetic written out, in a small program.
 const LINES: usize = 16;
@@ -122,8 +121,8 @@ impl Writer<'_> {
             "number": node.number,
             "op": node.op,
             "attributes": node.attributes,
-            "constant": node.facts.constant().is_some(),
-            "transparent": node.facts.notation() == Notation::Transparent,
+            "constant": node.operation.constant().is_some(),
+            "transparent": node.operation.is_transparent(),
             "formula": self.text(at, &node.formula),
             "forward": self.forward(at),
             "inputs": inputs,

@@ -25,7 +25,9 @@ const REACH: f64 = 3.0;
 pub(super) fn elements(graph: &Graph) -> Result<Vec<Value>> {
     let is_input = |&at: &usize| {
         let node = &graph.nodes[at];
-        node.facts.is_leaf() && node.facts.constant().is_none() && node.gradient.is_some()
+        node.operation.op().is_none()
+            && node.operation.constant().is_none()
+            && node.gradient.is_some()
     };
     let inputs: Vec<usize> = (0..graph.nodes.len()).filter(is_input).collect();
     let mut curves = MAX_CURVES.min(MAX_EVALUATIONS / (graph.nodes.len() * POINTS));

@@ -17,7 +17,7 @@ pub(super) fn names(graph: &Graph) -> Vec<String> {
     let last = graph.nodes.len().saturating_sub(1);
     let name = |at: usize| {
         let node = &graph.nodes[at];
-        match (&node.name, node.facts.constant()) {
+        match (&node.name, node.operation.constant()) {
             (Some(name), _) => Some(name.clone()),
             (None, Some(constant)) => Some(signed(constant)),
             _ if at == last && !taken("L") => Some("L".to_owned()),
