@@ -11,7 +11,7 @@ impl Graph {
     ///
     /// ```text
     /// {
-    ///   "format": "lossgraph-explain", "version": 2,
+    ///   "format": "lossgraph-explain", "version": 1,
     ///   "nodes": [{                   in the order of recording; the last one is the loss
     ///     "tape": 3,                  its number on the tape
     ///     "name": "logits",           of an argument or a parameter; else null
@@ -57,7 +57,7 @@ impl Graph {
         });
         json!({
             "format": "lossgraph-explain",
-            "version": 2,
+            "version": 1,
             "nodes": self.nodes.iter().map(node).collect::<Vec<_>>(),
             "groups": groups.collect::<Vec<_>>(),
             "hazards": hazards.collect::<Vec<_>>(),
