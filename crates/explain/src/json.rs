@@ -102,7 +102,7 @@ fn node(node: &Node) -> Value {
         "type": node.value.dtype().to_string(),
         "value": numbers(&node.value),
         "gradient": node.gradient.as_ref().map(numbers),
-        "formula": (!node.operation.op().is_none()).then(|| node.formula.to_string()),
+        "formula": node.operation.op().map(|_| node.formula.to_string()),
         "inputs": inputs.collect::<Vec<_>>(),
         "group": node.group,
         "location": format!("{}:{}", node.location.file(), node.location.line()),
