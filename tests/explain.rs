@@ -1,19 +1,19 @@
-//! The views of losses, compared with snapshots; `LOSSGRAPH_BLESS=1` updates those.
+//! The views of losses, compared with snapshots, which `LOSSGRAPH_BLESS=1` rewrites.
+
+#[path = "support/snapshot.rs"]
+mod snapshot;
 
 use std::path::Path;
 
 use lossgraph::explain::{Graph, Level};
 use lossgraph::prelude::*;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use snapshot::assert_snapshot;
 
 /// Compares a view with its snapshot.
 fn compare(name: &str, view: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
-    if std::env::var_os("LOSSGRAPH_BLESS").is_some() {
-        std::fs::write(&file, view).unwrap();
-    }
-    let snapshot = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(view, snapshot, "{name} differs from its snapshot; LOSSGRAPH_BLESS=1 updates it");
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    assert_snapshot(&snapshots.join(name), view);
 }
 
 fn cross_entropy_graph() -> Graph {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use lossgraph_tensor::{DType, Shape, Tensor};
 
-use crate::fault::Fault;
-use crate::graph::Node;
-use crate::op::{Op, ReduceOp};
 use crate::ops::Kink;
 use crate::ops::binary::BinaryOp;
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::At;
+use crate::ops::op::{Op, ReduceOp};
 use crate::ops::reduce::Reduce;
 use crate::ops::table::TIES;
 use crate::ops::unary::UnaryOp;
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::record::fault::Fault;
+use crate::record::node::Node;
+use crate::record::tape::Tape;
+use crate::record::var::Var;
 
 /// Changes the cotangents that rules give, so that they are wrong: what a checker of gradients is
 /// itself checked with. See [`Tape::with_faults`].
@@ -145,7 +145,7 @@ impl OpInstance {
             .collect()
     }
 
-    /// The elements of a fold's output that several elements of its input tie for.
+    /// The elements of a reduction's output that several elements of its input tie for.
     fn ties(&self, op: ReduceOp, x: &[f64]) -> Vec<(usize, &'static Kink)> {
         let better: fn(f64, f64) -> bool = match op {
             ReduceOp::Max => |a, b| a > b,

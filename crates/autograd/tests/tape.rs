@@ -1,4 +1,4 @@
-//! What a tape promises: misfits told with their place, cuts named, snapshots, plans that fit.
+//! What a tape promises: shape errors with their location, cuts named, snapshots, plans that fit.
 
 use lossgraph_autograd::{Fault, Parameter, Tape, concat, keep};
 use lossgraph_tensor::{DType, Slice, Tensor, kernels::threads};
@@ -11,17 +11,17 @@ macro_rules! next_line {
 }
 
 #[test]
-fn a_misfit_is_told_with_shapes_and_the_line_that_recorded_it() {
+fn a_shape_error_is_told_with_shapes_and_the_line_that_recorded_it() {
     let tape = Tape::f64();
     let a = tape.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     let b = tape.constant([1.0, 2.0]);
-    let place = next_line!();
+    let location = next_line!();
     let sum = a + b;
     let error = (sum * 2.0).exp().sum(..).item().unwrap_err();
     let expected =
-        format!("add: left [2, 3] and right [2]: the shapes do not broadcast, at {place}");
+        format!("add: left [2, 3] and right [2]: the shapes do not broadcast, at {location}");
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.location(), Some(place));
+    assert_eq!(error.location(), Some(location));
 }
 
 #[test]
@@ -36,11 +36,11 @@ fn what_is_computed_from_a_fault_is_quiet_and_the_rest_of_the_tape_works() {
 }
 
 #[test]
-fn every_kind_of_misfit_is_an_error_and_none_panics() {
+fn every_kind_of_invalid_argument_is_an_error_and_none_panics() {
     let tape = Tape::f64();
     let x = tape.variable([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     let places = tape.labels(&[0, 1]);
-    let misfits = [
+    let invalid = [
         x.sum(2),
         x.sum([0, 0]),
         x.max(-3),
@@ -72,8 +72,8 @@ fn every_kind_of_misfit_is_an_error_and_none_panics() {
         concat(&[x, places], 0),
         tape.fault(Fault::new("mine", "no")),
     ];
-    for misfit in misfits {
-        assert!(misfit.value().is_err(), "{misfit:?}");
+    for var in invalid {
+        assert!(var.value().is_err(), "{var:?}");
     }
 }
 
@@ -89,14 +89,14 @@ fn an_index_outside_is_told_when_it_is_computed() {
     let tape = Tape::f64();
     let x = tape.variable([[1.0, 2.0], [3.0, 4.0]]);
     let places = tape.labels(&[0, 2]);
-    let place = next_line!();
+    let location = next_line!();
     let rows = x.index_select(0, places);
     let error = rows.sum(..).item().unwrap_err();
     assert!(
-        error.to_string().contains("index 2, at [1] of the indices, is not in 0..2"),
+        error.to_string().contains("index 2, at [1] of the indices, is out of range 0..2"),
         "{error}"
     );
-    assert_eq!(error.location(), Some(place));
+    assert_eq!(error.location(), Some(location));
 }
 
 #[test]
@@ -111,12 +111,12 @@ fn nodes_of_another_tape_are_refused() {
 fn a_gradient_whose_every_path_is_cut_names_the_cut() {
     let tape = Tape::f64();
     let x = tape.variable([1.0, 2.0]);
-    let place = next_line!();
+    let location = next_line!();
     let cut = x.detach();
     let y = cut.square().sum(..);
     let error = tape.grad(y, &[x])[0].value().unwrap_err();
     assert!(error.to_string().contains("every path to y is cut by detach"), "{error}");
-    assert!(format!("{error:?}").contains(&place), "{error:?}");
+    assert!(format!("{error:?}").contains(&location), "{error:?}");
     assert!(y.backward().is_err());
     // One path that is not cut is enough.
     let open = (cut * x).sum(..);

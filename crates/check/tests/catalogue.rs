@@ -5,7 +5,7 @@ use lossgraph_check::{Check, Verdict};
 use lossgraph_losses::ALL;
 
 #[test]
-fn no_loss_of_the_catalogue_is_blamed_and_hardly_one_cannot_be_told() {
+fn no_loss_of_the_catalogue_is_blamed_and_few_verdicts_are_noise() {
     let mut counts = [0; 5];
     for loss in ALL {
         for &text in loss.grid {

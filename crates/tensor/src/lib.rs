@@ -21,7 +21,7 @@ mod error;
 mod float;
 pub mod kernels;
 mod layout;
-mod maths;
+mod math;
 mod print;
 pub mod program;
 mod random;

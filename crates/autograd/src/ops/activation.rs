@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
-use crate::var::Var;
+use crate::record::var::Var;
 
 impl<'t> Var<'t> {
     /// `ln σ(x) = −softplus(−x)`; slope `σ(−x)`.

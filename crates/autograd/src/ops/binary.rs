@@ -8,10 +8,10 @@ use super::Kink;
 use super::facts::Precedence::{Atom, Comparison, Power, Product, Sign, Sum};
 use super::facts::{Cost, Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, none};
-use crate::fault::Fault;
-use crate::op::{Op, RowRef};
-use crate::operand::Operand;
-use crate::var::Var;
+use crate::ops::op::{Op, RowRef};
+use crate::record::fault::Fault;
+use crate::record::operand::Operand;
+use crate::record::var::Var;
 
 /// The rule of a binary op for one of its inputs: the cotangent from `g` (that of `y`), both
 /// inputs, and `y`.

@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
-use crate::fault::Fault;
-use crate::op::{Number, Op};
-use crate::var::Var;
+use crate::ops::op::{Number, Op};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The tensors one after another along an axis. Other axes agree in length.
 ///
@@ -282,8 +282,8 @@ impl<'t> Var<'t> {
         place(self, slices.collect(), Shape::from(padded), value)
     }
 
-    /// The elements `by` places further along an axis, or nearer for a negative `by`: what would
-    /// leave it is dropped, and `fill` takes the places that become free.
+    /// The elements `by` indices further along an axis, or nearer for a negative `by`: what would
+    /// leave it is dropped, and `fill` stands at the indices that become free.
     #[track_caller]
     pub fn shift(self, axis: isize, by: isize, fill: f64) -> Var<'t> {
         let mut around = vec![(0, 0); self.rank()];

@@ -1,7 +1,7 @@
 //! Linear layers and convolutions.
 //!
 //! A convolution is one of three products that take a sum with three factors apart: images `x`,
-//! weights `w` and results `y`, at places `p` and elements `k` of a window with stride `s` and
+//! weights `w` and results `y`, at positions `p` and elements `k` of a window with stride `s` and
 //! dilation `d`:
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `T` is linear in each factor, and a product of two is its slope by the third. So a cotangent of
-//! a product takes the place of the factor that the product stands for, and the family is closed
+//! a product stands in for the factor that the product stands for, and the family is closed
 //! under differentiation.
 
 use lossgraph_tensor::kernels::Convolution;
@@ -18,9 +18,9 @@ use smallvec::smallvec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule};
-use crate::fault::Fault;
-use crate::op::{Op, listed};
-use crate::var::Var;
+use crate::ops::op::{Op, listed};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The family of convolutions: the product of two factors that has the shape of the third.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -103,11 +103,11 @@ impl Family for Convolve {
 /// The options of a convolution over `N` axes: by default a stride of 1, no padding, a dilation of
 /// 1, and one group.
 ///
-/// Along each axis, the output has as many places as windows fit:
+/// Along each axis, the output has as many positions as windows fit:
 ///
 /// ```text
 /// reach  = dilation·(size − 1) + 1
-/// places = ⌊(length + padding on both sides − reach) / stride⌋ + 1
+/// length = ⌊(length + padding on both sides − reach) / stride⌋ + 1
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv<const N: usize> {
@@ -152,7 +152,7 @@ impl<'t> Var<'t> {
     /// Cross-correlation along one axis: [`Var::conv2d`] with one axis less.
     ///
     /// `x` is `[batch, in, length]` (or without batch), the weight `[out, in / groups, size]`, the
-    /// bias `[out]`, the result `[batch, out, places]` (or without batch).
+    /// bias `[out]`, the result `[batch, out, length]` (or without batch).
     ///
     /// # Errors
     /// As for [`Var::conv2d`].
@@ -161,7 +161,7 @@ impl<'t> Var<'t> {
         self.conv("conv1d", weight, bias, options)
     }
 
-    /// Cross-correlation along two axes, at places `p` with elements `k` of a window.
+    /// Cross-correlation along two axes, at positions `p` with elements `k` of a window.
     ///
     /// ```text
     /// y[n, o, p] = b[o] + Σ x[n, i, stride·p + dilation·k − padding] · w[o, i, k]
@@ -173,7 +173,7 @@ impl<'t> Var<'t> {
     /// Only channels `i` and `o` of the same group meet, and beside the axes `x` is 0.
     ///
     /// `x` is `[batch, in, height, width]` (or without batch), the weight
-    /// `[out, in / groups, size, size]`, the bias `[out]`, the result `[batch, out, places, places]`
+    /// `[out, in / groups, size, size]`, the bias `[out]`, the result `[batch, out, height, width]`
     /// (or without batch).
     ///
     /// ```
@@ -252,10 +252,10 @@ impl<'t> Var<'t> {
                 Padding::Same => return refuse("the output is as long at a stride of 1 alone"),
             };
             let padded = length.saturating_add(around[0]).saturating_add(around[1]);
-            let Some(places) = windows[at].count(padded) else {
+            let Some(len) = windows[at].count(padded) else {
                 return refuse("the window is larger than the padded input");
             };
-            (padding[at], dims[2 + at]) = (around[0], places);
+            (padding[at], dims[2 + at]) = (around[0], len);
         }
         let planes = |x: Var<'t>| if N == 1 { x.unsqueeze(2) } else { x };
         let by = Convolution { windows, padding, groups };

@@ -4,7 +4,7 @@ use lossgraph_tensor::{Shape, Tensor};
 use smallvec::SmallVec;
 
 use super::facts::{Element, Facts};
-use crate::var::Var;
+use crate::record::var::Var;
 
 /// A cotangent for each input; `None` where none flows.
 pub(crate) type Cotangents<'t> = SmallVec<[Option<Var<'t>>; 3]>;
@@ -20,7 +20,7 @@ pub(crate) struct Rule<'a, 't> {
     pub wanted: &'a dyn Fn(usize) -> bool,
 }
 
-/// Where an element is asked for.
+/// Which element is wanted.
 pub(crate) struct At<'a> {
     pub index: &'a [usize],
     /// The shape of the output.

@@ -1,15 +1,15 @@
-//! Reading and writing at places that are data. Indices are integer tensors; no slope flows into
-//! them. Places outside of the axis are an error, found when the plan runs.
+//! Reading and writing at indices that are data. Indices are integer tensors; no slope flows into
+//! them. An index out of range is an error, found when the plan runs.
 
-use lossgraph_tensor::kernels::{self, Order};
+use lossgraph_tensor::kernels::{self, Extreme, Order};
 use lossgraph_tensor::{DType, Shape, Tensor, Window};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none, one};
 use super::view::NOT_READ;
-use crate::fault::Fault;
-use crate::op::{Detach, Op, listed};
-use crate::var::Var;
+use crate::ops::op::{Detach, Op, listed};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The family of indexed ops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,13 +29,13 @@ pub(crate) enum Index {
     OneHot,
     ArgExtreme {
         axis: usize,
-        largest: bool,
+        extreme: Extreme,
     },
     ArgSort {
         axis: usize,
         order: Order,
     },
-    /// The place of the first largest element of each window over the last two axes, among the
+    /// The index of the first largest element of each window over the last two axes, among the
     /// elements of its plane, row by row. With the padding in front of each axis.
     WindowArgmax([Window; 2], [usize; 2]),
 }
@@ -48,8 +48,8 @@ impl Family for Index {
             Index::Select { .. } => "index_select",
             Index::Add { .. } => "index_add",
             Index::OneHot => "one_hot",
-            Index::ArgExtreme { largest: true, .. } => "argmax",
-            Index::ArgExtreme { largest: false, .. } => "argmin",
+            Index::ArgExtreme { extreme: Extreme::Max, .. } => "argmax",
+            Index::ArgExtreme { extreme: Extreme::Min, .. } => "argmin",
             Index::ArgSort { .. } => "argsort",
             Index::WindowArgmax(..) => "window_argmax",
         }
@@ -87,7 +87,7 @@ impl Family for Index {
             Index::Select { axis } => kernels::index_select(x[0], axis, x[1], out),
             Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
-            Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
+            Index::ArgExtreme { axis, extreme } => kernels::arg_extreme(extreme, x[0], axis, out),
             Index::ArgSort { axis, order } => kernels::arg_sort(x[0], axis, order, out),
             Index::WindowArgmax(windows, padding) => {
                 kernels::window_argmax(x[0], windows, padding, out)
@@ -167,7 +167,7 @@ impl<'t> Var<'t> {
         Err(self.tape().fault(fault))
     }
 
-    /// Elements at places along an axis: `y[i, j] = x[i, index[i, j]]` for axis 1.
+    /// Elements at indices along an axis: `y[i, j] = x[i, index[i, j]]` for axis 1.
     ///
     /// The index has as many axes as the input; other axes of it may be shorter.
     #[track_caller]
@@ -181,7 +181,7 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// A copy to which `source` is added at places along an axis:
+    /// A copy to which `source` is added at indices along an axis:
     /// `y[i, index[i, j]] += source[i, j]` for axis 1.
     #[track_caller]
     pub fn scatter_add(self, axis: isize, index: Var<'t>, source: Var<'t>) -> Var<'t> {
@@ -219,7 +219,7 @@ impl<'t> Var<'t> {
         )
     }
 
-    /// Whole slices at places along an axis. The axes of `index` take the place of that axis.
+    /// Whole slices at indices along an axis. The axes of `index` replace that axis.
     #[track_caller]
     pub fn index_select(self, axis: isize, index: Var<'t>) -> Var<'t> {
         match self.index_axis("index_select", axis, index) {
@@ -233,13 +233,13 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// Rows of this table, `[words, features]`, at the places in `index`.
+    /// Rows of this table, `[words, features]`, at the indices in `index`.
     #[track_caller]
     pub fn embedding(self, index: Var<'t>) -> Var<'t> {
         self.index_select(0, index)
     }
 
-    /// For integers: a new last axis of `classes` zeros, with a one at the place of the integer.
+    /// For integers: a new last axis of `classes` zeros, with a one at the index that is the integer.
     #[track_caller]
     pub fn one_hot(self, classes: usize) -> Var<'t> {
         if !self.is_faulty() && self.dtype() != DType::I64 {
@@ -256,20 +256,20 @@ impl<'t> Var<'t> {
         )
     }
 
-    /// The place of the first largest element along an axis, which is dropped.
+    /// The index of the first largest element along an axis, which is dropped.
     #[track_caller]
     pub fn argmax(self, axis: isize) -> Var<'t> {
-        self.arg_extreme("argmax", axis, true)
+        self.arg_extreme("argmax", axis, Extreme::Max)
     }
 
-    /// The place of the first smallest element along an axis, which is dropped.
+    /// The index of the first smallest element along an axis, which is dropped.
     #[track_caller]
     pub fn argmin(self, axis: isize) -> Var<'t> {
-        self.arg_extreme("argmin", axis, false)
+        self.arg_extreme("argmin", axis, Extreme::Min)
     }
 
     #[track_caller]
-    fn arg_extreme(self, name: &str, axis: isize, largest: bool) -> Var<'t> {
+    fn arg_extreme(self, name: &str, axis: isize, extreme: Extreme) -> Var<'t> {
         if self.is_faulty() {
             return self;
         }
@@ -279,15 +279,15 @@ impl<'t> Var<'t> {
             Some(at) => {
                 let mut dims = self.shape().to_vec();
                 dims[at] = 1;
-                let op = Op::Index(Index::ArgExtreme { axis: at, largest });
-                let places = self.tape().record(op, &[self], Shape::from(dims), DType::I64);
-                return places.squeeze(at as isize);
+                let op = Op::Index(Index::ArgExtreme { axis: at, extreme });
+                let indices = self.tape().record(op, &[self], Shape::from(dims), DType::I64);
+                return indices.squeeze(at as isize);
             }
         };
         self.tape().fault(Fault::new(name, why).operand("input", self))
     }
 
-    /// The places of the elements along an axis, in their order: an index for
+    /// The indices that put the elements along an axis in order: an index for
     /// [`gather`](Var::gather). Equal elements stay in the order in which they stand, and NaN
     /// counts as the largest.
     #[track_caller]
@@ -307,7 +307,7 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// The elements along an axis, in their order. The slope of each goes back to the place that
+    /// The elements along an axis, in their order. The slope of each goes back to the element that
     /// it came from; of equal elements, the first in the input is the first in the result.
     #[track_caller]
     pub fn sort(self, axis: isize, order: Order) -> Var<'t> {

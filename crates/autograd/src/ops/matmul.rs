@@ -6,9 +6,9 @@ use smallvec::smallvec;
 use super::facts::Precedence::{Power, Product};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule};
-use crate::fault::Fault;
-use crate::op::Op;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The matrix product of the last two axes, of operands with equal batches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

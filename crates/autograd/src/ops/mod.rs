@@ -13,6 +13,7 @@ pub(crate) mod family;
 pub mod index;
 pub(crate) mod matmul;
 pub mod normalization;
+pub(crate) mod op;
 pub mod pooling;
 pub(crate) mod reduce;
 pub mod scan;
@@ -34,7 +35,7 @@ pub struct Kink {
     /// Where, in words or as a formula: `x = 0`.
     pub at: &'static str,
     /// Whether some inputs sit at it, given the op's parameters: for a binary op both inputs, for a
-    /// fold an element and the extreme that it may tie with.
+    /// reduction an element and the extreme that it may tie with.
     pub here: fn([f64; 2], [f64; 2]) -> bool,
     /// The input that shows it; for a binary op both inputs.
     pub input: [f64; 2],

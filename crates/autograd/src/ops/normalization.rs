@@ -2,9 +2,9 @@
 
 use lossgraph_tensor::Tensor;
 
-use crate::axes::{IntoAxes, keep};
-use crate::fault::{Fault, Result};
-use crate::var::Var;
+use crate::record::axes::{IntoAxes, keep};
+use crate::record::fault::{Fault, Result};
+use crate::record::var::Var;
 
 impl<'t> Var<'t> {
     /// `(x − mean) / √(var + eps)` along `axes`, with the mean squared deviation as variance.

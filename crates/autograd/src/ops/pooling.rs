@@ -2,10 +2,10 @@
 
 use lossgraph_tensor::{DType, Shape, Window};
 
-use crate::fault::Fault;
-use crate::op::Op;
 use crate::ops::index::Index;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The options of a pooling over `N` axes.
 ///
@@ -13,11 +13,11 @@ use crate::var::Var;
 ///
 /// ```text
 /// reach  = dilation·(size − 1) + 1
-/// places = ⌊(length + 2·padding − reach) / stride⌋ + 1
+/// length = ⌊(length + 2·padding − reach) / stride⌋ + 1
 /// ```
 ///
 /// With `partial`, one more if it begins before the padding behind the axis, and something is left
-/// for it: `⌈…⌉` in place of `⌊…⌋`.
+/// for it: `⌈…⌉` instead of `⌊…⌋`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool<const N: usize> {
     /// The size of the window.
@@ -57,13 +57,13 @@ impl<const N: usize> Pool<N> {
 struct Along {
     window: Window,
     padding: usize,
-    places: usize,
+    positions: usize,
     /// By how much the last window stands out behind the padding.
     over: usize,
 }
 
 impl<'t> Var<'t> {
-    /// The mean of each window over the last two axes, `[…, height, width]` to `[…, places, places]`.
+    /// The mean of each window over the last two axes, `[…, height, width]` to `[…, height, width]`.
     ///
     /// ```text
     /// y[p] = 1/n Σ x[stride·p + dilation·k − padding]    over the elements k of the window
@@ -92,7 +92,7 @@ impl<'t> Var<'t> {
     }
 
     /// The largest of each window over the last two axes, `[…, height, width]` to
-    /// `[…, places, places]`.
+    /// `[…, height, width]`.
     ///
     /// ```text
     /// y[p] = max x[stride·p + dilation·k − padding]    over the elements k of the window
@@ -114,13 +114,14 @@ impl<'t> Var<'t> {
         let area: usize = dims[dims.len() - 2..].iter().product();
         dims.truncate(dims.len() - 2);
         let with = |tail: &[usize]| Shape::from([&dims[..], tail].concat());
-        let [up, across] = along.map(|axis| axis.places);
+        let [up, across] = along.map(|axis| axis.positions);
         let argmax =
             Index::WindowArgmax(along.map(|axis| axis.window), along.map(|axis| axis.padding));
         let x = self.to_float();
-        let places = self.tape().record(Op::Index(argmax), &[x], with(&[up, across]), DType::I64);
+        let positions =
+            self.tape().record(Op::Index(argmax), &[x], with(&[up, across]), DType::I64);
         x.reshape(with(&[area]))
-            .gather(-1, places.reshape(with(&[up * across])))
+            .gather(-1, positions.reshape(with(&[up * across])))
             .reshape(with(&[up, across]))
     }
 
@@ -142,7 +143,7 @@ impl<'t> Var<'t> {
         let mut along = [0, 1].map(|axis| Along {
             window: Window { size: size[axis], stride: stride[axis], dilation: dilation[axis] },
             padding: padding[axis],
-            places: 0,
+            positions: 0,
             over: 0,
         });
         for (axis, along) in along.iter_mut().enumerate() {
@@ -156,18 +157,18 @@ impl<'t> Var<'t> {
             let Some(whole) = window.count(padded) else {
                 return refuse("the window is larger than the padded input");
             };
-            along.places = whole;
+            along.positions = whole;
             let next = whole * window.stride;
             if partial && next < extent + padding && next + reach < padded + window.stride {
-                along.places += 1;
+                along.positions += 1;
                 along.over = next + reach - padded;
             }
-            let on_axis = |place: usize, k: usize| {
-                let at = place * window.stride + k * window.dilation;
+            let on_axis = |position: usize, k: usize| {
+                let at = position * window.stride + k * window.dilation;
                 (padding..padding + extent).contains(&at)
             };
-            let sees = |place: usize| (0..window.size).any(|k| on_axis(place, k));
-            if !(0..along.places).all(sees) {
+            let sees = |position: usize| (0..window.size).any(|k| on_axis(position, k));
+            if !(0..along.positions).all(sees) {
                 return refuse("a window sees nothing but padding");
             }
         }

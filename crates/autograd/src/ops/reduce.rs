@@ -1,4 +1,4 @@
-//! The primitive folds: sum, maximum, minimum. A product is composed, so that it has the right
+//! The primitive reductions: sum, maximum, minimum. A product is composed, so that it has the right
 //! slope where a factor is 0.
 
 use lossgraph_tensor::{AxisSet, Shape, Tensor, kernels};
@@ -6,10 +6,10 @@ use lossgraph_tensor::{AxisSet, Shape, Tensor, kernels};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
 
-use crate::axes::{Axes, IntoAxes};
-use crate::fault::Fault;
-use crate::op::{Op, ReduceOp, listed};
-use crate::var::Var;
+use crate::ops::op::{Op, ReduceOp, listed};
+use crate::record::axes::{Axes, IntoAxes};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// A reduction along axes, which stay with length 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -70,12 +70,12 @@ const NOT_MIN: &str = "it is {x}, and the min is another element: only that one 
 
 #[track_caller]
 fn record<'t>(op: ReduceOp, x: Var<'t>, axes: AxisSet) -> Var<'t> {
-    let shape = folded(&x.shape(), axes);
+    let shape = reduced(&x.shape(), axes);
     x.tape().record(Op::Reduce(Reduce { op, axes }), &[x], shape, x.tape().dtype())
 }
 
 /// `shape` with length 1 along `axes`.
-fn folded(shape: &Shape, axes: AxisSet) -> Shape {
+fn reduced(shape: &Shape, axes: AxisSet) -> Shape {
     let mut dims: smallvec::SmallVec<[usize; 4]> = shape.iter().copied().collect();
     for axis in axes.iter() {
         dims[axis] = 1;
@@ -121,15 +121,15 @@ impl<'t> Var<'t> {
                     return self.tape().fault(fault.operand("input", self));
                 }
                 let x = self.to_float();
-                // Nothing to fold: an axis set can be empty for a scalar.
+                // Nothing to reduce: an axis set can be empty for a scalar.
                 let y = if set.is_empty() { x } else { record(op, x, set) };
-                y.settle(set, axes.keep, &self.shape())
+                y.drop_reduced(&axes, set, &self.shape())
             }
             Err(fault) => fault,
         }
     }
 
-    /// Resolves the axes of a fold, or records what is wrong with them.
+    /// Resolves the axes of a reduction, or records what is wrong with them.
     #[track_caller]
     pub(crate) fn axes(self, name: &str, axes: &Axes) -> Result<AxisSet, Var<'t>> {
         if self.is_faulty() {
@@ -139,10 +139,10 @@ impl<'t> Var<'t> {
             .map_err(|why| self.tape().fault(Fault::new(name, why).operand("input", self)))
     }
 
-    /// Drops the folded axes, unless they are to be kept. `shape` is that before the fold.
+    /// Drops the reduced axes, unless they are to be kept. `shape` is that before the reduction.
     #[track_caller]
-    pub(crate) fn settle(self, set: AxisSet, keep: bool, shape: &Shape) -> Var<'t> {
-        if keep { self } else { self.reshape(without(shape, set)) }
+    pub(crate) fn drop_reduced(self, axes: &Axes, set: AxisSet, shape: &Shape) -> Var<'t> {
+        if axes.keep { self } else { self.reshape(without(shape, set)) }
     }
 
     /// The product along `axes`, as a tree of products of halves: right in value and in every
@@ -158,7 +158,7 @@ impl<'t> Var<'t> {
         for axis in set.iter() {
             let along = axis as isize;
             if y.dim(along) == 0 {
-                y = y.tape().fill(folded(&y.shape(), AxisSet::from_iter([axis])), 1.0);
+                y = y.tape().fill(reduced(&y.shape(), AxisSet::from_iter([axis])), 1.0);
             }
             while y.dim(along) > 1 {
                 let half = (y.dim(along) / 2) as isize;
@@ -167,6 +167,6 @@ impl<'t> Var<'t> {
                 y = if odd.dim(along) == 0 { pairs } else { crate::concat(&[pairs, odd], along) };
             }
         }
-        y.settle(set, axes.keep, &self.shape())
+        y.drop_reduced(&axes, set, &self.shape())
     }
 }

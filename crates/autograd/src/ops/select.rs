@@ -7,10 +7,10 @@ use smallvec::smallvec;
 use super::facts::Precedence::Comparison;
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, none};
-use crate::fault::Fault;
-use crate::op::Op;
-use crate::operand::Operand;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::fault::Fault;
+use crate::record::operand::Operand;
+use crate::record::var::Var;
 
 /// `select`: a if mask ≠ 0, else b.
 pub(crate) static SELECT: Map3 = map3!(|mask, a, b| if mask != T::ZERO { a } else { b });

@@ -1,17 +1,17 @@
-//! Means, spreads, norms and softmaxes: composed, without rules of their own.
+//! Means, variances, norms and softmaxes: composed, without rules of their own.
 
 use lossgraph_tensor::DType;
 
-use crate::axes::{IntoAxes, keep};
-use crate::fault::Fault;
-use crate::var::Var;
+use crate::record::axes::{IntoAxes, keep};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 impl<'t> Var<'t> {
     /// The mean along `axes`; NaN over nothing.
     #[track_caller]
     pub fn mean(self, axes: impl IntoAxes) -> Var<'t> {
         let axes = axes.into_axes();
-        let count = self.folded_len(&axes);
+        let count = self.reduced_len(&axes);
         self.sum(axes) / count as f64
     }
 
@@ -20,7 +20,7 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn var(self, axes: impl IntoAxes, correction: f64) -> Var<'t> {
         let axes = axes.into_axes();
-        let count = self.folded_len(&axes) as f64;
+        let count = self.reduced_len(&axes) as f64;
         let deviation = self - self.mean(keep(axes.clone()));
         deviation.square().sum(axes) / (count - correction).max(0.0)
     }
@@ -66,13 +66,13 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn log_sum_exp(self, axes: impl IntoAxes) -> Var<'t> {
         let axes = axes.into_axes();
-        if self.folded_len(&axes) == 0 {
+        if self.reduced_len(&axes) == 0 {
             return self.sum(axes).ln();
         }
         let offset = self.offset(keep(axes.clone()));
         let sum = (self - offset).exp().sum(keep(axes.clone())).ln() + offset;
         match self.axes("log_sum_exp", &axes) {
-            Ok(set) => sum.settle(set, axes.keep, &self.shape()),
+            Ok(set) => sum.drop_reduced(&axes, set, &self.shape()),
             Err(fault) => fault,
         }
     }

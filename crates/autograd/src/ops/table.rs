@@ -8,8 +8,8 @@ use super::convolution::{Conv, Padding};
 use super::pooling::Pool;
 use super::unary::{self, Unary};
 use super::{Kink, combine};
-use crate::axes::keep;
-use crate::var::Var;
+use crate::record::axes::keep;
+use crate::record::var::Var;
 
 /// An op as tests and docs see it: how to record one, on which inputs.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ pub static ALL: &[Row] = &[
         x[0].expand([2, 3, 4])
     }),
     op("permute", "view", "the axes in another order", &[CUBE], |x| x[0].permute(&[2, 0, 1])),
-    op("slice", "view", "places of an axis", &[CUBE], |x| {
+    op("slice", "view", "some indices of an axis", &[CUBE], |x| {
         x[0].slice(1, 1..).slices(&[Slice { start: 1, len: 2, step: -1 }])
     }),
     op("windows", "view", "sliding windows", &[CUBE], |x| {
@@ -152,22 +152,22 @@ pub static ALL: &[Row] = &[
         &[Floats(&[2, 3], AROUND), Integers(&[2, 4], 3), Floats(&[2, 4], AROUND)],
         |x| x[0].scatter_add(1, x[1], x[2]),
     ),
-    op("index_select", "index", "slices at places", &[CUBE, Integers(&[5], 3)], |x| {
+    op("index_select", "index", "slices at indices", &[CUBE, Integers(&[5], 3)], |x| {
         x[0].index_select(1, x[1])
     }),
     op(
         "embedding",
         "index",
-        "rows at places",
+        "rows at indices",
         &[Floats(&[4, 3], AROUND), Integers(&[2, 5], 4)],
         |x| x[0].embedding(x[1]),
     ),
     op("one_hot", "index", "1 at the class, 0 elsewhere", &[Integers(&[2, 3], 4)], |x| {
         x[0].one_hot(4)
     }),
-    op("argmax", "index", "the place of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
-    op("argmin", "index", "the place of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
-    op("argsort", "index", "the places, in the order of the elements", &[CUBE], |x| {
+    op("argmax", "index", "the index of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
+    op("argmin", "index", "the index of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
+    op("argsort", "index", "the indices, in the order of the elements", &[CUBE], |x| {
         x[0].argsort(1, Order::Ascending).to_float()
     }),
     op("sort", "index", "the elements, in their order", &[CUBE], |x| {

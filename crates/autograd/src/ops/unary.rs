@@ -7,9 +7,9 @@ use super::Kink;
 use super::facts::Precedence::{Atom, Power, Product, Sign};
 use super::facts::{Cost, Element, Facts, Notation, Precedence};
 use super::family::{At, Cotangents, Family, Rule, none, one};
-use crate::fault::Fault;
-use crate::op::{Number, Op, RowRef, listed, number};
-use crate::var::Var;
+use crate::ops::op::{Number, Op, RowRef, listed, number};
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The rule of a unary op: the cotangent of `x`, from `g` (that of `y`), `x`, `y`, and the
 /// parameters. It records; it never computes.

@@ -1,4 +1,4 @@
-//! The same numbers at other places: views, which copy nothing, and their transposes.
+//! The same numbers at other indices: views, which copy nothing, and their transposes.
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::combine::{OverlapAdd, place};
 use super::facts::Precedence::{Atom, Power};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
-use crate::axes::Axes;
-use crate::fault::Fault;
-use crate::op::{Op, listed};
-use crate::var::Var;
+use crate::ops::op::{Op, listed};
+use crate::record::axes::Axes;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
 
 /// The family of views. The target shape of a reshape and of an expand is that of the node.
 #[derive(Clone, PartialEq, Hash, Debug)]
@@ -351,20 +351,21 @@ impl<'t> Var<'t> {
         self.view(View::Slice(slices), Shape::from(&dims[..]))
     }
 
-    /// One place of an axis, which is dropped. Negative places count from the end.
+    /// One index of an axis, which is dropped. Negative indices count from the end.
     #[doc(alias = "select")]
     #[track_caller]
-    pub fn index(self, axis: isize, place: isize) -> Var<'t> {
+    pub fn index(self, axis: isize, index: isize) -> Var<'t> {
         let shape = self.shape();
         let Some(at) = shape.axis(axis) else {
             return self.no_axis("index", axis);
         };
         let extent = shape[at] as isize;
-        if !(-extent..extent).contains(&place) {
-            let why = format!("place {place} is outside of axis {axis}, which has length {extent}");
+        if !(-extent..extent).contains(&index) {
+            let why =
+                format!("index {index} is out of range for axis {axis}, which has length {extent}");
             return self.tape().fault(Fault::new("index", why).operand("input", self));
         }
-        let start = place.rem_euclid(extent) as usize;
+        let start = index.rem_euclid(extent) as usize;
         self.slice_axis(at, Slice { start, len: 1, step: 1 }).squeeze(at as isize)
     }
 
@@ -421,8 +422,8 @@ impl<'t> Var<'t> {
         self.view(View::Windows { axis: at, window }, Shape::from(dims))
     }
 
-    /// The extent of all `axes` together: how many elements a fold of them folds.
-    pub(crate) fn folded_len(self, axes: &Axes) -> usize {
+    /// The length of all `axes` together: how many elements a reduction of them reduces.
+    pub(crate) fn reduced_len(self, axes: &Axes) -> usize {
         let shape = self.shape();
         axes.of(&shape).map_or(1, |set| set.iter().map(|axis| shape[axis]).product())
     }

@@ -1,33 +1,33 @@
-//! What nodes are to the planner: whether they live in a tile or need a step, over which space, and
-//! after which steps.
+//! Fusion analysis: whether a node lives in a tile or is a fusion barrier, over which iteration
+//! domain it is computed, and after which steps.
 //!
-//! A node is **hard** if it exists only after a step of its own: products of matrices, sums over
-//! everything or over rows, whatever is no map. The others are **soft**: they live in a tile, and
-//! are written out only if somebody outside of their kernel reads them.
+//! A **fusion barrier** exists only after a step of its own: products of matrices, reductions over
+//! everything or over rows, whatever is no map. The other nodes are **fusible**: they live in a
+//! tile, and are written out only if somebody outside of their group reads them.
 //!
-//! - Nodes with the same elements in the same order ([`space`](super::space)) share one space
-//!   `rows × columns`, which the folds and broadcasts among them decide on.
-//! - A soft node has a **home**: the space of its elements, or, made from folds of the rows of a
-//!   larger space, a row there. A node of leaves and hard nodes alone **floats**: it can be
-//!   computed wherever it is read, as rows, as columns, as one number.
-//! - One number made of folds over everything, such as a mean, comes **after** the tiles of the
-//!   pass that folds.
-//! - Its **level** counts the steps that have to come before: reading in the same kernel costs
-//!   none.
+//! - Nodes with the same elements in the same order ([`space`](super::space)) share one iteration
+//!   space `rows × columns`, which the reductions and broadcasts among them decide on.
+//! - The **domain** of a fusible node is the space of its elements; or, for one made from
+//!   reductions of the rows of a larger space, a row there. A node of leaves and barriers alone is
+//!   **hoistable**: it can be computed wherever it is read, as rows, as columns, as one number.
+//! - One number made of reductions over everything, such as a mean, is an **epilogue**: it comes
+//!   after the tiles of the pass that reduces.
+//! - The **level** of a node counts the steps that have to come before: reading in the same group
+//!   costs none.
 
 use lossgraph_tensor::program::Extent;
 use smallvec::SmallVec;
 
 use super::Fusion;
 use super::rewrite::Dag;
-use super::space::{Repeats, Space, Spaces, places_a_row, repeats};
-use crate::graph::{Id, Node};
-use crate::op::{Fill, Op, ReduceOp};
+use super::space::{Repeats, Space, Spaces, indexes_rows, repeats};
 use crate::ops::index::Index;
+use crate::ops::op::{Fill, Op, ReduceOp};
 use crate::ops::reduce::Reduce;
 use crate::ops::view::View;
+use crate::record::node::{Id, Node};
 
-/// Rows with more columns are folded by a step of their own: a tile of whole rows would leave the
+/// Rows with more columns are reduced by a step of their own: a tile of whole rows would leave the
 /// second cache.
 const WIDEST: usize = 1 << 17;
 
@@ -46,7 +46,7 @@ pub(super) enum Pattern {
     ReduceRow(ReduceOp),
     ReduceAll(ReduceOp),
     ReduceColumns(ReduceOp),
-    /// One number made of folds over everything of one pass, computed at its end.
+    /// One number made of reductions over everything of one pass, computed at its end.
     Epilogue,
     Gather,
     Scatter,
@@ -73,7 +73,7 @@ pub(super) struct Analysis<'a> {
     patterns: Vec<Pattern>,
     spaces: Vec<Space>,
     domains: Vec<(Space, Extent)>,
-    floats: Vec<bool>,
+    hoistable: Vec<bool>,
     levels: Vec<i32>,
 }
 
@@ -86,16 +86,16 @@ impl<'a> Analysis<'a> {
             patterns: Vec::with_capacity(count),
             spaces: (0..count as Id).map(|id| spaces.space(id)).collect(),
             domains: Vec::with_capacity(count),
-            floats: Vec::with_capacity(count),
+            hoistable: Vec::with_capacity(count),
             levels: Vec::with_capacity(count),
         };
         for id in 0..count as Id {
-            let kind = all.pattern_of(id, fusion);
-            all.patterns.push(kind);
-            let floats = all.hoistable_of(id);
-            all.floats.push(floats);
-            let home = all.domain_of(id);
-            all.domains.push(home);
+            let pattern = all.pattern_of(id, fusion);
+            all.patterns.push(pattern);
+            let hoistable = all.hoistable_of(id);
+            all.hoistable.push(hoistable);
+            let domain = all.domain_of(id);
+            all.domains.push(domain);
             let level = all.level_of(id);
             all.levels.push(level);
         }
@@ -149,14 +149,14 @@ impl<'a> Analysis<'a> {
                 }
             }
             Op::Index(Index::Gather { axis }) => {
-                let fits = places_a_row(self.dag, node, *axis)
+                let fits = indexes_rows(self.dag, node, *axis)
                     && input(0).shape[*axis] == self.spaces[node.inputs[0] as usize].columns
                     && input(0).shape[*axis] <= WIDEST
                     && self.in_memory(node.inputs[1]);
                 if fits { Pattern::Gather } else { Pattern::Standalone }
             }
             Op::Index(Index::ScatterAdd { axis }) => {
-                let fits = places_a_row(self.dag, node, *axis)
+                let fits = indexes_rows(self.dag, node, *axis)
                     && node.shape[*axis] == self.spaces[id as usize].columns
                     && node.shape[*axis] <= WIDEST
                     && self.in_memory(node.inputs[1]);
@@ -166,14 +166,15 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// The pass at whose end a number can be computed: that of all folds that it is made of, if
+    /// The pass at whose end a number can be computed: that of all reductions that it is made of, if
     /// there are any, and if all else is given.
     fn epilogue_of(&self, node: &Node) -> Option<(i32, Space)> {
         let inputs = || node.inputs.iter().map(|&input| self.base(input));
-        let folded = |&x: &Id| matches!(self.pattern(x), Pattern::ReduceAll(_) | Pattern::Epilogue);
+        let reduced =
+            |&x: &Id| matches!(self.pattern(x), Pattern::ReduceAll(_) | Pattern::Epilogue);
         let pass = |x: Id| (self.level(x), self.domain(x).0);
-        let ends = inputs().find(folded).map(pass).filter(|_| node.shape.len() == 1)?;
-        let fits = |x: Id| match folded(&x) {
+        let ends = inputs().find(reduced).map(pass).filter(|_| node.shape.len() == 1)?;
+        let fits = |x: Id| match reduced(&x) {
             true => pass(x) == ends,
             false => self.pattern(x) == Pattern::Input,
         };
@@ -190,7 +191,7 @@ impl<'a> Analysis<'a> {
 
     /// Whether a value is in memory wherever it is looked at.
     fn in_memory(&self, id: Id) -> bool {
-        let hard = matches!(
+        let barrier = matches!(
             self.pattern(id),
             Pattern::Input
                 | Pattern::Standalone
@@ -199,7 +200,7 @@ impl<'a> Analysis<'a> {
                 | Pattern::Epilogue
                 | Pattern::View
         );
-        hard || self.pattern(id) == Pattern::Alias && self.in_memory(self.node(id).inputs[0])
+        barrier || self.pattern(id) == Pattern::Alias && self.in_memory(self.node(id).inputs[0])
     }
 
     /// The node under reshapes.
@@ -211,7 +212,7 @@ impl<'a> Analysis<'a> {
     }
 
     fn hoistable_of(&self, id: Id) -> bool {
-        let settled = |id: Id| self.in_memory(id) || self.floats[id as usize];
+        let settled = |id: Id| self.in_memory(id) || self.hoistable[id as usize];
         self.pattern(id) == Pattern::Elementwise
             && self.node(id).inputs.iter().all(|&input| {
                 let input = self.under(input);
@@ -233,11 +234,13 @@ impl<'a> Analysis<'a> {
                 (self.spaces[node.inputs[0] as usize], Extent::Rows)
             }
             Pattern::ReduceColumns(_) => (self.spaces[node.inputs[0] as usize], Extent::Columns),
-            // Where the folded value is at home, as a row or in full.
+            // In the domain of what is reduced, as a row or in full.
             Pattern::ReduceAll(_) => {
                 let x = self.under(node.inputs[0]);
                 match (self.pattern(x), self.domain(x)) {
-                    (Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather, home) => home,
+                    (Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather, domain) => {
+                        domain
+                    }
                     _ => (self.spaces[node.inputs[0] as usize], Extent::Full),
                 }
             }
@@ -247,13 +250,14 @@ impl<'a> Analysis<'a> {
             Pattern::Elementwise if node.shape.len() == 1 => (own.0, Extent::One),
             Pattern::Elementwise => {
                 let inputs = node.inputs.iter().map(|&input| self.under(input));
-                let soft = inputs.filter(|&x| {
+                let fusible = inputs.filter(|&x| {
                     matches!(
                         self.pattern(x),
                         Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather
                     )
                 });
-                let rows = soft.map(|x| self.domain(x)).filter(|home| home.1 == Extent::Rows);
+                let rows =
+                    fusible.map(|x| self.domain(x)).filter(|domain| domain.1 == Extent::Rows);
                 rows.max_by_key(|(space, _)| space.rows * space.columns).unwrap_or(own)
             }
             _ => own,
@@ -286,8 +290,8 @@ impl<'a> Analysis<'a> {
             }
             Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather | Pattern::Scatter => {
                 let here = self.domain(id) == (space, extent);
-                let floats = self.floats[id as usize] && extent != Extent::Full;
-                match here || floats {
+                let hoistable = self.hoistable[id as usize] && extent != Extent::Full;
+                match here || hoistable {
                     true => (Access::Inline(id), extent),
                     false => (Access::Load(id), extent),
                 }
@@ -301,7 +305,7 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// What a soft node, or a fold that ends a kernel, reads in a kernel over `space`.
+    /// What a fusible node, or a reduction that ends a group, reads in a group over `space`.
     pub fn reads(&self, id: Id, extent: Extent, space: Space) -> Reads {
         let node = self.node(id);
         match self.pattern(id) {

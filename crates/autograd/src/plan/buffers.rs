@@ -13,8 +13,8 @@ impl Plan {
             base[step.outputs[0].slot as usize] = of;
             viewed[of as usize] = true;
         }
-        // The step after which a base, with all views of it, is not read any more. What was asked
-        // for stays until the end, and constants from run to run.
+        // The step after which a base, with all views of it, is not read any more. What was
+        // requested stays until the end, and constants from run to run.
         let mut dies: Vec<usize> = vec![0; self.slots];
         for (at, step) in self.steps.iter().enumerate() {
             let outputs = step.outputs.iter().map(|output| output.slot);
@@ -47,11 +47,11 @@ impl Plan {
                         && buffer_of[slot].is_some_and(fits)
                         && step.may_overwrite(output, input)
                 });
-                // A buffer that was taken over is not given back by the input.
+                // A donated buffer is not given back by the input.
                 let taken = over.and_then(|input| buffer_of[step.inputs[input] as usize].take());
                 let buffer = taken.or_else(|| {
-                    let place = free.iter().position(|&buffer| fits(buffer))?;
-                    Some(free.swap_remove(place))
+                    let position = free.iter().position(|&buffer| fits(buffer))?;
+                    Some(free.swap_remove(position))
                 });
                 let buffer = buffer.unwrap_or_else(|| {
                     self.buffers.push(size);

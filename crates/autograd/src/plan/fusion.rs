@@ -12,8 +12,8 @@ use smallvec::SmallVec;
 
 use super::analysis::{Access, Analysis, Pattern, Reads};
 use super::space::Space;
-use crate::graph::Id;
 use crate::ops::facts::Cost;
+use crate::record::node::Id;
 
 /// A value of a group: a node, and over which part of the iteration space it extends.
 pub(super) type Value = (Id, Extent);

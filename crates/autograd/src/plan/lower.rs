@@ -8,12 +8,12 @@ use lossgraph_tensor::program::{self, Extent, Program};
 use super::analysis::{Access, Analysis, Pattern};
 use super::fusion::{FusionGroup, Value};
 use super::peephole::{Peephole, Superinstruction};
-use crate::graph::Id;
-use crate::op::Op;
 use crate::ops::binary::BinaryOp;
 use crate::ops::facts::Sign;
+use crate::ops::op::Op;
 use crate::ops::select::SELECT;
 use crate::ops::unary::{NEG, UnaryOp};
+use crate::record::node::Id;
 
 /// The program of a group, with the nodes that it reads and writes.
 pub(super) struct Kernel {
@@ -175,7 +175,7 @@ impl Lowering<'_, '_> {
         self.program.map1("neg", &NEG.kernel, [0.0; 2], x)
     }
 
-    /// Asks for a node that somebody outside reads; folds over rows have asked themselves.
+    /// Adds an output that somebody outside reads; reductions over rows are outputs already.
     fn output(&mut self, id: Id) {
         if self.outputs.contains(&id) {
             return;

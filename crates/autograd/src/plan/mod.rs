@@ -1,10 +1,14 @@
-//! The plan: what has to be computed for what is asked, in which passes, into which buffers.
+//! The plan: what has to be computed for a request, in which passes, into which buffers.
 //!
-//! Made on a miss of the cache: the program is copied and simplified ([`simplify`]), its nodes are
-//! sorted by what they need ([`kind`]) and grouped into kernels ([`fuse`]) over spaces of rows and
-//! columns ([`space`]), kernels become micro-ops ([`lower`], [`together`]) in an order that frees
-//! memory early ([`order`]) and take over products that only they read ([`products`]), and values
-//! get slots and buffers ([`memory`]).
+//! Made on a miss of the cache, in one direction:
+//!
+//! 1. [`rewrite`]: the program is copied and simplified;
+//! 2. [`space`], [`analysis`]: which nodes fuse, over which iteration domains;
+//! 3. [`fusion`]: nodes are parted into fusion groups and standalone steps;
+//! 4. [`lower`], [`peephole`]: groups become programs of micro-ops and superinstructions;
+//! 5. [`schedule`]: a list schedule that frees memory early;
+//! 6. [`products`]: matrix products that only one kernel reads are fused into it;
+//! 7. [`buffers`]: values get slots and buffers.
 
 mod analysis;
 mod buffers;
@@ -27,8 +31,8 @@ use analysis::Analysis;
 use fusion::Unit;
 use rewrite::Dag;
 
-use crate::graph::{Id, Node};
-use crate::op::{Fill, Op};
+use crate::ops::op::{Fill, Op};
+use crate::record::node::{Id, Node};
 
 /// How a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,13 +55,13 @@ pub(crate) type Slot = u32;
 /// computed as it is read.
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// Leaves and known values: the node on the asker's tape, and the slot that it goes into.
+    /// Leaves and known values: the node on the requesting tape, and the slot that it goes into.
     pub(crate) inputs: Vec<(Id, Slot)>,
     /// The fills, one stored element each.
     pub(crate) constants: Vec<(Slot, Tensor)>,
-    /// The slots of what was asked for, in that order.
+    /// The slots of the requested values, in the order of the request.
     pub(crate) outputs: Vec<Slot>,
-    /// The slots that are read until the end: what was asked for, and what shares its buffers.
+    /// The slots that are read until the end: requested values, and what shares their buffers.
     pub(crate) kept: Vec<(Slot, Option<u32>)>,
     /// The sizes of the buffers that the steps share.
     pub(crate) buffers: Vec<(DType, usize)>,
@@ -73,7 +77,7 @@ pub(crate) struct Step {
     pub outputs: SmallVec<[Output; 2]>,
     /// The slots that nobody reads after this step, each with the buffer it gives back.
     pub frees: SmallVec<[(Slot, Option<u32>); 2]>,
-    /// The node on the asker's tape that an error in this step is about.
+    /// The node on the requesting tape that an error in this step is about.
     pub origin: Id,
 }
 
@@ -88,10 +92,10 @@ pub(crate) enum Work {
 pub(crate) struct Kernel {
     pub program: Program,
     pub executable: Executable,
-    /// How many values of earlier kernels it computes anew.
+    /// How many values of earlier kernels it rematerializes.
     pub rematerialized: usize,
-    /// The inputs that are products of matrices, computed as they are read. In their places stand
-    /// the first factors; the second ones stand behind all other inputs of the step.
+    /// The inputs that are products of matrices, computed as they are read. Instead of them
+    /// stand the first factors; the second ones stand behind all other inputs of the step.
     pub products: SmallVec<[usize; 1]>,
 }
 
@@ -109,7 +113,7 @@ pub(crate) struct Output {
 /// What to plan.
 pub(crate) struct PlanRequest<'a> {
     pub nodes: &'a [Node],
-    /// For each node, the node on the asker's tape that an error in it is about.
+    /// For each node, the node on the requesting tape that an error in it is about.
     pub origins: &'a [Id],
     pub roots: &'a [Id],
     /// Nodes whose value is known already.
@@ -123,7 +127,7 @@ impl PlanRequest<'_> {
         matches!(self.nodes[id as usize].op, Op::Leaf(_)) || self.known.contains(&id)
     }
 
-    /// How many nodes that are needed read each node; asking for it counts as well.
+    /// How many nodes that are needed read each node; being requested counts as well.
     fn readers(&self) -> Vec<u32> {
         let mut readers = vec![0; self.nodes.len()];
         for &root in self.roots {
@@ -178,7 +182,7 @@ impl Plan {
         self.slots as Slot - 1
     }
 
-    /// The slot of a value: leaves, constants and views get theirs when somebody asks for it.
+    /// The slot of a value: leaves, constants and views get theirs when somebody needs it.
     fn slot(&mut self, dag: &Dag, id: Id, slots: &mut [Option<Slot>]) -> Slot {
         if let Some(slot) = slots[id as usize] {
             return slot;
@@ -323,7 +327,7 @@ impl fmt::Display for Plan {
                     let (rows, columns) = kernel.program.space();
                     write!(f, "kernel {rows} × {columns}, {} ops", kernel.program.ops())?;
                     if kernel.rematerialized > 0 {
-                        write!(f, ", {} of them computed anew", kernel.rematerialized)?;
+                        write!(f, ", {} of them rematerialized", kernel.rematerialized)?;
                     }
                     writeln!(f)?;
                     let (floats, indices, second) = step.split_inputs(&inputs);
@@ -351,7 +355,7 @@ impl fmt::Display for Plan {
         let elements: usize = self.buffers.iter().map(|(_, len)| len).sum();
         write!(
             f,
-            "asked for: {}; {} buffers of {elements} elements in all",
+            "requested: {}; {} buffers of {elements} elements in all",
             outputs.join(", "),
             self.buffers.len()
         )

@@ -12,11 +12,11 @@ use smallvec::SmallVec;
 
 use super::analysis::{Access, Analysis, Pattern, Reads};
 use super::fusion::{FusionGroup, Value};
-use crate::graph::Id;
-use crate::op::{Op, RowRef};
 use crate::ops::binary::{ADD, Binary, BinaryOp, MUL, SUB};
 use crate::ops::facts::Sign;
+use crate::ops::op::{Op, RowRef};
 use crate::ops::unary::{EXP, Unary, UnaryOp};
+use crate::record::node::Id;
 
 /// A binary op on the result of another.
 pub(super) struct Pair {
@@ -255,8 +255,8 @@ mod tests {
     use lossgraph_tensor::Tensor;
 
     use super::*;
-    use crate::tape::Tape;
-    use crate::var::Var;
+    use crate::record::tape::Tape;
+    use crate::record::var::Var;
 
     /// What a formula of three tensors gives, of which the last two may be one number a row, by
     /// one micro-op and by the reference.

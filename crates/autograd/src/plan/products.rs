@@ -7,8 +7,8 @@ use super::fusion::Unit;
 use super::lower::Kernel;
 use super::rewrite::Dag;
 use super::schedule::UnitReads;
-use crate::graph::Id;
-use crate::op::Op;
+use crate::ops::op::Op;
+use crate::record::node::Id;
 
 /// Where that pays (`lossgraph-bench products`): for a result that would leave the second cache,
 /// and an inner length so short that reading the result back is a good part of the work. Each block
@@ -48,9 +48,9 @@ fn pays(dag: &Dag, id: Id) -> bool {
 
 /// Whether a kernel reads a product once, in whole rows.
 fn reads_in_rows(kernel: &Kernel, dag: &Dag, product: Id) -> bool {
-    let mut places = (0..kernel.inputs.len()).filter(|&at| kernel.inputs[at] == product);
+    let mut reads = (0..kernel.inputs.len()).filter(|&at| kernel.inputs[at] == product);
     let shape = &dag.nodes[product as usize].shape;
-    match (places.next(), places.next()) {
+    match (reads.next(), reads.next()) {
         (Some(at), None) => {
             kernel.program.compile().product_shape(at) == Some([shape[0], shape[1]])
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::fusion::Unit;
 use super::lower::Kernel;
 use super::rewrite::Dag;
-use crate::graph::Id;
-use crate::op::Op;
+use crate::ops::op::Op;
+use crate::record::node::Id;
 
 impl Unit<Kernel> {
     fn inputs(&self, dag: &Dag) -> Vec<Id> {
@@ -46,7 +46,7 @@ impl UnitReads {
         }
     }
 
-    /// The unit that reads a value, if nobody else does, nor has asked for it.
+    /// The unit that reads a value, if nobody else does, and it is not requested.
     pub fn only_reader(&self, value: Id) -> Option<usize> {
         let mut readers = (0..self.of_units.len()).filter(|&at| self.of_units[at].contains(&value));
         let first = readers.next().filter(|_| !self.of_roots.contains(&value));
@@ -58,7 +58,7 @@ impl UnitReads {
 struct Value {
     bytes: i64,
     readers: Vec<usize>,
-    /// How many readers are still to come. What is asked for is read once more, in the end.
+    /// How many readers are still to come. What is requested is read once more, in the end.
     left: usize,
 }
 

@@ -1,5 +1,5 @@
 //! Iteration spaces: which nodes have the same elements in the same order, and how shapes that are
-//! broadcast or folded into each other become rows and columns.
+//! broadcast or reduced into each other become rows and columns.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,10 +7,10 @@ use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
 
 use super::rewrite::Dag;
-use crate::graph::{Id, Node};
-use crate::op::Op;
 use crate::ops::index::Index;
+use crate::ops::op::Op;
 use crate::ops::view::View;
+use crate::record::node::{Id, Node};
 
 /// An iteration space. One long column where nothing tells rows from columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +19,7 @@ pub(super) struct Space {
     pub columns: usize,
 }
 
-/// How an expansion, or a fold the other way round, relates two shapes.
+/// How an expansion, or a reduction the other way round, relates two shapes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Repeats {
     /// One element everywhere.
@@ -81,10 +81,10 @@ impl Spaces {
                     Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((node.inputs[0], n)),
                     _ => {}
                 },
-                Op::Index(Index::Gather { axis }) if places_a_row(dag, node, *axis) => {
+                Op::Index(Index::Gather { axis }) if indexes_rows(dag, node, *axis) => {
                     votes.push((node.inputs[0], shape(node.inputs[0])[*axis]));
                 }
-                Op::Index(Index::ScatterAdd { axis }) if places_a_row(dag, node, *axis) => {
+                Op::Index(Index::ScatterAdd { axis }) if indexes_rows(dag, node, *axis) => {
                     votes.push((id, node.shape[*axis]));
                 }
                 _ => {}
@@ -123,8 +123,8 @@ impl Spaces {
     }
 }
 
-/// Whether a gather or scatter takes one place in each row of what it reads or writes.
-pub(super) fn places_a_row(dag: &Dag, node: &Node, axis: usize) -> bool {
+/// Whether a gather or scatter takes one column in each row of what it reads or writes.
+pub(super) fn indexes_rows(dag: &Dag, node: &Node, axis: usize) -> bool {
     let shape = |input: usize| &dag.nodes[node.inputs[input] as usize].shape;
     let (wide, index) = match node.op {
         Op::Index(Index::Gather { .. }) => (shape(0), shape(1)),

@@ -238,8 +238,8 @@ fn classifier() -> String {
     let logits = (x.matmul(w.t()) + b).relu().matmul(v.t()) + c;
     let labels = tape.labels(&[3; 32]).unsqueeze(1);
     let loss = (logits.log_sum_exp(keep(1)) - logits.gather(1, labels)).mean(..);
-    let asked = [&[loss], &tape.grad(loss, &parameters)[..]].concat();
-    tape.plan(&asked).unwrap().to_string()
+    let requested = [&[loss], &tape.grad(loss, &parameters)[..]].concat();
+    tape.plan(&requested).unwrap().to_string()
 }
 
 #[test]
@@ -268,9 +268,9 @@ fn a_large_product_is_computed_by_rows_in_the_kernel_that_reads_it() {
         let (x, w) = (tape.variable(x.clone()), tape.variable(w.clone()));
         let hidden = (x.matmul(w.t()) + tape.constant(bias.clone())).relu();
         let loss = hidden.square().mean(..);
-        let asked = [loss, tape.grad(loss, &[w])[0], hidden.max(keep(1))];
-        let plan = tape.plan(&asked).unwrap().to_string();
-        (tape.eval(&asked).unwrap(), plan)
+        let requested = [loss, tape.grad(loss, &[w])[0], hidden.max(keep(1))];
+        let plan = tape.plan(&requested).unwrap().to_string();
+        (tape.eval(&requested).unwrap(), plan)
     };
     let (fused, plan) = threads::with(1, || run(Tape::f64()));
     assert!(plan.contains("by rows") && plan.matches("= matmul").count() == 2, "{plan}");

@@ -242,8 +242,8 @@ pub fn run(
     let last = v.split_off(v.len().saturating_sub(3));
     let first = tape.grad(number(&last, 0.2), &xs);
     let second = tape.grad(number(&first, 0.9), &xs);
-    let asked = [&last[..], &first, &second].concat();
-    let mut values = tape.eval(&asked).unwrap_or_else(|error| panic!("{error:?}")).into_iter();
+    let requested = [&last[..], &first, &second].concat();
+    let mut values = tape.eval(&requested).unwrap_or_else(|error| panic!("{error:?}")).into_iter();
     [last.len(), 2, 2].map(|count| values.by_ref().take(count).collect())
 }
 

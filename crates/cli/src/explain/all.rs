@@ -11,7 +11,6 @@ use super::inputs::Inputs;
 use super::latex::mathml;
 use super::subject::Subject;
 use crate::check::progress;
-use crate::file;
 
 /// Writes a page for each loss of the catalogue into a folder; returns the path of the index.
 pub fn write(folder: &Path) -> Result<PathBuf> {
@@ -28,7 +27,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     }
     bar.finish_and_clear();
     let index = folder.join("index.html");
-    file::write(&index, page()?)?;
+    lossgraph_file::write_atomically(&index, page()?)?;
     Ok(index)
 }
 

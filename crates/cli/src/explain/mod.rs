@@ -17,8 +17,6 @@ use lossgraph_explain::{Graph, Page, PageError};
 use inputs::Inputs;
 use subject::Subject;
 
-use crate::file;
-
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// What to show of which loss.
@@ -168,7 +166,7 @@ fn report(file: &Path, options: &Options) -> Result<()> {
 fn emit(text: &str, options: &Options) -> Result<()> {
     match &options.out {
         Some(file) => {
-            file::write(file, text)?;
+            lossgraph_file::write_atomically(file, text)?;
             report(file, options)
         }
         None => match io::stdout().write_all(text.as_bytes()) {

@@ -8,7 +8,7 @@ use lossgraph_losses::{ALL, Loss};
 
 use super::{Asked, curves, svg};
 use crate::check::progress;
-use crate::file::write;
+use lossgraph_file::write_atomically;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -22,7 +22,7 @@ pub fn run(folder: &Path) -> Result<()> {
     for loss in ALL {
         bar.set_message(loss.name);
         let picture = curves(loss, &Asked::default())?;
-        write(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture))?;
+        write_atomically(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture))?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
             family = loss.family;
@@ -31,7 +31,7 @@ pub fn run(folder: &Path) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    write(&folder.join("README.md"), page)?;
+    write_atomically(&folder.join("README.md"), page)?;
     println!("wrote {} pictures and README.md to {}", ALL.len(), folder.display());
     Ok(())
 }

@@ -24,7 +24,7 @@ use self::braille::Ink;
 use self::landscape::{Landscape, Optimizer, Ways};
 use self::picture::{Member, Picture};
 use self::scene::{Framing, Scene, Wish};
-use crate::file::write;
+use lossgraph_file::write_atomically;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -118,7 +118,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     match (format, &options.out) {
         (Some(format), Some(file)) => {
-            write(file, format.bytes(drawn, options.width.unwrap_or(1280))?)?;
+            write_atomically(file, format.bytes(drawn, options.width.unwrap_or(1280))?)?;
             println!("wrote {}", file.display());
             Ok(())
         }

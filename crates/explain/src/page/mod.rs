@@ -5,9 +5,7 @@ mod elements;
 mod names;
 mod picture;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 use serde_json::{Value, json};
@@ -32,13 +30,8 @@ pub enum PageError {
     #[error(transparent)]
     Loss(#[from] lossgraph_autograd::Error),
     /// The file cannot be written.
-    #[error("{} cannot be written: {why}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        why: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] lossgraph_file::Error),
 }
 
 /// A page about a loss of any program: its scopes expand one by one, each op has its value, its
@@ -116,16 +109,12 @@ impl<'t> Page<'t> {
         ))
     }
 
-    /// Writes the page to a file atomically: no partial page is left there.
+    /// Writes the page to a file, atomically: on a failure the one that is there stays.
     ///
     /// # Errors
     /// Those of [`to_html`](Page::to_html), and of the file system.
     pub fn write(&self, path: impl AsRef<Path>) -> std::result::Result<(), PageError> {
-        let (path, html) = (path.as_ref(), self.to_html()?);
-        let beside = path.with_extension("html.part");
-        fs::write(&beside, html)
-            .and_then(|()| fs::rename(&beside, path))
-            .map_err(|why| PageError::File { path: path.to_owned(), why })
+        Ok(lossgraph_file::write_atomically(path, self.to_html()?)?)
     }
 
     fn data(&self) -> Result<Value> {

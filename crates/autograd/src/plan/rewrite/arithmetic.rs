@@ -5,10 +5,10 @@ use lossgraph_tensor::{DType, Tensor};
 
 use super::Dag;
 use super::table::{BINARY, UNARY};
-use crate::graph::{Id, Inputs};
-use crate::op::{Op, RowRef};
 use crate::ops::binary::{Binary, BinaryOp};
+use crate::ops::op::{Op, RowRef};
 use crate::ops::unary::{Unary, UnaryOp};
+use crate::record::node::{Id, Inputs};
 
 impl Dag {
     pub(super) fn unary(&mut self, row: &'static Unary, p: [f64; 2], x: Id) -> Id {

@@ -1,9 +1,9 @@
 //! Choices by a mask.
 
 use super::Dag;
-use crate::graph::{Id, Inputs, Node};
-use crate::op::Op;
+use crate::ops::op::Op;
 use crate::ops::select::Select;
+use crate::record::node::{Id, Inputs, Node};
 
 impl Dag {
     pub(super) fn select(&mut self, [mask, a, b]: [Id; 3]) -> Id {
@@ -47,8 +47,8 @@ impl Dag {
 mod tests {
     use lossgraph_tensor::Tensor;
 
-    use crate::tape::Tape;
-    use crate::var::Var;
+    use crate::record::tape::Tape;
+    use crate::record::var::Var;
 
     /// The plan of a formula of an x and a factor, and whether it gives what the reference gives.
     fn plan(formula: impl for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>) -> (String, bool) {

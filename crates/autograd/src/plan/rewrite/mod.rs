@@ -26,20 +26,20 @@ use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
 use super::PlanRequest;
-use crate::graph::{Id, Inputs, Node};
-use crate::op::{Fill, Leaf, Number, Op, RowRef};
 use crate::ops::binary::{Binary, BinaryOp};
 use crate::ops::index::Index;
+use crate::ops::op::{Fill, Leaf, Number, Op, RowRef};
 use crate::ops::reduce::Reduce;
 use crate::ops::unary::{Unary, UnaryOp};
 use crate::ops::view::View;
+use crate::record::node::{Id, Inputs, Node};
 
 /// A program that is being rewritten, or ready to be planned.
 pub(in crate::plan) struct Dag {
     pub nodes: Vec<Node>,
-    /// For each node, the node on the asker's tape that an error in it is about.
+    /// For each node, the node on the requesting tape that an error in it is about.
     pub origins: Vec<Id>,
-    /// For each leaf and known value, the node on the asker's tape.
+    /// For each leaf and known value, the node on the requesting tape.
     pub sources: Vec<Option<Id>>,
     pub roots: Vec<Id>,
     numbers: HashMap<u64, SmallVec<[Id; 1]>>,
@@ -49,20 +49,28 @@ pub(in crate::plan) struct Dag {
     float: DType,
 }
 
+/// How many nodes read the operands of a node that is copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// This node alone.
+    One,
+    Many,
+}
+
 /// Dimensions, while they are worked on.
 type Dims = SmallVec<[usize; 6]>;
 
 impl Dag {
     /// Copies what is needed of a request, rewritten by the rules.
     pub fn simplified(request: &PlanRequest<'_>) -> Dag {
-        Dag::copied(request, |dag, node, inputs, lone| match &node.op {
+        Dag::copied(request, |dag, node, inputs, readers| match &node.op {
             Op::Fill(Fill(value)) => dag.fill(value.0, &node.shape),
             Op::Unary(UnaryOp { row, p }) => dag.unary(row.0, p.map(|p| p.0), inputs[0]),
             Op::Binary(BinaryOp(row)) => dag.binary(row.0, inputs[0], inputs[1]),
             Op::Select(_) => dag.select([inputs[0], inputs[1], inputs[2]]),
             Op::Reduce(Reduce { op, axes }) => dag.reduce(*op, *axes, inputs[0]),
             Op::View(View::After) => dag.push(node.op.clone(), inputs, &node.shape, node.dtype),
-            Op::View(view) => dag.view(view, inputs[0], &node.shape, lone),
+            Op::View(view) => dag.view(view, inputs[0], &node.shape, readers),
             Op::Index(Index::Gather { axis }) => dag.gather(inputs[0], *axis, inputs[1]),
             _ => dag.push(node.op.clone(), inputs, &node.shape, node.dtype),
         })
@@ -77,7 +85,7 @@ impl Dag {
 
     fn copied(
         request: &PlanRequest<'_>,
-        copy: impl Fn(&mut Dag, &Node, Inputs, bool) -> Id,
+        copy: impl Fn(&mut Dag, &Node, Inputs, Readers) -> Id,
     ) -> Dag {
         let readers = request.readers();
         let mut dag = Dag {
@@ -102,8 +110,9 @@ impl Dag {
                 match node.op {
                     Op::Detach(_) => inputs[0],
                     _ => {
-                        let lone = node.inputs.iter().all(|&input| readers[input as usize] == 1);
-                        copy(&mut dag, node, inputs, lone)
+                        let alone = node.inputs.iter().all(|&input| readers[input as usize] == 1);
+                        let readers = if alone { Readers::One } else { Readers::Many };
+                        copy(&mut dag, node, inputs, readers)
                     }
                 }
             };

@@ -4,12 +4,12 @@ use lossgraph_tensor::{AxisSet, Shape};
 
 use super::table::{SUM_OF_BINARY, SUM_OF_UNARY};
 use super::{Dag, Dims};
-use crate::graph::{Id, Inputs};
-use crate::op::{Op, ReduceOp, RowRef};
 use crate::ops::binary::BinaryOp;
 use crate::ops::index::Index;
+use crate::ops::op::{Op, ReduceOp, RowRef};
 use crate::ops::reduce::Reduce;
 use crate::ops::unary::UnaryOp;
+use crate::record::node::{Id, Inputs};
 
 impl Dag {
     pub(super) fn reduce(&mut self, op: ReduceOp, axes: AxisSet, x: Id) -> Id {
@@ -18,11 +18,11 @@ impl Dag {
         if axes.is_empty() {
             return x;
         }
-        let folded = |shape: &Shape, axes: AxisSet| {
+        let reduced = |shape: &Shape, axes: AxisSet| {
             let keep = |axis: usize| if axes.contains(axis) { 1 } else { shape[axis] };
             Shape::from(&(0..shape.rank()).map(keep).collect::<Dims>()[..])
         };
-        let shape = folded(&from, axes);
+        let shape = reduced(&from, axes);
         let count: f64 = axes.iter().map(|axis| from[axis] as f64).product();
         if let Some(value) = self.as_fill(x) {
             let of_none = from.contains(&0);
@@ -32,7 +32,7 @@ impl Dag {
             };
         }
         if let Some(base) = self.as_expand(x).filter(|_| !from.contains(&0)) {
-            // Along axes where all elements are equal there is nothing to fold but to count them.
+            // Along axes where all elements are equal there is nothing to reduce but to count them.
             let narrow = self.shape(base);
             let (equal, rest): (Vec<usize>, Vec<usize>) =
                 axes.iter().partition(|&axis| narrow[axis] == 1);
@@ -78,7 +78,7 @@ impl Dag {
         let (shape, dtype) = (self.shape(index), self.node(x).dtype);
         let node = self.node(x);
         let elementwise = node.op.is_elementwise();
-        // The index keeps what else there is, and takes one place along its axis.
+        // The index keeps what else there is, and takes one element along its axis.
         let one = shape[axis] == 1
             && (0..shape.rank()).all(|a| a == axis || shape[a] == node.shape[a])
             && node.shape[axis] > 1;

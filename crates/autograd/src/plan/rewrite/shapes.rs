@@ -3,11 +3,11 @@
 use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
 
-use super::{Dag, Dims};
-use crate::graph::{Id, Inputs};
-use crate::op::Op;
+use super::{Dag, Dims, Readers};
 use crate::ops::matmul::MatMul;
+use crate::ops::op::Op;
 use crate::ops::view::View;
+use crate::record::node::{Id, Inputs};
 
 impl Dag {
     /// Whether a value is constant along some axis of its shape.
@@ -105,7 +105,7 @@ impl Dag {
         self.push(Op::View(View::Reshape), Inputs::from_slice(&[x]), shape, dtype)
     }
 
-    pub(super) fn view(&mut self, view: &View, x: Id, shape: &Shape, lone: bool) -> Id {
+    pub(super) fn view(&mut self, view: &View, x: Id, shape: &Shape, readers: Readers) -> Id {
         let dtype = self.node(x).dtype;
         if let Some(value) = self.as_fill(x) {
             return self.fill(value, shape);
@@ -122,19 +122,19 @@ impl Dag {
                 if let Op::View(View::Permute(inner)) = &self.node(x).op {
                     let order = order.iter().map(|&axis| inner[axis as usize]).collect();
                     let below = self.node(x).inputs[0];
-                    return self.view(&View::Permute(order), below, shape, false);
+                    return self.view(&View::Permute(order), below, shape, Readers::Many);
                 }
                 if let Some(base) = self.as_expand(x) {
                     let narrow = self.shape(base);
                     let dims: Dims = order.iter().map(|&axis| narrow[axis as usize]).collect();
-                    let base = self.view(view, base, &Shape::from(&dims[..]), false);
+                    let base = self.view(view, base, &Shape::from(&dims[..]), Readers::Many);
                     return self.expand(base, shape);
                 }
                 // A transposed product that nothing else reads: `(A B)ᵀ = Bᵀ Aᵀ` writes it as it
                 // is read. So the gradient of a weight comes out contiguous.
                 let swap = order.len() >= 2
                     && order[..order.len() - 2].iter().enumerate().all(|(i, &a)| i as isize == a);
-                if swap && lone && matches!(self.node(x).op, Op::MatMul(_)) {
+                if swap && readers == Readers::One && matches!(self.node(x).op, Op::MatMul(_)) {
                     let factors = self.node(x).inputs.clone();
                     let flipped: Inputs = factors
                         .iter()
@@ -143,7 +143,7 @@ impl Dag {
                             let mut dims: Dims = self.shape(factor).iter().copied().collect();
                             let rank = dims.len();
                             dims.swap(rank - 2, rank - 1);
-                            self.view(view, factor, &Shape::from(&dims[..]), false)
+                            self.view(view, factor, &Shape::from(&dims[..]), Readers::Many)
                         })
                         .collect();
                     return self.push(Op::MatMul(MatMul), flipped, shape, dtype);

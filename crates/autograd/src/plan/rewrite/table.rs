@@ -7,9 +7,9 @@
 use lossgraph_tensor::AxisSet;
 
 use super::Dag;
-use crate::graph::Id;
 use crate::ops::binary::{ADD, Binary, DIV, GT, LT, MUL, SIGMOID_BY, SOFTPLUS_BY, SUB};
 use crate::ops::unary::{CLAMP, EXP_NEG_ABS, NEG, RECIP, SIGMOID, SOFTPLUS, Unary};
+use crate::record::node::Id;
 
 /// A rewrite of a node that computes `of`.
 pub(super) struct Rewrite<Row: 'static, Operands> {

@@ -1,14 +1,14 @@
-//! Computing anew what a gradient needs, instead of keeping it.
+//! Rematerialization: what a gradient needs is computed a second time instead of kept.
 
 use std::ops::Range;
 
-use crate::graph::Id;
-use crate::op::Op;
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::ops::op::Op;
+use crate::record::node::Id;
+use crate::record::tape::Tape;
+use crate::record::var::Var;
 
 impl Tape {
-    /// What `record` records is not kept for its gradient but computed anew, once its cotangent is
+    /// What `record` records is not kept for its gradient but rematerialized, once its cotangent is
     /// there: less memory, for one more forward pass of it. Worth it where a program goes through
     /// large values one after another, such as blocks of a matrix that is never needed whole.
     ///

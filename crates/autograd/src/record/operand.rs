@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::ops::binary::{ADD, Binary, DIV, MUL, SUB};
-use crate::var::Var;
+use crate::record::var::Var;
 
 /// The second operand of a binary op: a [`Var`], or a number of the formula.
 pub trait Operand<'t> {

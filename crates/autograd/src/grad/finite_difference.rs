@@ -2,9 +2,9 @@
 
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::fault::{Fault, Result};
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::record::fault::{Fault, Result};
+use crate::record::tape::Tape;
+use crate::record::var::Var;
 
 /// The gradient of a program with one number as its result, by central differences in `f64`:
 ///

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
-use crate::op::Op;
+use crate::ops::op::Op;
 
 /// The number of a node on its tape.
 pub(crate) type Id = u32;

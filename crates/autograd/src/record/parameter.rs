@@ -6,9 +6,9 @@ use std::sync::{Arc, RwLock};
 
 use lossgraph_tensor::{Shape, Tensor};
 
-use crate::fault::{Fault, Result};
-use crate::graph::Id;
-use crate::var::Var;
+use crate::record::fault::{Fault, Result};
+use crate::record::node::Id;
+use crate::record::var::Var;
 
 /// A tensor that training changes. A clone is the same parameter.
 #[derive(Clone)]

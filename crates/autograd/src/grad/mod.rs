@@ -1,15 +1,18 @@
 //! Reverse mode: the derivative of a program, recorded as more of the program.
 
+pub(crate) mod finite_difference;
+pub(crate) mod remat;
+
 use smallvec::SmallVec;
 
-use crate::fault::Fault;
-use crate::graph::Id;
-use crate::op::{Leaf, Op};
+use crate::grad::remat::Remat;
 use crate::ops::combine;
 use crate::ops::family::Rule;
-use crate::remat::Remat;
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::ops::op::{Leaf, Op};
+use crate::record::fault::Fault;
+use crate::record::node::Id;
+use crate::record::tape::Tape;
+use crate::record::var::Var;
 
 impl Tape {
     /// Records the gradient of `y`, which has one element, with respect to each of `xs`.
@@ -33,7 +36,7 @@ impl Tape {
     #[track_caller]
     pub fn grad<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
         if !y.is_faulty() && y.len() != 1 {
-            let fault = Fault::new("grad", "the gradient of one number is asked for")
+            let fault = Fault::new("grad", "only the gradient of one number is defined")
                 .operand("y", y)
                 .cure("reduce it with .sum(..) or .mean(..), or use tape.vjp(y, cotangent, xs)");
             let fault = self.fault(fault);
@@ -116,8 +119,8 @@ impl Tape {
                 continue;
             }
             remat.reach(id, g, |ids| {
-                let places = ids.start.max(first)..ids.end;
-                places.flat_map(|id| cotangents[(id - first) as usize].clone()).collect()
+                let ids = ids.start.max(first)..ids.end;
+                ids.flat_map(|id| cotangents[(id - first) as usize].clone()).collect()
             });
             let read = |id: Id| remat.read(Var::new(self, id));
             let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();

@@ -1,11 +1,11 @@
-//! How a fold is told its axes: `1`, `-1`, `[0, 2]`, `..`, or any of them in [`keep`].
+//! How a reduction is told its axes: `1`, `-1`, `[0, 2]`, `..`, or any of them in [`keep`].
 
 use std::ops::RangeFull;
 
 use lossgraph_tensor::{AxisSet, Shape};
 use smallvec::SmallVec;
 
-/// Axes to fold, not yet matched with a shape.
+/// Axes to reduce, not yet matched with a shape.
 #[derive(Clone, Debug)]
 pub struct Axes {
     /// The axes, negative ones from the end; `None` is all of them.
@@ -13,13 +13,13 @@ pub struct Axes {
     pub(crate) keep: bool,
 }
 
-/// What can name the axes of a fold.
+/// What can name the axes of a reduction.
 pub trait IntoAxes {
     /// The axes named.
     fn into_axes(self) -> Axes;
 }
 
-/// Folds `axes` and keeps them in the shape with length 1: `x / x.sum(keep(-1))`.
+/// Reduces `axes` and keeps them in the shape with length 1: `x / x.sum(keep(-1))`.
 pub fn keep(axes: impl IntoAxes) -> Axes {
     Axes { keep: true, ..axes.into_axes() }
 }
@@ -39,7 +39,7 @@ impl Axes {
         };
         let mut set = AxisSet::default();
         for &axis in list {
-            // A scalar has no axis, yet 0 and -1 fold it, as in PyTorch.
+            // A scalar has no axis, yet 0 and -1 reduce it, as in PyTorch.
             if shape.rank() == 0 && (axis == 0 || axis == -1) {
                 continue;
             }

@@ -7,14 +7,14 @@ use std::panic::Location;
 use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
 
-use crate::fault::{Error, Fault};
-use crate::graph::{Id, Inputs, Node};
-use crate::op::{Fill, Invalid, Leaf, Number, Op};
-use crate::parameter::Parameter;
+use crate::ops::op::{Fill, Invalid, Leaf, Number, Op};
 use crate::plan::Fusion;
 use crate::probe::FaultInjector;
-use crate::scope::{Origin, ScopeInfo, TOP};
-use crate::var::Var;
+use crate::record::fault::{Error, Fault};
+use crate::record::node::{Id, Inputs, Node};
+use crate::record::parameter::Parameter;
+use crate::record::scope::{Origin, ScopeInfo, TOP};
+use crate::record::var::Var;
 
 /// A recorded program. Its float type is fixed: [`Tape::new`] computes in `f32`, for training;
 /// [`Tape::f64`] in `f64`, for checking. A loss is written once and runs on either.
@@ -38,7 +38,7 @@ pub(crate) struct Recording {
     /// The data of leaves, by node number, ascending.
     pub leaves: Vec<(Id, Tensor)>,
     pub parameters: Vec<(Id, Parameter)>,
-    /// Values that were asked for and computed, by node number, ascending; a plan starts from them.
+    /// Values that were requested and computed, by node number, ascending; a plan starts from them.
     pub values: Vec<(Id, Tensor)>,
     pub faults: Vec<Fault>,
     pub scopes: Vec<ScopeInfo>,
@@ -56,7 +56,7 @@ pub struct NodeInfo {
     pub id: usize,
     /// The op's name.
     pub op: &'static str,
-    /// What else the op was told, as text: `axes 0, 2` of a fold, `-1, 1` of a clamp; often empty.
+    /// What else the op was told, as text: `axes 0, 2` of a reduction, `-1, 1` of a clamp; often empty.
     pub attributes: String,
     /// The numbers of its inputs.
     pub inputs: Vec<usize>,
@@ -109,7 +109,7 @@ impl Recording {
         of(&self.leaves, id)
     }
 
-    /// The data of a leaf, or a value that was asked for before.
+    /// The data of a leaf, or a value that was requested before.
     pub fn known(&self, id: Id) -> Option<&Tensor> {
         self.leaf(id).or_else(|| of(&self.values, id))
     }
@@ -155,7 +155,7 @@ impl Tape {
         Tape { dtype, strict: false, fusion: Fusion::Fused, injector: None, recording }
     }
 
-    /// This tape, panicking at the line of a misfit as it is recorded: for debugging.
+    /// This tape, panicking at the line of a shape error or invalid argument as it is recorded: for debugging.
     pub fn strict(self) -> Tape {
         Tape { strict: true, ..self }
     }
@@ -211,7 +211,7 @@ impl Tape {
         self.leaf(Leaf::Constant, Tensor::from(value))
     }
 
-    /// A parameter of a model, as it is now. Asked again, the same node.
+    /// A parameter of a model, as it is now. A second time, the same node.
     #[track_caller]
     pub fn parameter(&self, parameter: &Parameter) -> Var<'_> {
         let known =
@@ -270,7 +270,7 @@ impl Tape {
         Var::new(self, id)
     }
 
-    /// Records a misfit. What is computed from the result stays quiet, and asking for its value
+    /// Records a shape error or an invalid argument. What is computed from the result stays quiet, and requesting its value
     /// gives the fault as an error, with the caller's location.
     #[track_caller]
     pub fn fault(&self, mut fault: Fault) -> Var<'_> {
@@ -280,7 +280,7 @@ impl Tape {
         let mut next = (recording.scope != TOP).then_some(recording.scope as usize);
         while let Some(index) = next {
             let scope = &recording.scopes[index];
-            // A loss refuses its operands from inside of its own scope: the place that helps is
+            // A loss refuses its operands from inside of its own scope: the location that helps is
             // where the loss was called.
             if scope.name == fault.operation() && within.is_empty() {
                 location = scope.location;

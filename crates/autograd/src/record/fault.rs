@@ -1,4 +1,5 @@
-//! Misfits, recorded where they happen and told when someone asks for a value.
+//! Shape errors and invalid arguments, recorded where they happen and returned when a value is
+//! requested.
 
 use std::fmt;
 use std::panic::Location;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 use crate::Var;
 
-/// The result of asking a tape for something.
+/// The result of a request to a tape.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What is wrong with a recorded program: the operation, its operands, and the caller's location.
@@ -16,7 +17,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Clone)]
 pub struct Error(Arc<Fault>);
 
-/// A misfit in the making: see [`Tape::fault`](crate::Tape::fault).
+/// A shape error or invalid argument in the making: see [`Tape::fault`](crate::Tape::fault).
 #[derive(Clone)]
 pub struct Fault {
     operation: String,

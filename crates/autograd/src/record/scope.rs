@@ -2,8 +2,8 @@
 
 use std::panic::Location;
 
-use crate::graph::Id;
-use crate::tape::Tape;
+use crate::record::node::Id;
+use crate::record::tape::Tape;
 
 /// A scope on a tape: the nodes `first..end`, less those of adjoint passes.
 #[derive(Clone, Debug)]

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use lossgraph_tensor::{DType, Shape, Slice, Tensor};
 
-use crate::fault::{Fault, Result};
-use crate::graph::Id;
-use crate::op::{Detach, Number, Op};
 use crate::ops::combine::Pad;
-use crate::tape::Tape;
+use crate::ops::op::{Detach, Number, Op};
+use crate::record::fault::{Fault, Result};
+use crate::record::node::Id;
+use crate::record::tape::Tape;
 
 /// A node of a tape. `Copy`, so that formulas read like mathematics.
 ///
-/// Methods record ops; they take what the op needs and give a new `Var`. A misfit (shapes, axes,
+/// Methods record ops; they take what the op needs and give a new `Var`. An error (shapes, axes,
 /// hyper-parameters) is recorded as well, and comes back as an error from [`Var::value`],
 /// [`Var::item`], [`Var::backward`] and [`Tape::eval`].
 #[derive(Clone, Copy)]
@@ -75,7 +75,7 @@ impl<'t> Var<'t> {
         self.tape.recording().nodes[self.id as usize].dtype
     }
 
-    /// Whether the node is a misfit, or computed from one.
+    /// Whether the node is invalid, or computed from one.
     pub fn is_faulty(self) -> bool {
         matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fault(_))
     }
@@ -114,7 +114,7 @@ impl<'t> Var<'t> {
         })
     }
 
-    /// The same value, through which no gradient flows. Asking for a gradient that could only
+    /// The same value, through which no gradient flows. Requesting a gradient that could only
     /// come through here is an error that says so.
     #[track_caller]
     pub fn detach(self) -> Var<'t> {

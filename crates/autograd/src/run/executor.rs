@@ -4,9 +4,9 @@ use lossgraph_tensor::Tensor;
 use lossgraph_tensor::program::Binding;
 use smallvec::SmallVec;
 
-use crate::graph::Id;
-use crate::op::Op;
+use crate::ops::op::Op;
 use crate::plan::{Plan, Slot, Step, Work};
+use crate::record::node::Id;
 
 /// The memory of a plan, kept from run to run.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Workspace {
     outputs: Vec<Tensor>,
 }
 
-/// What went wrong in which node of the asker's tape.
+/// What went wrong in which node of the requesting tape.
 pub(crate) struct StepError {
     pub origin: Id,
     pub error: Box<lossgraph_tensor::Error>,
@@ -43,7 +43,7 @@ impl Plan {
         }
         let value = |slot: &Slot| workspace.slots[*slot as usize].clone();
         let outputs = self.outputs.iter().filter_map(value).collect();
-        // The buffers of the results come back as well: to be used once the asker has dropped them.
+        // The buffers of the results come back as well: to be used once the caller has dropped them.
         workspace.free(&self.kept);
         Ok(outputs)
     }
@@ -91,7 +91,7 @@ impl Workspace {
                 (None, Some(buffer)) => self.buffers[buffer as usize].take(),
                 (None, None) => None,
             };
-            // A result that the asker still holds is not written to again.
+            // A result that the caller still holds is not written to again.
             self.outputs.push(match free.and_then(|free| free.recycled(&output.shape)) {
                 Some(free) => free,
                 None => Tensor::zeros(output.shape.clone(), output.dtype).map_err(failed)?,

@@ -1,4 +1,4 @@
-//! Asking a tape: finds the plan of an equal program, or makes one, and runs it.
+//! Requests to a tape: finds the plan of an equal program, or makes one, and runs it.
 
 use std::cell::RefCell;
 use std::hash::Hasher;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::fault::{Fault, Result};
 use crate::grad::leaf_gradients;
-use crate::graph::{Id, Mix, Node};
-use crate::parameter::Gradients;
 use crate::plan::{Fusion, Plan, PlanRequest};
-use crate::run::Workspace;
-use crate::tape::{Recording, Tape};
-use crate::var::Var;
+use crate::record::fault::{Fault, Result};
+use crate::record::node::{Id, Mix, Node};
+use crate::record::parameter::Gradients;
+use crate::record::tape::{Recording, Tape};
+use crate::record::var::Var;
+use crate::run::executor::Workspace;
 
 /// How many plans a thread keeps; the one that was used longest ago goes first.
 const CAPACITY: usize = 64;
@@ -31,7 +31,7 @@ struct Entry {
     workspace: Workspace,
 }
 
-/// What is asked of the nodes of a tape.
+/// What is requested of the nodes of a tape.
 #[derive(Clone, PartialEq)]
 struct Request {
     wanted: Wanted,
@@ -102,7 +102,7 @@ impl Tape {
         self.fault_of(var.id()).map_or(Ok(()), Err)
     }
 
-    /// Runs the plan for what is asked, and gives its leaves and its results.
+    /// Runs the plan of a request, and gives its leaves and its results.
     fn run_plan(&self, wanted: Wanted, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
         let recording = self.recording();
         let count = roots.iter().max().map_or(0, |&root| root as usize + 1);
@@ -156,7 +156,7 @@ impl Tape {
         Err(fault.into_error())
     }
 
-    /// Makes the plan for what is asked of the first `count` nodes.
+    /// Makes the plan for a request to the first `count` nodes.
     fn plan_for(&self, request: &Request, count: usize) -> Result<Planned> {
         self.refuse_too_large(count)?;
         // Adjoints are recorded on a copy: the tape keeps what the user wrote.
