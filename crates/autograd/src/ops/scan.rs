@@ -34,11 +34,7 @@ impl Family for CumSum {
 
     /// The transpose runs from the other end.
     fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
-        let direction = match self.direction {
-            Direction::Forward => Direction::Reverse,
-            Direction::Reverse => Direction::Forward,
-        };
-        one(record(CumSum { direction, ..*self }, rule.g))
+        one(record(CumSum { direction: self.direction.reversed(), ..*self }, rule.g))
     }
 
     fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {

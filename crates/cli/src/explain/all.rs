@@ -12,7 +12,7 @@ use super::latex::mathml;
 use super::subject::Subject;
 use crate::check::progress;
 
-/// Writes a page for each loss of the catalogue into a folder; the index is given.
+/// Writes a page for each loss of the catalogue into a folder; returns the path of the index.
 pub fn write(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder)
         .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;

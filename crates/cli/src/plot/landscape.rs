@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use clap::ValueEnum;
 use lossgraph_autograd::{Parameter, Tape, Var, concat};
-use lossgraph_explain::{Along, Surface, surface};
+use lossgraph_explain::{Surface, Sweep, surface};
 use lossgraph_losses::{Domain, Loss, Sample};
 use lossgraph_nn::optimizer::{Adagrad, RmsProp};
 use lossgraph_nn::{Adam, AdamW, Sgd, UpdateRule};
@@ -96,7 +96,7 @@ impl Landscape {
         let start = hill.start();
         let along = |element: usize| {
             let range = wish.range.clone().unwrap_or(hill.reach(start[element]));
-            Along { input: 0, element, range }
+            Sweep { input: 0, element, range }
         };
         let inputs = [Tensor::from(start)];
         let surface =

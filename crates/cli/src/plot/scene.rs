@@ -5,7 +5,7 @@ use std::error::Error;
 use std::ops::Range;
 
 use lossgraph_autograd::Tape;
-use lossgraph_explain::{Along, Curve, curve};
+use lossgraph_explain::{Curve, Sweep, curve};
 use lossgraph_losses::{Case, Domain, Loss, Sample};
 use lossgraph_tensor::{DType, Shape, Tensor};
 
@@ -16,7 +16,7 @@ pub struct Scene {
     /// The inputs of the catalogue, or one element of each.
     pub case: Case,
     /// What moves.
-    pub along: Along,
+    pub along: Sweep,
     /// What the axis of a picture says.
     pub axis: String,
     /// What stays.
@@ -61,7 +61,7 @@ impl Scene {
             return Err(format!("{}: {why}; they count from 0", loss.name).into());
         }
         let scene = Scene {
-            along: Along {
+            along: Sweep {
                 input,
                 element: wish.element.unwrap_or(0),
                 range: wish.range.clone().unwrap_or_else(|| reach(moving)),
