@@ -1,6 +1,6 @@
-//! Why L2 blurs pictures and L1 does not. Ten digits are seen several times by a hand that shakes,
+//! Why L2 blurs images and L1 does not. Ten digits are seen several times by a hand that shakes,
 //! and for each the one picture is sought that is nearest to all that was seen. By L2 that is their
-//! mean, in which every edge is smeared over the places where it was seen; by L1 it is their median,
+//! mean, in which every edge is smeared over all the positions where it was seen; by L1 it is their median,
 //! which follows the majority. Prints how sharp both are, and writes `out/blur.svg`.
 
 use std::fmt::Write;
@@ -16,15 +16,15 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> Result<()> {
     let digits = digits()?;
     let first = |class| digits.labels().iter().position(|&label| label == class);
-    let places: Vec<usize> = (0..10).filter_map(first).collect();
-    let truth = digits.select(&places)?.inputs().reshape([10, 8, 8])?;
+    let indices: Vec<usize> = (0..10).filter_map(first).collect();
+    let truth = digits.select(&indices)?.inputs().reshape([10, 8, 8])?;
 
     let mut rows = vec![("as it is", truth.clone())];
     println!("the hand       loss  sharpness  error  from the mean  from the median");
-    // Nine or one still shot, and one from each of the eight places around.
+    // Nine or one still shot, and one from each of the eight positions around.
     for (hand, still) in [("often still", 9), ("never rests", 1)] {
         let shots = seen(&truth, still)?;
-        let (mean, median) = centres(&shots)?;
+        let (mean, median) = centers(&shots)?;
         for (name, loss) in [("L2", mse as Loss), ("L1", l1)] {
             let picture = nearest(&shots, loss)?;
             println!(
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
 
 type Loss = for<'t> fn(Var<'t>, Var<'t>) -> Terms<'t>;
 
-/// The pictures as a shaking hand sees them: some times still, once from each place around.
+/// The images as a shaking hand sees them: some times still, once from each position around.
 /// `[shot, picture, row, column]`
 fn seen(pictures: &Tensor, still: usize) -> Result<Tensor> {
     let tape = Tape::new();
@@ -63,10 +63,10 @@ fn seen(pictures: &Tensor, still: usize) -> Result<Tensor> {
     Ok(stack(&shots, 0).value()?)
 }
 
-/// The pictures that are nearest to all shots by a loss, found by descent from grey.
+/// The pictures that are nearest to all shots by a loss, found by gradient descent from gray.
 fn nearest(shots: &Tensor, loss: Loss) -> Result<Tensor> {
-    let grey = Tensor::full(&shots.shape()[1..], 0.5, DType::F32)?;
-    let picture = Parameter::new("picture", grey);
+    let gray = Tensor::full(&shots.shape()[1..], 0.5, DType::F32)?;
+    let picture = Parameter::new("picture", gray);
     let mut optimizer = Adam::default().over_parameters([picture.clone()])?;
     for step in 0..STEPS {
         let tape = Tape::new();
@@ -80,7 +80,7 @@ fn nearest(shots: &Tensor, loss: Loss) -> Result<Tensor> {
 }
 
 /// The mean and the median of all shots, pixel by pixel.
-fn centres(shots: &Tensor) -> Result<(Tensor, Tensor)> {
+fn centers(shots: &Tensor) -> Result<(Tensor, Tensor)> {
     let tape = Tape::new();
     let shots = tape.constant(shots);
     let middle = shots.dim(0) as isize / 2;
@@ -119,10 +119,10 @@ fn drawn(rows: &[(&str, Tensor)]) -> String {
         ));
         for (i, ink) in pictures.to_f64s().into_iter().enumerate() {
             let (x, y) = (left + i / 64 * pitch + i % 8 * PIXEL, top + i % 64 / 8 * PIXEL);
-            let grey = (255.0 * (1.0 - ink.clamp(0.0, 1.0))).round();
+            let gray = (255.0 * (1.0 - ink.clamp(0.0, 1.0))).round();
             put(format_args!(
                 "<rect x=\"{x}\" y=\"{y}\" width=\"{PIXEL}\" height=\"{PIXEL}\" \
-                 fill=\"rgb({grey},{grey},{grey})\"/>\n"
+                 fill=\"rgb({gray},{gray},{gray})\"/>\n"
             ));
         }
     }

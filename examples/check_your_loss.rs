@@ -39,10 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// With colours where a person reads it.
+/// With colors where a person reads it.
 fn show(report: &Report) {
     match std::io::stdout().is_terminal() {
-        true => println!("{}", report.coloured()),
+        true => println!("{}", report.colored()),
         false => println!("{report}"),
     }
 }

@@ -1,6 +1,6 @@
-//! An embedding of handwritten digits, learned from triplets: an anchor shall be nearer to another
+//! An embedding of handwritten digits, learned from triplets: an anchor should be nearer to another
 //! picture of its digit than to one of another digit. Prints recall@1 on the test part, which is
-//! the share of pictures whose nearest neighbour shows the same digit.
+//! the share of pictures whose nearest neighbor shows the same digit.
 
 use lossgraph::data::{Dataset, digits, triplets};
 use lossgraph::prelude::*;
@@ -17,14 +17,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("before training: recall@1 {:.4}", recall(&model, &test)?);
 
     for epoch in 0..EPOCHS {
-        // Places in the training part, one triplet for each picture as anchor.
+        // Indices into the training part, one triplet for each picture as anchor.
         let drawn = triplets(train.labels(), SEED, epoch)?;
         let (mut sum, mut steps) = (0.0, 0);
         for at in (0..train.len()).step_by(BATCH) {
             let batch = at..(at + BATCH).min(train.len());
             let tape = Tape::new();
-            let embed = |places: &[usize]| -> Result<_, Box<dyn std::error::Error>> {
-                let pictures = train.select(&places[batch.clone()])?;
+            let embed = |indices: &[usize]| -> Result<_, Box<dyn std::error::Error>> {
+                let pictures = train.select(&indices[batch.clone()])?;
                 Ok(model.forward_train(tape.constant(pictures.inputs())))
             };
             let anchor = embed(&drawn.anchors)?;

@@ -4,7 +4,7 @@
 //! true frequencies. All take equally many steps of equally large batches.
 //!
 //! Prints the recall of the frequent and of the rare digits on the test part, in the mean over five
-//! models, and what share of digits they would know if they came as often as they do in training.
+//! models, and what share of digits they would recognize if they came as often as they do in training.
 //!
 //! Expect some 26 % of the rare digits without a remedy, and twice as many with class weights and
 //! with balanced batches alike. The frequent digits lose nothing by either here, for digits can be
@@ -68,10 +68,10 @@ fn main() -> Result<()> {
 fn with_rare_digits(data: &Dataset) -> Result<Dataset> {
     let mut seen = [0; 10];
     let mut kept = Vec::new();
-    for (place, &digit) in data.labels().iter().enumerate() {
+    for (index, &digit) in data.labels().iter().enumerate() {
         seen[digit] += 1;
         if digit < 5 || seen[digit] <= RARE {
-            kept.push(place);
+            kept.push(index);
         }
     }
     Ok(data.select(&kept)?)

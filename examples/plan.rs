@@ -1,4 +1,4 @@
-//! What a loss becomes when it runs: the plan of cross-entropy and its gradient, kernel by kernel.
+//! What a loss becomes when it runs: the plan of cross-entropy and its gradient, micro-op by micro-op.
 
 use lossgraph::prelude::*;
 

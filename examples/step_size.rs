@@ -80,11 +80,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("two of them combined", RGBColor(78, 121, 167), combined),
         ("the checker's ladder", RGBColor(89, 161, 79), vec![(1e-14, checker), (1.0, checker)]),
     ];
-    for (name, colour, points) in curves {
+    for (name, color, points) in curves {
         chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
+            .draw_series(LineSeries::new(points, color.stroke_width(2)))?
             .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], colour.stroke_width(3)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], color.stroke_width(3)));
     }
     chart
         .configure_series_labels()

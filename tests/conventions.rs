@@ -1,10 +1,14 @@
 //! The table of kinks in `docs/conventions.md` is made from the op table. This test compares both,
-//! and with `LOSSGRAPH_BLESS=1` writes the table anew.
+//! and with `LOSSGRAPH_BLESS=1` rewrites the table.
+
+#[path = "support/snapshot.rs"]
+mod snapshot;
 
 use std::fs;
 use std::path::Path;
 
 use lossgraph::autograd::ops;
+use snapshot::assert_snapshot;
 
 const BEGIN: &str = "<!-- kinks: made from the op table by tests/conventions.rs -->\n";
 const END: &str = "<!-- end of kinks -->\n";
@@ -44,11 +48,6 @@ fn the_table_of_kinks_is_that_of_the_ops() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conventions.md");
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).expect("the marker before the table");
-    let (found, after) = rest.split_once(END).expect("the marker after the table");
-    let expected = format!("\n{}\n", table());
-    if std::env::var("LOSSGRAPH_BLESS").is_ok_and(|bless| bless == "1") {
-        fs::write(&path, format!("{before}{BEGIN}{expected}{END}{after}")).unwrap();
-        return;
-    }
-    assert_eq!(found, expected, "run it with LOSSGRAPH_BLESS=1 to write the table anew");
+    let (_, after) = rest.split_once(END).expect("the marker after the table");
+    assert_snapshot(&path, &format!("{before}{BEGIN}\n{}\n{END}{after}", table()));
 }

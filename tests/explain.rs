@@ -1,19 +1,19 @@
-//! The views of losses, compared with snapshots; `LOSSGRAPH_BLESS=1` writes those anew.
+//! The views of losses, compared with snapshots, which `LOSSGRAPH_BLESS=1` rewrites.
+
+#[path = "support/snapshot.rs"]
+mod snapshot;
 
 use std::path::Path;
 
 use lossgraph::explain::{Graph, Level};
 use lossgraph::prelude::*;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use snapshot::assert_snapshot;
 
-/// Compares a view with the file that was kept of it.
+/// Compares a view with its snapshot.
 fn compare(name: &str, view: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
-    if std::env::var_os("LOSSGRAPH_BLESS").is_some() {
-        std::fs::write(&file, view).unwrap();
-    }
-    let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_BLESS=1 writes it anew");
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    assert_snapshot(&snapshots.join(name), view);
 }
 
 fn cross_entropy_graph() -> Graph {
@@ -61,12 +61,10 @@ fn mlp_graph() -> Graph {
 /// Every loss of the catalogue in every setting, as a graph and as what `grad` says of its nodes.
 fn catalogue(look: impl Fn(&str, &Graph, &[Option<Tensor>])) {
     for loss in ALL {
-        for &text in loss.grid {
-            let samples = loss.given(&loss.setting(text).unwrap());
+        for case in Case::grid(loss, 3).unwrap() {
             let tape = Tape::f64();
-            let inputs: Vec<(&str, Var<'_>)> =
-                samples.iter().map(|s| (s.name, tape.variable(s.draw(3)))).collect();
-            let mean = loss.record(&tape, &inputs, text).mean();
+            let inputs: Vec<Var<'_>> = case.inputs.iter().map(|x| tape.variable(x)).collect();
+            let mean = case.record(&tape, &inputs).mean();
             let graph = Graph::of(mean).unwrap();
             let vars: Vec<Option<Var<'_>>> = graph
                 .nodes
@@ -79,7 +77,7 @@ fn catalogue(look: impl Fn(&str, &Graph, &[Option<Tensor>])) {
                 .iter()
                 .map(|var| var.and_then(|_| found.next()).and_then(|g| g.value().ok()))
                 .collect();
-            look(&format!("{} {text}", loss.name), &graph, &gradients);
+            look(&case.title(), &graph, &gradients);
         }
     }
 }

@@ -18,11 +18,11 @@ fn difference(recorded: &[f64], got: &[f64]) -> Option<String> {
 }
 
 #[test]
-fn a_difference_is_told_with_its_place_and_both_values() {
+fn a_difference_is_reported_with_its_index_and_both_values() {
     let recorded = Golden { shape: vec![2, 2], values: vec![1.0, 2.0, 3.0, 4.0], integer: false };
     let got = Tensor::new([2, 2], vec![1.0, 2.0, 3.5, 4.0]).unwrap();
-    let told = compare("gradient of x", &recorded, &got, FIRST).unwrap_err();
-    assert_eq!(told, "gradient of x at [1, 0]: expected 3.0, got 3.5, tolerance 4.01e-9");
+    let error = compare("gradient of x", &recorded, &got, FIRST).unwrap_err();
+    assert_eq!(error, "gradient of x at [1, 0]: expected 3.0, got 3.5, tolerance 4.01e-9");
 }
 
 #[test]

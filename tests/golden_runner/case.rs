@@ -28,10 +28,10 @@ impl Golden {
     /// Reads `{"shape": [..], "data": [..]}` or `{"shape": [..], "ints": [..]}`.
     pub fn read(value: &Value) -> Option<Golden> {
         let list = |key: &str| value.get(key).and_then(Value::as_array);
-        let extent = |length: &Value| length.as_u64().map(|length| length as usize);
+        let dim = |length: &Value| length.as_u64().map(|length| length as usize);
         let integer = list("ints").is_some();
         Some(Golden {
-            shape: list("shape")?.iter().map(extent).collect::<Option<_>>()?,
+            shape: list("shape")?.iter().map(dim).collect::<Option<_>>()?,
             values: list("ints").or(list("data"))?.iter().map(number).collect::<Option<_>>()?,
             integer,
         })
@@ -105,7 +105,7 @@ impl<'t> Inputs<'t> {
         self.maybe(name).unwrap_or_else(|| panic!("the case has no input `{name}`"))
     }
 
-    /// The input `name`, if it is given.
+    /// The input `name`, if the case has it.
     pub fn maybe(&self, name: &str) -> Option<Var<'t>> {
         self.vars.iter().find(|(each, _)| each == name).map(|(_, var)| *var)
     }
@@ -155,7 +155,7 @@ impl<'t> Inputs<'t> {
         self.maybe(name).or_else(among_options)
     }
 
-    /// The axes of a fold: option `dim` (null for all, a number, or a list), kept with `keepdim`.
+    /// The axes of a reduction: option `dim` (null for all, a number, or a list), kept with `keepdim`.
     pub fn axes(&self) -> Axes {
         let axes = match self.integers("dim") {
             Some(list) if !list.is_empty() => (&list[..]).into_axes(),

@@ -1,6 +1,6 @@
 //! Comparing what we compute with what is recorded: FORMAT.md, section 6.
 
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_tensor::{DType, Shape, Tensor};
 use serde_json::Value;
 
 use super::case::{Golden, has_tag};
@@ -16,7 +16,7 @@ pub struct Tolerance {
 pub const FIRST: Tolerance = Tolerance { absolute: 1e-11, relative: 1e-9 };
 /// Of Hessian-vector products.
 pub const SECOND: Tolerance = Tolerance { absolute: 1e-9, relative: 1e-7 };
-/// Of optimisers and whole trainings.
+/// Of optimizers and whole trainings.
 pub const TRAJECTORY: Tolerance = Tolerance { absolute: 1e-9, relative: 1e-7 };
 
 impl Tolerance {
@@ -79,19 +79,9 @@ fn compare_values(
         None => Ok(()),
         Some(i) => Err(format!(
             "{what} at {:?}: expected {:?}, got {:?}, tolerance {margin:.2e}",
-            place(shape, i),
+            Shape::from(shape).unravel_index(i),
             expected[i],
             got[i]
         )),
     }
-}
-
-/// The indices of the `i`-th element, row by row.
-fn place(shape: &[usize], mut i: usize) -> Vec<usize> {
-    let mut indices = vec![0; shape.len()];
-    for (index, &extent) in indices.iter_mut().zip(shape).rev() {
-        *index = i % extent;
-        i /= extent;
-    }
-    indices
 }

@@ -30,7 +30,7 @@ pub enum Part {
     Output,
     Gradient,
     SecondDerivative,
-    /// A step of an optimiser, a schedule or a training.
+    /// A step of an optimizer, a schedule or a training.
     Trajectory,
 }
 
@@ -100,7 +100,7 @@ struct Tally {
     why: Option<String>,
 }
 
-/// What is told below the table, one line each.
+/// What is printed below the table, one line each.
 #[derive(Default)]
 struct Notes {
     failures: Vec<String>,
@@ -110,11 +110,11 @@ struct Notes {
 
 pub fn main() -> ExitCode {
     let started = Instant::now();
-    let attributes: Vec<String> = std::env::args().skip(1).collect();
-    let filters: Vec<&String> = attributes.iter().filter(|each| !each.starts_with('-')).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let filters: Vec<&String> = arguments.iter().filter(|each| !each.starts_with('-')).collect();
     let wanted =
         |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f.as_str()));
-    let has = |flag: &str| attributes.iter().any(|each| each == flag);
+    let has = |flag: &str| arguments.iter().any(|each| each == flag);
     let root = match std::env::var_os("LOSSGRAPH_GOLDEN") {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
@@ -146,10 +146,10 @@ pub fn main() -> ExitCode {
     if files.len() > 1 {
         row("total", &total);
     }
-    tell("failed", &notes.failures);
-    tell("deviating on purpose", &notes.deviations);
+    print_all("failed", &notes.failures);
+    print_all("deviating on purpose", &notes.deviations);
     if has("--advice") {
-        tell("advisory", &notes.advice);
+        print_all("advisory", &notes.advice);
     }
     println!(
         "\ntest result: {}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; \
@@ -193,7 +193,7 @@ fn row(name: &str, tally: &Tally) {
     );
 }
 
-fn tell(title: &str, lines: &[String]) {
+fn print_all(title: &str, lines: &[String]) {
     if !lines.is_empty() {
         println!("\n{title}:");
         lines.iter().for_each(|line| println!("    {line}"));

@@ -70,10 +70,9 @@ const OPS: &[(&str, Adapter)] = &[
     ("maximum", |x| input(x).maximum(other(x)).into()),
     ("minimum", |x| input(x).minimum(other(x)).into()),
     ("logaddexp", |x| input(x).log_add_exp(other(x)).into()),
-    ("logaddexp", logaddexp),
     ("where", |x| x.var("condition").select(input(x), other(x)).into()),
     ("masked_fill", masked_fill),
-    // Folds.
+    // Reductions.
     ("sum", |x| input(x).sum(x.axes()).into()),
     ("mean", |x| input(x).mean(x.axes()).into()),
     ("prod", |x| input(x).prod(x.axes()).into()),
@@ -81,8 +80,8 @@ const OPS: &[(&str, Adapter)] = &[
     ("amin", |x| input(x).min(x.axes()).into()),
     ("max", |x| extreme(x, |v, axis| v.argmax(axis), |v| v.max(x.axes()))),
     ("min", |x| extreme(x, |v, axis| v.argmin(axis), |v| v.min(x.axes()))),
-    ("argmax", |x| places(x, |v, axis| v.argmax(axis)).into()),
-    ("argmin", |x| places(x, |v, axis| v.argmin(axis)).into()),
+    ("argmax", |x| indices(x, |v, axis| v.argmax(axis)).into()),
+    ("argmin", |x| indices(x, |v, axis| v.argmin(axis)).into()),
     ("var", |x| input(x).var(x.axes(), x.number("correction").unwrap_or(1.0)).into()),
     ("std", |x| input(x).std(x.axes(), x.number("correction").unwrap_or(1.0)).into()),
     ("norm", |x| input(x).norm(order(x), x.axes()).into()),
@@ -91,7 +90,7 @@ const OPS: &[(&str, Adapter)] = &[
     ("log_softmax", |x| input(x).log_softmax(axis(x, -1)).into()),
     ("cumsum", |x| input(x).cumsum(axis(x, -1)).into()),
     ("cumprod", cumprod),
-    // Distances and normalisation.
+    // Distances and normalization.
     ("cdist", cdist),
     ("pairwise_distance", pairwise_distance),
     ("cosine_similarity", cosine_similarity),
@@ -106,7 +105,7 @@ const OPS: &[(&str, Adapter)] = &[
     ("conv2d", |x| window::convolve::<2>(x, |x, w, b, o| x.conv2d(w, b, o))),
     ("avg_pool2d", window::avg_pool2d),
     ("max_pool2d", window::max_pool2d),
-    // The same numbers at other places.
+    // Views.
     ("cat", view::cat),
     ("stack", |x| stack(&x.series("input"), axis(x, 0)).into()),
     ("split", view::split),
@@ -123,7 +122,7 @@ const OPS: &[(&str, Adapter)] = &[
     ("repeat", view::repeat),
     ("tril", |x| view::triangle(x, |row, column, diagonal| column - row <= diagonal)),
     ("triu", |x| view::triangle(x, |row, column, diagonal| column - row >= diagonal)),
-    // Places that are data.
+    // Indices that are data.
     ("gather", |x| input(x).gather(axis(x, 0), x.var("index")).into()),
     ("index_select", index::index_select),
     ("scatter", index::scatter),
@@ -233,15 +232,6 @@ fn pow<'t>(x: &Inputs<'t>) -> Reply<'t> {
     }
 }
 
-fn logaddexp<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    let (a, b) = (input(x), other(x));
-    let common = a + b;
-    if common.is_faulty() {
-        return common.into();
-    }
-    stack(&[a.expand(common.shape()), b.expand(common.shape())], 0).log_sum_exp(0).into()
-}
-
 fn masked_fill<'t>(x: &Inputs<'t>) -> Reply<'t> {
     match (x.tensor("value"), x.number("value")) {
         (Some(value), _) => x.var("mask").select(value, input(x)).into(),
@@ -270,7 +260,7 @@ fn extreme<'t>(x: &Inputs<'t>, find: Places, all: impl Fn(Var<'t>) -> Var<'t>) -
     [("output", settle(output)), ("indices", settle(indices))].into()
 }
 
-fn places<'t>(x: &Inputs<'t>, find: Places) -> Var<'t> {
+fn indices<'t>(x: &Inputs<'t>, find: Places) -> Var<'t> {
     let from = input(x);
     match x.integer("dim") {
         Some(axis) if from.rank() > 0 => {
@@ -305,7 +295,7 @@ fn cumprod<'t>(x: &Inputs<'t>) -> Reply<'t> {
     if products.is_empty() { from.into() } else { concat(&products, axis).into() }
 }
 
-// Distances and normalisation.
+// Distances and normalization.
 
 fn cdist<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (a, b) = (x.var("x1"), x.var("x2"));
@@ -336,7 +326,7 @@ fn cosine_similarity<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 fn layer_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let shape = x.integers("normalized_shape").unwrap_or_default();
-    let shape: Vec<usize> = shape.iter().map(|&extent| extent as usize).collect();
+    let shape: Vec<usize> = shape.iter().map(|&dim| dim as usize).collect();
     input(x).layer_norm(&shape, x.maybe("weight"), x.maybe("bias"), eps(x, 1e-5)).into()
 }
 

@@ -1,4 +1,4 @@
-//! Optimisers and gradient clipping.
+//! Optimizers and gradient clipping.
 
 use lossgraph_autograd::{Gradients, Parameter, Tape, Var};
 use lossgraph_nn::optimizer::{Adagrad, Adam, AdamW, RmsProp, Sgd};
@@ -23,7 +23,7 @@ pub trait Use {
     fn with<R: UpdateRule>(self, rule: R) -> Result<(), Stop>;
 }
 
-/// The rule of PyTorch's optimiser `name` with the options that are given.
+/// The rule of PyTorch's optimizer `name` with its options.
 pub fn with_rule(name: &str, options: &Value, task: impl Use) -> Result<(), Stop> {
     let at = |name: &str, default: f64| options.get(name).and_then(number).unwrap_or(default);
     let on = |name: &str| options.get(name).and_then(Value::as_bool).unwrap_or(false);
@@ -166,7 +166,7 @@ fn check_parameters(case: &Value, step: usize, parameters: &[Parameter]) -> Resu
     Ok(())
 }
 
-/// The gradients of a problem at a step: recorded, or given.
+/// The gradients of a problem at a step: recorded, or those of the case.
 fn gradients(problem: &Value, parameters: &[Parameter], step: usize) -> Result<Gradients, Stop> {
     if problem["type"] == "gradients" {
         let given = |parameter: &Parameter| {

@@ -93,7 +93,7 @@ fn an_index_outside_is_told_when_it_is_computed() {
     let rows = x.index_select(0, places);
     let error = rows.sum(..).item().unwrap_err();
     assert!(
-        error.to_string().contains("index 2, at [1] of the indices, is not in 0..2"),
+        error.to_string().contains("index 2, at [1] of the indices, is out of range 0..2"),
         "{error}"
     );
     assert_eq!(error.location(), Some(location));

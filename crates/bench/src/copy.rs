@@ -1,4 +1,4 @@
-//! Losses against the machine: `lossgraph-bench copy`.
+//! Losses against the memory bandwidth of the machine: `lossgraph-bench copy`.
 
 use std::sync::Barrier;
 use std::time::Instant;
@@ -15,12 +15,12 @@ const ROUNDS: usize = 30;
 fn copying(elements: usize) -> f64 {
     let from = vec![1.0_f32; elements];
     let mut to = vec![0.0_f32; elements];
-    let part = elements.div_ceil(threads::count());
+    let chunk = elements.div_ceil(threads::count());
     let barrier = Barrier::new(threads::count());
     let least = std::thread::scope(|scope| {
         let workers: Vec<_> = from
-            .chunks(part)
-            .zip(to.chunks_mut(part))
+            .chunks(chunk)
+            .zip(to.chunks_mut(chunk))
             .map(|(from, to)| {
                 let barrier = &barrier;
                 scope.spawn(move || {

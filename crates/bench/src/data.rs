@@ -47,13 +47,13 @@ pub fn layer(seed: u32, out: usize, fan_in: usize) -> (Vec<f32>, Vec<f32>) {
     (uniform(seed, out * fan_in, bound), uniform(seed + 1, out, bound))
 }
 
-/// Rows of 64 numbers around ten centres, and the number of each row's centre.
+/// Rows of 64 numbers around ten centers, and the number of each row's center.
 pub fn digits() -> (Vec<f32>, Vec<usize>) {
     let labels = labels(90, DIGITS, 10);
-    let centres = uniform(91, 10 * 64, 1.0);
+    let centers = uniform(91, 10 * 64, 1.0);
     let mut x = uniform(92, DIGITS * 64, 1.0);
     for (i, v) in x.iter_mut().enumerate() {
-        *v += centres[labels[i / 64] * 64 + i % 64];
+        *v += centers[labels[i / 64] * 64 + i % 64];
     }
     (x, labels)
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// A workload made ready: what to compare between peers, and the step to time.
+/// A workload that is set up: what to compare between peers, and the step to time.
 pub struct Case {
     pub check: f64,
     pub grad_check: Option<f64>,
@@ -46,14 +46,14 @@ pub const WORKLOADS: &[&str] = &[
 /// Workloads that only PyTorch would have as well; `all` leaves them out.
 pub const OTHERS: &[&str] = &["ctc", "linear_cross_entropy_512x50000"];
 
-/// Steps timed before the workload is made anew, so that training never runs on into all-zero
-/// gradients and the denormal moments that follow.
+/// Steps timed before the workload is rebuilt, so that training never continues into all-zero
+/// gradients and the subnormal moments that follow.
 const REFRESH: usize = 500;
 
 const HELP: &str = "\
 lossgraph-bench [--ms N] [--serve | WORKLOAD... | all]: times each workload of the peer rig for about N ms (300) and prints a line of JSON for it.
 With --serve, workload names are read from standard input, one a line. THREADS or LOSSGRAPH_THREADS sets the threads.
-lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the memory that one takes; lossgraph-bench overhead times what a step costs beside its arithmetic; lossgraph-bench products times layers whose product is computed by the kernel that reads it.";
+lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the peak memory of a loss; lossgraph-bench overhead times the overhead of a step; lossgraph-bench products times layers whose product is fused into the kernel that reads it.";
 
 fn time(make: &dyn Fn() -> Case, budget: Duration) -> (Case, f64, f64, usize) {
     let mut case = make();
@@ -110,8 +110,8 @@ fn measure(peer: &str, name: &str, budget: Duration, make: &dyn Fn(&str) -> Case
     format!(r#"{{"peer":"{peer}","workload":"{name}",{body}}}"#)
 }
 
-/// Reads the command line and runs what it asks for. `make` panics for a workload that cannot
-/// run, and that is reported as its error.
+/// Parses the command line and runs the requested workloads. `make` panics for a workload that
+/// cannot run, and that is reported as its error.
 pub fn main(peer: &str, make: impl Fn(&str) -> Case) -> ExitCode {
     let mut budget = Duration::from_millis(300);
     let mut serve = false;
@@ -144,7 +144,7 @@ pub fn main(peer: &str, make: impl Fn(&str) -> Case) -> ExitCode {
     let run = |name: &str| {
         let mut out = std::io::stdout().lock();
         let line = measure(peer, name, budget, &make);
-        // Nobody reads on: there is nothing left to tell.
+        // A closed pipe ends the run.
         writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
     };
     if serve {

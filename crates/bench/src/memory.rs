@@ -1,4 +1,4 @@
-//! The memory that losses take: `lossgraph-bench memory`.
+//! The peak memory of losses: `lossgraph-bench memory`.
 
 use lossgraph_autograd::{Result, Tape, Var};
 use lossgraph_losses::{cross_entropy, linear_cross_entropy};
@@ -14,7 +14,7 @@ fn status(name: &str) -> Option<f64> {
     Some(kilobytes / 1024.0)
 }
 
-/// Prints how far memory rises while a loss and its gradients are computed, on top of its inputs.
+/// Prints the peak memory while a loss and its gradients are computed, beside that of its inputs.
 fn print_loss<const N: usize>(
     name: &str,
     inputs: [Tensor; N],
@@ -22,7 +22,7 @@ fn print_loss<const N: usize>(
 ) -> Result<()> {
     let bytes: usize = inputs.iter().map(|input| input.shape().len() * 4).sum();
     let megabytes = bytes as f64 / f64::from(1 << 20);
-    // The peak counts from here on. A system that cannot forget shows that of what came before.
+    // Resets the peak. Where the system cannot, it includes what came before.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = status("VmRSS:");
     let tape = Tape::new();
@@ -35,23 +35,23 @@ fn print_loss<const N: usize>(
     println!("{name}, forward and backward, loss {:.4}", gradients.loss());
     println!("before {before:.1} MiB, of which the inputs {megabytes:.1}");
     println!(
-        "highest {peak:.1} MiB: {:.1} more, of which the gradients {megabytes:.1}",
+        "peak {peak:.1} MiB: {:.1} more, of which the gradients {megabytes:.1}",
         peak - before
     );
     println!("beside inputs and gradients: {:.1} MiB", peak - before - megabytes);
     Ok(())
 }
 
-/// Prints the memory of cross-entropy, of given logits and of those of a last layer.
+/// Prints the memory of cross-entropy, of logits as inputs and of those of a last layer.
 pub fn print() -> Result<()> {
-    let given = labels(2, 512, 32_000);
+    let targets = labels(2, 512, 32_000);
     print_loss("cross_entropy 512x32000", [uniform(1, [512, 32_000], 4.0)], |[logits]| {
-        cross_entropy(logits, logits.tape().constant(given.clone())).mean()
+        cross_entropy(logits, logits.tape().constant(targets.clone())).mean()
     })?;
     println!();
-    let given = labels(2, 512, 50_000);
+    let targets = labels(2, 512, 50_000);
     let inputs = [uniform(1, [512, 256], 1.0), uniform(3, [50_000, 256], 0.1)];
     print_loss("linear_cross_entropy, 50000 classes, 512x256", inputs, |[features, matrix]| {
-        linear_cross_entropy(features, matrix, features.tape().constant(given.clone())).mean()
+        linear_cross_entropy(features, matrix, features.tape().constant(targets.clone())).mean()
     })
 }

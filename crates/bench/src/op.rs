@@ -18,7 +18,7 @@ pub fn tensor(shape: impl Into<Shape>, data: Vec<f32>) -> Tensor {
     Tensor::new(shape, data).expect("as many numbers as the shape says")
 }
 
-/// Class numbers, made into a tensor once as data are.
+/// A tensor of class numbers.
 pub fn labels(seed: u32, n: usize, classes: u32) -> Tensor {
     let labels = data::labels(seed, n, classes).into_iter();
     Tensor::from(labels.map(|label| label as i64).collect::<Vec<i64>>())

@@ -1,4 +1,4 @@
-//! What a step costs beside its arithmetic: `lossgraph-bench overhead`.
+//! The overhead of a step, beside its arithmetic: `lossgraph-bench overhead`.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -21,12 +21,16 @@ fn timed<R>(work: impl FnOnce() -> R) -> (R, f64) {
     (result, start.elapsed().as_nanos() as f64)
 }
 
-/// Nanoseconds of asking for a value of a tape that `record` has recorded so much on.
-fn asking(tape: fn() -> Tape, record: fn(&Tape, usize) -> Var<'_>, count: usize) -> Result<f64> {
+/// Nanoseconds of evaluating a value of a tape that `record` has recorded so much on.
+fn evaluating(
+    tape: fn() -> Tape,
+    record: fn(&Tape, usize) -> Var<'_>,
+    count: usize,
+) -> Result<f64> {
     least(|| {
         let tape = tape();
-        let asked = record(&tape, count);
-        let (value, time) = timed(|| asked.value());
+        let requested = record(&tape, count);
+        let (value, time) = timed(|| requested.value());
         value.map(|_| time)
     })
 }
@@ -43,14 +47,14 @@ fn additions(tape: &Tape, count: usize) -> Var<'_> {
     (0..count).fold(tape.variable(vec![1.0_f32; 16]), |x, _| x + step)
 }
 
-/// So many additions, and after them a value that needs none.
-fn aside(tape: &Tape, count: usize) -> Var<'_> {
+/// So many additions that are dead code: the value recorded after them needs none.
+fn dead_additions(tape: &Tape, count: usize) -> Var<'_> {
     additions(tape, count);
     tape.variable(vec![1.0_f32; 16]).exp()
 }
 
-/// Each centring needs a mean of its own, and so a pass of its own.
-fn centrings(tape: &Tape, count: usize) -> Var<'_> {
+/// Each centering needs a mean of its own, and so a pass of its own.
+fn centerings(tape: &Tape, count: usize) -> Var<'_> {
     (0..count).fold(tape.variable(vec![1.0_f32; 16]), |x, _| x - x.mean(keep(..)))
 }
 
@@ -77,16 +81,16 @@ pub fn print() -> Result<()> {
             Ok(timed(|| additions(&tape, count).number()).1)
         })
     };
-    let finding = each(|count| asking(Tape::new, aside, count))?;
-    // A centring records three nodes, which have to be found as well.
-    let pass = each(|count| asking(Tape::new, centrings, count))? - 3.0 * finding;
-    let product = each(|count| asking(Tape::new, products, count))? - finding;
+    let lookup = each(|count| evaluating(Tape::new, dead_additions, count))?;
+    // A centering records three nodes, which are looked up as well.
+    let pass = each(|count| evaluating(Tape::new, centerings, count))? - 3.0 * lookup;
+    let product = each(|count| evaluating(Tape::new, products, count))? - lookup;
     let unfused = || Tape::new().unfused();
     let parts = [
         ("recording a node", each(recording)?),
-        ("finding the plan of a node", finding),
-        ("a micro-op on 16 elements", each(|n| asking(Tape::new, additions, n))? - finding),
-        ("an op that is a step of its own", each(|n| asking(unfused, additions, n))? - finding),
+        ("looking up the plan of a node", lookup),
+        ("a micro-op on 16 elements", each(|n| evaluating(Tape::new, additions, n))? - lookup),
+        ("an unfused op", each(|n| evaluating(unfused, additions, n))? - lookup),
         ("a pass over 16 elements", pass),
         ("a product of 1 × 1 and 1 × 1", product),
         ("a parameter in an optimizer's step", each(optimizing)?),

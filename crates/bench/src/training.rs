@@ -26,7 +26,7 @@ fn conv(seed: u32, inputs: usize, outputs: usize) -> Conv2d {
     Conv2d::of(weight, Some(tensor([outputs], bias)), Default::default())
 }
 
-/// Times a step after twenty of them; the loss of the twentieth is the check.
+/// Times a training step after a warm-up of twenty; the loss of the twentieth is the check.
 fn steps<R: UpdateRule + 'static>(
     model: Sequential,
     rule: R,

@@ -136,7 +136,7 @@ impl Browser {
         Ok(serde_json::from_value(self.run(&script)?)?)
     }
 
-    /// What the console says since it was asked last.
+    /// The messages of the console since the last call.
     ///
     /// # Errors
     /// What the browser says.

@@ -114,7 +114,7 @@ impl Shown {
         let outside = depth()?;
         self.browser.click(".box.group > .face")?;
         assert_ne!(depth()?, outside);
-        assert!(!self.browser.texts(".box.enters, .box.leaves")?.is_empty());
+        assert!(!self.browser.texts(".box.input-port, .box.output-port")?.is_empty());
         self.browser.press(ESCAPE)?;
         assert_eq!(depth()?, outside);
         Ok(())
@@ -127,7 +127,7 @@ impl Shown {
         self.keep("element")?;
         let sums = self.browser.run(
             "return [document.querySelector('.element .sum').dataset.sum,
-                     ...[...document.querySelectorAll('.element [data-share]')].map((each) => each.dataset.share)]",
+                     ...[...document.querySelectorAll('.element [data-contribution]')].map((each) => each.dataset.contribution)]",
         )?;
         let texts: Vec<String> = serde_json::from_value(sums)?;
         let sums: Vec<f64> =
@@ -211,13 +211,13 @@ fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
     let page = page(&tape, naive).title("naive").versus(page(&other, stable).title("stable"));
     let shown = Shown::new("versus", naive, page)?;
     assert_eq!(shown.browser.texts("h1")?, ["naive", "stable"]);
-    let marks = shown.graph.hazards();
-    let mark = marks.iter().find(|mark| shown.graph.nodes[mark.node].op == "ln");
-    let mark = mark.ok_or("the logarithm of 0 is marked")?;
+    let hazards = shown.graph.hazards();
+    let hazard = hazards.iter().find(|found| shown.graph.nodes[found.node].op == "ln");
+    let hazard = hazard.ok_or("the logarithm of 0 is a hazard")?;
     shown.browser.press("a")?;
-    shown.browser.click(&format!("[data-node='{}'] > .face", mark.node))?;
+    shown.browser.click(&format!("[data-node='{}'] > .face", hazard.node))?;
     shown.keep("hazard")?;
-    assert!(shown.browser.texts(".hazard")?.contains(&format!("! {}", mark.text)));
+    assert!(shown.browser.texts(".hazard")?.contains(&format!("! {}", hazard.text)));
     assert!(shown.browser.texts(".side:first-child .node .cell")?.contains(&"−∞".to_owned()));
     // Numbers that are none do not agree with anything.
     shown.browser.click(".side:first-child [data-node='0'] > .face")?;

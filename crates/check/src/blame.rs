@@ -11,7 +11,7 @@ use crate::function::Function;
 use crate::gradient::Gradient;
 use crate::report::Verdict;
 
-/// An op on a tape.
+/// The op that is to blame for a wrong derivative or a kink.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Blame {
     /// Its name.
@@ -36,15 +36,15 @@ impl fmt::Display for Blame {
     }
 }
 
-/// The nodes that the program computes, with the values of all nodes that it needs.
-struct Opened {
+/// The nodes that the program computes, with their values.
+struct Evaluated {
     tape: Tape,
     nodes: Vec<NodeInfo>,
     values: Vec<Option<Tensor>>,
 }
 
-impl Opened {
-    fn new(function: &Function<'_>) -> Result<Opened> {
+impl Evaluated {
+    fn new(function: &Function<'_>) -> Result<Evaluated> {
         let tape = function.tape();
         let last = {
             let (_, y) = function.record(&tape);
@@ -64,7 +64,7 @@ impl Opened {
         for (node, value) in nodes.iter().zip(tape.eval(&vars)?) {
             values[node.id] = Some(value);
         }
-        Ok(Opened { tape, nodes, values })
+        Ok(Evaluated { tape, nodes, values })
     }
 
     /// The nodes that compute something, with the values of their inputs.
@@ -87,11 +87,11 @@ impl Opened {
 
 /// The first op on the tape whose rule is wrong at its own inputs.
 pub(crate) fn first_wrong_rule(function: &Function<'_>) -> Result<Option<Blame>> {
-    let opened = Opened::new(function)?;
-    for (node, inputs) in opened.ops() {
+    let evaluated = Evaluated::new(function)?;
+    for (node, inputs) in evaluated.ops() {
         for which in 0..inputs.len() {
-            if is_wrong(function, &opened.tape, node, &inputs, which) {
-                return Ok(Some(opened.blame(node, which)));
+            if is_wrong(function, &evaluated.tape, node, &inputs, which) {
+                return Ok(Some(evaluated.blame(node, which)));
             }
         }
     }
@@ -99,7 +99,7 @@ pub(crate) fn first_wrong_rule(function: &Function<'_>) -> Result<Option<Blame>>
 }
 
 /// Whether the rule of a node for one of its inputs is wrong, at the values that the inputs have.
-/// A rule that cannot be told, at a kink or at the end of a domain, is not.
+/// A rule that cannot be judged, at a kink or at the end of a domain, is not.
 fn is_wrong(
     function: &Function<'_>,
     tape: &Tape,
@@ -113,10 +113,14 @@ fn is_wrong(
     let Some(op) = tape.op_instance(node.id) else { return false };
     let weights = Directions::unit(node.shape.len(), 11).next();
     let Ok(weights) = Tensor::new(node.shape.clone(), weights) else { return false };
-    let alone = program(move |tape, x| op.record(tape, x));
-    let alone =
-        Function { program: &alone, inputs, injector: function.injector, weights: Some(&weights) };
-    let checked = || Gradient::new(alone, which, alone.value()?)?.verdict();
+    let standalone = program(move |tape, x| op.record(tape, x));
+    let standalone = Function {
+        program: &standalone,
+        inputs,
+        injector: function.injector,
+        weights: Some(&weights),
+    };
+    let checked = || Gradient::new(standalone, which, standalone.value()?)?.verdict();
     matches!(checked(), Ok(Verdict::Fail))
 }
 
@@ -132,8 +136,8 @@ where
 /// difference of what it gives is of the order of the step, not of its square.
 pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
     const STEP: f64 = 1e-5;
-    let opened = Opened::new(function)?;
-    for (node, inputs) in opened.ops() {
+    let evaluated = Evaluated::new(function)?;
+    for (node, inputs) in evaluated.ops() {
         let direction: Vec<Vec<f64>> = inputs
             .iter()
             .enumerate()
@@ -152,7 +156,7 @@ pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
                     Some(onto.variable(Tensor::new(x.shape().clone(), moved).ok()?))
                 })
                 .collect();
-            let value = opened.tape.op_instance(node.id)?.record(&onto, &vars?).value().ok()?;
+            let value = evaluated.tape.op_instance(node.id)?.record(&onto, &vars?).value().ok()?;
             value.dtype().is_float().then(|| value.to_f64s())
         };
         let steps = [-STEP, 0.0, STEP, STEP / 8.0];
@@ -165,14 +169,24 @@ pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
             second > 1e-2 * first || jump > (0.5 * (above[i] - here[i]).abs()).max(STEP)
         });
         if bends {
-            return Ok(Some(opened.blame(node, 0)));
+            return Ok(Some(evaluated.blame(node, 0)));
         }
     }
     Ok(None)
 }
 
-/// The numbers of elements and lengths of axes of a program's nodes: what a wrong factor is
-/// compared with.
+/// Whether an op repeats its only input along axes, so that its rule has to sum over them.
+pub(crate) fn broadcasts(function: &Function<'_>, blame: &Blame) -> bool {
+    let tape = function.tape();
+    function.record(&tape);
+    let Some(node) = tape.node(blame.node) else { return false };
+    let [input] = node.inputs[..] else { return false };
+    let Some(input) = tape.node(input) else { return false };
+    input.shape.len() < node.shape.len()
+        && input.shape.broadcast(&node.shape).as_ref() == Some(&node.shape)
+}
+
+/// The numbers of elements and lengths of axes of a program's nodes: candidates for a wrong factor.
 pub(crate) fn lengths(function: &Function<'_>) -> Vec<usize> {
     let tape = function.tape();
     function.record(&tape);

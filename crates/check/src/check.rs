@@ -24,7 +24,7 @@ use crate::single;
 /// ```
 ///
 /// # Errors
-/// A misfit in the program; a result with more than one element, or that is not finite.
+/// A shape error, or an invalid argument, in the program; a result with more than one element, or that is not finite.
 pub fn check(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync,
     inputs: &[Tensor],
@@ -46,7 +46,7 @@ pub fn check(
 pub struct Check {
     /// What the report calls the program.
     pub title: String,
-    /// What the report calls the inputs; those without a name are counted.
+    /// What the report calls the inputs; those without a name are numbered.
     pub names: Vec<String>,
     /// Along directions, element by element, or by Taylor's theorem.
     pub method: Method,
@@ -59,7 +59,7 @@ pub struct Check {
     /// Inputs that are not checked, by number: those through which a `detach` lets only a part of the
     /// gradient, so that it is not that of the value, on purpose.
     pub skip: Vec<usize>,
-    /// Rules that are wrong on purpose, to see whether the check finds them.
+    /// Faults injected into rules, to see whether the check finds them.
     pub injector: Option<FaultInjector>,
 }
 
@@ -94,8 +94,10 @@ impl Check {
             Function { program: &program, inputs, injector: self.injector.as_ref(), weights: None };
         let loss = function.value()?;
         if !loss.is_finite() {
-            let why =
-                format!("the loss is {loss} at these inputs: there is no derivative to check");
+            let why = format!(
+                "the loss is {loss} at these inputs, expected a finite number: choose inputs within \
+                 its domain, or see with `tape.find_nan` where it comes from"
+            );
             return Err(Fault::new(self.title.clone(), why).into());
         }
         let mut report = Report {

@@ -73,7 +73,7 @@ pub(crate) struct Evidence<'a> {
     pub broadcasts: bool,
 }
 
-/// How far a ratio may be from the one that it is taken for.
+/// The relative difference up to which two ratios count as the same.
 const NEAR: f64 = 1e-3;
 
 impl Evidence<'_> {
@@ -105,11 +105,11 @@ impl Evidence<'_> {
         }
     }
 
-    /// Analytic over numeric, where it is the same for all that are large enough to tell.
+    /// Analytic over numeric, where it is the same for all that are large enough to judge.
     fn common_ratio(&self, wrong: &[&Element]) -> Option<f64> {
         let largest = wrong.iter().map(|e| e.numeric.value.abs()).fold(0.0, f64::max);
-        let told = wrong.iter().filter(|e| e.numeric.value.abs() > 1e-3 * largest);
-        let ratios: Vec<f64> = told.map(|e| e.analytic / e.numeric.value).collect();
+        let significant = wrong.iter().filter(|e| e.numeric.value.abs() > 1e-3 * largest);
+        let ratios: Vec<f64> = significant.map(|e| e.analytic / e.numeric.value).collect();
         let first = *ratios.first()?;
         ratios.iter().all(|ratio| near(*ratio, first)).then_some(first)
     }
@@ -128,7 +128,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whether each analytic element is the numeric one of the transposed place. Only where all
+    /// Whether each analytic element is the numeric one of the transposed index. Only where all
     /// elements were looked at, so that each has its partner.
     fn is_transposed(&self) -> bool {
         let count: usize = self.shape.iter().product();
@@ -138,9 +138,9 @@ impl Evidence<'_> {
         }
         let numeric: Vec<f64> = self.elements.iter().map(|e| e.numeric.value).collect();
         self.elements.iter().enumerate().all(|(at, element)| {
-            let (matrix, place) = (at / (rows * columns), at % (rows * columns));
-            // The element at this place, if the numbers were laid out column by column.
-            let swapped = place % rows * columns + place / rows;
+            let (matrix, offset) = (at / (rows * columns), at % (rows * columns));
+            // The element at this offset, if the numbers were laid out column by column.
+            let swapped = offset % rows * columns + offset / rows;
             let other = numeric[matrix * rows * columns + swapped];
             (element.analytic - other).abs() <= NEAR * other.abs() + element.numeric.error
         })

@@ -1,4 +1,4 @@
-//! A program as a function of its inputs: recorded anew for each point at which it is asked for.
+//! A program as a function of its inputs: recorded again for each point at which it is evaluated.
 
 use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};

@@ -1,5 +1,5 @@
 //! The gradient of a program in one input against differences: along directions, element by
-//! element, or by the order of what a Taylor polynomial leaves over.
+//! element, or by the order of the remainder of its Taylor polynomial.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,15 +26,29 @@ pub enum Method {
     Taylor,
 }
 
+impl Method {
+    /// Every method.
+    pub const ALL: [Method; 3] = [Method::Quick, Method::Full, Method::Taylor];
+
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Quick => "quick",
+            Method::Full => "full",
+            Method::Taylor => "taylor",
+        }
+    }
+}
+
 /// So many elements are looked at one by one after a failure; of larger inputs a sample of
 /// [`SAMPLE`] with the largest derivatives and as many from all over.
 const LOOKED_AT: usize = 512;
 const SAMPLE: usize = 48;
 
 /// Between the orders of a wrong gradient and of a right one, in [`Method::Taylor`], and how near to
-/// it nothing can be told.
-const BETWEEN: f64 = 1.5;
-const UNTOLD: f64 = 0.25;
+/// it nothing is decided.
+const THRESHOLD: f64 = 1.5;
+const UNDECIDED: f64 = 0.25;
 
 /// So many of the worst elements are reported.
 const SHOWN: usize = 5;
@@ -118,7 +132,7 @@ impl<'a> Gradient<'a> {
         Ok(Gradient { function, which, analytic, at_0, noise: 0.0, runs })
     }
 
-    /// The check of a gradient that is said to be 0.
+    /// The check of a gradient that is claimed to be 0.
     pub fn zero(function: Function<'a>, which: usize, at_0: f64) -> Gradient<'a> {
         let analytic = vec![0.0; function.inputs[which].len()];
         Gradient { function, which, analytic, at_0, noise: 0.0, runs: AtomicUsize::new(0) }
@@ -154,7 +168,7 @@ impl<'a> Gradient<'a> {
         self.noise = noise(|t| self.value(&drawn[0], t))?;
         let mut verdict = Verdict::Pass;
         for direction in &drawn {
-            verdict = verdict.graver(self.compare(direction)?.verdict());
+            verdict = verdict.or_more_severe(self.compare(direction)?.verdict());
         }
         Ok(verdict)
     }
@@ -249,16 +263,16 @@ impl<'a> Gradient<'a> {
             let compared = self.compare(&direction)?;
             let (verdict, margin) = match self.order(&direction, compared.analytic)? {
                 None => (Verdict::Noise, f64::NAN),
-                Some(order) if (order - BETWEEN).abs() < UNTOLD => {
-                    (Verdict::Noise, BETWEEN / order)
+                Some(order) if (order - THRESHOLD).abs() < UNDECIDED => {
+                    (Verdict::Noise, THRESHOLD / order)
                 }
-                Some(order) if order > BETWEEN => (Verdict::Pass, BETWEEN / order),
+                Some(order) if order > THRESHOLD => (Verdict::Pass, THRESHOLD / order),
                 Some(order) if compared.verdict() == Verdict::Kink => {
-                    (Verdict::Kink, BETWEEN / order)
+                    (Verdict::Kink, THRESHOLD / order)
                 }
-                Some(order) => (Verdict::Fail, BETWEEN / order),
+                Some(order) => (Verdict::Fail, THRESHOLD / order),
             };
-            finding.verdict = finding.verdict.graver(verdict);
+            finding.verdict = finding.verdict.or_more_severe(verdict);
             finding.margin = finding.margin.max(margin);
             finding.digits = finding.digits.min(compared.digits());
             if finding.verdict == Verdict::Fail && finding.failure.is_none() {
@@ -268,7 +282,7 @@ impl<'a> Gradient<'a> {
         Ok(finding)
     }
 
-    /// The order in which what the Taylor polynomial leaves over shrinks, at the shortest steps
+    /// The order in which the remainder of the Taylor polynomial shrinks, at the shortest steps
     /// where it stands out of the noise: infinite if it never does, `None` outside of the domain.
     fn order(&self, direction: &[f64], analytic: f64) -> Result<Option<f64>> {
         let floor = 32.0 * self.noise;
@@ -346,7 +360,9 @@ impl<'a> Gradient<'a> {
             wrong: &wrong,
             shape: x.shape(),
             lengths: &lengths,
-            broadcasts: blame.as_ref().is_some_and(|blame| blame.op == "expand"),
+            broadcasts: blame
+                .as_ref()
+                .is_some_and(|blame| blame::broadcasts(&self.function, blame)),
         }
         .diagnosis();
         let mut worst: Vec<usize> = (0..elements.len()).filter(|&i| wrong[i]).collect();
@@ -388,9 +404,9 @@ impl<'a> Gradient<'a> {
     fn find_kink(&self, direction: Vec<f64>, along: &Compared) -> Result<KinkPoint> {
         let scale = direction.iter().fold(0.0_f64, |scale, d| scale.max(d.abs()));
         let element = self.halve(&direction, |compared| compared.slopes.jump.value.abs())?;
-        let alone = self.look_at(&[element], scale)?;
-        match &alone[..] {
-            [alone] if alone.has_kink() => self.kink_at(Some(element), alone, scale),
+        let single = self.look_at(&[element], scale)?;
+        match &single[..] {
+            [compared] if compared.has_kink() => self.kink_at(Some(element), compared, scale),
             _ => self.kink_at(None, along, 1.0),
         }
     }
@@ -423,7 +439,7 @@ impl Finding {
     }
 
     fn add(&mut self, compared: &Compared) {
-        self.verdict = self.verdict.clone().graver(compared.verdict());
+        self.verdict = self.verdict.clone().or_more_severe(compared.verdict());
         self.margin = self.margin.max(compared.margin());
         if !compared.has_kink() {
             self.digits = self.digits.min(compared.digits());

@@ -11,7 +11,7 @@ impl Report {
         json!({
             "title": self.title,
             "loss": self.loss,
-            "verdict": self.verdict().word(),
+            "verdict": self.verdict().name(),
             "seed": self.seed,
             "runs": self.runs,
             "single": self.single.map(|single| json!({
@@ -31,7 +31,7 @@ fn row(row: &Finding) -> Value {
     json!({
         "input": row.input,
         "order": row.order,
-        "verdict": row.verdict.word(),
+        "verdict": row.verdict.name(),
         "reason": reason,
         "margin": row.margin,
         "digits": row.digits,

@@ -31,5 +31,5 @@ pub use blame::Blame;
 pub use check::{Check, check};
 pub use diagnosis::Diagnosis;
 pub use gradient::Method;
-pub use report::{Coloured, Element, Failure, Finding, KinkPoint, Report, Single, Verdict};
+pub use report::{Colored, Element, Failure, Finding, KinkPoint, Report, Single, Verdict};
 pub use slopes::Estimate;

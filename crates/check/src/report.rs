@@ -1,4 +1,4 @@
-//! What a check finds.
+//! The report of a check.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word for it.
-    pub fn word(&self) -> &'static str {
+    /// Its name, as reports show it: `PASS`.
+    pub fn name(&self) -> &'static str {
         match self {
             Verdict::Pass => "PASS",
             Verdict::Fail => "FAIL",
@@ -34,16 +34,16 @@ impl Verdict {
         }
     }
 
-    /// The graver of two.
-    pub(crate) fn graver(self, other: Verdict) -> Verdict {
-        let rank = |verdict: &Verdict| match verdict {
+    /// The more severe of two verdicts.
+    pub(crate) fn or_more_severe(self, other: Verdict) -> Verdict {
+        let severity = |verdict: &Verdict| match verdict {
             Verdict::Skipped(_) => 0,
             Verdict::Pass => 1,
             Verdict::Kink => 2,
             Verdict::Noise => 3,
             Verdict::Fail => 4,
         };
-        if rank(&other) > rank(&self) { other } else { self }
+        if severity(&other) > severity(&self) { other } else { self }
     }
 }
 
@@ -71,7 +71,7 @@ pub struct Finding {
     pub input: String,
     /// 1 for the gradient, 2 for the Hessian.
     pub order: usize,
-    /// What it comes to.
+    /// The verdict.
     pub verdict: Verdict,
     /// The largest difference between analytic and numeric, in units of its tolerance: below 1 it
     /// is within.
@@ -87,7 +87,7 @@ pub struct Finding {
 /// Where a program is not differentiable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KinkPoint {
-    /// The place in the input, where it could be found.
+    /// The index of the element of the input, where it could be found.
     pub element: Option<Vec<usize>>,
     /// The slopes of both sides, along the element or else a direction.
     pub slopes: (f64, f64),
@@ -113,7 +113,7 @@ pub struct Failure {
 /// One element of a derivative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Element {
-    /// Its place.
+    /// Its index.
     pub index: Vec<usize>,
     /// The number in the input.
     pub value: f64,
@@ -139,37 +139,40 @@ impl Report {
         self.rows.iter().all(|row| row.verdict != Verdict::Fail)
     }
 
-    /// The gravest verdict.
+    /// The most severe verdict.
     pub fn verdict(&self) -> Verdict {
         let verdicts = self.rows.iter().map(|row| row.verdict.clone());
-        verdicts.reduce(Verdict::graver).unwrap_or(Verdict::Skipped("there are no inputs".into()))
+        verdicts
+            .reduce(Verdict::or_more_severe)
+            .unwrap_or(Verdict::Skipped("there are no inputs".into()))
     }
 
-    /// The report with colours, for a terminal.
-    pub fn coloured(&self) -> Coloured<'_> {
-        Coloured(self)
+    /// The report with ANSI colors, for a terminal.
+    #[doc(alias = "coloured")]
+    pub fn colored(&self) -> Colored<'_> {
+        Colored(self)
     }
 }
 
-/// A report that shows its verdicts in colours: see [`Report::coloured`].
-pub struct Coloured<'a>(&'a Report);
+/// A report that shows its verdicts in ANSI colors: see [`Report::colored`].
+pub struct Colored<'a>(&'a Report);
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, |verdict| format!("{:<7}", verdict.word()))
+        self.write(f, |verdict| format!("{:<7}", verdict.name()))
     }
 }
 
-impl fmt::Display for Coloured<'_> {
+impl fmt::Display for Colored<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write(f, |verdict| {
-            let colour = match verdict {
+            let color = match verdict {
                 Verdict::Pass => 32,
                 Verdict::Fail => 31,
                 Verdict::Kink | Verdict::Noise => 33,
                 Verdict::Skipped(_) => 90,
             };
-            format!("\x1b[{colour}m{:<7}\x1b[0m", verdict.word())
+            format!("\x1b[{color}m{:<7}\x1b[0m", verdict.name())
         })
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Slopes {
     /// By differences below 0 alone, and above 0 alone.
     pub left: Estimate,
     pub right: Estimate,
-    /// How much more the right one is than the left one.
+    /// The right one minus the left one.
     pub jump: Estimate,
 }
 

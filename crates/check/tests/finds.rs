@@ -57,7 +57,7 @@ fn a_wrong_sign_is_called_a_wrong_sign() {
 }
 
 #[test]
-fn a_factor_is_told_with_its_size() {
+fn a_factor_is_diagnosed_with_its_size() {
     let mse_with = |change: fn(Var<'_>) -> Var<'_>| {
         let check = Check { orders: 1, injector: Some(of("square", change)), ..Check::default() };
         let inputs = [numbers(&[3, 4], 0.0), numbers(&[3, 4], 5.0)];
@@ -137,7 +137,7 @@ fn a_rule_that_is_wrong_in_its_own_derivative_fails_at_order_2() {
 }
 
 #[test]
-fn every_mode_finds_a_wrong_factor_and_passes_a_right_one() {
+fn every_method_finds_a_wrong_factor_and_passes_a_right_one() {
     for method in [Method::Quick, Method::Full, Method::Taylor] {
         for (factor, passes) in [(1.0, true), (1.05, false)] {
             let injector =

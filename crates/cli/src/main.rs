@@ -2,7 +2,6 @@
 
 mod check;
 mod explain;
-mod file;
 mod losses;
 mod pca;
 mod plot;
@@ -48,14 +47,14 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", told(&*error));
+            eprintln!("error: {}", message(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// A fault of a program with its operands and its cure; any other error in a line.
-fn told(error: &(dyn Error + 'static)) -> String {
+/// The message of an error: of a recorded program with its operands and the cure, else a line.
+fn message(error: &(dyn Error + 'static)) -> String {
     match error.downcast_ref::<lossgraph_autograd::Error>() {
         Some(fault) => format!("{fault:?}"),
         None => error.to_string(),

@@ -14,10 +14,10 @@ pub fn plane(points: &Tensor) -> Result<Vec<[f64; 2]>> {
     let mean: Vec<f64> = (0..features)
         .map(|j| (0..n).map(|i| data[i * features + j]).sum::<f64>() / n as f64)
         .collect();
-    let centred = data.iter().enumerate().map(|(at, x)| x - mean[at % features]).collect();
-    let centred = Tensor::new([n, features], centred)?;
+    let centered = data.iter().enumerate().map(|(at, x)| x - mean[at % features]).collect();
+    let centered = Tensor::new([n, features], centered)?;
     let mut covariance = Tensor::zeros([features, features], DType::F64)?;
-    kernels::matmul(&centred.t()?, &centred, &mut covariance)?;
+    kernels::matmul(&centered.t()?, &centered, &mut covariance)?;
 
     // A power iteration on two vectors at once, made orthonormal in each round.
     let mut axes = [0, 1].map(|k| {
@@ -31,18 +31,18 @@ pub fn plane(points: &Tensor) -> Result<Vec<[f64; 2]>> {
             *axis = image.to_f64s();
         }
         let [first, second] = &mut axes;
-        normalise(first);
+        normalize(first);
         let overlap: f64 = first.iter().zip(second.iter()).map(|(a, b)| a * b).sum();
         second.iter_mut().zip(first.iter()).for_each(|(b, a)| *b -= overlap * a);
-        normalise(second);
+        normalize(second);
     }
-    let centred = centred.to_f64s();
+    let centered = centered.to_f64s();
     let along = |row: &[f64], axis: &[f64]| row.iter().zip(axis).map(|(x, a)| x * a).sum();
     let point = |row: &[f64]| [along(row, &axes[0]), along(row, &axes[1])];
-    Ok(centred.chunks(features).map(point).collect())
+    Ok(centered.chunks(features).map(point).collect())
 }
 
-fn normalise(x: &mut [f64]) {
+fn normalize(x: &mut [f64]) {
     let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
     if length > 0.0 {
         x.iter_mut().for_each(|x| *x /= length);

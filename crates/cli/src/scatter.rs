@@ -1,12 +1,12 @@
-//! The picture of an embedding: a point for each example, in the colour of its class.
+//! The picture of an embedding: a point for each example, in the color of its class.
 
 use std::error::Error;
 use std::path::Path;
 
 use plotters::prelude::*;
 
-/// Ten colours that stay apart, also for most people who see fewer (Tableau 10).
-const COLOURS: [RGBColor; 10] = [
+/// Ten colors that stay apart, also for most people who see fewer (Tableau 10).
+const COLORS: [RGBColor; 10] = [
     RGBColor(78, 121, 167),
     RGBColor(242, 142, 43),
     RGBColor(225, 87, 89),
@@ -24,7 +24,7 @@ pub fn write(path: &Path, points: &[[f64; 2]], labels: &[usize]) -> Result<(), B
     let mut svg = String::new();
     draw(&mut svg, points, labels)
         .map_err(|error| format!("the picture cannot be drawn: {error}"))?;
-    crate::file::write(path, svg)
+    Ok(lossgraph_file::write_atomically(path, svg)?)
 }
 
 fn draw(svg: &mut String, points: &[[f64; 2]], labels: &[usize]) -> Result<(), Box<dyn Error>> {
@@ -51,13 +51,13 @@ fn draw(svg: &mut String, points: &[[f64; 2]], labels: &[usize]) -> Result<(), B
         .y_desc("second principal component")
         .label_style(("sans-serif", 14))
         .draw()?;
-    for (class, colour) in COLOURS.into_iter().enumerate() {
+    for (class, color) in COLORS.into_iter().enumerate() {
         let of_class = points.iter().zip(labels).filter(|(_, label)| **label == class);
-        let style = TextStyle::from(("sans-serif", 15)).color(&colour);
-        // A digit in a disc of its colour says its class itself: no legend is needed.
+        let style = TextStyle::from(("sans-serif", 15)).color(&color);
+        // A digit in a disc of its color says its class itself: no legend is needed.
         chart.draw_series(of_class.map(|(point, _)| {
             EmptyElement::at((point[0], point[1]))
-                + Circle::new((0, 0), 9, colour.mix(0.14).filled())
+                + Circle::new((0, 0), 9, color.mix(0.14).filled())
                 + Text::new(class.to_string(), (-4, -8), style.clone())
         }))?;
     }

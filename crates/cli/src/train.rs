@@ -9,10 +9,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_data::{Dataset, digits, triplets};
-use lossgraph_losses::{
-    Loss, TripletMargin, bce_with_logits, cosine_embedding, cross_entropy, find, huber, kl_div, l1,
-    mse, nll, smooth_l1,
-};
+use lossgraph_losses::{ALL, Distance, Fit, Loss, Sample, Task, find};
 use lossgraph_nn::{
     Activation, AdamW, ConfusionMatrix, Layer, Mlp, Optimizer, UpdateRule, accuracy, recall_at_k,
     save,
@@ -34,11 +31,9 @@ const SPLIT_SEED: u64 = 0;
 #[derive(Args)]
 pub struct Options {
     /// What to train.
-    #[arg(long, value_enum, default_value_t = Task::Classifier)]
-    task: Task,
-    /// The loss, by any of its names. Classifier: cross_entropy (default), nll, bce_with_logits,
-    /// kl_div, mse, l1, smooth_l1, huber. Embedding: triplet_margin (default), cosine_embedding.
-    #[arg(long)]
+    #[arg(long, value_enum, default_value_t = Goal::Classifier)]
+    task: Goal,
+    #[arg(long, help = help())]
     loss: Option<String>,
     /// How often to see every example.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
@@ -61,7 +56,7 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Task {
+enum Goal {
     /// Ten class scores for each digit.
     Classifier,
     /// A point for each digit, near to those of its class.
@@ -71,14 +66,14 @@ enum Task {
 /// Trains, reports, and writes the results.
 pub fn run(options: &Options) -> Result<()> {
     // Whatever can be wrong is found before the time is spent.
-    let loss = chosen(options)?;
+    let (loss, fit) = chosen(options)?;
     fs::create_dir_all(&options.out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", options.out.display()))?;
     let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-    let outputs = if options.task == Task::Classifier { 10 } else { 32 };
+    let outputs = if options.task == Goal::Classifier { 10 } else { 32 };
     let sizes = [64, 128, outputs];
-    let dropout = (options.task == Task::Classifier).then_some(0.2);
+    let dropout = (options.task == Goal::Classifier).then_some(0.2);
     let model = Mlp::with(&sizes, Activation::Relu, dropout, &mut rng)?;
     let optimizer = AdamW { lr: options.lr, ..AdamW::default() }.over(&model)?;
     println!(
@@ -89,53 +84,150 @@ pub fn run(options: &Options) -> Result<()> {
         loss.name,
         options.seed
     );
-    let mut session = Session { options, loss, train, test, model, optimizer };
+    let mut session = Session { options, loss, fit, train, test, model, optimizer };
     match options.task {
-        Task::Classifier => session.classifier(),
-        Task::Embedding => session.embedding(),
+        Goal::Classifier => session.classifier(),
+        Goal::Embedding => session.embedding(),
     }
 }
 
-/// The losses that a task can be trained with; the first is the default.
-fn possible(task: Task) -> &'static [&'static str] {
-    match task {
-        Task::Classifier => &[
-            "cross_entropy",
-            "nll",
-            "bce_with_logits",
-            "kl_div",
-            "mse",
-            "l1",
-            "smooth_l1",
-            "huber",
-        ],
-        Task::Embedding => &["triplet_margin", "cosine_embedding"],
+/// A loss, and how it trains a task.
+type Choice = (&'static Loss, &'static Fit);
+
+impl Goal {
+    /// What losses can make of it; the usual loss of the first is the default.
+    fn tasks(self) -> &'static [Task] {
+        match self {
+            Goal::Classifier => &[Task::Classes],
+            Goal::Embedding => &[Task::Triplets, Task::Pairs, Task::Embeddings],
+        }
+    }
+
+    /// The losses of the catalogue that can be trained: those whose inputs a training has.
+    fn losses(self) -> Vec<Choice> {
+        let fits = |task: &'static Task| {
+            ALL.iter().filter_map(|loss| loss.fit(*task).map(|fit| (*loss, fit)))
+        };
+        self.tasks().iter().flat_map(fits).filter(|(loss, fit)| can_train(loss, fit)).collect()
+    }
+
+    /// The loss to train with where none is named.
+    fn usual(self) -> Result<Choice> {
+        let usual = self.losses().into_iter().find(|(_, fit)| fit.is_usual);
+        usual.ok_or_else(|| "there is no usual loss for this task: name one by --loss".into())
     }
 }
 
-fn chosen(options: &Options) -> Result<&'static Loss> {
-    let names = possible(options.task);
-    let name = options.loss.as_deref().unwrap_or(names[0]);
-    match find(name) {
-        Ok(loss) if names.contains(&loss.name) => Ok(loss),
-        Ok(loss) => Err(format!(
-            "--loss {}: this task cannot be trained with it; it can with {}",
-            loss.name,
-            names.join(", ")
-        )
-        .into()),
-        Err(nearest) => Err(format!(
+/// What `--help` says of `--loss`.
+fn help() -> String {
+    let usual = |goal: Goal| goal.usual().map_or("none", |(loss, _)| loss.name);
+    format!(
+        "The loss, by any of its names. Classifier: {} (default), or {}. Embedding: {} (default), \
+         or {}",
+        usual(Goal::Classifier),
+        names(Goal::Classifier),
+        usual(Goal::Embedding),
+        names(Goal::Embedding),
+    )
+}
+
+fn names(goal: Goal) -> String {
+    goal.losses().iter().map(|(loss, _)| loss.name).collect::<Vec<_>>().join(", ")
+}
+
+fn chosen(options: &Options) -> Result<Choice> {
+    let Some(name) = &options.loss else { return options.task.usual() };
+    let possible = || names(options.task);
+    let loss = find(name).map_err(|nearest| {
+        format!(
             "--loss {name}: there is no such loss; the nearest is {nearest}; this task can be \
              trained with {}",
-            names.join(", ")
+            possible()
         )
-        .into()),
+    })?;
+    let found = options.task.losses().into_iter().find(|(each, _)| std::ptr::eq(*each, loss));
+    found.ok_or_else(|| {
+        let why = "this task cannot be trained with it; it can with";
+        format!("--loss {}: {why} {}", loss.name, possible()).into()
+    })
+}
+
+/// What a step has for a loss.
+enum Outputs<'t> {
+    /// Scores of classes, and the right ones.
+    Scores { scores: Var<'t>, labels: Var<'t> },
+    /// Embeddings of a batch, and their classes.
+    Embeddings { embeddings: Var<'t>, labels: Var<'t> },
+    /// Embeddings of anchors, of others of their classes, and of others of other classes.
+    Triplets { anchor: Var<'t>, positive: Var<'t>, negative: Var<'t> },
+}
+
+/// The loss of a step, if the outputs are those of its task and all that it takes.
+fn step<'t>((loss, fit): Choice, tape: &'t Tape, outputs: &Outputs<'t>) -> Option<Var<'t>> {
+    // The inputs of the loss, each made by its name and place in the list.
+    let record = |input: &dyn Fn(usize, &Sample) -> Option<Var<'t>>| {
+        let samples = loss.inputs_in(&loss.setting(fit.setting).ok()?);
+        let inputs = samples.iter().enumerate().map(|(i, each)| Some((each.name, input(i, each)?)));
+        let inputs: Vec<(&str, Var<'t>)> = inputs.collect::<Option<_>>()?;
+        Some(loss.record(tape, &inputs, fit.setting).reduce(fit.reduction))
+    };
+    match (fit.task, outputs) {
+        (Task::Classes, &Outputs::Scores { scores, labels }) => {
+            record(&|i, sample| match sample.name {
+                "labels" | "target" => sample.domain.of_labels(labels, scores.dim(-1)),
+                _ if i == 0 => sample.domain.of_scores(scores),
+                _ => None,
+            })
+        }
+        (Task::Embeddings, &Outputs::Embeddings { embeddings, labels }) => {
+            record(&|_, sample| match sample.name {
+                "embeddings" => Some(embeddings),
+                "labels" => Some(labels),
+                _ => None,
+            })
+        }
+        (Task::Triplets, &Outputs::Triplets { anchor, positive, negative }) => {
+            record(&|_, sample| match sample.name {
+                "anchor" => Some(anchor),
+                "positive" => Some(positive),
+                "negative" => Some(negative),
+                _ => None,
+            })
+        }
+        (Task::Pairs, &Outputs::Triplets { anchor, positive, negative }) => {
+            let pair = |other: Var<'t>, sign: f64| {
+                record(&|_, sample| match sample.name {
+                    "a" => Some(anchor),
+                    "b" => Some(other),
+                    "distance" => Some(Distance::default().between(anchor, other)),
+                    "target" => Some(tape.fill([anchor.dim(0)], sign)),
+                    _ => None,
+                })
+            };
+            Some(pair(positive, 1.0)? + pair(negative, -1.0)?)
+        }
+        _ => None,
     }
+}
+
+/// Whether a step of two examples can be recorded: whether a loss takes what a training has.
+fn can_train(loss: &'static Loss, fit: &'static Fit) -> bool {
+    let tape = Tape::new();
+    let [first, second, third] =
+        [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5]].map(|row| tape.constant([row, [row[1], row[0]]]));
+    let labels = tape.labels(&[0, 1]);
+    let outputs = match fit.task {
+        Task::Classes => Outputs::Scores { scores: first, labels },
+        Task::Embeddings => Outputs::Embeddings { embeddings: first, labels },
+        _ => Outputs::Triplets { anchor: first, positive: second, negative: third },
+    };
+    step((loss, fit), &tape, &outputs).is_some_and(|loss| loss.item().is_ok())
 }
 
 struct Session<'a> {
     options: &'a Options,
     loss: &'static Loss,
+    fit: &'static Fit,
     train: Dataset,
     test: Dataset,
     model: Mlp,
@@ -153,7 +245,8 @@ impl Session<'_> {
             for batch in self.train.batches(self.options.batch, self.options.seed, epoch)? {
                 let tape = Tape::new();
                 let scores = self.model.forward_train(tape.constant(batch.inputs));
-                let loss = class_loss(self.loss.name, scores, tape.constant(batch.labels));
+                let labels = tape.constant(batch.labels);
+                let loss = self.loss(&tape, &Outputs::Scores { scores, labels })?;
                 let gradients = loss.backward()?;
                 self.optimizer.step(&gradients)?;
                 (sum, steps) = (sum + gradients.loss(), steps + 1);
@@ -183,23 +276,32 @@ impl Session<'_> {
             let (seed, size) = (self.options.seed, self.options.batch);
             // One triplet for each example, in a new order.
             let drawn = triplets(self.train.labels(), seed, epoch)?;
-            let places = Dataset::new(
+            let indices = Dataset::new(
                 Tensor::arange(self.train.len(), lossgraph_tensor::DType::F64),
                 self.train.labels().to_vec(),
                 self.train.classes(),
             )?;
             let (mut sum, mut steps) = (0.0, 0);
-            for batch in places.batches(size, seed, epoch)? {
+            for batch in indices.batches(size, seed, epoch)? {
                 let at: Vec<usize> = batch.inputs.to_f64s().iter().map(|&i| i as usize).collect();
-                let pick = |of: &[usize]| -> lossgraph_data::Result<Tensor> {
-                    let places: Vec<usize> = at.iter().map(|&i| of[i]).collect();
-                    Ok(self.train.select(&places)?.inputs().clone())
-                };
                 let tape = Tape::new();
-                let [anchor, positive, negative] =
-                    [pick(&drawn.anchors)?, pick(&drawn.positives)?, pick(&drawn.negatives)?]
-                        .map(|x| self.model.forward_train(tape.constant(x)));
-                let loss = embedding_loss(self.loss.name, anchor, positive, negative);
+                let embed = |chosen: &[usize]| -> Result<Var<'_>> {
+                    let inputs = self.train.select(chosen)?.inputs().clone();
+                    Ok(self.model.forward_train(tape.constant(inputs)))
+                };
+                let of = |drawn: &[usize]| at.iter().map(|&i| drawn[i]).collect::<Vec<_>>();
+                let outputs = match self.fit.task {
+                    Task::Embeddings => Outputs::Embeddings {
+                        embeddings: embed(&at)?,
+                        labels: tape.constant(batch.labels),
+                    },
+                    _ => Outputs::Triplets {
+                        anchor: embed(&of(&drawn.anchors))?,
+                        positive: embed(&of(&drawn.positives))?,
+                        negative: embed(&of(&drawn.negatives))?,
+                    },
+                };
+                let loss = self.loss(&tape, &outputs)?;
                 let gradients = loss.backward()?;
                 self.optimizer.step(&gradients)?;
                 (sum, steps) = (sum + gradients.loss(), steps + 1);
@@ -222,6 +324,13 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The loss of a step.
+    fn loss<'t>(&self, tape: &'t Tape, outputs: &Outputs<'t>) -> Result<Var<'t>> {
+        step((self.loss, self.fit), tape, outputs).ok_or_else(|| {
+            format!("{}: it takes inputs that this training does not have", self.loss.name).into()
+        })
+    }
+
     fn bar(&self, steps: usize) -> ProgressBar {
         let bar = ProgressBar::new(steps as u64 * self.options.epochs);
         let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {eta} left");
@@ -240,7 +349,7 @@ impl Session<'_> {
         });
     }
 
-    /// Half a cosine from the rate that was asked for to 0.
+    /// Half a cosine from the requested rate to 0.
     fn set_rate(&mut self, epoch: u64) -> Result<()> {
         let done = epoch as f64 / self.options.epochs as f64;
         let rate = self.options.lr * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
@@ -276,8 +385,8 @@ impl Session<'_> {
             return;
         }
         let task = match self.options.task {
-            Task::Classifier => "classifier",
-            Task::Embedding => "embedding",
+            Goal::Classifier => "classifier",
+            Goal::Embedding => "embedding",
         };
         let mut object = json!({
             "task": task,
@@ -291,39 +400,5 @@ impl Session<'_> {
             object[*name] = json!(figure);
         }
         println!("{object}");
-    }
-}
-
-/// A loss of class scores. Losses of numbers compare them with the one-hot label.
-fn class_loss<'t>(name: &str, scores: Var<'t>, labels: Var<'t>) -> Var<'t> {
-    let target = || labels.one_hot(scores.dim(-1));
-    match name {
-        "nll" => nll(scores.log_softmax(-1), labels).mean(),
-        "bce_with_logits" => bce_with_logits(scores, target()).mean(),
-        "kl_div" => kl_div(scores.log_softmax(-1), target()).batch_mean(),
-        "mse" => mse(scores, target()).mean(),
-        "l1" => l1(scores, target()).mean(),
-        "smooth_l1" => smooth_l1(scores, target(), 1.0).mean(),
-        "huber" => huber(scores, target(), 1.0).mean(),
-        _ => cross_entropy(scores, labels).mean(),
-    }
-}
-
-fn embedding_loss<'t>(
-    name: &str,
-    anchor: Var<'t>,
-    positive: Var<'t>,
-    negative: Var<'t>,
-) -> Var<'t> {
-    match name {
-        "cosine_embedding" => {
-            let tape = anchor.tape();
-            let [similar, other] = [1.0, -1.0].map(|sign| tape.fill([anchor.dim(0)], sign));
-            cosine_embedding(anchor, positive, similar, 0.3).mean()
-                + cosine_embedding(anchor, negative, other, 0.3).mean()
-        }
-        _ => TripletMargin { swap: true, ..TripletMargin::default() }
-            .forward(anchor, positive, negative)
-            .mean(),
     }
 }

@@ -51,3 +51,14 @@ fn an_unknown_loss_is_answered_with_the_nearest() {
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("the nearest is `cross_entropy`"));
 }
+
+#[test]
+fn a_method_is_one_of_those_of_the_library() {
+    for method in ["quick", "full", "taylor"] {
+        let output = check(&["mse", "--order", "1", "--method", method]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let output = check(&["mse", "--method", "slow"]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("possible values: quick, full, taylor"));
+}

@@ -97,7 +97,7 @@ fn bad_numbers_shapes_and_names_are_errors_that_say_where() {
         (r#"{"prediction": [1]}"#, "huber: the input `target` is missing"),
         (
             r#"{"predictions": [1], "target": [0]}"#,
-            "there is no input `predictions`; those that are taken: prediction, target",
+            "there is no input `predictions`; expected one of prediction, target",
         ),
         (r#"{"prediction": [1, 2], "target": [0]}"#, "huber: the shapes differ"),
         ("{", "bad.json: no JSON"),

@@ -156,7 +156,7 @@ fn without_a_file_the_picture_is_text_with_axes() {
         assert!(text.contains(expected), "{expected}:\n{text}");
     }
     assert!(text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)));
-    assert!(!text.contains('\u{1b}'), "colours are for terminals alone");
+    assert!(!text.contains('\u{1b}'), "colors are for terminals alone");
     for (arguments, widest) in [(vec!["hinge"], 80), (vec!["hinge", "--width", "120"], 120)] {
         let text = shown(&arguments);
         let width = text.lines().map(|line| line.chars().count()).max().unwrap();

@@ -17,15 +17,16 @@ pub struct Balanced {
     rng: ChaCha8Rng,
 }
 
-/// A circular buffer of places: after the last comes the first, in a new order.
+/// A circular buffer of indices: after the last comes the first, in a new order.
 #[derive(Clone, Debug)]
 struct Ring {
-    places: Vec<usize>,
+    indices: Vec<usize>,
     next: usize,
 }
 
 impl Dataset {
-    /// Batches with `per_class` examples of every class, for data of which some classes are rare.
+    /// Batches with `per_class` examples of every class, for imbalanced data: rare classes are
+    /// oversampled.
     ///
     /// Each class is a circular buffer of its examples, in an order that the seed decides. A draw
     /// takes the next; when all of a class have been drawn, they are shuffled and drawn again. So the
@@ -52,31 +53,33 @@ impl Dataset {
     ///
     /// # Errors
     /// A `per_class` of 0; a class without examples.
+    #[doc(alias = "oversampling")]
+    #[doc(alias = "WeightedRandomSampler")]
     pub fn balanced(&self, per_class: usize, seed: u64) -> Result<Balanced> {
         if per_class == 0 {
             return Err(Error::BatchSize);
         }
-        let mut rings = vec![Ring { places: Vec::new(), next: 0 }; self.classes()];
-        for (place, &label) in self.labels().iter().enumerate() {
-            rings[label].places.push(place);
+        let mut rings = vec![Ring { indices: Vec::new(), next: 0 }; self.classes()];
+        for (index, &label) in self.labels().iter().enumerate() {
+            rings[label].indices.push(index);
         }
-        if let Some(class) = rings.iter().position(|ring| ring.places.is_empty()) {
+        if let Some(class) = rings.iter().position(|ring| ring.indices.is_empty()) {
             return Err(Error::TooFew { operation: "balanced", class, given: 0, expected: 1 });
         }
         let mut rng = rng_of(seed, 0);
-        rings.iter_mut().for_each(|ring| ring.places.shuffle(&mut rng));
+        rings.iter_mut().for_each(|ring| ring.indices.shuffle(&mut rng));
         Ok(Balanced { data: self.clone(), rings, per_class, rng })
     }
 }
 
 impl Ring {
     fn draw(&mut self, rng: &mut ChaCha8Rng) -> usize {
-        if self.next == self.places.len() {
-            self.places.shuffle(rng);
+        if self.next == self.indices.len() {
+            self.indices.shuffle(rng);
             self.next = 0;
         }
         self.next += 1;
-        self.places[self.next - 1]
+        self.indices[self.next - 1]
     }
 }
 
@@ -84,11 +87,11 @@ impl Iterator for Balanced {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
-        let mut places = Vec::with_capacity(self.per_class * self.rings.len());
+        let mut indices = Vec::with_capacity(self.per_class * self.rings.len());
         for ring in &mut self.rings {
-            places.extend((0..self.per_class).map(|_| ring.draw(&mut self.rng)));
+            indices.extend((0..self.per_class).map(|_| ring.draw(&mut self.rng)));
         }
-        let drawn = self.data.select(&places).ok()?;
+        let drawn = self.data.select(&indices).ok()?;
         Some(Batch { inputs: drawn.inputs().clone(), labels: drawn.label_tensor() })
     }
 }
@@ -142,7 +145,7 @@ mod tests {
     fn a_class_without_examples_is_refused() {
         let data = Dataset::new(Tensor::from([1.0, 2.0]), vec![0, 2], 3).unwrap();
         let error = data.balanced(1, 0).err().unwrap().to_string();
-        assert_eq!(error, "balanced: class 1 has 0 examples, at least 1 are needed");
+        assert_eq!(error, "balanced: class 1 has 0 examples, expected at least 1");
         assert_eq!(numbered().balanced(0, 0).err(), Some(Error::BatchSize));
     }
 }

@@ -15,7 +15,7 @@ pub struct Dataset {
     classes: usize,
 }
 
-/// Some examples at a time.
+/// A batch of examples.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The examples, `[batch, …]`.
@@ -28,18 +28,20 @@ impl Dataset {
     /// Examples, one a row of `inputs`, with their labels below `classes`.
     ///
     /// # Errors
-    /// Numbers of rows and labels that differ; a label that is no class.
+    /// Numbers of rows and labels that differ; a label out of range.
     pub fn new(inputs: Tensor, labels: Vec<usize>, classes: usize) -> Result<Dataset> {
         let Some(&rows) = inputs.shape().first() else {
-            let why = "the examples are rows of a tensor, given a single number".to_owned();
+            let why = "the inputs are of shape [], expected an axis of examples: [examples, …]"
+                .to_owned();
             return Err(Error::Dataset { why });
         };
         if rows != labels.len() {
-            let why = format!("{rows} examples have {} labels", labels.len());
+            let why =
+                format!("expected a label for each of {rows} examples, given {}", labels.len());
             return Err(Error::Dataset { why });
         }
         if let Some(label) = labels.iter().find(|&&label| label >= classes) {
-            let why = format!("label {label} is none of the classes 0..{classes}");
+            let why = format!("label {label} is out of range for {classes} classes");
             return Err(Error::Dataset { why });
         }
         Ok(Dataset { inputs: inputs.contiguous(), labels, classes })
@@ -70,50 +72,52 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The examples at some places, in that order.
+    /// The examples at some indices, in that order.
     ///
     /// # Errors
-    /// A place that is none.
-    pub fn select(&self, places: &[usize]) -> Result<Dataset> {
-        if let Some(place) = places.iter().find(|&&place| place >= self.len()) {
-            let why = format!("place {place} is none of the {} examples", self.len());
+    /// An index out of range.
+    pub fn select(&self, indices: &[usize]) -> Result<Dataset> {
+        if let Some(index) = indices.iter().find(|&&index| index >= self.len()) {
+            let why = format!("index {index} is out of range for {} examples", self.len());
             return Err(Error::Dataset { why });
         }
-        let index: Vec<i64> = places.iter().map(|&place| place as i64).collect();
+        let index: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
         let mut shape = self.inputs.shape().to_vec();
-        shape[0] = places.len();
+        shape[0] = indices.len();
         let mut inputs = Tensor::zeros(shape, self.inputs.dtype())?;
         kernels::index_select(&self.inputs, 0, &Tensor::from(index), &mut inputs)?;
-        let labels = places.iter().map(|&place| self.labels[place]).collect();
+        let labels = indices.iter().map(|&index| self.labels[index]).collect();
         Ok(Dataset { inputs, labels, classes: self.classes })
     }
 
-    /// Two parts, of which the second has a share of the examples of every class, as near to it
-    /// as whole examples allow, and of all examples together.
+    /// A stratified split in two, such as training and test: the second part has a fraction of the
+    /// examples of every class, as near to it as whole examples allow, and of all examples together.
     ///
     /// # Errors
-    /// A share that is not between 0 and 1; a class with fewer than two examples.
-    pub fn split(&self, share: f64, seed: u64) -> Result<(Dataset, Dataset)> {
-        if !(share > 0.0 && share < 1.0) {
-            return Err(Error::Share { given: share });
+    /// A fraction that is not between 0 and 1; a class with fewer than two examples.
+    #[doc(alias = "train_test_split")]
+    #[doc(alias = "random_split")]
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(Error::Fraction { given: fraction });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (mut first, mut second) = (Vec::new(), Vec::new());
         let mut seen = 0;
         for class in 0..self.classes {
-            let mut places: Vec<usize> =
-                (0..self.len()).filter(|&place| self.labels[place] == class).collect();
-            if places.len() < 2 {
-                let (operation, given) = ("split", places.len());
+            let mut indices: Vec<usize> =
+                (0..self.len()).filter(|&index| self.labels[index] == class).collect();
+            if indices.len() < 2 {
+                let (operation, given) = ("split", indices.len());
                 return Err(Error::TooFew { operation, class, given, expected: 2 });
             }
-            places.shuffle(&mut rng);
+            indices.shuffle(&mut rng);
             // Counted over all classes so far, so that roundings do not add up.
-            seen += places.len();
-            let due = (seen as f64 * share).round() as usize;
-            let take = due.saturating_sub(second.len()).clamp(1, places.len() - 1);
-            second.extend_from_slice(&places[..take]);
-            first.extend_from_slice(&places[take..]);
+            seen += indices.len();
+            let due = (seen as f64 * fraction).round() as usize;
+            let take = due.saturating_sub(second.len()).clamp(1, indices.len() - 1);
+            second.extend_from_slice(&indices[..take]);
+            first.extend_from_slice(&indices[take..]);
         }
         // In the order of the data, so that the seed decides who is where and nothing else.
         first.sort_unstable();
@@ -257,8 +261,8 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         let data = numbered();
         assert_eq!(data.batches(0, 1, 0).err(), Some(Error::BatchSize));
-        for share in [0.0, 1.0, -0.5, f64::NAN] {
-            assert!(data.split(share, 1).is_err());
+        for fraction in [0.0, 1.0, -0.5, f64::NAN] {
+            assert!(data.split(fraction, 1).is_err());
         }
         assert!(data.select(&[60]).is_err());
         assert!(Dataset::new(Tensor::from([1.0]), vec![0, 1], 2).is_err());
@@ -266,6 +270,6 @@ mod tests {
         assert!(Dataset::new(Tensor::from(1.0), vec![], 2).is_err());
         let lonely = Dataset::new(Tensor::from([1.0, 2.0, 3.0]), vec![0, 0, 1], 2).unwrap();
         let error = lonely.split(0.5, 1).err().unwrap().to_string();
-        assert_eq!(error, "split: class 1 has 1 examples, at least 2 are needed");
+        assert_eq!(error, "split: class 1 has 1 examples, expected at least 2");
     }
 }

@@ -12,7 +12,7 @@ const FILE: &[u8] = include_bytes!("../data/digits.csv.gz");
 const NAME: &str = "digits.csv.gz";
 const PIXELS: usize = 64;
 
-/// 1,797 handwritten digits of 43 people, as pictures of 8 × 8 pixels from 0 (paper) to 1 (ink).
+/// 1,797 handwritten digits of 43 people, as images of 8 × 8 pixels from 0 (paper) to 1 (ink).
 /// The inputs are `[1797, 64]`, row by row.
 ///
 /// # Errors

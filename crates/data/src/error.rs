@@ -1,22 +1,22 @@
-//! What can be wrong with data.
+//! Errors of data sets.
 
-/// The result of something with data.
+/// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What is wrong, with what was given and what was expected.
+/// Invalid arguments, or data that do not allow what is requested.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// A share that leaves nothing on one side.
-    #[error("split: the share is {given}, expected more than 0 and less than 1")]
-    Share {
-        /// The share.
+    /// A fraction that leaves nothing on one side.
+    #[error("split: the fraction is {given}, expected more than 0 and less than 1")]
+    Fraction {
+        /// The fraction.
         given: f64,
     },
-    /// Batches of nothing.
+    /// A batch size of 0.
     #[error("batches: the batch size is 0, expected at least 1")]
     BatchSize,
     /// A class with too few examples.
-    #[error("{operation}: class {class} has {given} examples, at least {expected} are needed")]
+    #[error("{operation}: class {class} has {given} examples, expected at least {expected}")]
     TooFew {
         /// What needs them.
         operation: &'static str,
@@ -28,7 +28,7 @@ pub enum Error {
         expected: usize,
     },
     /// Fewer classes than are needed.
-    #[error("{operation}: {given} classes have examples, at least {expected} are needed")]
+    #[error("{operation}: {given} classes have examples, expected at least {expected}")]
     Classes {
         /// What needs them.
         operation: &'static str,
@@ -37,13 +37,13 @@ pub enum Error {
         /// How many are needed.
         expected: usize,
     },
-    /// Examples and labels that do not belong together.
+    /// Inputs, labels or indices that do not match.
     #[error("dataset: {why}")]
     Dataset {
         /// What is wrong.
         why: String,
     },
-    /// A data file that is not as it should be.
+    /// A data file that cannot be parsed.
     #[error("{file}: line {line}: {why}")]
     File {
         /// The file.
@@ -53,7 +53,7 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// A misfit of tensors.
+    /// A shape error, or an invalid argument, of a tensor.
     #[error(transparent)]
     Tensor(#[from] lossgraph_tensor::Error),
 }

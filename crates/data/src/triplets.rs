@@ -7,12 +7,12 @@ use rand::RngExt;
 use crate::dataset::rng_of;
 use crate::error::{Error, Result};
 
-/// Places of examples: `anchors[i]` and `positives[i]` are of one class, `negatives[i]` is not.
+/// Indices of examples: `anchors[i]` and `positives[i]` are of one class, `negatives[i]` is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Triplets {
-    /// The examples to compare with.
+    /// The anchors.
     pub anchors: Vec<usize>,
-    /// Others of their classes.
+    /// Other examples of their classes.
     pub positives: Vec<usize>,
     /// Examples of other classes.
     pub negatives: Vec<usize>,
@@ -26,8 +26,8 @@ pub fn triplets(labels: &[usize], seed: u64, epoch: u64) -> Result<Triplets> {
     let operation = "triplets";
     // By what occurs: labels may be any numbers.
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (place, &label) in labels.iter().enumerate() {
-        members.entry(label).or_default().push(place);
+    for (index, &label) in labels.iter().enumerate() {
+        members.entry(label).or_default().push(index);
     }
     let given = members.len();
     if given < 2 {
@@ -41,15 +41,15 @@ pub fn triplets(labels: &[usize], seed: u64, epoch: u64) -> Result<Triplets> {
     for (anchor, &label) in labels.iter().enumerate() {
         let own = &members[&label];
         let positive = loop {
-            let place = own[rng.random_range(0..own.len())];
-            if place != anchor {
-                break place;
+            let index = own[rng.random_range(0..own.len())];
+            if index != anchor {
+                break index;
             }
         };
         let negative = loop {
-            let place = rng.random_range(0..labels.len());
-            if labels[place] != label {
-                break place;
+            let index = rng.random_range(0..labels.len());
+            if labels[index] != label {
+                break index;
             }
         };
         drawn.anchors.push(anchor);

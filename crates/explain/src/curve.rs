@@ -5,23 +5,22 @@ use std::ops::Range;
 use lossgraph_autograd::{Result, Tape, Var};
 use lossgraph_tensor::Tensor;
 
-use crate::moved::{self, Along};
+use crate::sweep::{self, Sweep};
 
-/// How many equal parts a range is cut into before it is refined: a number with which ranges such
-/// as −3 to 3 have their whole and half numbers, where kinks tend to be, among the points.
-const PARTS: usize = 96;
-/// How often a part is halved, at most, in the search for what happens within it.
-const HALVINGS: usize = 32;
-/// The most points of the search: a program that never comes to rest is left coarse.
-const LIMIT: usize = 4000;
-/// How far neighbours may lie apart, in slope or off the line between them, as a part of all that
-/// is shown.
-const STEP: f64 = 0.015;
+/// How many intervals a range has before it is refined: a number with which ranges such as −3 to 3
+/// have their whole and half numbers, where kinks tend to be, among the points.
+const INTERVALS: usize = 96;
+/// How often an interval is bisected, at most.
+const MAX_BISECTIONS: usize = 32;
+/// How many points the refinement may add: the curve of an erratic program stays coarse.
+const MAX_POINTS: usize = 4000;
+/// How far neighbors may lie apart, in slope or off the line between them, relative to the window.
+const TOLERANCE: f64 = 0.015;
 
 /// A point of a curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// What the element is.
+    /// The value of the element.
     pub x: f64,
     /// The value of the program there.
     pub value: f64,
@@ -29,12 +28,12 @@ pub struct Point {
     pub slope: f64,
 }
 
-/// A place where the slope, or the value, jumps.
+/// A jump discontinuity of the slope or of the value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jump {
-    /// The last point before it.
+    /// The last point to the left of it.
     pub left: Point,
-    /// The first point behind it.
+    /// The first point to the right of it.
     pub right: Point,
     /// The point itself, where one of those computed lies on it: its slope is what `grad` gives
     /// where there is no derivative.
@@ -44,24 +43,25 @@ pub struct Jump {
 /// The curve of a program over one element of an input; see [`curve`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// Points from left to right, in pieces. Between two pieces lies a kink, a pole, or numbers
-    /// at which the program fails or has no finite value: nothing is to be drawn there.
+    /// Points from left to right, in continuous pieces. Between two pieces lies a kink, a pole, or a
+    /// gap where the program fails or has no finite value: nothing is to be drawn there.
     pub pieces: Vec<Vec<Point>>,
     /// Where slope or value jumps from one finite number to another.
     pub kinks: Vec<Jump>,
-    /// The point of the inputs as they were given.
+    /// The point at the inputs themselves.
     pub current: Point,
 }
 
-/// Follows a program with one number as its result while one element of one input moves, and all
-/// else stays. Points are close where the slope changes, and few where it does not.
+/// Samples a program with one number as its result, and its derivative, over the values of one
+/// element of one input, while all else is constant. Sampling is adaptive: points are close where the
+/// slope changes, and few where it does not.
 ///
 /// ```
-/// use lossgraph_explain::{Along, curve};
+/// use lossgraph_explain::{Sweep, curve};
 /// use lossgraph_tensor::Tensor;
 ///
-/// let along = Along { input: 0, element: 0, range: -1.0..1.0 };
-/// let curve = curve(|_, x| x[0].abs().sum(..), &[Tensor::from([0.5])], &along)?;
+/// let sweep = Sweep { input: 0, element: 0, range: -1.0..1.0 };
+/// let curve = curve(|_, x| x[0].abs().sum(..), &[Tensor::from([0.5])], &sweep)?;
 /// assert_eq!((curve.current.value, curve.current.slope), (0.5, 1.0));
 /// let kink = curve.kinks[0];
 /// assert_eq!((kink.left.slope, kink.on.unwrap().slope, kink.right.slope), (-1.0, 0.0, 1.0));
@@ -69,42 +69,42 @@ pub struct Curve {
 /// ```
 ///
 /// # Errors
-/// What the program itself gives at the inputs; an input or element that there is not, an input of
+/// What the program itself gives at the inputs; an input or element out of range, an input of
 /// integers, or a range that is empty or not finite.
 pub fn curve(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>,
     inputs: &[Tensor],
-    along: &Along,
+    sweep: &Sweep,
 ) -> Result<Curve> {
-    let current = along.current("curve", inputs)?;
+    let current = sweep.current("curve", inputs)?;
     let point = |x: f64| -> Result<Point> {
         let tape = Tape::f64();
-        let vars = moved::record(&tape, inputs, &[(along, x)])?;
+        let vars = sweep::record(&tape, inputs, &[(sweep, x)])?;
         let y = program(&tape, &vars);
-        let slope = tape.grad(y, &[vars[along.input]])[0];
-        // Both in one run; the value is remembered.
+        let slope = tape.grad(y, &[vars[sweep.input]])[0];
+        // Both in one run; the value is cached.
         let slopes = tape.eval(&[y, slope])?[1].to_f64s();
-        Ok(Point { x, value: y.item()?, slope: slopes[along.element] })
+        Ok(Point { x, value: y.item()?, slope: slopes[sweep.element] })
     };
-    // What is wrong with the program shows at the inputs as they were given. Elsewhere, it may have
-    // no value, such as at a box whose sides have changed places.
+    // An error of the program shows at the inputs themselves. Elsewhere, it may have no value, such
+    // as for a box whose left side is right of its right one.
     let current = point(current)?;
     let point = |x: f64| point(x).unwrap_or(Point { x, value: f64::NAN, slope: f64::NAN });
-    let grid: Vec<Point> = along.cut(PARTS).map(point).collect();
+    let grid: Vec<Point> = sweep.linspace(INTERVALS).map(point).collect();
     let shown = |of: fn(&Point) -> f64| window(grid.iter().map(of));
     let (values, slopes) = (shown(|point| point.value), shown(|point| point.slope));
-    let mut tracer =
-        Tracer { point, values, slopes, left: LIMIT, pieces: Vec::new(), kinks: Vec::new() };
-    tracer.pass(grid[0]);
+    let mut sampler =
+        Sampler { point, values, slopes, left: MAX_POINTS, pieces: Vec::new(), kinks: Vec::new() };
+    sampler.push(grid[0]);
     for pair in grid.windows(2) {
-        tracer.follow(pair[0], pair[1], HALVINGS, pair[1].slope - pair[0].slope);
+        sampler.refine(pair[0], pair[1], MAX_BISECTIONS, pair[1].slope - pair[0].slope);
     }
-    let Tracer { mut pieces, kinks, .. } = tracer;
+    let Sampler { mut pieces, kinks, .. } = sampler;
     pieces.retain(|piece| !piece.is_empty());
     Ok(Curve { pieces, kinks, current })
 }
 
-/// The interval that a picture of some values should show: from the least to the greatest, unless
+/// The window of values that a plot should show: from the least to the greatest, unless
 /// a few lie so far out, as they do near a pole, that all others would be flattened.
 ///
 /// ```
@@ -125,10 +125,10 @@ pub fn window(values: impl Iterator<Item = f64>) -> Range<f64> {
     least.max(low - reach)..greatest.min(high + reach)
 }
 
-/// Lays points one behind the other, with more between those that lie too far apart.
-struct Tracer<P> {
+/// Adaptive sampling: puts more points between those that lie too far apart.
+struct Sampler<P> {
     point: P,
-    /// What is shown of values and of slopes.
+    /// The windows of values and of slopes.
     values: Range<f64>,
     slopes: Range<f64>,
     /// How many points it may still compute.
@@ -137,22 +137,22 @@ struct Tracer<P> {
     kinks: Vec<Jump>,
 }
 
-impl<P: Fn(f64) -> Point> Tracer<P> {
-    /// Goes from `a`, which is laid already, to `b`. The slope changes by `outer` over the part of
-    /// the grid that both lie in.
-    fn follow(&mut self, a: Point, b: Point, halvings: usize, outer: f64) {
+impl<P: Fn(f64) -> Point> Sampler<P> {
+    /// Samples from `a`, which is in the curve already, to `b`. The slope changes by `outer` over the
+    /// interval of the grid that both lie in.
+    fn refine(&mut self, a: Point, b: Point, bisections: usize, outer: f64) {
         if !self.is_far(a, b) || self.left == 0 {
-            return self.pass(b);
+            return self.push(b);
         }
         let x = a.x + (b.x - a.x) / 2.0;
-        if halvings == 0 || x == a.x || x == b.x {
+        if bisections == 0 || x == a.x || x == b.x {
             self.break_off(a, b, outer);
-            return self.pass(b);
+            return self.push(b);
         }
         self.left -= 1;
         let middle = (self.point)(x);
-        self.follow(a, middle, halvings - 1, outer);
-        self.follow(middle, b, halvings - 1, outer);
+        self.refine(a, middle, bisections - 1, outer);
+        self.refine(middle, b, bisections - 1, outer);
     }
 
     /// Whether something between two points would be missed by the line between them.
@@ -160,18 +160,17 @@ impl<P: Fn(f64) -> Point> Tracer<P> {
         if !(is_finite(a) && is_finite(b)) {
             return is_finite(a) != is_finite(b);
         }
-        // What lies outside of the picture on one side needs no points: without this, a pole would
-        // take all there are.
+        // What lies outside of the window needs no points: a pole would take all there are.
         let out =
             |range: &Range<f64>, a: f64, b: f64| a.max(b) < range.start || a.min(b) > range.end;
         let off = b.value - a.value - (a.slope + b.slope) / 2.0 * (b.x - a.x);
-        let bent = (b.slope - a.slope).abs() > step(&self.slopes);
+        let bent = (b.slope - a.slope).abs() > tolerance(&self.slopes);
         bent && !out(&self.slopes, a.slope, b.slope)
-            || off.abs() > step(&self.values) && !out(&self.values, a.value, b.value)
+            || off.abs() > tolerance(&self.values) && !out(&self.values, a.value, b.value)
     }
 
     /// Adds a point to the last piece; one without a finite value ends the piece.
-    fn pass(&mut self, point: Point) {
+    fn push(&mut self, point: Point) {
         match self.pieces.last_mut() {
             Some(piece) if is_finite(point) => piece.push(point),
             None if is_finite(point) => self.pieces.push(vec![point]),
@@ -182,12 +181,12 @@ impl<P: Fn(f64) -> Point> Tracer<P> {
     /// Ends a piece between two points that are next to each other and yet differ.
     fn break_off(&mut self, a: Point, b: Point, outer: f64) {
         // At a pole, the slope grows without bound the nearer one comes; at a kink, it does not.
-        let bounded = (b.slope - a.slope).abs() <= 2.0 * outer.abs() + step(&self.slopes);
-        let alone = self.pieces.last().is_some_and(|piece| piece.len() == 1);
+        let bounded = (b.slope - a.slope).abs() <= 2.0 * outer.abs() + tolerance(&self.slopes);
+        let single = self.pieces.last().is_some_and(|piece| piece.len() == 1);
         if is_finite(a) && is_finite(b) && bounded {
             match self.kinks.last_mut() {
                 // The point before lies on the kink: what is left of it was found already.
-                Some(kink) if alone && kink.right == a => {
+                Some(kink) if single && kink.right == a => {
                     self.pieces.pop();
                     *kink = Jump { left: kink.left, right: b, on: Some(a) };
                 }
@@ -198,9 +197,9 @@ impl<P: Fn(f64) -> Point> Tracer<P> {
     }
 }
 
-/// How far neighbours may lie apart.
-fn step(shown: &Range<f64>) -> f64 {
-    STEP * (shown.end - shown.start)
+/// How far neighbors may lie apart in a window.
+fn tolerance(window: &Range<f64>) -> f64 {
+    TOLERANCE * (window.end - window.start)
 }
 
 fn is_finite(point: Point) -> bool {
@@ -212,8 +211,8 @@ mod tests {
     use super::*;
 
     fn over(range: Range<f64>, f: impl for<'t> Fn(Var<'t>) -> Var<'t>) -> Curve {
-        let along = Along { input: 0, element: 1, range };
-        curve(|_, x| f(x[0]).sum(..), &[Tensor::from([0.25, 0.25])], &along).unwrap()
+        let sweep = Sweep { input: 0, element: 1, range };
+        curve(|_, x| f(x[0]).sum(..), &[Tensor::from([0.25, 0.25])], &sweep).unwrap()
     }
 
     #[test]
@@ -232,7 +231,7 @@ mod tests {
         let steep = over(-3.0..3.0, |x| (x * 100.0).softplus());
         let near = |point: &&Point| point.x.abs() < 0.1;
         assert!(steep.pieces[0].iter().filter(near).count() > 40);
-        assert_eq!(over(-3.0..3.0, |x| x * 2.0).pieces[0].len(), PARTS + 1);
+        assert_eq!(over(-3.0..3.0, |x| x * 2.0).pieces[0].len(), INTERVALS + 1);
     }
 
     #[test]
@@ -275,17 +274,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_move_is_refused() {
+    fn what_cannot_be_swept_is_refused() {
         let inputs = [Tensor::from([1.0, 2.0]), Tensor::from([1_i64])];
-        let told = |input, element, range| {
-            let along = Along { input, element, range };
-            curve(|_, x| x[0].sum(..), &inputs, &along).unwrap_err().to_string()
+        let refused = |input, element, range| {
+            let sweep = Sweep { input, element, range };
+            curve(|_, x| x[0].sum(..), &inputs, &sweep).unwrap_err().to_string()
         };
-        assert!(told(2, 0, 0.0..1.0).contains("there is no input 2"));
-        assert!(told(1, 0, 0.0..1.0).contains("holds integers"));
-        assert!(told(0, 2, 0.0..1.0).contains("there is no element 2"));
-        assert!(told(0, 0, 1.0..1.0).contains("the range is from 1 to 1"));
-        assert!(told(0, 0, f64::NAN..1.0).contains("the range is from NaN to 1"));
+        assert!(refused(2, 0, 0.0..1.0).contains("there is no input 2"));
+        assert!(refused(1, 0, 0.0..1.0).contains("holds integers"));
+        assert!(refused(0, 2, 0.0..1.0).contains("there is no element 2"));
+        assert!(refused(0, 0, 1.0..1.0).contains("the range is from 1 to 1"));
+        assert!(refused(0, 0, f64::NAN..1.0).contains("the range is from NaN to 1"));
     }
 
     #[test]

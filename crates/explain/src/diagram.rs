@@ -1,25 +1,25 @@
-//! The loss as text that other programs draw: Graphviz and Mermaid.
+//! The graph of a loss in the languages of Graphviz and Mermaid.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::caption::Caption;
 use crate::graph::Graph;
-use crate::level::Shows;
+use crate::level::Content;
 
-/// A diagram in the order in which it is written.
-enum Piece {
-    /// A box with its name in the file.
-    Box(String, Shows),
-    /// An open group: what follows is inside of it.
-    Opens(String, usize),
-    /// The end of the innermost open group.
-    Closes,
+/// A statement of a diagram, in the order in which it is written.
+enum Statement {
+    /// A node of the diagram, with its identifier.
+    Node(String, Content),
+    /// The start of an expanded group, with its identifier.
+    BeginGroup(String, usize),
+    /// The end of the innermost expanded group.
+    EndGroup,
 }
 
 impl Graph {
-    /// The loss in the language of Graphviz, for `dot -Tsvg`. Open groups are clusters; `depth` of
-    /// them within one another are open.
+    /// The loss in the language of Graphviz, for `dot -Tsvg`. Groups are expanded to a
+    /// nesting of `depth`, as clusters; deeper ones are one node each.
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;
@@ -35,43 +35,43 @@ impl Graph {
         let mut dot = "digraph loss {\n".to_owned();
         dot += "  node [shape=box, fontname=\"monospace\", fontsize=11];\n";
         dot += "  graph [fontname=\"monospace\", fontsize=11];\n";
-        let pieces = self.pieces(depth);
+        let statements = self.statements(depth);
         let mut indent = 1;
-        for piece in &pieces {
-            indent -= usize::from(matches!(piece, Piece::Closes));
+        for statement in &statements {
+            indent -= usize::from(matches!(statement, Statement::EndGroup));
             dot += &"  ".repeat(indent);
             // Writing to a string does not fail.
-            let _ = match piece {
-                Piece::Opens(name, group) => {
+            let _ = match statement {
+                Statement::BeginGroup(name, group) => {
                     indent += 1;
                     let label = quoted(&self.groups[*group].name);
                     writeln!(dot, "subgraph cluster_{name} {{ label=\"{label}\"; labeljust=l;")
                 }
-                Piece::Closes => writeln!(dot, "}}"),
-                Piece::Box(name, shows) => {
+                Statement::EndGroup => writeln!(dot, "}}"),
+                Statement::Node(name, content) => {
                     // `\l` ends a line that is flush left.
                     let lines: Vec<String> = self
-                        .lines(shows)
+                        .lines(content)
                         .iter()
                         .map(|line| format!("{}\\l", quoted(line)))
                         .collect();
-                    let style = match shows {
-                        Shows::Group(..) => ", peripheries=2",
-                        _ if self.is_leaf(shows) => ", style=rounded",
+                    let style = match content {
+                        Content::Group(..) => ", peripheries=2",
+                        _ if self.is_leaf(content) => ", style=rounded",
                         _ => "",
                     };
                     writeln!(dot, "{name} [label=\"{}\"{style}];", lines.concat())
                 }
             };
         }
-        for (from, to) in self.ways(&pieces) {
+        for (from, to) in self.arrows(&statements) {
             let _ = writeln!(dot, "  {from} -> {to};");
         }
         dot + "}\n"
     }
 
-    /// The loss as a Mermaid flowchart, which Markdown on many sites draws. Open groups are
-    /// subgraphs; `depth` of them within one another are open.
+    /// The loss as a Mermaid flowchart, which Markdown on many sites draws. Groups are expanded to
+    /// a nesting of `depth`, as subgraphs; deeper ones are one node each.
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;
@@ -96,105 +96,105 @@ impl Graph {
                 .collect()
         };
         let mut mermaid = "flowchart TB\n".to_owned();
-        let pieces = self.pieces(depth);
+        let statements = self.statements(depth);
         let mut indent = 1;
-        for piece in &pieces {
-            indent -= usize::from(matches!(piece, Piece::Closes));
+        for statement in &statements {
+            indent -= usize::from(matches!(statement, Statement::EndGroup));
             mermaid += &"  ".repeat(indent);
-            let _ = match piece {
-                Piece::Opens(name, group) => {
+            let _ = match statement {
+                Statement::BeginGroup(name, group) => {
                     indent += 1;
                     writeln!(mermaid, "subgraph {name}[\"{}\"]", quoted(&self.groups[*group].name))
                 }
-                Piece::Closes => writeln!(mermaid, "end"),
-                Piece::Box(name, shows) => {
+                Statement::EndGroup => writeln!(mermaid, "end"),
+                Statement::Node(name, content) => {
                     let lines: Vec<String> =
-                        self.lines(shows).iter().map(|line| quoted(line)).collect();
-                    let [open, close] = match shows {
-                        Shows::Group(..) => ["[[", "]]"],
-                        _ if self.is_leaf(shows) => ["([", "])"],
+                        self.lines(content).iter().map(|line| quoted(line)).collect();
+                    let [open, close] = match content {
+                        Content::Group(..) => ["[[", "]]"],
+                        _ if self.is_leaf(content) => ["([", "])"],
                         _ => ["[", "]"],
                     };
                     writeln!(mermaid, "{name}{open}\"{}\"{close}", lines.join("<br/>"))
                 }
             };
         }
-        for (from, to) in self.ways(&pieces) {
+        for (from, to) in self.arrows(&statements) {
             let _ = writeln!(mermaid, "  {from} --> {to}");
         }
         mermaid
     }
 
     /// The text of a box, line by line.
-    fn lines(&self, shows: &Shows) -> Vec<String> {
-        let Caption { title, shape, lines } = Caption::of(self, shows);
+    fn lines(&self, content: &Content) -> Vec<String> {
+        let Caption { title, shape, lines } = Caption::of(self, content);
         let head = format!("{title} {shape}").trim_end().to_owned();
         std::iter::once(head).chain(lines).collect()
     }
 
-    fn is_leaf(&self, shows: &Shows) -> bool {
-        matches!(shows, Shows::Node(node) if self.nodes[*node].inputs.is_empty())
+    fn is_leaf(&self, content: &Content) -> bool {
+        matches!(content, Content::Node(node) if self.nodes[*node].inputs.is_empty())
     }
 
-    fn pieces(&self, depth: usize) -> Vec<Piece> {
-        let mut pieces = Vec::new();
+    fn statements(&self, depth: usize) -> Vec<Statement> {
+        let mut statements = Vec::new();
         let all: Vec<usize> = (0..self.nodes.len()).collect();
-        self.write_pieces(None, &all, depth, &mut pieces);
-        pieces
+        self.write_statements(None, &all, depth, &mut statements);
+        statements
     }
 
-    fn write_pieces(
+    fn write_statements(
         &self,
         group: Option<usize>,
         nodes: &[usize],
         depth: usize,
-        pieces: &mut Vec<Piece>,
+        statements: &mut Vec<Statement>,
     ) {
-        for shows in self.outline(group, nodes) {
-            match shows {
+        for content in self.children(group, nodes) {
+            match content {
                 // A group that was entered twice has two parts, told apart by their first nodes.
-                Shows::Group(inner, nodes) if depth > 0 => {
-                    pieces.push(Piece::Opens(format!("g{inner}_{}", nodes[0]), inner));
-                    self.write_pieces(Some(inner), &nodes, depth - 1, pieces);
-                    pieces.push(Piece::Closes);
+                Content::Group(inner, nodes) if depth > 0 => {
+                    statements.push(Statement::BeginGroup(format!("g{inner}_{}", nodes[0]), inner));
+                    self.write_statements(Some(inner), &nodes, depth - 1, statements);
+                    statements.push(Statement::EndGroup);
                 }
-                Shows::Group(inner, ref nodes) => {
-                    pieces.push(Piece::Box(format!("g{inner}_{}", nodes[0]), shows));
+                Content::Group(inner, ref nodes) => {
+                    statements.push(Statement::Node(format!("g{inner}_{}", nodes[0]), content));
                 }
-                Shows::Node(node) | Shows::Enters(node) | Shows::Leaves(node) => {
-                    pieces.push(Piece::Box(format!("n{node}"), shows));
+                Content::Node(node) | Content::InputPort(node) | Content::OutputPort(node) => {
+                    statements.push(Statement::Node(format!("n{node}"), content));
                 }
             }
         }
     }
 
     /// Which box reads which.
-    fn ways<'a>(&self, pieces: &'a [Piece]) -> Vec<(&'a str, &'a str)> {
+    fn arrows<'a>(&self, statements: &'a [Statement]) -> Vec<(&'a str, &'a str)> {
         let mut box_of = vec![""; self.nodes.len()];
-        for piece in pieces {
-            if let Piece::Box(name, shows) = piece {
-                match shows {
-                    Shows::Group(_, nodes) => nodes.iter().for_each(|&node| box_of[node] = name),
-                    Shows::Node(node) | Shows::Enters(node) | Shows::Leaves(node) => {
+        for statement in statements {
+            if let Statement::Node(name, content) = statement {
+                match content {
+                    Content::Group(_, nodes) => nodes.iter().for_each(|&node| box_of[node] = name),
+                    Content::Node(node) | Content::InputPort(node) | Content::OutputPort(node) => {
                         box_of[*node] = name;
                     }
                 }
             }
         }
         let mut seen = BTreeSet::new();
-        let mut ways = Vec::new();
+        let mut arrows = Vec::new();
         for (reader, node) in self.nodes.iter().enumerate() {
             for (slot, input) in node.inputs.iter().enumerate() {
-                let way = (box_of[input.node], box_of[reader]);
-                // A closed group reads a box once; a node that reads another twice has two edges.
-                let closed = way.1.starts_with('g');
-                let first = seen.insert((way, if closed { 0 } else { slot }));
-                if way.0 != way.1 && first {
-                    ways.push(way);
+                let arrow = (box_of[input.node], box_of[reader]);
+                // A collapsed group reads a box once; a node that reads another twice has two edges.
+                let collapsed = arrow.1.starts_with('g');
+                let first = seen.insert((arrow, if collapsed { 0 } else { slot }));
+                if arrow.0 != arrow.1 && first {
+                    arrows.push(arrow);
                 }
             }
         }
-        ways
+        arrows
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_group_is_one_box_that_reads_each_node_once() {
+    fn a_collapsed_group_is_one_box_that_reads_each_node_once() {
         let tape = Tape::f64();
         let x = tape.variable(2.0);
         let loss = tape.scope("loss", || x.exp() * x);

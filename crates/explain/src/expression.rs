@@ -1,39 +1,31 @@
-//! The arithmetic of an op or of its rule, read off the ops that were recorded for it.
+//! The arithmetic of an op or of its derivative rule, read off the ops that were recorded for it.
 
 use std::fmt;
 
-use lossgraph_autograd::Var;
-use lossgraph_tensor::{Shape, Tensor};
+use lossgraph_autograd::ops::facts::{Element, Factor, Notation, Precedence};
+use lossgraph_autograd::{OpInstance, Var};
+use lossgraph_tensor::Tensor;
 
 use crate::number::signed;
-use crate::places::{Term, made_of, moved};
+use crate::operation::{Operation, SUM};
 
-/// Arithmetic on what an op is given.
+/// Arithmetic on the operands of an op.
 ///
 /// Displayed with `a`, `b`, `c`, … for the inputs, `y` for the output and `g` for the output's
-/// gradient; see [`Expression::text`] for names of one's own, and [`Expression::at`] for numbers.
-#[derive(Clone, Debug, PartialEq)]
+/// gradient; see [`Expression::text`] for other names, and [`Expression::text_at`] for numbers.
+#[derive(Clone, Debug)]
 pub enum Expression {
-    /// What the op is given or gives.
-    Given(Role),
+    /// An input, the output, or its gradient.
+    Symbol(Role),
     /// A number of the rule itself.
-    Number(f64),
-    /// An op on other expressions.
-    Call {
-        /// The op's name.
-        op: &'static str,
-        /// What else it was told.
-        attributes: String,
-        /// The shape of its result.
-        shape: Shape,
-        /// What it is applied to, with their shapes.
-        of: Vec<(Expression, Shape)>,
-    },
+    Constant(f64),
+    /// An op applied to other expressions.
+    Call(OpInstance, Vec<Expression>),
     /// More than is worth writing out.
-    Long,
+    Elided,
 }
 
-/// What a rule is written with.
+/// What a symbol of a rule stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// An input of the op, counted from 0.
@@ -44,143 +36,149 @@ pub enum Role {
     Gradient,
 }
 
-/// How tightly a piece of text holds together.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Bond {
-    Comparison,
-    Sum,
-    Product,
-    Sign,
-    Power,
-    Atom,
-}
-
 /// How many ops of one rule are written out.
-const WRITTEN: usize = 40;
+const MAX_OPS: usize = 40;
+
+/// A piece of an expression as text, and how tightly it binds.
+type Rendered = (String, Precedence);
+
+/// The text of a symbol, of the element at an index or of the whole.
+type Symbols<'a> = dyn Fn(Role, Option<&[usize]>) -> Option<Rendered> + 'a;
 
 impl Expression {
     /// Reads what was recorded for `var`, down to the nodes that have a role.
     pub(crate) fn of(var: Var<'_>, roles: &[(usize, Role)]) -> Expression {
-        read(var, roles, &mut { WRITTEN })
+        read(var, roles, &mut { MAX_OPS })
     }
 
-    /// As text, with a name for each role.
+    /// As text, with a name for each symbol.
     ///
-    /// Views that only repeat or regroup numbers are not written: `g` stands for what a broadcast
-    /// makes of it, too.
+    /// Views that only repeat or regroup elements are not written: `g` stands for its broadcast,
+    /// too.
     pub fn text(&self, name: &dyn Fn(Role) -> String) -> String {
-        let written = self.written(None, &|role, _| Some((name(role), Bond::Atom)));
-        written.map_or_else(|| "…".to_owned(), |(text, _)| text)
+        let rendered = self.render(None, &|role, _| Some((name(role), Precedence::Atom)));
+        rendered.map_or_else(|| "…".to_owned(), |(text, _)| text)
     }
 
-    /// The arithmetic of one element of the result with the numbers themselves, given what each
-    /// role holds: `0.5 · (3 · 2)`. `None` if it is no arithmetic of single elements, as for a
-    /// product of matrices, or there is no such element.
-    pub fn at(&self, place: &[usize], holds: &dyn Fn(Role) -> Option<Tensor>) -> Option<String> {
-        let written =
-            self.written(Some(place), &|role, place| Some(literal(holds(role)?.get(place?).ok()?)));
-        written.map(|(text, _)| text)
+    /// The arithmetic of the element at an index with its numbers, given the value of each symbol:
+    /// `0.5 · (3 · 2)`. `None` if it cannot be told element by element, or if there is no such
+    /// element.
+    pub fn text_at(
+        &self,
+        index: &[usize],
+        value: &dyn Fn(Role) -> Option<Tensor>,
+    ) -> Option<String> {
+        let number = |role, index: Option<&[usize]>| Some(literal(value(role)?.get(index?).ok()?));
+        self.render(Some(index), &number).map(|(text, _)| text)
     }
 
-    /// The text and how tightly it holds together; at a place of the result, or of the whole.
-    fn written(&self, place: Option<&[usize]>, given: &Given<'_>) -> Option<(String, Bond)> {
-        use Bond::{Atom, Comparison, Power, Product, Sign, Sum};
-        let (op, attributes, shape, of) = match self {
-            Expression::Given(role) => return given(*role, place),
-            Expression::Number(x) => return Some(literal(*x)),
-            Expression::Long => return place.is_none().then(|| ("…".to_owned(), Atom)),
-            Expression::Call { op, attributes, shape, of } => (*op, attributes, shape, of),
-        };
-        if let ("sum" | "max" | "min", Some(place)) = (op, place) {
-            return folded(op, &of[0], place, shape, given);
-        }
-        if let Some(made) = place.and_then(|place| self.made(place, given)) {
-            return summed(of, &made, given);
-        }
-        let operand = |i: usize| -> Option<(String, Bond)> {
-            let (expression, of_shape) = of.get(i)?;
-            match place {
-                Some(place) => expression.written(Some(&moved(op, place, shape, of_shape)?), given),
-                None => expression.written(None, given),
-            }
-        };
-        if matches!(op, "expand" | "reshape" | "after" | "to_float") {
-            return operand(0);
-        }
-        let tight = |i: usize, least: Bond| -> Option<String> {
-            let (text, bond) = operand(i)?;
-            Some(if bond >= least { text } else { format!("({text})") })
-        };
-        let infix = |sign: &str, bond: Bond, right: Bond| -> Option<(String, Bond)> {
-            Some((format!("{} {sign} {}", tight(0, bond)?, tight(1, right)?), bond))
-        };
-        match op {
-            "add" => infix("+", Sum, Sum),
-            "sub" => infix("−", Sum, Product),
-            "mul" => infix("·", Product, Product),
-            "div" => infix("/", Product, Sign),
-            "lt" => infix("<", Comparison, Sum),
-            "le" => infix("≤", Comparison, Sum),
-            "gt" => infix(">", Comparison, Sum),
-            "ge" => infix("≥", Comparison, Sum),
-            "eq" => infix("=", Comparison, Sum),
-            "ne" => infix("≠", Comparison, Sum),
-            "neg" => Some((format!("−{}", tight(0, Power)?), Sign)),
-            "recip" => Some((format!("1 / {}", tight(0, Sign)?), Product)),
-            "square" => Some((format!("{}²", tight(0, Atom)?), Power)),
-            "sqrt" => Some((format!("√{}", tight(0, Atom)?), Power)),
-            "powf" => Some((format!("{}^{attributes}", tight(0, Atom)?), Power)),
-            "pow" => Some((format!("{}^{}", tight(0, Atom)?, tight(1, Atom)?), Power)),
-            "abs" => Some((format!("|{}|", operand(0)?.0), Atom)),
-            "matmul" => Some((format!("{} {}", tight(0, Power)?, tight(1, Power)?), Product)),
-            "permute" => Some((format!("{}ᵀ", tight(0, Atom)?), Power)),
-            "select" => {
-                let [mask, yes, no] = [operand(0)?.0, operand(1)?.0, operand(2)?.0];
-                Some((format!("{yes} if {mask}, else {no}"), Comparison))
-            }
-            _ => {
-                let mut texts =
-                    (0..of.len()).map(|i| Some(operand(i)?.0)).collect::<Option<Vec<_>>>()?;
-                texts.extend((!attributes.is_empty()).then(|| attributes.clone()));
-                Some((format!("{}({})", symbol(op), texts.join(", ")), Atom))
-            }
+    fn render(&self, index: Option<&[usize]>, symbols: &Symbols<'_>) -> Option<Rendered> {
+        match self {
+            Expression::Symbol(role) => symbols(*role, index),
+            Expression::Constant(x) => Some(literal(*x)),
+            Expression::Elided => index.is_none().then(|| ("…".to_owned(), Precedence::Atom)),
+            Expression::Call(op, operands) => match index {
+                Some(index) => element(op, operands, index, symbols),
+                None => written(op, operands.len(), &|i| operands.get(i)?.render(None, symbols)),
+            },
         }
     }
 }
 
-impl Expression {
-    /// What an element of an op that reads or writes at other places is the sum of.
-    fn made(&self, place: &[usize], given: &Given<'_>) -> Option<Vec<Term>> {
-        let Expression::Call { op, attributes, shape, of } = self else { return None };
-        let shapes: Vec<&Shape> = of.iter().map(|(_, shape)| shape).collect();
-        // An index is a whole number, which its text says exactly.
-        let index = |at: &[usize]| of.get(1)?.0.written(Some(at), given)?.0.parse().ok();
-        made_of(op, attributes, place, shape, &shapes, &index)
+/// The text of one element of an op.
+fn element(
+    op: &OpInstance,
+    operands: &[Expression],
+    index: &[usize],
+    symbols: &Symbols<'_>,
+) -> Option<Rendered> {
+    let at = |i: usize, index: &[usize]| operands.get(i)?.render(Some(index), symbols);
+    let factor = |(i, index): &Factor| at(*i, index);
+    // An index is a whole number, which its text says exactly.
+    let integer = |i: usize, index: &[usize]| at(i, index)?.0.parse().ok();
+    match op.element(index, &integer)? {
+        Element::Map(indices) => written(op, operands.len(), &|i| at(i, indices.get(i)?)),
+        Element::Copy(element) => factor(&element),
+        Element::Reduce(indices) => reduction(op, &indices, &|index| at(0, index)),
+        Element::SumOfProducts(terms) => sum_of_products(&terms, &factor),
     }
 }
 
-/// The text of what has a role, at a place or of the whole.
-type Given<'a> = dyn Fn(Role, Option<&[usize]>) -> Option<(String, Bond)> + 'a;
-
-/// A sum of products of elements.
-fn summed(of: &[(Expression, Shape)], terms: &[Term], given: &Given<'_>) -> Option<(String, Bond)> {
-    let written =
-        |(operand, place): &(usize, Vec<usize>)| of[*operand].0.written(Some(place), given);
-    if let [term] = terms
-        && let [only] = &term[..]
-    {
-        return written(only);
+/// The text of an op in its own notation.
+fn written(
+    op: &OpInstance,
+    arity: usize,
+    operand: &dyn Fn(usize) -> Option<Rendered>,
+) -> Option<Rendered> {
+    match op.facts().notation {
+        Notation::Operand => operand(0),
+        Notation::Formula { text, precedence, operands } => {
+            let letter = |c: char| match "abcp".find(c)? {
+                3 => Some(op.attributes()),
+                i => Some(parenthesized(operand(i)?, operands[i])),
+            };
+            Some((substituted(text, &letter)?, precedence))
+        }
+        Notation::Call(symbol) => {
+            let symbol = if symbol.is_empty() { op.name() } else { symbol };
+            let texts = (0..arity).map(|i| Some(operand(i)?.0));
+            let mut texts = texts.collect::<Option<Vec<_>>>()?;
+            texts.extend(Some(op.attributes()).filter(|attributes| !attributes.is_empty()));
+            Some((format!("{symbol}({})", texts.join(", ")), Precedence::Atom))
+        }
     }
-    let factor = |at: &(usize, Vec<usize>)| {
-        let (text, bond) = written(at)?;
-        Some(if bond >= Bond::Product { text } else { format!("({text})") })
-    };
-    let term = |term: &Term| Some(term.iter().map(factor).collect::<Option<Vec<_>>>()?.join(" · "));
+}
+
+/// A formula with its letters a, b, c and p replaced, but not those inside of words.
+fn substituted(formula: &str, letter: &dyn Fn(char) -> Option<String>) -> Option<String> {
+    let mut text = String::new();
+    let mut characters = formula.chars().peekable();
+    let mut in_word = false;
+    while let Some(c) = characters.next() {
+        let before = std::mem::replace(&mut in_word, c.is_ascii_alphabetic());
+        let within = before || characters.peek().is_some_and(char::is_ascii_alphabetic);
+        match c {
+            'a' | 'b' | 'c' | 'p' if !within => text += &letter(c)?,
+            c => text.push(c),
+        }
+    }
+    Some(text)
+}
+
+/// The text of an element of a reduction, term by term.
+fn reduction(
+    op: &OpInstance,
+    indices: &[Vec<usize>],
+    at: &dyn Fn(&[usize]) -> Option<Rendered>,
+) -> Option<Rendered> {
+    let term = |index: &Vec<usize>| Some(parenthesized(at(index)?, Precedence::Product));
+    let terms = elided(indices, term)?;
+    Some(match op.facts().notation {
+        SUM if terms.is_empty() => literal(0.0),
+        SUM => (terms.join(" + "), Precedence::Sum),
+        _ => (format!("{}({})", op.name(), terms.join(", ")), Precedence::Atom),
+    })
+}
+
+/// The text of a sum of products of elements; of one element, that itself.
+fn sum_of_products(
+    terms: &[Vec<Factor>],
+    at: &dyn Fn(&Factor) -> Option<Rendered>,
+) -> Option<Rendered> {
+    let factor = |element: &Factor| Some(parenthesized(at(element)?, Precedence::Product));
+    let product =
+        |term: &Vec<Factor>| Some(term.iter().map(factor).collect::<Option<Vec<_>>>()?.join(" · "));
     match terms {
         [] => Some(literal(0.0)),
-        [only] => Some((term(only)?, Bond::Product)),
-        many => Some((elided(many, term)?.join(" + "), Bond::Sum)),
+        [only] if only.len() == 1 => at(&only[0]),
+        [only] => Some((product(only)?, Precedence::Product)),
+        many => Some((elided(many, product)?.join(" + "), Precedence::Sum)),
     }
+}
+
+/// In brackets, unless it binds tightly enough to stand without.
+fn parenthesized((text, precedence): Rendered, least: Precedence) -> String {
+    if precedence >= least { text } else { format!("({text})") }
 }
 
 /// Texts of some things; of many, what is before the last one is left out.
@@ -194,63 +192,26 @@ fn elided<T>(things: &[T], text: impl Fn(&T) -> Option<String>) -> Option<Vec<St
     Some(texts)
 }
 
-/// How a function is written.
-fn symbol(op: &str) -> &str {
-    match op {
-        "sum" => "Σ",
-        "sigmoid" => "σ",
-        "signum" => "sign",
-        op => op,
-    }
-}
-
 /// A number; a negative one is in brackets wherever it is an operand.
-fn literal(x: f64) -> (String, Bond) {
-    let bond = if x < 0.0 { Bond::Comparison } else { Bond::Atom };
-    (signed(x), bond)
-}
-
-/// What an element of a fold is made of, term by term; what is between many is left out.
-fn folded(
-    op: &str,
-    (of, of_shape): &(Expression, Shape),
-    place: &[usize],
-    shape: &Shape,
-    given: &Given<'_>,
-) -> Option<(String, Bond)> {
-    let belongs = |from: &[usize]| {
-        (0..place.len()).all(|axis| shape[axis] != of_shape[axis] || from[axis] == place[axis])
-    };
-    let places: Vec<Vec<usize>> =
-        (0..of_shape.len()).map(|at| of_shape.unravel_index(at)).filter(|at| belongs(at)).collect();
-    let term = |place: &Vec<usize>| -> Option<String> {
-        let (text, bond) = of.written(Some(place), given)?;
-        Some(if bond >= Bond::Product { text } else { format!("({text})") })
-    };
-    let terms = elided(&places, term)?;
-    match (op, terms.len()) {
-        ("sum", 0) => Some(literal(0.0)),
-        ("sum", _) => Some((terms.join(" + "), Bond::Sum)),
-        (_, _) => Some((format!("{op}({})", terms.join(", ")), Bond::Atom)),
-    }
+fn literal(x: f64) -> Rendered {
+    let precedence = if x < 0.0 { Precedence::Comparison } else { Precedence::Atom };
+    (signed(x), precedence)
 }
 
 /// Reads what was recorded for `var`; `left` says how many more ops are written out.
 fn read(var: Var<'_>, roles: &[(usize, Role)], left: &mut usize) -> Expression {
     if let Some((_, role)) = roles.iter().find(|(number, _)| *number == var.number()) {
-        return Expression::Given(*role);
+        return Expression::Symbol(*role);
     }
-    let Some(info) = var.tape().node(var.number()) else { return Expression::Long };
-    if let ("fill", Ok(number)) = (info.op, info.attributes.parse()) {
-        return Expression::Number(number);
-    }
-    if info.inputs.is_empty() || *left == 0 {
-        return Expression::Long;
-    }
+    let Some(info) = var.tape().node(var.number()) else { return Expression::Elided };
+    let op = match Operation::of(var.tape(), &info) {
+        Operation::Constant(number) => return Expression::Constant(number),
+        Operation::Op(op) if *left > 0 => op,
+        Operation::Op(_) | Operation::Variable | Operation::Data => return Expression::Elided,
+    };
     *left -= 1;
-    let operands = info.inputs.iter().filter_map(|&input| var.tape().var(input));
-    let of = operands.map(|input| (read(input, roles, left), input.shape())).collect();
-    Expression::Call { op: info.op, attributes: info.attributes, shape: info.shape, of }
+    let inputs = info.inputs.iter().filter_map(|&input| var.tape().var(input));
+    Expression::Call(op, inputs.map(|input| read(input, roles, left)).collect())
 }
 
 impl fmt::Display for Expression {
@@ -266,14 +227,15 @@ impl fmt::Display for Expression {
 
 #[cfg(test)]
 mod tests {
-    use lossgraph_autograd::{Tape, keep};
+    use lossgraph_autograd::{Tape, Unary, keep};
+    use lossgraph_tensor::map1;
 
     use super::*;
 
-    /// The rule that the op of `record` has for its first input, and its numbers at a place.
+    /// The rule that the op of `record` has for its first input, and its numbers at an index.
     fn rule(
         record: impl for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>,
-        place: &[usize],
+        index: &[usize],
     ) -> (String, Option<String>) {
         let tape = Tape::f64();
         let a = tape.variable([[1.0, 2.0, 3.0], [4.0, -5.0, 6.0]]);
@@ -285,7 +247,7 @@ mod tests {
             [(a, Role::Input(0)), (b, Role::Input(1)), (y, Role::Output), (g, Role::Gradient)];
         let numbers = roles.map(|(var, role)| (var.number(), role));
         let rule = Expression::of(flow, &numbers);
-        let at = rule.at(place, &|role| {
+        let at = rule.text_at(index, &|role| {
             roles.iter().find(|(_, r)| *r == role).and_then(|(var, _)| var.value().ok())
         });
         (rule.to_string(), at)
@@ -302,14 +264,26 @@ mod tests {
     }
 
     #[test]
-    fn a_fold_is_written_term_by_term() {
+    fn a_reduction_is_written_term_by_term() {
         let tape = Tape::f64();
         let x = tape.variable([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]]);
         let roles = [(x.number(), Role::Input(0))];
         let sum = Expression::of(x.square().sum(keep(1)), &roles);
         assert_eq!(sum.to_string(), "Σ(a², axes 1)");
-        let at = sum.at(&[0, 0], &|_| x.value().ok());
+        let at = sum.text_at(&[0, 0], &|_| x.value().ok());
         assert_eq!(at.unwrap(), "1² + (−2)² + 3²");
+    }
+
+    #[test]
+    fn a_row_of_ones_own_is_written_in_its_own_notation() {
+        static SCALED: Unary = Unary::new("scaled", "p x", map1!(|x, p| x * p[0]))
+            .written(Notation::unary("cap(a) · p", Precedence::Product, Precedence::Sum))
+            .sample([2.0, 0.0]);
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 3.0]);
+        let y = Expression::of((-x).unary(&SCALED, [0.5, 0.0]), &[(x.number(), Role::Input(0))]);
+        assert_eq!(y.to_string(), "cap(−a) · 0.5");
+        assert_eq!(y.text_at(&[1], &|_| x.value().ok()).unwrap(), "cap(−3) · 0.5");
     }
 
     #[test]
@@ -319,20 +293,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_at_places_flows_back_to_them() {
+    fn what_is_gathered_flows_back_to_where_it_was_read() {
         let tape = Tape::f64();
         let x = tape.variable([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
-        let places = tape.constant([[2_i64, 2], [0, 1]]);
-        let y = x.gather(1, places);
+        let indices = tape.constant([[2_i64, 2], [0, 1]]);
+        let y = x.gather(1, indices);
         let g = tape.constant(Tensor::full([2, 2], 0.5, y.dtype()).unwrap());
-        let roles = [(x, Role::Input(0)), (places, Role::Input(1)), (g, Role::Gradient)];
+        let roles = [(x, Role::Input(0)), (indices, Role::Input(1)), (g, Role::Gradient)];
         let of = |var: Var<'_>| Expression::of(var, &roles.map(|(var, role)| (var.number(), role)));
-        let at = |var: Var<'_>, place: &[usize]| {
-            of(var).at(place, &|role| roles.iter().find(|(_, r)| *r == role)?.0.value().ok())
+        let at = |var: Var<'_>, index: &[usize]| {
+            of(var).text_at(index, &|role| roles.iter().find(|(_, r)| *r == role)?.0.value().ok())
         };
         assert_eq!(at(y, &[1, 1]).unwrap(), "5");
         let flow = tape.vjp(y, g, &[x])[0];
-        let at = |place: &[usize]| at(flow, place);
+        let at = |index: &[usize]| at(flow, index);
         assert_eq!(at(&[0, 2]).unwrap(), "0.5 + 0.5");
         assert_eq!(
             (at(&[0, 0]).unwrap(), at(&[1, 0]).unwrap()),

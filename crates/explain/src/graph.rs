@@ -1,16 +1,17 @@
-//! What all views are made from: the nodes of a loss with values, gradients, and what flows back.
+//! What all views are made from: the graph of a loss with values, gradients, and cotangents.
 
 use std::panic::Location;
 
-use lossgraph_autograd::{NodeInfo, OpInstance, Result, ScopeInfo, Tape, Var};
+use lossgraph_autograd::{NodeInfo, Result, ScopeInfo, Tape, Var};
 use lossgraph_tensor::{Shape, Tensor};
 
 use crate::expression::{Expression, Role};
+use crate::operation::Operation;
 
-/// A loss with everything that it depends on, computed.
+/// The computation graph of a loss, with all values and gradients computed.
 ///
-/// Nodes and groups are numbered by their places in these lists; inputs come before what reads
-/// them, and outer groups before inner ones.
+/// Nodes and groups are numbered by their indices in these lists, which are in topological order:
+/// inputs come before their readers, and outer groups before inner ones.
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
@@ -38,36 +39,36 @@ pub struct Graph {
 pub struct Node {
     /// Its number on the tape.
     pub number: usize,
-    /// What it is called: see [`Graph::name`]; a parameter has its own name.
+    /// Its name, if it has one: see [`Graph::name`]; a parameter has its own.
     pub name: Option<String>,
     /// The op's name.
     pub op: &'static str,
-    /// What else the op was told: the axes of a fold, the bounds of a clamp.
+    /// The op's attributes: the axes of a reduction, the bounds of a clamp.
     pub attributes: String,
-    /// What it reads.
+    /// Its incoming edges, one for each operand.
     pub inputs: Vec<Input>,
     /// The shape of its value.
     pub shape: Shape,
-    /// What it computes.
+    /// Its value.
     pub value: Tensor,
-    /// What it computes, as arithmetic on its inputs.
+    /// How its value is computed from its inputs.
     pub formula: Expression,
     /// The gradient of the loss with respect to it; `None` where none flows.
     pub gradient: Option<Tensor>,
     /// The innermost group around it.
     pub group: Option<usize>,
-    /// The line of the program that recorded it.
+    /// The location in the program that recorded it.
     pub location: &'static Location<'static>,
-    /// Its op by itself, to be recorded once more; `None` for a leaf.
-    pub(crate) op_alone: Option<OpInstance>,
+    /// Its op, to be recorded standalone on other inputs, or what kind of leaf it is.
+    pub(crate) operation: Operation,
 }
 
-/// An edge: what a node reads, and what flows back along it.
+/// An edge: an operand of a node, and the cotangent that flows back along it.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// The node that is read.
     pub node: usize,
-    /// The share of that node's gradient that comes back here; `None` where none flows.
+    /// Its contribution to that node's gradient; `None` where none flows.
     pub flow: Option<Flow>,
 }
 
@@ -83,19 +84,19 @@ pub struct Flow {
 /// A scope of the program: a loss, a layer, whatever was recorded under a name.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// The group around it.
     pub parent: Option<usize>,
-    /// Where in the program it was opened.
+    /// The location in the program that opened it.
     pub location: &'static Location<'static>,
 }
 
 impl Graph {
-    /// Computes what is to be seen of a loss. The tape stays as it is.
+    /// Evaluates a loss with all gradients. The tape stays as it is.
     ///
     /// # Errors
-    /// A misfit in the program, or a loss with more than one element.
+    /// An error of the program, such as shapes that differ, or a loss with more than one element.
     pub fn of(loss: Var<'_>) -> Result<Graph> {
         let infos = needed(loss);
         // What is looked at is recorded on a copy: looking at a tape does not change it.
@@ -121,19 +122,19 @@ impl Graph {
                     .collect(),
                 shape: info.shape.clone(),
                 value,
-                formula: Expression::Given(Role::Output),
+                formula: Expression::Symbol(Role::Output),
                 gradient,
                 group: info.scope.and_then(|scope| group_of[scope]),
                 location: info.location,
-                op_alone: tape.op_instance(info.id),
+                operation: Operation::of(&tape, info),
             })
             .collect();
         flow_back(&tape, &mut nodes)?;
         Ok(Graph { nodes, groups })
     }
 
-    /// Calls a node by a name, such as that of an argument of the loss. A variable that the loss
-    /// does not depend on is passed over.
+    /// Names a node, for instance as the argument of the loss that it is. A variable that the loss
+    /// does not depend on is ignored.
     pub fn name(mut self, var: Var<'_>, name: &str) -> Graph {
         if let Some(node) = self.nodes.iter_mut().find(|node| node.number == var.number()) {
             node.name = Some(name.to_owned());
@@ -155,8 +156,8 @@ impl Graph {
         path
     }
 
-    /// A node in a sentence: its op, where it is in the program, and the groups around it with the
-    /// line that opened them.
+    /// A node in a sentence: its op and location, and the groups around it with the location that
+    /// opened them.
     pub(crate) fn described(&self, node: usize) -> String {
         let Node { op, location, group, .. } = &self.nodes[node];
         let mut text =
@@ -173,18 +174,18 @@ impl Graph {
     }
 
     /// The arithmetic of one element of a node's value, with the numbers themselves: `exp(2)`.
-    pub fn arithmetic(&self, node: usize, location: &[usize]) -> Option<String> {
-        self.nodes[node].formula.at(location, &|role| self.holds(node, role))
+    pub fn arithmetic(&self, node: usize, index: &[usize]) -> Option<String> {
+        self.nodes[node].formula.text_at(index, &|role| self.value_of(node, role))
     }
 
     /// The arithmetic of one element of what flows back to an input of a node: `0.5 · 2.718`.
-    pub fn backward_arithmetic(&self, node: usize, slot: usize, place: &[usize]) -> Option<String> {
+    pub fn backward_arithmetic(&self, node: usize, slot: usize, index: &[usize]) -> Option<String> {
         let flow = self.nodes[node].inputs.get(slot)?.flow.as_ref()?;
-        flow.rule.at(place, &|role| self.holds(node, role))
+        flow.rule.text_at(index, &|role| self.value_of(node, role))
     }
 
-    /// What a role of a node's formula or rule holds.
-    fn holds(&self, node: usize, role: Role) -> Option<Tensor> {
+    /// The value of a symbol of a node's formula or rule.
+    fn value_of(&self, node: usize, role: Role) -> Option<Tensor> {
         let node = &self.nodes[node];
         match role {
             Role::Input(slot) => Some(self.nodes[node.inputs.get(slot)?.node].value.clone()),
@@ -252,16 +253,15 @@ fn groups(scopes: &[ScopeInfo], infos: &[NodeInfo]) -> (Vec<Group>, Vec<Option<u
     (groups, group_of)
 }
 
-/// Records each op once more, by itself, on the values of its inputs, and its rule with the
-/// gradient that the op has: what flows back through this op alone, and the arithmetic of both.
+/// Records each op standalone, on the values of its inputs, and its rule for the gradient that the
+/// op has: the cotangents of this op's inputs, and the arithmetic of both passes.
 fn flow_back(tape: &Tape, nodes: &mut [Node]) -> Result<()> {
     let mut recorded = Vec::new();
     let mut formulas = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
-        let Some(op) = &node.op_alone else { continue };
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.variable(&nodes[input.node].value)).collect();
-        let output = op.record(tape, &inputs);
+        let Some(output) = node.operation.record(tape, &inputs) else { continue };
         let mut roles: Vec<(usize, Role)> =
             inputs.iter().enumerate().map(|(i, input)| (input.number(), Role::Input(i))).collect();
         formulas.push((at, Expression::of(output, &roles)));

@@ -1,13 +1,13 @@
-//! All that is known of a loss, for other programs.
+//! The graph of a loss as JSON, for other programs.
 
 use lossgraph_tensor::Tensor;
 use serde_json::{Map, Value, json};
 
 use crate::graph::{Graph, Node};
-use crate::level::Shows;
+use crate::level::Content;
 
 impl Graph {
-    /// The loss as JSON, all of it: values, gradients, what flows back, and the rules of both.
+    /// The loss as JSON: values, gradients, cotangents, and the rules of both passes.
     ///
     /// ```text
     /// {
@@ -15,24 +15,24 @@ impl Graph {
     ///   "nodes": [{                   in the order of recording; the last one is the loss
     ///     "tape": 3,                  its number on the tape
     ///     "name": "logits",           of an argument or a parameter; else null
-    ///     "op": "exp", "arguments": "",
+    ///     "op": "exp", "attributes": "",
     ///     "shape": [2, 3], "type": "f64",
     ///     "value": [1.0, …],          row by row
     ///     "gradient": [0.5, …],       null where none flows
     ///     "formula": "exp(a)",        on its inputs a, b, c, …; null for data
     ///     "inputs": [{
-    ///       "node": 0,                the place in "nodes" of what it reads
+    ///       "node": 0,                the index in "nodes" of what it reads
     ///       "flow": [0.5, …],         what it adds to that node's gradient; null for nothing
     ///       "rule": "g · y"           how: g is its own gradient, y its value
     ///     }],
-    ///     "group": 0,                 the place in "groups" of the innermost one; or null
-    ///     "place": "src/main.rs:7"    where it was recorded
+    ///     "group": 0,                 the index in "groups" of the innermost one; or null
+    ///     "location": "src/main.rs:7" where it was recorded
     ///   }],
-    ///   "groups": [{ "name": "mse", "parent": null, "place": "src/main.rs:7" }],
+    ///   "groups": [{ "name": "mse", "parent": null, "location": "src/main.rs:7" }],
     ///   "hazards": [{ "node": 4, "hazard": "kink", "elements": [0], "text": "…" }],
-    ///   "shown": [                    what is to be drawn, if `depth` groups are open
+    ///   "children": [                 the hierarchy, with groups expanded to a nesting of `depth`
     ///     { "node": 0 },
-    ///     { "group": 0, "nodes": [1, 2], "shown": […] }      without "shown" if it is closed
+    ///     { "group": 0, "nodes": [1, 2], "children": […] }   without "children" if collapsed
     ///   ]
     /// }
     /// ```
@@ -44,15 +44,15 @@ impl Graph {
             json!({
                 "name": group.name,
                 "parent": group.parent,
-                "place": format!("{}:{}", group.location.file(), group.location.line()),
+                "location": format!("{}:{}", group.location.file(), group.location.line()),
             })
         });
-        let hazards = self.hazards().into_iter().map(|mark| {
+        let hazards = self.hazards().into_iter().map(|hazard| {
             json!({
-                "node": mark.node,
-                "hazard": mark.hazard.to_string(),
-                "elements": mark.elements,
-                "text": mark.text,
+                "node": hazard.node,
+                "hazard": hazard.kind.to_string(),
+                "elements": hazard.elements,
+                "text": hazard.text,
             })
         });
         json!({
@@ -61,25 +61,27 @@ impl Graph {
             "nodes": self.nodes.iter().map(node).collect::<Vec<_>>(),
             "groups": groups.collect::<Vec<_>>(),
             "hazards": hazards.collect::<Vec<_>>(),
-            "shown": self.shown(None, &all, depth),
+            "children": self.content(None, &all, depth),
         })
     }
 
-    fn shown(&self, group: Option<usize>, nodes: &[usize], depth: usize) -> Vec<Value> {
-        let shown = |shows| match shows {
-            Shows::Node(node) | Shows::Enters(node) | Shows::Leaves(node) => json!({"node": node}),
-            Shows::Group(inner, nodes) => {
+    fn content(&self, group: Option<usize>, nodes: &[usize], depth: usize) -> Vec<Value> {
+        let child = |content| match content {
+            Content::Node(node) | Content::InputPort(node) | Content::OutputPort(node) => {
+                json!({"node": node})
+            }
+            Content::Group(inner, nodes) => {
                 let mut entry = Map::new();
                 entry.insert("group".to_owned(), json!(inner));
                 entry.insert("nodes".to_owned(), json!(nodes));
                 if depth > 0 {
-                    let inside = self.shown(Some(inner), &nodes, depth - 1);
-                    entry.insert("shown".to_owned(), json!(inside));
+                    let inside = self.content(Some(inner), &nodes, depth - 1);
+                    entry.insert("children".to_owned(), json!(inside));
                 }
                 Value::Object(entry)
             }
         };
-        self.outline(group, nodes).into_iter().map(shown).collect()
+        self.children(group, nodes).into_iter().map(child).collect()
     }
 }
 
@@ -95,15 +97,15 @@ fn node(node: &Node) -> Value {
         "tape": node.number,
         "name": node.name,
         "op": node.op,
-        "arguments": node.attributes,
+        "attributes": node.attributes,
         "shape": node.shape[..],
         "type": node.value.dtype().to_string(),
         "value": numbers(&node.value),
         "gradient": node.gradient.as_ref().map(numbers),
-        "formula": node.op_alone.as_ref().map(|_| node.formula.to_string()),
+        "formula": node.operation.op().map(|_| node.formula.to_string()),
         "inputs": inputs.collect::<Vec<_>>(),
         "group": node.group,
-        "place": format!("{}:{}", node.location.file(), node.location.line()),
+        "location": format!("{}:{}", node.location.file(), node.location.line()),
     })
 }
 
@@ -133,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn an_open_group_shows_what_is_inside_and_a_closed_one_does_not() {
+    fn an_expanded_group_has_children_and_a_collapsed_one_does_not() {
         let tape = Tape::f64();
         let x = tape.variable(2.0);
         let graph = Graph::of(tape.scope("loss", || x.exp().ln())).unwrap();
-        assert_eq!(graph.json(0)["shown"], json!([{"node": 0}, {"group": 0, "nodes": [1, 2]}]));
+        assert_eq!(graph.json(0)["children"], json!([{"node": 0}, {"group": 0, "nodes": [1, 2]}]));
         let inside = json!([{"node": 1}, {"node": 2}]);
-        assert_eq!(graph.json(1)["shown"][1]["shown"], inside);
+        assert_eq!(graph.json(1)["children"][1]["children"], inside);
     }
 }

@@ -1,4 +1,4 @@
-//! What one level of a loss shows: its nodes and groups as boxes, with edges between them.
+//! The layout of one level of a loss: its nodes and groups as boxes, with edges between them.
 
 use std::collections::BTreeMap;
 
@@ -6,84 +6,84 @@ use crate::caption::Caption;
 use crate::graph::Graph;
 use crate::layout::{Arrow, Item, Rank, layered};
 
-/// A picture of one level: the loss as a whole, or the inside of a group. Lengths are in pixels of
-/// text that is [`Caption::SIZE`] high; `[0, 0]` is the upper left corner.
+/// The layout of one level of the hierarchy: the loss as a whole, or the inside of a group. Lengths
+/// are in pixels, for a font size of [`Caption::FONT_SIZE`]; `[0, 0]` is the upper left corner.
 #[derive(Clone, Debug)]
 pub struct Level {
-    /// The boxes, in the order of recording; what comes from outside first, what goes there last.
+    /// The boxes, in the order of recording; input ports come first, and output ports last.
     pub boxes: Vec<Block>,
-    /// What is read along which way.
+    /// The edges between the boxes.
     pub edges: Vec<Edge>,
-    /// How wide it is.
+    /// Its width.
     pub width: f64,
-    /// How high it is.
+    /// Its height.
     pub height: f64,
 }
 
 /// A box of a [`Level`].
 #[derive(Clone, Debug)]
 pub struct Block {
-    /// What it stands for.
-    pub shows: Shows,
-    /// Its left side.
+    /// What it represents.
+    pub content: Content,
+    /// Its left edge.
     pub x: f64,
-    /// Its upper side.
+    /// Its upper edge.
     pub y: f64,
-    /// How wide it is.
+    /// Its width.
     pub width: f64,
-    /// How high it is.
+    /// Its height.
     pub height: f64,
-    /// The picture of its inside, if it is an open group: its corner is that of the box.
+    /// The layout of its inside, if it is an expanded group: its corner is that of the box.
     pub inside: Option<Level>,
 }
 
-/// What a [`Block`] stands for.
+/// What a [`Block`] represents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shows {
+pub enum Content {
     /// A node of the graph.
     Node(usize),
     /// A group, with the nodes of it that it holds. A group that was left and entered again, as when
     /// a gradient is part of the loss, is shown once for each time.
     Group(usize, Vec<usize>),
-    /// A node outside that is read inside.
-    Enters(usize),
-    /// A node inside that is read outside, or is the loss.
-    Leaves(usize),
+    /// A node outside of the group that is read inside.
+    InputPort(usize),
+    /// A node inside of the group that is read outside, or is the loss.
+    OutputPort(usize),
 }
 
 /// An edge of a [`Level`].
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// The box that gives.
+    /// The box that it comes from.
     pub from: usize,
-    /// The box that reads.
+    /// The box that it goes to.
     pub to: usize,
-    /// The node whose value goes along.
+    /// The node that is read.
     pub node: usize,
-    /// Which nodes read it here, and as which of their inputs.
+    /// The nodes that read it here, each with the number of its input.
     pub reads: Vec<(usize, usize)>,
-    /// From the lower side of one box to the upper side of the other: see [`Edge::path`].
+    /// Its points from the lower side of one box to the upper side of the other: see [`Edge::path`].
     pub bends: Vec<[f64; 2]>,
 }
 
-/// The room around what is inside of an open group.
+/// The space around the inside of an expanded group.
 const PADDING: f64 = 14.0;
-/// The room for its name.
-const HEAD: f64 = 26.0;
+/// The space for its name.
+const HEADER: f64 = 26.0;
 
 impl Graph {
-    /// The picture of the whole loss, or of the inside of a group. `depth` groups within one another
-    /// are open; the others are boxes. A group that there is not has nothing inside.
+    /// The layout of the whole loss, or of the inside of a group. Groups are expanded to a nesting of
+    /// `depth`; deeper ones are collapsed. A group out of range has nothing inside.
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;
-    /// # use lossgraph_explain::{Graph, Shows};
+    /// # use lossgraph_explain::{Graph, Content};
     /// let tape = Tape::f64();
     /// let x = tape.variable([3.0, 4.0]);
     /// let graph = Graph::of(tape.scope("length", || x.square().sum(..).sqrt()))?;
     /// let level = graph.level(None, 0);
-    /// assert_eq!(level.boxes[0].shows, Shows::Node(0));
-    /// assert_eq!(level.boxes[1].shows, Shows::Group(0, vec![1, 2, 3, 4]));
+    /// assert_eq!(level.boxes[0].content, Content::Node(0));
+    /// assert_eq!(level.boxes[1].content, Content::Group(0, vec![1, 2, 3, 4]));
     /// assert_eq!((level.edges[0].node, &level.edges[0].reads), (0, &vec![(1, 0)]));
     /// # Ok::<(), lossgraph_autograd::Error>(())
     /// ```
@@ -93,24 +93,24 @@ impl Graph {
             None => true,
         };
         let nodes: Vec<usize> = (0..self.nodes.len()).filter(within).collect();
-        self.drawn(group, &nodes, depth, &|shows| Caption::of(self, shows).extent())
+        self.laid_out(group, &nodes, depth, &|content| Caption::of(self, content).size())
     }
 
-    /// Draws some nodes of a group, all boxes but open groups as large as `extent` says.
-    fn drawn(
+    /// Lays out some nodes of a group; `size` gives the size of each box but expanded groups.
+    fn laid_out(
         &self,
         group: Option<usize>,
         nodes: &[usize],
         depth: usize,
-        extent: &dyn Fn(&Shows) -> [f64; 2],
+        size: &dyn Fn(&Content) -> [f64; 2],
     ) -> Level {
         let boxes = self.boxes(group, nodes);
         let edges = self.edges(&boxes);
         let insides: Vec<Option<Level>> = boxes
             .iter()
-            .map(|shows| match shows {
-                Shows::Group(inner, nodes) if depth > 0 => {
-                    Some(self.opened(*inner, nodes, depth, extent))
+            .map(|content| match content {
+                Content::Group(inner, nodes) if depth > 0 => {
+                    Some(self.expanded(*inner, nodes, depth, size))
                 }
                 _ => None,
             })
@@ -118,27 +118,27 @@ impl Graph {
         let sizes: Vec<[f64; 2]> = boxes
             .iter()
             .zip(&insides)
-            .map(|(shows, inside)| match inside {
+            .map(|(content, inside)| match inside {
                 Some(inside) => [inside.width, inside.height],
-                None => extent(shows),
+                None => size(content),
             })
             .collect();
         let items: Vec<Item> = boxes
             .iter()
             .zip(&sizes)
-            .map(|(shows, &[width, height])| {
-                let rank = match shows {
-                    Shows::Node(_) | Shows::Group(..) => Rank::Free,
-                    Shows::Enters(_) => Rank::First,
-                    Shows::Leaves(_) => Rank::Last,
+            .map(|(content, &[width, height])| {
+                let rank = match content {
+                    Content::Node(_) | Content::Group(..) => Rank::Free,
+                    Content::InputPort(_) => Rank::Source,
+                    Content::OutputPort(_) => Rank::Sink,
                 };
                 Item { width, height, rank }
             })
             .collect();
-        // An edge meets an open group where the group's inside goes on with it.
-        let port = |at: usize, wanted: Shows| {
+        // An edge meets an expanded group at the port where it continues inside.
+        let port = |at: usize, wanted: Content| {
             let inside = insides[at].as_ref()?;
-            let port = inside.boxes.iter().find(|port| port.shows == wanted)?;
+            let port = inside.boxes.iter().find(|port| port.content == wanted)?;
             Some(port.x + port.width / 2.0 - inside.width / 2.0)
         };
         let arrows: Vec<Arrow> = edges
@@ -146,16 +146,16 @@ impl Graph {
             .map(|edge| Arrow {
                 from: edge.from,
                 to: edge.to,
-                leaves: port(edge.from, Shows::Leaves(edge.node)).unwrap_or(0.0),
-                enters: port(edge.to, Shows::Enters(edge.node)),
+                exit: port(edge.from, Content::OutputPort(edge.node)).unwrap_or(0.0),
+                entry: port(edge.to, Content::InputPort(edge.node)),
             })
             .collect();
-        let placed = layered(&items, &arrows);
-        let boxes = boxes.into_iter().zip(sizes).zip(insides).zip(placed.middles);
+        let layout = layered(&items, &arrows);
+        let boxes = boxes.into_iter().zip(sizes).zip(insides).zip(layout.middles);
         Level {
             boxes: boxes
-                .map(|(((shows, [width, height]), inside), [x, y])| Block {
-                    shows,
+                .map(|(((content, [width, height]), inside), [x, y])| Block {
+                    content,
                     x: x - width / 2.0,
                     y: y - height / 2.0,
                     width,
@@ -165,32 +165,32 @@ impl Graph {
                 .collect(),
             edges: edges
                 .into_iter()
-                .zip(placed.bends)
+                .zip(layout.bends)
                 .map(|(e, bends)| Edge { bends, ..e })
                 .collect(),
-            width: placed.width,
-            height: placed.height,
+            width: layout.width,
+            height: layout.height,
         }
     }
 
-    /// Draws an open group: ports are points on its frame, under which its name has room.
-    fn opened(
+    /// Lays out an expanded group: ports are points on its border, and its name has space below that.
+    fn expanded(
         &self,
         group: usize,
         nodes: &[usize],
         depth: usize,
-        extent: &dyn Fn(&Shows) -> [f64; 2],
+        size: &dyn Fn(&Content) -> [f64; 2],
     ) -> Level {
-        let mut level = self.drawn(Some(group), nodes, depth - 1, &|shows| match shows {
-            Shows::Enters(_) | Shows::Leaves(_) => [0.0, 0.0],
-            shows => extent(shows),
+        let mut level = self.laid_out(Some(group), nodes, depth - 1, &|content| match content {
+            Content::InputPort(_) | Content::OutputPort(_) => [0.0, 0.0],
+            content => size(content),
         });
-        let has = |port: fn(&Shows) -> bool| level.boxes.iter().any(|b| port(&b.shows));
-        let enters = has(|shows| matches!(shows, Shows::Enters(_)));
-        let leaves = has(|shows| matches!(shows, Shows::Leaves(_)));
-        let least = Caption::width_of(&self.groups[group].name) + 2.0 * PADDING;
+        let has = |port: fn(&Content) -> bool| level.boxes.iter().any(|b| port(&b.content));
+        let inputs = has(|content| matches!(content, Content::InputPort(_)));
+        let outputs = has(|content| matches!(content, Content::OutputPort(_)));
+        let least = Caption::text_width(&self.groups[group].name) + 2.0 * PADDING;
         let width = (level.width + 2.0 * PADDING).max(least);
-        let [right, down] = [(width - level.width) / 2.0, if enters { 0.0 } else { HEAD }];
+        let [right, down] = [(width - level.width) / 2.0, if inputs { 0.0 } else { HEADER }];
         for shown in &mut level.boxes {
             (shown.x, shown.y) = (shown.x + right, shown.y + down);
         }
@@ -198,71 +198,71 @@ impl Graph {
             *bend = [bend[0] + right, bend[1] + down];
         }
         level.width = width;
-        level.height += down + if leaves { 0.0 } else { PADDING };
+        level.height += down + if outputs { 0.0 } else { PADDING };
         level
     }
 
-    /// The nodes and groups right inside of a group, of some nodes of it.
-    pub(crate) fn outline(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Shows> {
+    /// The direct children of a group that hold some of its nodes: nodes and groups.
+    pub(crate) fn children(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Content> {
         let depth = self.path(group).len();
-        let mut inner: Vec<Shows> = Vec::new();
+        let mut inner: Vec<Content> = Vec::new();
         for &node in nodes {
             match (self.path(self.nodes[node].group).get(depth), inner.last_mut()) {
-                (None, _) => inner.push(Shows::Node(node)),
-                (Some(&next), Some(Shows::Group(last, members))) if *last == next => {
+                (None, _) => inner.push(Content::Node(node)),
+                (Some(&next), Some(Content::Group(last, members))) if *last == next => {
                     members.push(node)
                 }
-                (Some(&next), _) => inner.push(Shows::Group(next, vec![node])),
+                (Some(&next), _) => inner.push(Content::Group(next, vec![node])),
             }
         }
         inner
     }
 
-    /// The boxes of a level without their places: those right inside, and what crosses its frame.
-    fn boxes(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Shows> {
-        let inner = self.outline(group, nodes);
+    /// The boxes of a level before layout: its direct children, and its ports.
+    fn boxes(&self, group: Option<usize>, nodes: &[usize]) -> Vec<Content> {
+        let inner = self.children(group, nodes);
         if group.is_none() {
             return inner;
         }
         let mut is_inside = vec![false; self.nodes.len()];
         nodes.iter().for_each(|&node| is_inside[node] = true);
-        let mut entering: Vec<usize> = nodes
+        let mut inputs: Vec<usize> = nodes
             .iter()
             .flat_map(|&node| self.nodes[node].inputs.iter().map(|input| input.node))
             .filter(|&node| !is_inside[node])
             .collect();
-        entering.sort_unstable();
-        entering.dedup();
+        inputs.sort_unstable();
+        inputs.dedup();
         let mut is_read = vec![false; self.nodes.len()];
         for (_, node) in self.nodes.iter().enumerate().filter(|(reader, _)| !is_inside[*reader]) {
             node.inputs.iter().for_each(|input| is_read[input.node] = true);
         }
         let loss = self.nodes.len() - 1;
-        let leaving = nodes.iter().copied().filter(|&node| is_read[node] || node == loss);
-        let mut boxes: Vec<Shows> = entering.into_iter().map(Shows::Enters).collect();
+        let outputs = nodes.iter().copied().filter(|&node| is_read[node] || node == loss);
+        let mut boxes: Vec<Content> = inputs.into_iter().map(Content::InputPort).collect();
         boxes.extend(inner);
-        boxes.extend(leaving.map(Shows::Leaves));
+        boxes.extend(outputs.map(Content::OutputPort));
         boxes
     }
 
-    /// The edges between boxes, without their ways.
-    fn edges(&self, boxes: &[Shows]) -> Vec<Edge> {
+    /// The edges between boxes, before layout.
+    fn edges(&self, boxes: &[Content]) -> Vec<Edge> {
         let mut box_of: BTreeMap<usize, usize> = BTreeMap::new();
-        for (at, shows) in boxes.iter().enumerate() {
-            match shows {
-                Shows::Node(node) | Shows::Enters(node) => drop(box_of.insert(*node, at)),
-                Shows::Group(_, nodes) => box_of.extend(nodes.iter().map(|&node| (node, at))),
-                Shows::Leaves(_) => {}
+        for (at, content) in boxes.iter().enumerate() {
+            match content {
+                Content::Node(node) | Content::InputPort(node) => drop(box_of.insert(*node, at)),
+                Content::Group(_, nodes) => box_of.extend(nodes.iter().map(|&node| (node, at))),
+                Content::OutputPort(_) => {}
             }
         }
         let mut edges: Vec<Edge> = Vec::new();
         let edge = |from, to, node, reads| Edge { from, to, node, reads, bends: Vec::new() };
-        for (to, shows) in boxes.iter().enumerate() {
-            let readers = match shows {
-                Shows::Node(node) => std::slice::from_ref(node),
-                Shows::Group(_, nodes) => nodes.as_slice(),
-                Shows::Enters(_) => &[],
-                Shows::Leaves(node) => {
+        for (to, content) in boxes.iter().enumerate() {
+            let readers = match content {
+                Content::Node(node) => std::slice::from_ref(node),
+                Content::Group(_, nodes) => nodes.as_slice(),
+                Content::InputPort(_) => &[],
+                Content::OutputPort(node) => {
                     edges.push(edge(box_of[node], to, *node, Vec::new()));
                     &[]
                 }
@@ -273,9 +273,9 @@ impl Graph {
                     let from = box_of[&input.node];
                     // A group reads a node once, whoever reads it there.
                     let known = edges[start..].iter_mut().find(|edge| edge.node == input.node);
-                    match (shows, known) {
+                    match (content, known) {
                         _ if from == to => {}
-                        (Shows::Group(..), Some(known)) => known.reads.push((reader, slot)),
+                        (Content::Group(..), Some(known)) => known.reads.push((reader, slot)),
                         _ => edges.push(edge(from, to, input.node, vec![(reader, slot)])),
                     }
                 }
@@ -286,7 +286,7 @@ impl Graph {
 }
 
 impl Edge {
-    /// Its way as the data of an SVG path: down inside of layers, in a curve between them.
+    /// Its course as the data of an SVG path: straight within layers, curved between them.
     pub fn path(&self) -> String {
         let mut path = String::new();
         for (i, &[x, y]) in self.bends.iter().enumerate() {
@@ -321,13 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn a_level_shows_what_is_inside_of_it_and_what_crosses_its_frame() {
+    fn a_level_has_its_children_and_its_ports() {
         let tape = Tape::f64();
         let graph = Graph::of(nested(&tape)).unwrap();
         let level = graph.level(Some(0), 0);
-        let shows: Vec<&Shows> = level.boxes.iter().map(|shown| &shown.shows).collect();
-        let group = Shows::Group(1, vec![1, 2, 3]);
-        assert_eq!(shows, [&Shows::Enters(0), &group, &Shows::Node(4), &Shows::Leaves(4)]);
+        let contents: Vec<&Content> = level.boxes.iter().map(|shown| &shown.content).collect();
+        let group = Content::Group(1, vec![1, 2, 3]);
+        assert_eq!(
+            contents,
+            [&Content::InputPort(0), &group, &Content::Node(4), &Content::OutputPort(4)]
+        );
         let edges: Vec<(usize, usize, usize)> =
             level.edges.iter().map(|edge| (edge.from, edge.to, edge.reads.len())).collect();
         // The group reads x twice, and has one edge for it.
@@ -362,7 +365,7 @@ mod tests {
         let penalty = tape.grad(y, &[x])[0].square().sum(..);
         let graph = Graph::of(y + penalty).unwrap();
         let level = graph.level(None, 0);
-        let times = level.boxes.iter().filter(|shown| matches!(shown.shows, Shows::Group(..)));
+        let times = level.boxes.iter().filter(|shown| matches!(shown.content, Content::Group(..)));
         assert_eq!(times.count(), 2);
         assert!(level.edges.iter().all(|edge| edge.from < edge.to));
     }

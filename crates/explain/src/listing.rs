@@ -14,7 +14,7 @@ pub struct Listing {
 }
 
 enum Row {
-    /// A scope opens: its depth and name, and where that is.
+    /// A scope opens: its depth and name, and the location.
     Scope {
         depth: usize,
         name: String,
@@ -49,7 +49,7 @@ enum Row {
 /// ```
 ///
 /// # Errors
-/// A misfit in the program, or a loss with more than one element.
+/// An error of the program, such as shapes that differ, or a loss with more than one element.
 pub fn listing(loss: Var<'_>) -> Result<Listing> {
     Ok(Graph::of(loss)?.listing())
 }
@@ -97,8 +97,8 @@ impl Graph {
 }
 
 impl Listing {
-    /// With the line of the program that recorded each node and opened each scope. The nodes of a
-    /// loss are recorded in the library; its scope was opened by the line that called it.
+    /// With the location in the program that recorded each node and opened each scope. The nodes of a
+    /// loss are recorded in the library; its scope is opened at the location of the call.
     pub fn with_locations(self) -> Listing {
         Listing { locations: true, ..self }
     }

@@ -1,12 +1,11 @@
-//! Where the first number that is none comes from.
+//! Where the first NaN or infinity comes from.
 
 use std::fmt;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 
 use crate::graph::Graph;
-use crate::hazard::{is_finite, place};
-use crate::number::{brief, signed};
+use crate::number::{brief, index_text, is_finite, signed};
 
 /// Finding where NaN and infinity come from.
 pub trait FindNan {
@@ -29,39 +28,39 @@ pub trait FindNan {
     /// ```
     ///
     /// # Errors
-    /// A misfit in the program, a loss with more than one element, or one of another tape.
-    fn find_nan(&self, loss: Var<'_>) -> Result<Option<NotFinite>>;
+    /// An error of the program, a loss with more than one element, or one of another tape.
+    fn find_nan(&self, loss: Var<'_>) -> Result<Option<NonFinite>>;
 }
 
 impl FindNan for Tape {
-    fn find_nan(&self, loss: Var<'_>) -> Result<Option<NotFinite>> {
+    fn find_nan(&self, loss: Var<'_>) -> Result<Option<NonFinite>> {
         if !std::ptr::eq(loss.tape(), self) {
             let fault = Fault::new("find_nan", "the loss is on another tape").operand("loss", loss);
             return Err(fault.cure("loss.tape().find_nan(loss)").into());
         }
-        Ok(Graph::of(loss)?.not_finite())
+        Ok(Graph::of(loss)?.non_finite())
     }
 }
 
-/// Where a NaN or an infinity comes from. Displayed, it is said in sentences, with lines of the
+/// Where a NaN or an infinity comes from. Displayed, it is said in sentences, with locations in the
 /// program.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NotFinite {
-    /// The node that makes it.
+pub struct NonFinite {
+    /// The node that produces it.
     pub node: usize,
-    /// While the value is computed, or while the gradient comes back.
+    /// In which pass it is produced.
     pub pass: Pass,
     /// The first element that is not finite: of the node's value, or of the input that the gradient
     /// comes back to.
     pub element: usize,
     /// What it is: NaN, ∞ or −∞.
     pub value: f64,
-    /// For a NaN that is made of infinities: where the first one of them comes from.
-    pub from: Option<Box<NotFinite>>,
+    /// For a NaN that is computed from infinities: where the first one of them comes from.
+    pub from: Option<Box<NonFinite>>,
     text: String,
 }
 
-/// In which direction a program was computed.
+/// A pass over the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
     /// From the inputs to the loss.
@@ -72,16 +71,16 @@ pub enum Pass {
 
 impl Graph {
     /// Where the first NaN or infinity comes from: see [`FindNan::find_nan`].
-    pub fn not_finite(&self) -> Option<NotFinite> {
+    pub fn non_finite(&self) -> Option<NonFinite> {
         let loss = self.nodes.len() - 1;
         if !is_finite(&self.nodes[loss].value.to_f64s()) {
-            return self.made_forward(loss);
+            return self.first_in_forward(loss);
         }
-        (0..=loss).rev().find_map(|at| self.made_backward(at))
+        (0..=loss).rev().find_map(|at| self.first_in_backward(at))
     }
 
-    /// The first node on the way to `to` that makes a NaN, else an infinity.
-    fn made_forward(&self, to: usize) -> Option<NotFinite> {
+    /// The first node on the way to `to` that produces a NaN, or else an infinity.
+    fn first_in_forward(&self, to: usize) -> Option<NonFinite> {
         let mut needed = vec![false; to + 1];
         needed[to] = true;
         for at in (0..=to).rev() {
@@ -89,11 +88,11 @@ impl Graph {
                 self.nodes[at].inputs.iter().for_each(|input| needed[input.node] = true);
             }
         }
-        let first = |is: fn(f64) -> bool, made_of: fn(f64) -> bool| {
+        let first = |is: fn(f64) -> bool, operands: fn(f64) -> bool| {
             (0..=to).filter(|&at| needed[at]).find_map(|at| {
                 let y = self.nodes[at].value.to_f64s();
                 let candidate = y.iter().position(|&y| is(y))?;
-                let here = self.made_of(at, made_of);
+                let here = self.all_operands(at, operands);
                 let element = (candidate..y.len()).find(|&i| is(y[i]) && here[i])?;
                 Some((at, element, y[element]))
             })
@@ -103,26 +102,26 @@ impl Graph {
         let node = &self.nodes[at];
         let of_infinities = |input: usize| {
             let finite = is_finite(&self.nodes[input].value.to_f64s());
-            if finite { None } else { self.made_forward(input).map(Box::new) }
+            if finite { None } else { self.first_in_forward(input).map(Box::new) }
         };
         let from = node.inputs.iter().find_map(|input| of_infinities(input.node));
         let what = signed(value);
         let text = if node.inputs.is_empty() {
-            let place = place(element, &node.shape);
-            format!("{what} is in {} itself, in {place}", self.described(at))
+            let index = index_text(element, &node.shape);
+            format!("{what} is in {} itself, in {index}", self.described(at))
         } else {
             let arithmetic = self.arithmetic(at, &node.shape.unravel_index(element));
             let arithmetic = arithmetic.unwrap_or_else(|| self.call(node));
-            let place = place(element, &node.shape);
+            let index = index_text(element, &node.shape);
             let inputs = self.inputs_of(at);
             let node = self.described(at);
-            format!("{what} is made by {node}: {arithmetic} = {what}, in {place}{inputs}")
+            format!("{what} is made by {node}: {arithmetic} = {what}, in {index}{inputs}")
         };
-        Some(NotFinite { node: at, pass: Pass::Forward, element, value, from, text })
+        Some(NonFinite { node: at, pass: Pass::Forward, element, value, from, text })
     }
 
-    /// What comes back through a node that is not finite, though its own gradient is.
-    fn made_backward(&self, at: usize) -> Option<NotFinite> {
+    /// A cotangent that is not finite, of a node whose own gradient is finite.
+    fn first_in_backward(&self, at: usize) -> Option<NonFinite> {
         let node = &self.nodes[at];
         let gradient = node.gradient.as_ref().map(|gradient| gradient.to_f64s())?;
         if !is_finite(&gradient) {
@@ -140,12 +139,12 @@ impl Graph {
                 "the loss is finite, but its gradient is not: {what} comes back through {}: \
                  {arithmetic} = {what}, to {} of {}",
                 self.described(at),
-                place(element, &read.shape),
+                index_text(element, &read.shape),
                 self.label(input.node),
             );
             let value = numbers[element];
             let text = text + &self.inputs_of(at);
-            Some(NotFinite {
+            Some(NonFinite {
                 node: at,
                 pass: Pass::Backward(slot),
                 element,
@@ -165,7 +164,7 @@ impl Graph {
     }
 }
 
-impl fmt::Display for NotFinite {
+impl fmt::Display for NonFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
         match &self.from {
@@ -179,7 +178,7 @@ impl fmt::Display for NotFinite {
 mod tests {
     use super::*;
 
-    fn found(x: &[f64], record: fn(Var<'_>) -> Var<'_>) -> Option<NotFinite> {
+    fn found(x: &[f64], record: fn(Var<'_>) -> Var<'_>) -> Option<NonFinite> {
         let tape = Tape::f64();
         let x = tape.variable(x.to_vec());
         tape.find_nan(record(x)).unwrap()

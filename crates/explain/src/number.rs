@@ -1,6 +1,6 @@
-//! How numbers look: short, and the same everywhere.
+//! Numbers as text: short, and the same everywhere.
 
-use lossgraph_tensor::Tensor;
+use lossgraph_tensor::{Shape, Tensor};
 
 /// The numbers of a tensor in one line of a table.
 pub(crate) fn numbers(tensor: &Tensor) -> String {
@@ -30,12 +30,21 @@ pub(crate) fn signed(x: f64) -> String {
     typeset(&number(x))
 }
 
-/// With a minus and an infinity of typographers, for what is not read by programs.
+/// The index of an element that is counted row by row: `[0, 2]`.
+pub(crate) fn index_text(element: usize, shape: &Shape) -> String {
+    format!("{:?}", shape.unravel_index(element))
+}
+
+pub(crate) fn is_finite(numbers: &[f64]) -> bool {
+    numbers.iter().all(|x| x.is_finite())
+}
+
+/// With a typographic minus and infinity, for what is not read by programs.
 fn typeset(text: &str) -> String {
     text.replace('-', "−").replace("inf", "∞")
 }
 
-/// Four significant digits, without zeros that say nothing.
+/// Four significant digits, without trailing zeros.
 pub(crate) fn number(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
         return format!("{x}").replace("-0", "0");

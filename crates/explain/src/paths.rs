@@ -1,4 +1,4 @@
-//! The paths that make up a gradient: what each of them alone brings back to an input.
+//! The paths that make up a gradient: what each of them contributes to that of an input.
 
 use lossgraph_autograd::{Result, Tape, Var};
 use lossgraph_tensor::Tensor;
@@ -6,27 +6,27 @@ use lossgraph_tensor::Tensor;
 use crate::graph::{Graph, Input};
 
 /// How many paths are followed through a node, unless its tensors are large.
-const FOLLOWED: usize = 16;
-/// How many numbers the cotangents that wait at a node may hold together.
-const NUMBERS: usize = 1 << 16;
+const MAX_PATHS: usize = 16;
+/// How many elements the cotangents kept at a node may have in total.
+const MAX_ELEMENTS: usize = 1 << 16;
 
-/// A way from the loss back to an input, and what it brings.
+/// A path from the loss back to an input, and its contribution to the gradient.
 #[derive(Clone, Debug)]
 pub struct Path {
-    /// Its edges from the loss on: the node that reads, and which of its inputs it is.
+    /// Its edges from the loss on: the node that reads, and the number of its input.
     pub edges: Vec<(usize, usize)>,
-    /// Its share of the input's gradient: the cotangent pushed along these edges only.
-    pub share: Tensor,
+    /// Its contribution to the input's gradient: the cotangent pulled back along these edges only.
+    pub contribution: Tensor,
 }
 
-/// The paths to one input. Their shares and `rest` add up to its gradient.
+/// The paths to one input. Their contributions and `rest` add up to its gradient.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// The paths that were followed to the end; where there are more, those that bring most.
+    /// The paths that were followed to the end; where there are more, those that contribute most.
     pub paths: Vec<Path>,
     /// How many there are in all.
     pub count: f64,
-    /// What all others bring together; `None` if there are no others.
+    /// The contribution of all others together; `None` if there are no others.
     pub rest: Option<Tensor>,
 }
 
@@ -40,41 +40,43 @@ impl Graph {
     /// let x = tape.variable(3.0);
     /// let loss = x.square() + x;
     /// let paths = &Graph::of(loss)?.paths(&[0])?[0];
-    /// let shares: Vec<f64> = paths.paths.iter().map(|path| path.share.to_f64s()[0]).collect();
-    /// assert_eq!(shares, [6.0, 1.0]);
+    /// let each: Vec<f64> = paths.paths.iter().map(|path| path.contribution.to_f64s()[0]).collect();
+    /// assert_eq!(each, [6.0, 1.0]);
     /// # Ok::<(), lossgraph_autograd::Error>(())
     /// ```
     ///
     /// # Errors
-    /// What computing the loss gives.
+    /// An error of the program.
     pub fn paths(&self, to: &[usize]) -> Result<Vec<Paths>> {
-        let leads = self.leads(to);
-        let mut ways: Vec<Vec<Path>> = vec![Vec::new(); self.nodes.len()];
+        let reaches = self.reaches(to);
+        let mut partial: Vec<Vec<Path>> = vec![Vec::new(); self.nodes.len()];
         let mut count = vec![0.0; self.nodes.len()];
         if let Some((last, seed)) = self.nodes.len().checked_sub(1).zip(self.seed()) {
-            ways[last].push(Path { edges: Vec::new(), share: seed });
+            partial[last].push(Path { edges: Vec::new(), contribution: seed });
             count[last] = 1.0;
         }
-        // Readers come after what they read, so a node's ways are complete when it is its turn.
-        for reader in (0..self.nodes.len()).rev().filter(|&reader| leads[reader]) {
-            keep_largest(&mut ways[reader]);
+        // Readers come after what they read, so all paths to a node are known when it is visited.
+        for reader in (0..self.nodes.len()).rev().filter(|&reader| reaches[reader]) {
+            keep_largest(&mut partial[reader]);
             let inputs = self.nodes[reader].inputs.iter().enumerate();
             let onward: Vec<(usize, usize)> = inputs
-                .filter(|(_, input)| input.flow.is_some() && leads[input.node])
+                .filter(|(_, input)| input.flow.is_some() && reaches[input.node])
                 .map(|(slot, input)| (slot, input.node))
                 .collect();
-            for (way, shares) in self.brought(reader, &ways[reader], &onward)? {
-                for (&(slot, node), share) in onward.iter().zip(shares) {
-                    let edges = way.iter().copied().chain([(reader, slot)]).collect();
-                    ways[node].push(Path { edges, share });
+            for (edges, contributions) in self.extended(reader, &partial[reader], &onward)? {
+                for (&(slot, node), contribution) in onward.iter().zip(contributions) {
+                    let edges = edges.iter().copied().chain([(reader, slot)]).collect();
+                    partial[node].push(Path { edges, contribution });
                 }
             }
             onward.iter().for_each(|&(_, node)| count[node] += count[reader]);
             if !to.contains(&reader) {
-                ways[reader] = Vec::new();
+                partial[reader] = Vec::new();
             }
         }
-        to.iter().map(|&node| Ok(self.added_up(node, ways[node].clone(), count[node]))).collect()
+        to.iter()
+            .map(|&node| Ok(self.summarized(node, partial[node].clone(), count[node])))
+            .collect()
     }
 
     /// The gradient of the loss with respect to itself.
@@ -82,49 +84,48 @@ impl Graph {
         self.nodes.last()?.gradient.clone()
     }
 
-    /// Whether each node is one of some, or reads one that is and lets a gradient through.
-    fn leads(&self, to: &[usize]) -> Vec<bool> {
-        let mut leads = vec![false; self.nodes.len()];
+    /// Whether a gradient can flow from each node to one of some nodes.
+    fn reaches(&self, to: &[usize]) -> Vec<bool> {
+        let mut reaches = vec![false; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate() {
-            let passes = |input: &Input| input.flow.is_some() && leads[input.node];
-            leads[at] = to.contains(&at) || node.inputs.iter().any(passes);
+            let passes = |input: &Input| input.flow.is_some() && reaches[input.node];
+            reaches[at] = to.contains(&at) || node.inputs.iter().any(passes);
         }
-        leads
+        reaches
     }
 
-    /// What each way that has come to a node brings through it to some of its inputs.
-    fn brought(
+    /// The contribution of each path to a node to the gradients of some of its inputs.
+    fn extended(
         &self,
         reader: usize,
-        ways: &[Path],
+        paths: &[Path],
         onward: &[(usize, usize)],
     ) -> Result<Vec<(Edges, Vec<Tensor>)>> {
         let node = &self.nodes[reader];
-        let Some(op) = &node.op_alone else { return Ok(Vec::new()) };
         let tape = Tape::with_dtype(node.value.dtype());
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.variable(&self.nodes[input.node].value)).collect();
-        let output = op.record(&tape, &inputs);
+        let Some(output) = node.operation.record(&tape, &inputs) else { return Ok(Vec::new()) };
         let wanted: Vec<Var<'_>> = onward.iter().map(|&(slot, _)| inputs[slot]).collect();
-        let shares: Vec<Var<'_>> = ways
+        let contributions: Vec<Var<'_>> = paths
             .iter()
-            .flat_map(|way| tape.vjp(output, tape.constant(&way.share), &wanted))
+            .flat_map(|path| tape.vjp(output, tape.constant(&path.contribution), &wanted))
             .collect();
-        let mut shares = tape.eval(&shares)?.into_iter();
-        let each = ways
+        let mut contributions = tape.eval(&contributions)?.into_iter();
+        let each = paths
             .iter()
-            .map(|way| (way.edges.clone(), shares.by_ref().take(onward.len()).collect()));
+            .map(|path| (path.edges.clone(), contributions.by_ref().take(onward.len()).collect()));
         Ok(each.collect())
     }
 
-    /// The paths to a node, with what is missing of its gradient.
-    fn added_up(&self, node: usize, mut paths: Vec<Path>, count: f64) -> Paths {
+    /// The largest paths to a node, and the rest of its gradient.
+    fn summarized(&self, node: usize, mut paths: Vec<Path>, count: f64) -> Paths {
         keep_largest(&mut paths);
         let rest = self.nodes[node].gradient.as_ref().filter(|_| count > paths.len() as f64);
         let rest = rest.and_then(|gradient| {
             let mut rest = gradient.to_f64s();
             for path in &paths {
-                rest.iter_mut().zip(path.share.to_f64s()).for_each(|(rest, x)| *rest -= x);
+                rest.iter_mut().zip(path.contribution.to_f64s()).for_each(|(rest, x)| *rest -= x);
             }
             Tensor::new(gradient.shape().clone(), rest).ok()
         });
@@ -135,14 +136,15 @@ impl Graph {
 /// The edges of a path.
 type Edges = Vec<(usize, usize)>;
 
-/// Leaves the paths that bring most, the largest first, and no more than can be held.
+/// Keeps the paths that contribute most, the largest first, within the limits.
 fn keep_largest(paths: &mut Vec<Path>) {
-    let largest =
-        |path: &Path| path.share.to_f64s().iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+    let largest = |path: &Path| {
+        path.contribution.to_f64s().iter().fold(0.0, |most: f64, x| most.max(x.abs()))
+    };
     let mut sized: Vec<(f64, Path)> = paths.drain(..).map(|path| (largest(&path), path)).collect();
     sized.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let len = sized.first().map_or(1, |(_, path)| path.share.len().max(1));
-    sized.truncate((NUMBERS / len).clamp(1, FOLLOWED));
+    let len = sized.first().map_or(1, |(_, path)| path.contribution.len().max(1));
+    sized.truncate((MAX_ELEMENTS / len).clamp(1, MAX_PATHS));
     paths.extend(sized.into_iter().map(|(_, path)| path));
 }
 
@@ -158,8 +160,8 @@ mod tests {
         let graph = Graph::of(loss).unwrap();
         let paths = graph.paths(&[0]).unwrap().remove(0);
         let mut sum = vec![0.0; graph.nodes[0].shape.len()];
-        for share in paths.paths.iter().map(|path| &path.share).chain(&paths.rest) {
-            sum.iter_mut().zip(share.to_f64s()).for_each(|(sum, x)| *sum += x);
+        for part in paths.paths.iter().map(|path| &path.contribution).chain(&paths.rest) {
+            sum.iter_mut().zip(part.to_f64s()).for_each(|(sum, x)| *sum += x);
         }
         let gradient = graph.nodes[0].gradient.as_ref().unwrap().to_f64s();
         let far = sum.iter().zip(gradient).fold(0.0, |far: f64, (a, b)| far.max((a - b).abs()));
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_all_paths_add_up_to_the_gradient() {
+    fn contributions_of_all_paths_add_up_to_the_gradient() {
         let tape = Tape::f64();
         let x = tape.variable([[0.3, -1.2, 0.8], [2.0, 0.7, -0.1]]);
         let shifted = x - x.max(keep(1));
@@ -183,10 +185,11 @@ mod tests {
         let x = tape.variable([0.3, -1.2]);
         let loss = (0..8).fold(x, |y, _| y.sin() + y * 0.5).sum(..);
         let (paths, far) = of_first(loss);
-        assert_eq!((paths.count, paths.paths.len()), (256.0, FOLLOWED));
+        assert_eq!((paths.count, paths.paths.len()), (256.0, MAX_PATHS));
         assert!(paths.rest.is_some() && far < 1e-15, "{far}");
-        let most =
-            |path: &Path| path.share.to_f64s().into_iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+        let most = |path: &Path| {
+            path.contribution.to_f64s().into_iter().fold(0.0, |m: f64, x| m.max(x.abs()))
+        };
         assert!(paths.paths.windows(2).all(|pair| most(&pair[0]) >= most(&pair[1])));
     }
 
@@ -196,6 +199,6 @@ mod tests {
         let x = tape.variable(3.0);
         let (paths, far) = of_first(x * x.detach());
         assert_eq!((paths.count, far), (1.0, 0.0));
-        assert_eq!(paths.paths[0].share.shape(), &Shape::from(()));
+        assert_eq!(paths.paths[0].contribution.shape(), &Shape::from(()));
     }
 }

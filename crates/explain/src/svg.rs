@@ -1,13 +1,13 @@
-//! The picture of a loss as an SVG file that stands alone.
+//! The picture of a loss as a self-contained SVG file.
 
 use std::fmt::Write;
 
 use crate::caption::Caption;
 use crate::graph::Graph;
-use crate::level::{Block, Level, Shows};
+use crate::level::{Block, Content, Level};
 
-/// How the picture looks; colours of those that people with any colour vision can tell apart
-/// (Okabe and Ito, 2008), on light and on dark ground.
+/// The style sheet of a picture; its colors can be told apart with any color vision (Okabe and Ito,
+/// 2008), on a light and on a dark background.
 const STYLE: &str = "\
 svg { background: #ffffff; font-family: ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; }
 .box { fill: #f4f6f8; stroke: #8a949e; }
@@ -36,13 +36,13 @@ svg { background: #15191d; }
 }
 ";
 
-/// The room around the picture.
+/// The space around the picture.
 const MARGIN: f64 = 16.0;
 
 impl Graph {
-    /// The loss as a picture: an SVG file that needs nothing else, readable on light and on dark
-    /// ground. `depth` groups within one another are open: with 0 each is one box, with
-    /// [`usize::MAX`] all are open. A box shows the value (`=`) and the gradient of the loss (`∂`).
+    /// The loss as a picture: a self-contained SVG file, readable on a light and on a dark
+    /// background. Groups are expanded to a nesting of `depth`: with 0 each is one box, with
+    /// [`usize::MAX`] all are expanded. A box shows the value (`=`) and the gradient of the loss (`∂`).
     ///
     /// ```
     /// # use lossgraph_autograd::Tape;
@@ -60,7 +60,7 @@ impl Graph {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
              width=\"{width}\" height=\"{height}\" font-size=\"{}\" role=\"img\" \
              aria-labelledby=\"title desc\">\n",
-            Caption::SIZE
+            Caption::FONT_SIZE
         );
         let listing = self.listing().to_string();
         // Writing to a string does not fail.
@@ -75,7 +75,7 @@ impl Graph {
         svg
     }
 
-    /// What the picture is of: the loss, by the group that gives it.
+    /// The title of the picture: the loss, by the group that computes it.
     fn title(&self) -> String {
         let loss = self.nodes.len() - 1;
         let group = self.path(self.nodes[loss].group).first().copied();
@@ -89,7 +89,7 @@ impl Graph {
         }
         for edge in &level.edges {
             let ends_inside = level.boxes[edge.to].inside.is_some();
-            let port = matches!(level.boxes[edge.to].shows, Shows::Leaves(_));
+            let port = matches!(level.boxes[edge.to].content, Content::OutputPort(_));
             let marker = if ends_inside || port { "" } else { " marker-end=\"url(#arrow)\"" };
             let _ = writeln!(svg, "<path class=\"edge\" d=\"{}\"{marker}/>", edge.path());
         }
@@ -97,30 +97,30 @@ impl Graph {
 
     fn draw_block(&self, block: &Block, svg: &mut String) {
         let Block { x, y, width, height, .. } = block;
-        if matches!(block.shows, Shows::Enters(_) | Shows::Leaves(_)) {
+        if matches!(block.content, Content::InputPort(_) | Content::OutputPort(_)) {
             return;
         }
         let _ = writeln!(svg, "<g transform=\"translate({x:.1} {y:.1})\">");
-        let class = match &block.shows {
+        let class = match &block.content {
             _ if block.inside.is_some() => "frame",
-            Shows::Group(..) => "group",
-            Shows::Node(node) if self.nodes[*node].inputs.is_empty() => "leaf",
+            Content::Group(..) => "group",
+            Content::Node(node) if self.nodes[*node].inputs.is_empty() => "leaf",
             _ => "box",
         };
         let _ = writeln!(
             svg,
             "<rect class=\"{class}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"
         );
-        let [left, right, top] = [Caption::MARGIN, width - Caption::MARGIN, Caption::LINE];
-        match (&block.inside, &block.shows) {
-            (Some(inside), Shows::Group(group, _)) => {
+        let [left, right, top] = [Caption::PADDING, width - Caption::PADDING, Caption::LINE_HEIGHT];
+        match (&block.inside, &block.content) {
+            (Some(inside), Content::Group(group, _)) => {
                 self.draw(inside, svg);
                 let name = escaped(&self.groups[*group].name);
                 let _ =
                     writeln!(svg, "<text class=\"name\" x=\"{left}\" y=\"{top}\">{name}</text>");
             }
             _ => {
-                let Caption { title, shape, lines } = Caption::of(self, &block.shows);
+                let Caption { title, shape, lines } = Caption::of(self, &block.content);
                 let title = escaped(&title);
                 let _ =
                     writeln!(svg, "<text class=\"title\" x=\"{left}\" y=\"{top}\">{title}</text>");
@@ -131,7 +131,7 @@ impl Graph {
                     );
                 }
                 for (i, line) in lines.iter().enumerate() {
-                    let y = top + (i + 1) as f64 * Caption::LINE;
+                    let y = top + (i + 1) as f64 * Caption::LINE_HEIGHT;
                     let class = if line.starts_with('∂') { "gradient" } else { "value" };
                     let _ = writeln!(
                         svg,

@@ -1,4 +1,4 @@
-//! Why a gradient is 0: what a small change of the input does, op by op, until it is felt no more.
+//! Why a gradient is 0: a tangent is pushed forward from the input, op by op, until it vanishes.
 
 use std::fmt;
 
@@ -6,16 +6,15 @@ use lossgraph_autograd::{Fault, Result, Var};
 use lossgraph_tensor::{Shape, Tensor};
 
 use crate::graph::Graph;
-use crate::hazard::place;
-use crate::number::signed;
+use crate::number::{index_text, signed};
 
-/// An answer to the question why a gradient is 0. Displayed, it is said in sentences, with lines of
-/// the program.
+/// An answer to the question why a gradient is 0. Displayed, it is said in sentences, with locations
+/// in the program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
     /// The answer.
     pub answer: Answer,
-    /// Where a change of the element stops to be felt; or what its gradient is the sum of.
+    /// Where a change of the element no longer has an effect; or what its gradient is the sum of.
     pub causes: Vec<Cause>,
     /// The element in question: `x[0, 1]`.
     subject: String,
@@ -28,15 +27,15 @@ pub enum Answer {
     NoPath,
     /// It is an integer, such as a label: no small change is possible.
     Integer,
-    /// It is 0: on the way to the loss, every change stops to be felt.
+    /// It is 0: no change of it reaches the loss.
     Stopped,
-    /// It is 0: changes reach the loss along several ways, and cancel.
+    /// It is 0: contributions along several paths cancel.
     Cancelled,
     /// It is this number, and not 0.
     NotZero(f64),
 }
 
-/// A place of a program where a change stops, or by which a part of the gradient comes back.
+/// A node where a change stops, or through which a part of the gradient comes back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cause {
     /// The node.
@@ -46,8 +45,8 @@ pub struct Cause {
 }
 
 /// Says why the gradient of a loss with respect to one element of `x` is 0: names the `detach`, the
-/// flat or masked ops that stop it, or says that there is no way at all. If it is not 0, says what it
-/// is the sum of.
+/// flat or masked ops that stop it, or says that there is no path at all. If it is not 0, says what
+/// it is the sum of.
 ///
 /// ```
 /// use lossgraph_autograd::Tape;
@@ -62,12 +61,13 @@ pub struct Cause {
 /// ```
 ///
 /// # Errors
-/// A misfit in the program, a loss with more than one element, or a place outside of `x`.
+/// An error of the program, a loss with more than one element, or an index out of range.
 pub fn why(loss: Var<'_>, x: Var<'_>, index: &[usize]) -> Result<Why> {
     let graph = Graph::of(loss)?;
-    let inside = index.len() == x.rank() && index.iter().zip(x.shape().iter()).all(|(i, n)| i < n);
-    if !inside {
-        return Err(outside(index).operand("x", x).into());
+    let in_range =
+        index.len() == x.rank() && index.iter().zip(x.shape().iter()).all(|(i, n)| i < n);
+    if !in_range {
+        return Err(out_of_range(index).operand("x", x).into());
     }
     let node = graph.nodes.iter().position(|node| node.number == x.number());
     match node.filter(|_| std::ptr::eq(loss.tape(), x.tape())) {
@@ -90,11 +90,10 @@ impl Graph {
             index.len() == shape.rank() && index.iter().zip(shape.iter()).all(|(i, n)| i < n)
         };
         let Some(node) = self.nodes.get(x).filter(|node| fits(&node.shape)) else {
-            return Err(outside(index).into());
+            return Err(out_of_range(index).into());
         };
         let element = node.shape.ravel_index(index);
-        let place = if node.shape.rank() == 0 { String::new() } else { format!("{index:?}") };
-        let subject = self.label(x) + &place;
+        let subject = self.element_label(x, element);
         let answered = |answer, causes| Ok(Why { answer, causes, subject });
         if !node.value.dtype().is_float() {
             return answered(Answer::Integer, Vec::new());
@@ -133,115 +132,104 @@ impl Graph {
             .collect()
     }
 
-    /// Where a change of an element stops to be felt, and whether changes cancel anywhere.
+    /// Where a change of an element no longer has an effect, and whether changes cancel anywhere.
     fn stops(&self, x: usize, element: usize) -> Result<(Vec<Cause>, bool)> {
-        let mut change: Vec<Option<Vec<f64>>> = vec![None; self.nodes.len()];
-        change[x] = Some(unit(self.nodes[x].shape.len(), element));
+        let mut tangents: Vec<Option<Vec<f64>>> = vec![None; self.nodes.len()];
+        tangents[x] = Some(one_hot(self.nodes[x].shape.len(), element));
         let mut causes = Vec::new();
         let mut cancelled = false;
         for (at, node) in self.nodes.iter().enumerate().skip(x + 1) {
             let mut total: Option<Vec<f64>> = None;
-            let mut felt_here = false;
+            let mut some_effect = false;
             for (slot, input) in node.inputs.iter().enumerate() {
-                let Some(felt) = &change[input.node] else { continue };
-                let passed = self.passed(at, slot, felt)?;
-                felt_here |= passed.iter().any(|&x| x != 0.0);
-                if let Some(stopped) = stopped(felt, &passed) {
-                    // By itself, an element may well be felt: then several have cancelled.
-                    let alone = self.passed(at, slot, &unit(felt.len(), stopped))?;
+                let Some(tangent) = &tangents[input.node] else { continue };
+                let pushed = self.pushed(at, slot, tangent)?;
+                some_effect |= pushed.iter().any(|&x| x != 0.0);
+                if let Some(stopped) = stopped(tangent, &pushed) {
+                    // By itself, an element may well have an effect: then several have cancelled.
+                    let alone = self.pushed(at, slot, &one_hot(tangent.len(), stopped))?;
                     if alone.iter().any(|&x| x != 0.0) {
-                        felt_here = true;
+                        some_effect = true;
                     } else {
                         causes.push(self.stop(at, slot, stopped));
                     }
                 }
                 total = Some(match total {
-                    Some(total) => total.iter().zip(&passed).map(|(a, b)| a + b).collect(),
-                    None => passed,
+                    Some(total) => total.iter().zip(&pushed).map(|(a, b)| a + b).collect(),
+                    None => pushed,
                 });
             }
-            change[at] = total.filter(|total| total.iter().any(|&x| x != 0.0));
-            if felt_here && change[at].is_none() {
+            tangents[at] = total.filter(|total| total.iter().any(|&x| x != 0.0));
+            if some_effect && tangents[at].is_none() {
                 let text = format!("at {}: changes of its input cancel", self.described(at));
                 causes.push(Cause { node: at, text });
                 cancelled = true;
             }
         }
         // What reaches the loss all the same has cancelled but for rounding.
-        Ok((causes, cancelled || change.last().is_some_and(Option::is_some)))
+        Ok((causes, cancelled || tangents.last().is_some_and(Option::is_some)))
     }
 
-    /// How the value of a node moves if one of its inputs moves; not at all where there is no slope.
-    fn passed(&self, at: usize, slot: usize, felt: &[f64]) -> Result<Vec<f64>> {
+    /// The tangent of a node for that of one of its inputs; 0 where there is no derivative.
+    fn pushed(&self, at: usize, slot: usize, tangent: &[f64]) -> Result<Vec<f64>> {
         let shape = self.nodes[self.nodes[at].inputs[slot].node].shape.clone();
-        let tangent = Tensor::new(shape, felt.to_vec());
+        let tangent = Tensor::new(shape, tangent.to_vec());
         let tangent = tangent.map_err(|error| Fault::new("why", error.to_string()))?;
-        let moved = self.pushed_forward(at, slot, &tangent)?;
-        Ok(moved.map_or_else(|| vec![0.0; self.nodes[at].shape.len()], |moved| moved.to_f64s()))
+        let pushed = self.jvp(at, slot, &tangent)?;
+        Ok(pushed.map_or_else(|| vec![0.0; self.nodes[at].shape.len()], |y| y.to_f64s()))
     }
 
     /// What stops a change of an input's element.
     fn stop(&self, at: usize, slot: usize, element: usize) -> Cause {
         let node = &self.nodes[at];
-        let read = &self.nodes[node.inputs[slot].node];
+        let input = node.inputs[slot].node;
+        let read = &self.nodes[input];
         let x = signed(read.value.to_f64s()[element]);
-        let text = match (node.op, slot) {
-            ("detach", _) => "it lets no gradient through, on purpose".to_owned(),
-            ("select", 0) => "a mask has slope 0".to_owned(),
-            ("select", _) => "its mask takes the other side here".to_owned(),
-            ("mul", _) => "it is multiplied by 0".to_owned(),
-            ("max" | "min", _) => {
-                format!(
-                    "it is {x}, and the {} is another element: only that one gets a gradient",
-                    node.op
-                )
+        let index = read.shape.unravel_index(element);
+        let reason = node.operation.zero_slope(slot, &x);
+        let text = match (reason, self.backward_arithmetic(at, slot, &index)) {
+            (Some(reason), _) => reason,
+            (None, Some(arithmetic)) => {
+                format!("its input is {x}, and its slope there is 0: {arithmetic} comes back")
             }
-            ("maximum" | "minimum", _) => format!("it is {x}, and the other operand is taken"),
-            ("gather" | "index_select" | "slice" | "windows", 0) => {
-                "this element is not read".to_owned()
-            }
-            ("relu" | "clamp", _) => format!("its input is {x}, and {} is flat there", node.op),
-            _ => match self.backward_arithmetic(at, slot, &read.shape.unravel_index(element)) {
-                Some(arithmetic) => {
-                    format!("its input is {x}, and its slope there is 0: {arithmetic} comes back")
-                }
-                None => "a small change of its input does not change what it gives".to_owned(),
-            },
+            (None, None) => "a small change of its input does not change what it gives".to_owned(),
         };
-        let place =
-            if read.shape.rank() == 0 { String::new() } else { place(element, &read.shape) };
-        let subject = self.label(node.inputs[slot].node) + &place;
-        Cause {
-            node: at,
-            text: format!("at {}, which reads {subject}: {text}", self.described(at)),
-        }
+        let (described, operand) = (self.described(at), self.element_label(input, element));
+        Cause { node: at, text: format!("at {described}, which reads {operand}: {text}") }
+    }
+
+    /// An element of a node in a sentence: `x[0, 1]`, or `x` if that is one number.
+    fn element_label(&self, node: usize, element: usize) -> String {
+        let shape = &self.nodes[node].shape;
+        let index = if shape.rank() == 0 { String::new() } else { index_text(element, shape) };
+        self.label(node) + &index
     }
 }
 
-/// 1 at an element, and else 0.
-fn unit(len: usize, element: usize) -> Vec<f64> {
+/// 1 at an element, and 0 elsewhere.
+fn one_hot(len: usize, element: usize) -> Vec<f64> {
     (0..len).map(|i| if i == element { 1.0 } else { 0.0 }).collect()
 }
 
-fn outside(index: &[usize]) -> Fault {
+fn out_of_range(index: &[usize]) -> Fault {
     Fault::new("why", format!("there is no element {index:?}"))
         .cure("one number for each axis, counted from 0")
 }
 
-/// The first element whose change is not felt behind an op: where the shapes are the same, any, and
-/// else only if none is.
-fn stopped(felt: &[f64], pushed: &[f64]) -> Option<usize> {
-    let is_felt = |&i: &usize| felt[i] != 0.0;
+/// The first element whose tangent has no effect behind an op: any one where the shapes are the
+/// same, and otherwise only if none has an effect.
+fn stopped(tangent: &[f64], pushed: &[f64]) -> Option<usize> {
+    let moves = |&i: &usize| tangent[i] != 0.0;
     let all_stop = pushed.iter().all(|&x| x == 0.0);
-    let same = felt.len() == pushed.len();
-    (0..felt.len())
-        .filter(is_felt)
-        .find(|&i| all_stop || (same && pushed[i] == 0.0 && elementwise(felt, pushed)))
+    let same = tangent.len() == pushed.len();
+    (0..tangent.len())
+        .filter(moves)
+        .find(|&i| all_stop || (same && pushed[i] == 0.0 && elementwise(tangent, pushed)))
 }
 
 /// Whether an op may work element by element: a change appears nowhere else.
-fn elementwise(felt: &[f64], pushed: &[f64]) -> bool {
-    felt.iter().zip(pushed).all(|(&felt, &pushed)| felt != 0.0 || pushed == 0.0)
+fn elementwise(tangent: &[f64], pushed: &[f64]) -> bool {
+    tangent.iter().zip(pushed).all(|(&from, &to)| from != 0.0 || to == 0.0)
 }
 
 impl fmt::Display for Why {

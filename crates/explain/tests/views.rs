@@ -1,18 +1,18 @@
-//! The views of small programs, compared with snapshots; `LOSSGRAPH_BLESS=1` writes those anew.
+//! The views of small programs, compared with snapshots, which `LOSSGRAPH_BLESS=1` rewrites.
+
+#[path = "../../../tests/support/snapshot.rs"]
+mod snapshot;
 
 use std::path::Path;
 
 use lossgraph_autograd::Tape;
 use lossgraph_explain::Graph;
+use snapshot::assert_snapshot;
 
-/// Compares a view with the file that was kept of it.
+/// Compares a view with its snapshot.
 fn compare(name: &str, view: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
-    if std::env::var_os("LOSSGRAPH_BLESS").is_some() {
-        std::fs::write(&file, view).unwrap();
-    }
-    let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(view, kept, "{name} differs from what was kept; LOSSGRAPH_BLESS=1 writes it anew");
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    assert_snapshot(&snapshots.join(name), view);
 }
 
 /// Groups in groups, a fan-out, a detach, labels, and numbers that are not finite.

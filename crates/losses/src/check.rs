@@ -30,13 +30,13 @@ pub(crate) enum Unequal {
 
 impl Unequal {
     /// What the option `broadcast` of a loss asks for.
-    pub fn broadcast_if(asked: bool) -> Unequal {
-        if asked { Unequal::Broadcast } else { Unequal::Refuse }
+    pub fn broadcast_if(requested: bool) -> Unequal {
+        if requested { Unequal::Broadcast } else { Unequal::Refuse }
     }
 }
 
 /// Prediction and target in one shape. Shapes that differ are refused unless broadcasting was
-/// asked for: `[n]` against `[n, 1]` would silently become `[n, n]`, the classic wrong loss.
+/// requested: `[n]` against `[n, 1]` would silently become `[n, n]`, the classic wrong loss.
 #[track_caller]
 pub(crate) fn pair<'t>(
     loss: &str,

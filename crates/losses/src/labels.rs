@@ -133,10 +133,10 @@ impl<'t> Labels<'t> {
         let last = first + scores.dim(1) as i64 - 1;
         let numbers = self.labels.value().map_or_else(|_| Vec::new(), |data| data.to_f64s());
         let numbers = numbers.into_iter().map(|number| number as i64);
-        let places: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
+        let indices: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
         let among: Vec<f64> =
             numbers.map(|n| f64::from(u8::from((first..=last).contains(&n)))).collect();
-        let picked = scores.gather(1, tape.constant(places).unsqueeze(1)).squeeze(1);
+        let picked = scores.gather(1, tape.constant(indices).unsqueeze(1)).squeeze(1);
         tape.constant(among).select(picked, 0.0)
     }
 

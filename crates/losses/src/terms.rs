@@ -31,35 +31,79 @@ pub struct Terms<'t> {
 }
 
 /// How terms become one number, where the choice is data. In code, call the method.
+///
+/// Over nothing, a batch whose labels are all ignored or that has no pair, [`Mean`](Reduction::Mean)
+/// is NaN, as PyTorch's is, so that it is not taken for a loss that is 0. Where batches without a
+/// pair are nothing unusual, [`MeanOrZero`](Reduction::MeanOrZero),
+/// [`NonZeroMean`](Reduction::NonZeroMean) and [`Divisor`](Reduction::Divisor) are 0, with slope 0,
+/// as pytorch-metric-learning's are: such a batch teaches nothing.
+///
+/// ```
+/// # use lossgraph_autograd::Tape;
+/// # use lossgraph_losses::{Reduction, Terms};
+/// let tape = Tape::f64();
+/// let terms = Terms::new(tape.constant([0.0, 3.0, 0.0, 1.0]));
+/// assert_eq!(terms.reduce(Reduction::Mean).item()?, 1.0);
+/// assert_eq!(terms.reduce(Reduction::NonZeroMean).item()?, 2.0);
+/// let nothing = terms.masked(tape.constant([0.0; 4]));
+/// assert!(nothing.reduce(Reduction::Mean).item()?.is_nan());
+/// assert_eq!(nothing.reduce(Reduction::MeanOrZero).item()?, 0.0);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[doc(alias = "Reducer")]
 pub enum Reduction {
-    /// [`Terms::mean`]
+    /// [`Terms::mean`]: NaN over nothing.
     #[default]
     Mean,
+    /// [`Terms::mean`], but 0 over nothing.
+    #[doc(alias = "MeanReducer")]
+    MeanOrZero,
+    /// The mean of the terms above 0, those that still teach something; 0 if there are none.
+    #[doc(alias = "AvgNonZeroReducer")]
+    NonZeroMean,
     /// [`Terms::sum`]
+    #[doc(alias = "SumReducer")]
     Sum,
     /// [`Terms::batch_mean`]
     BatchMean,
+    /// The sum divided by what the loss says, 0 if that is 0; for a loss that says nothing, as
+    /// [`MeanOrZero`](Reduction::MeanOrZero).
+    #[doc(alias = "DivisorReducer")]
+    Divisor,
     /// [`Terms::unreduced`]
     None,
 }
 
+impl Reduction {
+    /// All of them, by the words for them.
+    const WORDS: [(&str, Reduction); 7] = [
+        ("mean", Reduction::Mean),
+        ("mean_or_zero", Reduction::MeanOrZero),
+        ("non_zero_mean", Reduction::NonZeroMean),
+        ("sum", Reduction::Sum),
+        ("batch_mean", Reduction::BatchMean),
+        ("divisor", Reduction::Divisor),
+        ("none", Reduction::None),
+    ];
+}
+
 /// A word that is no reduction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no reduction: expected `mean`, `sum`, `batchmean` or `none`")]
+#[error(
+    "`{0}` is no reduction: expected `mean`, `mean_or_zero`, `non_zero_mean`, `sum`, `batch_mean`, \
+     `divisor` or `none`"
+)]
 pub struct UnknownReduction(String);
 
+/// From the words above; `batchmean` is PyTorch's.
 impl FromStr for Reduction {
     type Err = UnknownReduction;
 
     fn from_str(word: &str) -> Result<Reduction, UnknownReduction> {
-        match word {
-            "mean" => Ok(Reduction::Mean),
-            "sum" => Ok(Reduction::Sum),
-            "batchmean" | "batch_mean" => Ok(Reduction::BatchMean),
-            "none" => Ok(Reduction::None),
-            _ => Err(UnknownReduction(word.to_owned())),
-        }
+        let known = if word == "batchmean" { "batch_mean" } else { word };
+        let found = Reduction::WORDS.iter().find(|(each, _)| *each == known);
+        found.map(|(_, reduction)| *reduction).ok_or_else(|| UnknownReduction(word.to_owned()))
     }
 }
 
@@ -154,11 +198,16 @@ impl<'t> Terms<'t> {
     /// where there are no weights. NaN over nothing.
     #[track_caller]
     pub fn mean(self) -> Var<'t> {
-        let each = self.length.map_or(self.each, |length| self.each / length);
         match self.weight {
-            Some(weight) => each.sum(..) / weight.sum(..),
-            None => each.mean(..),
+            Some(weight) => self.per_length().sum(..) / weight.sum(..),
+            None => self.per_length().mean(..),
         }
+    }
+
+    /// The terms as the mean takes them: each divided by its length, where they have one.
+    #[track_caller]
+    fn per_length(self) -> Var<'t> {
+        self.length.map_or(self.each, |length| self.each / length)
     }
 
     /// The sum divided by the number of examples, whatever else has axes.
@@ -167,7 +216,7 @@ impl<'t> Terms<'t> {
         self.each.sum(..) / self.batch as f64
     }
 
-    /// The reduction that is asked for.
+    /// The requested reduction.
     #[track_caller]
     pub fn reduce(self, reduction: Reduction) -> Var<'t> {
         match reduction {
@@ -175,8 +224,22 @@ impl<'t> Terms<'t> {
             Reduction::Sum => self.sum(),
             Reduction::BatchMean => self.batch_mean(),
             Reduction::None => self.unreduced(),
+            Reduction::MeanOrZero | Reduction::Divisor => {
+                ratio(self.per_length().sum(..), self.counts().sum(..))
+            }
+            Reduction::NonZeroMean => {
+                let each = self.per_length();
+                let above = each.gt(0.0);
+                ratio(above.select(each, 0.0).sum(..), above.select(self.counts(), 0.0).sum(..))
+            }
         }
     }
+}
+
+/// `sum / count`, where a count of 0 comes with a sum of 0, which it stays.
+#[track_caller]
+pub(crate) fn ratio<'t>(sum: Var<'t>, count: Var<'t>) -> Var<'t> {
+    sum / count.eq(0.0).select(1.0, count)
 }
 
 /// The terms with their weights, if there are any.
@@ -212,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn reductions_that_may_be_of_nothing_are_0_with_slope_0() {
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 2.0]);
+        let terms = Terms::new(x).masked(tape.constant([0.0, 0.0]));
+        use Reduction::{Divisor, MeanOrZero, NonZeroMean, Sum};
+        for reduction in [MeanOrZero, NonZeroMean, Sum, Divisor] {
+            let gradients = terms.reduce(reduction).backward().unwrap();
+            assert_eq!(gradients.loss(), 0.0, "{reduction:?}");
+            assert_eq!(gradients.of(x).unwrap().to_f64s(), [0.0, 0.0], "{reduction:?}");
+        }
+    }
+
+    #[test]
     fn a_weight_that_does_not_fit_is_refused() {
         let tape = Tape::f64();
         let terms = Terms::new(tape.constant([1.0, 2.0]));
@@ -224,10 +300,11 @@ mod tests {
     #[test]
     fn a_word_that_is_no_reduction_is_refused() {
         assert_eq!("mean".parse(), Ok(Reduction::Mean));
+        assert_eq!("batchmean".parse(), Ok(Reduction::BatchMean));
         let error = "average".parse::<Reduction>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`average` is no reduction: expected `mean`, `sum`, `batchmean` or `none`"
-        );
+        assert!(error.starts_with("`average` is no reduction: expected `mean`, "), "{error}");
+        for (word, _) in Reduction::WORDS {
+            assert!(error.contains(&format!("`{word}`")), "{word}");
+        }
     }
 }

@@ -3,69 +3,33 @@
 //! must not change it.
 
 use lossgraph_autograd::{Tape, Var, numeric_gradient};
-use lossgraph_losses::{ALL, Domain, Invariance, Loss, Numbers, Sample, Terms, find};
+use lossgraph_losses::{ALL, Case, Domain, Invariance, Loss, Numbers, Sample, Task, Terms, find};
 use lossgraph_tensor::Tensor;
 
-/// A loss in a setting, with its inputs.
-struct Case {
-    loss: &'static Loss,
-    setting: &'static str,
-    samples: Vec<&'static Sample>,
+/// Every loss in every setting, on inputs of a seed.
+fn cases(seed: u64) -> impl Iterator<Item = Case> {
+    let of_loss = move |loss| Case::grid(loss, seed).unwrap_or_else(|error| panic!("{error}"));
+    ALL.iter().copied().flat_map(of_loss)
 }
 
-/// Every loss in every setting.
-fn cases() -> impl Iterator<Item = Case> {
-    ALL.iter().flat_map(|loss| {
-        loss.grid.iter().map(|text| {
-            let setting = loss.setting(text).unwrap_or_else(|error| panic!("{error}"));
-            Case { loss, setting: text, samples: loss.given(&setting) }
-        })
-    })
+/// The terms of constants.
+fn values(case: &Case, data: &[Tensor]) -> Tensor {
+    let tape = Tape::f64();
+    let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
+    let value = case.record(&tape, &vars).unreduced().value();
+    value.unwrap_or_else(|error| panic!("{}: {error:?}", case.title()))
 }
 
-impl Case {
-    fn name(&self) -> String {
-        format!("{} {}", self.loss.name, self.setting)
-    }
+/// The mean of constants.
+fn mean_value(case: &Case, data: &[Tensor]) -> f64 {
+    let tape = Tape::f64();
+    let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
+    case.record(&tape, &vars).mean().item().unwrap()
+}
 
-    fn drawn(&self, seed: u64) -> Vec<Tensor> {
-        self.samples.iter().map(|sample| sample.draw(seed)).collect()
-    }
-
-    /// The loss of leaves in the order of its samples.
-    fn terms<'t>(&self, tape: &'t Tape, vars: &[Var<'t>]) -> Terms<'t> {
-        let names = self.samples.iter().map(|sample| sample.name);
-        let inputs: Vec<(&str, Var<'t>)> = names.zip(vars.iter().copied()).collect();
-        self.loss.record(tape, &inputs, self.setting)
-    }
-
-    fn mean<'t>(&self, tape: &'t Tape, vars: &[Var<'t>]) -> Var<'t> {
-        self.terms(tape, vars).mean()
-    }
-
-    /// The terms of constants.
-    fn values(&self, data: &[Tensor]) -> Tensor {
-        let tape = Tape::f64();
-        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
-        let value = self.terms(&tape, &vars).unreduced().value();
-        value.unwrap_or_else(|error| panic!("{}: {error:?}", self.name()))
-    }
-
-    /// The mean of constants.
-    fn mean_value(&self, data: &[Tensor]) -> f64 {
-        let tape = Tape::f64();
-        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.constant(data)).collect();
-        self.mean(&tape, &vars).item().unwrap()
-    }
-
-    /// The inputs that have a gradient.
-    fn differentiable(&self) -> Vec<usize> {
-        (0..self.samples.len()).filter(|&i| self.samples[i].is_differentiable()).collect()
-    }
-
-    fn place(&self, input: &str) -> Option<usize> {
-        self.samples.iter().position(|sample| sample.name == input)
-    }
+/// The inputs that have a gradient.
+fn differentiable(case: &Case) -> Vec<usize> {
+    (0..case.samples.len()).filter(|&i| case.samples[i].is_differentiable()).collect()
 }
 
 fn assert_close(what: &str, got: &Tensor, expected: &Tensor, tolerance: f64) {
@@ -81,44 +45,44 @@ fn mapped(tensor: &Tensor, change: impl Fn(usize, f64) -> f64) -> Tensor {
 
 #[test]
 fn samples_have_the_shapes_that_they_say() {
-    for case in cases() {
-        for (sample, data) in case.samples.iter().zip(case.drawn(0)) {
-            assert_eq!(data.shape()[..], *sample.shape, "{}: {}", case.name(), sample.name);
+    for case in cases(0) {
+        for (sample, data) in case.samples.iter().zip(&case.inputs) {
+            assert_eq!(data.shape()[..], *sample.shape, "{}: {}", case.title(), sample.name);
         }
     }
 }
 
 #[test]
 fn terms_are_those_of_the_naive_formula() {
-    for case in cases() {
-        for seed in 0..5 {
-            let data = case.drawn(seed);
-            let each = case.values(&data);
+    for seed in 0..5 {
+        for case in cases(seed) {
+            let data = case.inputs.clone();
+            let each = values(&case, &data);
             let plain: Vec<_> =
                 case.samples.iter().zip(&data).map(|(sample, data)| sample.plain(data)).collect();
-            let setting = &case.loss.setting(case.setting).unwrap();
+            let setting = &case.loss.setting(&case.setting).unwrap();
             let naive = (case.loss.naive)(&Numbers { inputs: &plain, setting });
             let naive = Tensor::new(each.shape().clone(), naive).unwrap_or_else(|error| {
-                panic!("{}: terms of shape {}: {error}", case.name(), each.shape())
+                panic!("{}: terms of shape {}: {error}", case.title(), each.shape())
             });
             // 1e-11: the cosine has an epsilon that the naive one leaves out.
-            assert_close(&case.name(), &each, &naive, 1e-11);
+            assert_close(&case.title(), &each, &naive, 1e-11);
         }
     }
 }
 
 #[test]
 fn gradients_agree_with_finite_differences() {
-    for case in cases() {
-        let data = case.drawn(11);
+    for case in cases(11) {
+        let data = case.inputs.clone();
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
-        let places = case.differentiable();
-        let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
-        let gradients = tape.grad(case.mean(&tape, &vars), &wanted);
-        let numeric = numeric_gradient(|tape, x| case.mean(tape, x), &data).unwrap();
-        for (gradient, &i) in gradients.into_iter().zip(&places) {
-            let what = format!("{}, gradient of {}", case.name(), case.samples[i].name);
+        let indices = differentiable(&case);
+        let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
+        let gradients = tape.grad(case.record(&tape, &vars).mean(), &wanted);
+        let numeric = numeric_gradient(|tape, x| case.record(tape, x).mean(), &data).unwrap();
+        for (gradient, &i) in gradients.into_iter().zip(&indices) {
+            let what = format!("{}, gradient of {}", case.title(), case.samples[i].name);
             assert_close(&what, &gradient.value().unwrap(), &numeric[i], 1e-9);
         }
     }
@@ -126,16 +90,16 @@ fn gradients_agree_with_finite_differences() {
 
 #[test]
 fn second_derivatives_agree_with_finite_differences() {
-    for case in cases() {
-        let data = case.drawn(12);
-        let places = case.differentiable();
-        if places.is_empty() {
+    for case in cases(12) {
+        let data = case.inputs.clone();
+        let indices = differentiable(&case);
+        if indices.is_empty() {
             continue;
         }
         let slope = |tape: &Tape, vars: &[Var<'_>]| -> usize {
             let vars: Vec<Var<'_>> = vars.iter().filter_map(|v| tape.var(v.number())).collect();
-            let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
-            let gradients = tape.grad(case.mean(tape, &vars), &wanted);
+            let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
+            let gradients = tape.grad(case.record(tape, &vars).mean(), &wanted);
             let along = gradients.into_iter().map(|g| {
                 let v = (0..g.len()).map(|i| (i as f64 * 1.3 + 0.5).cos()).collect();
                 (g * tape.constant(Tensor::new(g.shape(), v).unwrap())).sum(..)
@@ -144,12 +108,12 @@ fn second_derivatives_agree_with_finite_differences() {
         };
         let tape = Tape::f64();
         let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
-        let wanted: Vec<Var<'_>> = places.iter().map(|&i| vars[i]).collect();
+        let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
         let products = tape.grad(tape.var(slope(&tape, &vars)).unwrap(), &wanted);
         let numeric = numeric_gradient(|tape, x| tape.var(slope(tape, x)).unwrap(), &data).unwrap();
-        for (product, &i) in products.into_iter().zip(&places) {
+        for (product, &i) in products.into_iter().zip(&indices) {
             let what =
-                format!("{}, Hessian-vector product of {}", case.name(), case.samples[i].name);
+                format!("{}, Hessian-vector product of {}", case.title(), case.samples[i].name);
             assert_close(&what, &product.value().unwrap(), &numeric[i], 1e-8);
         }
     }
@@ -157,14 +121,14 @@ fn second_derivatives_agree_with_finite_differences() {
 
 #[test]
 fn far_logits_are_finite_in_single_precision() {
-    for case in cases() {
-        let name = case.name();
+    for case in cases(3) {
+        let name = case.title();
         let is_logits = |i: &usize| case.samples[*i].domain == Domain::Logits;
         let logits: Vec<usize> = (0..case.samples.len()).filter(is_logits).collect();
         for sign in [1.0, -1.0] {
             let tape = Tape::new();
             let far = |_: usize, x: f64| if x > 0.0 { sign * 100.0 } else { -sign * 100.0 };
-            let data = case.drawn(3).into_iter().enumerate();
+            let data = case.inputs.clone().into_iter().enumerate();
             let vars: Vec<Var<'_>> = data
                 .map(|(i, x)| match logits.contains(&i) {
                     true => tape.variable(mapped(&x, far)),
@@ -174,7 +138,7 @@ fn far_logits_are_finite_in_single_precision() {
             if logits.is_empty() {
                 continue;
             }
-            let loss = case.mean(&tape, &vars);
+            let loss = case.record(&tape, &vars).mean();
             let gradients = loss.backward().unwrap();
             assert!(gradients.loss().is_finite(), "{name}: {}", gradients.loss());
             for &i in &logits {
@@ -187,17 +151,17 @@ fn far_logits_are_finite_in_single_precision() {
 
 #[test]
 fn single_precision_is_near_double_precision() {
-    for case in cases() {
+    for case in cases(13) {
         let [single, double] = [Tape::new(), Tape::f64()].map(|tape| {
             let vars: Vec<Var<'_>> =
-                case.drawn(13).into_iter().map(|data| tape.constant(data)).collect();
-            case.mean(&tape, &vars).item().unwrap()
+                case.inputs.clone().into_iter().map(|data| tape.constant(data)).collect();
+            case.record(&tape, &vars).mean().item().unwrap()
         });
         // Sixteen roundings of single precision.
         assert!(
             (single - double).abs() <= 1e-6 * double.abs().max(1.0),
             "{}: {single} {double}",
-            case.name()
+            case.title()
         );
     }
 }
@@ -206,14 +170,14 @@ fn single_precision_is_near_double_precision() {
 fn a_weight_of_one_is_no_weight() {
     for loss in ALL.iter().filter(|loss| loss.grid.contains(&"weight")) {
         let value = |setting: &'static str| {
-            let samples = loss.given(&loss.setting(setting).unwrap());
-            let case = Case { loss, setting, samples };
+            let case = Case::new(loss, setting, 5).unwrap();
             let ones = |(sample, data): (&&Sample, Tensor)| match sample.name {
                 "weight" => mapped(&data, |_, _| 1.0),
                 _ => data,
             };
-            let data: Vec<Tensor> = case.samples.iter().zip(case.drawn(5)).map(ones).collect();
-            case.mean_value(&data)
+            let data: Vec<Tensor> =
+                case.samples.iter().zip(case.inputs.clone()).map(ones).collect();
+            mean_value(&case, &data)
         };
         approx::assert_relative_eq!(value("weight"), value(""), max_relative = 1e-14);
     }
@@ -221,10 +185,10 @@ fn a_weight_of_one_is_no_weight() {
 
 #[test]
 fn the_reductions_agree_with_each_other() {
-    for case in cases() {
+    for case in cases(6) {
         let tape = Tape::f64();
-        let vars: Vec<Var<'_>> = case.drawn(6).iter().map(|data| tape.constant(data)).collect();
-        let terms = case.terms(&tape, &vars);
+        let vars: Vec<Var<'_>> = case.inputs.iter().map(|data| tape.constant(data)).collect();
+        let terms = case.record(&tape, &vars);
         let sum: f64 = terms.unreduced().value().unwrap().to_f64s().iter().sum();
         approx::assert_relative_eq!(terms.sum().item().unwrap(), sum, max_relative = 1e-13);
         let ones = terms.weighted(tape.constant(1.0));
@@ -235,40 +199,40 @@ fn the_reductions_agree_with_each_other() {
 
 #[test]
 fn what_must_not_change_a_loss_does_not() {
-    for case in cases() {
+    for case in cases(8) {
         for invariance in case.loss.invariances {
-            let what = format!("{}: {invariance:?}", case.name());
-            let mut data = case.drawn(8);
-            let before = case.values(&data);
+            let what = format!("{}: {invariance:?}", case.title());
+            let mut data = case.inputs.clone();
+            let before = values(&case, &data);
             // A number for each vector along the last axis.
             let each = |i: usize, width: usize| 0.5 + (i / width) as f64;
             match invariance {
                 Invariance::Shift(input) | Invariance::Scale(input) => {
                     assert!(case.loss.inputs.iter().any(|each| each.name == *input), "{what}");
                     // An option that the setting does not give.
-                    let Some(i) = case.place(input) else { continue };
+                    let Some(i) = case.index_of(input) else { continue };
                     let width = data[i].shape().last().copied().unwrap_or(1);
                     data[i] = mapped(&data[i], |k, x| match invariance {
                         Invariance::Shift(_) => x + each(k, width),
                         _ => x * each(k, width),
                     });
-                    assert_close(&what, &case.values(&data), &before, 1e-10);
+                    assert_close(&what, &values(&case, &data), &before, 1e-10);
                 }
                 Invariance::Order(inputs) => {
-                    for i in inputs.iter().filter_map(|input| case.place(input)) {
-                        data[i] = turned(&data[i]);
+                    for i in inputs.iter().filter_map(|input| case.index_of(input)) {
+                        data[i] = rotated(&data[i]);
                     }
                     let per_example = before.shape().first() == data[0].shape().first();
-                    let expected = if per_example { turned(&before) } else { before };
-                    assert_close(&what, &case.values(&data), &expected, 1e-10);
+                    let expected = if per_example { rotated(&before) } else { before };
+                    assert_close(&what, &values(&case, &data), &expected, 1e-10);
                 }
             }
         }
     }
 }
 
-/// The first place of the first axis moved to its end.
-fn turned(tensor: &Tensor) -> Tensor {
+/// The first row along the first axis moved to its end.
+fn rotated(tensor: &Tensor) -> Tensor {
     let len = tensor.shape().len();
     let numbers = tensor.to_f64s();
     let row = len / tensor.shape().first().copied().unwrap_or(1).max(1);
@@ -328,4 +292,43 @@ fn names_and_aliases_find_exactly_one_loss() {
     }
     assert_eq!(find("nn.BCEWithLogitsLoss").unwrap().name, "bce_with_logits");
     assert_eq!(find("hubber").unwrap_err(), "huber");
+}
+
+#[test]
+fn a_row_says_everything_that_a_reader_asks() {
+    for loss in ALL {
+        let Loss { name, family, summary, formula, latex, shapes, unit, range, source, .. } = loss;
+        for text in [name, family, summary, formula, latex, shapes, unit, range, source] {
+            assert!(!text.is_empty(), "{name}: {loss:?}");
+        }
+        assert!(!loss.inputs.is_empty() && !loss.grid.is_empty(), "{name}");
+        let option = loss.over.split('=').next().unwrap_or_default();
+        let has_option = loss.options.iter().any(|choice| choice.name == option);
+        assert!(loss.over.is_empty() || has_option, "{name}: over {}", loss.over);
+    }
+}
+
+#[test]
+fn every_loss_trains_a_task_in_a_setting_that_it_has() {
+    for loss in ALL {
+        assert!(!loss.tasks.is_empty(), "{}", loss.name);
+        for fit in loss.tasks {
+            let same = loss.tasks.iter().filter(|each| each.task == fit.task);
+            assert_eq!(same.count(), 1, "{}: {:?}", loss.name, fit.task);
+            loss.setting(fit.setting).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_task_has_one_usual_loss_at_most() {
+    let usual = |task| {
+        let fits = ALL.iter().filter(|loss| loss.fit(task).is_some_and(|fit| fit.is_usual));
+        fits.map(|loss| loss.name).collect::<Vec<_>>()
+    };
+    assert_eq!(usual(Task::Classes), ["cross_entropy"]);
+    assert_eq!(usual(Task::Triplets), ["triplet_margin"]);
+    for fit in ALL.iter().flat_map(|loss| loss.tasks) {
+        assert!(usual(fit.task).len() <= 1, "{:?}: {:?}", fit.task, usual(fit.task));
+    }
 }

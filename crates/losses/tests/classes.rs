@@ -4,7 +4,7 @@
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_losses::{
     ALL, Asymmetric, CategoricalHinge, ConfidencePenalty, Distillation, FenchelYoung,
-    GeneralisedCe, Hinge, KlDiv, Loss, MultiMargin, Ordinal, Poly, SigmoidFocal, SoftmaxFocal,
+    GeneralizedCe, Hinge, KlDiv, Loss, MultiMargin, Ordinal, Poly, SigmoidFocal, SoftmaxFocal,
     SquaredHinge, SymmetricCe, Terms, cross_entropy, distillation, fenchel_young, hinge,
     jensen_shannon, kl_div, multilabel_margin, multilabel_soft_margin, ordinal, perceptron,
     smooth_labels, soft_margin, sparsemax,
@@ -27,7 +27,7 @@ fn close(what: &str, got: &[f64], expected: &[f64]) {
 /// weights among their inputs, which are not examples.
 fn losses() -> impl Iterator<Item = (&'static Loss, Vec<(&'static str, Tensor)>)> {
     let of_classes = |loss: &&&Loss| ["classification", "divergence"].contains(&loss.family);
-    let given = |loss: &&'static Loss| (*loss, loss.given(&loss.setting("").unwrap()));
+    let given = |loss: &&'static Loss| (*loss, loss.inputs_in(&loss.setting("").unwrap()));
     ALL.iter()
         .filter(of_classes)
         .map(given)
@@ -38,7 +38,7 @@ fn losses() -> impl Iterator<Item = (&'static Loss, Vec<(&'static str, Tensor)>)
 }
 
 /// Those of them that ignore a label.
-fn labelled() -> impl Iterator<Item = (&'static Loss, Vec<(&'static str, Tensor)>)> {
+fn labeled() -> impl Iterator<Item = (&'static Loss, Vec<(&'static str, Tensor)>)> {
     losses().filter(|(_, inputs)| {
         inputs.iter().any(|(name, x)| *name == "labels" && x.shape().rank() == 1)
     })
@@ -78,7 +78,7 @@ fn an_empty_batch_has_terms_of_nothing_the_sum_0_and_the_mean_nan() {
 
 #[test]
 fn more_axes_are_more_examples() {
-    let more = labelled().filter(|(loss, _)| loss.shapes.contains("[batch, class, …]"));
+    let more = labeled().filter(|(loss, _)| loss.shapes.contains("[batch, class, …]"));
     for (loss, inputs) in more {
         let tape = Tape::f64();
         let twice = |(name, x): &(&'static str, Tensor)| {
@@ -100,8 +100,11 @@ fn more_axes_are_more_examples() {
         let half = |i: isize| each.index(1, i).value().unwrap().to_f64s();
         let first = record(&tape, loss, &inputs).unreduced().value().unwrap().to_f64s();
         close(loss.name, &half(0), &first);
-        let second: Vec<_> =
-            loss.given(&loss.setting("").unwrap()).iter().map(|s| (s.name, s.draw(5))).collect();
+        let second: Vec<_> = loss
+            .inputs_in(&loss.setting("").unwrap())
+            .iter()
+            .map(|s| (s.name, s.draw(5)))
+            .collect();
         close(
             loss.name,
             &half(1),
@@ -126,7 +129,7 @@ fn ignoring(inputs: &[(&'static str, Tensor)], ignored: &[usize]) -> Vec<(&'stat
 
 #[test]
 fn an_ignored_example_is_not_seen_by_any_loss_of_labels() {
-    for (loss, inputs) in labelled() {
+    for (loss, inputs) in labeled() {
         let tape = Tape::f64();
         let terms = record(&tape, loss, &ignoring(&inputs, &[1]));
         let all = record(&tape, loss, &inputs).unreduced().value().unwrap().to_f64s();
@@ -145,7 +148,7 @@ fn an_ignored_example_is_not_seen_by_any_loss_of_labels() {
 
 #[test]
 fn if_all_labels_are_ignored_the_mean_is_nan_and_its_slope_0() {
-    for (loss, inputs) in labelled() {
+    for (loss, inputs) in labeled() {
         let tape = Tape::f64();
         let mean = record(&tape, loss, &ignoring(&inputs, &[0, 1, 2, 3])).mean();
         assert!(mean.item().unwrap().is_nan(), "{}", loss.name);
@@ -155,7 +158,7 @@ fn if_all_labels_are_ignored_the_mean_is_nan_and_its_slope_0() {
 
 #[test]
 fn sample_weights_and_masks_are_those_of_examples() {
-    for (loss, inputs) in labelled() {
+    for (loss, inputs) in labeled() {
         let tape = Tape::f64();
         let terms = record(&tape, loss, &inputs);
         let each = terms.unreduced().value().unwrap().to_f64s();
@@ -323,7 +326,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         (Asymmetric { clip: 1.0, ..Default::default() }.forward(z, bits), "clip is 1"),
         (Asymmetric { gamma_neg: -1.0, ..Default::default() }.forward(z, bits), "gamma_neg -1"),
         (Poly { epsilon: INF, ..Default::default() }.forward(z, labels), "epsilon is inf"),
-        (GeneralisedCe { q: 0.0, ..Default::default() }.forward(z, labels), "q is 0"),
+        (GeneralizedCe { q: 0.0, ..Default::default() }.forward(z, labels), "q is 0"),
         (SymmetricCe { beta: -1.0, ..Default::default() }.forward(z, labels), "beta -1"),
         (SymmetricCe { log_zero: 0.0, ..Default::default() }.forward(z, labels), "log_zero is 0"),
         (ConfidencePenalty { threshold: Some(f64::NAN) }.forward(z), "threshold is NaN"),

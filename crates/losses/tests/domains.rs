@@ -4,7 +4,7 @@
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_losses::{
     AdaptiveWing, Dice, ElasticNet, FocalTversky, GaussianNll, LovaszHinge, LovaszSoftmax, Masks,
-    PoissonNll, Rmse, Scores, Terms, Tweedie, charbonnier, dice, generalised_dice, giou, iou,
+    PoissonNll, Rmse, Scores, Terms, Tweedie, charbonnier, dice, generalized_dice, giou, iou,
     jaccard, log_cosh, lovasz_hinge, lovasz_softmax, mape, msle, poisson_nll, psnr, quantile, rmse,
     smape, total_variation, tukey_biweight, tweedie, welsch,
 };
@@ -33,8 +33,8 @@ fn data_outside_of_the_domain_is_refused_by_name() {
     assert!(why(var).contains("var holds -1, expected variances from 0"));
     assert!(why(dice(one, high)).contains("target holds 2.5"));
     assert!(why(lovasz_hinge(tape.constant([[1.0]]), tape.constant([[0.5]]))).contains("0 or 1"));
-    let turned = tape.constant([[2.0, 0.0, 1.0, 1.0]]);
-    assert!(why(iou(turned, turned)).contains("expected x1 ≤ x2 and y1 ≤ y2"));
+    let flipped = tape.constant([[2.0, 0.0, 1.0, 1.0]]);
+    assert!(why(iou(flipped, flipped)).contains("expected x1 ≤ x2 and y1 ≤ y2"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_class_that_is_not_there_does_not_hide_the_others() {
     let tape = Tape::f64();
     let target = tape.constant([[[1.0, 1.0], [0.0, 0.0]]]);
     let z = tape.variable([[[9.0, 9.0], [-9.0, -9.0]]]);
-    let loss = generalised_dice(z, target).mean().item().unwrap();
+    let loss = generalized_dice(z, target).mean().item().unwrap();
     assert!(loss < 1e-6, "{loss}");
 }
 

@@ -12,28 +12,28 @@ type OfClasses = for<'t> fn(Var<'t>, Var<'t>, Var<'t>) -> Terms<'t>;
 
 /// Losses of pairs and triplets in their usual reductions.
 const OF_BATCHES: [(&str, OfBatch); 18] = [
-    ("contrastive", |e, y| contrastive(e, y, 1.0)),
-    ("nt_xent", |e, y| Reducer::Mean.of(nt_xent(e, y, 0.1))),
-    ("sup_con", |e, y| Reducer::NonZeroMean.of(sup_con(e, y, 0.1))),
-    ("n_pairs", |e, y| Reducer::Mean.of(n_pairs(e, y))),
-    ("lifted_structure", |e, y| Reducer::Mean.of(lifted_structure(e, y, 1.0))),
+    ("contrastive", |e, y| contrastive(e, y, 1.0).mean()),
+    ("nt_xent", |e, y| nt_xent(e, y, 0.1).reduce(Reduction::MeanOrZero)),
+    ("sup_con", |e, y| sup_con(e, y, 0.1).reduce(Reduction::NonZeroMean)),
+    ("n_pairs", |e, y| n_pairs(e, y).reduce(Reduction::MeanOrZero)),
+    ("lifted_structure", |e, y| lifted_structure(e, y, 1.0).reduce(Reduction::MeanOrZero)),
     ("generalized_lifted_structure", |e, y| {
-        Reducer::Mean.of(generalized_lifted_structure(e, y, 1.0))
+        generalized_lifted_structure(e, y, 1.0).reduce(Reduction::MeanOrZero)
     }),
-    ("multi_similarity", |e, y| Reducer::Mean.of(multi_similarity(e, y))),
-    ("circle", |e, y| Reducer::NonZeroMean.of(circle(e, y))),
-    ("angular", |e, y| Reducer::Mean.of(angular(e, y, 0.7))),
-    ("margin", |e, y| margin(e, y, e.tape().scalar(1.2))),
-    ("tuplet_margin", |e, y| Reducer::Mean.of(tuplet_margin(e, y, 0.1))),
-    ("fast_ap", |e, y| Reducer::Mean.of(fast_ap(e, y))),
-    ("smooth_ap", |e, y| Reducer::Mean.of(smooth_ap(e, y, 0.01))),
-    ("pnp", |e, y| Reducer::Mean.of(pnp(e, y, 0.01))),
-    ("nca", |e, y| Reducer::Mean.of(nca(e, y, 1.0))),
-    ("intra_pair_variance", intra_pair_variance),
-    ("threshold_consistent_margin", threshold_consistent_margin),
+    ("multi_similarity", |e, y| multi_similarity(e, y).reduce(Reduction::MeanOrZero)),
+    ("circle", |e, y| circle(e, y).reduce(Reduction::NonZeroMean)),
+    ("angular", |e, y| angular(e, y, 0.7).reduce(Reduction::MeanOrZero)),
+    ("margin", |e, y| margin(e, y, e.tape().scalar(1.2)).mean()),
+    ("tuplet_margin", |e, y| tuplet_margin(e, y, 0.1).reduce(Reduction::MeanOrZero)),
+    ("fast_ap", |e, y| fast_ap(e, y).reduce(Reduction::MeanOrZero)),
+    ("smooth_ap", |e, y| smooth_ap(e, y, 0.01).reduce(Reduction::MeanOrZero)),
+    ("pnp", |e, y| pnp(e, y, 0.01).reduce(Reduction::MeanOrZero)),
+    ("nca", |e, y| nca(e, y, 1.0).reduce(Reduction::MeanOrZero)),
+    ("intra_pair_variance", |e, y| intra_pair_variance(e, y).mean()),
+    ("threshold_consistent_margin", |e, y| threshold_consistent_margin(e, y).mean()),
     ("triplet_margin", |e, y| {
         let loss = TripletMargin { distance: Distance::UNIT, swap: true, ..Default::default() };
-        Reducer::NonZeroMean.of(loss.over(&Triplets::of(Pairs::of(e, y))))
+        loss.over(&Triplets::of(Pairs::of(e, y))).reduce(Reduction::NonZeroMean)
     }),
 ];
 

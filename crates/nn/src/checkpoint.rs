@@ -1,10 +1,9 @@
-//! Checkpoints: the tensors of a model and a few words about it, in a safetensors file.
+//! Checkpoints: the tensors of a model and metadata about it, in a safetensors file.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use lossgraph_autograd::Parameter;
 use lossgraph_tensor::{DType, Tensor};
@@ -14,16 +13,16 @@ use safetensors::{Dtype, SafeTensors};
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 
-/// Named tensors and words, as a file holds them.
+/// Named tensors and metadata, as a file holds them.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
     /// The tensors, by name.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Words about them, such as the sizes of layers.
+    /// Text about them, such as the sizes of layers.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Writes the parameters and buffers of a model to a file, with some words about it.
+/// Writes the parameters and buffers of a model to a file, with metadata about it.
 ///
 /// # Errors
 /// See [`Checkpoint::write`].
@@ -32,12 +31,14 @@ pub fn save(
     metadata: &[(&str, &str)],
     path: impl AsRef<Path>,
 ) -> Result<()> {
-    let tensors = all(model).into_iter().map(|(name, parameter)| (name, parameter.value()));
-    let words = metadata.iter().map(|&(key, word)| (key.to_owned(), word.to_owned()));
-    Checkpoint { tensors: tensors.collect(), metadata: words.collect() }.write(path)
+    let tensors = parameters_and_buffers(model)
+        .into_iter()
+        .map(|(name, parameter)| (name, parameter.value()));
+    let metadata = metadata.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
+    Checkpoint { tensors: tensors.collect(), metadata: metadata.collect() }.write(path)
 }
 
-/// Reads the parameters and buffers of a model from a file, and gives the words in it.
+/// Reads the parameters and buffers of a model from a file, and gives the metadata in it.
 ///
 /// # Errors
 /// See [`Checkpoint::read`]; also tensors that are missing, left over, or of another shape than
@@ -48,38 +49,41 @@ pub fn load(
 ) -> Result<BTreeMap<String, String>> {
     let path = path.as_ref();
     let mut checkpoint = Checkpoint::read(path)?;
-    let mut fitting = Vec::new();
-    let mut misfits = Vec::new();
-    for (name, parameter) in all(model) {
+    let mut matching = Vec::new();
+    let mut mismatches = Vec::new();
+    for (name, parameter) in parameters_and_buffers(model) {
         match checkpoint.tensors.remove(&name) {
-            None => misfits.push(format!("`{name}` is missing")),
-            Some(tensor) if *tensor.shape() != parameter.shape() => misfits.push(format!(
-                "`{name}` is {}, in the model {}",
+            None => mismatches.push(format!("`{name}` is missing")),
+            Some(tensor) if *tensor.shape() != parameter.shape() => mismatches.push(format!(
+                "`{name}` is {}, expected {} as in the model",
                 tensor.shape(),
                 parameter.shape()
             )),
-            Some(tensor) => fitting.push((parameter, tensor)),
+            Some(tensor) => matching.push((parameter, tensor)),
         }
     }
-    misfits.extend(checkpoint.tensors.keys().map(|name| format!("`{name}` is not in the model")));
-    if !misfits.is_empty() {
-        let why = format!("it is of another model: {}", misfits.join("; "));
+    mismatches
+        .extend(checkpoint.tensors.keys().map(|name| format!("`{name}` is not in the model")));
+    if !mismatches.is_empty() {
+        let why = format!(
+            "it is of another model: {}. Build the model with the sizes that were saved",
+            mismatches.join("; ")
+        );
         return Err(Error::File { path: path.to_owned(), why });
     }
-    for (parameter, tensor) in fitting {
+    for (parameter, tensor) in matching {
         parameter.set(tensor.to_dtype(parameter.value().dtype()))?;
     }
     Ok(checkpoint.metadata)
 }
 
-fn all(model: &(impl Layer + ?Sized)) -> Vec<(String, Parameter)> {
+fn parameters_and_buffers(model: &(impl Layer + ?Sized)) -> Vec<(String, Parameter)> {
     model.parameters().into_iter().chain(model.buffers()).collect()
 }
 
 impl Checkpoint {
-    /// Writes a file, or leaves the one that is there: the bytes go to another file beside it,
-    /// which takes its name once it is whole and on the disk. The same content gives the same
-    /// bytes.
+    /// Writes a file, atomically: on a failure the one that is there stays. The same content gives
+    /// the same bytes.
     ///
     /// # Errors
     /// A folder that does not exist or cannot be written to.
@@ -95,42 +99,20 @@ impl Checkpoint {
             })
             .collect();
         let views = views.map_err(|error: safetensors::SafeTensorError| fail(error.to_string()))?;
-        // The format has a map of words without an order: one word in it holds all, in order, so
-        // that equal checkpoints are equal files.
-        let words = (!self.metadata.is_empty())
-            .then(|| HashMap::from([(WORDS.to_owned(), join(&self.metadata))]));
-        let file = safetensors::serialize(views, words).map_err(|error| fail(error.to_string()))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let name = path.file_name().ok_or_else(|| fail("this is no file name".into()))?;
-        let mut beside = name.to_owned();
-        // Two threads or two programs that save to one path write to files of their own.
-        static SAVES: AtomicU64 = AtomicU64::new(0);
-        let save = SAVES.fetch_add(1, Ordering::Relaxed);
-        beside.push(format!(".{}-{save}.part", std::process::id()));
-        let beside = folder.join(beside);
-        let written = write_whole(&beside, &file).and_then(|()| fs::rename(&beside, path));
-        if let Err(error) = written {
-            // The half-written file helps nobody; that it may be gone already is no matter.
-            let _ = fs::remove_file(&beside);
-            let why = match error.kind() {
-                ErrorKind::NotFound => format!("the folder {} does not exist", folder.display()),
-                _ => format!("it cannot be written: {error}"),
-            };
-            return Err(fail(why));
-        }
-        // Where a folder can be synced, the new name is on the disk as well.
-        if let Ok(folder) = File::open(folder) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
+        // The format's metadata is a map without an order: one entry of it holds all of ours, in
+        // order, so that equal checkpoints are equal files.
+        let metadata = (!self.metadata.is_empty())
+            .then(|| HashMap::from([(METADATA.to_owned(), to_json(&self.metadata))]));
+        let file =
+            safetensors::serialize(views, metadata).map_err(|error| fail(error.to_string()))?;
+        Ok(lossgraph_file::write_atomically(path, file)?)
     }
 
     /// Reads a file.
     ///
     /// # Errors
-    /// No file; a file that is no safetensors file, or a damaged one; an element type that we do
-    /// not have.
+    /// No file; a file that is no safetensors file, or a damaged one; an element type other than
+    /// `f32`, `f64` and `i64`.
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
         let fail = |why: String| Error::File { path: path.to_owned(), why };
@@ -138,7 +120,8 @@ impl Checkpoint {
             ErrorKind::NotFound => fail("there is no such file".into()),
             _ => fail(format!("it cannot be read: {error}")),
         })?;
-        let damaged = |error| fail(format!("it is no checkpoint, or a damaged one ({error})"));
+        let damaged =
+            |error| fail(format!("it is no safetensors checkpoint, or a damaged one ({error})"));
         let (_, header) = SafeTensors::read_metadata(&file).map_err(damaged)?;
         let parsed = SafeTensors::deserialize(&file).map_err(damaged)?;
         let mut checkpoint = Checkpoint::default();
@@ -146,42 +129,36 @@ impl Checkpoint {
             let tensor = decode(&view).map_err(|why| fail(format!("tensor `{name}`: {why}")))?;
             checkpoint.tensors.insert(name.to_owned(), tensor);
         }
-        for (key, word) in header.metadata().iter().flatten() {
+        for (key, value) in header.metadata().iter().flatten() {
             match key.as_str() {
-                WORDS => checkpoint.metadata.extend(split(word)),
-                _ => _ = checkpoint.metadata.insert(key.clone(), word.clone()),
+                METADATA => checkpoint.metadata.extend(from_json(value)),
+                _ => _ = checkpoint.metadata.insert(key.clone(), value.clone()),
             }
         }
         Ok(checkpoint)
     }
 }
 
-/// The key under which all words stand.
-const WORDS: &str = "lossgraph";
+/// The key under which all metadata stand.
+const METADATA: &str = "lossgraph";
 
 /// One JSON object, which `serde_json`'s grammar escapes for us, keys in order.
-fn join(words: &BTreeMap<String, String>) -> String {
-    serde_json::json!(words).to_string()
+fn to_json(metadata: &BTreeMap<String, String>) -> String {
+    serde_json::json!(metadata).to_string()
 }
 
-/// The words of [`join`]; none if somebody else wrote something else under our key.
-fn split(text: &str) -> BTreeMap<String, String> {
+/// The metadata of [`to_json`]; none if somebody else wrote something else under our key.
+fn from_json(text: &str) -> BTreeMap<String, String> {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-fn write_whole(path: &PathBuf, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn encode(tensor: &Tensor) -> (Dtype, Vec<usize>, Vec<u8>) {
     let shape = tensor.shape().to_vec();
     let bytes = |dtype: DType| -> Vec<u8> {
         match dtype {
-            DType::F32 => little::<f32, 4>(tensor, f32::to_le_bytes),
-            DType::F64 => little::<f64, 8>(tensor, f64::to_le_bytes),
-            DType::I64 => little::<i64, 8>(tensor, i64::to_le_bytes),
+            DType::F32 => le_bytes::<f32, 4>(tensor, f32::to_le_bytes),
+            DType::F64 => le_bytes::<f64, 8>(tensor, f64::to_le_bytes),
+            DType::I64 => le_bytes::<i64, 8>(tensor, i64::to_le_bytes),
         }
     };
     let dtype = match tensor.dtype() {
@@ -192,7 +169,7 @@ fn encode(tensor: &Tensor) -> (Dtype, Vec<usize>, Vec<u8>) {
     (dtype, shape, bytes(tensor.dtype()))
 }
 
-fn little<T: lossgraph_tensor::Elem, const N: usize>(
+fn le_bytes<T: lossgraph_tensor::Elem, const N: usize>(
     tensor: &Tensor,
     bytes: fn(T) -> [u8; N],
 ) -> Vec<u8> {
@@ -200,7 +177,7 @@ fn little<T: lossgraph_tensor::Elem, const N: usize>(
 }
 
 fn decode(view: &TensorView<'_>) -> std::result::Result<Tensor, String> {
-    fn all<T: lossgraph_tensor::Elem, const N: usize>(
+    fn tensor<T: lossgraph_tensor::Elem, const N: usize>(
         view: &TensorView<'_>,
         number: fn([u8; N]) -> T,
     ) -> std::result::Result<Tensor, String> {
@@ -213,10 +190,10 @@ fn decode(view: &TensorView<'_>) -> std::result::Result<Tensor, String> {
         Tensor::new(view.shape(), numbers.collect()).map_err(|error| error.to_string())
     }
     match view.dtype() {
-        Dtype::F32 => all(view, f32::from_le_bytes),
-        Dtype::F64 => all(view, f64::from_le_bytes),
-        Dtype::I64 => all(view, i64::from_le_bytes),
-        other => Err(format!("elements of type {other:?} are not known here")),
+        Dtype::F32 => tensor(view, f32::from_le_bytes),
+        Dtype::F64 => tensor(view, f64::from_le_bytes),
+        Dtype::I64 => tensor(view, i64::from_le_bytes),
+        other => Err(format!("its elements are {other:?}, expected F32, F64 or I64")),
     }
 }
 
@@ -227,6 +204,7 @@ mod tests {
     use crate::normalization::BatchNorm;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use std::path::PathBuf;
 
     /// A folder of one test, gone with it.
     struct Folder(PathBuf);
@@ -259,8 +237,8 @@ mod tests {
         save(&saved, &[("a=b\n", "c\r\nd\\"), ("sizes", "3,4,2")], &other).unwrap();
         assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
         let loaded = model(&[3, 4, 2], 2);
-        let words = load(&loaded, &path).unwrap();
-        assert_eq!((words["sizes"].as_str(), words["a=b\n"].as_str()), ("3,4,2", "c\r\nd\\"));
+        let metadata = load(&loaded, &path).unwrap();
+        assert_eq!((metadata["sizes"].as_str(), metadata["a=b\n"].as_str()), ("3,4,2", "c\r\nd\\"));
         for ((_, a), (_, b)) in saved.parameters().iter().zip(loaded.parameters()) {
             assert_eq!(a.value(), b.value());
         }
@@ -268,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_and_foreign_files_are_told_and_change_nothing() {
+    fn damaged_and_foreign_files_are_refused_and_change_nothing() {
         let folder = Folder::new("damaged");
         let path = folder.0.join("a.safetensors");
         let saved = model(&[3, 4, 2], 1);
@@ -279,7 +257,7 @@ mod tests {
         for bytes in [&whole[..whole.len() / 2], &b"not a checkpoint"[..], &[]] {
             fs::write(&path, bytes).unwrap();
             let error = load(&target, &path).unwrap_err().to_string();
-            assert!(error.contains("no checkpoint, or a damaged one"), "{error}");
+            assert!(error.contains("no safetensors checkpoint, or a damaged one"), "{error}");
         }
         assert_eq!(target.parameters()[0].1.value(), before);
         let error = load(&target, folder.0.join("none")).unwrap_err().to_string();
@@ -292,7 +270,9 @@ mod tests {
         let path = folder.0.join("a.safetensors");
         save(&model(&[3, 4, 2], 1), &[], &path).unwrap();
         let error = load(&model(&[3, 5, 2, 2], 1), &path).unwrap_err().to_string();
-        for part in ["`0.weight` is [4, 3], in the model [5, 3]", "`4.weight` is missing"] {
+        for part in
+            ["`0.weight` is [4, 3], expected [5, 3] as in the model", "`4.weight` is missing"]
+        {
             assert!(error.contains(part), "{error}");
         }
     }
@@ -304,12 +284,13 @@ mod tests {
         let [saved, loaded] = [(); 2].map(|()| BatchNorm::new(2).unwrap());
         let tape = lossgraph_autograd::Tape::new();
         let _ = saved.forward_train(tape.constant([[1.0, 10.0], [3.0, 30.0]]));
-        let doubles =
-            all(&saved).into_iter().map(|(name, p)| (name, p.value().to_dtype(DType::F64)));
+        let doubles = parameters_and_buffers(&saved)
+            .into_iter()
+            .map(|(name, p)| (name, p.value().to_dtype(DType::F64)));
         let checkpoint = Checkpoint { tensors: doubles.collect(), ..Checkpoint::default() };
         checkpoint.write(&path).unwrap();
         // What a killed run left behind disturbs nobody.
-        fs::write(folder.0.join("a.safetensors.1-0.part"), "half").unwrap();
+        fs::write(folder.0.join(".lossgraph-1-0.part"), "half").unwrap();
         load(&loaded, &path).unwrap();
         for ((_, a), (_, b)) in saved.buffers().iter().zip(loaded.buffers()) {
             assert_eq!(a.value(), b.value());

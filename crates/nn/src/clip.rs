@@ -5,7 +5,7 @@ use lossgraph_tensor::{Result as TensorResult, Tensor};
 
 use crate::error::{Error, Result};
 
-/// Scales all gradients together so that their norm is at most `max_norm`, and gives the norm
+/// Scales all gradients by one factor so that their norm is at most `max_norm`, and gives the norm
 /// before: they are multiplied by `min(1, max_norm / (norm + 10⁻⁶))`.
 ///
 /// `p` is the order of the norm; ∞ takes the largest element.
@@ -35,20 +35,20 @@ pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Resul
     };
     if let (false, Some((parameter, _))) = (norm.is_finite(), gradients.parameters().first()) {
         let bad = |gradient: &Tensor| gradient.to_f64s().iter().any(|x| !x.is_finite());
-        let odd = gradients.parameters().iter().find(|(_, gradient)| bad(gradient));
-        let parameter = odd.map_or(parameter, |(parameter, _)| parameter).name().to_owned();
+        let culprit = gradients.parameters().iter().find(|(_, gradient)| bad(gradient));
+        let parameter = culprit.map_or(parameter, |(parameter, _)| parameter).name().to_owned();
         return Err(Error::NotFinite { parameter });
     }
     let scale = max_norm / (norm + 1e-6);
     if scale < 1.0 {
         for gradient in gradients.parameters_mut() {
-            change(gradient, |x| x * scale)?;
+            map_in_place(gradient, |x| x * scale)?;
         }
     }
     Ok(norm)
 }
 
-/// Holds every element of every gradient within ±`limit`.
+/// Clamps every element of every gradient to ±`limit`.
 ///
 /// # Errors
 /// A limit that is negative or NaN.
@@ -58,14 +58,14 @@ pub fn clip_grad_value(gradients: &mut Gradients, limit: f64) -> Result<()> {
         return Err(Error::Option { subject, name, given: limit, expected });
     }
     for gradient in gradients.parameters_mut() {
-        change(gradient, |x| x.clamp(-limit, limit))?;
+        map_in_place(gradient, |x| x.clamp(-limit, limit))?;
     }
     Ok(())
 }
 
-fn change(tensor: &mut Tensor, f: impl Fn(f64) -> f64) -> TensorResult<()> {
-    let changed = tensor.to_f64s().into_iter().map(f).collect::<Vec<f64>>();
-    *tensor = Tensor::new(tensor.shape().clone(), changed)?.to_dtype(tensor.dtype());
+fn map_in_place(tensor: &mut Tensor, f: impl Fn(f64) -> f64) -> TensorResult<()> {
+    let mapped = tensor.to_f64s().into_iter().map(f).collect::<Vec<f64>>();
+    *tensor = Tensor::new(tensor.shape().clone(), mapped)?.to_dtype(tensor.dtype());
     Ok(())
 }
 

@@ -1,11 +1,11 @@
-//! What can go wrong around a model.
+//! Errors of layers, optimizers, metrics and checkpoints.
 
 use std::path::PathBuf;
 
-/// The result of something around a model.
+/// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, with what was given and what was expected.
+/// An invalid argument, a gradient that cannot be used, or a file that cannot.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A hyper-parameter out of its range.
@@ -13,7 +13,7 @@ pub enum Error {
     Option {
         /// The layer, optimizer or function.
         subject: &'static str,
-        /// The hyper-parameter.
+        /// The hyper-parameter's name.
         name: &'static str,
         /// Its value.
         given: f64,
@@ -22,23 +22,25 @@ pub enum Error {
     },
     /// A gradient with NaN or infinity in it. No parameter has been changed.
     #[error(
-        "step: the gradient of `{parameter}` is not finite; the parameters are as before. Look at the loss, or lower the learning rate"
+        "step: the gradient of `{parameter}` is not finite; the parameters are as before. `tape.find_nan(loss)` names the op that made it; a lower learning rate or `clip_grad_norm` may avoid it"
     )]
     NotFinite {
         /// The parameter.
         parameter: String,
     },
-    /// A gradient of another shape or type than its parameter.
-    #[error("step: the gradient of `{parameter}` is {given}, the parameter {expected}")]
+    /// A gradient of another shape or dtype than its parameter.
+    #[error(
+        "step: the gradient of `{parameter}` is {given}, expected {expected} as the parameter is"
+    )]
     Gradient {
         /// The parameter.
         parameter: String,
-        /// Shape and type of the gradient.
+        /// Shape and dtype of the gradient.
         given: String,
-        /// Shape and type of the parameter.
+        /// Shape and dtype of the parameter.
         expected: String,
     },
-    /// Predictions and labels that do not belong together.
+    /// Invalid arguments of a metric, such as labels that do not match the scores.
     #[error("{subject}: {why}")]
     Metric {
         /// The metric.
@@ -46,7 +48,7 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// A file that cannot be read or written.
+    /// A file that cannot be read, or holds something else than is expected.
     #[error("{}: {why}", path.display())]
     File {
         /// The file.
@@ -54,10 +56,13 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// A misfit of tensors.
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Write(#[from] lossgraph_file::Error),
+    /// A shape error, or an invalid argument, of a tensor.
     #[error(transparent)]
     Tensor(#[from] lossgraph_tensor::Error),
-    /// A misfit in a recorded program.
+    /// A shape error, or an invalid argument, in a recorded program.
     #[error(transparent)]
     Program(#[from] lossgraph_autograd::Error),
 }

@@ -9,13 +9,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Uniform};
 
 use crate::error::{Error, Result};
-use crate::initialiser::Init;
+use crate::init::Init;
 
-/// Whether a layer is trained or used. It is said with each call, so that a layer cannot be left
-/// in the wrong one.
+/// Whether a layer records its training or its evaluation behavior. It is an argument of each call,
+/// so that a layer cannot be left in the wrong mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Dropout drops, batch normalisation uses the batch.
+    /// Dropout drops, batch normalization uses the batch.
     Train,
     /// The same input gives the same output.
     Evaluate,
@@ -23,7 +23,7 @@ pub enum Mode {
 
 /// A function with parameters.
 pub trait Layer {
-    /// Records the layer.
+    /// Records the forward pass in a mode.
     fn record<'t>(&self, x: Var<'t>, mode: Mode) -> Var<'t>;
 
     /// The parameters, with names that say where they are: `0.weight`.
@@ -31,18 +31,18 @@ pub trait Layer {
         Vec::new()
     }
 
-    /// What else belongs into a checkpoint, such as running statistics.
+    /// State that is saved but not trained, such as running statistics.
     fn buffers(&self) -> Vec<(String, Parameter)> {
         Vec::new()
     }
 
-    /// Records the layer for use.
+    /// Records the forward pass of evaluation.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.record(x, Mode::Evaluate)
     }
 
-    /// Records the layer for training.
+    /// Records the forward pass of training.
     #[track_caller]
     fn forward_train<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.record(x, Mode::Train)
@@ -57,7 +57,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer with PyTorch's initialisation: weight and bias uniform in ±1/√inputs.
+    /// A layer with PyTorch's initialization: weight and bias uniform in ±1/√inputs.
     pub fn new(inputs: usize, outputs: usize, rng: &mut impl Rng) -> Result<Linear> {
         Linear::with(inputs, outputs, Init::FanIn, rng)
     }
@@ -99,7 +99,7 @@ pub(crate) fn named<'a>(
     parameters.map(|parameter| (parameter.name().to_owned(), parameter.clone())).collect()
 }
 
-/// Cross-correlation over pictures: `[batch, inputs, height, width]` to `[batch, outputs, …]`.
+/// Cross-correlation over images: `[batch, inputs, height, width]` to `[batch, outputs, …]`.
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Parameter,
@@ -108,7 +108,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// A layer with square windows and PyTorch's initialisation.
+    /// A layer with square windows and PyTorch's initialization.
     pub fn new(inputs: usize, outputs: usize, window: usize, rng: &mut impl Rng) -> Result<Conv2d> {
         let weight = Init::FanIn.draw(&[outputs, inputs, window, window], rng)?;
         let bound = 1.0 / ((inputs * window * window).max(1) as f64).sqrt();
@@ -208,7 +208,7 @@ impl Layer for Activation {
 }
 
 /// In training, sets each element to 0 with a probability, and scales up the others so that the
-/// expectation stays; in use, the identity.
+/// expectation stays; in evaluation, the identity.
 ///
 /// # Source
 /// Srivastava et al., Dropout, 2014.
@@ -350,14 +350,14 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_named_by_their_place() {
+    fn parameters_are_named_by_the_index_of_their_layer() {
         let model = Mlp::new(&[4, 3, 2], &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
         let names: Vec<String> = model.parameters().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["0.weight", "0.bias", "2.weight", "2.bias"]);
     }
 
     #[test]
-    fn dropout_keeps_the_mean_in_training_and_everything_in_use() {
+    fn dropout_keeps_the_mean_in_training_and_everything_in_evaluation() {
         let tape = Tape::f64();
         let layer = Dropout::new(0.25, 3).unwrap();
         let ones = tape.fill([10_000], 1.0);

@@ -1,8 +1,8 @@
-//! Layers, initialisers, optimizers, metrics and checkpoints.
+//! Layers, initializers, optimizers, metrics and checkpoints.
 //!
 //! ```
 //! use lossgraph_autograd::Tape;
-//! use lossgraph_nn::{Layer, Mlp, UpdateRule, Sgd};
+//! use lossgraph_nn::{Layer, Mlp, Sgd, UpdateRule};
 //! use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 //!
 //! let model = Mlp::new(&[2, 8, 1], &mut ChaCha8Rng::seed_from_u64(0))?;
@@ -24,7 +24,7 @@
 mod checkpoint;
 mod clip;
 mod error;
-mod initialiser;
+mod init;
 mod layer;
 mod metrics;
 mod normalization;
@@ -33,7 +33,7 @@ pub mod optimizer;
 pub use checkpoint::{Checkpoint, load, save};
 pub use clip::{clip_grad_norm, clip_grad_value};
 pub use error::{Error, Result};
-pub use initialiser::Init;
+pub use init::Init;
 pub use layer::{
     Activation, AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Mlp, Mode,
     Sequential,

@@ -1,4 +1,4 @@
-//! How good predictions are.
+//! Metrics: how good predictions are.
 
 use std::fmt;
 
@@ -6,30 +6,42 @@ use lossgraph_tensor::Tensor;
 
 use crate::error::{Error, Result};
 
-fn misfit<T>(subject: &'static str, why: impl Into<String>) -> Result<T> {
+fn invalid<T>(subject: &'static str, why: impl Into<String>) -> Result<T> {
     Err(Error::Metric { subject, why: why.into() })
 }
 
-/// The class with the largest score of each row of `[examples, classes]`; the first of equals.
+/// The argmax of each row of scores `[examples, classes]`; the first of equals.
 fn classes_of(subject: &'static str, scores: &Tensor, labels: &[usize]) -> Result<Vec<usize>> {
     let [examples, classes] = scores.shape()[..] else {
-        return misfit(
+        return invalid(
             subject,
-            format!("scores are [examples, classes], given {}", scores.shape()),
+            format!("scores are {}, expected [examples, classes]", scores.shape()),
         );
     };
     if examples != labels.len() {
-        return misfit(subject, format!("{examples} examples have {} labels", labels.len()));
+        return invalid(
+            subject,
+            format!("expected a label for each of {examples} examples, given {}", labels.len()),
+        );
     }
     if examples == 0 || classes == 0 {
-        return misfit(subject, "there is nothing to measure");
+        return invalid(
+            subject,
+            format!("scores are {}, expected at least one example and class", scores.shape()),
+        );
     }
     if let Some(label) = labels.iter().find(|&&label| label >= classes) {
-        return misfit(subject, format!("label {label} is none of the classes 0..{classes}"));
+        return invalid(subject, format!("label {label} is out of range for {classes} classes"));
     }
     let scores = scores.to_f64s();
     if let Some(at) = scores.iter().position(|score| score.is_nan()) {
-        return misfit(subject, format!("a score of example {} is NaN", at / classes));
+        return invalid(
+            subject,
+            format!(
+                "a score of example {} is NaN: `tape.find_nan` names the op that made it",
+                at / classes
+            ),
+        );
     }
     let best = |row: &[f64]| {
         (0..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
@@ -40,14 +52,14 @@ fn classes_of(subject: &'static str, scores: &Tensor, labels: &[usize]) -> Resul
 /// The share of examples whose largest score, of `[examples, classes]`, is that of their label.
 ///
 /// # Errors
-/// No example; numbers of examples and labels that differ; a label that is no class.
+/// No example; numbers of examples and labels that differ; a label out of range.
 pub fn accuracy(scores: &Tensor, labels: &[usize]) -> Result<f64> {
     let predicted = classes_of("accuracy", scores, labels)?;
     let right = predicted.iter().zip(labels).filter(|(a, b)| a == b).count();
     Ok(right as f64 / labels.len() as f64)
 }
 
-/// How many examples of each class were taken for each class. Prints as a table.
+/// How many examples of each class were predicted as each class. Prints as a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfusionMatrix {
     /// By label, then by prediction.
@@ -69,7 +81,7 @@ impl ConfusionMatrix {
         Ok(ConfusionMatrix { counts })
     }
 
-    /// How many examples with a label were taken for a class.
+    /// How many examples with a label were predicted as a class.
     pub fn count(&self, label: usize, prediction: usize) -> usize {
         self.counts.get(label).and_then(|row| row.get(prediction)).copied().unwrap_or(0)
     }
@@ -80,7 +92,7 @@ impl ConfusionMatrix {
         right as f64 / self.counts.iter().flatten().sum::<usize>() as f64
     }
 
-    /// For each class, the share of its examples that were recognised; NaN without examples.
+    /// For each class, the share of its examples that were predicted as it; NaN without examples.
     pub fn recall(&self) -> Vec<f64> {
         let share = |(class, row): (usize, &Vec<usize>)| {
             row[class] as f64 / row.iter().sum::<usize>() as f64
@@ -93,7 +105,7 @@ impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let largest = self.counts.iter().flatten().copied().max().unwrap_or(0);
         let width = largest.max(self.counts.len()).to_string().len().max(2) + 1;
-        write!(f, "label \\ taken for")?;
+        write!(f, "label \\ predicted")?;
         writeln!(f)?;
         write!(f, "     ")?;
         (0..self.counts.len()).try_for_each(|class| write!(f, "{class:>width$}"))?;
@@ -125,19 +137,28 @@ pub fn recall_at_k(embeddings: &Tensor, labels: &[usize], k: usize) -> Result<f6
     let subject = "recall@k";
     let [examples, features] = embeddings.shape()[..] else {
         let shape = embeddings.shape();
-        return misfit(subject, format!("embeddings are [examples, features], given {shape}"));
+        return invalid(subject, format!("embeddings are {shape}, expected [examples, features]"));
     };
     if examples != labels.len() {
-        return misfit(subject, format!("{examples} examples have {} labels", labels.len()));
+        return invalid(
+            subject,
+            format!("expected a label for each of {examples} examples, given {}", labels.len()),
+        );
     }
     if examples < 2 || k == 0 {
-        return misfit(subject, format!("{examples} examples and k = {k}: nothing is near"));
+        return invalid(
+            subject,
+            format!("{examples} examples and k = {k}, expected at least 2 and 1"),
+        );
     }
     let data = embeddings.to_f64s();
     if let Some(at) = data.iter().position(|x| !x.is_finite()) {
-        return misfit(
+        return invalid(
             subject,
-            format!("the embedding of example {} is not finite", at / features),
+            format!(
+                "the embedding of example {} is not finite: `tape.find_nan` names the op that made it",
+                at / features
+            ),
         );
     }
     let row = |i: usize| &data[i * features..(i + 1) * features];
@@ -164,7 +185,10 @@ mod tests {
         assert!(accuracy(&scores, &[1, 0]).is_err());
         assert!(accuracy(&scores, &[1, 0, 0, 2]).is_err());
         let error = accuracy(&Tensor::from([[0.1, 0.9], [f64::NAN, 0.2]]), &[1, 0]).unwrap_err();
-        assert_eq!(error.to_string(), "accuracy: a score of example 1 is NaN");
+        assert_eq!(
+            error.to_string(),
+            "accuracy: a score of example 1 is NaN: `tape.find_nan` names the op that made it"
+        );
     }
 
     #[test]
@@ -173,7 +197,7 @@ mod tests {
         let matrix = ConfusionMatrix::new(&scores, &[1, 0, 0]).unwrap();
         assert_eq!((matrix.count(0, 1), matrix.count(1, 0)), (1, 0));
         assert_eq!(matrix.recall(), [0.5, 1.0]);
-        let table = "label \\ taken for\n       0  1   recall\n    0  1  1    50.0 %\n    1  ·  1   100.0 %\n";
+        let table = "label \\ predicted\n       0  1   recall\n    0  1  1    50.0 %\n    1  ·  1   100.0 %\n";
         assert_eq!(matrix.to_string(), table);
     }
 

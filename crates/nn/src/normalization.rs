@@ -1,4 +1,4 @@
-//! Layers that standardise.
+//! Normalization layers.
 
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use lossgraph_tensor::{DType, Tensor};
 use crate::error::Result;
 use crate::layer::{Layer, Mode, named};
 
-/// Standardises each example over its last axes, then scales and shifts.
+/// Normalizes each example over its last axes, then scales and shifts.
 ///
 /// # Source
 /// Ba, Kiros and Hinton, Layer Normalization, 2016.
@@ -46,7 +46,7 @@ impl Layer for LayerNorm {
     }
 }
 
-/// Standardises each channel (axis 1) over the batch; in use, by running statistics.
+/// Normalizes each channel (axis 1) over the batch; in evaluation, by running statistics.
 ///
 /// # Source
 /// Ioffe and Szegedy, Batch Normalization, 2015.
@@ -79,10 +79,10 @@ impl BatchNorm {
         })
     }
 
-    /// Moves the running statistics towards those of the batch. They are computed at once, since
-    /// the tape may never be asked; what is wrong with `x` is told when it is.
+    /// Moves the running statistics towards those of the batch. They are computed here and now, since
+    /// the tape may never be evaluated; an error in `x` is reported when it is.
     fn update(&self, x: Var<'_>) {
-        let _alone = self.updating.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _guard = self.updating.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let Ok((mean, var)) = x.channel_statistics() else { return };
         for (running, batch) in [(&self.running_mean, mean), (&self.running_var, var)] {
             let old = running.value();

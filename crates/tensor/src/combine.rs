@@ -1,4 +1,4 @@
-//! Joining, padding and comparing tensors.
+//! Concatenating, padding and comparing tensors.
 
 use crate::tensor::with_elem;
 use crate::{Elem, Error, Result, Slice, Tensor, kernels};
@@ -21,14 +21,14 @@ pub enum Comparison {
 }
 
 impl Tensor {
-    /// The tensors one after another along an axis.
+    /// Concatenates tensors along an axis.
     ///
     /// # Errors
     /// No tensor; no such axis; shapes that differ elsewhere; element types that differ.
     pub fn concat(tensors: &[Tensor], axis: isize) -> Result<Tensor> {
         let Some(first) = tensors.first() else {
             let (name, expected) = ("the number of tensors", "at least 1");
-            return Err(Error::Number { operation: "concat", name, given: 0.0, expected });
+            return Err(Error::OutOfRange { operation: "concat", name, given: 0.0, expected });
         };
         let shape = first.shape();
         let error = || Error::Axis { operation: "concat", axis, shape: shape.clone() };
@@ -55,7 +55,7 @@ impl Tensor {
         Ok(out)
     }
 
-    /// The tensors, of equal shapes, side by side along a new axis.
+    /// Stacks tensors of equal shapes along a new axis.
     pub fn stack(tensors: &[Tensor], axis: isize) -> Result<Tensor> {
         let rows: Result<Vec<Tensor>> =
             tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect();

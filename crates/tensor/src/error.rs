@@ -6,43 +6,53 @@ use crate::{DType, Shape};
 /// The result of an operation on tensors.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A misfit of shapes, axes, lengths, types or indices.
+/// An invalid argument: shapes, axes, lengths, types or indices that do not match.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// Two shapes do not fit each other.
-    #[error("{operation}: shapes {left} and {right} do not fit: {why}")]
+    /// Two shapes are incompatible.
+    #[error("{operation}: shapes {left} and {right} are incompatible: {why}")]
     Shape {
-        /// The operation that was asked for.
+        /// The operation.
         operation: &'static str,
         /// The shape of the first tensor.
         left: Shape,
         /// The shape of the other one.
         right: Shape,
-        /// What would fit.
+        /// What would be compatible.
         why: &'static str,
     },
-    /// There is no such axis.
+    /// An axis out of range.
     #[error("{operation}: there is no axis {axis} in shape {shape}, which has {} axes", shape.rank())]
     Axis {
-        /// The operation that was asked for.
+        /// The operation.
         operation: &'static str,
-        /// The axis asked for.
+        /// The requested axis.
         axis: isize,
         /// The shape that lacks it.
         shape: Shape,
     },
-    /// The axes are not an order of all axes.
-    #[error("permute: {axes:?} is not an order of the axes of {shape}: each has to come once")]
-    Order {
+    /// The axes are not a permutation of all axes.
+    #[error("permute: {axes:?} is not a permutation of the axes of {shape}: each has to come once")]
+    Permutation {
         /// The axes given.
         axes: Vec<isize>,
         /// The shape to permute.
         shape: Shape,
     },
+    /// An argument that a compiled program cannot be run with.
+    #[error("program: {argument} is {given}, expected {expected}")]
+    Argument {
+        /// Which argument.
+        argument: String,
+        /// What it is bound to.
+        given: String,
+        /// What the program expects.
+        expected: String,
+    },
     /// A number of elements that does not fill a shape.
     #[error("{operation}: {given} elements given, {shape} has {}", shape.len())]
     Length {
-        /// The operation that was asked for.
+        /// The operation.
         operation: &'static str,
         /// How many elements there are.
         given: usize,
@@ -58,33 +68,35 @@ pub enum Error {
     /// The wrong element type.
     #[error("{operation}: given {given} elements, expected {expected}; convert with to_dtype")]
     DType {
-        /// The operation that was asked for.
+        /// The operation.
         operation: &'static str,
         /// The type given.
         given: DType,
         /// The type expected.
         expected: DType,
     },
-    /// An index outside of its axis.
-    #[error("{operation}: index {index}, at {position:?} of the indices, is not in 0..{extent}")]
+    /// An index out of range.
+    #[error("{operation}: index {index}, at {position:?} of the indices, is out of range 0..{dim}")]
     Index {
-        /// The operation that was asked for.
+        /// The operation.
         operation: &'static str,
         /// The index.
         index: i64,
         /// The length of the axis.
-        extent: usize,
-        /// Where among the indices it stands.
+        dim: usize,
+        /// The position of the index in the index tensor.
         position: Vec<usize>,
     },
-    /// A slice that leaves its axis.
-    #[error("slice: start {start}, length {len}, step {step} leaves axis {axis} of {shape}")]
+    /// A slice out of range.
+    #[error(
+        "slice: start {start}, length {len}, step {step} is out of range on axis {axis} of {shape}"
+    )]
     Slice {
-        /// The first place.
+        /// The first index.
         start: usize,
-        /// How many places.
+        /// How many indices.
         len: usize,
-        /// From one place to the next.
+        /// From one index to the next.
         step: isize,
         /// The axis.
         axis: usize,
@@ -96,7 +108,7 @@ pub enum Error {
         "windows: size {size}, stride {stride}, dilation {dilation} do not fit axis {axis} of {shape}"
     )]
     Window {
-        /// Elements a window.
+        /// The elements of a window.
         size: usize,
         /// From one window to the next.
         stride: usize,
@@ -107,10 +119,10 @@ pub enum Error {
         /// The shape.
         shape: Shape,
     },
-    /// A fold that needs at least one element met none.
-    #[error("{operation}: axis {axis} of {shape} is empty, and there is nothing to choose from")]
+    /// A reduction without an identity element over an empty axis.
+    #[error("{operation}: axis {axis} of {shape} is empty, expected at least one element")]
     Empty {
-        /// The operation that was asked for.
+        /// The operation.
         operation: &'static str,
         /// The empty axis.
         axis: usize,
@@ -123,10 +135,10 @@ pub enum Error {
         /// The shape.
         shape: Shape,
     },
-    /// A number out of its range.
+    /// A number out of range.
     #[error("{operation}: {name} is {given}, expected {expected}")]
-    Number {
-        /// The operation that was asked for.
+    OutOfRange {
+        /// The operation.
         operation: &'static str,
         /// What the number is for.
         name: &'static str,
@@ -135,22 +147,22 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
-    /// A layout that would reach outside of its buffer.
-    #[error("layout: shape {shape} with these strides reaches outside of {len} elements")]
-    Outside {
+    /// A layout that is out of bounds of its buffer.
+    #[error("layout: shape {shape} with these strides is out of bounds of {len} elements")]
+    OutOfBounds {
         /// The shape.
         shape: Shape,
         /// The length of the buffer.
         len: usize,
     },
-    /// The output of a kernel is not a contiguous tensor of its own with the right shape and type.
+    /// The output of a kernel is not contiguous, is shared, or has another shape.
     #[error(
         "{operation}: the output has to be contiguous, unshared, and of shape {expected}, given {given}"
     )]
     Output {
         /// The kernel.
         operation: &'static str,
-        /// The shape needed.
+        /// The shape expected.
         expected: Shape,
         /// The shape given.
         given: Shape,

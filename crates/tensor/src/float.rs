@@ -160,12 +160,12 @@ macro_rules! float {
 
             #[inline(always)]
             fn powf(self, y: $type) -> $type {
-                crate::maths::power::$type::powf(self, y)
+                crate::math::power::$type::powf(self, y)
             }
 
             #[inline(always)]
             fn is_near(self) -> bool {
-                crate::maths::trigonometric::$type::is_near(self)
+                crate::math::trigonometric::$type::is_near(self)
             }
 
             #[inline(always)]
@@ -183,7 +183,7 @@ macro_rules! float {
         $(
             #[inline(always)]
             fn $method(self) -> $type {
-                crate::maths::$file::$type::$method(self)
+                crate::math::$file::$type::$method(self)
             }
         )*
     };

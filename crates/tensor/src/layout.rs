@@ -1,4 +1,4 @@
-//! Layouts: which element of a buffer stands at which place of a tensor.
+//! Layouts: which element of a buffer is at which index of a tensor.
 
 use smallvec::SmallVec;
 
@@ -6,7 +6,7 @@ use crate::shape::each_axis;
 use crate::tensor::checked_len;
 use crate::{Dims, Error, Result, Shape};
 
-/// Steps in the buffer from one place of an axis to the next.
+/// Steps in the buffer from one index of an axis to the next.
 pub(crate) type Strides = SmallVec<[isize; 4]>;
 
 /// Shape, strides and offset. Element `[i, j, …]` is at `offset + i·strides[0] + j·strides[1] + …`.
@@ -25,24 +25,24 @@ impl Clone for Layout {
     }
 }
 
-/// Places of an axis: `start`, `start + step`, … , `len` of them.
+/// Indices of an axis: `start`, `start + step`, … , `len` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slice {
-    /// The first place.
+    /// The first index.
     pub start: usize,
-    /// How many places.
+    /// How many indices.
     pub len: usize,
-    /// From one place to the next; negative goes backwards.
+    /// From one index to the next; negative goes backwards.
     pub step: isize,
 }
 
 impl Slice {
-    /// Every place of an axis.
-    pub fn all(extent: usize) -> Slice {
-        Slice { start: 0, len: extent, step: 1 }
+    /// Every index of an axis.
+    pub fn all(dim: usize) -> Slice {
+        Slice { start: 0, len: dim, step: 1 }
     }
 
-    /// The places from `start` up to, and without, `end`.
+    /// The indices from `start` up to, and without, `end`.
     pub fn range(start: usize, end: usize) -> Slice {
         Slice { start, len: end.saturating_sub(start), step: 1 }
     }
@@ -53,45 +53,45 @@ impl Slice {
         start: Option<isize>,
         stop: Option<isize>,
         step: isize,
-        extent: usize,
+        dim: usize,
     ) -> Option<Slice> {
-        let n = extent as isize;
-        // Backwards, a range may end just before place 0.
+        let n = isize::try_from(dim).unwrap_or(isize::MAX);
+        // Backwards, a range may end just before index 0.
         let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
-        let place = |at: isize| (if at < 0 { at.saturating_add(n) } else { at }).clamp(low, high);
-        let start = start.map_or(if step > 0 { low } else { high }, place);
-        let stop = stop.map_or(if step > 0 { high } else { low }, place);
+        let index = |at: isize| (if at < 0 { at.saturating_add(n) } else { at }).clamp(low, high);
+        let start = start.map_or(if step > 0 { low } else { high }, index);
+        let stop = stop.map_or(if step > 0 { high } else { low }, index);
         // How far it is from the start to the end, in the direction of the step.
-        let way = match step {
+        let distance = match step {
             0 => return None,
             1.. => stop - start,
             _ => start - stop,
         };
-        match way {
+        match distance {
             1.. => {
-                let len = (way as usize - 1) / step.unsigned_abs() + 1;
+                let len = (distance as usize - 1) / step.unsigned_abs() + 1;
                 Some(Slice { start: start as usize, len, step })
             }
             _ => Some(Slice { start: 0, len: 0, step }),
         }
     }
 
-    /// Whether all places are on an axis of this length.
-    pub fn fits(self, extent: usize) -> bool {
-        let Some(steps) = self.len.checked_sub(1) else { return self.start <= extent };
+    /// Whether all indices are in range on an axis of this length.
+    pub fn fits(self, dim: usize) -> bool {
+        let Some(steps) = self.len.checked_sub(1) else { return self.start <= dim };
         let last = (steps as isize)
             .checked_mul(self.step)
-            .and_then(|way| (self.start as isize).checked_add(way));
+            .and_then(|distance| (self.start as isize).checked_add(distance));
         self.step != 0
-            && self.start < extent
-            && last.is_some_and(|last| (0..extent as isize).contains(&last))
+            && self.start < dim
+            && last.is_some_and(|last| (0..dim as isize).contains(&last))
     }
 }
 
 /// Sliding windows along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// Elements a window.
+    /// The elements of a window.
     pub size: usize,
     /// From one window to the next.
     pub stride: usize,
@@ -101,15 +101,15 @@ pub struct Window {
 
 impl Window {
     /// How many windows fit on an axis; `None` if not even one, or a number is 0.
-    pub fn count(self, extent: usize) -> Option<usize> {
+    pub fn count(self, dim: usize) -> Option<usize> {
         let reach = self.size.checked_sub(1)?.checked_mul(self.dilation)?.checked_add(1)?;
-        let room = extent.checked_sub(reach)?;
+        let room = dim.checked_sub(reach)?;
         (self.stride > 0 && self.dilation > 0).then(|| room / self.stride + 1)
     }
 }
 
 impl Layout {
-    /// The layout of a whole buffer, row by row: the last axis is the quickest.
+    /// The row-major layout of a whole buffer: the last axis varies fastest.
     #[inline]
     pub fn contiguous(shape: impl Into<Shape>) -> Layout {
         let shape = shape.into();
@@ -123,7 +123,7 @@ impl Layout {
         Layout { shape, strides, offset: 0 }
     }
 
-    /// The layout of a tensor all of whose places are the one element of its buffer.
+    /// The layout of a tensor all of whose elements are the one element of its buffer: strides are 0.
     pub(crate) fn repeated(shape: Shape) -> Layout {
         let strides = SmallVec::from_elem(0, shape.rank());
         Layout { shape, strides, offset: 0 }
@@ -141,7 +141,7 @@ impl Layout {
         &self.strides
     }
 
-    /// The place of the first element in the buffer.
+    /// The offset of the first element in the buffer.
     #[inline]
     pub fn offset(&self) -> usize {
         self.offset
@@ -154,7 +154,8 @@ impl Layout {
         self.shape.len()
     }
 
-    /// Whether the elements lie side by side in order. Strides of axes of length 1 do not matter.
+    /// Whether the elements are contiguous in row-major order. Strides of axes of length 1 do not
+    /// matter.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
         let mut step = 1;
@@ -170,7 +171,7 @@ impl Layout {
         true
     }
 
-    /// Whether every element lies inside a buffer of `len` elements.
+    /// Whether every element is in bounds of a buffer of `len` elements.
     pub(crate) fn fits(&self, len: usize) -> bool {
         if self.len() == 0 {
             return true;
@@ -178,7 +179,8 @@ impl Layout {
         let (mut low, mut high) = (self.offset as isize, self.offset as isize);
         for (&stride, &dim) in self.strides.iter().zip(self.shape.iter()) {
             let end = if stride < 0 { &mut low } else { &mut high };
-            match stride.checked_mul(dim as isize - 1).and_then(|way| end.checked_add(way)) {
+            let distance = stride.checked_mul(dim as isize - 1);
+            match distance.and_then(|distance| end.checked_add(distance)) {
                 Some(moved) => *end = moved,
                 None => return false,
             }
@@ -197,7 +199,7 @@ impl Layout {
 
     /// The axes in another order: axis `i` of the result is axis `axes[i]`.
     pub fn permute(&self, axes: &[isize]) -> Result<Layout> {
-        let error = || Error::Order { axes: axes.to_vec(), shape: self.shape.clone() };
+        let error = || Error::Permutation { axes: axes.to_vec(), shape: self.shape.clone() };
         let order: Option<Dims> = axes.iter().map(|&axis| self.shape.axis(axis)).collect();
         let order = order.ok_or_else(error)?;
         let mut sorted = order.clone();
@@ -232,12 +234,12 @@ impl Layout {
                 let Slice { start, len, step } = slice;
                 return Err(Error::Slice { start, len, step, axis, shape: self.shape.clone() });
             }
-            // Of an empty tensor nobody reads, wherever a slice of it starts.
+            // Nobody reads an empty tensor, wherever a slice of it starts.
             if slice.len > 0 && self.len() > 0 {
-                let way = slice.start as isize * self.strides[axis];
-                layout.offset = layout.offset.wrapping_add_signed(way);
+                let distance = slice.start as isize * self.strides[axis];
+                layout.offset = layout.offset.wrapping_add_signed(distance);
             }
-            // Wraps only where there is no second place to step to.
+            // Wraps only where there is no second index to step to.
             layout.strides[axis] = layout.strides[axis].wrapping_mul(slice.step);
             dims[axis] = slice.len;
         }
@@ -245,13 +247,13 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Repeats axes of length 1, and adds axes in front, to reach `shape`: with stride 0.
+    /// Broadcasts to `shape`: repeats axes of length 1, and adds axes in front, with stride 0.
     pub fn expand(&self, shape: &Shape) -> Result<Layout> {
         let error = || Error::Shape {
             operation: "expand",
             left: self.shape.clone(),
             right: shape.clone(),
-            why: "only axes of length 1 repeat",
+            why: "only axes of length 1 are repeated",
         };
         let added = shape.rank().checked_sub(self.shape.rank()).ok_or_else(error)?;
         checked_len(shape)?;
@@ -266,7 +268,7 @@ impl Layout {
         Ok(Layout { shape: shape.clone(), strides, offset: self.offset })
     }
 
-    /// The same elements in another shape, where strides can say it; else `None`.
+    /// The same elements in another shape; `None` if no strides give that view.
     pub fn reshape(&self, shape: &Shape) -> Option<Layout> {
         if shape.len() != self.len() {
             return None;
@@ -346,13 +348,14 @@ impl Layout {
     pub fn diagonal(&self, a: isize, b: isize) -> Result<Layout> {
         let (i, j) = (self.axis("diagonal", a)?, self.axis("diagonal", b)?);
         if i == j {
-            return Err(Error::Order { axes: vec![a, b], shape: self.shape.clone() });
+            return Err(Error::Permutation { axes: vec![a, b], shape: self.shape.clone() });
         }
         let kept = || (0..self.shape.rank()).filter(|&axis| axis != i && axis != j);
         let mut dims: Dims = kept().map(|axis| self.shape[axis]).collect();
         let mut strides: Strides = kept().map(|axis| self.strides[axis]).collect();
         dims.push(self.shape[i].min(self.shape[j]));
-        strides.push(self.strides[i] + self.strides[j]);
+        // Wraps only for an empty tensor.
+        strides.push(self.strides[i].wrapping_add(self.strides[j]));
         Ok(self.of(dims, strides))
     }
 

@@ -22,7 +22,7 @@ mod float;
 mod indexing;
 pub mod kernels;
 mod layout;
-mod maths;
+mod math;
 mod print;
 pub mod program;
 mod random;

@@ -1,22 +1,30 @@
-//! Printing, as NumPy does: nested brackets, aligned columns, long axes elided.
+//! Printing, as NumPy does: nested brackets, aligned columns, long axes summarized.
 
 use std::fmt::{self, Write};
 
 use crate::Tensor;
 
-/// Tensors with more elements are elided.
-const ALL_UP_TO: usize = 1000;
-/// How many elements of a long axis are shown at each end.
-const EDGE: usize = 3;
-/// Significant digits of a float.
-const DIGITS: usize = 4;
+/// Tensors with more elements are summarized.
+const THRESHOLD: usize = 1000;
+/// How many elements of a summarized axis are shown at each end.
+const EDGE_ITEMS: usize = 3;
+/// How many decimals of a float are shown at most.
+const PRECISION: usize = 4;
+
+/// Which elements of a tensor are shown.
+#[derive(Clone, Copy)]
+enum Shown {
+    All,
+    /// Along each axis, the first and the last ones.
+    EdgeItems,
+}
 
 impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let elide = self.len() > ALL_UP_TO;
-        let texts = Texts::of(self, elide);
+        let shown = if self.len() > THRESHOLD { Shown::EdgeItems } else { Shown::All };
+        let format = Format::of(self, shown);
         let mut out = String::new();
-        write_axis(&mut out, self, &texts, &mut Vec::new(), elide)?;
+        write_axis(&mut out, self, &format, &mut Vec::new(), shown)?;
         f.write_str(&out)
     }
 }
@@ -27,8 +35,8 @@ impl fmt::Debug for Tensor {
     }
 }
 
-/// How elements are written: all in one style and width.
-struct Texts {
+/// How elements are formatted: all in one style and width.
+struct Format {
     style: Style,
     width: usize,
 }
@@ -40,11 +48,11 @@ enum Style {
     Scientific,
 }
 
-impl Texts {
-    fn of(tensor: &Tensor, elide: bool) -> Texts {
-        let mut seen = Vec::new();
-        visit(tensor, &mut Vec::new(), elide, &mut |x| seen.push(x));
-        let finite = || seen.iter().copied().filter(|x| x.is_finite());
+impl Format {
+    fn of(tensor: &Tensor, shown: Shown) -> Format {
+        let mut elements = Vec::new();
+        visit(tensor, &mut Vec::new(), shown, &mut |x| elements.push(x));
+        let finite = || elements.iter().copied().filter(|x| x.is_finite());
         let style =
             if !tensor.dtype().is_float() || finite().all(|x| x == x.trunc() && x.abs() < 1e8) {
                 Style::Integer
@@ -57,15 +65,15 @@ impl Texts {
                 } else {
                     // No more decimals than some element needs.
                     let needed = finite().map(|x| {
-                        let text = format!("{x:.DIGITS$}");
+                        let text = format!("{x:.PRECISION$}");
                         text.trim_end_matches('0').split('.').nth(1).map_or(0, str::len)
                     });
                     Style::Fixed(needed.max().unwrap_or(0).max(1))
                 }
             };
-        let mut texts = Texts { style, width: 0 };
-        texts.width = seen.iter().map(|&x| texts.text(x).len()).max().unwrap_or(0);
-        texts
+        let mut format = Format { style, width: 0 };
+        format.width = elements.iter().map(|&x| format.text(x).len()).max().unwrap_or(0);
+        format
     }
 
     fn text(&self, x: f64) -> String {
@@ -74,48 +82,52 @@ impl Texts {
             _ if x.is_infinite() => if x > 0.0 { "inf" } else { "-inf" }.into(),
             Style::Integer => format!("{x:.0}"),
             Style::Fixed(decimals) => format!("{x:.decimals$}"),
-            Style::Scientific => format!("{x:.DIGITS$e}"),
+            Style::Scientific => format!("{x:.PRECISION$e}"),
         }
     }
 }
 
-/// The places of an axis that are shown; `None` stands for the dots.
-fn shown(extent: usize, elide: bool) -> Vec<Option<usize>> {
-    if elide && extent > 2 * EDGE {
-        let ends = (0..EDGE).map(Some).chain([None]);
-        ends.chain((extent - EDGE..extent).map(Some)).collect()
-    } else {
-        (0..extent).map(Some).collect()
+impl Shown {
+    /// The indices of an axis that are shown; `None` stands for the ellipsis.
+    fn indices(self, dim: usize) -> Vec<Option<usize>> {
+        match self {
+            Shown::EdgeItems if dim > 2 * EDGE_ITEMS => {
+                let first = (0..EDGE_ITEMS).map(Some);
+                first.chain([None]).chain((dim - EDGE_ITEMS..dim).map(Some)).collect()
+            }
+            _ => (0..dim).map(Some).collect(),
+        }
     }
 }
 
-fn visit(tensor: &Tensor, place: &mut Vec<usize>, elide: bool, see: &mut impl FnMut(f64)) {
-    if place.len() == tensor.rank() {
-        see(tensor.get(place).unwrap_or(f64::NAN));
+/// Calls `element` for each element that is shown.
+fn visit(tensor: &Tensor, index: &mut Vec<usize>, shown: Shown, element: &mut impl FnMut(f64)) {
+    if index.len() == tensor.rank() {
+        element(tensor.get(index).unwrap_or(f64::NAN));
         return;
     }
-    for i in shown(tensor.shape()[place.len()], elide).into_iter().flatten() {
-        place.push(i);
-        visit(tensor, place, elide, see);
-        place.pop();
+    for i in shown.indices(tensor.shape()[index.len()]).into_iter().flatten() {
+        index.push(i);
+        visit(tensor, index, shown, element);
+        index.pop();
     }
 }
 
 fn write_axis(
     out: &mut String,
     tensor: &Tensor,
-    texts: &Texts,
-    place: &mut Vec<usize>,
-    elide: bool,
+    format: &Format,
+    index: &mut Vec<usize>,
+    shown: Shown,
 ) -> fmt::Result {
-    let depth = place.len();
+    let depth = index.len();
     let inner = tensor.rank() - depth;
     if inner == 0 {
-        let x = tensor.get(place).unwrap_or(f64::NAN);
-        return write!(out, "{:>width$}", texts.text(x), width = texts.width);
+        let x = tensor.get(index).unwrap_or(f64::NAN);
+        return write!(out, "{:>width$}", format.text(x), width = format.width);
     }
     out.push('[');
-    for (n, i) in shown(tensor.shape()[depth], elide).into_iter().enumerate() {
+    for (n, i) in shown.indices(tensor.shape()[depth]).into_iter().enumerate() {
         if n > 0 {
             out.push(',');
             if inner == 1 {
@@ -128,9 +140,9 @@ fn write_axis(
         }
         match i {
             Some(i) => {
-                place.push(i);
-                write_axis(out, tensor, texts, place, elide)?;
-                place.pop();
+                index.push(i);
+                write_axis(out, tensor, format, index, shown)?;
+                index.pop();
             }
             None => out.push_str("..."),
         }
@@ -157,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn long_axes_are_elided() {
+    fn long_axes_are_summarized() {
         let text = Tensor::arange(2000, DType::I64).to_string();
         assert_eq!(text, "[   0,    1,    2, ..., 1997, 1998, 1999]");
     }

@@ -1,4 +1,4 @@
-//! Random tensors. The generator is the caller's, so that a seed tells all.
+//! Random tensors. The generator is the caller's, so that a seed determines them.
 
 use rand::Rng;
 use rand_distr::{Distribution, Normal, Uniform};
@@ -19,7 +19,8 @@ impl Tensor {
         rng: &mut impl Rng,
     ) -> Result<Tensor> {
         let (name, expected) = ("high − low", "a positive, finite number");
-        let error = |_| Error::Number { operation: "uniform", name, given: high - low, expected };
+        let error =
+            |_| Error::OutOfRange { operation: "uniform", name, given: high - low, expected };
         sample(shape.into(), dtype, Uniform::new(low, high).map_err(error)?, rng)
     }
 
@@ -35,15 +36,20 @@ impl Tensor {
         rng: &mut impl Rng,
     ) -> Result<Tensor> {
         let (name, expected) = ("the standard deviation", "0 or more, and finite");
-        let error = |_| Error::Number { operation: "normal", name, given: deviation, expected };
+        let error = |_| Error::OutOfRange { operation: "normal", name, given: deviation, expected };
         let normal = Normal::new(mean, deviation).map_err(error)?;
         if deviation < 0.0 {
-            return Err(Error::Number { operation: "normal", name, given: deviation, expected });
+            return Err(Error::OutOfRange {
+                operation: "normal",
+                name,
+                given: deviation,
+                expected,
+            });
         }
         sample(shape.into(), dtype, normal, rng)
     }
 
-    /// Kaiming's uniform initialisation of a weight `[out, in, window…]` before a relu: uniform
+    /// Kaiming's uniform initialization of a weight `[out, in, window…]` before a relu: uniform
     /// in ±√(6 / fan_in), so that the variance of activations stays from layer to layer.
     ///
     /// # Source
@@ -58,7 +64,7 @@ impl Tensor {
         Tensor::uniform(shape, -bound, bound, dtype, rng)
     }
 
-    /// Kaiming's normal initialisation: standard deviation √(2 / fan_in). See
+    /// Kaiming's normal initialization: standard deviation √(2 / fan_in). See
     /// [`kaiming_uniform`](Tensor::kaiming_uniform).
     pub fn kaiming_normal(
         shape: impl Into<Shape>,
@@ -70,7 +76,7 @@ impl Tensor {
         Tensor::normal(shape, 0.0, deviation, dtype, rng)
     }
 
-    /// Xavier's uniform initialisation of a weight `[out, in, window…]`: uniform in
+    /// Xavier's uniform initialization of a weight `[out, in, window…]`: uniform in
     /// ±√(6 / (fan_in + fan_out)), which weighs activations and gradients alike.
     ///
     /// # Source
@@ -87,7 +93,7 @@ impl Tensor {
         Tensor::uniform(shape, -bound, bound, dtype, rng)
     }
 
-    /// Xavier's normal initialisation: standard deviation √(2 / (fan_in + fan_out)). See
+    /// Xavier's normal initialization: standard deviation √(2 / (fan_in + fan_out)). See
     /// [`xavier_uniform`](Tensor::xavier_uniform).
     pub fn xavier_normal(
         shape: impl Into<Shape>,

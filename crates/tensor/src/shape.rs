@@ -13,8 +13,8 @@ pub type Dims = SmallVec<[usize; 4]>;
 #[derive(Default)]
 pub struct Shape(Dims);
 
-// Recording a node copies, hashes and compares shapes. The derived code would call the library of
-// C for each of these, to move a word or two.
+// Recording a node copies, hashes and compares shapes. The derived code would call `memcpy` or
+// `memcmp` for each of these, to move a word or two.
 
 impl Clone for Shape {
     #[inline]
@@ -67,7 +67,8 @@ impl Shape {
         self.0.len()
     }
 
-    /// The place of an axis that may be counted from the end (−1 is the last).
+    /// The number of an axis that may be counted from the end (−1 is the last); `None` if it is out
+    /// of range.
     #[inline]
     pub fn axis(&self, axis: isize) -> Option<usize> {
         let rank = self.rank() as isize;
@@ -92,7 +93,7 @@ impl Shape {
             .map(Shape)
     }
 
-    /// The index of element `n`, counted row by row.
+    /// The index of element `n`, counted in row-major order.
     ///
     /// ```
     /// use lossgraph_tensor::Shape;
@@ -109,7 +110,7 @@ impl Shape {
         index
     }
 
-    /// The number of the element at an index, counted row by row.
+    /// The number of the element at an index, counted in row-major order.
     pub fn ravel_index(&self, index: &[usize]) -> usize {
         self.iter().zip(index).fold(0, |n, (&dim, &i)| n * dim + i)
     }

@@ -55,7 +55,7 @@ pub(crate) fn checked_len(shape: &Shape) -> Result<usize> {
 }
 
 impl Tensor {
-    /// A tensor of `data`, row by row; the vector is taken over, not copied.
+    /// A tensor of `data`, in row-major order; the vector is moved, not copied.
     ///
     /// # Errors
     /// The data does not fill the shape.
@@ -84,7 +84,7 @@ impl Tensor {
         Tensor::full(shape, 1.0, dtype)
     }
 
-    /// A tensor of one number that is stored once.
+    /// A tensor filled with one number, which is stored once: all strides are 0.
     pub fn filled_view(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
         let shape = shape.into();
         checked_len(&shape)?;
@@ -99,10 +99,13 @@ impl Tensor {
     }
 
     /// The identity matrix, `[n, n]`.
+    ///
+    /// # Panics
+    /// If there is no memory for `n²` elements.
     pub fn eye(n: usize, dtype: DType) -> Tensor {
         let entry = |i: usize| if i / n == i % n { 1.0 } else { 0.0 };
         with_elem!(dtype, T => Tensor {
-            storage: <T as crate::dtype::sealed::Stored>::store((0..n * n).map(|i| T::of(entry(i))).collect()),
+            storage: <T as crate::dtype::sealed::Stored>::store((0..n.saturating_mul(n)).map(|i| T::of(entry(i))).collect()),
             layout: Layout::contiguous([n, n]),
         })
     }
@@ -163,7 +166,7 @@ impl Tensor {
         strong == 1 && weak == 0
     }
 
-    /// Whether both look at the same buffer.
+    /// Whether both are views of the same buffer.
     pub fn shares_storage_with(&self, other: &Tensor) -> bool {
         match (&self.storage, &other.storage) {
             (Storage::F32(a), Storage::F32(b)) => Arc::ptr_eq(a, b),
@@ -173,28 +176,26 @@ impl Tensor {
         }
     }
 
-    /// The elements as a slice; `None` if they do not lie side by side in order, or for the
-    /// wrong type.
+    /// The elements as a slice; `None` if they are not contiguous, or for the wrong type.
     #[inline]
     pub fn as_slice<T: Elem>(&self) -> Option<&[T]> {
         let buffer = self.buffer_slice::<T>()?;
         let (start, len) = (self.layout.offset(), self.layout.len());
         match self.layout.is_contiguous() {
-            // A view of nothing may stand behind the end of its buffer.
+            // An empty view may start beyond the end of its buffer.
             true if len == 0 => Some(&[]),
             true => buffer.get(start..start + len),
             false => None,
         }
     }
 
-    /// The whole buffer, of which the layout tells the part that is seen; `None` for the wrong
-    /// type.
+    /// The whole buffer, which the layout indexes; `None` for the wrong type.
     #[inline]
     pub fn buffer_slice<T: Elem>(&self) -> Option<&[T]> {
         T::stored(&self.storage).map(|data| &data[..])
     }
 
-    /// The elements to write to: copies them first if they are shared or not side by side.
+    /// The elements to write to, copied first if they are shared or not contiguous (copy-on-write);
     /// `None` for the wrong type.
     #[inline]
     pub fn as_mut_slice<T: Elem>(&mut self) -> Option<&mut [T]> {
@@ -220,12 +221,12 @@ impl Tensor {
         })
     }
 
-    /// This tensor if its elements lie side by side in order, else a copy in which they do.
+    /// This tensor if it is contiguous, else a contiguous copy.
     pub fn contiguous(&self) -> Tensor {
         if self.layout.is_contiguous() { self.clone() } else { self.copied() }
     }
 
-    /// The elements, row by row.
+    /// The elements, in row-major order.
     ///
     /// # Errors
     /// The elements are of another type.
@@ -237,7 +238,7 @@ impl Tensor {
         Ok(kernels::copied(self))
     }
 
-    /// The elements as `f64`, row by row, whatever their type.
+    /// The elements as `f64`, in row-major order, whatever their type.
     pub fn to_f64s(&self) -> Vec<f64> {
         with_elem!(self.dtype(), T => {
             kernels::copied::<T>(self).into_iter().map(|x| x.to_f64()).collect()
@@ -255,32 +256,33 @@ impl Tensor {
         Ok(self.at(self.layout.offset()))
     }
 
-    /// The element at a place, one number an axis.
+    /// The element at an index: one number for each axis.
     ///
     /// # Errors
-    /// A number that is not on its axis, or too many or few.
-    pub fn get(&self, place: &[usize]) -> Result<f64> {
-        if place.len() != self.rank() {
-            let (axis, shape) = (place.len() as isize, self.shape().clone());
+    /// An index out of range; too many numbers, or too few.
+    pub fn get(&self, index: &[usize]) -> Result<f64> {
+        if index.len() != self.rank() {
+            let (axis, shape) = (index.len() as isize, self.shape().clone());
             return Err(Error::Axis { operation: "get", axis, shape });
         }
         let mut at = self.layout.offset() as isize;
-        for (axis, (&i, &stride)) in place.iter().zip(self.strides()).enumerate() {
-            let extent = self.shape()[axis];
-            if i >= extent {
+        for (axis, (&i, &stride)) in index.iter().zip(self.strides()).enumerate() {
+            let dim = self.shape()[axis];
+            if i >= dim {
                 let (index, position) = (i as i64, vec![axis]);
-                return Err(Error::Index { operation: "get", index, extent, position });
+                return Err(Error::Index { operation: "get", index, dim, position });
             }
             at += i as isize * stride;
         }
         Ok(self.at(at as usize))
     }
 
-    fn at(&self, index: usize) -> f64 {
+    /// The element at an offset of the buffer.
+    fn at(&self, offset: usize) -> f64 {
         match &self.storage {
-            Storage::F32(data) => data[index].to_f64(),
-            Storage::F64(data) => data[index],
-            Storage::I64(data) => data[index].to_f64(),
+            Storage::F32(data) => data[offset].to_f64(),
+            Storage::F64(data) => data[offset],
+            Storage::I64(data) => data[offset].to_f64(),
         }
     }
 
@@ -301,7 +303,7 @@ impl Tensor {
     /// The same buffer with another layout.
     ///
     /// # Errors
-    /// The layout reaches outside of the buffer.
+    /// The layout is out of bounds of the buffer.
     pub fn with_layout(&self, layout: Layout) -> Result<Tensor> {
         let len = match &self.storage {
             Storage::F32(data) => data.len(),
@@ -309,14 +311,14 @@ impl Tensor {
             Storage::I64(data) => data.len(),
         };
         if !layout.fits(len) {
-            return Err(Error::Outside { shape: layout.shape().clone(), len });
+            return Err(Error::OutOfBounds { shape: layout.shape().clone(), len });
         }
         Ok(Tensor { storage: self.storage.clone(), layout })
     }
 
-    /// This tensor's buffer, made into a contiguous tensor of `shape` whose elements are
+    /// This tensor's buffer, reused as a contiguous tensor of `shape` whose elements are
     /// whatever was in it: memory to write to. `None` if somebody else shares the buffer, or it
-    /// has not the right length.
+    /// has another length.
     #[inline]
     pub fn recycled(mut self, shape: &Shape) -> Option<Tensor> {
         let len = with_elem!(self.dtype(), T => self.buffer_slice::<T>().map_or(0, <[T]>::len));
@@ -329,7 +331,7 @@ impl Tensor {
         Some(self)
     }
 
-    /// A view whose layout is known to stay inside.
+    /// A view whose layout is known to be in bounds.
     pub(crate) fn viewed(&self, layout: Layout) -> Tensor {
         Tensor { storage: self.storage.clone(), layout }
     }
@@ -414,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn places_outside_are_refused() {
+    fn indices_out_of_range_are_refused() {
         let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
         assert_eq!(x.get(&[1, 0]), Ok(3.0));
         assert!(x.get(&[0, 2]).is_err());

@@ -3,7 +3,7 @@
 use crate::{Error, Result, Shape, Slice, Tensor, Window};
 
 impl Tensor {
-    /// The axes in another order: axis `i` of the result is axis `axes[i]`.
+    /// The axes permuted: axis `i` of the result is axis `axes[i]`.
     pub fn permute(&self, axes: &[isize]) -> Result<Tensor> {
         Ok(self.viewed(self.layout.permute(axes)?))
     }
@@ -23,17 +23,17 @@ impl Tensor {
         Ok(self.viewed(self.layout.slice(slices)?))
     }
 
-    /// `len` places of an axis, from `start` on.
+    /// `len` indices of an axis, from `start` on.
     pub fn narrow(&self, axis: isize, start: usize, len: usize) -> Result<Tensor> {
         self.slice_axis("narrow", axis, |_| Slice { start, len, step: 1 })
     }
 
-    /// One place of an axis, which is dropped.
-    pub fn select(&self, axis: isize, place: usize) -> Result<Tensor> {
-        self.slice_axis("select", axis, |_| Slice { start: place, len: 1, step: 1 })?.squeeze(axis)
+    /// One index of an axis, which is dropped.
+    pub fn select(&self, axis: isize, index: usize) -> Result<Tensor> {
+        self.slice_axis("select", axis, |_| Slice { start: index, len: 1, step: 1 })?.squeeze(axis)
     }
 
-    /// An axis from its end to its start.
+    /// An axis reversed.
     pub fn flip(&self, axis: isize) -> Result<Tensor> {
         self.slice_axis("flip", axis, |len| Slice { start: len.saturating_sub(1), len, step: -1 })
     }
@@ -47,12 +47,12 @@ impl Tensor {
         let shape = self.shape();
         let error = || Error::Axis { operation, axis, shape: shape.clone() };
         let at = shape.axis(axis).ok_or_else(error)?;
-        let mut slices: Vec<Slice> = shape.iter().map(|&extent| Slice::all(extent)).collect();
+        let mut slices: Vec<Slice> = shape.iter().map(|&dim| Slice::all(dim)).collect();
         slices[at] = slice(shape[at]);
         self.slice(&slices)
     }
 
-    /// Repeats axes of length 1, and adds axes in front, to reach `shape`.
+    /// Broadcasts to `shape`: repeats axes of length 1, and adds axes in front.
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         Ok(self.viewed(self.layout.expand(&shape.into())?))
     }

@@ -27,30 +27,30 @@ enum View {
     Select(u8, usize),
 }
 
-/// Every place of a shape, row by row.
-fn places(dims: &[usize]) -> Vec<Vec<usize>> {
-    dims.iter().fold(vec![vec![]], |places, &dim| {
-        let grow = |place: &Vec<usize>| {
-            let place = place.clone();
-            (0..dim).map(move |i| [&place[..], &[i]].concat()).collect::<Vec<_>>()
+/// Every index of a shape, row by row.
+fn indices(dims: &[usize]) -> Vec<Vec<usize>> {
+    dims.iter().fold(vec![vec![]], |indices, &dim| {
+        let grow = |index: &Vec<usize>| {
+            let index = index.clone();
+            (0..dim).map(move |i| [&index[..], &[i]].concat()).collect::<Vec<_>>()
         };
-        places.iter().flat_map(grow).collect()
+        indices.iter().flat_map(grow).collect()
     })
 }
 
 impl Model {
     fn counting(dims: &[usize]) -> Model {
-        Model { dims: dims.to_vec(), elements: (0..places(dims).len() as i64).collect() }
+        Model { dims: dims.to_vec(), elements: (0..indices(dims).len() as i64).collect() }
     }
 
-    fn at(&self, place: &[usize]) -> i64 {
-        let index = place.iter().zip(&self.dims).fold(0, |index, (&i, &dim)| index * dim + i);
-        self.elements[index]
+    fn at(&self, index: &[usize]) -> i64 {
+        let number = index.iter().zip(&self.dims).fold(0, |number, (&i, &dim)| number * dim + i);
+        self.elements[number]
     }
 
-    /// The model of shape `dims` whose element at each place is the old one at `from(place)`.
+    /// The model of shape `dims` whose element at each index is the old one at `from(index)`.
     fn moved(&self, dims: Vec<usize>, from: impl Fn(&[usize]) -> Vec<usize>) -> Model {
-        let elements = places(&dims).iter().map(|place| self.at(&from(place))).collect();
+        let elements = indices(&dims).iter().map(|index| self.at(&from(index))).collect();
         Model { dims, elements }
     }
 
@@ -58,10 +58,10 @@ impl Model {
     fn along(&self, axis: usize, len: usize, from: impl Fn(usize) -> usize) -> Model {
         let mut dims = self.dims.clone();
         dims[axis] = len;
-        self.moved(dims, |place| {
-            let mut place = place.to_vec();
-            place[axis] = from(place[axis]);
-            place
+        self.moved(dims, |index| {
+            let mut index = index.to_vec();
+            index[axis] = from(index[axis]);
+            index
         })
     }
 
@@ -84,19 +84,19 @@ fn apply(view: &View, x: &Tensor, model: &Model) -> (Tensor, Model) {
                 |&axis: &usize| axis as isize - if axis % 2 == 1 { rank as isize } else { 0 };
             let named: Vec<isize> = order.iter().map(signed).collect();
             let dims = order.iter().map(|&axis| model.dims[axis]).collect();
-            let moved = model.moved(dims, |place| {
+            let moved = model.moved(dims, |index| {
                 let mut from = vec![0; rank];
-                order.iter().zip(place).for_each(|(&axis, &i)| from[axis] = i);
+                order.iter().zip(index).for_each(|(&axis, &i)| from[axis] = i);
                 from
             });
             (x.permute(&named).unwrap(), moved)
         }
         View::Slice(raw, start, len, step) => {
             let Some(axis) = axis(raw) else { return unchanged() };
-            let extent = model.dims[axis];
-            let start = start.min(extent.saturating_sub(1));
-            let room = if step > 0 { extent.saturating_sub(start + 1) } else { start };
-            let most = if extent == 0 { 0 } else { room / step.unsigned_abs() + 1 };
+            let dim = model.dims[axis];
+            let start = start.min(dim.saturating_sub(1));
+            let room = if step > 0 { dim.saturating_sub(start + 1) } else { start };
+            let most = if dim == 0 { 0 } else { room / step.unsigned_abs() + 1 };
             let len = len.min(most);
             let mut slices: Vec<Slice> = model.dims.iter().map(|&dim| Slice::all(dim)).collect();
             slices[axis] = Slice { start, len, step };
@@ -113,7 +113,7 @@ fn apply(view: &View, x: &Tensor, model: &Model) -> (Tensor, Model) {
         }
         View::Lead(len) => {
             let dims = [&[len][..], &model.dims].concat();
-            let moved = model.moved(dims, |place| place[1..].to_vec());
+            let moved = model.moved(dims, |index| index[1..].to_vec());
             (x.expand(moved.dims.clone()).unwrap(), moved)
         }
         View::Reshape(split) => {
@@ -148,9 +148,9 @@ fn apply(view: &View, x: &Tensor, model: &Model) -> (Tensor, Model) {
             let kept: Vec<usize> = (0..rank).filter(|&axis| axis != a && axis != b).collect();
             let mut dims: Vec<usize> = kept.iter().map(|&axis| model.dims[axis]).collect();
             dims.push(model.dims[a].min(model.dims[b]));
-            let moved = model.moved(dims, |place| {
-                let mut from = vec![place[kept.len()]; rank];
-                kept.iter().zip(place).for_each(|(&axis, &i)| from[axis] = i);
+            let moved = model.moved(dims, |index| {
+                let mut from = vec![index[kept.len()]; rank];
+                kept.iter().zip(index).for_each(|(&axis, &i)| from[axis] = i);
                 from
             });
             (x.diagonal(a as isize, b as isize).unwrap(), moved)
@@ -166,9 +166,9 @@ fn apply(view: &View, x: &Tensor, model: &Model) -> (Tensor, Model) {
             dims[axis] =
                 (0..).take_while(|n| n * window.stride + reach <= model.dims[axis]).count();
             dims.push(window.size);
-            let moved = model.moved(dims, |place| {
-                let mut from = place[..rank].to_vec();
-                from[axis] = place[axis] * window.stride + place[rank] * window.dilation;
+            let moved = model.moved(dims, |index| {
+                let mut from = index[..rank].to_vec();
+                from[axis] = index[axis] * window.stride + index[rank] * window.dilation;
                 from
             });
             (x.windows(axis as isize, window).unwrap(), moved)
@@ -240,8 +240,8 @@ proptest! {
             prop_assert_eq!(&x.shape()[..], &model.dims[..], "{:?}", view);
             prop_assert_eq!(x.to_vec::<i64>().unwrap(), &model.elements[..], "{:?}", view);
         }
-        for (place, &element) in places(&model.dims).iter().zip(&model.elements) {
-            prop_assert_eq!(x.get(place), Ok(element as f64));
+        for (index, &element) in indices(&model.dims).iter().zip(&model.elements) {
+            prop_assert_eq!(x.get(index), Ok(element as f64));
         }
         if let Some(elements) = x.as_slice::<i64>() {
             prop_assert_eq!(elements, &model.elements[..]);
@@ -257,16 +257,16 @@ proptest! {
     }
 
     #[test]
-    fn a_resolved_slice_has_the_places_python_has(
+    fn a_resolved_slice_has_the_indices_python_has(
         start in prop::option::of(-8_isize..8),
         stop in prop::option::of(-8_isize..8),
         step in prop_oneof![-4_isize..=-1, 1_isize..=4],
-        extent in 0_usize..6,
+        dim in 0_usize..6,
     ) {
-        let slice = Slice::resolve(start, stop, step, extent).unwrap();
-        prop_assert!(slice.fits(extent));
+        let slice = Slice::resolve(start, stop, step, dim).unwrap();
+        prop_assert!(slice.fits(dim));
         // Walk as Python does: an open end is beyond the axis; what is outside is skipped.
-        let n = extent as isize;
+        let n = dim as isize;
         let from_end = |at: isize| if at < 0 { at + n } else { at };
         let (first, end) = if step > 0 { (0, n) } else { (n - 1, -1) };
         let begin = start.map_or(first, |at| from_end(at).clamp(end.min(first), end.max(first)));
@@ -277,8 +277,8 @@ proptest! {
             expected.push(at);
             at += step;
         }
-        let places: Vec<isize> = (0..slice.len).map(|i| slice.start as isize + i as isize * slice.step).collect();
-        prop_assert_eq!(places, expected);
+        let indices: Vec<isize> = (0..slice.len).map(|i| slice.start as isize + i as isize * slice.step).collect();
+        prop_assert_eq!(indices, expected);
     }
 }
 

@@ -2,14 +2,14 @@
 
 use lossgraph_autograd::Var;
 use lossgraph_losses::{
-    AdaptiveLogSoftmax, Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralisedCe, Hinge,
+    AdaptiveLogSoftmax, Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralizedCe, Hinge,
     LinearCrossEntropy, ModifiedHuber, MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll,
     Perceptron, Poly, SigmoidFocal, SmoothHinge, SoftMargin, SoftmaxFocal, Sparsemax, SquaredHinge,
     SymmetricCe, bce_with_logits, binary_sparsemax, fenchel_young, smooth_labels,
 };
 
 use super::super::case::{Adapter, Inputs, Reply};
-use super::{asked, cross_entropy, ignore_index, reduced};
+use super::{broadcasts, cross_entropy, ignore_index, reduced};
 
 pub const FILES: &[(&str, Adapter)] = &[
     ("nll_loss", |x| {
@@ -61,7 +61,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("soft_margin_loss", |x| {
-        let loss = SoftMargin { broadcast: asked(x) };
+        let loss = SoftMargin { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("multi_margin_loss", |x| {
@@ -81,7 +81,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("hinge_loss", |x| {
-        let (margin, broadcast) = (x.number("margin").unwrap_or(1.0), asked(x));
+        let (margin, broadcast) = (x.number("margin").unwrap_or(1.0), broadcasts(x));
         let (input, target) = (x.var("input"), x.var("target"));
         match x.number("p").unwrap_or(1.0) {
             1.0 => reduced(x, Hinge { margin, broadcast }.forward(input, target)),
@@ -90,16 +90,16 @@ pub const FILES: &[(&str, Adapter)] = &[
         }
     }),
     ("smooth_hinge_loss", |x| {
-        let loss = SmoothHinge { broadcast: asked(x) };
+        let loss = SmoothHinge { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("modified_huber_loss", |x| {
-        let loss = ModifiedHuber { broadcast: asked(x) };
+        let loss = ModifiedHuber { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("sigmoid_focal_loss", |x| {
         let terms = sigmoid_focal(x).forward(x.var("input"), x.var("target"));
-        // torchvision reduces only if asked to.
+        // torchvision reduces only on request.
         if x.text("reduction").is_some() { reduced(x, terms) } else { terms.unreduced().into() }
     }),
     ("softmax_focal_loss", |x| {
@@ -112,7 +112,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("generalized_cross_entropy", |x| {
-        let loss = GeneralisedCe { q: x.number("q").unwrap_or(0.7), ..GeneralisedCe::default() };
+        let loss = GeneralizedCe { q: x.number("q").unwrap_or(0.7), ..GeneralizedCe::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("symmetric_cross_entropy", |x| {

@@ -3,16 +3,16 @@
 use lossgraph_losses::{JensenShannon, KlDiv};
 
 use super::super::case::{Adapter, Inputs, Reply};
-use super::{asked, reduced};
+use super::{broadcasts, reduced};
 
 pub const FILES: &[(&str, Adapter)] = &[
     ("kl_div", |x| {
-        let (log_target, broadcast) = (x.flag("log_target"), asked(x));
+        let (log_target, broadcast) = (x.flag("log_target"), broadcasts(x));
         let loss = KlDiv { log_target, broadcast, ..KlDiv::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("js_divergence", |x| {
-        let loss = JensenShannon { broadcast: asked(x) };
+        let loss = JensenShannon { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("optax_kl_divergence", |x| per_row(x, KlDiv::default(), "targets")),
@@ -20,7 +20,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         per_row(x, KlDiv { log_target: true, ..KlDiv::default() }, "log_targets")
     }),
     ("optax_generalized_kl_divergence", |x| {
-        per_row(x, KlDiv { generalised: true, ..KlDiv::default() }, "targets")
+        per_row(x, KlDiv { generalized: true, ..KlDiv::default() }, "targets")
     }),
 ];
 

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 use lossgraph_losses::*;
 
 use super::super::case::{Adapter, Inputs, Reply};
-use super::{asked, metric, reduced};
+use super::{broadcasts, metric, reduced};
 
 pub const FILES: &[(&str, Adapter)] = &[
     ("triplet_margin_loss", |x| {
@@ -26,7 +26,7 @@ pub const FILES: &[(&str, Adapter)] = &[
     }),
     ("hinge_embedding_loss", |x| {
         let loss =
-            HingeEmbedding { margin: x.number("margin").unwrap_or(1.0), broadcast: asked(x) };
+            HingeEmbedding { margin: x.number("margin").unwrap_or(1.0), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("margin_ranking_loss", |x| {
@@ -157,7 +157,7 @@ pub const FILES: &[(&str, Adapter)] = &[
     ("pml_AngularLoss", |x| {
         let loss = Angular { alpha: x.number("alpha").unwrap_or(40.0).to_radians() };
         // Whatever pairs are mined, the library takes all examples of other classes as negatives.
-        let pairs = Pairs { negative: metric::labelled(x).negative, ..metric::pairs(x) };
+        let pairs = Pairs { negative: metric::labeled(x).negative, ..metric::pairs(x) };
         metric::reduced(x, loss.forward(pairs))
     }),
     ("pml_MarginLoss", |x| {
@@ -181,7 +181,7 @@ pub const FILES: &[(&str, Adapter)] = &[
             _ => 4.0,
         };
         let loss = FastAp { bins: x.integer("num_bins").unwrap_or(10) as usize, range, distance };
-        metric::reduced(x, loss.forward(metric::labelled(x)))
+        metric::reduced(x, loss.forward(metric::labeled(x)))
     }),
     ("pml_SmoothAPLoss", |x| {
         let loss = SmoothAp { temperature: x.number("temperature").unwrap_or(0.01) };
@@ -197,14 +197,14 @@ pub const FILES: &[(&str, Adapter)] = &[
         };
         let loss = Pnp { temperature: x.number("anneal").unwrap_or(0.01), variant };
         let terms = loss.forward(x.var("embeddings"), x.var("labels"));
-        Reducer::Mean.of(terms).into()
+        terms.reduce(Reduction::MeanOrZero).into()
     }),
     ("pml_NCALoss", |x| {
         let loss = Nca {
             scale: x.number("softmax_scale").unwrap_or(1.0),
             distance: metric::distance(x, Distance::UNIT_SQUARED),
         };
-        metric::reduced(x, loss.forward(metric::labelled(x)))
+        metric::reduced(x, loss.forward(metric::labeled(x)))
     }),
     ("pml_InstanceLoss", |x| {
         let loss = Instance { gamma: x.number("gamma").unwrap_or(64.0) };
@@ -225,7 +225,7 @@ pub const FILES: &[(&str, Adapter)] = &[
             margin_plus: x.number("margin_plus").unwrap_or(0.9),
             margin_minus: x.number("margin_minus").unwrap_or(0.5),
         };
-        loss.forward(metric::pairs(x)).reduce(Reducer::Mean).into()
+        loss.forward(metric::pairs(x)).reduce(Reduction::MeanOrZero).into()
     }),
 ];
 

@@ -1,8 +1,8 @@
-//! What the golden files of pytorch-metric-learning name: embeddings with labels or mined places,
+//! What the golden files of pytorch-metric-learning name: embeddings with labels or mined indices,
 //! distances, reducers.
 
 use lossgraph_autograd::{Fault, Var};
-use lossgraph_losses::{Distance, Pairs, Parts, Reducer, Triplets};
+use lossgraph_losses::{Distance, Pairs, Parts, Reduction, Triplets};
 use serde_json::Value;
 
 use super::super::case::{Inputs, Reply};
@@ -14,12 +14,12 @@ pub fn pairs<'t>(x: &Inputs<'t>) -> Pairs<'t> {
             Pairs::listed(x.var("embeddings"), references(x), &positive, &negative)
         }
         Some(Mined::Triplets(_)) => triplets(x).pairs(),
-        None => labelled(x),
+        None => labeled(x),
     }
 }
 
 /// All pairs of a case, by its labels.
-pub fn labelled<'t>(x: &Inputs<'t>) -> Pairs<'t> {
+pub fn labeled<'t>(x: &Inputs<'t>) -> Pairs<'t> {
     let (embeddings, labels) = (x.var("embeddings"), x.var("labels"));
     match x.maybe("ref_emb") {
         None => Pairs::of(embeddings, labels),
@@ -33,8 +33,8 @@ pub fn labelled<'t>(x: &Inputs<'t>) -> Pairs<'t> {
 /// All triplets of a case, or those that it lists.
 pub fn triplets<'t>(x: &Inputs<'t>) -> Triplets<'t> {
     match mined(x) {
-        Some(Mined::Triplets(places)) => {
-            Triplets::listed(x.var("embeddings"), references(x), places)
+        Some(Mined::Triplets(indices)) => {
+            Triplets::listed(x.var("embeddings"), references(x), indices)
         }
         _ => Triplets::of(pairs(x)),
     }
@@ -50,14 +50,14 @@ enum Mined {
 }
 
 fn mined(x: &Inputs<'_>) -> Option<Mined> {
-    let places = |name: &str| -> Option<Vec<usize>> {
+    let indices = |name: &str| -> Option<Vec<usize>> {
         let data = x.maybe(name)?.data()?;
-        Some(data.to_f64s().into_iter().map(|place| place as usize).collect())
+        Some(data.to_f64s().into_iter().map(|index| index as usize).collect())
     };
     let pairs = |a: &str, b: &str| -> Option<Vec<[usize; 2]>> {
-        Some(places(a)?.into_iter().zip(places(b)?).map(|(a, b)| [a, b]).collect())
+        Some(indices(a)?.into_iter().zip(indices(b)?).map(|(a, b)| [a, b]).collect())
     };
-    if let Some(anchors) = places("anchors") {
+    if let Some(anchors) = indices("anchors") {
         let others = pairs("positives", "negatives")?;
         let triplets = anchors.into_iter().zip(others).map(|(a, [p, n])| [a, p, n]);
         return Some(Mined::Triplets(triplets.collect()));
@@ -86,10 +86,10 @@ pub fn distance(x: &Inputs<'_>, default: Distance) -> Distance {
 /// The parts as the option `reducer` has them.
 pub fn reduced<'t>(x: &Inputs<'t>, parts: impl Into<Parts<'t>>) -> Reply<'t> {
     let reducer = match x.option("reducer").and_then(|reducer| reducer["type"].as_str()) {
-        None | Some("MeanReducer") => Reducer::Mean,
-        Some("AvgNonZeroReducer") => Reducer::NonZeroMean,
-        Some("SumReducer") => Reducer::Sum,
-        Some("DivisorReducer") => Reducer::Divisor,
+        None | Some("MeanReducer") => Reduction::MeanOrZero,
+        Some("AvgNonZeroReducer") => Reduction::NonZeroMean,
+        Some("SumReducer") => Reduction::Sum,
+        Some("DivisorReducer") => Reduction::Divisor,
         Some(other) => {
             return x.tape().fault(Fault::new("reducer", format!("there is no {other}"))).into();
         }

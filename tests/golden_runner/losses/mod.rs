@@ -50,8 +50,8 @@ fn ignore_index(x: &Inputs<'_>) -> i64 {
     x.integer("ignore_index").map_or(-100, |index| index as i64)
 }
 
-/// PyTorch broadcasts unequal shapes, with a warning; here that has to be asked for.
-fn asked(x: &Inputs<'_>) -> bool {
+/// PyTorch broadcasts unequal shapes, with a warning; here that is an option.
+fn broadcasts(x: &Inputs<'_>) -> bool {
     x.var("input").shape() != x.var("target").shape()
 }
 

@@ -7,31 +7,31 @@ use lossgraph_losses::{
 };
 
 use super::super::case::{Adapter, Inputs, Reply};
-use super::{asked, reduced};
+use super::{broadcasts, reduced};
 
 pub const FILES: &[(&str, Adapter)] = &[
     ("mse_loss", |x| {
-        let loss = Mse { weight: x.tensor("weight"), broadcast: asked(x) };
+        let loss = Mse { weight: x.tensor("weight"), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("l1_loss", |x| {
-        let loss = L1 { weight: x.tensor("weight"), broadcast: asked(x) };
+        let loss = L1 { weight: x.tensor("weight"), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("smooth_l1_loss", |x| {
         let beta = x.number("beta").unwrap_or(1.0);
-        let loss = SmoothL1 { beta, weight: None, broadcast: asked(x) };
+        let loss = SmoothL1 { beta, weight: None, broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("huber_loss", |x| {
         let delta = x.number("delta").unwrap_or(1.0);
-        let loss = Huber { delta, weight: x.tensor("weight"), broadcast: asked(x) };
+        let loss = Huber { delta, weight: x.tensor("weight"), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("poisson_nll_loss", |x| {
         let log_input = x.option("log_input").is_none_or(|log| log == true);
         let eps = x.number("eps").unwrap_or(1e-8);
-        let loss = PoissonNll { log_input, full: x.flag("full"), eps, broadcast: asked(x) };
+        let loss = PoissonNll { log_input, full: x.flag("full"), eps, broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("gaussian_nll_loss", |x| {
@@ -40,49 +40,49 @@ pub const FILES: &[(&str, Adapter)] = &[
             Some(var) => x.tape().constant(var),
             None => x.var("var"),
         };
-        let loss = GaussianNll { full: x.flag("full"), eps, broadcast: asked(x) };
+        let loss = GaussianNll { full: x.flag("full"), eps, broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target"), var))
     }),
     ("log_cosh_loss", |x| {
-        let loss = LogCosh { broadcast: asked(x) };
+        let loss = LogCosh { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("quantile_loss", |x| {
         let quantile = x.number("quantile").unwrap_or(0.5);
-        let loss = Quantile { quantile, broadcast: asked(x) };
+        let loss = Quantile { quantile, broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("mean_absolute_percentage_error", |x| {
-        let loss = Mape { eps: x.number("eps").unwrap_or(f64::EPSILON), broadcast: asked(x) };
+        let loss = Mape { eps: x.number("eps").unwrap_or(f64::EPSILON), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("smape_loss", |x| {
-        let loss = Smape { broadcast: asked(x) };
+        let loss = Smape { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("mean_squared_log_error", |x| {
-        let loss = Msle { broadcast: asked(x) };
+        let loss = Msle { broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("charbonnier_loss", |x| {
-        let loss = Charbonnier { eps: x.number("eps").unwrap_or(1e-3), broadcast: asked(x) };
+        let loss = Charbonnier { eps: x.number("eps").unwrap_or(1e-3), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("cauchy_loss", |x| {
-        let loss = Cauchy { c: x.number("c").unwrap_or(1.0), broadcast: asked(x) };
+        let loss = Cauchy { c: x.number("c").unwrap_or(1.0), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("geman_mcclure_loss", |x| {
-        let loss = GemanMcClure { c: x.number("c").unwrap_or(1.0), broadcast: asked(x) };
+        let loss = GemanMcClure { c: x.number("c").unwrap_or(1.0), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("tukey_biweight_loss", |x| {
-        let loss = TukeyBiweight { c: x.number("c").unwrap_or(4.685), broadcast: asked(x) };
+        let loss = TukeyBiweight { c: x.number("c").unwrap_or(4.685), broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("wing_loss", |x| {
         let (w, epsilon) = (x.number("w").unwrap_or(10.0), x.number("epsilon").unwrap_or(2.0));
-        let loss = Wing { w, epsilon, broadcast: asked(x) };
+        let loss = Wing { w, epsilon, broadcast: broadcasts(x) };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("adaptive_wing_loss", |x| {
@@ -92,7 +92,7 @@ pub const FILES: &[(&str, Adapter)] = &[
             theta: given("theta", 0.5),
             epsilon: given("epsilon", 1.0),
             alpha: given("alpha", 2.1),
-            broadcast: asked(x),
+            broadcast: broadcasts(x),
         };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),

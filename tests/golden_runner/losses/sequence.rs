@@ -29,7 +29,7 @@ fn blank(x: &Inputs<'_>, name: &str) -> usize {
     x.integer(name).map_or(0, |blank| usize::try_from(blank).unwrap_or(usize::MAX))
 }
 
-/// How many places of each row are not padded.
+/// How many positions of each row are not padded.
 fn lengths<'t>(x: &Inputs<'t>, name: &str) -> Var<'t> {
     let paddings = x.var(name).value().expect("paddings are given");
     let rows = paddings.to_f64s();

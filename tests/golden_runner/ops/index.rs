@@ -1,4 +1,4 @@
-//! Reading and writing at places that are data.
+//! Gather, scatter and their kin: indices that are data.
 
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Tensor;
@@ -15,7 +15,7 @@ pub fn index_select<'t>(x: &Inputs<'t>) -> Reply<'t> {
     }
 }
 
-/// Writes `src` at places along an axis; which of several at one place wins is nowhere said.
+/// Writes `src` at indices along an axis; which of several at one index wins is unspecified.
 pub fn scatter<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (from, index, axis) = (input(x), x.var("index"), axis(x, 0));
     let source = match x.number("src").or(x.number("value")) {
@@ -65,20 +65,20 @@ pub fn sort<'t>(x: &Inputs<'t>) -> Reply<'t> {
 pub fn topk<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let order = if x.flag("largest") { Order::Descending } else { Order::Ascending };
     let from = input(x);
-    let extent = if from.rank() == 0 { 1 } else { from.dim(axis(x, -1)) as isize };
-    match x.integer("k").filter(|k| (0..=extent).contains(k)) {
+    let dim = if from.rank() == 0 { 1 } else { from.dim(axis(x, -1)) as isize };
+    match x.integer("k").filter(|k| (0..=dim).contains(k)) {
         Some(k) => in_order(x, order, Some(k)),
         None => refuse(x, "topk", "there are fewer than k"),
     }
 }
 
-/// The first elements in an order, with their places; PyTorch sorts a scalar, too.
+/// The first elements in an order, with their indices; PyTorch sorts a scalar, too.
 fn in_order<'t>(x: &Inputs<'t>, order: Order, count: Option<isize>) -> Reply<'t> {
     let (from, axis) = (input(x), axis(x, -1));
     let line: Var<'t> = if from.rank() == 0 { from.reshape([1]) } else { from };
-    let places = line.argsort(axis, order);
-    let places = count.map_or(places, |count| places.slice(axis, ..count));
-    let shape = if from.rank() == 0 { from.shape() } else { places.shape() };
-    let found = line.gather(axis, places);
-    [("output", found.reshape(shape.clone())), ("indices", places.reshape(shape))].into()
+    let indices = line.argsort(axis, order);
+    let indices = count.map_or(indices, |count| indices.slice(axis, ..count));
+    let shape = if from.rank() == 0 { from.shape() } else { indices.shape() };
+    let found = line.gather(axis, indices);
+    [("output", found.reshape(shape.clone())), ("indices", indices.reshape(shape))].into()
 }

@@ -1,4 +1,4 @@
-//! The same numbers at other places.
+//! Views, and joins of tensors.
 
 use lossgraph_autograd::{Var, concat};
 use lossgraph_tensor::{AxisSet, Slice};
@@ -14,17 +14,17 @@ pub fn cat<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 pub fn split<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let (from, axis) = (input(x), axis(x, 0));
-    let extent = from.dim(axis) as isize;
+    let dim = from.dim(axis) as isize;
     let whole = x.integer("split_size_or_sections");
     let sections = match whole {
         Some(size) if size > 0 => {
-            (0..((extent + size - 1) / size).max(1)).map(|i| size.min(extent - i * size)).collect()
+            (0..((dim + size - 1) / size).max(1)).map(|i| size.min(dim - i * size)).collect()
         }
         Some(_) => return refuse(x, "split", "a section has at least one element"),
         None => x.integers("split_size_or_sections").unwrap_or_default(),
     };
     let fits = sections.iter().all(|&section| section >= 0);
-    if from.shape().axis(axis).is_none() || !fits || sections.iter().sum::<isize>() != extent {
+    if from.shape().axis(axis).is_none() || !fits || sections.iter().sum::<isize>() != dim {
         return refuse(x, "split", "the sections do not add up to the axis");
     }
     let mut start = 0;
@@ -41,11 +41,11 @@ pub fn slice<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let entries = x.option("slices").and_then(|list| list.as_array()).cloned().unwrap_or_default();
     let mut slices = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
-        let extent = from.dim(i as isize);
+        let dim = from.dim(i as isize);
         let end = |at: usize| entry.get(at).and_then(|end| end.as_i64()).map(|end| end as isize);
         match entry.is_array() {
-            false => slices.push(Slice::all(extent)),
-            true => match Slice::resolve(end(0), end(1), end(2).unwrap_or(1), extent) {
+            false => slices.push(Slice::all(dim)),
+            true => match Slice::resolve(end(0), end(1), end(2).unwrap_or(1), dim) {
                 Some(slice) => slices.push(slice),
                 None => return refuse(x, "slice", "a step is not 0"),
             },
@@ -67,42 +67,42 @@ pub fn pad<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let pairs = list.chunks(2).enumerate().map(|(i, pair)| (from.rank() - 1 - i, pair[0], pair[1]));
     let mut y = from;
     for (axis, before, after) in pairs {
-        let extent = from.dim(axis as isize) as isize;
+        let dim = from.dim(axis as isize) as isize;
         let mode = x.text("mode").unwrap_or("constant");
         let fits = match mode {
-            "constant" => before + extent + after >= 0,
-            "reflect" => before.max(after) < extent,
-            "circular" => before.max(after) <= extent && extent + before.min(0) + after.min(0) > 0,
-            "replicate" => extent > 0,
+            "constant" => before + dim + after >= 0,
+            "reflect" => before.max(after) < dim,
+            "circular" => before.max(after) <= dim && dim + before.min(0) + after.min(0) > 0,
+            "replicate" => dim > 0,
             _ => return refuse(x, "pad", "there is no such mode"),
         };
         if !fits {
             return refuse(x, "pad", "the axis is too short");
         }
         if mode == "constant" {
-            let cropped = y.slice(axis as isize, (-before).max(0)..extent - (-after).max(0));
+            let cropped = y.slice(axis as isize, (-before).max(0)..dim - (-after).max(0));
             let mut around = vec![(0, 0); from.rank()];
             around[axis] = (before.max(0) as usize, after.max(0) as usize);
             y = cropped.pad(&around, x.number("value").unwrap_or(0.0));
             continue;
         }
         let first = (-before).max(0);
-        let kept = extent - first - (-after).max(0);
+        let kept = dim - first - (-after).max(0);
         let source = |i: isize| match mode {
             // What is cropped does not come in again.
             "circular" => first + (i - first).rem_euclid(kept),
-            "replicate" => i.clamp(0, extent - 1),
+            "replicate" => i.clamp(0, dim - 1),
             // Mirrored at the first and at the last element.
-            _ if i >= extent => 2 * (extent - 1) - i,
+            _ if i >= dim => 2 * (dim - 1) - i,
             _ => i.abs(),
         };
-        let places: Vec<i64> = (-before..extent + after).map(|i| source(i) as i64).collect();
-        y = y.index_select(axis as isize, x.tape().constant(places));
+        let indices: Vec<i64> = (-before..dim + after).map(|i| source(i) as i64).collect();
+        y = y.index_select(axis as isize, x.tape().constant(indices));
     }
     y.into()
 }
 
-/// The lengths of option `shape`, with −1 given by `inferred` from the place of the axis.
+/// The lengths of option `shape`, with −1 inferred by `inferred` from the axis.
 fn lengths(x: &Inputs<'_>, inferred: impl Fn(usize) -> Option<usize>) -> Option<Vec<usize>> {
     let list = x.integers("shape").unwrap_or_default();
     let length = |(i, &length): (usize, &isize)| match length {
@@ -174,8 +174,8 @@ pub fn roll<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let shifts = x.integers("shifts").unwrap_or_default();
     let along = |v: Var<'t>, shift: isize, axis: isize| match v.dim(axis) as isize {
         0 => v,
-        extent => {
-            let start = (-shift).rem_euclid(extent);
+        dim => {
+            let start = (-shift).rem_euclid(dim);
             concat(&[v.slice(axis, start..), v.slice(axis, ..start)], axis)
         }
     };
@@ -199,10 +199,10 @@ pub fn repeat<'t>(x: &Inputs<'t>) -> Reply<'t> {
     };
     let extents = vec![1; added].into_iter().chain(from.shape().to_vec());
     let (mut apart, mut wide, mut shape) = (Vec::new(), Vec::new(), Vec::new());
-    for (extent, &times) in extents.zip(&repeats) {
-        apart.extend([1, extent]);
-        wide.extend([times as usize, extent]);
-        shape.push(times as usize * extent);
+    for (dim, &times) in extents.zip(&repeats) {
+        apart.extend([1, dim]);
+        wide.extend([times as usize, dim]);
+        shape.push(times as usize * dim);
     }
     from.reshape(apart).expand(wide).reshape(shape).into()
 }
@@ -214,8 +214,8 @@ pub fn triangle<'t>(x: &Inputs<'t>, inside: fn(isize, isize, isize) -> bool) -> 
     }
     let (rows, columns) = (from.dim(-2) as isize, from.dim(-1) as isize);
     let diagonal = x.integer("diagonal").unwrap_or(0);
-    let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-    let mask = places.map(|(row, column)| f64::from(inside(row, column, diagonal)));
+    let indices = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let mask = indices.map(|(row, column)| f64::from(inside(row, column, diagonal)));
     let mask = x.tape().constant(mask.collect::<Vec<f64>>());
     mask.reshape([rows as usize, columns as usize]).select(from, 0.0).into()
 }

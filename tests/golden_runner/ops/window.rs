@@ -85,8 +85,8 @@ pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
         let mut around = vec![(0, 0); rank];
         let each = [0, 1].map(|i| {
             let (size, stride, dilation) = (pool.size[i], pool.stride[i], pool.dilation[i]);
-            let places = output.dim(i as isize - 2);
-            let end = (places - 1) * stride + (size - 1) * dilation + 1;
+            let windows = output.dim(i as isize - 2);
+            let end = (windows - 1) * stride + (size - 1) * dilation + 1;
             let behind = end.saturating_sub(plane[i] + pool.padding[i]).max(pool.padding[i]);
             around[rank - 2 + i] = (pool.padding[i], behind);
             Window { size, stride, dilation }

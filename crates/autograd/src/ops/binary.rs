@@ -336,7 +336,7 @@ macro_rules! comparison {
                 value: |$a, $b| if $holds { T::ONE } else { T::ZERO },
                 vjp: None,
                 domain: [-3.0, 3.0],
-                facts: written(Notation::binary(concat!("a ", $sign, " b"), Comparison, Sum, Sum)),
+                facts: written(Notation::binary(concat!("a ", $sign, " b"), Comparison, Comparison, Sum)),
             }
         }
     };

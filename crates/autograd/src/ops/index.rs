@@ -1,7 +1,7 @@
 //! Reading and writing at indices that are data. Indices are integer tensors; no slope flows into
 //! them. An index out of range is an error, found when the plan runs.
 
-use lossgraph_tensor::kernels::{self, Order};
+use lossgraph_tensor::kernels::{self, Extreme, Order};
 use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor, Window};
 
 use super::facts::{Element, Facts};
@@ -29,7 +29,7 @@ pub(crate) enum Index {
     OneHot,
     ArgExtreme {
         axis: usize,
-        largest: bool,
+        extreme: Extreme,
     },
     ArgSort {
         axis: usize,
@@ -48,8 +48,8 @@ impl Family for Index {
             Index::Select { .. } => "index_select",
             Index::Add { .. } => "index_add",
             Index::OneHot => "one_hot",
-            Index::ArgExtreme { largest: true, .. } => "argmax",
-            Index::ArgExtreme { largest: false, .. } => "argmin",
+            Index::ArgExtreme { extreme: Extreme::Max, .. } => "argmax",
+            Index::ArgExtreme { extreme: Extreme::Min, .. } => "argmin",
             Index::ArgSort { .. } => "argsort",
             Index::WindowArgmax(..) => "window_argmax",
         }
@@ -87,7 +87,7 @@ impl Family for Index {
             Index::Select { axis } => kernels::index_select(x[0], axis, x[1], out),
             Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
             Index::OneHot => kernels::one_hot(x[0], out),
-            Index::ArgExtreme { axis, largest } => kernels::arg_extreme(largest, x[0], axis, out),
+            Index::ArgExtreme { axis, extreme } => kernels::arg_extreme(extreme, x[0], axis, out),
             Index::ArgSort { axis, order } => kernels::arg_sort(x[0], axis, order, out),
             Index::WindowArgmax(windows, padding) => {
                 kernels::window_argmax(x[0], windows, padding, out)
@@ -269,7 +269,7 @@ impl<'t> Var<'t> {
     pub fn argmax(self, axis: impl IntoAxis) -> Var<'t> {
         let _call = self.tape().call("argmax");
         let axis = axis.into_axis();
-        self.arg_extreme("argmax", axis, true)
+        self.arg_extreme("argmax", axis, Extreme::Max)
     }
 
     /// The index of the first smallest element along an axis, which is dropped.
@@ -277,11 +277,11 @@ impl<'t> Var<'t> {
     pub fn argmin(self, axis: impl IntoAxis) -> Var<'t> {
         let _call = self.tape().call("argmin");
         let axis = axis.into_axis();
-        self.arg_extreme("argmin", axis, false)
+        self.arg_extreme("argmin", axis, Extreme::Min)
     }
 
     #[track_caller]
-    fn arg_extreme(self, name: &str, axis: isize, largest: bool) -> Var<'t> {
+    fn arg_extreme(self, name: &str, axis: isize, extreme: Extreme) -> Var<'t> {
         if self.is_faulty() {
             return self;
         }
@@ -291,7 +291,7 @@ impl<'t> Var<'t> {
             Some(at) => {
                 let mut dims = self.shape().to_vec();
                 dims[at] = 1;
-                let op = Op::Index(Index::ArgExtreme { axis: at, largest });
+                let op = Op::Index(Index::ArgExtreme { axis: at, extreme });
                 let indices = self.tape().record(op, &[self], Shape::from(dims), DType::I64);
                 return indices.squeeze(at as isize);
             }

@@ -1,6 +1,7 @@
 //! Running sums.
 
-use lossgraph_tensor::{IntoAxis, Tensor, kernels};
+use lossgraph_tensor::kernels::{self, Direction};
+use lossgraph_tensor::{IntoAxis, Tensor};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
@@ -12,7 +13,7 @@ use crate::record::var::Var;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct CumSum {
     axis: usize,
-    reverse: bool,
+    direction: Direction,
 }
 
 impl Family for CumSum {
@@ -21,8 +22,10 @@ impl Family for CumSum {
     }
 
     fn attributes(&self) -> String {
-        let from = if self.reverse { ", from its end" } else { "" };
-        format!("axis {}{from}", self.axis)
+        match self.direction {
+            Direction::Forward => format!("axis {}", self.axis),
+            Direction::Reverse => format!("axis {}, from its end", self.axis),
+        }
     }
 
     fn is_differentiable_in(&self, _: usize) -> bool {
@@ -31,11 +34,11 @@ impl Family for CumSum {
 
     /// The transpose runs from the other end.
     fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
-        one(record(CumSum { reverse: !self.reverse, ..*self }, rule.g))
+        one(record(CumSum { direction: self.direction.reversed(), ..*self }, rule.g))
     }
 
     fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
-        kernels::cumsum(inputs[0], self.axis, self.reverse, out)
+        kernels::cumsum(inputs[0], self.axis, self.direction, out)
     }
 
     fn facts(&self) -> Facts {
@@ -59,7 +62,7 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("cumsum");
         let axis = axis.into_axis();
         match self.shape().axis(axis) {
-            Some(axis) => record(CumSum { axis, reverse: false }, self.to_float()),
+            Some(axis) => record(CumSum { axis, direction: Direction::Forward }, self.to_float()),
             None if self.is_faulty() || (self.rank() == 0 && (axis == 0 || axis == -1)) => self,
             None => self.tape().fault(
                 Fault::new("cumsum", format!("there is no axis {axis}")).operand("input", self),

@@ -8,12 +8,11 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use lossgraph_autograd::Var;
 use lossgraph_check::{Check, Method, Report, Verdict};
-use lossgraph_losses::{ALL, Loss, Sample, find};
-use lossgraph_tensor::Tensor;
+use lossgraph_losses::{ALL, Case, Loss, find};
 use serde_json::json;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -27,8 +26,8 @@ pub struct Options {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     order: u8,
     /// Along random directions, element by element, or by Taylor's theorem.
-    #[arg(long, value_enum, default_value_t = Way::Quick)]
-    method: Way,
+    #[arg(long, default_value = Method::default().name(), value_parser = methods())]
+    method: Method,
     /// Element by element: the same as `--method full`.
     #[arg(long, conflicts_with = "method")]
     full: bool,
@@ -38,61 +37,39 @@ pub struct Options {
     /// How many seeds to check with, from `--seed` on.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// Print everything as one JSON object.
+    /// Print all results as one JSON object.
     #[arg(long)]
     json: bool,
     /// Write the results as JUnit XML to this file, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Plant errors of many kinds and sizes, and print which are found, and how often an honest
+    /// Inject faults of many kinds and sizes, and print which are found, and how often a right
     /// derivative is blamed.
     #[arg(long, conflicts_with_all = ["losses", "junit"])]
     self_test: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Way {
-    Quick,
-    Full,
-    Taylor,
+/// The methods of the checker, by their names.
+fn methods() -> impl TypedValueParser<Value = Method> {
+    let named = |name: String| Method::ALL.into_iter().find(|method| method.name() == name);
+    PossibleValuesParser::new(Method::ALL.map(Method::name))
+        .map(move |name| named(name).unwrap_or_default())
 }
 
-/// A loss in a setting, on inputs drawn from a seed.
-pub(crate) struct Case {
-    loss: &'static Loss,
-    setting: &'static str,
-    samples: Vec<&'static Sample>,
-    inputs: Vec<Tensor>,
-    seed: u64,
+/// What results are printed as.
+#[derive(Clone, Copy)]
+enum Format {
+    Text,
+    Json,
 }
 
-impl Case {
-    fn new(loss: &'static Loss, setting: &'static str, seed: u64) -> Result<Case> {
-        let samples = loss.given(&loss.setting(setting)?);
-        let inputs = samples.iter().map(|sample| sample.draw(seed)).collect();
-        Ok(Case { loss, setting, samples, inputs, seed })
-    }
-
-    /// As the command line would name it: `huber delta=2 weight`.
-    fn title(&self) -> String {
-        format!("{} {}", self.loss.name, self.setting).trim_end().to_owned()
-    }
-
-    fn check(&self, method: Method, orders: usize) -> Result<Report> {
-        let names = self.samples.iter().map(|sample| sample.name.to_owned()).collect();
-        let skip = (0..self.samples.len()).filter(|&i| self.samples[i].detached).collect();
-        let (title, seed) = (self.title(), self.seed);
-        let check = Check { title, names, method, orders, seed, skip, ..Check::default() };
-        let report = check.run(
-            |tape, x| {
-                let names = self.samples.iter().map(|sample| sample.name);
-                let inputs: Vec<(&str, Var<'_>)> = names.zip(x.iter().copied()).collect();
-                self.loss.record(tape, &inputs, self.setting).mean()
-            },
-            &self.inputs,
-        )?;
-        Ok(report)
-    }
+/// Checks the mean of a loss on the inputs of a case.
+pub(crate) fn check(case: &Case, method: Method, orders: usize) -> Result<Report> {
+    let names = case.names().map(str::to_owned).collect();
+    let skip = (0..case.samples.len()).filter(|&i| case.samples[i].detached).collect();
+    let (title, seed) = (case.title(), case.seed);
+    let check = Check { title, names, method, orders, seed, skip, ..Check::default() };
+    Ok(check.run(|tape, x| case.record(tape, x).mean(), &case.inputs)?)
 }
 
 /// A report with the time that it took.
@@ -104,23 +81,20 @@ pub(crate) struct Timed {
 
 /// Checks, reports, and says by the exit code whether anything failed.
 pub fn run(options: &Options) -> Result<bool> {
+    let format = if options.json { Format::Json } else { Format::Text };
     if options.self_test {
-        return self_test::run(options.seed, options.json);
+        return self_test::run(options.seed, format);
     }
     let losses = chosen(&options.losses)?;
     let cases = cases(&losses, options.seed..options.seed.saturating_add(options.seeds))?;
-    let method = match (options.full, options.method) {
-        (true, _) | (_, Way::Full) => Method::Full,
-        (_, Way::Quick) => Method::Quick,
-        (_, Way::Taylor) => Method::Taylor,
-    };
+    let method = if options.full { Method::Full } else { options.method };
     let started = Instant::now();
     let bar = progress(cases.len() as u64);
     let mut results = Vec::with_capacity(cases.len());
     for case in &cases {
         bar.set_message(case.title());
         let started = Instant::now();
-        let report = case.check(method, options.order.into())?;
+        let report = check(case, method, options.order.into())?;
         results.push(Timed { report, loss: case.loss, took: started.elapsed() });
         bar.inc(1);
     }
@@ -128,15 +102,17 @@ pub fn run(options: &Options) -> Result<bool> {
     let passed = results.iter().all(|timed| timed.report.passed());
     if let Some(file) = &options.junit {
         let text = junit::suite(&results)?;
-        crate::file::write(file, text)?;
+        lossgraph_file::write_atomically(file, text)?;
     }
-    if options.json {
-        let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();
-        println!("{}", json!({ "passed": passed, "reports": reports }));
-    } else if options.losses.is_empty() {
-        summary(&losses, &results, started.elapsed());
-    } else {
-        results.iter().for_each(|timed| show(&timed.report));
+    match format {
+        Format::Json => {
+            let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();
+            println!("{}", json!({ "passed": passed, "reports": reports }));
+        }
+        Format::Text if options.losses.is_empty() => {
+            summary(&losses, &results, started.elapsed());
+        }
+        Format::Text => results.iter().for_each(|timed| show(&timed.report)),
     }
     Ok(passed)
 }
@@ -157,7 +133,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
 fn cases(losses: &[&'static Loss], seeds: std::ops::Range<u64>) -> Result<Vec<Case>> {
     let settings = losses.iter().flat_map(|loss| loss.grid.iter().map(move |text| (*loss, *text)));
     settings
-        .flat_map(|(loss, text)| seeds.clone().map(move |seed| Case::new(loss, text, seed)))
+        .flat_map(|(loss, text)| seeds.clone().map(move |seed| Ok(Case::new(loss, text, seed)?)))
         .collect()
 }
 
@@ -170,10 +146,10 @@ pub(crate) fn progress(len: u64) -> ProgressBar {
     }
 }
 
-/// Prints a report, with colours if a person reads it.
+/// Prints a report, with colors if a person reads it.
 fn show(report: &Report) {
     if std::io::stdout().is_terminal() {
-        println!("{}", report.coloured());
+        println!("{}", report.colored());
     } else {
         println!("{report}");
     }
@@ -190,7 +166,7 @@ fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) {
     for loss in losses {
         let of_loss = || results.iter().filter(|timed| std::ptr::eq(timed.loss, *loss));
         let rows = || of_loss().flat_map(|timed| &timed.report.rows);
-        let count = |word: &str| rows().filter(|row| row.verdict.word() == word).count();
+        let count = |name: &str| rows().filter(|row| row.verdict.name() == name).count();
         let counts = ["PASS", "KINK", "NOISE", "FAIL", "SKIPPED"].map(count);
         let passed = rows().filter(|row| row.verdict == Verdict::Pass);
         let digits = passed.map(|row| row.digits).fold(16.0, f64::min);

@@ -11,9 +11,8 @@ use super::inputs::Inputs;
 use super::latex::mathml;
 use super::subject::Subject;
 use crate::check::progress;
-use crate::file;
 
-/// Writes a page for each loss of the catalogue into a folder; the index is given.
+/// Writes a page for each loss of the catalogue into a folder; returns the path of the index.
 pub fn write(folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder)
         .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
@@ -21,14 +20,14 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     for loss in ALL {
         bar.set_message(loss.name);
         let tape = Tape::f64();
-        let subject = Subject::of(loss);
+        let subject = Subject::of(loss)?;
         let inputs = Inputs::samples(std::slice::from_ref(&subject));
         super::write(&subject.page(&tape, &inputs)?, &folder.join(format!("{}.html", loss.name)))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     let index = folder.join("index.html");
-    file::write(&index, page()?)?;
+    lossgraph_file::write_atomically(&index, page()?)?;
     Ok(index)
 }
 

@@ -1,4 +1,4 @@
-//! The reader's own numbers, from JSON.
+//! The user's own inputs, from JSON.
 
 use std::fs;
 use std::path::Path;
@@ -9,16 +9,17 @@ use serde_json::Value;
 use super::Result;
 use super::subject::{Subject, Takes};
 
-/// Numbers for inputs, by name. An input that has none is a sample.
+/// Tensors for inputs, by name. For an input without one, a sample is drawn.
 #[derive(Default)]
 pub struct Inputs {
-    given: Vec<(String, Tensor)>,
-    /// Whether they are all: a file says everything, or it is an error.
-    are_all: Coverage,
+    tensors: Vec<(String, Tensor)>,
+    coverage: Coverage,
 }
 
+/// Whether the tensors cover all inputs.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Coverage {
+    /// All: an input of a loss that a file lacks is an error.
     All,
     #[default]
     Some,
@@ -43,12 +44,12 @@ pub fn parse(text: &str) -> Result<Inputs> {
         Ok((name, Tensor::new(shape, numbers)?))
     };
     Ok(Inputs {
-        given: entries.into_iter().map(tensor).collect::<Result<_>>()?,
-        are_all: Coverage::All,
+        tensors: entries.into_iter().map(tensor).collect::<Result<_>>()?,
+        coverage: Coverage::All,
     })
 }
 
-/// The shape of nested lists, whose numbers are collected; else where it is none, and why.
+/// The shape of nested lists, whose numbers are collected; or where they have none, and why.
 fn shape(value: &Value, numbers: &mut Vec<f64>) -> std::result::Result<Vec<usize>, String> {
     match value {
         Value::Number(number) => {
@@ -75,25 +76,25 @@ fn shape(value: &Value, numbers: &mut Vec<f64>) -> std::result::Result<Vec<usize
 impl Inputs {
     /// The samples of the first of some losses, which those after it share by their names.
     pub fn samples(subjects: &[Subject]) -> Inputs {
-        let mut given: Vec<(String, Tensor)> = Vec::new();
+        let mut tensors: Vec<(String, Tensor)> = Vec::new();
         for takes in subjects.iter().flat_map(Subject::takes) {
-            if !given.iter().any(|(name, _)| name == takes.name) {
-                given.push((takes.name.to_owned(), takes.sample));
+            if !tensors.iter().any(|(name, _)| name == takes.name) {
+                tensors.push((takes.name.to_owned(), takes.sample));
             }
         }
-        Inputs { given, are_all: Coverage::Some }
+        Inputs { tensors, coverage: Coverage::Some }
     }
 
     /// Gives to losses what they can have as an option; an input that none of them has is an error.
     pub fn give(&self, subjects: &mut [Subject]) -> Result<()> {
-        for (name, _) in &self.given {
-            subjects.iter_mut().for_each(|subject| subject.give(name));
+        for (name, _) in &self.tensors {
+            subjects.iter_mut().try_for_each(|subject| subject.give(name))?;
             let takes = || subjects.iter().flat_map(Subject::takes);
             if !takes().any(|takes| takes.name == name) {
                 let mut known: Vec<&str> = takes().map(|takes| takes.name).collect();
                 known.dedup();
                 return Err(format!(
-                    "there is no input `{name}`; those that are taken: {}",
+                    "there is no input `{name}`; expected one of {}",
                     known.join(", ")
                 )
                 .into());
@@ -102,11 +103,11 @@ impl Inputs {
         Ok(())
     }
 
-    /// The numbers of an input.
+    /// The tensor of an input.
     pub fn of(&self, loss: &str, takes: &Takes) -> Result<Tensor> {
-        let found = self.given.iter().find(|(name, _)| name == takes.name);
+        let found = self.tensors.iter().find(|(name, _)| name == takes.name);
         match found {
-            None if self.are_all == Coverage::All => {
+            None if self.coverage == Coverage::All => {
                 Err(format!("{loss}: the input `{}` is missing", takes.name).into())
             }
             None => Ok(takes.sample.clone()),
@@ -134,13 +135,13 @@ mod tests {
     #[test]
     fn nested_lists_are_tensors() {
         let inputs = parse(r#"{"a": [[1, 2.5, -3]], "b": 4}"#).unwrap();
-        assert_eq!(inputs.given[0].1.shape().to_vec(), [1, 3]);
-        assert_eq!(inputs.given[0].1.to_f64s(), [1.0, 2.5, -3.0]);
-        assert_eq!(inputs.given[1].1.rank(), 0);
+        assert_eq!(inputs.tensors[0].1.shape().to_vec(), [1, 3]);
+        assert_eq!(inputs.tensors[0].1.to_f64s(), [1.0, 2.5, -3.0]);
+        assert_eq!(inputs.tensors[1].1.rank(), 0);
     }
 
     #[test]
-    fn what_is_no_tensor_is_said_with_its_place() {
+    fn what_is_no_tensor_is_reported_with_its_location() {
         assert_eq!(refused(r#"{"a": [[1, 2], [3]]}"#), "a[1] has shape [1], and [0] has [2]");
         assert_eq!(refused(r#"{"a": [[1, 2], [3, "x"]]}"#), "a[1][1]: \"x\" is no number");
         assert!(refused("{").starts_with("no JSON: "));

@@ -17,8 +17,6 @@ use lossgraph_explain::{Graph, Page, PageError};
 use inputs::Inputs;
 use subject::Subject;
 
-use crate::file;
-
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// What to show of which loss.
@@ -27,8 +25,8 @@ pub struct Options {
     /// A loss, by any of its names, or a lesson: vanishing, nan, outlier.
     #[arg(required_unless_present = "all")]
     loss: Option<String>,
-    /// A loss to show beside it on the same inputs, perhaps with options: "huber delta=2". May be
-    /// given again.
+    /// A loss to compare it with on the same inputs, perhaps with options: "huber delta=2". Can be
+    /// repeated.
     #[arg(long, value_name = "LOSS")]
     versus: Vec<String>,
     /// The loss's options, as name=value, and by their name alone the tensors that are options.
@@ -40,7 +38,7 @@ pub struct Options {
     /// A page, or a view of the same graph.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
-    /// How many groups within one another are open in a picture; all by default.
+    /// To which nesting depth groups are expanded in a picture; all by default.
     #[arg(long)]
     depth: Option<usize>,
     /// The file to write; for a page LOSS.html by default. With --all, the folder.
@@ -64,13 +62,13 @@ enum Format {
     Json,
 }
 
-/// Writes what was asked for.
+/// Writes what is requested.
 pub fn run(options: &Options) -> Result<()> {
     if options.all {
         let folder = options.out.clone().unwrap_or_else(|| PathBuf::from("explained"));
-        return finished(&all::write(&folder)?, options);
+        return report(&all::write(&folder)?, options);
     }
-    let (subjects, inputs) = chosen(options)?;
+    let (subjects, inputs) = requested(options)?;
     match options.format {
         Format::Html => {
             let file = options.out.clone().unwrap_or_else(|| file_name(options, &subjects).into());
@@ -81,7 +79,7 @@ pub fn run(options: &Options) -> Result<()> {
             if let Some(first) = pages.next() {
                 write(&pages.fold(first, Page::versus), &file)?;
             }
-            finished(&file, options)
+            report(&file, options)
         }
         format if format != Format::Listing && subjects.len() > 1 => Err(format!(
             "a picture shows one loss, not {}; a page or a listing shows all",
@@ -91,7 +89,7 @@ pub fn run(options: &Options) -> Result<()> {
         format => {
             let texts =
                 subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
-            told(&texts.collect::<Result<Vec<String>>>()?.join("\n"), options)
+            emit(&texts.collect::<Result<Vec<String>>>()?.join("\n"), options)
         }
     }
 }
@@ -117,7 +115,7 @@ fn view(
     })
 }
 
-/// Writes a page; a fault of the program is told as such, with its operands and its cure.
+/// Writes a page; an error of the program is reported with its operands and its cure.
 fn write(page: &Page<'_>, file: &Path) -> Result<()> {
     match page.write(file) {
         Err(PageError::Loss(fault)) => Err(fault.into()),
@@ -125,11 +123,11 @@ fn write(page: &Page<'_>, file: &Path) -> Result<()> {
     }
 }
 
-/// The losses that were asked for, and what they are given.
-fn chosen(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
+/// The requested losses, and their inputs.
+fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
     let name = options.loss.as_deref().unwrap_or_default();
     let read = options.inputs.as_deref().map(inputs::read).transpose()?;
-    let (mut subjects, given) = match lessons::find(name) {
+    let (mut subjects, inputs) = match lessons::find(name) {
         Some(_) if !options.options.is_empty() => {
             return Err(format!("the lesson {name} has no options").into());
         }
@@ -140,12 +138,12 @@ fn chosen(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
         let (name, setting) = other.split_once(' ').unwrap_or((other, ""));
         subjects.push(Subject::new(name, setting)?);
     }
-    let inputs = given.unwrap_or_else(|| Inputs::samples(&subjects));
+    let inputs = inputs.unwrap_or_else(|| Inputs::samples(&subjects));
     inputs.give(&mut subjects)?;
     Ok((subjects, inputs))
 }
 
-/// The page's name where none is given.
+/// The default file name of a page.
 fn file_name(options: &Options, subjects: &[Subject]) -> String {
     let names: Vec<&str> = match &options.loss {
         Some(lesson) if lessons::find(lesson).is_some() => vec![lesson],
@@ -154,8 +152,8 @@ fn file_name(options: &Options, subjects: &[Subject]) -> String {
     format!("{}.html", names.join("-versus-"))
 }
 
-/// Says what was written, and opens it if that was asked for.
-fn finished(file: &Path, options: &Options) -> Result<()> {
+/// Reports the file that was written, and opens it if that is requested.
+fn report(file: &Path, options: &Options) -> Result<()> {
     println!("wrote {}", file.display());
     if options.open {
         open::that(file)
@@ -165,14 +163,14 @@ fn finished(file: &Path, options: &Options) -> Result<()> {
 }
 
 /// Writes a view to its file, or prints it.
-fn told(text: &str, options: &Options) -> Result<()> {
+fn emit(text: &str, options: &Options) -> Result<()> {
     match &options.out {
         Some(file) => {
-            file::write(file, text)?;
-            finished(file, options)
+            lossgraph_file::write_atomically(file, text)?;
+            report(file, options)
         }
         None => match io::stdout().write_all(text.as_bytes()) {
-            // A reader such as `head` that has seen enough is no failure.
+            // A reader such as `head` may close the pipe early, which is no error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => Ok(written?),
         },

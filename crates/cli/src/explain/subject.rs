@@ -2,7 +2,7 @@
 
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_explain::{Page, page};
-use lossgraph_losses::{Domain, Loss, find};
+use lossgraph_losses::{Case, Domain, Loss, find};
 use lossgraph_tensor::Tensor;
 
 use super::Result;
@@ -10,16 +10,10 @@ use super::inputs::Inputs;
 use super::latex::mathml;
 use super::lessons::{self, Program};
 
-/// A loss with its options.
+/// A loss with its options, or a program.
 #[derive(Clone)]
-pub struct Subject {
-    source: Source,
-    setting: String,
-}
-
-#[derive(Clone, Copy)]
-enum Source {
-    Loss(&'static Loss),
+pub enum Subject {
+    Loss(Case),
     Program(&'static Program),
 }
 
@@ -37,7 +31,7 @@ impl Subject {
     pub fn new(name: &str, setting: &str) -> Result<Subject> {
         if let Some(program) = lessons::program(name) {
             return match setting.trim() {
-                "" => Ok(Subject { source: Source::Program(program), setting: String::new() }),
+                "" => Ok(Subject::Program(program)),
                 _ => Err(format!("{name} has no options, and is given `{setting}`").into()),
             };
         }
@@ -48,52 +42,48 @@ impl Subject {
             )
         })?;
         match setting.trim() {
-            "" => Ok(Subject::of(loss)),
-            setting => {
-                loss.setting(setting)?;
-                Ok(Subject { source: Source::Loss(loss), setting: setting.to_owned() })
-            }
+            "" => Subject::of(loss),
+            setting => Ok(Subject::Loss(Case::new(loss, setting, 0)?)),
         }
     }
 
     /// A loss in the first setting that it is checked in, since its samples fit that one.
-    pub fn of(loss: &'static Loss) -> Subject {
-        let setting = loss.grid.first().copied().unwrap_or_default().to_owned();
-        Subject { source: Source::Loss(loss), setting }
+    pub fn of(loss: &'static Loss) -> Result<Subject> {
+        let setting = loss.grid.first().copied().unwrap_or_default();
+        Ok(Subject::Loss(Case::new(loss, setting, 0)?))
     }
 
     pub fn name(&self) -> &'static str {
-        match self.source {
-            Source::Loss(loss) => loss.name,
-            Source::Program(program) => program.name,
+        match self {
+            Subject::Loss(case) => case.loss.name,
+            Subject::Program(program) => program.name,
         }
     }
 
     /// Takes a tensor that is an option, if it is one.
-    pub fn give(&mut self, name: &str) {
-        let Source::Loss(loss) = self.source else { return };
-        let is_option = loss.inputs.iter().any(|sample| sample.optional && sample.name == name);
-        if is_option && !self.takes().iter().any(|takes| takes.name == name) {
-            self.setting = format!("{} {name}", self.setting).trim().to_owned();
+    pub fn give(&mut self, name: &str) -> Result<()> {
+        let Subject::Loss(case) = self else { return Ok(()) };
+        let is_option = case.loss.inputs.iter().any(|each| each.optional && each.name == name);
+        if is_option && case.index_of(name).is_none() {
+            *case = Case::new(case.loss, format!("{} {name}", case.setting).trim(), case.seed)?;
         }
+        Ok(())
     }
 
     /// The inputs that it takes in its setting.
     pub fn takes(&self) -> Vec<Takes> {
-        match self.source {
-            Source::Loss(loss) => loss
-                .setting(&self.setting)
-                .map(|setting| loss.given(&setting))
-                .unwrap_or_default()
-                .into_iter()
-                .map(|sample| Takes {
+        match self {
+            Subject::Loss(case) => {
+                let inputs = case.samples.iter().zip(&case.inputs);
+                let takes = inputs.map(|(sample, input)| Takes {
                     name: sample.name,
-                    sample: sample.draw(0),
+                    sample: input.clone(),
                     is_whole: matches!(sample.domain, Domain::Labels(_) | Domain::Integers(_)),
                     is_variable: sample.is_differentiable(),
-                })
-                .collect(),
-            Source::Program(program) => program
+                });
+                takes.collect()
+            }
+            Subject::Program(program) => program
                 .inputs
                 .iter()
                 .map(|&(name, shape, numbers)| Takes {
@@ -118,10 +108,10 @@ impl Subject {
             let var = if takes.is_variable { tape.variable(tensor) } else { tape.constant(tensor) };
             vars.push((takes.name, var));
         }
-        let loss = match self.source {
-            Source::Loss(loss) => loss.record(tape, &vars, &self.setting).mean(),
-            Source::Program(program) => {
-                let inputs: Vec<Var<'t>> = vars.iter().map(|(_, var)| *var).collect();
+        let inputs: Vec<Var<'t>> = vars.iter().map(|(_, var)| *var).collect();
+        let loss = match self {
+            Subject::Loss(case) => case.record(tape, &inputs).mean(),
+            Subject::Program(program) => {
                 tape.scope(program.name, || (program.record)(&inputs)).mean(..)
             }
         };
@@ -131,9 +121,9 @@ impl Subject {
     /// The page of the loss.
     pub fn page<'t>(&self, tape: &'t Tape, inputs: &Inputs) -> Result<Page<'t>> {
         let (vars, loss) = self.record(tape, inputs)?;
-        let (summary, latex) = match self.source {
-            Source::Loss(loss) => (loss.summary, loss.latex),
-            Source::Program(program) => (program.summary, program.latex),
+        let (summary, latex) = match self {
+            Subject::Loss(case) => (case.loss.summary, case.loss.latex),
+            Subject::Program(program) => (program.summary, program.latex),
         };
         let mut page = page(tape, loss)
             .title(self.name())
@@ -148,14 +138,14 @@ impl Subject {
 
     /// Its options with their values, the mean included.
     fn options(&self) -> String {
-        let Source::Loss(loss) = self.source else { return "the mean of all terms".to_owned() };
+        let Subject::Loss(case) = self else { return "the mean of all terms".to_owned() };
         let set = |name: &str| {
-            self.setting.split_whitespace().find_map(|word| match word.split_once('=') {
+            case.setting.split_whitespace().find_map(|word| match word.split_once('=') {
                 Some((each, value)) => (each == name).then(|| value.to_owned()),
                 None => (word == name).then(|| "true".to_owned()),
             })
         };
-        let each = loss.options.iter().map(|choice| {
+        let each = case.loss.options.iter().map(|choice| {
             let value = set(choice.name).unwrap_or_else(|| choice.kind.to_string());
             format!("{} = {value}", choice.name)
         });

@@ -46,7 +46,7 @@ impl Axis {
         (first..=last).map(move |i| i as f64 * step)
     }
 
-    /// A tick as text, with as many digits as its neighbours need.
+    /// A tick as text, with as many digits as its neighbors need.
     pub fn label(&self, tick: f64) -> String {
         let digits = (-self.step.log10().floor()).max(0.0) as usize;
         let text = match digits {

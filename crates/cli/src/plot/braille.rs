@@ -3,16 +3,16 @@
 use super::axis::Axis;
 use super::picture::{Part, Picture};
 
-/// The colours of members on a terminal: blue, red, green, magenta, yellow, cyan; and grey for what is
+/// The colors of members on a terminal: blue, red, green, magenta, yellow, cyan; and gray for what is
 /// no member.
-const COLOURS: [u8; 6] = [34, 31, 32, 35, 33, 36];
-const GREY: u8 = 90;
+const COLORS: [u8; 6] = [34, 31, 32, 35, 33, 36];
+const GRAY: u8 = 90;
 
-/// Whether to write colours.
+/// Whether to write colors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
-    /// Escapes that a terminal shows as colours.
-    Coloured,
+    /// Escapes that a terminal shows as colors.
+    Colored,
     /// Dots alone.
     Plain,
 }
@@ -71,7 +71,7 @@ impl Sheet {
             if dots == 0 {
                 " ".to_owned()
             } else {
-                coloured(&shown.to_string(), self.owners[at], ink)
+                colored(&shown.to_string(), self.owners[at], ink)
             }
         };
         let row =
@@ -80,12 +80,12 @@ impl Sheet {
     }
 }
 
-/// Text in the colour of a member.
-pub fn coloured(text: &str, member: Option<usize>, ink: Ink) -> String {
+/// Text in the color of a member.
+pub fn colored(text: &str, member: Option<usize>, ink: Ink) -> String {
     match ink {
-        Ink::Coloured => {
-            let colour = member.map_or(GREY, |member| COLOURS[member % COLOURS.len()]);
-            format!("\x1b[{colour}m{text}\x1b[0m")
+        Ink::Colored => {
+            let color = member.map_or(GRAY, |member| COLORS[member % COLORS.len()]);
+            format!("\x1b[{color}m{text}\x1b[0m")
         }
         Ink::Plain => text.to_owned(),
     }
@@ -104,9 +104,9 @@ pub fn draw(picture: &Picture, columns: usize, ink: Ink) -> String {
         let mut sheet = Sheet::new(inner, height);
         for (i, member) in picture.members.iter().enumerate() {
             for piece in &member.curve.pieces {
-                let places: Vec<(f64, f64)> =
+                let points: Vec<(f64, f64)> =
                     piece.iter().map(|p| (across.at(p.x), up.at(part.of(p)))).collect();
-                places.windows(2).for_each(|pair| sheet.line(pair[0], pair[1], Some(i)));
+                points.windows(2).for_each(|pair| sheet.line(pair[0], pair[1], Some(i)));
             }
         }
         text += &format!("\n{:>LEFT$}\n", part.name());
@@ -114,7 +114,7 @@ pub fn draw(picture: &Picture, columns: usize, ink: Ink) -> String {
         let numbers = numbers(&up, height);
         for ((row, number), end) in sheet.rows(ink).iter().zip(numbers).zip(ends) {
             let end =
-                end.map(|i| coloured(&picture.members[i].label, Some(i), ink)).unwrap_or_default();
+                end.map(|i| colored(&picture.members[i].label, Some(i), ink)).unwrap_or_default();
             text += &format!("{} {end}", frame(&number, row));
             text.truncate(text.trim_end().len());
             text += "\n";
@@ -168,8 +168,8 @@ pub fn foot(across: &Axis, inner: usize, axis: &str) -> String {
         rule[at.min(inner - 1)] = '┬';
         let label = across.label(tick);
         let start = (LEFT + 2 + at).saturating_sub(label.chars().count() / 2);
-        for (place, c) in numbers.iter_mut().skip(start).zip(label.chars()) {
-            *place = c;
+        for (slot, c) in numbers.iter_mut().skip(start).zip(label.chars()) {
+            *slot = c;
         }
     }
     let (rule, numbers): (String, String) = (rule.iter().collect(), numbers.iter().collect());
@@ -186,7 +186,7 @@ mod tests {
         let mut sheet = Sheet::new(2, 1);
         sheet.line((0.0, 0.0), (1.0, 1.0), Some(0));
         assert_eq!(sheet.rows(Ink::Plain), ["⡠⠊"]);
-        assert_eq!(sheet.rows(Ink::Coloured), ["\u{1b}[34m⡠\u{1b}[0m\u{1b}[34m⠊\u{1b}[0m"]);
+        assert_eq!(sheet.rows(Ink::Colored), ["\u{1b}[34m⡠\u{1b}[0m\u{1b}[34m⠊\u{1b}[0m"]);
     }
 
     #[test]

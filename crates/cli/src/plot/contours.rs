@@ -5,9 +5,9 @@ use std::fmt::Write;
 use lossgraph_explain::{Surface, window};
 
 use super::axis::Axis;
-use super::braille::{self, Ink, Sheet, coloured};
+use super::braille::{self, Ink, Sheet, colored};
 use super::landscape::Landscape;
-use super::svg::{colour, escaped, line, short, start};
+use super::svg::{color, escaped, line, short, start};
 
 /// How many lines there are.
 const LEVELS: usize = 14;
@@ -38,9 +38,9 @@ pub fn draw(landscape: &Landscape) -> String {
     svg + &legend(landscape, &levels) + "</svg>\n"
 }
 
-/// Where a place of the landscape lies in the picture. A step that went astray is drawn to the
+/// Where a point of the landscape lies in the picture. A step that went astray is drawn to the
 /// border and no farther.
-fn place(landscape: &Landscape) -> impl Fn((f64, f64)) -> (f64, f64) + use<> {
+fn position(landscape: &Landscape) -> impl Fn((f64, f64)) -> (f64, f64) + use<> {
     let (across, up) = axes(landscape, ACROSS, UP);
     move |(x, y)| {
         let (x, y) = (across.at(x).clamp(-1.0, 2.0), up.at(y).clamp(-1.0, 2.0));
@@ -50,7 +50,7 @@ fn place(landscape: &Landscape) -> impl Fn((f64, f64)) -> (f64, f64) + use<> {
 
 /// The border with its numbers and names.
 fn frame(landscape: &Landscape) -> String {
-    let at = place(landscape);
+    let at = position(landscape);
     let (across, up) = axes(landscape, ACROSS, UP);
     let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
     let square = format!("x=\"{LEFT}\" y=\"{TOP}\" width=\"{WIDTH}\" height=\"{HEIGHT}\"");
@@ -79,7 +79,7 @@ fn frame(landscape: &Landscape) -> String {
 
 /// The lines of equal loss; the lower, the stronger, so that the eye goes down.
 fn lines(landscape: &Landscape, levels: &[f64]) -> String {
-    let at = place(landscape);
+    let at = position(landscape);
     let mut text = String::new();
     for (i, &level) in levels.iter().enumerate() {
         let segments = segments(&landscape.surface, level);
@@ -95,11 +95,11 @@ fn lines(landscape: &Landscape, levels: &[f64]) -> String {
 
 /// The ways of the optimizers, with a dot for each step, and a ring where they start.
 fn ways(landscape: &Landscape) -> String {
-    let at = place(landscape);
+    let at = position(landscape);
     let mut text = String::new();
     for (i, path) in landscape.paths.iter().enumerate() {
         let points: Vec<(f64, f64)> = path.points.iter().map(|&[x, y]| at((x, y))).collect();
-        let i = colour(i);
+        let i = color(i);
         let _ = write!(text, "<path class=\"c{i}\" d=\"{}\"/>", line(&points));
         for (x, y) in &points {
             let (x, y) = (short(*x), short(*y));
@@ -119,7 +119,7 @@ fn legend(landscape: &Landscape, levels: &[f64]) -> String {
     let scale = scale(levels).map(|text| ("n".to_owned(), text));
     let gap = [(String::new(), String::new())];
     let paths = landscape.paths.iter().enumerate();
-    let paths = paths.map(|(i, path)| (format!("t{}", colour(i)), told(path)));
+    let paths = paths.map(|(i, path)| (format!("t{}", color(i)), told(path)));
     let mut text = String::new();
     for (row, (class, said)) in scale.into_iter().chain(gap).chain(paths).enumerate() {
         let (x, y) = (LEFT + WIDTH + 16.0, TOP + 12.0 + 18.0 * row as f64);
@@ -156,7 +156,7 @@ pub fn text(landscape: &Landscape, columns: usize, ink: Ink) -> String {
     text += &braille::foot(&across, inner, name);
     text += &format!("\n{}\n", scale(&levels(&landscape.surface)).join(" "));
     for (i, path) in landscape.paths.iter().enumerate() {
-        text += &format!("{}\n", coloured(&told(path), Some(i), ink));
+        text += &format!("{}\n", colored(&told(path), Some(i), ink));
     }
     text
 }
@@ -184,7 +184,7 @@ fn rounded(x: f64) -> String {
     text.replace('-', "−")
 }
 
-/// Levels between which lie equally many places of the grid: so lines are never crowded.
+/// Levels between which lie equally many points of the grid: so lines are never crowded.
 fn levels(surface: &Surface) -> Vec<f64> {
     let all = || surface.values.iter().flatten().copied().filter(|value| value.is_finite());
     let shown = window(all());

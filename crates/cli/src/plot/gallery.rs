@@ -6,9 +6,9 @@ use std::path::Path;
 
 use lossgraph_losses::{ALL, Loss};
 
-use super::{Asked, curves, svg};
+use super::{Request, curves, svg};
 use crate::check::progress;
-use crate::file::write;
+use lossgraph_file::write_atomically;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -21,8 +21,8 @@ pub fn run(folder: &Path) -> Result<()> {
     let mut family = "";
     for loss in ALL {
         bar.set_message(loss.name);
-        let picture = curves(loss, &Asked::default())?;
-        write(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture))?;
+        let picture = curves(loss, &Request::default())?;
+        write_atomically(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture))?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
             family = loss.family;
@@ -31,7 +31,7 @@ pub fn run(folder: &Path) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    write(&folder.join("README.md"), page)?;
+    write_atomically(&folder.join("README.md"), page)?;
     println!("wrote {} pictures and README.md to {}", ALL.len(), folder.display());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use clap::ValueEnum;
 use lossgraph_autograd::{Parameter, Tape, Var, concat};
-use lossgraph_explain::{Along, Surface, surface};
+use lossgraph_explain::{Surface, Sweep, surface};
 use lossgraph_losses::{Domain, Loss, Sample};
 use lossgraph_nn::optimizer::{Adagrad, RmsProp};
 use lossgraph_nn::{Adam, AdamW, Sgd, UpdateRule};
@@ -74,9 +74,8 @@ pub struct Ways<'a> {
 }
 
 /// A program of two numbers.
-struct Hill<'a> {
+struct Hill {
     scene: Scene,
-    setting: &'a str,
     ground: Ground,
 }
 
@@ -86,8 +85,8 @@ enum Ground {
     Line(Vec<Tensor>),
     /// Slope and height of a line, which gives the score of the first of two classes.
     Classifier(Vec<Tensor>),
-    /// Two elements of the input that moves: which, their places in it as rows, and the rest.
-    Elements { elements: [usize; 2], places: Tensor, rest: Tensor },
+    /// Two elements of the input that moves: which, their one-hot rows, and the rest.
+    Elements { elements: [usize; 2], one_hot: Tensor, rest: Tensor },
 }
 
 impl Landscape {
@@ -97,14 +96,14 @@ impl Landscape {
         let start = hill.start();
         let along = |element: usize| {
             let range = wish.range.clone().unwrap_or(hill.reach(start[element]));
-            Along { input: 0, element, range }
+            Sweep { input: 0, element, range }
         };
         let inputs = [Tensor::from(start)];
         let surface =
             surface(|tape, x| hill.record(tape, x[0]), &inputs, [&along(0), &along(1)], PARTS)?;
         let paths = ways.optimizers.iter().map(|&optimizer| ways.down(&hill, optimizer));
         Ok(Landscape {
-            title: format!("{} {setting}", loss.name).trim_end().to_owned(),
+            title: hill.scene.case.title(),
             note: hill.note(),
             axes: hill.axes(),
             surface,
@@ -119,8 +118,8 @@ impl Landscape {
     }
 }
 
-impl<'a> Hill<'a> {
-    fn of(loss: &'static Loss, setting: &'a str, wish: &Wish) -> Result<Hill<'a>> {
+impl Hill {
+    fn of(loss: &'static Loss, setting: &str, wish: &Wish) -> Result<Hill> {
         let scene = Scene::of(loss, setting, wish)?;
         let moving = scene.moving();
         let can_be_any_number = match moving.domain {
@@ -129,33 +128,33 @@ impl<'a> Hill<'a> {
         };
         if scene.framing == Framing::Single && can_be_any_number {
             let stays =
-                scene.samples().iter().map(|sample| fitted(sample)).collect::<Result<_>>()?;
-            return Ok(Hill { scene, setting, ground: Ground::Line(stays) });
+                scene.case.samples.iter().map(|sample| fitted(sample)).collect::<Result<_>>()?;
+            return Ok(Hill { scene, ground: Ground::Line(stays) });
         }
         if scene.framing == Framing::TrueClass && can_be_any_number {
             // Of the two inputs, the scores move: labels alone are read.
             let labels = Tensor::from(CLASSES.map(|class| 1 - class as i64));
-            let stays = vec![labels; scene.samples().len()];
-            return Ok(Hill { scene, setting, ground: Ground::Classifier(stays) });
+            let stays = vec![labels; scene.case.samples.len()];
+            return Ok(Hill { scene, ground: Ground::Classifier(stays) });
         }
         // Of a single element there is no surface: the sample has more.
         let element = wish.element.unwrap_or(0);
         let scene = Scene::of(loss, setting, &Wish { element: Some(element), ..wish.clone() })?;
-        let len = scene.inputs()[scene.along.input].len();
+        let len = scene.case.inputs[scene.along.input].len();
         if element + 1 >= len {
             let name = scene.moving().name;
             let why = format!("`{name}` has {len} elements: there are no two from {element} on");
             return Err(format!("{}: {why}", loss.name).into());
         }
         let elements = [element, element + 1];
-        let mut rest = scene.inputs()[scene.along.input].to_f64s();
-        let mut places = vec![0.0; 2 * len];
+        let mut rest = scene.case.inputs[scene.along.input].to_f64s();
+        let mut one_hot = vec![0.0; 2 * len];
         for (row, element) in elements.into_iter().enumerate() {
-            places[row * len + element] = 1.0;
+            one_hot[row * len + element] = 1.0;
             rest[element] = 0.0;
         }
-        let (places, rest) = (Tensor::new([2, len], places)?, Tensor::new([1, len], rest)?);
-        Ok(Hill { scene, setting, ground: Ground::Elements { elements, places, rest } })
+        let (one_hot, rest) = (Tensor::new([2, len], one_hot)?, Tensor::new([1, len], rest)?);
+        Ok(Hill { scene, ground: Ground::Elements { elements, one_hot, rest } })
     }
 
     fn record<'t>(&self, tape: &'t Tape, w: Var<'t>) -> Var<'t> {
@@ -166,10 +165,13 @@ impl<'a> Hill<'a> {
                 let other = tape.fill([XS.len(), 1], 0.0);
                 (concat(&[line(tape, w), other], 1), &stays[..])
             }
-            Ground::Elements { places, rest, .. } => {
-                let (places, rest) = (tape.constant(places.clone()), tape.constant(rest.clone()));
+            Ground::Elements { one_hot, rest, .. } => {
+                let (one_hot, rest) = (tape.constant(one_hot.clone()), tape.constant(rest.clone()));
                 let shape = self.scene.moving().shape;
-                ((w.reshape([1, 2]).matmul(places) + rest).reshape(shape), self.scene.inputs())
+                (
+                    (w.reshape([1, 2]).matmul(one_hot) + rest).reshape(shape),
+                    &self.scene.case.inputs[..],
+                )
             }
         };
         let var = |(i, tensor): (usize, &Tensor)| match i == moving {
@@ -177,13 +179,13 @@ impl<'a> Hill<'a> {
             false => tape.constant(tensor.clone()),
         };
         let inputs: Vec<Var<'t>> = stays.iter().enumerate().map(var).collect();
-        self.scene.record(tape, &inputs, self.setting)
+        self.scene.case.record(tape, &inputs).mean()
     }
 
     fn start(&self) -> [f64; 2] {
         match self.ground {
             Ground::Elements { elements, .. } => {
-                let numbers = self.scene.inputs()[self.scene.along.input].to_f64s();
+                let numbers = self.scene.case.inputs[self.scene.along.input].to_f64s();
                 elements.map(|element| numbers[element])
             }
             _ => START,
@@ -215,7 +217,9 @@ impl<'a> Hill<'a> {
 
     fn axes(&self) -> [String; 2] {
         match self.ground {
-            Ground::Elements { elements, .. } => elements.map(|element| self.scene.place(element)),
+            Ground::Elements { elements, .. } => {
+                elements.map(|element| self.scene.element_name(element))
+            }
             _ => ["slope", "height"].map(str::to_owned),
         }
     }
@@ -248,7 +252,7 @@ fn fitted(sample: &Sample) -> Result<Tensor> {
 }
 
 impl Ways<'_> {
-    fn down(&self, hill: &Hill<'_>, optimizer: Optimizer) -> Result<Path> {
+    fn down(&self, hill: &Hill, optimizer: Optimizer) -> Result<Path> {
         let lr = self.lr;
         match optimizer {
             Optimizer::Sgd => self.go("sgd", Sgd { lr, ..Sgd::default() }, hill),
@@ -262,19 +266,19 @@ impl Ways<'_> {
         }
     }
 
-    fn go(&self, label: &str, rule: impl UpdateRule, hill: &Hill<'_>) -> Result<Path> {
+    fn go(&self, label: &str, rule: impl UpdateRule, hill: &Hill) -> Result<Path> {
         let w = Parameter::new("w", Tensor::from(hill.start()).to_dtype(DType::F64));
         let mut optimizer = rule.over_parameters([w.clone()])?;
-        let place = || {
+        let current = || {
             let numbers = w.value().to_f64s();
             [numbers[0], numbers[1]]
         };
-        let mut points = vec![place()];
+        let mut points = vec![current()];
         for _ in 0..self.steps {
             let tape = Tape::f64();
             let loss = hill.record(&tape, tape.parameter(&w));
             optimizer.step(&loss.backward()?)?;
-            points.push(place());
+            points.push(current());
         }
         let tape = Tape::f64();
         let loss = hill.record(&tape, tape.parameter(&w)).item()?;

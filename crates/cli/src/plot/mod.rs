@@ -3,7 +3,6 @@
 mod axis;
 mod braille;
 mod contours;
-mod families;
 mod gallery;
 mod landscape;
 mod picture;
@@ -24,7 +23,7 @@ use self::braille::Ink;
 use self::landscape::{Landscape, Optimizer, Ways};
 use self::picture::{Member, Picture};
 use self::scene::{Framing, Scene, Wish};
-use crate::file::write;
+use lossgraph_file::write_atomically;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -76,15 +75,15 @@ pub struct Options {
     all: bool,
 }
 
-/// What is asked of a picture of curves, beside the loss.
+/// What a picture of curves is to show, beside the loss.
 #[derive(Default)]
-struct Asked<'a> {
+struct Request<'a> {
     over: Option<&'a str>,
     set: &'a str,
     wish: Wish,
 }
 
-/// Draws what is asked for.
+/// Draws what is requested.
 pub fn run(options: &Options) -> Result<()> {
     if let (true, Some(folder)) = (options.all, &options.out) {
         return gallery::run(folder);
@@ -100,7 +99,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let set = options.set.as_deref().unwrap_or_default();
     let columns = options.width.unwrap_or(80) as usize;
-    let ink = if io::stdout().is_terminal() { Ink::Coloured } else { Ink::Plain };
+    let ink = if io::stdout().is_terminal() { Ink::Colored } else { Ink::Plain };
     let drawn = if options.surface {
         let ways =
             Ways { optimizers: &options.optimizer, steps: options.steps as usize, lr: options.lr };
@@ -110,7 +109,7 @@ pub fn run(options: &Options) -> Result<()> {
             None => contours::text(&landscape, columns, ink),
         }
     } else {
-        let picture = curves(loss, &Asked { over: options.over.as_deref(), set, wish })?;
+        let picture = curves(loss, &Request { over: options.over.as_deref(), set, wish })?;
         match format {
             Some(_) => svg::draw(&picture),
             None => braille::draw(&picture, columns, ink),
@@ -118,7 +117,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     match (format, &options.out) {
         (Some(format), Some(file)) => {
-            write(file, format.bytes(drawn, options.width.unwrap_or(1280))?)?;
+            write_atomically(file, format.bytes(drawn, options.width.unwrap_or(1280))?)?;
             println!("wrote {}", file.display());
             Ok(())
         }
@@ -130,13 +129,13 @@ pub fn run(options: &Options) -> Result<()> {
     }
 }
 
-/// The curves of a loss: over the values of an option if that is asked for, or a family of its own.
-fn curves(loss: &'static Loss, asked: &Asked<'_>) -> Result<Picture> {
-    let base = setting(loss, asked.set);
-    let over = match (asked.over, asked.set) {
+/// The curves of a loss: over the requested values of an option, or those of its row.
+fn curves(loss: &'static Loss, request: &Request<'_>) -> Result<Picture> {
+    let base = setting(loss, request.set);
+    let over = match (request.over, request.set) {
         (Some(over), _) => Some(over.to_owned()),
         // Who sets an option wants to see that setting.
-        (None, "") => families::of(loss.name),
+        (None, "") if !loss.over.is_empty() => Some(loss.over.to_owned()),
         _ => None,
     };
     // What the members differ in is no part of the title.
@@ -150,7 +149,7 @@ fn curves(loss: &'static Loss, asked: &Asked<'_>) -> Result<Picture> {
             .map(|member| (member.replace('-', "−"), format!("{base} {member}")))
             .collect(),
     };
-    let scene = Scene::of(loss, &settings[0].1, &asked.wish)?;
+    let scene = Scene::of(loss, &settings[0].1, &request.wish)?;
     let member = |(label, setting): (String, String)| -> Result<Member> {
         loss.setting(&setting)?;
         Ok(Member { label, curve: scene.curve(&setting)? })
@@ -238,10 +237,10 @@ mod tests {
     use lossgraph_losses::ALL;
 
     #[test]
-    fn every_default_family_names_a_loss_and_members_that_differ() {
-        for (name, ..) in families::FAMILIES {
-            let loss = ALL.iter().find(|loss| loss.name == *name).unwrap();
-            let picture = curves(loss, &Asked::default()).unwrap();
+    fn what_a_picture_varies_by_default_can_be_seen() {
+        for loss in ALL.iter().filter(|loss| !loss.over.is_empty()) {
+            let name = loss.name;
+            let picture = curves(loss, &Request::default()).unwrap();
             for pair in picture.members.windows(2) {
                 assert!(pair[0].curve != pair[1].curve, "{name}: {}", pair[1].label);
             }

@@ -67,12 +67,12 @@ impl Picture {
     /// The axis of values or slopes, which all members share.
     pub fn up(&self, part: Part, ticks: usize) -> Axis {
         let windows = self.members.iter().map(|member| {
-            // Points are close where a curve bends: one for each place of a grid is fair.
+            // Points are close where a curve bends: one for each cell of a grid is fair.
             let all = member.curve.pieces.iter().flatten();
             let mut last = f64::NEG_INFINITY;
             let fair = all.filter(|point| {
-                let place = (self.across(1).at(point.x) * 96.0 + 1e-6).floor();
-                place > std::mem::replace(&mut last, place)
+                let cell = (self.across(1).at(point.x) * 96.0 + 1e-6).floor();
+                cell > std::mem::replace(&mut last, cell)
             });
             window(fair.map(|point| part.of(point)))
         });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
-/// Renders an SVG as so many pixels wide, in its light colours.
+/// Renders an SVG as so many pixels wide, in its light colors.
 pub fn render(svg: &str, width: u32) -> Result<Vec<u8>, Box<dyn Error>> {
     // Not those of the machine: the same bytes everywhere, also where there is no font.
     let mut fonts = fontdb::Database::new();

@@ -4,33 +4,19 @@
 use std::error::Error;
 use std::ops::Range;
 
-use lossgraph_autograd::{Tape, Var};
-use lossgraph_explain::{Along, Curve, curve};
-use lossgraph_losses::{Domain, Loss, Sample};
+use lossgraph_autograd::Tape;
+use lossgraph_explain::{Curve, Sweep, curve};
+use lossgraph_losses::{Case, Domain, Loss, Sample};
 use lossgraph_tensor::{DType, Shape, Tensor};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Inputs that stay at another number than their domain suggests, since more can be seen there: how
-/// negatives count, where a margin ends, and errors that are not divided by 0.
-const STAYS: &[(&str, &str, f64)] = &[
-    ("asymmetric", "target", 0.0),
-    ("hinge_embedding", "target", -1.0),
-    ("mape", "target", 1.0),
-    ("smape", "target", 1.0),
-];
-
-/// Losses that are seen farther than the domain of their sample goes: a logarithm of a rate may be
-/// negative.
-const REACHES: &[(&str, Range<f64>)] = &[("poisson_nll", -3.0..3.0)];
-
 /// A loss in a setting, with the inputs that a picture begins with.
 pub struct Scene {
-    loss: &'static Loss,
-    samples: Vec<&'static Sample>,
-    inputs: Vec<Tensor>,
+    /// The inputs of the catalogue, or one element of each.
+    pub case: Case,
     /// What moves.
-    pub along: Along,
+    pub along: Sweep,
     /// What the axis of a picture says.
     pub axis: String,
     /// What stays.
@@ -66,27 +52,26 @@ impl Scene {
     /// the right class where it is of class numbers; and else the catalogue's sample, with its first
     /// element or that which is wished for.
     pub fn of(loss: &'static Loss, setting: &str, wish: &Wish) -> Result<Scene> {
-        let samples = loss.given(&loss.setting(setting)?);
-        let input = moving(loss, &samples, wish)?;
-        let (name, len) = (samples[input].name, Shape::from(samples[input].shape).len());
+        let case = Case::new(loss, setting, 0)?;
+        let input = moving(&case, wish)?;
+        let moving = case.samples[input];
+        let (name, len) = (moving.name, Shape::from(moving.shape).len());
         if let Some(element) = wish.element.filter(|element| *element >= len) {
             let why = format!("`{name}` has {len} elements, there is no element {element}");
             return Err(format!("{}: {why}; they count from 0", loss.name).into());
         }
         let scene = Scene {
-            loss,
-            inputs: samples.iter().map(|sample| sample.draw(0)).collect(),
-            along: Along {
+            along: Sweep {
                 input,
                 element: wish.element.unwrap_or(0),
-                range: wish.range.clone().unwrap_or_else(|| reach(loss, samples[input])),
+                range: wish.range.clone().unwrap_or_else(|| reach(moving)),
             },
             axis: String::new(),
             note: String::new(),
             framing: Framing::Sample,
-            samples,
+            case,
         };
-        if wish.element.is_none() && scene.is_elementwise(setting) {
+        if wish.element.is_none() && scene.is_elementwise() {
             return scene.single();
         }
         match scene.labels() {
@@ -95,55 +80,34 @@ impl Scene {
         }
     }
 
-    /// Records the loss on inputs of the scene, and takes the mean of its terms.
-    pub fn record<'t>(&self, tape: &'t Tape, inputs: &[Var<'t>], setting: &str) -> Var<'t> {
-        let names = self.samples.iter().map(|sample| sample.name);
-        let inputs: Vec<(&str, Var<'t>)> = names.zip(inputs.iter().copied()).collect();
-        self.loss.record(tape, &inputs, setting).mean()
-    }
-
-    /// The curve of the loss in a setting.
+    /// The curve of the mean of the loss in a setting.
     pub fn curve(&self, setting: &str) -> Result<Curve> {
-        Ok(curve(|tape, x| self.record(tape, x, setting), &self.inputs, &self.along)?)
+        let case = self.case.in_setting(setting);
+        Ok(curve(|tape, x| case.record(tape, x).mean(), &case.inputs, &self.along)?)
     }
 
     /// The sample of the input that moves.
     pub fn moving(&self) -> &'static Sample {
-        self.samples[self.along.input]
-    }
-
-    /// All inputs.
-    pub fn samples(&self) -> &[&'static Sample] {
-        &self.samples
+        self.case.samples[self.along.input]
     }
 
     /// An element of the input that moves, as one would write it.
-    pub fn place(&self, element: usize) -> String {
+    pub fn element_name(&self, element: usize) -> String {
         let sample = self.moving();
         format!("{}{}", sample.name, index(sample.shape, element))
     }
 
-    /// The inputs that stay, with their places.
+    /// The inputs that stay, with their indices.
     fn others(&self) -> impl Iterator<Item = (usize, &'static Sample)> {
-        let all = self.samples.iter().copied().enumerate();
+        let all = self.case.samples.iter().copied().enumerate();
         all.filter(|(i, _)| *i != self.along.input)
     }
 
-    /// The inputs to begin with.
-    pub fn inputs(&self) -> &[Tensor] {
-        &self.inputs
-    }
-
     /// Whether the terms are one for each element of the input that moves.
-    fn is_elementwise(&self, setting: &str) -> bool {
+    fn is_elementwise(&self) -> bool {
         let tape = Tape::f64();
-        let vars: Vec<(&str, Var<'_>)> = self
-            .samples
-            .iter()
-            .zip(&self.inputs)
-            .map(|(sample, tensor)| (sample.name, tape.constant(tensor.clone())))
-            .collect();
-        let terms = self.loss.record(&tape, &vars, setting).unreduced();
+        let inputs = self.case.inputs.iter().map(|input| tape.constant(input));
+        let terms = self.case.record(&tape, &inputs.collect::<Vec<_>>()).unreduced();
         terms.shape() == Shape::from(self.moving().shape) && self.moving().shape.len() < 4
     }
 
@@ -163,15 +127,11 @@ impl Scene {
 
     /// One element of each input, and the others at a number that says something.
     fn single(mut self) -> Result<Scene> {
-        let number = |sample: &Sample| {
-            let named = |(loss, input, _): &&(&str, &str, f64)| {
-                *loss == self.loss.name && *input == sample.name
-            };
-            STAYS.iter().find(named).map_or_else(|| still(sample.domain), |(.., number)| *number)
-        };
+        let number = |sample: &Sample| sample.still.unwrap_or_else(|| still(sample.domain));
         let stays: Vec<(&str, f64)> =
             self.others().map(|(_, sample)| (sample.name, number(sample))).collect();
-        self.inputs = self
+        self.case.inputs = self
+            .case
             .samples
             .iter()
             .map(|sample| {
@@ -199,8 +159,8 @@ impl Scene {
             Domain::LogProbabilities => -(classes as f64).ln(),
             _ => 0.0,
         };
-        self.inputs[moving] = Tensor::full([1, classes], others, DType::F64)?;
-        self.inputs[labels] = Tensor::from([0_i64]);
+        self.case.inputs[moving] = Tensor::full([1, classes], others, DType::F64)?;
+        self.case.inputs[labels] = Tensor::from([0_i64]);
         let name = self.moving().name;
         self.axis = format!("{name} of the label");
         self.note = format!(
@@ -214,34 +174,35 @@ impl Scene {
 
     /// The catalogue's sample, of which one element moves.
     fn sample(mut self) -> Scene {
-        self.axis = self.place(self.along.element);
+        self.axis = self.element_name(self.along.element);
         self.note =
             "one number of the catalogue's sample moves, from the dot; all else stays".into();
         self
     }
 }
 
-/// The place of the input that moves.
-fn moving(loss: &Loss, samples: &[&Sample], wish: &Wish) -> Result<usize> {
+/// The index of the input that moves.
+fn moving(case: &Case, wish: &Wish) -> Result<usize> {
+    let loss = case.loss.name;
     let Some(name) = &wish.input else {
-        let first = samples.iter().position(|sample| sample.domain.is_continuous());
-        return first.ok_or_else(|| format!("{}: it has no input that can move", loss.name).into());
+        let first = case.samples.iter().position(|sample| sample.domain.is_continuous());
+        return first.ok_or_else(|| format!("{loss}: it has no input that can move").into());
     };
-    match samples.iter().position(|sample| sample.name == *name) {
-        Some(at) if samples[at].domain.is_continuous() => Ok(at),
-        Some(_) => Err(format!("{}: `{name}` holds no numbers that can move", loss.name).into()),
+    match case.index_of(name) {
+        Some(at) if case.samples[at].domain.is_continuous() => Ok(at),
+        Some(_) => Err(format!("{loss}: `{name}` holds no numbers that can move").into()),
         None => {
-            let names: Vec<&str> = samples.iter().map(|sample| sample.name).collect();
-            let names = names.join(", ");
-            Err(format!("{}: there is no input `{name}`; there are {names}", loss.name).into())
+            let names = case.names().collect::<Vec<_>>().join(", ");
+            Err(format!("{loss}: there is no input `{name}`; there are {names}").into())
         }
     }
 }
 
-/// From where to where an input moves: as far as its domain lets it, and not onto its poles.
-fn reach(loss: &Loss, sample: &Sample) -> Range<f64> {
-    if let Some((_, range)) = REACHES.iter().find(|(name, _)| *name == loss.name) {
-        return range.clone();
+/// From where to where an input moves: as its sample says, else as far as its domain lets it, and
+/// not onto its poles.
+fn reach(sample: &Sample) -> Range<f64> {
+    if let Some((low, high)) = sample.range {
+        return low..high;
     }
     match sample.domain {
         Domain::Between(low, high) if low > 0.0 && high < 1.0 => 0.01..0.99,
@@ -281,7 +242,7 @@ pub fn signed(x: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.replace('-', "−") }
 }
 
-/// Where an element stands: `[1, 2]`.
+/// The indices of an element: `[1, 2]`.
 fn index(shape: &[usize], element: usize) -> String {
     format!("{:?}", Shape::from(shape).unravel_index(element))
 }
@@ -318,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_is_named_by_its_place() {
+    fn an_element_is_named_by_its_index() {
         assert_eq!(index(&[2, 3], 5), "[1, 2]");
         assert_eq!(index(&[], 0), "[]");
     }

@@ -11,9 +11,9 @@ use super::picture::{Part, Picture};
 pub const SIZE: (f64, f64) = (640.0, 440.0);
 const LEFT: f64 = 86.0;
 
-/// Colours that stay apart for those who see fewer (Okabe and Ito, 2008), and their like on
+/// Colors that stay apart for those who see fewer (Okabe and Ito, 2008), and their like on
 /// a dark ground.
-const COLOURS: [(&str, &str); 6] = [
+const COLORS: [(&str, &str); 6] = [
     ("#0072b2", "#56b4e9"),
     ("#d55e00", "#ff9a4d"),
     ("#009e73", "#2fd3a2"),
@@ -69,7 +69,7 @@ pub fn draw(picture: &Picture) -> String {
                 let points = piece.iter().map(|p| (panel.x(p.x), panel.y(part.of(p)))).collect();
                 path += &line(&thinned(points));
             }
-            let _ = write!(svg, "<path class=\"c{}{dash}\" d=\"{path}\"/>", colour(i));
+            let _ = write!(svg, "<path class=\"c{}{dash}\" d=\"{path}\"/>", color(i));
         }
         svg += "</g>\n";
         svg += &marks(picture, &panel, part);
@@ -78,9 +78,9 @@ pub fn draw(picture: &Picture) -> String {
     svg + "</svg>\n"
 }
 
-/// The number of the colour of a member: beyond the last, they come again.
-pub fn colour(member: usize) -> usize {
-    member % COLOURS.len()
+/// The number of the color of a member: beyond the last, they come again.
+pub fn color(member: usize) -> usize {
+    member % COLORS.len()
 }
 
 /// The head of a file: style, ground, title and note.
@@ -88,7 +88,7 @@ pub fn start(title: &str, note: &str) -> String {
     let (width, height) = SIZE;
     let mut light = String::new();
     let mut dark = String::new();
-    for (i, (on_light, on_dark)) in COLOURS.iter().enumerate() {
+    for (i, (on_light, on_dark)) in COLORS.iter().enumerate() {
         let _ = write!(light, ".c{i}{{stroke:{on_light}}}.t{i}{{fill:{on_light}}}");
         let _ = write!(dark, ".c{i}{{stroke:{on_dark}}}.t{i}{{fill:{on_dark}}}");
     }
@@ -179,7 +179,7 @@ fn marks(picture: &Picture, panel: &Panel, part: Part) -> String {
         }
     };
     for (i, member) in picture.members.iter().enumerate() {
-        let i = colour(i);
+        let i = color(i);
         for kink in &member.curve.kinks {
             let (left, right) = (part.of(&kink.left), part.of(&kink.right));
             mark(format!("c{i} r"), kink.left.x, left, 4.0);
@@ -228,7 +228,7 @@ fn labels(picture: &Picture, panel: &Panel, part: Part) -> String {
         let _ = write!(
             text,
             "<text class=\"t{}\" x=\"{}\" y=\"{}\">{}</text>",
-            colour(i),
+            color(i),
             short(x + 7.0),
             short(y + 4.5),
             escaped(label)

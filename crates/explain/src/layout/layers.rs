@@ -1,4 +1,4 @@
-//! Which layer each box is in.
+//! Layer assignment.
 
 use super::{Arrow, Item, Rank};
 
@@ -11,20 +11,20 @@ pub(super) fn layers(items: &[Item], arrows: &[Arrow]) -> Vec<usize> {
         into[arrow.to].push(arrow.from);
         out_of[arrow.from].push(arrow.to);
     }
-    let start = usize::from(items.iter().any(|item| item.rank == Rank::First));
+    let start = usize::from(items.iter().any(|item| item.rank == Rank::Source));
     let mut layers = vec![0; items.len()];
     let mut last = 0;
     for (i, item) in items.iter().enumerate() {
-        if item.rank != Rank::First {
+        if item.rank != Rank::Source {
             layers[i] = into[i].iter().map(|&from| layers[from] + 1).fold(start, usize::max);
         }
         // One more than any other layer has.
-        last = last.max(layers[i] + usize::from(item.rank != Rank::Last));
+        last = last.max(layers[i] + usize::from(item.rank != Rank::Sink));
     }
     for (i, item) in items.iter().enumerate().rev() {
         let readers = out_of[i].iter().map(|&to| layers[to]).min();
         match (item.rank, readers) {
-            (Rank::Last, _) => layers[i] = last,
+            (Rank::Sink, _) => layers[i] = last,
             (Rank::Free, Some(reader)) if out_of[i].len() > into[i].len() => layers[i] = reader - 1,
             _ => {}
         }

@@ -1,10 +1,17 @@
-//! The order of the boxes and bends in each layer, so that few edges cross.
+//! Crossing reduction: the order of the vertices in each layer.
 
-use super::{Arrow, Drawing, Piece, ROUNDS, Vertex};
+use super::{Arrow, Drawing, ROUNDS, Segment, Vertex};
+
+/// The layers in which neighbors of a vertex are.
+#[derive(Clone, Copy)]
+enum Neighbors {
+    Above,
+    Below,
+}
 
 impl Drawing {
-    /// Orders the layers. What is reached from the last box, each input before the next, is a good
-    /// start: a tree is drawn without crossings.
+    /// Orders the layers. Depth-first search from the last box is a good start: a tree is drawn
+    /// without crossings.
     pub(super) fn order(&mut self) {
         let mut seen = vec![false; self.vertices.len()];
         for root in (0..self.vertices.len()).rev() {
@@ -13,17 +20,18 @@ impl Drawing {
                 if !std::mem::replace(&mut seen[vertex], true) {
                     self.layers[self.vertices[vertex].layer].push(vertex);
                     let above = self.vertices[vertex].above.iter().rev();
-                    open.extend(above.map(|&piece| self.pieces[piece].upper));
+                    open.extend(above.map(|&segment| self.segments[segment].upper));
                 }
             }
         }
-        self.count_off();
+        self.assign_positions();
         let mut best = (self.crossings(), self.layers.clone());
         for round in 0..ROUNDS {
-            let down = round % 2 == 0;
             for step in 1..self.layers.len() {
-                let layer = if down { step } else { self.layers.len() - 1 - step };
-                self.sort(layer, down);
+                match round % 2 {
+                    0 => self.sort(step, Neighbors::Above),
+                    _ => self.sort(self.layers.len() - 1 - step, Neighbors::Below),
+                }
             }
             let crossings = self.crossings();
             if crossings < best.0 {
@@ -34,47 +42,50 @@ impl Drawing {
             }
         }
         self.layers = best.1;
-        self.count_off();
+        self.assign_positions();
     }
 
-    /// Sorts a layer by the mean place of each vertex's neighbours in the layer above or below.
-    fn sort(&mut self, layer: usize, by_above: bool) {
-        let wish = |&vertex: &usize| {
-            let Vertex { above, below, at, .. } = &self.vertices[vertex];
-            let pieces = if by_above { above } else { below };
-            let sum: f64 =
-                pieces.iter().map(|&piece| self.ends(piece)[usize::from(!by_above)]).sum();
-            if pieces.is_empty() { *at as f64 } else { sum / pieces.len() as f64 }
+    /// Sorts a layer by barycenters: the mean position of each vertex's neighbors.
+    fn sort(&mut self, layer: usize, neighbors: Neighbors) {
+        let barycenter = |&vertex: &usize| {
+            let Vertex { above, below, position, .. } = &self.vertices[vertex];
+            let (segments, end) = match neighbors {
+                Neighbors::Above => (above, 0),
+                Neighbors::Below => (below, 1),
+            };
+            let sum: f64 = segments.iter().map(|&segment| self.ends(segment)[end]).sum();
+            if segments.is_empty() { *position as f64 } else { sum / segments.len() as f64 }
         };
-        let mut wishes: Vec<(f64, usize)> =
-            self.layers[layer].iter().map(|vertex| (wish(vertex), *vertex)).collect();
-        wishes.sort_by(|a, b| a.0.total_cmp(&b.0));
-        self.layers[layer] = wishes.into_iter().map(|(_, vertex)| vertex).collect();
-        for at in 0..self.layers[layer].len() {
-            self.vertices[self.layers[layer][at]].at = at;
+        let mut keyed: Vec<(f64, usize)> =
+            self.layers[layer].iter().map(|vertex| (barycenter(vertex), *vertex)).collect();
+        keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.layers[layer] = keyed.into_iter().map(|(_, vertex)| vertex).collect();
+        for position in 0..self.layers[layer].len() {
+            self.vertices[self.layers[layer][position]].position = position;
         }
     }
 
-    fn count_off(&mut self) {
+    fn assign_positions(&mut self) {
         for layer in &self.layers {
-            for (at, &vertex) in layer.iter().enumerate() {
-                self.vertices[vertex].at = at;
+            for (position, &vertex) in layer.iter().enumerate() {
+                self.vertices[vertex].position = position;
             }
         }
     }
 
-    /// The ends of a piece, counted in places of its two layers.
-    fn ends(&self, piece: usize) -> [f64; 2] {
-        let Piece { upper, lower, leaves, enters } = self.pieces[piece];
-        let end = |vertex: &Vertex, offset: f64| vertex.at as f64 + offset / vertex.width.max(1.0);
-        [end(&self.vertices[upper], leaves), end(&self.vertices[lower], enters)]
+    /// The ends of a segment, as positions in its two layers.
+    fn ends(&self, segment: usize) -> [f64; 2] {
+        let Segment { upper, lower, exit, entry } = self.segments[segment];
+        let end =
+            |vertex: &Vertex, offset: f64| vertex.position as f64 + offset / vertex.width.max(1.0);
+        [end(&self.vertices[upper], exit), end(&self.vertices[lower], entry)]
     }
 
     fn crossings(&self) -> usize {
         let mut crossings = 0;
         for layer in &self.layers {
-            let pieces = layer.iter().flat_map(|&vertex| &self.vertices[vertex].below);
-            let ends: Vec<[f64; 2]> = pieces.map(|&piece| self.ends(piece)).collect();
+            let segments = layer.iter().flat_map(|&vertex| &self.vertices[vertex].below);
+            let ends: Vec<[f64; 2]> = segments.map(|&segment| self.ends(segment)).collect();
             for (i, a) in ends.iter().enumerate() {
                 let crosses = |b: &&[f64; 2]| (a[0] - b[0]) * (a[1] - b[1]) < 0.0;
                 crossings += ends[i + 1..].iter().filter(crosses).count();
@@ -83,21 +94,21 @@ impl Drawing {
         crossings
     }
 
-    /// Spreads the edges that enter a box over its upper side, in the order in which they come.
-    pub(super) fn take_turns(&mut self, arrows: &[Arrow]) {
-        let free = |&(arrow, _): &(&Arrow, usize)| arrow.enters.is_none();
+    /// Spaces the edges that enter a box evenly along its upper side, in the order of their sources.
+    pub(super) fn assign_entries(&mut self, arrows: &[Arrow]) {
+        let free = |&(arrow, _): &(&Arrow, usize)| arrow.entry.is_none();
         let last = self.chains.iter().filter_map(|chain| chain.last().copied());
         let mut ending: Vec<(&Arrow, usize)> = arrows.iter().zip(last).filter(free).collect();
         ending.sort_by(|a, b| {
-            let key = |&(arrow, piece): &(&Arrow, usize)| (arrow.to, self.ends(piece)[0]);
+            let key = |&(arrow, segment): &(&Arrow, usize)| (arrow.to, self.ends(segment)[0]);
             let (a, b) = (key(a), key(b));
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
         for of_box in ending.chunk_by(|a, b| a.0.to == b.0.to) {
             let width = self.vertices[of_box[0].0.to].width;
-            for (turn, &(_, piece)) in of_box.iter().enumerate() {
-                let share = (turn + 1) as f64 / (of_box.len() + 1) as f64;
-                self.pieces[piece].enters = (share - 0.5) * width;
+            for (i, &(_, segment)) in of_box.iter().enumerate() {
+                let share = (i + 1) as f64 / (of_box.len() + 1) as f64;
+                self.segments[segment].entry = (share - 0.5) * width;
             }
         }
     }

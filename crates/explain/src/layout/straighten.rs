@@ -1,41 +1,41 @@
-//! How far right each box and bend is, so that edges are straight.
+//! Coordinate assignment: horizontal coordinates that make edges straight.
 
-use super::{Drawing, NEAR, Piece, ROOM, ROUNDS, Vertex};
+use super::{Drawing, ROUNDS, SNAP_DISTANCE, SPACING, Segment, Vertex, VertexKind};
 
 impl Drawing {
-    /// Finds the middles that make edges straight: those with the least
+    /// Finds the horizontal coordinates that minimize
     ///
     /// ```text
-    /// Σ weight · (x_upper + leaves − x_lower − enters)²
+    /// Σ weight · (x_upper + exit − x_lower − entry)²
     /// ```
     ///
-    /// that keep the order, and room, in each layer. One layer after the other is solved exactly,
-    /// down and up again.
+    /// subject to the order and the spacing in each layer. One layer after the other is solved
+    /// exactly, in sweeps down and up.
     pub(super) fn straighten(&mut self) {
         for layer in 0..self.layers.len() {
-            self.settle(layer, &|_, _| (0.0, 1.0));
+            self.solve_layer(layer, &|_, _| (0.0, 1.0));
         }
         for round in 0..ROUNDS {
             for step in 0..self.layers.len() {
                 let layer = if round % 2 == 0 { step } else { self.layers.len() - 1 - step };
-                self.settle(layer, &Drawing::wish);
+                self.solve_layer(layer, &Drawing::target);
             }
         }
     }
 
-    /// Where a vertex has its edges straight, and how much that weighs.
-    fn wish(&self, vertex: usize) -> (f64, f64) {
+    /// The coordinate at which a vertex has straight edges, and its weight.
+    fn target(&self, vertex: usize) -> (f64, f64) {
         let here = &self.vertices[vertex];
-        // Bends in a row shall make one straight line (the weights of Gansner et al., 1993).
-        let weight =
-            |other: &Vertex| [1.0, 2.0, 8.0][usize::from(here.bend) + usize::from(other.bend)];
-        let above = here.above.iter().map(|&piece| {
-            let Piece { upper, leaves, enters, .. } = self.pieces[piece];
-            (self.vertices[upper].x + leaves - enters, weight(&self.vertices[upper]))
+        // An edge between dummies should be straight before all others (the weights of Gansner et
+        // al., 1993).
+        let weight = |other: &Vertex| [1.0, 2.0, 8.0][here.dummies() + other.dummies()];
+        let above = here.above.iter().map(|&segment| {
+            let Segment { upper, exit, entry, .. } = self.segments[segment];
+            (self.vertices[upper].x + exit - entry, weight(&self.vertices[upper]))
         });
-        let below = here.below.iter().map(|&piece| {
-            let Piece { lower, leaves, enters, .. } = self.pieces[piece];
-            (self.vertices[lower].x + enters - leaves, weight(&self.vertices[lower]))
+        let below = here.below.iter().map(|&segment| {
+            let Segment { lower, exit, entry, .. } = self.segments[segment];
+            (self.vertices[lower].x + entry - exit, weight(&self.vertices[lower]))
         });
         let (sum, total) = above
             .chain(below)
@@ -43,11 +43,10 @@ impl Drawing {
         if total == 0.0 { (here.x, 1e-3) } else { (sum / total, total) }
     }
 
-    /// Moves the vertices of a layer as near to their wishes as order and room permit, in the sense
-    /// of weighted squares. Less the room that is needed to its left, each vertex has to be right of
-    /// the one before: that is isotonic regression, solved by pooling those that are in each
-    /// other's way.
-    fn settle(&mut self, layer: usize, wish: &dyn Fn(&Drawing, usize) -> (f64, f64)) {
+    /// Moves the vertices of a layer as near to their targets as order and spacing permit, in the
+    /// sense of weighted least squares. Less the space that is needed to its left, each vertex has to
+    /// be right of the one before: that is isotonic regression, solved by pooling adjacent violators.
+    fn solve_layer(&mut self, layer: usize, target: &dyn Fn(&Drawing, usize) -> (f64, f64)) {
         let mut pools: Vec<(f64, f64, usize)> = Vec::new();
         let mut lefts = Vec::new();
         let mut left = 0.0;
@@ -55,11 +54,10 @@ impl Drawing {
             if at > 0 {
                 let before = &self.vertices[self.layers[layer][at - 1]];
                 let here = &self.vertices[vertex];
-                let room = ROOM[usize::from(before.bend || here.bend)];
-                left += (before.width + here.width) / 2.0 + room;
+                left += before.distance_to(here);
             }
             lefts.push(left);
-            let (x, weight) = wish(self, vertex);
+            let (x, weight) = target(self, vertex);
             let mut pool = (x - left, weight, 1);
             while let Some(before) = pools.pop_if(|before| before.0 > pool.0) {
                 let weight = before.1 + pool.1;
@@ -74,55 +72,65 @@ impl Drawing {
         }
     }
 
-    /// Makes straight what nearly is: a box comes right below the one that it reads, and the bends
-    /// of an edge in one line, as far as their neighbours leave room.
+    /// Makes straight what nearly is: aligns a box with the one that it reads, and the dummies of an
+    /// edge with one another, as far as their neighbors leave space.
     pub(super) fn snap(&mut self) {
         for vertex in self.layers.concat() {
-            if let (false, &[piece]) =
-                (self.vertices[vertex].bend, &self.vertices[vertex].above[..])
+            if let (VertexKind::Box, &[segment]) =
+                (self.vertices[vertex].kind, &self.vertices[vertex].above[..])
             {
-                let wish = self.upper(piece) - self.pieces[piece].enters;
-                if (wish - self.vertices[vertex].x).abs() < NEAR {
-                    let [least, most] = self.leeway(vertex);
-                    self.vertices[vertex].x = wish.max(least).min(most);
+                let target = self.upper(segment) - self.segments[segment].entry;
+                if (target - self.vertices[vertex].x).abs() < SNAP_DISTANCE {
+                    let [least, most] = self.slack(vertex);
+                    self.vertices[vertex].x = target.max(least).min(most);
                 }
             }
         }
         for chain in self.chains.clone() {
-            let bends: Vec<usize> =
-                chain[1..].iter().map(|&piece| self.pieces[piece].upper).collect();
-            let mut wish = self.upper(chain[0]);
+            let dummies: Vec<usize> =
+                chain[1..].iter().map(|&segment| self.segments[segment].upper).collect();
+            let mut target = self.upper(chain[0]);
             let mut at = 0;
-            while at < bends.len() {
+            while at < dummies.len() {
                 // As many as there is a common line for.
-                let [mut least, mut most] = self.leeway(bends[at]);
+                let [mut least, mut most] = self.slack(dummies[at]);
                 let start = at;
-                while let Some(&bend) = bends.get(at) {
-                    let [left, right] = self.leeway(bend);
+                while let Some(&dummy) = dummies.get(at) {
+                    let [left, right] = self.slack(dummy);
                     if left.max(least) > right.min(most) && at > start {
                         break;
                     }
                     (least, most) = (left.max(least), right.min(most));
                     at += 1;
                 }
-                wish = wish.max(least).min(most);
-                bends[start..at].iter().for_each(|&bend| self.vertices[bend].x = wish);
+                target = target.max(least).min(most);
+                dummies[start..at].iter().for_each(|&dummy| self.vertices[dummy].x = target);
             }
         }
     }
 
-    /// How far left and right a vertex could be between its neighbours in its layer.
-    fn leeway(&self, vertex: usize) -> [f64; 2] {
+    /// How far left and right a vertex can be between its neighbors in its layer.
+    fn slack(&self, vertex: usize) -> [f64; 2] {
         let here = &self.vertices[vertex];
         let layer = &self.layers[here.layer];
-        let room = |other: &Vertex| {
-            (other.width + here.width) / 2.0 + ROOM[usize::from(other.bend || here.bend)]
-        };
-        let left = here.at.checked_sub(1).map(|at| &self.vertices[layer[at]]);
-        let right = layer.get(here.at + 1).map(|&next| &self.vertices[next]);
+        let left = here.position.checked_sub(1).map(|before| &self.vertices[layer[before]]);
+        let right = layer.get(here.position + 1).map(|&next| &self.vertices[next]);
         [
-            left.map_or(f64::NEG_INFINITY, |left| left.x + room(left)),
-            right.map_or(f64::INFINITY, |right| right.x - room(right)),
+            left.map_or(f64::NEG_INFINITY, |left| left.x + left.distance_to(here)),
+            right.map_or(f64::INFINITY, |right| right.x - here.distance_to(right)),
         ]
+    }
+}
+
+impl Vertex {
+    /// 1 for a dummy, and 0 for a box.
+    fn dummies(&self) -> usize {
+        usize::from(self.kind == VertexKind::Dummy)
+    }
+
+    /// The least distance between its middle and that of a neighbor in its layer.
+    fn distance_to(&self, other: &Vertex) -> f64 {
+        let boxes = self.kind == VertexKind::Box && other.kind == VertexKind::Box;
+        (self.width + other.width) / 2.0 + SPACING[usize::from(!boxes)]
     }
 }

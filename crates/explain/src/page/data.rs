@@ -1,4 +1,4 @@
-//! What a page knows of a loss, as JSON.
+//! The data of a page, as JSON.
 
 use lossgraph_autograd::Result;
 use serde_json::{Value, json};
@@ -9,33 +9,33 @@ use super::picture::{SMALL, exact, picture};
 use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
-use crate::level::{Level, Shows};
-use crate::replay::Measured;
+use crate::level::{Content, Level};
+use crate::numeric::NumericGradient;
 
-/// How many elements of a step are written out with their numbers, in a small program.
-const WRITTEN: usize = 16;
-/// The same, in a program of more nodes than a reader goes through one by one.
-const WRITTEN_OF_MANY: usize = 3;
+/// How many elements of a step have their arithmetic written out, in a small program.
+const LINES: usize = 16;
+/// The same, in a program with more nodes than a reader goes through one by one.
+const LINES_OF_MANY: usize = 3;
 /// How many nodes such a program has.
 const MANY: usize = 120;
 
-/// How many numbers may be computed to measure all gradients: a moment's worth.
-const MEASURED: usize = 20_000_000;
+/// The budget of all numeric gradients together, in elements computed: a moment's worth.
+const BUDGET: usize = 20_000_000;
 
-/// All that the page of a loss is drawn from.
+/// All that the page of a loss shows.
 pub(super) fn data(graph: &Graph) -> Result<Value> {
     let names = names(graph);
     let writer = Writer { graph, names: &names };
     let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
-    for mark in graph.hazards() {
-        if let Value::Array(hazards) = &mut nodes[mark.node]["hazards"] {
-            hazards.push(json!(mark.text));
+    for hazard in graph.hazards() {
+        if let Value::Array(hazards) = &mut nodes[hazard.node]["hazards"] {
+            hazards.push(json!(hazard.text));
         }
     }
     for (at, node) in nodes.iter_mut().enumerate() {
-        node["measured"] = match graph.measured(at, MEASURED / graph.nodes.len())? {
-            Some(Measured::Elements(slopes)) if slopes.len() <= SMALL => picture(&slopes),
-            Some(Measured::Along { numeric, analytic, .. }) => {
+        node["numeric"] = match graph.numeric_gradient(at, BUDGET / graph.nodes.len())? {
+            Some(NumericGradient::Elements(slopes)) if slopes.len() <= SMALL => picture(&slopes),
+            Some(NumericGradient::Directional { numeric, analytic, .. }) => {
                 json!({ "numeric": exact(numeric), "analytic": exact(analytic) })
             }
             _ => Value::Null,
@@ -44,9 +44,9 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
     let groups: Vec<Value> = (0..graph.groups.len())
         .map(|group| {
             let info = &graph.groups[group];
-            let place = format!("{}:{}", info.location.file(), info.location.line());
+            let location = format!("{}:{}", info.location.file(), info.location.line());
             let level = level(graph, &graph.level(Some(group), 0));
-            json!({ "name": info.name, "parent": info.parent, "place": place, "level": level })
+            json!({ "name": info.name, "parent": info.parent, "location": location, "level": level })
         })
         .collect();
     Ok(json!({
@@ -59,16 +59,16 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
     }))
 }
 
-/// A level as it was laid out.
+/// A level with its layout.
 fn level(graph: &Graph, level: &Level) -> Value {
     let boxes = level.boxes.iter().map(|shown| {
-        let (kind, node, group, nodes) = match &shown.shows {
-            Shows::Node(node) => ("node", Some(node), None, None),
-            Shows::Enters(node) => ("enters", Some(node), None, None),
-            Shows::Leaves(node) => ("leaves", Some(node), None, None),
-            Shows::Group(group, nodes) => ("group", None, Some(group), Some(nodes)),
+        let (kind, node, group, nodes) = match &shown.content {
+            Content::Node(node) => ("node", Some(node), None, None),
+            Content::InputPort(node) => ("input-port", Some(node), None, None),
+            Content::OutputPort(node) => ("output-port", Some(node), None, None),
+            Content::Group(group, nodes) => ("group", None, Some(group), Some(nodes)),
         };
-        let Caption { title, shape, lines } = Caption::of(graph, &shown.shows);
+        let Caption { title, shape, lines } = Caption::of(graph, &shown.content);
         json!({
             "kind": kind,
             "node": node,
@@ -106,7 +106,7 @@ fn rounded(length: f64) -> f64 {
     (length * 10.0).round() / 10.0
 }
 
-/// Writes nodes with the names that they have on the page.
+/// Writes nodes with their names on the page.
 struct Writer<'a> {
     graph: &'a Graph,
     names: &'a [String],
@@ -120,7 +120,9 @@ impl Writer<'_> {
             "name": self.names[at],
             "number": node.number,
             "op": node.op,
-            "arguments": node.attributes,
+            "attributes": node.attributes,
+            "constant": node.operation.constant().is_some(),
+            "transparent": node.operation.is_transparent(),
             "formula": self.text(at, &node.formula),
             "forward": self.forward(at),
             "inputs": inputs,
@@ -128,11 +130,11 @@ impl Writer<'_> {
             "gradient": node.gradient.as_ref().map(picture),
             "group": node.group,
             "hazards": [],
-            "place": format!("{}:{}", node.location.file(), node.location.line()),
+            "location": format!("{}:{}", node.location.file(), node.location.line()),
         })
     }
 
-    /// How elements of a value come about.
+    /// How elements of a value are computed.
     fn forward(&self, at: usize) -> Vec<Value> {
         let node = &self.graph.nodes[at];
         if node.inputs.is_empty() {
@@ -140,27 +142,28 @@ impl Writer<'_> {
         }
         let numbers = node.value.to_f64s();
         let line = |element: usize| {
-            let place = node.shape.unravel_index(element);
-            let text = self.graph.arithmetic(at, &place);
+            let index = node.shape.unravel_index(element);
+            let text = self.graph.arithmetic(at, &index);
             json!({ "at": element, "text": text, "is": exact(numbers[element]) })
         };
-        self.written(&numbers).into_iter().map(line).collect()
+        self.selected(&numbers).into_iter().map(line).collect()
     }
 
-    /// What flows back along an edge: the rule, its size, and its numbers with what they add to.
+    /// The cotangent that flows back along an edge: the rule, its range, and its numbers with the sum
+    /// that they are added to.
     fn input(&self, at: usize, slot: usize) -> Value {
         let input = &self.graph.nodes[at].inputs[slot];
         let Some(flow) = &input.flow else { return json!({ "node": input.node, "flow": null }) };
-        let before = self.before(at, slot);
-        // What comes back along one edge alone is the gradient itself, which is told once.
+        let before = self.accumulated(at, slot);
+        // The cotangent of a single edge is the gradient itself, which is in the data already.
         let flows =
             |&(reader, slot): &(usize, usize)| self.graph.nodes[reader].inputs[slot].flow.is_some();
         let is_whole = self.graph.readers(input.node).filter(flows).count() == 1;
         let numbers = flow.value.to_f64s();
         let read = &self.graph.nodes[input.node];
         let line = |element: usize| {
-            let place = read.shape.unravel_index(element);
-            let text = self.graph.backward_arithmetic(at, slot, &place);
+            let index = read.shape.unravel_index(element);
+            let text = self.graph.backward_arithmetic(at, slot, &index);
             json!({
                 "at": element,
                 "text": text,
@@ -176,16 +179,16 @@ impl Writer<'_> {
                 "rule": self.text(at, &flow.rule),
                 "least": exact(least),
                 "most": exact(most),
-                "strange": numbers.iter().any(|x| !x.is_finite()),
-                "lines": self.written(&numbers).into_iter().map(line).collect::<Vec<_>>(),
+                "nonFinite": numbers.iter().any(|x| !x.is_finite()),
+                "lines": self.selected(&numbers).into_iter().map(line).collect::<Vec<_>>(),
                 "value": (!is_whole).then(|| picture(&flow.value)),
             },
         })
     }
 
-    /// What had flowed back to an input's node before the step that goes through one edge: the steps
-    /// go through readers from the last one to the first.
-    fn before(&self, at: usize, slot: usize) -> Vec<f64> {
+    /// The gradient accumulated in an input's node before the step of one edge: the steps go through
+    /// readers from the last one to the first.
+    fn accumulated(&self, at: usize, slot: usize) -> Vec<f64> {
         let node = self.graph.nodes[at].inputs[slot].node;
         let mut sum = vec![0.0; self.graph.nodes[node].shape.len()];
         for (reader, other) in self.graph.readers(node) {
@@ -197,7 +200,7 @@ impl Writer<'_> {
         sum
     }
 
-    /// An expression of a node in the names of the page.
+    /// An expression of a node with the names of the page.
     fn text(&self, at: usize, expression: &Expression) -> String {
         let name = |node: usize| self.names[node].clone();
         expression.text(&|role| match role {
@@ -207,9 +210,9 @@ impl Writer<'_> {
         })
     }
 
-    /// The elements to be written out: all of a few, else the largest, in the order of rows.
-    fn written(&self, numbers: &[f64]) -> Vec<usize> {
-        let most = if self.graph.nodes.len() > MANY { WRITTEN_OF_MANY } else { WRITTEN };
+    /// The elements to be written out: all of a few, or else the largest, in row-major order.
+    fn selected(&self, numbers: &[f64]) -> Vec<usize> {
+        let most = if self.graph.nodes.len() > MANY { LINES_OF_MANY } else { LINES };
         let mut elements: Vec<usize> = (0..numbers.len()).collect();
         if numbers.len() > most {
             elements

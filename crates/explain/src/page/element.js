@@ -1,25 +1,26 @@
-// One element of an input: the paths that its gradient is the sum of, and the curve of the loss.
+// One element of an input: the paths whose contributions add up to its gradient, and the curve of the loss.
 
-/** The card of an element; `mark(edges)` shows a path in the drawing. */
+/** The card of an element; `mark(edges)` highlights a path in the drawing. */
 function elementCard(data, input, element, marked, mark) {
   const node = data.nodes[input.node];
   const at = input.elements.indexOf(element);
-  const name = `${node.name}${place(node.value.shape, element)}`;
+  const name = `${node.name}${indexText(node.value.shape, element)}`;
   const gradient = node.gradient.numbers?.[element];
-  const shares = input.paths.map((path) => ({ path, share: Number(path.shares[at]) }))
-    .sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
+  const contributions = input.paths.map((path) => ({ path, contribution: Number(path.contributions[at]) }))
+    .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
   const rest = input.rest ? Number(input.rest[at]) : null;
-  const total = shares.reduce((sum, { share }) => sum + share, 0) + (rest ?? 0);
-  const most = largest([...shares.map(({ share }) => share), rest ?? 0]);
-  const [silent, heard] = [shares.filter(({ share }) => share === 0), shares.filter(({ share }) => share !== 0)];
-  const rows = heard.map(({ path, share }) => pathRow(data, path, share, most, marked, mark));
-  if (silent.length > 0) {
-    rows.push(html("li", { class: "path rest" }, html("span", { class: "share" }, "0"), bar(0, most),
-      html("span", { class: "way" }, silent.length === 1 ? "one more path, which brings nothing" : `${silent.length} more paths, which bring nothing`)));
+  const total = contributions.reduce((sum, { contribution }) => sum + contribution, 0) + (rest ?? 0);
+  const most = largest([...contributions.map(({ contribution }) => contribution), rest ?? 0]);
+  const zero = contributions.filter(({ contribution }) => contribution === 0);
+  const nonzero = contributions.filter(({ contribution }) => contribution !== 0);
+  const rows = nonzero.map(({ path, contribution }) => pathRow(data, path, contribution, most, marked, mark));
+  if (zero.length > 0) {
+    rows.push(html("li", { class: "path rest" }, html("span", { class: "contribution" }, "0"), bar(0, most),
+      html("span", { class: "ops" }, zero.length === 1 ? "one more path, which contributes 0" : `${zero.length} more paths, which contribute 0`)));
   }
   if (rest !== null) {
-    rows.push(html("li", { class: "path rest" }, html("span", { class: "share" }, number(rest)), bar(rest, most),
-      html("span", { class: "way" }, `the other ${number(input.count - shares.length)} paths together`)));
+    rows.push(html("li", { class: "path rest" }, html("span", { class: "contribution" }, number(rest)), bar(rest, most),
+      html("span", { class: "ops" }, `the other ${number(input.count - contributions.length)} paths together`)));
   }
   const how = input.count === 1 ? "one path" : `${number(input.count)} paths`;
   return html("section", { class: "card element", "aria-label": `the gradient in ${name}` },
@@ -29,40 +30,40 @@ function elementCard(data, input, element, marked, mark) {
     input.curves[at] ? curve(name, input.curves[at]) : null);
 }
 
-/** The elements of a large input with the largest gradients, to be chosen from. */
+/** Buttons for the elements of a large input with the largest gradients. */
 function largestOf(node, input, chosen, choose) {
   const sums = input.elements.map((element, at) => ({ element,
-    sum: [...input.paths.map(({ shares }) => shares), input.rest ?? []].reduce((sum, shares) => sum + Number(shares[at] ?? 0), 0) }));
+    sum: [...input.paths.map(({ contributions }) => contributions), input.rest ?? []].reduce((sum, all) => sum + Number(all[at] ?? 0), 0) }));
   const most = sums.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 12);
   return html("div", { class: "largest" }, most.map(({ element, sum }) => button(
-    `${place(node.value.shape, element)} ${number(sum)}`, "show the paths of this element", () => choose(element),
+    `${indexText(node.value.shape, element)} ${number(sum)}`, "show the paths of this element", () => choose(element),
     { class: "cell", "data-element": element, "aria-pressed": String(element === chosen),
       "aria-label": null, style: shade(sum, Math.abs(most[0].sum)) })));
 }
 
-function pathRow(data, path, share, most, marked, mark) {
+function pathRow(data, path, contribution, most, marked, mark) {
   const ops = [...path.edges].reverse().map(([node]) => data.nodes[node]);
-  const all = ops.map(({ op }) => op).filter((op) => !["reshape", "expand"].includes(op));
-  const way = (all.length > 10 ? [...all.slice(0, 4), "…", ...all.slice(-4)] : all).join(" → ");
+  const all = ops.filter(({ transparent }) => !transparent).map(({ op }) => op);
+  const names = (all.length > 10 ? [...all.slice(0, 4), "…", ...all.slice(-4)] : all).join(" → ");
   const is = marked === path.edges;
   return html("li", { class: "path" }, html("button", { type: "button", "aria-pressed": String(is),
     title: ops.map(({ name, formula }) => `${name} = ${formula}`).join("\n"),
     onclick: () => mark(is ? [] : path.edges) },
-    html("span", { class: "share", "data-share": share }, number(share)), bar(share, most),
-    html("span", { class: "way" }, way || "the loss itself")));
+    html("span", { class: "contribution", "data-contribution": contribution }, number(contribution)), bar(contribution, most),
+    html("span", { class: "ops" }, names || "the loss itself")));
 }
 
-function bar(share, most) {
-  const part = most > 0 ? Math.abs(share) / most : 0;
-  return html("span", { class: `bar ${share < 0 ? "minus" : "plus"}` }, html("i", { style: `width: ${(100 * part).toFixed(1)}%` }));
+function bar(contribution, most) {
+  const part = most > 0 ? Math.abs(contribution) / most : 0;
+  return html("span", { class: `bar ${contribution < 0 ? "minus" : "plus"}` }, html("i", { style: `width: ${(100 * part).toFixed(1)}%` }));
 }
 
 /** Loss and slope over an element; the dot is where it is now, rings are kinks. */
-function curve(name, { now, values, slopes, pieces, kinks }) {
+function curve(name, { current, values, slopes, pieces, kinks }) {
   if (pieces.flat().length < 2) return null;
-  const here = now.map(Number);
-  return html("div", { class: "curves" }, plot(`loss over ${name}`, pieces, kinks, here, values, 1, "loss"),
-    plot(`its slope`, pieces, kinks, here, slopes, 2, "slope"));
+  const now = current.map(Number);
+  return html("div", { class: "curves" }, plot(`loss over ${name}`, pieces, kinks, now, values, 1, "loss"),
+    plot(`its slope`, pieces, kinks, now, slopes, 2, "slope"));
 }
 
 function plot(title, pieces, kinks, now, shown, row, kind) {
@@ -82,7 +83,7 @@ function plot(title, pieces, kinks, now, shown, row, kind) {
     "aria-label": `${title}: ${number(now[row])} where it is now; from ${number(low)} to ${number(high)}` },
     zero, svg("line", { class: "axis", x1: left, x2: width - left, y1: height - bottom, y2: height - bottom }),
     svg("line", { class: "now", x1: x(now[0]), x2: x(now[0]), y1: 18, y2: height - bottom }),
-    // What lies outside of this frame is cut off: near a pole, most of the curve.
+    // What lies outside of this frame is clipped: near a pole, most of the curve.
     svg("svg", { y: 15, width, height: height - 12 - bottom, viewBox: `0 15 ${width} ${height - 12 - bottom}` },
       svg("path", { class: "curve", d: pieces.map(line).join("") }), rings),
     Number.isFinite(now[row]) ? svg("circle", { cx: x(now[0]), cy: y(now[row]), r: 4.5 }) : null,

@@ -1,4 +1,4 @@
-//! The elements of inputs that a reader can ask about: their paths, and the curve of the loss.
+//! The elements of inputs that a reader can select: their paths, and the curve of the loss.
 
 use std::ops::Range;
 
@@ -9,27 +9,29 @@ use serde_json::{Value, json};
 use super::picture::{SMALL, exact};
 use crate::curve::{Point, window};
 use crate::graph::Graph;
-use crate::moved::Along;
 use crate::paths::Paths;
+use crate::sweep::Sweep;
 
-/// The most elements with a curve, of all inputs together, and the most nodes that may be computed
-/// for their curves: a page is to be made in a moment.
-const WITH_CURVE: usize = 48;
-const NODES: usize = 120_000;
+/// The most elements with a curve, of all inputs together, and the most nodes that may be evaluated
+/// for their curves: a page is to be written in a moment.
+const MAX_CURVES: usize = 48;
+const MAX_EVALUATIONS: usize = 120_000;
 /// About how many points a curve has.
 const POINTS: usize = 120;
-/// How far a curve goes to both sides, for an element of size 1 or less.
+/// How far a curve reaches to both sides, for an element of size 1 or less.
 const REACH: f64 = 3.0;
 
-/// The inputs of a loss with a gradient, and those of their elements that bring most.
+/// The inputs of a loss that have a gradient, and those of their elements where it is largest.
 pub(super) fn elements(graph: &Graph) -> Result<Vec<Value>> {
     let is_input = |&at: &usize| {
         let node = &graph.nodes[at];
-        node.inputs.is_empty() && node.op != "fill" && node.gradient.is_some()
+        node.operation.op().is_none()
+            && node.operation.constant().is_none()
+            && node.gradient.is_some()
     };
     let inputs: Vec<usize> = (0..graph.nodes.len()).filter(is_input).collect();
-    let mut curves = WITH_CURVE.min(NODES / (graph.nodes.len() * POINTS));
-    let mut told = Vec::new();
+    let mut curves = MAX_CURVES.min(MAX_EVALUATIONS / (graph.nodes.len() * POINTS));
+    let mut data = Vec::new();
     for (&node, paths) in inputs.iter().zip(graph.paths(&inputs)?) {
         let elements = largest(graph.nodes[node].gradient.as_ref());
         let with_curve = elements.len().min(curves);
@@ -38,12 +40,12 @@ pub(super) fn elements(graph: &Graph) -> Result<Vec<Value>> {
             .iter()
             .map(|&element| curve(graph, node, element))
             .collect::<Result<Vec<Value>>>()?;
-        told.push(input(node, &elements, &paths, curves));
+        data.push(input(node, &elements, &paths, curves));
     }
-    Ok(told)
+    Ok(data)
 }
 
-/// The elements of a tensor with the largest numbers, in the order of rows.
+/// The elements of a tensor with the largest numbers, in row-major order.
 fn largest(tensor: Option<&Tensor>) -> Vec<usize> {
     let numbers = tensor.map(Tensor::to_f64s).unwrap_or_default();
     let mut elements: Vec<usize> = (0..numbers.len()).collect();
@@ -53,42 +55,41 @@ fn largest(tensor: Option<&Tensor>) -> Vec<usize> {
     elements
 }
 
-/// An input with the shares of each of its paths in each of some elements.
+/// An input with the contributions of each of its paths to each of some elements.
 fn input(node: usize, elements: &[usize], paths: &Paths, curves: Vec<Value>) -> Value {
-    let shares = |share: &Tensor| -> Vec<Value> {
-        let numbers = share.to_f64s();
+    let contributions = |of: &Tensor| -> Vec<Value> {
+        let numbers = of.to_f64s();
         elements.iter().map(|&element| exact(numbers[element])).collect()
     };
-    let each = paths
-        .paths
-        .iter()
-        .map(|path| json!({ "edges": path.edges, "shares": shares(&path.share) }));
+    let each = paths.paths.iter().map(
+        |path| json!({ "edges": path.edges, "contributions": contributions(&path.contribution) }),
+    );
     json!({
         "node": node,
         "elements": elements,
         "paths": each.collect::<Vec<_>>(),
         "count": paths.count,
-        "rest": paths.rest.as_ref().map(shares),
+        "rest": paths.rest.as_ref().map(contributions),
         "curves": curves,
     })
 }
 
-/// Loss and slope while one element moves: the current point, what to show of values and slopes,
-/// pieces of a line, and kinks with the points at both sides. A point is `[x, value, slope]`.
+/// Loss and slope over the values of one element: the current point, the windows of values and
+/// slopes, the pieces of the curve, and kinks with the points on both sides. A point is `[x, value, slope]`.
 fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
-    let (value, moved) = (&graph.nodes[node].value, graph.moved_by(node));
+    let (value, depends) = (&graph.nodes[node].value, graph.depends_on(node));
     let range = around(value.to_f64s()[element]);
     let found = crate::curve(
-        |tape, x| graph.replayed(tape, node, &moved, x[0]),
+        |tape, x| graph.substituted(tape, node, &depends, x[0]),
         std::slice::from_ref(value),
-        &Along { input: 0, element, range },
+        &Sweep { input: 0, element, range },
     )?;
     let points = || found.pieces.iter().flatten();
     let shown = |window: Range<f64>| [exact(window.start), exact(window.end)];
     let point = |point: &Point| json!([exact(point.x), exact(point.value), exact(point.slope)]);
     let piece = |piece: &Vec<Point>| piece.iter().map(point).collect::<Vec<_>>();
     Ok(json!({
-        "now": point(&found.current),
+        "current": point(&found.current),
         "values": shown(window(points().map(|point| point.value))),
         "slopes": shown(window(points().map(|point| point.slope))),
         "pieces": found.pieces.iter().map(piece).collect::<Vec<_>>(),
@@ -96,7 +97,7 @@ fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
     }))
 }
 
-/// What is shown around a number.
+/// The range of a curve around a number.
 fn around(x: f64) -> Range<f64> {
     let reach = REACH * x.abs().max(1.0);
     (x - reach).floor()..(x + reach).ceil()

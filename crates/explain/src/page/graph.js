@@ -1,29 +1,29 @@
-// The drawing of a level: boxes, and edges with what flows back along them.
+// The drawing of a level: boxes, and edges with the cotangents that flow back along them.
 
-/** The room around a drawing, and that which a box's name takes above it. */
+/** The space around a drawing, in which the name above a box fits as well. */
 const MARGIN = 18;
 
-/** What flows back through some reads together: its largest size and its signs. */
+/** The cotangents of some reads together: their largest size and their signs. */
 function flowOf(nodes, reads) {
   const flows = reads.map(([node, slot]) => nodes[node].inputs[slot].flow).filter(Boolean);
   const least = Math.min(0, ...flows.map((flow) => Number(flow.least) || 0));
   const most = Math.max(0, ...flows.map((flow) => Number(flow.most) || 0));
-  const strange = flows.some((flow) => flow.strange);
+  const nonFinite = flows.some((flow) => flow.nonFinite);
   const size = Math.max(-least, most);
-  const sign = flows.length === 0 ? "none" : strange ? "strange" : size === 0 ? "zero"
+  const sign = flows.length === 0 ? "none" : nonFinite ? "non-finite" : size === 0 ? "zero"
     : least < 0 && most > 0 ? "both" : least < 0 ? "minus" : "plus";
   return { size, sign };
 }
 
-/** The width of a band: by order of magnitude, from one of a thousandth of the largest on. */
+/** The width of a band: by order of magnitude, down to a thousandth of the largest. */
 function band(size, largestSize) {
   if (size === 0 || largestSize === 0) return 3;
   return 3 + 3 * Math.max(0, 3 + Math.log10(size / largestSize));
 }
 
 /**
- * Draws a level, once. `act` is told what is clicked: `open(group)`, `select(node)`, `follow(edge)`.
- * `picture.refresh(view)` marks what is done, current and chosen, as often as that changes.
+ * Draws a level, once. `act` has the click handlers: `open(group)`, `select(node)`, `follow(edge)`.
+ * `picture.refresh(view)` updates what is done, current and selected.
  */
 function drawn(data, level, act) {
   const sizes = data.nodes.flatMap(({ inputs }, node) => inputs.map((_, slot) => flowOf(data.nodes, [[node, slot]]).size));
@@ -45,7 +45,7 @@ function inside(scene, level) {
   return [level.edges.map((edge) => edgeOf(scene, level, edge)), level.boxes.map((box) => boxOf(scene, box))];
 }
 
-/** Sets an attribute that may have changed. */
+/** Sets an attribute if it has changed. */
 function set(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
@@ -53,15 +53,15 @@ function set(element, name, value) {
 function edgeOf({ data, act, largest: most, refresh }, level, edge) {
   const { size, sign } = flowOf(data.nodes, edge.reads);
   const [from, to] = [level.boxes[edge.from], level.boxes[edge.to]];
-  const ends = to.inside || to.kind === "leaves" || from.kind === "leaves";
+  const ends = to.inside || to.kind === "output-port" || from.kind === "output-port";
   const rules = edge.reads.map(([node, slot]) => data.nodes[node].inputs[slot].flow?.rule).filter(Boolean);
-  const told = `${data.nodes[edge.node].name} into ${to.title}: ` + (rules.length
+  const title = `${data.nodes[edge.node].name} into ${to.title}: ` + (rules.length
     ? `${rules.join("  and  ")} flows back, at most ${number(size)}` : "nothing flows back");
   const element = svg("g", { onclick: () => edge.reads.length && act.follow(edge.reads) },
-    svg("title", {}, told),
+    svg("title", {}, title),
     svg("path", { class: "reach", d: edge.path }),
     svg("path", { class: "band", d: edge.path, "stroke-width": band(size, most).toFixed(1) }),
-    svg("path", { class: "way", d: edge.path, "marker-end": ends ? null : "url(#arrow)" }));
+    svg("path", { class: "course", d: edge.path, "marker-end": ends ? null : "url(#arrow)" }));
   refresh.push((view) => {
     const some = (list) => list.length > 0 && edge.reads.some(([node, slot]) => list.some(([n, s]) => n === node && s === slot));
     const classes = ["edge", sign, edge.reads.some((read) => view.flowed(...read)) && "flowed",
@@ -75,9 +75,9 @@ function boxOf({ data, act, largest: most, refresh }, box) {
   const members = box.nodes ?? [box.node];
   const node = members[members.length - 1];
   const [frame, group] = [box.inside !== null, box.kind === "group"];
-  const port = box.kind === "enters" || box.kind === "leaves";
+  const port = box.kind === "input-port" || box.kind === "output-port";
   if (port && box.width === 0) return null;
-  const { name, op, formula, inputs } = data.nodes[node];
+  const { name, constant, formula, inputs } = data.nodes[node];
   const warned = members.some((member) => data.nodes[member].hazards.length > 0);
   const click = group ? () => act.open(box.group) : () => act.select(node);
   const line = (text, at, kind) => text && svg("text", { class: kind, x: 8, y: 30 + 15 * at }, text);
@@ -89,7 +89,7 @@ function boxOf({ data, act, largest: most, refresh }, box) {
     svg("rect", { width: box.width, height: frame ? 22 : box.height, rx: 6 }),
     svg("text", { class: "title", x: 8, y: 15 }, box.title),
     !frame && svg("text", { class: "shape", x: box.width - 8, y: 15, "text-anchor": "end" }, box.shape), value, gradient);
-  const named = !group && op !== "fill" && name !== box.title;
+  const named = !group && !constant && name !== box.title;
   const element = svg("g", { transform: `translate(${box.x} ${box.y})`, "data-node": group ? null : node,
     "data-group": group ? box.group : null },
     frame && inside({ data, act, largest: most, refresh }, box.inside), face,
@@ -101,8 +101,8 @@ function boxOf({ data, act, largest: most, refresh }, box) {
     const classes = ["box", box.kind, frame && "frame", !group && inputs.length === 0 && "leaf", done && "done",
       members.some((member) => view.isCurrent(member)) && "current", !group && view.node === node && "selected"];
     set(element, "class", classes.filter(Boolean).join(" "));
-    if (value) set(value, "class", done ? "value" : "value waits");
-    if (gradient) set(gradient, "class", back ? "gradient" : "gradient waits");
+    if (value) set(value, "class", done ? "value" : "value pending");
+    if (gradient) set(gradient, "class", back ? "gradient" : "gradient pending");
     const what = group ? `${box.title}, a group of ${members.length} ops: opens` : `${name}, ${box.title}`;
     set(face, "aria-label", [what, box.shape, done && box.lines[0], back && box.lines[1]].filter(Boolean).join(", "));
   });

@@ -1,13 +1,11 @@
-//! The page of a loss: one HTML file that opens it level by level and steps through it.
+//! The page of a loss: one HTML file that expands it level by level and steps through it.
 
 mod data;
 mod elements;
 mod names;
 mod picture;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 use serde_json::{Value, json};
@@ -15,7 +13,7 @@ use serde_json::{Value, json};
 use crate::graph::Graph;
 use crate::svg::escaped;
 
-/// A page in the making; see [`page`].
+/// A builder of a page; see [`page`].
 pub struct Page<'t> {
     loss: Var<'t>,
     title: String,
@@ -32,18 +30,13 @@ pub enum PageError {
     #[error(transparent)]
     Loss(#[from] lossgraph_autograd::Error),
     /// The file cannot be written.
-    #[error("{} cannot be written: {why}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        why: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] lossgraph_file::Error),
 }
 
-/// A page about a loss of any program: it opens scope by scope, shows value, gradient and what flows
-/// back at each op, and steps through all of it with the arithmetic written out. The page is one file
-/// that needs nothing else.
+/// A page about a loss of any program: its scopes expand one by one, each op has its value, its
+/// gradient and its cotangents, and steps go through both passes with the arithmetic written out. The
+/// page is one self-contained file.
 ///
 /// ```no_run
 /// # use lossgraph_autograd::Tape;
@@ -71,38 +64,38 @@ pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
 }
 
 impl<'t> Page<'t> {
-    /// What the page is called.
+    /// Sets the title.
     pub fn title(self, title: impl Into<String>) -> Page<'t> {
         Page { title: title.into(), ..self }
     }
 
-    /// The formula of the loss as MathML, or as any other HTML. It is put into the page as it is.
+    /// Sets the formula of the loss, as MathML or any other HTML. It is not escaped.
     pub fn formula(self, html: impl Into<String>) -> Page<'t> {
         Page { formula: html.into(), ..self }
     }
 
-    /// A line about the loss: an option with its value, a unit, a source.
+    /// Adds a line about the loss: an option with its value, a unit, a source.
     pub fn note(mut self, text: impl Into<String>) -> Page<'t> {
         self.notes.push(text.into());
         self
     }
 
-    /// Calls an input by a name.
+    /// Names an input.
     pub fn name(mut self, var: Var<'t>, name: &str) -> Page<'t> {
         self.names.push((var, name.to_owned()));
         self
     }
 
-    /// Shows another loss beside this one.
+    /// Shows another loss side by side with this one.
     pub fn versus(mut self, other: Page<'t>) -> Page<'t> {
         self.beside.push(other);
         self
     }
 
-    /// The page as text.
+    /// The page as HTML.
     ///
     /// # Errors
-    /// A misfit in the program, or a loss with more than one element.
+    /// An error of the program, or a loss with more than one element.
     pub fn to_html(&self) -> Result<String> {
         let sides: Vec<&Page<'t>> = std::iter::once(self).chain(&self.beside).collect();
         let data = sides.iter().map(|side| side.data()).collect::<Result<Vec<Value>>>()?;
@@ -116,16 +109,12 @@ impl<'t> Page<'t> {
         ))
     }
 
-    /// Writes the page to a file, beside its place first, so that no half a page is left there.
+    /// Writes the page to a file, atomically: on a failure the one that is there stays.
     ///
     /// # Errors
     /// Those of [`to_html`](Page::to_html), and of the file system.
     pub fn write(&self, path: impl AsRef<Path>) -> std::result::Result<(), PageError> {
-        let (path, html) = (path.as_ref(), self.to_html()?);
-        let beside = path.with_extension("html.part");
-        fs::write(&beside, html)
-            .and_then(|()| fs::rename(&beside, path))
-            .map_err(|why| PageError::File { path: path.to_owned(), why })
+        Ok(lossgraph_file::write_atomically(path, self.to_html()?)?)
     }
 
     fn data(&self) -> Result<Value> {
@@ -141,7 +130,7 @@ impl<'t> Page<'t> {
     }
 }
 
-/// The program of the page, in the order in which its parts need each other.
+/// The scripts of the page, in the order of their dependencies.
 const SCRIPTS: [&str; 6] = [
     include_str!("numbers.js"),
     include_str!("tensor.js"),
@@ -206,7 +195,7 @@ mod tests {
         let loss = x.square().sum(..);
         let data = &read(&page(&tape, loss).to_html().unwrap())["sides"][0];
         let curve = &data["inputs"][0]["curves"][1];
-        assert_eq!(curve["now"], json!([-1.0, 1.25, -2.0]));
+        assert_eq!(curve["current"], json!([-1.0, 1.25, -2.0]));
         let points = curve["pieces"][0].as_array().unwrap();
         assert!(points.len() > 90 && curve["kinks"] == json!([]));
         for point in points {

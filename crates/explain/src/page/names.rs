@@ -1,13 +1,13 @@
-//! What nodes are called in the arithmetic of a page.
+//! The names of nodes in the arithmetic of a page.
 
 use crate::graph::Graph;
 use crate::number::signed;
 
 /// Letters that are not taken for one another or for a number, with `g` and `L` left out: those are
-/// what gradients and losses are called.
+/// the names of gradients and losses.
 const LETTERS: &[u8] = b"abcdefhjkmnpqrstuvwxyz";
 
-/// A short name for each node: its own, a number for what is one, `L` for the loss, and letters in the
+/// A short name for each node: its own, the number of a constant, `L` for the loss, and letters in the
 /// order of recording for all others, as in `e = exp(d)`.
 pub(super) fn names(graph: &Graph) -> Vec<String> {
     let taken = |name: &str| graph.nodes.iter().any(|node| node.name.as_deref() == Some(name));
@@ -17,9 +17,9 @@ pub(super) fn names(graph: &Graph) -> Vec<String> {
     let last = graph.nodes.len().saturating_sub(1);
     let name = |at: usize| {
         let node = &graph.nodes[at];
-        match (&node.name, node.op) {
+        match (&node.name, node.operation.constant()) {
             (Some(name), _) => Some(name.clone()),
-            (None, "fill") => Some(signed(node.attributes.parse().unwrap_or(f64::NAN))),
+            (None, Some(constant)) => Some(signed(constant)),
             _ if at == last && !taken("L") => Some("L".to_owned()),
             _ => letters.next(),
         }

@@ -1,8 +1,8 @@
 // Numbers as text, and elements of the document.
 
-/** Four significant digits, without zeros that say nothing: as the listing has them. */
-function number(given) {
-  const x = Number(given);
+/** Four significant digits, without trailing zeros: as in the listing. */
+function number(value) {
+  const x = Number(value);
   if (x === 0) return "0";
   if (Number.isNaN(x)) return "NaN";
   if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
@@ -12,29 +12,29 @@ function number(given) {
   return short.replaceAll("-", "−");
 }
 
-/** The place of an element, counted in the order of rows: `[1, 2]`; nothing for a single number. */
-function place(shape, element) {
+/** The index of an element that is counted in row-major order: `[1, 2]`; empty for a scalar. */
+function indexText(shape, element) {
   if (shape.length === 0) return "";
-  const at = [];
-  let left = element;
+  const index = [];
+  let rest = element;
   for (const len of [...shape].reverse()) {
-    at.unshift(left % len);
-    left = Math.floor(left / len);
+    index.unshift(rest % len);
+    rest = Math.floor(rest / len);
   }
-  return `[${at.join(", ")}]`;
+  return `[${index.join(", ")}]`;
 }
 
 /** An element of HTML; a child is an element or text. */
 function html(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+  return fill(document.createElement(tag), attributes, children);
 }
 
 /** An element of SVG. */
 function svg(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-function filled(element, attributes, children) {
+function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
@@ -43,13 +43,13 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** A button that does something. */
-function button(text, label, press, attributes = {}) {
-  return html("button", { type: "button", "aria-label": label, title: label, onclick: press, ...attributes }, text);
+/** A button with a click handler. */
+function button(text, label, onclick, attributes = {}) {
+  return html("button", { type: "button", "aria-label": label, title: label, onclick, ...attributes }, text);
 }
 
-/** Puts other children into an element. If a control had the focus, the one in its place has it. */
-function refilled(element, ...children) {
+/** Replaces the children of an element. If a control had the focus, its replacement has it. */
+function replaceChildren(element, ...children) {
   const controls = () => [...element.querySelectorAll("button, summary")];
   const focused = controls().indexOf(document.activeElement);
   element.replaceChildren(...children.flat(Infinity).filter(Boolean));

@@ -1,4 +1,4 @@
-// The page: what is shown of each loss, and what keys and clicks do to it.
+// The page: the state of each loss, and the handlers of keys and clicks.
 
 /** One loss on the page. */
 class Side {
@@ -6,7 +6,7 @@ class Side {
     this.data = data;
     this.steps = stepsOf(data.nodes);
     this.done = this.steps.length;
-    this.level = null; // null: the whole loss; a number: inside of that group; "all": everything open
+    this.level = null; // null: the whole loss; a number: inside of that group; "all": all groups expanded
     this.node = data.inputs[0]?.node ?? data.nodes.length - 1;
     this.edge = [];
     this.element = null;
@@ -36,12 +36,12 @@ class Side {
       html("ul", { class: "notes" }, this.data.notes.map((note) => html("li", {}, note))));
   }
 
-  /** The step that was done last. */
+  /** The last step done. */
   get step() {
     return this.done > 0 ? this.steps[this.done - 1] : null;
   }
 
-  /** Goes to where a number of steps are done, and to the level where the last one is seen. */
+  /** Goes to the state after some steps, and to the level of the last one. */
   go(done) {
     this.done = Math.max(0, Math.min(done, this.steps.length));
     this.edge = [];
@@ -117,7 +117,7 @@ class Side {
       onclick: () => { this.level = level; this.show(); } }, name);
     const all = button(this.level === "all" ? "Close all" : "Open all", "all groups at once (a)",
       () => this.openAll(), { class: "all", "aria-pressed": String(this.level === "all") });
-    refilled(this.crumbs, crumb("whole loss", null, path.length === 0), path.map((group, i) =>
+    replaceChildren(this.crumbs, crumb("whole loss", null, path.length === 0), path.map((group, i) =>
       [html("span", { "aria-hidden": "true" }, "›"), crumb(this.data.groups[group].name, group, i === path.length - 1)]), all);
   }
 
@@ -142,11 +142,11 @@ class Side {
     };
     if (this.drawnLevel !== this.level || !this.drawing) this.redraw();
     this.drawing.refresh(view);
-    const current = this.drawing.querySelector(".box.node.current, .box.leaves.current") ?? this.drawing.querySelector(".box.current");
-    if (current) into(this.picture, current);
+    const current = this.drawing.querySelector(".box.node.current, .box.output-port.current") ?? this.drawing.querySelector(".box.current");
+    if (current) scrollIntoFrame(this.picture, current);
   }
 
-  /** Draws the level that is shown now. What had the focus, or else the first box, has it again. */
+  /** Draws the current level. The box that had the focus, or else the first one, gets it. */
   redraw() {
     const { data, level } = this;
     const shown = level === null ? data.top : level === "all" ? data.all : data.groups[level].level;
@@ -166,7 +166,7 @@ class Side {
     }
   }
 
-  /** As large as fits, but never too small to be read: what is larger scrolls. */
+  /** Fits a drawing into its frame, but never too small to be read: what is larger scrolls. */
   fit(picture) {
     const [width, height] = [Number(picture.dataset.width), Number(picture.dataset.height)];
     const room = [this.picture.clientWidth || 800, this.picture.clientHeight || 560];
@@ -178,16 +178,16 @@ class Side {
   drawPanel() {
     const { data } = this;
     const ended = this.done === this.steps.length;
-    const told = ended && !this.timer
+    const text = ended && !this.timer
       ? html("div", {}, html("p", { class: "formula" }, `L = ${number(data.nodes.at(-1).value.numbers[0])}`),
         html("p", { class: "hint" }, "All is computed. ▶ or → starts from the inputs; click a box, an edge, or an element of an input."))
-      : sentence(data.nodes, this.steps, this.done);
+      : description(data.nodes, this.steps, this.done);
     const kind = this.step && !ended ? this.step.kind : "rest";
-    const card = html("section", { class: `card step ${kind}`, "aria-live": "polite" }, told);
+    const card = html("section", { class: `card step ${kind}`, "aria-live": "polite" }, text);
     const input = data.inputs.find(({ node }) => node === this.node);
     const element = input && this.element !== null
       ? elementCard(data, input, this.element, this.path, (path) => { this.path = path; this.show(); }) : null;
-    refilled(this.panel, card, this.edge.length > 0 && this.edgeCard(), this.nodeCard(input), element);
+    replaceChildren(this.panel, card, this.edge.length > 0 && this.edgeCard(), this.nodeCard(input), element);
   }
 
   edgeCard() {
@@ -206,7 +206,7 @@ class Side {
     const can = (element) => input?.elements.includes(element);
     const choose = input ? (element) => this.choose(element) : null;
     const shown = { choose, chosen: this.element, can };
-    const leaf = node.op === "fill" ? "a number of the formula" : `a ${node.op}`;
+    const leaf = node.constant ? "a constant" : `a ${node.op}`;
     const formula = node.inputs.length ? ` = ${node.formula}` : `, ${leaf}`;
     const parts = [];
     const tensors = [];
@@ -214,19 +214,19 @@ class Side {
     if (!node.gradient) parts.push(html("p", { class: "hint" }, "No gradient flows here."));
     else if (known.gradient[this.node]) tensors.push(tensor(`gradient ∂L/∂${node.name}`, node.gradient, shown));
     else parts.push(html("p", { class: "hint" }, known.parts[this.node]
-      ? `${known.parts[this.node]} of ${known.total[this.node]} parts of its gradient have come back.` : "Its gradient has not come back yet."));
+      ? `${known.parts[this.node]} of ${known.total[this.node]} contributions to its gradient are computed.` : "Its gradient is not computed yet."));
     if (input && known.gradient[this.node]) {
       if (!node.gradient.numbers) parts.push(largestOf(node, input, this.element, choose));
       parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
     }
-    const checked = known.gradient[this.node] && node.measured ? measured(node) : null;
+    const checked = known.gradient[this.node] && node.numeric ? gradientCheck(node) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
-      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "place" }, `%${node.number} ${node.op} ${node.arguments}`.trim(), " · ", node.place),
+      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), " · ", node.location),
       hazards, html("div", { class: "tensors" }, tensors), parts, checked);
   }
 
-  /** What a key does; whether it does anything. */
+  /** Handles a key; returns whether it did. */
   key(event) {
     const inControl = event.target.matches?.("button, input, summary, pre, .face");
     switch (event.key) {
@@ -243,26 +243,26 @@ class Side {
   }
 }
 
-/** The gradient of a node as differences measure it, beside the analytic one. */
-function measured({ gradient, measured }) {
-  const along = measured.numeric !== undefined;
-  const pairs = along ? [[measured.numeric, measured.analytic]]
-    : measured.numbers.map((x, i) => [Number(x), Number(gradient.numbers[i])]);
+/** The numeric gradient of a node, compared with the analytic one. */
+function gradientCheck({ gradient, numeric }) {
+  const directional = numeric.numeric !== undefined;
+  const pairs = directional ? [[numeric.numeric, numeric.analytic]]
+    : numeric.numbers.map((x, i) => [Number(x), Number(gradient.numbers[i])]);
   const finite = pairs.flat().every((x) => Number.isFinite(Number(x)));
   const apart = largest(pairs.map(([a, b]) => a - b));
   const size = largest(pairs.flat());
   const digits = apart === 0 ? 15 : Math.floor(-Math.log10(apart / size));
   const agree = finite && (size === 0 || digits >= 3);
-  const told = !finite ? "cannot be compared: not all of them are finite" : size === 0 ? "agree: both are 0"
+  const result = !finite ? "cannot be compared: not all of them are finite" : size === 0 ? "agree: both are 0"
     : agree ? `agree to ${digits} digits` : `differ by up to ${number(apart)}`;
-  const what = along ? `along one direction ${number(measured.numeric)}, and ${number(measured.analytic)}` : "";
+  const what = directional ? `in one direction ${number(numeric.numeric)}, and ${number(numeric.analytic)}` : "";
   return html("details", { class: `check ${agree ? "" : "apart"}` },
-    html("summary", {}, `Finite differences and gradient ${told}`),
-    along ? html("p", {}, what) : tensor("measured", measured));
+    html("summary", {}, `Finite differences and gradient ${result}`),
+    directional ? html("p", {}, what) : tensor("finite differences", numeric));
 }
 
-/** Scrolls a drawing until a box is seen. */
-function into(frame, box) {
+/** Scrolls a drawing until a box is visible. */
+function scrollIntoFrame(frame, box) {
   const [outer, inner] = [frame.getBoundingClientRect(), box.getBoundingClientRect()];
   if (inner.top < outer.top || inner.bottom > outer.bottom) {
     frame.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
@@ -276,7 +276,7 @@ function legend() {
   const entry = (kind, text) => html("span", {}, svg("svg", { width: 26, height: 10, "aria-hidden": "true" },
     svg("g", { class: `edge flowed ${kind}` }, svg("path", { class: "band", d: "M2 5H24", "stroke-width": 7 }))), text);
   return html("p", { class: "legend" }, "what flows back: ", entry("plus", "positive"), entry("minus", "negative"),
-    entry("both", "both"), entry("zero", "zero"), entry("strange", "not finite"), html("span", {}, "— wider is larger, by orders of magnitude"));
+    entry("both", "both"), entry("zero", "zero"), entry("non-finite", "not finite"), html("span", {}, "— wider is larger, by orders of magnitude"));
 }
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -295,14 +295,14 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("resize", () => sides.forEach((side) => side.fit(side.drawing)));
 
-// On paper, everything is open and done.
-let kept = [];
+// On paper, all groups are expanded and all steps done.
+let saved = [];
 addEventListener("beforeprint", () => {
-  kept = sides.map(({ level, done }) => ({ level, done }));
+  saved = sides.map(({ level, done }) => ({ level, done }));
   sides.forEach((side) => {
     [side.level, side.done] = ["all", side.steps.length];
     side.root.querySelector("details").open = true;
     side.show();
   });
 });
-addEventListener("afterprint", () => sides.forEach((side, i) => { Object.assign(side, kept[i]); side.show(); }));
+addEventListener("afterprint", () => sides.forEach((side, i) => { Object.assign(side, saved[i]); side.show(); }));

@@ -10,7 +10,7 @@ const CELLS: usize = 16;
 /// The bars of a histogram.
 const BARS: usize = 25;
 
-/// A number of JSON, which has none that is not finite: those are words that JavaScript reads.
+/// A number as JSON; what is not finite is a word that JavaScript parses.
 pub(super) fn exact(x: f64) -> Value {
     match x {
         x if x.is_finite() => json!(x),
@@ -50,7 +50,7 @@ pub(super) fn picture(tensor: &Tensor) -> Value {
         "high": exact(high),
         "mean": exact(finite().sum::<f64>() / count.max(1) as f64),
         "zeros": numbers.iter().filter(|x| **x == 0.0).count(),
-        "strange": numbers.len() - count,
+        "nonFinite": numbers.len() - count,
     })
 }
 
@@ -95,6 +95,6 @@ mod tests {
             shown["bars"].as_array().unwrap().iter().flat_map(Value::as_u64).collect();
         assert_eq!(bars.iter().sum::<u64>(), 48 * 48);
         assert!(bars.iter().all(|bar| (91..=94).contains(bar)), "{bars:?}");
-        assert_eq!((&shown["zeros"], &shown["strange"]), (&json!(1), &json!(0)));
+        assert_eq!((&shown["zeros"], &shown["nonFinite"]), (&json!(1), &json!(0)));
     }
 }

@@ -1,6 +1,6 @@
-// The steps, forward and then backward, and the sentence of each.
+// The steps of the forward and the backward pass, and the description of each.
 
-/** All steps of a loss: each op forward, then each edge backward from the loss on. */
+/** All steps of a loss: each op in the forward pass, then each edge in the backward pass. */
 function stepsOf(nodes) {
   const forward = nodes.flatMap(({ inputs }, node) => (inputs.length ? [{ kind: "forward", node }] : []));
   const backward = nodes.flatMap(({ inputs }, node) =>
@@ -9,8 +9,8 @@ function stepsOf(nodes) {
 }
 
 /**
- * What is known when some steps are done: whether a value is there, and how many of a gradient's
- * parts.
+ * The state after some steps: for each node whether its value is computed, and how many
+ * contributions to its gradient have been accumulated.
  */
 function progress(nodes, steps, done) {
   const value = nodes.map(({ inputs }) => inputs.length === 0);
@@ -30,21 +30,21 @@ function progress(nodes, steps, done) {
   return { value, gradient, parts, total };
 }
 
-/** The sentence of a step: its formula, its numbers, and what it adds to. */
-function sentence(nodes, steps, done) {
+/** The description of a step: its formula, its arithmetic, and what it is accumulated into. */
+function description(nodes, steps, done) {
   if (done === 0) {
-    return html("div", {}, html("p", { class: "formula" }, "The inputs are given; nothing is computed yet."),
+    return html("div", {}, html("p", { class: "formula" }, "The inputs are known; nothing is computed yet."),
       html("p", { class: "hint" }, "→ takes the first step. ▶ plays all of them."));
   }
   const step = steps[done - 1];
   const node = nodes[step.node];
   if (step.kind === "seed") {
     return html("div", {}, html("p", { class: "formula" }, `∂L/∂${node.name} = 1`),
-      html("p", {}, "The way back begins: the loss changes by as much as itself."));
+      html("p", {}, "The backward pass begins: the derivative of the loss with respect to itself is 1."));
   }
   if (step.kind === "forward") {
     const lines = node.forward.map(({ at, text, is }) =>
-      line(at, `${node.name}${place(node.value.shape, at)}`, "=", text, is));
+      line(at, `${node.name}${indexText(node.value.shape, at)}`, "=", text, is));
     return html("div", {}, html("p", { class: "formula" }, `${node.name} = ${node.formula}`),
       few(lines), more(node.forward, node.value));
   }
@@ -54,14 +54,14 @@ function sentence(nodes, steps, done) {
   const [part, all] = [parts[step.into], total[step.into]];
   const sign = all > 1 ? "+=" : "=";
   const lines = flow.lines.map(({ at, text, is, before }) =>
-    line(at, `∂L/∂${into.name}${place(into.value.shape, at)}`, sign, text, is, part > 1 ? before : null));
+    line(at, `∂L/∂${into.name}${indexText(into.value.shape, at)}`, sign, text, is, part > 1 ? before : null));
   const fan = all > 1 ? html("p", { class: "fan" },
-    `${into.name} is read in ${all} places, so its gradient is a sum. This is part ${part} of ${all}.`) : null;
+    `${into.name} has ${all} readers, so its gradient is a sum. This is contribution ${part} of ${all}.`) : null;
   return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan,
     few(lines), more(flow.lines, into.value));
 }
 
-/** A line of arithmetic for one element, and the sum so far where it is added to one. */
+/** The arithmetic of one element, and the sum so far where it is accumulated. */
 function line(element, left, sign, text, is, before = null) {
   const arithmetic = text && text !== number(is) ? `${text} = ` : "";
   const brackets = Number(is) < 0 ? `(${number(is)})` : number(is);
@@ -72,7 +72,7 @@ function line(element, left, sign, text, is, before = null) {
       html("b", { "data-sum": sum }, number(sum))));
 }
 
-/** Some lines, with those beyond the first ones folded away. */
+/** Some lines, with those beyond the first ones collapsed. */
 function few(lines) {
   const shown = 4;
   if (lines.length <= shown + 1) return lines;
@@ -80,7 +80,7 @@ function few(lines) {
     `${lines.length - shown} more elements`), lines.slice(shown))];
 }
 
-/** How many elements are not written out. */
+/** The number of elements that are not written out. */
 function more(lines, { shape }) {
   const left = shape.reduce((product, len) => product * len, 1) - lines.length;
   return left > 0 ? html("p", { class: "hint" }, `and ${left} more elements in the same way`) : null;

@@ -1,8 +1,8 @@
 // Tensors: a grid of numbers for a small one, a heat map and a histogram for a large one.
 
-/** How strongly a number is coloured: its size as a part of the largest. */
-function shade(given, most) {
-  const x = Number(given);
+/** The color of a number in a heat map: its size relative to the largest. */
+function shade(value, most) {
+  const x = Number(value);
   if (!Number.isFinite(x)) return "--shade: 1; --ink: var(--alarm)";
   const part = most > 0 ? Math.min(Math.abs(x) / most, 1) : 0;
   return `--shade: ${(0.6 * part).toFixed(3)}; --ink: var(${x < 0 ? "--minus" : "--plus"})`;
@@ -14,7 +14,7 @@ function largest(numbers) {
 
 /**
  * A tensor with a caption. `choose(element)` is called when an element is clicked; `chosen` is the
- * one that is marked.
+ * selected one.
  */
 function tensor(caption, shown, { choose = null, chosen = null, can = () => true } = {}) {
   const shape = shown.shape.length ? `[${shown.shape.join(", ")}]` : "one number";
@@ -28,10 +28,10 @@ function grid(caption, { shape, numbers }, choose, chosen, can) {
   const columns = shape.length ? shape[shape.length - 1] : 1;
   const wide = columns > 8 ? 8 : Math.max(columns, 1);
   const cells = numbers.map((x, element) => {
-    const where = place(shape, element);
-    const attributes = { class: "cell", style: shade(x, most), title: `${where} ${x}`, "data-element": element };
+    const index = indexText(shape, element);
+    const attributes = { class: "cell", style: shade(x, most), title: `${index} ${x}`, "data-element": element };
     if (!choose || !can(element)) return html("span", attributes, number(x));
-    const label = `${caption} ${where} is ${number(x)}: show its paths`;
+    const label = `${caption} ${index} is ${number(x)}: show its paths`;
     const pressed = String(element === chosen);
     return html("button", { ...attributes, type: "button", "aria-label": label, "aria-pressed": pressed,
       onclick: () => choose(element) }, number(x));
@@ -46,11 +46,11 @@ function summary(shown) {
     "aria-label": "heat map of means" }, cells);
   const height = Math.max(...shown.bars, 1);
   const bars = shown.bars.map((bar) => html("i", { style: `height: ${(100 * bar) / height}%`, title: String(bar) }));
-  const strange = shown.strange ? `, ${shown.strange} not finite` : "";
-  const about = `mean ${number(shown.mean)}, ${shown.zeros} zeros${strange}`;
+  const nonFinite = shown.nonFinite ? `, ${shown.nonFinite} not finite` : "";
+  const statistics = `mean ${number(shown.mean)}, ${shown.zeros} zeros${nonFinite}`;
   return html("div", { class: "summary" }, heat,
-    html("div", { class: "spread" },
+    html("div", { class: "distribution" },
       html("div", { class: "bars", role: "img", "aria-label": "histogram" }, bars),
       html("div", { class: "ends" }, html("span", {}, number(shown.low)), html("span", {}, number(shown.high))),
-      html("div", {}, about)));
+      html("div", {}, statistics)));
 }

@@ -1,9 +1,12 @@
 //! The table of all losses. Tests, docs and the `lossgraph` program come from it.
 
+mod case;
 mod row;
 mod sample;
 mod setting;
+mod task;
 
+pub use case::Case;
 pub(crate) use row::{
     BROADCAST, C, INNER, N, PAIR, POSITIVE, TWO, WIDE, detached, flag, input, list, number, option,
     word,
@@ -11,6 +14,7 @@ pub(crate) use row::{
 pub use row::{Choice, Invariance, Loss, OptionKind};
 pub use sample::{Domain, Plain, Sample};
 pub use setting::{Args, BadSetting, Numbers, Setting};
+pub use task::{Fit, Task};
 
 use crate::{
     classification, detection, divergence, embedding, pictures, ranking, regression, segmentation,

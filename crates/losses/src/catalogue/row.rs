@@ -6,6 +6,7 @@ use lossgraph_autograd::{Fault, Tape, Var};
 
 use super::sample::{Domain, Sample};
 use super::setting::{Args, BadSetting, Numbers, Setting};
+use super::task::{Fit, Task};
 use crate::terms::Terms;
 
 /// A loss as tests, docs and programs see it.
@@ -39,6 +40,10 @@ pub struct Loss {
     pub grid: &'static [&'static str],
     /// What leaves it as it is.
     pub invariances: &'static [Invariance],
+    /// The tasks that it can train; the first is what it is made for.
+    pub tasks: &'static [Fit],
+    /// An option and the values that a picture shows, `delta=0.5,1,2`; nothing for one setting alone.
+    pub over: &'static str,
     /// Records the loss.
     pub run: for<'t> fn(&Args<'t>) -> Terms<'t>,
     /// The terms once more, as a plain function on numbers.
@@ -91,14 +96,14 @@ pub enum Invariance {
     Shift(&'static str),
     /// Each vector along the last axis of an input times a positive number.
     Scale(&'static str),
-    /// The places along the first axis of these inputs in another order. A loss of one term stays
-    /// as it is; terms of examples change places with them.
+    /// The rows along the first axis of these inputs in another order. A loss of one term stays
+    /// as it is; terms of examples are permuted with them.
     Order(&'static [&'static str]),
 }
 
 /// An input that a loss always has.
 pub(crate) const fn input(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
-    Sample { name, shape, domain, optional: false, detached: false }
+    Sample { name, shape, domain, optional: false, detached: false, still: None, range: None }
 }
 
 /// A tensor that is an option: a setting gives it by its name.
@@ -164,11 +169,39 @@ pub(crate) const PAIR: [Sample; 3] = [
 /// A prediction and a target.
 pub(crate) const TWO: [Sample; 2] = [PAIR[0], PAIR[1]];
 
-/// What most regressions can be asked to do with unequal shapes.
+/// What most regressions can do with unequal shapes.
 pub(crate) const BROADCAST: Choice =
     flag("broadcast", "lets prediction and target broadcast to a common shape");
 
 impl Loss {
+    /// What a row is where it says nothing: `Loss { name: …, ..Loss::BASE }`. A family says more of
+    /// it for all of its rows.
+    pub(crate) const BASE: Loss = Loss {
+        name: "",
+        aliases: &[],
+        family: "",
+        summary: "",
+        formula: "",
+        latex: "",
+        shapes: "",
+        unit: "none",
+        range: "",
+        source: "",
+        inputs: &[],
+        options: &[],
+        grid: &[""],
+        invariances: &[],
+        tasks: &[],
+        over: "",
+        run: |x| Terms::new(x.var("…")),
+        naive: |_| Vec::new(),
+    };
+
+    /// How it trains a task, if it can.
+    pub fn fit(&self, task: Task) -> Option<&'static Fit> {
+        self.tasks.iter().find(|fit| fit.task == task)
+    }
+
     /// Reads a setting: options as `name=value`, flags and tensor options by their name alone, with
     /// spaces between them.
     ///
@@ -214,8 +247,8 @@ impl Loss {
         }
     }
 
-    /// The inputs that a setting gives: those that are no options, and those that it names.
-    pub fn given(&'static self, setting: &Setting) -> Vec<&'static Sample> {
+    /// The inputs of a setting: those that are no options, and those that it names.
+    pub fn inputs_in(&'static self, setting: &Setting) -> Vec<&'static Sample> {
         self.inputs.iter().filter(|each| !each.optional || setting.gives(each.name)).collect()
     }
 }

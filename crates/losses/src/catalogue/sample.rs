@@ -17,6 +17,10 @@ pub struct Sample {
     pub optional: bool,
     /// Whether no gradient flows through it, on purpose.
     pub detached: bool,
+    /// Where an element of it stays in a picture, if not where its domain suggests.
+    pub still: Option<f64>,
+    /// From where to where it moves in a picture, if not as far as its domain goes.
+    pub range: Option<(f64, f64)>,
 }
 
 /// What the numbers of an input are.
@@ -77,6 +81,18 @@ pub struct Plain {
 }
 
 impl Sample {
+    /// This input with the number at which an element of it stays in a picture, since more can be
+    /// seen there: how negatives count, where a margin ends, errors that are not divided by 0.
+    pub(crate) const fn pictured_at(self, still: f64) -> Sample {
+        Sample { still: Some(still), ..self }
+    }
+
+    /// This input with the range over which it moves in a picture: a logarithm of a rate may be
+    /// negative, though its sample is not.
+    pub(crate) const fn pictured_over(self, low: f64, high: f64) -> Sample {
+        Sample { range: Some((low, high)), ..self }
+    }
+
     /// Whether a loss has a gradient in this input.
     pub fn is_differentiable(&self) -> bool {
         self.domain.is_continuous() && !self.detached

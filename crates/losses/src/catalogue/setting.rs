@@ -228,7 +228,7 @@ impl Numbers<'_> {
     }
 
     /// Terms of labels; 0 for those to ignore.
-    pub(crate) fn labelled(&self, term: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    pub(crate) fn labeled(&self, term: impl Fn(usize, usize) -> f64) -> Vec<f64> {
         let ignored = self.number("ignore_index");
         let each = self.of("labels").iter().enumerate();
         each.map(|(i, &label)| if label == ignored { 0.0 } else { term(i, label as usize) })

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Fault, Var, concat};
 
+use super::FAMILY;
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, input, option};
 use crate::labels::integers;
 use crate::terms::Terms;
@@ -18,7 +19,7 @@ use crate::terms::Terms;
 ///
 /// A tail sees only the examples whose label it holds, and a narrower projection of them: the cost
 /// is that of the head and of few examples in few classes. Since shapes follow the labels, batches
-/// whose labels fall into clusters in other numbers are planned anew.
+/// whose labels fall into clusters in other numbers are planned again.
 ///
 /// The model is often called an approximation of the softmax. It is none: it is a softmax in two
 /// steps, whose probabilities add up to 1, and loss and gradient are exact for it.
@@ -135,9 +136,9 @@ impl<'t> AdaptiveLogSoftmax<'t> {
         let cluster = |label: usize| self.cutoffs.iter().rposition(|&first| first <= label);
         let entry = |label: usize| cluster(label).map_or(label, |cluster| in_head + cluster);
         let entries: Vec<usize> = labels.iter().map(|&label| entry(label)).collect();
-        // What the examples have beyond the head: nothing, or their place within a cluster.
+        // What the examples have beyond the head: nothing, or their index within a cluster.
         let mut beyond = vec![x.tape().fill([1], 0.0)];
-        let mut places = vec![0; labels.len()];
+        let mut indices = vec![0; labels.len()];
         let mut count = 1;
         for (at, &first) in self.cutoffs.iter().enumerate() {
             let members: Vec<usize> =
@@ -149,11 +150,11 @@ impl<'t> AdaptiveLogSoftmax<'t> {
             let few = x.index_select(0, x.tape().labels(&members));
             beyond.push(picked(self.tail(at, few), &within));
             for &i in &members {
-                places[i] = count;
+                indices[i] = count;
                 count += 1;
             }
         }
-        let beyond = concat(&beyond, 0).index_select(0, x.tape().labels(&places));
+        let beyond = concat(&beyond, 0).index_select(0, x.tape().labels(&indices));
         picked(self.head(x), &entries) + beyond
     }
 
@@ -174,9 +175,9 @@ impl<'t> AdaptiveLogSoftmax<'t> {
         }
         let tape = x.tape();
         let looked_up = self.all_classes(x.index_select(0, tape.labels(&in_tails))).argmax(1);
-        let place = |i: usize| in_tails.binary_search(&i).map_or(i, |at| batch + at);
-        let places: Vec<usize> = (0..batch).map(place).collect();
-        Ok(concat(&[best, looked_up], 0).index_select(0, tape.labels(&places)))
+        let row = |i: usize| in_tails.binary_search(&i).map_or(i, |at| batch + at);
+        let indices: Vec<usize> = (0..batch).map(row).collect();
+        Ok(concat(&[best, looked_up], 0).index_select(0, tape.labels(&indices)))
     }
 
     /// The features as rows, if everything fits.
@@ -243,14 +244,13 @@ impl<'t> AdaptiveLogSoftmax<'t> {
 }
 
 /// One number of each row.
-fn picked<'t>(scores: Var<'t>, places: &[usize]) -> Var<'t> {
-    scores.gather(1, scores.tape().labels(places).unsqueeze(1)).squeeze(1)
+fn picked<'t>(scores: Var<'t>, indices: &[usize]) -> Var<'t> {
+    scores.gather(1, scores.tape().labels(indices).unsqueeze(1)).squeeze(1)
 }
 
 pub(crate) static ROW: Loss = Loss {
     name: NAME,
     aliases: &["AdaptiveLogSoftmaxWithLoss", "adaptive_softmax"],
-    family: "classification",
     summary: "The negative log-likelihood of class numbers in a softmax over clusters.",
     formula: "−ln p_head[label], or −ln p_head[cluster] − ln p_cluster[label]",
     latex: r"-\ln p_{\text{head}, y} \quad \text{or} \quad -\ln p_{\text{head}, k} - \ln p_{k, y}",
@@ -269,7 +269,6 @@ pub(crate) static ROW: Loss = Loss {
         input("rows1", &[3, 1], WIDE),
         option("head_bias", &[4], WIDE),
     ],
-    options: &[],
     grid: &["", "head_bias"],
     invariances: &[Invariance::Order(&["features", "labels"])],
     run: |x| {
@@ -305,6 +304,7 @@ pub(crate) static ROW: Loss = Loss {
         let labels = x.of("labels").iter().map(|&label| label as usize);
         x.rows("features").into_iter().zip(labels).map(term).collect()
     },
+    ..FAMILY
 };
 
 /// Features and clusters of the samples.

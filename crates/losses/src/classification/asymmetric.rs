@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input, number};
 use crate::check::{Unequal, demand, pair, probability};
@@ -98,7 +99,6 @@ impl Asymmetric {
 pub(crate) static ROW: Loss = Loss {
     name: "asymmetric",
     aliases: &["AsymmetricLoss", "asymmetric_loss", "ASL"],
-    family: "classification",
     summary: "Binary cross-entropy of logits that passes over easy negatives most of all.",
     formula: "−t (1 − p)^γ₊ ln p − (1 − t) pₘ^γ₋ ln(1 − pₘ), p = σ(z), pₘ = max(0, p − clip)",
     latex: r"-t (1 - p)^{\gamma_+} \log p - (1 - t)\, p_m^{\gamma_-} \log (1 - p_m), \quad p_m = \max(0, p - c)",
@@ -106,7 +106,12 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Ridnik et al., 2021",
-    inputs: &[input("logits", &[N, C], Domain::Logits), input("target", &[N, C], INNER)],
+    tasks: super::EACH_CLASS,
+    over: "gamma_neg=0,1,2,4",
+    inputs: &[
+        input("logits", &[N, C], Domain::Logits),
+        input("target", &[N, C], INNER).pictured_at(0.0),
+    ],
     options: &[
         number("gamma_pos", 1.0, "how strongly easy positives are passed over"),
         number("gamma_neg", 4.0, "how strongly easy negatives are passed over"),
@@ -134,4 +139,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("logits").iter().zip(x.of("target")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{C, INNER, Invariance, Loss, N, POSITIVE, input, option};
 use crate::check::{Unequal, pair, probability, repeats};
 use crate::terms::{Terms, scaled};
@@ -87,7 +88,6 @@ fn bounded_logarithms(p: Var<'_>) -> (Var<'_>, Var<'_>) {
 pub(crate) static ROW: Loss = Loss {
     name: "bce",
     aliases: &["BCELoss", "binary_cross_entropy", "BinaryCrossentropy"],
-    family: "classification",
     summary: "Binary cross-entropy of probabilities.",
     formula: "−w (t ln p + (1 − t) ln(1 − p))",
     latex: r"-w \left( t \log p + (1 - t) \log (1 - p) \right)",
@@ -95,12 +95,12 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, 100 w]",
     source: "PyTorch BCELoss",
+    tasks: super::EACH_CLASS,
     inputs: &[
         input("prediction", &[N, C], INNER),
         input("target", &[N, C], INNER),
         option("weight", &[C], POSITIVE),
     ],
-    options: &[],
     grid: &["", "weight"],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| Bce { weight: x.maybe("weight") }.forward(x.var("prediction"), x.var("target")),
@@ -109,4 +109,5 @@ pub(crate) static ROW: Loss = Loss {
         let term = |i: usize| t[i] * p[i].ln() + (1.0 - t[i]) * (1.0 - p[i]).ln();
         (0..N * C).map(|i| -x.weight("weight", i) * term(i)).collect()
     },
+    ..FAMILY
 };

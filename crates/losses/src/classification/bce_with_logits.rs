@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, POSITIVE, input, option};
 use crate::check::{Unequal, pair, repeats};
 use crate::rows::finite;
@@ -84,7 +85,6 @@ pub(crate) static ROW: Loss = Loss {
         "binary_cross_entropy_with_logits",
         "sigmoid_binary_cross_entropy",
     ],
-    family: "classification",
     summary: "Binary cross-entropy of the sigmoid of logits.",
     formula: "w ((1 − t) z + (1 + (c − 1) t) softplus(−z))",
     latex: r"-w \left( c\, t \log \sigma(z) + (1 - t) \log \sigma(-z) \right)",
@@ -92,13 +92,13 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch BCEWithLogitsLoss",
+    tasks: super::EACH_CLASS,
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("target", &[N, C], INNER),
         option("weight", &[C], POSITIVE),
         option("pos_weight", &[C], POSITIVE),
     ],
-    options: &[],
     grid: &["", "weight", "pos_weight", "weight pos_weight"],
     invariances: &[Invariance::Order(&["logits", "target"])],
     run: |x| {
@@ -113,4 +113,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..N * C).map(|i| -x.weight("weight", i) * term(i)).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input};
 use crate::check::{Unequal, pair};
 use crate::terms::Terms;
@@ -67,7 +68,6 @@ impl BinarySparsemax {
 pub(crate) static ROW: Loss = Loss {
     name: "binary_sparsemax",
     aliases: &["binary_sparsemax_loss", "sparse_plus"],
-    family: "classification",
     summary: "The loss of sparsemax of two classes: 0 where the logit is right by 1.",
     formula: "s(z) − t z − t (1 − t), with s(z) = (z + 1)²/4 between −1 and 1, max(0, z) outside",
     latex: r"s(z) - t z - t (1 - t), \quad s(z) = \begin{cases} \frac{(z + 1)^2}{4} & \lvert z \rvert < 1 \\ \max(0, z) & \text{else} \end{cases}",
@@ -75,9 +75,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the logits', squared",
     range: "[0, ∞)",
     source: "Martins and Astudillo, 2016; optax sparsemax_loss",
+    tasks: super::EACH_CLASS,
     inputs: &[input("logits", &[N, C], Domain::Logits), input("target", &[N, C], INNER)],
-    options: &[],
-    grid: &[""],
     invariances: &[Invariance::Order(&["logits", "target"])],
     run: |x| BinarySparsemax {}.forward(x.var("logits"), x.var("target")),
     naive: |x| {
@@ -89,4 +88,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("logits").iter().zip(x.of("target")).map(term).collect()
     },
+    ..FAMILY
 };

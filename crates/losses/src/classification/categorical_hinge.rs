@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
 use crate::check::demand;
 use crate::labels::{IGNORED, Labels};
@@ -83,7 +84,6 @@ impl CategoricalHinge {
 pub(crate) static ROW: Loss = Loss {
     name: "categorical_hinge",
     aliases: &["CategoricalHinge", "multiclass_hinge_loss", "crammer_singer"],
-    family: "classification",
     summary: "How far the label's score fails to exceed the best of the others by a margin.",
     formula: "max(0, m + max_(c ≠ label) z[c] − z[label])",
     latex: r"\max \left( 0,\, m + \max_{c \ne y} z_c - z_y \right)",
@@ -91,6 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores'",
     range: "[0, ∞)",
     source: "Crammer and Singer, 2001; optax multiclass_hinge_loss",
+    over: "margin=0.5,1,2",
     inputs: &[input("scores", &[N, C], Domain::Logits), input("labels", &[N], Domain::Labels(C))],
     options: &[
         number("margin", 1.0, "by how much the score of the label shall exceed the others"),
@@ -105,10 +106,11 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let rows = x.rows("scores");
-        x.labelled(|i, label| {
+        x.labeled(|i, label| {
             let others = (0..C).filter(|&c| c != label).map(|c| rows[i][c]);
             let best = others.fold(f64::NEG_INFINITY, f64::max);
             (x.number("margin") + best - rows[i][label]).max(0.0)
         })
     },
+    ..FAMILY
 };

@@ -2,8 +2,9 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number};
 use crate::check::demand;
 use crate::labels::class_axis;
 use crate::rows::times;
@@ -86,7 +87,6 @@ impl ConfidencePenalty {
 pub(crate) static ROW: Loss = Loss {
     name: "confidence_penalty",
     aliases: &["entropy_penalty", "negative_entropy", "entropy_regularization"],
-    family: "classification",
     summary: "A penalty on predictions of low entropy, to be added to a loss.",
     formula: "Σ_c p[c] ln p[c], with p = softmax(z); max(0, Γ + that) with a threshold Γ",
     latex: r"\sum_c p_c \log p_c",
@@ -94,6 +94,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[−ln C, 0]",
     source: "Pereyra et al., 2017",
+    tasks: &[Task::Penalty.fit()],
+    over: "threshold=0.5,0.8,inf",
     inputs: &[input("logits", &[N, C], Domain::Logits)],
     options: &[number("threshold", f64::INFINITY, "the entropy that is enough; inf for none")],
     grid: &["", "threshold=0.5"],
@@ -110,4 +112,5 @@ pub(crate) static ROW: Loss = Loss {
             threshold => entropies.map(|h| (threshold - h).max(0.0)).collect(),
         }
     },
+    ..FAMILY
 };

@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::Var;
 
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
+use super::FAMILY;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, Task, input, number, option};
 use crate::check::{Unequal, demand, pair};
 use crate::labels::{IGNORED, Labels, along, class_axis, class_weight};
 use crate::rows::times;
@@ -167,7 +168,6 @@ pub(crate) static ROW: Loss = Loss {
         "CategoricalCrossentropy",
         "SparseCategoricalCrossentropy",
     ],
-    family: "classification",
     summary: "Cross-entropy of the softmax of logits against class numbers or probabilities.",
     formula: "w[label] (log_sum_exp(z) − z[label])",
     latex: r"w_{y} \left( \log \sum_c e^{z_c} - z_{y} \right)",
@@ -175,6 +175,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch CrossEntropyLoss; smoothing: Szegedy et al., 2016",
+    tasks: &[Task::Classes.fit().usual(), Task::Distributions.set("probabilities")],
+    over: "label_smoothing=0,0.1,0.3",
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
@@ -216,7 +218,8 @@ pub(crate) static ROW: Loss = Loss {
         };
         match x.maybe("probabilities") {
             Some(t) => (0..N).map(|i| spread(i, &|c| t[i * C + c])).collect(),
-            None => x.labelled(|i, label| spread(i, &|c| f64::from(u8::from(c == label)))),
+            None => x.labeled(|i, label| spread(i, &|c| f64::from(u8::from(c == label)))),
         }
     },
+    ..FAMILY
 };

@@ -2,8 +2,9 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number, option};
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::{Unequal, demand, pair};
 use crate::labels::{IGNORED, Labels, class_axis};
 use crate::rows::times;
@@ -111,7 +112,6 @@ impl<'t> Distillation<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "distillation",
     aliases: &["DistillationLoss", "knowledge_distillation", "KDLoss"],
-    family: "classification",
     summary: "The divergence of a teacher's softened distribution from a student's.",
     formula: "α T² Σ_c t[c] (ln t[c] − ln s[c]) + (1 − α) cross_entropy(student, label)",
     latex: r"\alpha T^2 \sum_c t_c \log \frac{t_c}{s_c} - (1 - \alpha) \log \operatorname{softmax}(z)_y",
@@ -119,6 +119,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Hinton, Vinyals and Dean, 2015",
+    tasks: &[Task::Distributions.fit()],
+    over: "temperature=1,2,4",
     inputs: &[
         input("student", &[N, C], Domain::Logits),
         input("teacher", &[N, C], Domain::Logits),
@@ -155,7 +157,8 @@ pub(crate) static ROW: Loss = Loss {
         if x.maybe("labels").is_none() {
             return (0..N).map(divergence).collect();
         }
-        let hard = x.labelled(|i, label| -softmax_of(student[i])[label].ln());
+        let hard = x.labeled(|i, label| -softmax_of(student[i])[label].ln());
         (0..N).map(|i| alpha * divergence(i) + (1.0 - alpha) * hard[i]).collect()
     },
+    ..FAMILY
 };

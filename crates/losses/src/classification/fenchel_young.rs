@@ -2,8 +2,9 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input};
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input};
 use crate::check::{Unequal, pair};
 use crate::rows::times;
 use crate::terms::Terms;
@@ -43,7 +44,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a maximum that does not fold the last axis.
+/// Unequal shapes; a maximum that does not reduce the last axis.
 ///
 /// # Source
 /// Blondel, Martins and Niculae, Learning with Fenchel-Young Losses, 2020. optax's
@@ -79,7 +80,6 @@ impl FenchelYoung {
 pub(crate) static ROW: Loss = Loss {
     name: "fenchel_young",
     aliases: &["FenchelYoungLoss", "make_fenchel_young_loss", "fenchel_young_logsumexp"],
-    family: "classification",
     summary: "By how much a smooth maximum of the scores exceeds the score of the target.",
     formula: "log_sum_exp(z) − t·z",
     latex: r"\log \sum_c e^{z_c} - t \cdot z",
@@ -87,16 +87,16 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores'",
     range: "[0, ∞) for distributions",
     source: "Blondel, Martins and Niculae, 2020; optax make_fenchel_young_loss",
+    tasks: &[Task::Distributions.fit(), Task::Classes.fit()],
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("target", &[N, C], Domain::Probabilities),
     ],
-    options: &[],
-    grid: &[""],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "target"])],
     run: |x| FenchelYoung::default().forward(x.var("scores"), x.var("target")),
     naive: |x| {
         let pairs = x.rows("scores").into_iter().zip(x.rows("target"));
         pairs.map(|(z, t)| softmax_of(z).iter().zip(t).map(|(p, t)| -t * p.ln()).sum()).collect()
     },
+    ..FAMILY
 };

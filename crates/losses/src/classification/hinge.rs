@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::signs::{SIGNED, agreement};
 use crate::catalogue::{BROADCAST, Invariance, Loss, number};
 use crate::check::{Unequal, demand};
@@ -77,7 +78,6 @@ impl Hinge {
 pub(crate) static ROW: Loss = Loss {
     name: "hinge",
     aliases: &["hinge_loss", "HingeLoss"],
-    family: "classification",
     summary: "How far a prediction falls short of its margin on the side of its target.",
     formula: "max(0, m − t p)",
     latex: r"\max(0, m - t p)",
@@ -85,6 +85,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the prediction's",
     range: "[0, ∞)",
     source: "Cortes and Vapnik, 1995; Keras Hinge",
+    tasks: super::EACH_CLASS,
+    over: "margin=0.5,1,2",
     inputs: &SIGNED,
     options: &[
         number("margin", 1.0, "how far on the right side a prediction has to lie"),
@@ -101,4 +103,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| (m - t * p).max(0.0)).collect()
     },
+    ..FAMILY
 };

@@ -5,8 +5,11 @@ use std::ops::Range;
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::Shape;
 
+use super::FAMILY;
 use super::cross_entropy::smooth_labels;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, WIDE, input, number, option};
+use crate::catalogue::{
+    C, Domain, Invariance, Loss, N, POSITIVE, Task, WIDE, input, number, option,
+};
 use crate::check::demand;
 use crate::labels::{IGNORED, Labels};
 use crate::rows::{finite, times};
@@ -22,7 +25,7 @@ use crate::terms::{Terms, scaled};
 ///
 /// Only one block of the logits `z` is ever there, both in the value and in the gradient. The value
 /// takes the logarithm of each block's sum and adds them up, `ln(eᵃ + eᵇ)`; the gradient computes
-/// each block anew, which costs one product of matrices more. Otherwise it is
+/// each block again, which costs one product of matrices more. Otherwise it is
 /// [`CrossEntropy`](crate::CrossEntropy) of `x.linear(W, b)`, with its options, its mean and its
 /// derivatives of every order.
 ///
@@ -212,7 +215,6 @@ const NAME: &str = "linear_cross_entropy";
 pub(crate) static ROW: Loss = Loss {
     name: NAME,
     aliases: &["LinearCrossEntropyLoss", "fused_linear_cross_entropy"],
-    family: "classification",
     summary: "The last linear layer and its cross-entropy in one, block by block.",
     formula: "w[label] (ln Σ_k e^z_k − z[label]), with z = x Wᵀ + b",
     latex: r"w_{y} \left( \log \sum_c e^{z_c} - z_{y} \right) \quad z = W x + b",
@@ -220,6 +222,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch linear_cross_entropy; Milakov and Gimelshein, 2018",
+    tasks: &[Task::Classes.fit(), Task::Distributions.set("probabilities")],
+    over: "label_smoothing=0,0.1,0.3",
     inputs: &[
         input("features", &[N, D], WIDE),
         input("matrix", &[C, D], WIDE),
@@ -267,9 +271,10 @@ pub(crate) static ROW: Loss = Loss {
         };
         match x.maybe("probabilities") {
             Some(t) => (0..N).map(|i| term(i, &|c| t[i * C + c])).collect(),
-            None => x.labelled(|i, label| term(i, &|c| f64::from(u8::from(c == label)))),
+            None => x.labeled(|i, label| term(i, &|c| f64::from(u8::from(c == label)))),
         }
     },
+    ..FAMILY
 };
 
 /// Features of the samples.

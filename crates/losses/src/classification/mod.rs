@@ -11,7 +11,7 @@ mod confidence_penalty;
 mod cross_entropy;
 mod distillation;
 mod fenchel_young;
-mod generalised_ce;
+mod generalized_ce;
 mod hinge;
 mod linear_cross_entropy;
 mod modified_huber;
@@ -43,7 +43,7 @@ pub use confidence_penalty::{ConfidencePenalty, confidence_penalty};
 pub use cross_entropy::{CrossEntropy, cross_entropy, smooth_labels};
 pub use distillation::{Distillation, distillation};
 pub use fenchel_young::{FenchelYoung, fenchel_young};
-pub use generalised_ce::{GeneralisedCe, generalised_ce};
+pub use generalized_ce::{GeneralizedCe, generalized_ce};
 pub use hinge::{Hinge, hinge};
 pub use linear_cross_entropy::{LinearCrossEntropy, linear_cross_entropy};
 pub use modified_huber::{ModifiedHuber, modified_huber};
@@ -62,7 +62,13 @@ pub use sparsemax::{Sparsemax, sparsemax};
 pub use squared_hinge::{SquaredHinge, squared_hinge};
 pub use symmetric_ce::{SymmetricCe, symmetric_ce};
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Fit, Loss, Task};
+
+/// Losses that see each class by itself, of which several may be right.
+const EACH_CLASS: &[Fit] = &[Task::MultiLabel.fit(), Task::Classes.fit()];
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "classification", tasks: &[Task::Classes.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[
     &nll::ROW,
@@ -85,7 +91,7 @@ pub(crate) const ROWS: &[&Loss] = &[
     &softmax_focal::ROW,
     &asymmetric::ROW,
     &poly::ROW,
-    &generalised_ce::ROW,
+    &generalized_ce::ROW,
     &symmetric_ce::ROW,
     &sparsemax::ROW,
     &binary_sparsemax::ROW,

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::signs::{SIGNED, agreement};
 use crate::catalogue::{BROADCAST, Invariance, Loss};
 use crate::check::Unequal;
@@ -74,7 +75,6 @@ impl ModifiedHuber {
 pub(crate) static ROW: Loss = Loss {
     name: "modified_huber",
     aliases: &["modified_huber_loss", "ModifiedHuberLoss"],
-    family: "classification",
     summary: "The squared hinge loss near the margin, linear far on the wrong side.",
     formula: "max(0, 1 − z)² if z ≥ −1, else −4 z, with z = t p",
     latex: r"\begin{cases} \max(0, 1 - z)^2 & z \ge -1 \\ -4 z & \text{else} \end{cases} \quad z = t p",
@@ -82,9 +82,9 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the prediction's, squared",
     range: "[0, ∞)",
     source: "Zhang, 2004; scikit-learn modified_huber",
+    tasks: super::EACH_CLASS,
     inputs: &SIGNED,
     options: &[BROADCAST],
-    grid: &[""],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
         ModifiedHuber { broadcast: x.flag("broadcast") }
@@ -96,4 +96,5 @@ pub(crate) static ROW: Loss = Loss {
             .map(|(p, t)| if t * p >= -1.0 { (1.0 - t * p).max(0.0).powi(2) } else { -4.0 * t * p })
             .collect()
     },
+    ..FAMILY
 };

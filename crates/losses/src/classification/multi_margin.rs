@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
 use crate::check::demand;
@@ -94,7 +95,6 @@ impl<'t> MultiMargin<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "multi_margin",
     aliases: &["MultiMarginLoss", "multi_margin_loss"],
-    family: "classification",
     summary: "How far the label's score fails to exceed each other score by a margin.",
     formula: "w[label]/C Σ_(c ≠ label) max(0, m − z[label] + z[c])ᵖ",
     latex: r"\frac{w_y}{C} \sum_{c \ne y} \max(0, m - z_y + z_c)^p",
@@ -102,6 +102,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores', to the power p",
     range: "[0, ∞)",
     source: "Weston and Watkins, 1998; PyTorch MultiMarginLoss",
+    over: "p=1,1.5,2",
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
@@ -125,11 +126,12 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let rows = x.rows("scores");
-        x.labelled(|i, label| {
+        x.labeled(|i, label| {
             let h = |c: usize| (x.number("margin") - rows[i][label] + rows[i][c]).max(0.0);
             let others = (0..C).filter(|&c| c != label);
             let sum: f64 = others.map(|c| h(c).powf(x.number("p"))).sum();
             x.weight("weight", label) * sum / C as f64
         })
     },
+    ..FAMILY
 };

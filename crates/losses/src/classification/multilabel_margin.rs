@@ -3,7 +3,8 @@
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input};
+use super::FAMILY;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input};
 use crate::terms::Terms;
 
 /// How far the scores of the labels of an example fail to exceed those of all other classes by 1.
@@ -60,9 +61,9 @@ impl MultilabelMargin {
     pub fn forward<'t>(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         scores.tape().scope("multilabel_margin", || match Lists::new(scores, labels) {
             Err(fault) => Terms::new(fault),
-            Ok(Lists { places, listed, others }) => {
+            Ok(Lists { indices, listed, others }) => {
                 // [batch, label, class]: each label against each class.
-                let of_labels = scores.gather(-1, places).unsqueeze(-1);
+                let of_labels = scores.gather(-1, indices).unsqueeze(-1);
                 let h = (1.0 - of_labels + scores.unsqueeze(-2)).relu();
                 let pairs = listed.unsqueeze(-1) * others.unsqueeze(-2);
                 Terms::new((pairs * h).sum([-2, -1]) / scores.dim(-1) as f64)
@@ -74,8 +75,8 @@ impl MultilabelMargin {
 /// Lists of labels, read.
 struct Lists<'t> {
     /// The labels, `[…, longest list]`; class 0 beyond the end of a list.
-    places: Var<'t>,
-    /// 1 where `places` holds a label.
+    indices: Var<'t>,
+    /// 1 where `indices` holds a label.
     listed: Var<'t>,
     /// 1 for the classes that are no labels, `[…, class]`.
     others: Var<'t>,
@@ -117,7 +118,7 @@ impl<'t> Lists<'t> {
         let longest = lists.iter().map(|list| list.len()).max().unwrap_or(0);
         let padded = |list: &[i64]| (0..longest).map(|i| list.get(i).copied()).collect::<Vec<_>>();
         let padded: Vec<Option<i64>> = lists.iter().flat_map(|list| padded(list)).collect();
-        let places: Vec<i64> = padded.iter().map(|label| label.unwrap_or(0)).collect();
+        let indices: Vec<i64> = padded.iter().map(|label| label.unwrap_or(0)).collect();
         let listed = padded.iter().map(|label| f64::from(u8::from(label.is_some()))).collect();
         let is_other = |list: &&[i64], class| f64::from(u8::from(!list.contains(&(class as i64))));
         let others =
@@ -127,7 +128,7 @@ impl<'t> Lists<'t> {
         shape[all.len() - 1] = longest;
         let constants = || -> lossgraph_tensor::Result<Lists<'t>> {
             Ok(Lists {
-                places: tape.constant(Tensor::new(shape.clone(), places)?),
+                indices: tape.constant(Tensor::new(shape.clone(), indices)?),
                 listed: tape.constant(Tensor::new(shape, listed)?),
                 others: tape.constant(Tensor::new(all, others)?),
             })
@@ -147,7 +148,6 @@ const LISTS: [i64; N * C] = [2, -1, 1, 0, 1, -1, 1, 1, -1, -1, 0, 2];
 pub(crate) static ROW: Loss = Loss {
     name: "multilabel_margin",
     aliases: &["MultiLabelMarginLoss", "multilabel_margin_loss"],
-    family: "classification",
     summary: "How far the scores of an example's labels fail to exceed those of the others by 1.",
     formula: "1/C Σ_(j label) Σ_(i no label) max(0, 1 − z[j] + z[i])",
     latex: r"\frac{1}{C} \sum_{j \in Y} \sum_{i \notin Y} \max(0, 1 - z_j + z_i)",
@@ -155,12 +155,11 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores'",
     range: "[0, ∞)",
     source: "PyTorch MultiLabelMarginLoss",
+    tasks: &[Task::MultiLabel.fit()],
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N, C], Domain::Integers(&LISTS)),
     ],
-    options: &[],
-    grid: &[""],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "labels"])],
     run: |x| MultilabelMargin {}.forward(x.var("scores"), x.var("labels")),
     naive: |x| {
@@ -178,4 +177,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("labels")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, POSITIVE, input, option};
 use crate::check::{Unequal, pair, repeats};
 use crate::terms::{Terms, scaled};
@@ -69,7 +70,6 @@ impl<'t> MultilabelSoftMargin<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "multilabel_soft_margin",
     aliases: &["MultiLabelSoftMarginLoss", "multilabel_soft_margin_loss"],
-    family: "classification",
     summary: "Binary cross-entropy of logits, in the mean over the classes of an example.",
     formula: "1/C Σ_c w[c] (softplus(z[c]) − t[c] z[c])",
     latex: r"-\frac{1}{C} \sum_c w_c \left( t_c \log \sigma(z_c) + (1 - t_c) \log \sigma(-z_c) \right)",
@@ -77,12 +77,12 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch MultiLabelSoftMarginLoss",
+    tasks: super::EACH_CLASS,
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("target", &[N, C], INNER),
         option("weight", &[C], POSITIVE),
     ],
-    options: &[],
     grid: &["", "weight"],
     invariances: &[Invariance::Order(&["logits", "target"])],
     run: |x| {
@@ -98,4 +98,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("logits").into_iter().zip(x.rows("target")).map(term).collect()
     },
+    ..FAMILY
 };

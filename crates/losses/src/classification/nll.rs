@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
 use crate::labels::{IGNORED, Labels, class_weight};
 use crate::terms::{Terms, scaled};
@@ -83,7 +84,6 @@ impl<'t> Nll<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "nll",
     aliases: &["NLLLoss", "nll_loss", "negative_log_likelihood"],
-    family: "classification",
     summary: "The negative log-likelihood of class numbers.",
     formula: "−w[label] · log_p[label]",
     latex: r"-w_{y} \log p_{y}",
@@ -103,5 +103,6 @@ pub(crate) static ROW: Loss = Loss {
         let ignore_index = x.number("ignore_index") as i64;
         Nll { weight: x.maybe("weight"), ignore_index }.forward(x.var("log_p"), x.var("labels"))
     },
-    naive: |x| x.labelled(|i, label| -x.weight("weight", label) * x.of("log_p")[i * C + label]),
+    naive: |x| x.labeled(|i, label| -x.weight("weight", label) * x.of("log_p")[i * C + label]),
+    ..FAMILY
 };

@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Fault, Var};
 
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
+use super::FAMILY;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, Task, input, number, option};
 use crate::labels::{IGNORED, Labels, class_axis};
 use crate::terms::{Terms, scaled};
 
@@ -100,7 +101,6 @@ impl<'t> Ordinal<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "ordinal",
     aliases: &["CoralLoss", "coral", "coral_loss", "OrdinalLoss"],
-    family: "classification",
     summary: "Cross-entropy of the questions whether the class is above each threshold.",
     formula: "Σ_k w[k] (softplus(z[k]) − [label > k] z[k])",
     latex: r"-\sum_k w_k \left( [y > k] \log \sigma(z_k) + [y \le k] \log \sigma(-z_k) \right)",
@@ -108,6 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Cao, Mirjalili and Raschka, 2020",
+    tasks: &[Task::OrderedClasses.fit()],
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C + 1)),
@@ -123,7 +124,7 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let rows = x.rows("logits");
-        x.labelled(|i, label| {
+        x.labeled(|i, label| {
             let threshold = |k: usize| {
                 let above = 1.0 / (1.0 + (-rows[i][k]).exp());
                 -x.weight("weight", k) * if label > k { above.ln() } else { (1.0 - above).ln() }
@@ -131,4 +132,5 @@ pub(crate) static ROW: Loss = Loss {
             (0..C).map(threshold).sum()
         })
     },
+    ..FAMILY
 };

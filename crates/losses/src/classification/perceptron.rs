@@ -2,8 +2,9 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::signs::agreement;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number, option};
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::Unequal;
 use crate::labels::{IGNORED, Labels};
 use crate::terms::Terms;
@@ -84,7 +85,6 @@ impl Perceptron {
 pub(crate) static ROW: Loss = Loss {
     name: "perceptron",
     aliases: &["perceptron_loss", "multiclass_perceptron_loss", "PerceptronLoss"],
-    family: "classification",
     summary: "How far a prediction lies on the wrong side, of two classes or of many.",
     formula: "max(0, −t z) for signs, max_c z[c] − z[label] for class numbers",
     latex: r"\max(0, -t z) \quad \text{or} \quad \max_c z_c - z_y",
@@ -92,6 +92,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores'",
     range: "[0, ∞)",
     source: "Rosenblatt, 1958; Collins, 2002; optax perceptron_loss",
+    tasks: &[Task::Classes.fit(), Task::MultiLabel.set("signs")],
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
@@ -108,9 +109,10 @@ pub(crate) static ROW: Loss = Loss {
         Some(t) => x.of("scores").iter().zip(t).map(|(z, t)| (-t * z).max(0.0)).collect(),
         None => {
             let rows = x.rows("scores");
-            x.labelled(|i, label| {
+            x.labeled(|i, label| {
                 rows[i].iter().fold(f64::NEG_INFINITY, |best, &z| best.max(z)) - rows[i][label]
             })
         }
     },
+    ..FAMILY
 };

@@ -2,8 +2,9 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number, option};
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::{Unequal, demand, pair};
 use crate::labels::{IGNORED, Labels, class_axis};
 use crate::rows::times;
@@ -92,7 +93,6 @@ impl Poly {
 pub(crate) static ROW: Loss = Loss {
     name: "poly",
     aliases: &["PolyLoss", "poly_loss", "poly1_cross_entropy", "poly_loss_cross_entropy"],
-    family: "classification",
     summary: "Cross-entropy plus epsilon times the probability of being wrong.",
     formula: "−ln p + ε (1 − p), with p = softmax(z)[label]",
     latex: r"-\log p_y + \epsilon (1 - p_y)",
@@ -100,6 +100,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞) for epsilon ≥ −1",
     source: "Leng et al., 2022; optax poly_loss_cross_entropy",
+    tasks: &[Task::Classes.fit(), Task::Distributions.set("probabilities")],
+    over: "epsilon=-1,0,2",
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
@@ -124,7 +126,8 @@ pub(crate) static ROW: Loss = Loss {
         let class = |i: usize, c: usize| -p[i][c].ln() + x.number("epsilon") * (1.0 - p[i][c]);
         match x.maybe("probabilities") {
             Some(t) => (0..N).map(|i| (0..C).map(|c| t[i * C + c] * class(i, c)).sum()).collect(),
-            None => x.labelled(class),
+            None => x.labeled(class),
         }
     },
+    ..FAMILY
 };

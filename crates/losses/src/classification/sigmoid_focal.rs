@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input, number};
 use crate::check::{Unequal, demand, pair, probability};
@@ -94,7 +95,6 @@ impl SigmoidFocal {
 pub(crate) static ROW: Loss = Loss {
     name: "sigmoid_focal",
     aliases: &["sigmoid_focal_loss", "focal", "FocalLoss", "BinaryFocalCrossentropy"],
-    family: "classification",
     summary: "Binary cross-entropy of logits that passes over what is easy.",
     formula: "a q^γ (softplus(z) − t z), q = t σ(−z) + (1 − t) σ(z), a = t α + (1 − t) (1 − α)",
     latex: r"-\alpha_t (1 - p_t)^\gamma \log p_t",
@@ -102,6 +102,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Lin et al., 2017; torchvision sigmoid_focal_loss",
+    tasks: super::EACH_CLASS,
+    over: "gamma=0,1,2,5",
     inputs: &[input("logits", &[N, C], Domain::Logits), input("target", &[N, C], INNER)],
     options: &[
         number("alpha", 0.25, "the weight of positives, 1 − alpha that of negatives; −1 for none"),
@@ -123,4 +125,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("logits").iter().zip(x.of("target")).map(term).collect()
     },
+    ..FAMILY
 };

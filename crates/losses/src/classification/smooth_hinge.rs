@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::signs::{SIGNED, agreement};
 use crate::catalogue::{BROADCAST, Invariance, Loss};
 use crate::check::Unequal;
@@ -71,7 +72,6 @@ impl SmoothHinge {
 pub(crate) static ROW: Loss = Loss {
     name: "smooth_hinge",
     aliases: &["smooth_hinge_loss", "SmoothHingeLoss"],
-    family: "classification",
     summary: "The hinge loss with its corner rounded.",
     formula: "½ − z if z ≤ 0, else max(0, 1 − z)²/2, with z = t p",
     latex: r"\begin{cases} \frac{1}{2} - z & z \le 0 \\ \frac{1}{2} \max(0, 1 - z)^2 & \text{else} \end{cases} \quad z = t p",
@@ -79,9 +79,9 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the prediction's",
     range: "[0, ∞)",
     source: "Rennie and Srebro, 2005",
+    tasks: super::EACH_CLASS,
     inputs: &SIGNED,
     options: &[BROADCAST],
-    grid: &[""],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
         SmoothHinge { broadcast: x.flag("broadcast") }.forward(x.var("prediction"), x.var("target"))
@@ -96,4 +96,5 @@ pub(crate) static ROW: Loss = Loss {
             })
             .collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::signs::SIGNED;
 use crate::catalogue::{BROADCAST, Invariance, Loss};
 use crate::check::{Unequal, pair};
@@ -69,7 +70,6 @@ impl SoftMargin {
 pub(crate) static ROW: Loss = Loss {
     name: "soft_margin",
     aliases: &["SoftMarginLoss", "soft_margin_loss", "logistic_loss"],
-    family: "classification",
     summary: "The logistic loss of a prediction whose sign is to be that of the target.",
     formula: "ln(1 + e^(−t p))",
     latex: r"\log \left( 1 + e^{-t p} \right)",
@@ -77,9 +77,9 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "(0, ∞)",
     source: "PyTorch SoftMarginLoss",
+    tasks: super::EACH_CLASS,
     inputs: &SIGNED,
     options: &[BROADCAST],
-    grid: &[""],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
         SoftMargin { broadcast: x.flag("broadcast") }.forward(x.var("prediction"), x.var("target"))
@@ -88,4 +88,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| (1.0 + (-t * p).exp()).ln()).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::power::positive_power;
 use super::softmax_of;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
@@ -91,7 +92,6 @@ impl<'t> SoftmaxFocal<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "softmax_focal",
     aliases: &["softmax_focal_loss", "CategoricalFocalCrossentropy", "multiclass_focal"],
-    family: "classification",
     summary: "Cross-entropy of the softmax of logits that passes over what is easy.",
     formula: "−α[label] (1 − p)^γ ln p, with p = softmax(z)[label]",
     latex: r"-\alpha_y (1 - p_y)^\gamma \log p_y",
@@ -99,6 +99,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Lin et al., 2017",
+    over: "gamma=0,1,2,5",
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
@@ -117,9 +118,10 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let rows = x.rows("logits");
-        x.labelled(|i, label| {
+        x.labeled(|i, label| {
             let p = softmax_of(rows[i])[label];
             -x.weight("alpha", label) * (1.0 - p).powf(x.number("gamma")) * p.ln()
         })
     },
+    ..FAMILY
 };

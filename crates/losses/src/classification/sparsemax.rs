@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Var, keep};
 
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number, option};
+use super::FAMILY;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::{Unequal, pair};
 use crate::labels::{IGNORED, Labels, class_axis};
 use crate::rows::times;
@@ -108,7 +109,6 @@ fn projected(z: Var<'_>, axis: isize) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "sparsemax",
     aliases: &["SparsemaxLoss", "multiclass_sparsemax_loss"],
-    family: "classification",
     summary: "Cross-entropy's counterpart for distributions with zeros.",
     formula: "(p·z − ½‖p‖²) − (z[label] − ½), with p the distribution nearest to z",
     latex: r"p \cdot z - \frac{1}{2} \lVert p \rVert^2 - z_y + \frac{1}{2}, \quad p = \operatorname{arg\,min}_{p \in \Delta} \lVert p - z \rVert^2",
@@ -116,6 +116,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores', squared",
     range: "[0, ∞)",
     source: "Martins and Astudillo, 2016; optax multiclass_sparsemax_loss",
+    tasks: &[Task::Classes.fit(), Task::Distributions.set("distribution")],
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
@@ -154,11 +155,12 @@ pub(crate) static ROW: Loss = Loss {
             |i: usize, t: &[f64]| 0.5 * (square(t, rows[i]) - square(&project(rows[i]), rows[i]));
         match x.maybe("distribution") {
             Some(t) => t.chunks(C).enumerate().map(|(i, t)| term(i, t)).collect(),
-            None => x.labelled(|i, label| {
+            None => x.labeled(|i, label| {
                 let mut one_hot = [0.0; C];
                 one_hot[label] = 1.0;
                 term(i, &one_hot)
             }),
         }
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::signs::{SIGNED, agreement};
 use crate::catalogue::{BROADCAST, Invariance, Loss, number};
 use crate::check::{Unequal, demand};
@@ -77,7 +78,6 @@ impl SquaredHinge {
 pub(crate) static ROW: Loss = Loss {
     name: "squared_hinge",
     aliases: &["SquaredHinge", "squared_hinge_loss"],
-    family: "classification",
     summary: "The square of the hinge loss.",
     formula: "max(0, m − t p)²",
     latex: r"\max(0, m - t p)^2",
@@ -85,6 +85,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the prediction's, squared",
     range: "[0, ∞)",
     source: "Keras SquaredHinge; Cortes and Vapnik, 1995",
+    tasks: super::EACH_CLASS,
+    over: "margin=0.5,1,2",
     inputs: &SIGNED,
     options: &[
         number("margin", 1.0, "how far on the right side a prediction has to lie"),
@@ -101,4 +103,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| (m - t * p).max(0.0).powi(2)).collect()
     },
+    ..FAMILY
 };

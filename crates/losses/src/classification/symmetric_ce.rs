@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::softmax_of;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
 use crate::check::demand;
@@ -98,7 +99,6 @@ impl SymmetricCe {
 pub(crate) static ROW: Loss = Loss {
     name: "symmetric_ce",
     aliases: &["symmetric_cross_entropy", "SCELoss"],
-    family: "classification",
     summary: "Cross-entropy of prediction and label both ways, for noisy labels.",
     formula: "−α ln p[label] − β A Σ_(c ≠ label) max(p[c], 10⁻⁷), with p = softmax(z)",
     latex: r"-\alpha \log p_y - \beta A \sum_{c \ne y} \max(p_c, 10^{-7})",
@@ -106,6 +106,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Wang et al., 2019",
+    over: "alpha=0.1,0.5,1",
     inputs: &[input("logits", &[N, C], Domain::Logits), input("labels", &[N], Domain::Labels(C))],
     options: &[
         number("alpha", 0.1, "the weight of cross-entropy"),
@@ -126,11 +127,12 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let rows = x.rows("logits");
-        x.labelled(|i, label| {
+        x.labeled(|i, label| {
             let p = softmax_of(rows[i]);
             let log_one_hot = |c: usize| if c == label { 0.0 } else { x.number("log_zero") };
             let reverse: f64 = (0..C).map(|c| -p[c].max(1e-7) * log_one_hot(c)).sum();
             -x.number("alpha") * p[label].ln() + x.number("beta") * reverse
         })
     },
+    ..FAMILY
 };

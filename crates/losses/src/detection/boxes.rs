@@ -90,13 +90,13 @@ impl<'t> Boxes<'t> {
         sides([p[0].minimum(t[0]), p[1].minimum(t[1]), p[2].maximum(t[2]), p[3].maximum(t[3])])
     }
 
-    /// The squared distance of the centres by the squared diagonal around both.
+    /// The squared distance of the centers by the squared diagonal around both.
     #[track_caller]
     pub fn apart(&self) -> Var<'t> {
         let (p, t) = (self.p, self.t);
-        let centre = |i: usize| (p[i] + p[i + 2] - t[i] - t[i + 2]) * 0.5;
+        let center = |i: usize| (p[i] + p[i + 2] - t[i] - t[i + 2]) * 0.5;
         let [width, height] = self.around();
-        let distance = centre(0).square() + centre(1).square();
+        let distance = center(0).square() + center(1).square();
         distance / (width.square() + height.square() + self.eps)
     }
 
@@ -145,7 +145,7 @@ pub(super) struct Plain {
     pub around: [f64; 2],
     /// The squared diagonal of the box around both.
     pub diagonal: f64,
-    /// The squared distance of the centres.
+    /// The squared distance of the centers.
     pub apart: f64,
     /// Width by height, of prediction and target.
     pub proportions: [f64; 2],
@@ -158,14 +158,14 @@ pub(super) fn naive(x: &Numbers<'_>, each: impl Fn(Plain) -> f64) -> Vec<f64> {
         let common = |i: usize| (p[i + 2].min(t[i + 2]) - p[i].max(t[i])).max(0.0);
         let both = |i: usize| p[i + 2].max(t[i + 2]) - p[i].min(t[i]);
         let area = |b: &[f64]| (b[2] - b[0]) * (b[3] - b[1]);
-        let centre = |b: &[f64], i: usize| (b[i] + b[i + 2]) / 2.0;
+        let center = |b: &[f64], i: usize| (b[i] + b[i + 2]) / 2.0;
         let intersection = common(0) * common(1);
         each(Plain {
             intersection,
             union: area(p) + area(t) - intersection,
             around: [both(0), both(1)],
             diagonal: both(0).powi(2) + both(1).powi(2),
-            apart: (0..2).map(|i| (centre(p, i) - centre(t, i)).powi(2)).sum(),
+            apart: (0..2).map(|i| (center(p, i) - center(t, i)).powi(2)).sum(),
             proportions: [p, t].map(|b| (b[2] - b[0]) / (b[3] - b[1])),
         })
     };

@@ -4,6 +4,7 @@ use std::f64::consts::PI;
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::boxes;
 use crate::catalogue::{Loss, flag, number};
 use crate::terms::Terms;
@@ -88,12 +89,10 @@ impl Ciou {
 pub(crate) static ROW: Loss = Loss {
     name: "ciou",
     aliases: &["complete_box_iou_loss", "complete_box_iou", "CIoULoss", "CIoU"],
-    family: "detection",
     summary: "Diou, and the difference of the proportions.",
     formula: "1 − I/(U + ε) + ρ²/(d² + ε) + α v, with v = 4/π² (atan(w_t/h_t) − atan(w_p/h_p))²",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{\rho^2}{d^2 + \varepsilon} + \alpha v \quad v = \frac{4}{\pi^2} \left( \arctan \frac{w_t}{h_t} - \arctan \frac{w_p}{h_p} \right)^2",
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
-    unit: "none",
     range: "[0, 3)",
     source: "Zheng et al., 2020; torchvision complete_box_iou_loss",
     inputs: &boxes::INPUTS,
@@ -117,6 +116,7 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - iou + b.apart / (b.diagonal + eps) + alpha * v
         })
     },
+    ..FAMILY
 };
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! Overlap of boxes, and the distance of their centres.
+//! Overlap of boxes, and the distance of their centers.
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::boxes;
 use crate::catalogue::{Loss, number};
 use crate::terms::Terms;
 
-/// [`Iou`](crate::Iou), and the distance of the centres, measured by the diagonal of the smallest box
+/// [`Iou`](crate::Iou), and the distance of the centers, measured by the diagonal of the smallest box
 /// around both.
 ///
 /// ```text
-/// L = 1 − I/(U + ε) + ρ²/(d² + ε)        ρ: distance of the centres, d: diagonal around both
+/// L = 1 − I/(U + ε) + ρ²/(d² + ε)        ρ: distance of the centers, d: diagonal around both
 /// ∂L = −(∂I − I/(U + ε) ∂U) / (U + ε) + (∂ρ² − ρ²/(d² + ε) ∂d²) / (d² + ε)
 /// ```
 ///
@@ -75,12 +76,10 @@ impl Diou {
 pub(crate) static ROW: Loss = Loss {
     name: "diou",
     aliases: &["distance_box_iou_loss", "distance_box_iou", "DIoULoss", "DIoU"],
-    family: "detection",
-    summary: "Iou, and the distance of the centres.",
+    summary: "Iou, and the distance of the centers.",
     formula: "1 − I/(U + ε) + ρ²/(d² + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{\rho^2}{d^2 + \varepsilon}",
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
-    unit: "none",
     range: "[0, 2]",
     source: "Zheng et al., 2020; torchvision distance_box_iou_loss",
     inputs: &boxes::INPUTS,
@@ -92,4 +91,5 @@ pub(crate) static ROW: Loss = Loss {
         let eps = x.number("eps");
         boxes::naive(x, |b| 1.0 - b.intersection / (b.union + eps) + b.apart / (b.diagonal + eps))
     },
+    ..FAMILY
 };

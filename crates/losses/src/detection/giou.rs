@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::boxes;
 use crate::catalogue::{Loss, number};
 use crate::terms::Terms;
@@ -79,12 +80,10 @@ impl Giou {
 pub(crate) static ROW: Loss = Loss {
     name: "giou",
     aliases: &["generalized_box_iou_loss", "generalized_box_iou", "GIoULoss", "GIoU"],
-    family: "detection",
     summary: "Iou, and the part of the box around both that neither covers.",
     formula: "1 − I/(U + ε) + (E − U)/(E + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{E - U}{E + \varepsilon}",
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
-    unit: "none",
     range: "[0, 2]",
     source: "Rezatofighi et al., 2019; torchvision generalized_box_iou_loss",
     inputs: &boxes::INPUTS,
@@ -99,4 +98,5 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (b.intersection / (b.union + eps) - (around - b.union) / (around + eps))
         })
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::boxes;
 use crate::catalogue::{Loss, number};
 use crate::terms::Terms;
@@ -74,12 +75,10 @@ impl Iou {
 pub(crate) static ROW: Loss = Loss {
     name: "iou",
     aliases: &["IoULoss", "iou_loss", "box_iou", "box_iou_loss", "IntersectionOverUnion"],
-    family: "detection",
     summary: "One less the overlap of two boxes as a part of their union.",
     formula: "1 − I/(U + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon}",
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
-    unit: "none",
     range: "[0, 1]",
     source: "Yu et al., UnitBox, 2016",
     inputs: &boxes::INPUTS,
@@ -91,4 +90,5 @@ pub(crate) static ROW: Loss = Loss {
         let eps = x.number("eps");
         boxes::naive(x, |b| 1.0 - b.intersection / (b.union + eps))
     },
+    ..FAMILY
 };

@@ -11,6 +11,9 @@ pub use diou::{Diou, diou};
 pub use giou::{Giou, giou};
 pub use iou::{Iou, iou};
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "detection", tasks: &[Task::Boxes.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[&iou::ROW, &giou::ROW, &diou::ROW, &ciou::ROW];

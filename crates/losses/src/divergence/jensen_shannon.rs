@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, input};
 use crate::check::{Unequal, demand, pair, probability};
 use crate::terms::Terms;
@@ -85,7 +86,6 @@ fn nll<'t>(p: Var<'t>, m: Var<'t>) -> Var<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "jensen_shannon",
     aliases: &["js_divergence", "JSDivLoss", "jensen_shannon_divergence"],
-    family: "divergence",
     summary: "The mean divergence of two distributions from their mixture.",
     formula: "½ Σ_c p ln(p/m) + ½ Σ_c q ln(q/m), with m = (p + q)/2",
     latex: r"\frac{1}{2} \sum_c p_c \log \frac{p_c}{m_c} + \frac{1}{2} \sum_c q_c \log \frac{q_c}{m_c}, \quad m = \frac{p + q}{2}",
@@ -98,7 +98,6 @@ pub(crate) static ROW: Loss = Loss {
         input("target", &[N, C], Domain::Probabilities),
     ],
     options: &[BROADCAST],
-    grid: &[""],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
         JensenShannon { broadcast: x.flag("broadcast") }
@@ -113,4 +112,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("prediction").into_iter().zip(x.rows("target")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,24 +2,25 @@
 
 use lossgraph_autograd::Var;
 
-use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, flag, input, option};
+use super::FAMILY;
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, Task, flag, input, option};
 use crate::check::{Unequal, demand, pair};
-use crate::terms::Terms;
+use crate::terms::{Reduction, Terms};
 
 /// The terms of the Kullback-Leibler divergence of `target` from a prediction, in nats.
 ///
 /// ```text
 /// Lᵢ = tᵢ (ln tᵢ − pᵢ)               p: log-probabilities, t: probabilities
 /// Lᵢ = e^(tᵢ) (tᵢ − pᵢ)              with log_target
-///    … + e^(pᵢ) − tᵢ                generalised
-/// ∂Lᵢ/∂pᵢ = −tᵢ                      e^(pᵢ) − tᵢ if generalised
+///    … + e^(pᵢ) − tᵢ                generalized
+/// ∂Lᵢ/∂pᵢ = −tᵢ                      e^(pᵢ) − tᵢ if generalized
 /// ```
 ///
 /// The prediction is a logarithm, as PyTorch has it. The divergence of one example is the sum of
 /// its terms, so the number to minimise is [`Terms::batch_mean`]; the plain mean divides by the
 /// classes as well, and is not the divergence. With [`per_row`](KlDiv::per_row) a term is the
 /// divergence of a distribution, so that means, weights and masks are those of examples. What is
-/// generalised is a divergence also where the numbers do not sum to 1.
+/// generalized is a divergence also where the numbers do not sum to 1.
 ///
 /// A target of 0 gives 0 (or `e^(pᵢ)`) with slopes of 0 in what it is multiplied with, whatever the
 /// prediction. PyTorch gives NaN where that is −∞, and for the slope in the target.
@@ -28,7 +29,7 @@ use crate::terms::Terms;
 /// |---|---|
 /// | shapes | prediction and target alike, `[batch, …]`; terms have that shape, without its last axis if `per_row` |
 /// | unit | nats |
-/// | range | the divergence is 0 and above; a term of an element may be negative, unless generalised |
+/// | range | the divergence is 0 and above; a term of an element may be negative, unless generalized |
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
@@ -54,7 +55,8 @@ pub struct KlDiv {
     /// The target holds log-probabilities too.
     pub log_target: bool,
     /// Adds what the prediction sums to and takes away what the target does.
-    pub generalised: bool,
+    #[doc(alias = "generalised")]
+    pub generalized: bool,
     /// One term for each distribution: the sum along the last axis.
     pub per_row: bool,
     /// Lets prediction and target broadcast to a common shape.
@@ -88,7 +90,7 @@ impl KlDiv {
                 let t = never.select(1.0, t);
                 t * (t.ln() - met)
             };
-            if self.generalised {
+            if self.generalized {
                 each = each + p.exp() - if self.log_target { t.exp() } else { t };
             }
             Terms::new(if self.per_row { each.sum(-1) } else { each }).of_batch(batch)
@@ -107,31 +109,31 @@ pub(crate) static ROW: Loss = Loss {
         "kullback_leibler",
         "KLDivergence",
     ],
-    family: "divergence",
     summary: "The terms of the Kullback-Leibler divergence of a target from a prediction.",
-    formula: "t (ln t − p), with log-probabilities p; generalised: … + e^p − t",
+    formula: "t (ln t − p), with log-probabilities p; generalized: … + e^p − t",
     latex: r"t \left( \log t - \log p \right)",
     shapes: "prediction, target: alike, [batch, …]; terms: alike, or without the last axis if per_row",
     unit: "nats",
     range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",
     source: "Kullback and Leibler, 1951; PyTorch KLDivLoss",
+    tasks: &[Task::Distributions.fit(), Task::Classes.fit().reduced(Reduction::BatchMean)],
     inputs: &[
         input("prediction", &[N, C], Domain::LogProbabilities),
         input("target", &[N, C], Domain::Probabilities),
         option("log_target", &[N, C], Domain::LogProbabilities),
     ],
     options: &[
-        flag("generalised", "adds what the prediction sums to less what the target does"),
+        flag("generalized", "adds what the prediction sums to less what the target does"),
         flag("per_row", "one term for each distribution along the last axis"),
         BROADCAST,
     ],
-    grid: &["", "log_target", "generalised", "per_row", "log_target generalised per_row"],
+    grid: &["", "log_target", "generalized", "per_row", "log_target generalized per_row"],
     invariances: &[Invariance::Order(&["prediction", "target", "log_target"])],
     run: |x| {
         let log_target = x.maybe("log_target");
         KlDiv {
             log_target: log_target.is_some(),
-            generalised: x.flag("generalised"),
+            generalized: x.flag("generalized"),
             per_row: x.flag("per_row"),
             broadcast: x.flag("broadcast"),
         }
@@ -144,7 +146,7 @@ pub(crate) static ROW: Loss = Loss {
             None => x.of("target").to_vec(),
         };
         let element = |i: usize| {
-            let excess = if x.flag("generalised") { p[i].exp() - t[i] } else { 0.0 };
+            let excess = if x.flag("generalized") { p[i].exp() - t[i] } else { 0.0 };
             t[i] * (t[i].ln() - p[i]) + excess
         };
         let each: Vec<f64> = (0..N * C).map(element).collect();
@@ -153,4 +155,5 @@ pub(crate) static ROW: Loss = Loss {
             false => each,
         }
     },
+    ..FAMILY
 };

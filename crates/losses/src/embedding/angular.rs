@@ -3,6 +3,7 @@
 use lossgraph_autograd::{Var, keep};
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::distance::normalized;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, BATCH, MEAN, ORDER, dot};
@@ -18,7 +19,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// `a` and `p` are brought to length 1. The negatives `n` are taken as they are, as
-/// pytorch-metric-learning has it, where the paper means unit vectors: normalise the embeddings
+/// pytorch-metric-learning has it, where the paper means unit vectors: normalize the embeddings
 /// before, if their lengths differ.
 ///
 /// | | |
@@ -78,10 +79,10 @@ impl Angular {
         let pairs = pairs.demand("angular", fits, why);
         let tape = pairs.embeddings.tape();
         tape.scope("angular", || {
-            let places = pairs.positive_places();
+            let indices = pairs.positive_indices();
             let end = |side: usize| {
-                let places: Vec<i64> = places.iter().map(|pair| pair[side] as i64).collect();
-                tape.constant(Tensor::from(places))
+                let indices: Vec<i64> = indices.iter().map(|pair| pair[side] as i64).collect();
+                tape.constant(Tensor::from(indices))
             };
             let (first, second) = (end(0), end(1));
             let a = normalized(pairs.embeddings.index_select(0, first), 2.0);
@@ -98,7 +99,6 @@ impl Angular {
 pub(crate) static ROW: Loss = Loss {
     name: "angular",
     aliases: &["AngularLoss"],
-    family: "embedding",
     summary: "A positive pair under a small angle, seen from each negative.",
     formula: "ln(1 + Σ exp(4 tan²α (a + p)·n − 2 (1 + tan²α) a·p))",
     latex: r"\log \Bigl(1 + \sum_n e^{4 \tan^2 \alpha \, (a + p) \cdot n - 2 (1 + \tan^2 \alpha) \, a \cdot p}\Bigr)",
@@ -106,9 +106,10 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Wang et al., 2017; pytorch-metric-learning AngularLoss",
+    over: "alpha=0.3,0.5,0.7",
     inputs: &BATCH,
     options: &[number("alpha", 0.6981317007977318, "the angle, in radians"), MEAN],
-    grid: &["", "alpha=0.5", "alpha=0.3 reducer=sum"],
+    grid: &["", "alpha=0.5", "alpha=0.3 reduction=sum"],
     invariances: &[ORDER],
     run: |x| {
         let terms = Angular { alpha: x.number("alpha") }.forward(sample::pairs(x));
@@ -126,4 +127,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&x.positive_pairs().iter().map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

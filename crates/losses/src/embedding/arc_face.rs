@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::{Scores, angle, similarities};
 use super::distance::Distance;
 use super::sample::{CENTERS, ORDER, cross_entropy};
@@ -20,13 +21,13 @@ use crate::terms::Terms;
 /// ∂L/∂z = softmax(z) − one_hot(label)
 /// ```
 ///
-/// Angles are in radians. With several centres a class, the nearest one counts, so that noisy
+/// Angles are in radians. With several centers a class, the nearest one counts, so that noisy
 /// examples may gather around one that is not the main one. Where a cosine rounds to ±1, where the
 /// angle has an infinite slope, its slope is taken as 0.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | embeddings `[batch, features]`, vectors `[classes · sub_centers, features]`, the centres of a class together, labels `[batch]`; terms are `[batch]` |
+/// | shapes | embeddings `[batch, features]`, vectors `[classes · sub_centers, features]`, the centers of a class together, labels `[batch]`; terms are `[batch]` |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -49,7 +50,7 @@ use crate::terms::Terms;
 /// that is not above 0.
 ///
 /// # Source
-/// Deng et al., ArcFace, 2019; several centres: Deng et al., Sub-center ArcFace, 2020.
+/// Deng et al., ArcFace, 2019; several centers: Deng et al., Sub-center ArcFace, 2020.
 /// pytorch-metric-learning's `ArcFaceLoss` and `SubCenterArcFaceLoss`, whose margins are degrees.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "ArcFaceLoss")]
@@ -124,7 +125,6 @@ pub(super) fn of_centers<'t>(loss: &str, scores: Var<'t>, centers: usize) -> Var
 pub(crate) static ROW: Loss = Loss {
     name: "arc_face",
     aliases: &["ArcFaceLoss", "SubCenterArcFaceLoss", "additive_angular_margin"],
-    family: "embedding",
     summary: "Cross-entropy of cosines to class vectors, with a margin on the right angle.",
     formula: "cross-entropy of scale · cos θ[c], with cos(θ + margin) for the label",
     latex: r"-\log \frac{e^{s \cos(\theta_y + m)}}{e^{s \cos(\theta_y + m)} + \sum_{c \ne y} e^{s \cos \theta_c}}",
@@ -132,6 +132,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Deng et al., 2019; pytorch-metric-learning ArcFaceLoss",
+    over: "margin=0,0.5,1",
     inputs: &CENTERS,
     options: &[
         number("margin", 0.5, "how much larger the right angle counts, in radians"),
@@ -170,4 +171,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };

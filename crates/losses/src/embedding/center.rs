@@ -1,13 +1,14 @@
-//! Examples around the centre of their class.
+//! Examples around the center of their class.
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::vectors_of;
 use super::sample::{CLASSES, ORDER, squared_distance};
 use crate::catalogue::Loss;
 use crate::terms::Terms;
 
-/// Half the squared distance of an embedding to the centre of its class.
+/// Half the squared distance of an embedding to the center of its class.
 ///
 /// ```text
 /// L = ‖x − c[label]‖² / 2
@@ -15,12 +16,12 @@ use crate::terms::Terms;
 /// ```
 ///
 /// Alone it is least when everything is one point; it is used beside a classification loss. The
-/// paper moves the centres by a rule of its own, a mean over the examples of each class; here they
+/// paper moves the centers by a rule of its own, a mean over the examples of each class; here they
 /// have the gradient that they have.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | embeddings `[batch, features]`, centres `[classes, features]`, labels `[batch]`; terms are `[batch]` |
+/// | shapes | embeddings `[batch, features]`, centers `[classes, features]`, labels `[batch]`; terms are `[batch]` |
 /// | unit | the embedding's, squared |
 /// | range | 0 and above |
 ///
@@ -66,8 +67,7 @@ impl Center {
 pub(crate) static ROW: Loss = Loss {
     name: "center",
     aliases: &["CenterLoss", "center_loss"],
-    family: "embedding",
-    summary: "Half the squared distance of an embedding to the centre of its class.",
+    summary: "Half the squared distance of an embedding to the center of its class.",
     formula: "‖x − c[label]‖² / 2",
     latex: r"\frac{1}{2} \lVert x - c_y \rVert^2",
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
@@ -75,12 +75,11 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Wen et al., 2016",
     inputs: &CLASSES,
-    options: &[],
-    grid: &[""],
     invariances: &[ORDER],
     run: |x| Center.forward(x.var("embeddings"), x.var("vectors"), x.var("labels")),
     naive: |x| {
         let own = |i: usize| x.rows("vectors")[x.label(i)];
         (0..5).map(|i| squared_distance(x.rows("embeddings")[i], own(i)) / 2.0).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, NON_ZERO_MEAN, ORDER, log_sum_exp};
@@ -27,13 +28,13 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{Circle, Pairs, Reducer};
+/// # use lossgraph_losses::{Circle, Pairs, Reduction};
 /// let tape = Tape::f64();
 /// let e = tape.variable([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
 /// // Right angles; with m = 1 the paces are 1 and 2, the exponents −1 and 0.
 /// let loss = Circle { m: 1.0, gamma: 1.0, ..Circle::default() };
 /// let terms = loss.forward(Pairs::of(e, tape.labels(&[0, 0, 1])));
-/// let gradients = Reducer::NonZeroMean.of(terms).backward()?;
+/// let gradients = terms.reduce(Reduction::NonZeroMean).backward()?;
 /// assert!((gradients.loss() - (-1.0_f64).exp().ln_1p()).abs() < 1e-15);
 /// // σ(−1) times the pace 2, from both ends of the pair.
 /// let pull = 2.0 / (1.0 + 1.0_f64.exp());
@@ -90,7 +91,6 @@ impl Circle {
 pub(crate) static ROW: Loss = Loss {
     name: "circle",
     aliases: &["CircleLoss"],
-    family: "embedding",
     summary: "Positives towards similarity 1, negatives towards 0, each with its own pace.",
     formula: "softplus(ln Σ exp(γ a₋ (s₋ − m)) + ln Σ exp(−γ a₊ (s₊ − 1 + m)))",
     latex: r"\log \Bigl(1 + \sum_n e^{\gamma a_n (s_{in} - m)} \sum_p e^{-\gamma a_p (s_{ip} - 1 + m)}\Bigr)",
@@ -98,6 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Sun et al., 2020; pytorch-metric-learning CircleLoss",
+    over: "gamma=4,8,16",
     inputs: &[
         // The paces depend on the embeddings, and no gradient flows through them.
         detached("embeddings", &[6, 3], WIDE),
@@ -108,7 +109,7 @@ pub(crate) static ROW: Loss = Loss {
         number("gamma", 80.0, "what the exponents are multiplied by"),
         NON_ZERO_MEAN,
     ],
-    grid: &["gamma=16", "m=0.25 gamma=4", "gamma=2 reducer=sum"],
+    grid: &["gamma=16", "m=0.25 gamma=4", "gamma=2 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = Circle { m: x.number("m"), gamma: x.number("gamma"), ..Circle::default() };
@@ -135,4 +136,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&(0..6).map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -4,7 +4,7 @@ use lossgraph_autograd::{Parameter, Tape, Var};
 use lossgraph_tensor::{DType, Result, Tensor};
 use rand::Rng;
 
-/// A vector for each class, or several: the proxies, class weights or centres of the losses that
+/// A vector for each class, or several: the proxies, class weights or centers of the losses that
 /// take them. A layer without a function: the losses stay compositions, which are given its
 /// vectors.
 ///

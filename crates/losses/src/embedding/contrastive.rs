@@ -2,11 +2,13 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, counted};
-use super::reducer::{Parts, Reducer};
+use super::parts::Parts;
 use super::sample::{self, BATCH, NON_ZERO_MEAN, ORDER};
 use crate::catalogue::{Loss, number, word};
+use crate::terms::{Reduction, Terms};
 
 /// Pairs of one class should be nearer than a margin, pairs of two classes farther than another.
 ///
@@ -18,7 +20,7 @@ use crate::catalogue::{Loss, number, word};
 ///
 /// For a similarity, both differences have the other sign. Positive and negative pairs are two
 /// [`Parts`]: each is reduced by itself, so that the many negatives do not drown the positives.
-/// [`Reducer::NonZeroMean`] is the usual way. Since the distance of equal vectors has slope 0,
+/// [`Reduction::NonZeroMean`] is the usual way. Since the distance of equal vectors has slope 0,
 /// there is no pull between them.
 ///
 /// | | |
@@ -29,13 +31,13 @@ use crate::catalogue::{Loss, number, word};
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{Contrastive, Distance, Pairs, Reducer};
+/// # use lossgraph_losses::{Contrastive, Distance, Pairs, Reduction};
 /// let tape = Tape::f64();
 /// let points = tape.variable([[0.0], [0.5], [1.5]]);
 /// let distance = Distance::Norm { p: 2.0, power: 1.0, normalize: false };
 /// let loss = Contrastive { distance, negative_margin: 2.0, ..Contrastive::default() };
 /// let parts = loss.forward(Pairs::of(points, tape.labels(&[0, 0, 1])));
-/// let gradients = parts.reduce(Reducer::NonZeroMean).backward()?;
+/// let gradients = parts.reduce(Reduction::NonZeroMean).backward()?;
 /// assert_eq!(gradients.loss(), 0.5 + (0.5 + 1.0) / 2.0);
 /// assert_eq!(gradients.of(points).unwrap().to_f64s(), [-0.5, 1.5, -1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -65,11 +67,11 @@ impl Default for Contrastive {
     }
 }
 
-/// [`Contrastive`] with a margin for negative pairs, reduced by [`Reducer::NonZeroMean`].
+/// [`Contrastive`] with a margin for negative pairs, as one term, reduced by [`Reduction::NonZeroMean`].
 #[track_caller]
-pub fn contrastive<'t>(embeddings: Var<'t>, labels: Var<'t>, negative_margin: f64) -> Var<'t> {
+pub fn contrastive<'t>(embeddings: Var<'t>, labels: Var<'t>, negative_margin: f64) -> Terms<'t> {
     let loss = Contrastive { negative_margin, ..Contrastive::default() };
-    loss.forward(Pairs::of(embeddings, labels)).reduce(Reducer::NonZeroMean)
+    loss.forward(Pairs::of(embeddings, labels)).term(Reduction::NonZeroMean)
 }
 
 impl Contrastive {
@@ -91,7 +93,6 @@ impl Contrastive {
 pub(crate) static ROW: Loss = Loss {
     name: "contrastive",
     aliases: &["ContrastiveLoss", "SignalToNoiseRatioContrastiveLoss", "snr_contrastive"],
-    family: "embedding",
     summary: "Pairs of one class nearer than a margin, others farther than another.",
     formula: "max(0, d − m₊) for pairs of one class, max(0, m₋ − d) for others",
     latex: r"\begin{cases} \max(0, d_{ij} - m_+) & y_i = y_j \\ \max(0, m_- - d_{ij}) & y_i \ne y_j \end{cases}",
@@ -99,6 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the distance's",
     range: "[0, ∞)",
     source: "Hadsell, Chopra and LeCun, 2006; pytorch-metric-learning ContrastiveLoss",
+    over: "negative_margin=0.5,1,1.5",
     inputs: &BATCH,
     options: &[
         number("positive_margin", 0.0, "how far apart a class may be"),
@@ -109,8 +111,8 @@ pub(crate) static ROW: Loss = Loss {
     grid: &[
         "",
         "positive_margin=0.3 negative_margin=1.5",
-        "negative_margin=1.3 reducer=mean",
-        "reducer=sum",
+        "negative_margin=1.3 reduction=mean_or_zero",
+        "reduction=sum",
         "distance=cosine positive_margin=0.9 negative_margin=0.1",
         "distance=snr positive_margin=0.1 negative_margin=2",
     ],
@@ -149,4 +151,5 @@ pub(crate) static ROW: Loss = Loss {
         let pushes: Vec<f64> = x.negative_pairs().iter().map(push).collect();
         vec![x.reduced(&pulls) + x.reduced(&pushes)]
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::{Scores, similarities};
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy};
@@ -92,7 +93,6 @@ impl CosFace {
 pub(crate) static ROW: Loss = Loss {
     name: "cos_face",
     aliases: &["CosFaceLoss", "additive_margin_softmax", "am_softmax"],
-    family: "embedding",
     summary: "Cross-entropy of cosines to class vectors, with a margin off the right one.",
     formula: "cross-entropy of scale · cos θ[c], less scale · margin for the label",
     latex: r"-\log \frac{e^{s (\cos \theta_y - m)}}{e^{s (\cos \theta_y - m)} + \sum_{c \ne y} e^{s \cos \theta_c}}",
@@ -100,6 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Wang et al., 2018; pytorch-metric-learning CosFaceLoss",
+    over: "margin=0,0.35,0.7",
     inputs: &CLASSES,
     options: &[
         number("margin", 0.35, "by how much the right cosine should be the largest"),
@@ -124,4 +125,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };

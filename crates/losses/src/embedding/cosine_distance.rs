@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Var, keep};
 
-use crate::catalogue::{C, Invariance, Loss, N, WIDE, input, number};
+use super::FAMILY;
+use crate::catalogue::{C, Invariance, Loss, N, Task, WIDE, input, number};
 use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
 
@@ -78,14 +79,13 @@ impl CosineDistance {
 pub(crate) static ROW: Loss = Loss {
     name: "cosine_distance",
     aliases: &["cosine_similarity", "CosineSimilarity"],
-    family: "embedding",
     summary: "One minus the cosine between prediction and target.",
     formula: "1 − p·t / (‖p‖ ‖t‖)",
     latex: r"1 - \frac{p \cdot t}{\lVert p \rVert \lVert t \rVert}",
     shapes: "prediction, target: [batch, features]; terms: [batch]",
-    unit: "none",
     range: "[0, 2]",
     source: "optax cosine_distance",
+    tasks: &[Task::Views.fit()],
     inputs: &[input("prediction", &[N, C], WIDE), input("target", &[N, C], WIDE)],
     options: &[number("eps", 1e-16, "what squared lengths are held above")],
     grid: &["", "eps=100"],
@@ -97,4 +97,5 @@ pub(crate) static ROW: Loss = Loss {
         let rows = x.rows("prediction").into_iter().zip(x.rows("target"));
         rows.map(|(p, t)| 1.0 - dot(p, t) / length(p) / length(t)).collect()
     },
+    ..FAMILY
 };

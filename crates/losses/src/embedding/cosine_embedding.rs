@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Fault, Var};
 
-use crate::catalogue::{C, Domain, Invariance, Loss, N, WIDE, input, number};
+use super::FAMILY;
+use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, WIDE, input, number};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -92,14 +93,14 @@ fn pairs<'t>(a: Var<'t>, b: Var<'t>, target: Var<'t>) -> Var<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "cosine_embedding",
     aliases: &["CosineEmbeddingLoss", "cosine_embedding_loss"],
-    family: "embedding",
     summary: "Similar pairs in one direction, others not, by a margin.",
     formula: "1 − cos(a, b) if y = 1, max(0, cos(a, b) − margin) if y = −1",
     latex: r"\begin{cases} 1 - \cos(a, b) & y = 1 \\ \max(0, \cos(a, b) - m) & y = -1 \end{cases}",
     shapes: "a, b: [batch, features] or [features]; target and terms: [batch] or []",
-    unit: "none",
     range: "[0, 2]",
     source: "PyTorch CosineEmbeddingLoss",
+    tasks: &[Task::Pairs.set("margin=0.3")],
+    over: "margin=-0.5,0,0.5",
     inputs: &[
         input("a", &[N, C], WIDE),
         input("b", &[N, C], WIDE),
@@ -129,4 +130,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..N).map(term).collect()
     },
+    ..FAMILY
 };

@@ -85,7 +85,7 @@ impl Distance {
         if self.is_similarity() { -1.0 } else { 1.0 }
     }
 
-    /// The distance of each pair; the last axis is folded.
+    /// The distance of each pair; the last axis is reduced.
     #[track_caller]
     pub fn between<'t>(self, a: Var<'t>, b: Var<'t>) -> Var<'t> {
         match self {

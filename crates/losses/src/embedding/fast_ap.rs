@@ -3,21 +3,22 @@
 use lossgraph_autograd::{Var, keep};
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::Pairs;
 use super::sample::{self, BATCH, MEAN, ORDER};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::terms::Terms;
 
-/// One minus the average precision of each anchor's neighbours, from soft histograms of distances.
+/// One minus the average precision of each anchor's neighbors, from soft histograms of distances.
 ///
 /// ```text
-/// h[b] = Σⱼ max(0, 1 − |dᵢⱼ − c[b]| / Δ)      the weight of distances near the centre c[b]
+/// h[b] = Σⱼ max(0, 1 − |dᵢⱼ − c[b]| / Δ)      the weight of distances near the center c[b]
 /// Lᵢ = 1 − 1/|P(i)| Σ_b h₊[b] H₊[b] / H[b]    H the running sums of h, h₊ those of positives
 /// ```
 ///
-/// The average precision of a ranking has no slope: places are whole numbers. With histograms
-/// whose bins share each distance between neighbouring centres, it has one. Anchors without a
+/// The average precision of a ranking has no slope: ranks are whole numbers. With histograms
+/// whose bins share each distance between neighboring centers, it has one. Anchors without a
 /// positive do not count.
 ///
 /// | | |
@@ -28,7 +29,7 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{FastAp, Pairs, Reducer};
+/// # use lossgraph_losses::{FastAp, Pairs, Reduction};
 /// let tape = Tape::f64();
 /// // Squared distances to the first: 2 for its positive, 4 for the negative.
 /// let e = tape.variable([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]);
@@ -50,7 +51,7 @@ use crate::terms::Terms;
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "FastAPLoss")]
 pub struct FastAp {
-    /// How many bins the range is cut into; there is a centre at each of their ends.
+    /// How many bins the range is cut into; there is a center at each of their ends.
     pub bins: usize,
     /// The largest distance that there can be.
     pub range: f64,
@@ -99,12 +100,10 @@ impl FastAp {
 pub(crate) static ROW: Loss = Loss {
     name: "fast_ap",
     aliases: &["FastAPLoss"],
-    family: "embedding",
     summary: "One minus the average precision, from soft histograms of distances.",
     formula: "1 − 1/|P| Σ h₊ H₊ / H over bins of distances",
     latex: r"1 - \frac{1}{|P|} \sum_b \frac{h^+_b H^+_b}{H_b}",
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
-    unit: "none",
     range: "[0, 1]",
     source: "Cakir et al., 2019; pytorch-metric-learning FastAPLoss",
     inputs: &BATCH,
@@ -113,7 +112,7 @@ pub(crate) static ROW: Loss = Loss {
         number("range", 4.0, "the largest distance that there can be"),
         MEAN,
     ],
-    grid: &["", "bins=4 reducer=sum", "bins=3 range=5"],
+    grid: &["", "bins=4 reduction=sum", "bins=3 range=5"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let bins = x.number("bins") as usize;
@@ -143,4 +142,5 @@ pub(crate) static ROW: Loss = Loss {
         let anchors = (0..6).filter(|&i| !x.positives(i).is_empty());
         vec![x.reduced(&anchors.map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, BATCH, MEAN, ORDER, log_sum_exp};
@@ -102,7 +103,6 @@ fn or_zero(logarithm: Var<'_>) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "generalized_lifted_structure",
     aliases: &["GeneralizedLiftedStructureLoss"],
-    family: "embedding",
     summary: "The positives of an anchor nearer than its negatives, by soft maxima.",
     formula: "max(0, ln Σ exp(d₊ − m₊) + ln Σ exp(m₋ − d₋))",
     latex: r"\max \Bigl(0, \log \sum_p e^{d_{ip} - m_+} + \log \sum_n e^{m_- - d_{in}} \Bigr)",
@@ -110,13 +110,14 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the distance's",
     range: "[0, ∞)",
     source: "Hermans, Beyer and Leibe, 2017; pytorch-metric-learning GeneralizedLiftedStructureLoss",
+    over: "negative_margin=0.5,1,2",
     inputs: &BATCH,
     options: &[
         number("positive_margin", 0.0, "what positive distances are lowered by"),
         number("negative_margin", 1.0, "how far apart two classes should be"),
         MEAN,
     ],
-    grid: &["", "positive_margin=0.1 negative_margin=2", "reducer=sum"],
+    grid: &["", "positive_margin=0.1 negative_margin=2", "reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = GeneralizedLiftedStructure {
@@ -136,4 +137,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&(0..6).map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::Var;
 
-use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, WIDE, input, number};
+use super::FAMILY;
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, Task, WIDE, input, number};
 use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
 
@@ -82,7 +83,6 @@ impl HingeEmbedding {
 pub(crate) static ROW: Loss = Loss {
     name: "hinge_embedding",
     aliases: &["HingeEmbeddingLoss", "hinge_embedding_loss"],
-    family: "embedding",
     summary: "Small distances for similar pairs, beyond a margin for others.",
     formula: "d if y = 1, max(0, margin − d) if y = −1",
     latex: r"\begin{cases} d & y = 1 \\ \max(0, m - d) & y = -1 \end{cases}",
@@ -90,7 +90,12 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the distance's",
     range: "[0, ∞) for distances",
     source: "PyTorch HingeEmbeddingLoss",
-    inputs: &[input("distance", &[N, C], WIDE), input("target", &[N, C], Domain::Signs)],
+    tasks: &[Task::Pairs.fit()],
+    over: "margin=0.5,1,2",
+    inputs: &[
+        input("distance", &[N, C], WIDE),
+        input("target", &[N, C], Domain::Signs).pictured_at(-1.0),
+    ],
     options: &[number("margin", 1.0, "how far apart dissimilar pairs should be"), BROADCAST],
     grid: &["", "margin=0.4"],
     invariances: &[Invariance::Order(&["distance", "target"])],
@@ -102,4 +107,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("distance").iter().zip(x.of("target"));
         pairs.map(|(d, y)| if *y == 1.0 { *d } else { (x.number("margin") - d).max(0.0) }).collect()
     },
+    ..FAMILY
 };

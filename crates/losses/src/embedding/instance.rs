@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::classes::Scores;
 use super::distance::Distance;
 use super::pairs::class_numbers;
@@ -14,11 +15,11 @@ use crate::terms::Terms;
 /// Cross-entropy of the cosines of an example with all of its batch, itself included.
 ///
 /// ```text
-/// Lᵢ = ln Σⱼ exp(gamma cos(i, j)) − gamma cos(i, rᵢ),  rᵢ the place of labelᵢ among all labels
+/// Lᵢ = ln Σⱼ exp(gamma cos(i, j)) − gamma cos(i, rᵢ),  rᵢ the index of labelᵢ among all labels
 /// ```
 ///
 /// With labels that are all different and ascending, `rᵢ` is `i`: each example should be similar to
-/// none but itself. Otherwise it is the place of the label in the sorted list of those that occur,
+/// none but itself. Otherwise it is the index of the label in the sorted list of those that occur,
 /// as pytorch-metric-learning has it: the first examples of the batch stand for the classes, in
 /// their order. For examples that recur, [`norm_softmax`](crate::norm_softmax()) with a vector for
 /// each of them is the paper's loss.
@@ -81,10 +82,10 @@ impl Instance {
             let mut sorted = classes.clone();
             sorted.sort_unstable();
             sorted.dedup();
-            let place = |class: &i64| sorted.partition_point(|each| each < class) as i64;
-            let places: Vec<i64> = classes.iter().map(place).collect();
+            let index = |class: &i64| sorted.partition_point(|each| each < class) as i64;
+            let indices: Vec<i64> = classes.iter().map(index).collect();
             let cosine = Distance::CosineSimilarity.between_all(e, e);
-            match Scores::new("instance", cosine, tape.constant(Tensor::from(places))) {
+            match Scores::new("instance", cosine, tape.constant(Tensor::from(indices))) {
                 Ok(scores) => scores.cross_entropy(cosine * self.gamma),
                 Err(fault) => fault,
             }
@@ -95,7 +96,6 @@ impl Instance {
 pub(crate) static ROW: Loss = Loss {
     name: "instance",
     aliases: &["InstanceLoss"],
-    family: "embedding",
     summary: "Cross-entropy of the cosines of an example with all of its batch.",
     formula: "ln Σ exp(γ cos(i, j)) − γ cos(i, r)",
     latex: r"\log \sum_j e^{\gamma \cos(i, j)} - \gamma \cos(i, r_i)",
@@ -103,18 +103,20 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Zheng et al., 2020; pytorch-metric-learning InstanceLoss",
+    over: "gamma=4,8,16",
     inputs: &BATCH,
     options: &[number("gamma", 64.0, "what the cosines are multiplied by"), MEAN],
-    grid: &["gamma=16", "gamma=4 reducer=sum"],
+    grid: &["gamma=16", "gamma=4 reduction=sum"],
     invariances: &[Invariance::Scale("embeddings")],
     run: |x| {
         let loss = Instance { gamma: x.number("gamma") };
         sample::reduced(x, loss.forward(x.var("embeddings"), x.var("labels")))
     },
     naive: |x| {
-        // The labels 0, 1 and 2 are their own places among those that occur.
+        // The labels 0, 1 and 2 are their own indices among those that occur.
         let scores =
             |i: usize| (0..6).map(|j| x.number("gamma") * x.cosine(i, j)).collect::<Vec<_>>();
         vec![x.reduced(&(0..6).map(|i| cross_entropy(&scores(i), x.label(i))).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -2,11 +2,13 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, counted};
-use super::reducer::{Parts, Reducer, ratio};
+use super::parts::Parts;
 use super::sample::{self, BATCH, MEAN, ORDER};
 use crate::catalogue::{Invariance, Loss, number};
+use crate::terms::{Reduction, Terms, ratio};
 
 /// Positive pairs not much less similar than their mean, negative pairs not much more than theirs.
 ///
@@ -27,7 +29,7 @@ use crate::catalogue::{Invariance, Loss, number};
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{Distance, IntraPairVariance, Pairs, Reducer};
+/// # use lossgraph_losses::{Distance, IntraPairVariance, Pairs, Reduction};
 /// let tape = Tape::f64();
 /// let points = tape.variable([[1.0], [1.0], [3.0]]);
 /// let loss = IntraPairVariance {
@@ -37,7 +39,7 @@ use crate::catalogue::{Invariance, Loss, number};
 /// };
 /// // Products of one class: 1, 3 and 3, with the mean 7/3. The first is 4/3 below it.
 /// let parts = loss.forward(Pairs::of(points, tape.labels(&[0, 0, 0])));
-/// let gradients = parts.reduce(Reducer::Mean).backward()?;
+/// let gradients = parts.reduce(Reduction::MeanOrZero).backward()?;
 /// assert!((gradients.loss() - 16.0 / 9.0 / 3.0).abs() < 1e-15);
 /// // ⅓ · 2 · 4/3 · ∂(μ − x₀x₁)/∂x₂ = 8/9 · 2/3
 /// assert!((gradients.of(points).unwrap().get(&[2, 0])? - 16.0 / 27.0).abs() < 1e-15);
@@ -68,10 +70,10 @@ impl Default for IntraPairVariance {
     }
 }
 
-/// [`IntraPairVariance`] of a batch, reduced by [`Reducer::Mean`].
+/// [`IntraPairVariance`] of a batch, as one term, reduced by [`Reduction::MeanOrZero`].
 #[track_caller]
-pub fn intra_pair_variance<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Var<'t> {
-    IntraPairVariance::default().forward(Pairs::of(embeddings, labels)).reduce(Reducer::Mean)
+pub fn intra_pair_variance<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+    IntraPairVariance::default().forward(Pairs::of(embeddings, labels)).term(Reduction::MeanOrZero)
 }
 
 impl IntraPairVariance {
@@ -99,7 +101,6 @@ impl IntraPairVariance {
 pub(crate) static ROW: Loss = Loss {
     name: "intra_pair_variance",
     aliases: &["IntraPairVarianceLoss"],
-    family: "embedding",
     summary: "Positive pairs not less similar than their mean, negative ones not more.",
     formula: "max(0, (1 − ε₊) μ₊ − s)² and max(0, s − (1 + ε₋) μ₋)²",
     latex: r"\begin{cases} \max(0, (1 - \epsilon_+) \mu_+ - s_{ij})^2 & y_i = y_j \\ \max(0, s_{ij} - (1 + \epsilon_-) \mu_-)^2 & y_i \ne y_j \end{cases}",
@@ -113,7 +114,7 @@ pub(crate) static ROW: Loss = Loss {
         number("negative_eps", 0.01, "by which part a negative pair may be more similar"),
         MEAN,
     ],
-    grid: &["", "positive_eps=0.1 negative_eps=0.2", "reducer=sum"],
+    grid: &["", "positive_eps=0.1 negative_eps=0.2", "reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = IntraPairVariance {
@@ -135,4 +136,5 @@ pub(crate) static ROW: Loss = Loss {
         let pushes: Vec<f64> = far.iter().map(|s| (s - high).max(0.0).powi(2)).collect();
         vec![x.reduced(&pulls) + x.reduced(&pushes)]
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Var, keep};
 
+use super::FAMILY;
 use super::classes::similarities;
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy, dot};
@@ -98,7 +99,6 @@ impl LargeMarginSoftmax {
 pub(crate) static ROW: Loss = Loss {
     name: "large_margin_softmax",
     aliases: &["LargeMarginSoftmaxLoss", "l_softmax"],
-    family: "embedding",
     summary: "Cross-entropy of ‖x‖ ‖w‖ cos θ, with a multiple of the right angle.",
     formula: "cross-entropy of scale ‖x‖ ‖w[c]‖ cos θ[c], with (−1)ᵏ cos(m θ) − 2k for the label",
     latex: r"-\log \frac{e^{\lVert x \rVert \lVert w_y \rVert \psi(\theta_y)}}{e^{\lVert x \rVert \lVert w_y \rVert \psi(\theta_y)} + \sum_{c \ne y} e^{\lVert x \rVert \lVert w_c \rVert \cos \theta_c}}",
@@ -106,6 +106,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Liu et al., 2016; pytorch-metric-learning LargeMarginSoftmaxLoss",
+    over: "margin=1,2,4",
     inputs: &CLASSES,
     options: &[
         number("margin", 4.0, "what the right angle is multiplied by"),
@@ -136,4 +137,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };

@@ -3,6 +3,7 @@
 use lossgraph_autograd::{Var, stack};
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, counted, log_sum_exp_of};
 use super::sample::{self, BATCH, MEAN, ORDER, log_sum_exp};
@@ -18,7 +19,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// Half, since each pair counts in both orders. A pair without a negative has the term 0. With
-/// references, the negatives of reference `j` are those of the embedding at place `j`, as of another
+/// references, the negatives of reference `j` are those of the embedding at index `j`, as of another
 /// view of the same example.
 ///
 /// | | |
@@ -96,7 +97,7 @@ impl LiftedStructure {
 }
 
 /// `ln(exp(rᵢ) + exp(rⱼ))` for each pair of `like`, from `r` of the rows, as one family where both
-/// are the same place.
+/// are the same index.
 fn of_either<'t>(of_row: Var<'t>, like: Var<'t>) -> Var<'t> {
     let (n, m) = (like.dim(0), like.dim(1));
     let apart = (0..n).flat_map(|i| (0..m).map(move |j| f64::from(u8::from(i != j))));
@@ -114,7 +115,6 @@ fn of_either<'t>(of_row: Var<'t>, like: Var<'t>) -> Var<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "lifted_structure",
     aliases: &["LiftedStructureLoss", "lifted_struct"],
-    family: "embedding",
     summary: "A positive pair nearer than the negatives of both of its ends.",
     formula: "max(0, ln Σ exp(m₋ − d₋) + d₊ − m₊)² / 2",
     latex: r"\frac{1}{2} \max \Bigl(0, \log \sum_{n} e^{m_- - d_n} + d_{ij} - m_+ \Bigr)^2",
@@ -122,13 +122,14 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the distance's, squared",
     range: "[0, ∞)",
     source: "Oh Song et al., 2016; pytorch-metric-learning LiftedStructureLoss",
+    over: "negative_margin=0.5,1,2",
     inputs: &BATCH,
     options: &[
         number("positive_margin", 0.0, "what positive distances are lowered by"),
         number("negative_margin", 1.0, "how far apart two classes should be"),
         MEAN,
     ],
-    grid: &["", "positive_margin=0.1 negative_margin=2", "reducer=sum"],
+    grid: &["", "positive_margin=0.1 negative_margin=2", "reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = LiftedStructure {
@@ -148,4 +149,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&x.positive_pairs().iter().map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

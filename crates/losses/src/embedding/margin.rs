@@ -2,14 +2,15 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::Pairs;
-use super::reducer::{Parts, Reducer};
+use super::parts::Parts;
 use super::sample::{self, BATCH, DIVISOR};
 use super::triplets::Triplets;
 use crate::catalogue::{Domain, Invariance, Loss, Sample, input, number};
 use crate::check::demand;
-use crate::terms::Terms;
+use crate::terms::{Reduction, Terms};
 
 /// Positives of a triplet within a border `beta`, negatives beyond it, both by a margin.
 ///
@@ -21,7 +22,7 @@ use crate::terms::Terms;
 ///
 /// Unlike in [`TripletMargin`](crate::TripletMargin), distances are compared with a border, not with
 /// each other. The border can be a parameter, one for all or one for each example, and then has a
-/// price `nu` per unit, a part of its own. [`Reducer::Divisor`] divides by the number of sides that
+/// price `nu` per unit, a part of its own. [`Reduction::Divisor`] divides by the number of sides that
 /// are not 0.
 ///
 /// | | |
@@ -32,7 +33,7 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{Distance, Margin, Pairs, Reducer, Triplets};
+/// # use lossgraph_losses::{Distance, Margin, Pairs, Reduction, Triplets};
 /// let tape = Tape::f64();
 /// let points = tape.constant([[0.0], [1.0], [3.0]]);
 /// let beta = tape.variable(2.0);
@@ -40,7 +41,7 @@ use crate::terms::Terms;
 /// let loss = Margin { margin: 0.5, distance, ..Margin::default() };
 /// let triplets = Triplets::of(Pairs::of(points, tape.labels(&[0, 0, 1])));
 /// // From 0: 1 is within 2 − ½, and 3 beyond 2 + ½. From 1: the negative is at 2, ½ too near.
-/// let gradients = loss.forward(&triplets, beta).reduce(Reducer::Divisor).backward()?;
+/// let gradients = loss.forward(&triplets, beta).reduce(Reduction::Divisor).backward()?;
 /// assert_eq!(gradients.loss(), 0.5);
 /// assert_eq!(gradients.of(beta).unwrap().to_f64s(), [1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -69,11 +70,11 @@ impl Default for Margin {
     }
 }
 
-/// [`Margin`] of all triplets of a batch, reduced by [`Reducer::Divisor`].
+/// [`Margin`] of all triplets of a batch, as one term, reduced by [`Reduction::Divisor`].
 #[track_caller]
-pub fn margin<'t>(embeddings: Var<'t>, labels: Var<'t>, beta: Var<'t>) -> Var<'t> {
+pub fn margin<'t>(embeddings: Var<'t>, labels: Var<'t>, beta: Var<'t>) -> Terms<'t> {
     let triplets = Triplets::of(Pairs::of(embeddings, labels));
-    Margin::default().forward(&triplets, beta).reduce(Reducer::Divisor)
+    Margin::default().forward(&triplets, beta).term(Reduction::Divisor)
 }
 
 impl Margin {
@@ -109,7 +110,6 @@ const BORDERED: [Sample; 3] = [BATCH[0], BATCH[1], input("beta", &[6], Domain::B
 pub(crate) static ROW: Loss = Loss {
     name: "margin",
     aliases: &["MarginLoss"],
-    family: "embedding",
     summary: "Positives within a border, negatives beyond it, both by a margin.",
     formula: "max(0, d₊ − β + m) + max(0, β − d₋ + m)",
     latex: r"\max(0, d_+ - \beta + m) + \max(0, \beta - d_- + m)",
@@ -117,13 +117,14 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the distance's",
     range: "[0, ∞)",
     source: "Wu et al., 2017; pytorch-metric-learning MarginLoss",
+    over: "margin=0.2,0.5,1",
     inputs: &BORDERED,
     options: &[
         number("margin", 0.2, "how far within or beyond the border"),
         number("nu", 0.0, "the price of a unit of beta"),
         DIVISOR,
     ],
-    grid: &["", "margin=0.5 nu=0.3", "margin=0.35 nu=0.1 reducer=mean", "reducer=sum"],
+    grid: &["", "margin=0.5 nu=0.3", "margin=0.35 nu=0.1 reduction=mean_or_zero", "reduction=sum"],
     invariances: &[
         Invariance::Order(&["embeddings", "labels", "beta"]),
         Invariance::Scale("embeddings"),
@@ -146,11 +147,12 @@ pub(crate) static ROW: Loss = Loss {
                 prices.push(nu * beta);
             }
         }
-        vec![match x.word("reducer") {
+        vec![match x.word("reduction") {
             "divisor" => {
                 (terms.iter().sum::<f64>() + prices.iter().sum::<f64>()) / active.max(1) as f64
             }
             _ => x.reduced(&terms) + x.reduced(&prices),
         }]
     },
+    ..FAMILY
 };

@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Fault, Var};
 
-use crate::catalogue::{BROADCAST, Domain, Invariance, Loss, N, WIDE, input, number};
+use super::FAMILY;
+use crate::catalogue::{BROADCAST, Domain, Invariance, Loss, N, Task, WIDE, input, number};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -90,7 +91,7 @@ impl MarginRanking {
         })
     }
 
-    /// The first, if all three have one shape, or one rank and broadcast where that is asked for.
+    /// The first, if all three have one shape, or one rank and broadcast where the option says so.
     fn fitting<'t>(&self, first: Var<'t>, second: Var<'t>, target: Var<'t>) -> Var<'t> {
         let [a, b, y] = [first, second, target].map(|var| var.shape());
         let common = a.broadcast(&b).and_then(|shape| shape.broadcast(&y));
@@ -113,7 +114,6 @@ impl MarginRanking {
 pub(crate) static ROW: Loss = Loss {
     name: "margin_ranking",
     aliases: &["MarginRankingLoss", "margin_ranking_loss"],
-    family: "embedding",
     summary: "One of two scores larger than the other, by a margin.",
     formula: "max(0, −y (a − b) + margin)",
     latex: r"\max(0, -y (a - b) + m)",
@@ -121,6 +121,8 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the scores'",
     range: "[0, ∞)",
     source: "PyTorch MarginRankingLoss",
+    tasks: &[Task::Rankings.fit()],
+    over: "margin=0,0.5,1",
     inputs: &[
         input("first", &[N], WIDE),
         input("second", &[N], WIDE),
@@ -140,4 +142,5 @@ pub(crate) static ROW: Loss = Loss {
         let (a, b, y) = (x.of("first"), x.of("second"), x.of("target"));
         (0..N).map(|i| (x.number("margin") - y[i] * (a[i] - b[i])).max(0.0)).collect()
     },
+    ..FAMILY
 };

@@ -19,7 +19,7 @@ use super::triplets::Triplets;
 /// let pairs = Pairs::of(points, tape.labels(&[0, 0, 0, 1, 1]));
 /// let mined = Miner::Hard.triplets(pairs, Distance::SquaredEuclidean);
 /// // From 0, the farthest of its class is 4, and the nearest of another is 2.
-/// assert_eq!(mined.places[0], [0, 2, 3]);
+/// assert_eq!(mined.indices[0], [0, 2, 3]);
 /// ```
 ///
 /// # Source
@@ -66,23 +66,22 @@ impl Miner {
     /// Recorded as a fault: distances that have no value.
     #[track_caller]
     pub fn triplets<'t>(self, pairs: Pairs<'t>, distance: Distance) -> Triplets<'t> {
-        let places = |chosen: &dyn Fn(Far) -> Vec<[usize; 3]>| match Far::measured(pairs, distance)
-        {
+        let mined = |chosen: &dyn Fn(Far) -> Vec<[usize; 3]>| match Far::measured(pairs, distance) {
             Ok(far) => Triplets {
                 embeddings: pairs.embeddings,
                 references: pairs.references,
-                places: chosen(far),
+                indices: chosen(far),
             },
             Err(fault) => Triplets::of(Pairs::faulty(fault)),
         };
         match self {
             Miner::All => Triplets::of(pairs),
-            Miner::Hard => places(&|far| far.hardest()),
-            Miner::SemiHard { margin } => places(&|far| far.semi_hard(margin)),
+            Miner::Hard => mined(&|far| far.hardest()),
+            Miner::SemiHard { margin } => mined(&|far| far.semi_hard(margin)),
             Miner::DistanceWeighted { nearest, farthest, seed } => {
                 let features = pairs.embeddings.dim(1) as f64;
                 let rarity = |d: f64| (d < farthest).then(|| ln_rarity(d.max(nearest), features));
-                places(&|far| far.drawn(rarity, seed))
+                mined(&|far| far.drawn(rarity, seed))
             }
             Miner::MultiSimilarity { .. } => Triplets::of(self.pairs(pairs, distance)),
         }
@@ -108,12 +107,12 @@ impl Miner {
     }
 }
 
-/// The place of a reference, and how far it is from an anchor.
+/// The index of a reference, and how far it is from an anchor.
 type Measured = (usize, f64);
 
 /// How far the pairs of each anchor are apart: distances, or similarities with their signs changed.
 struct Far {
-    /// For each anchor the places and distances of its positives.
+    /// For each anchor the indices and distances of its positives.
     positive: Vec<Vec<Measured>>,
     /// The same of its negatives.
     negative: Vec<Vec<Measured>>,
@@ -129,12 +128,15 @@ impl Far {
             Err(error) => return Err(far.tape().fault(Fault::new("miner", error.to_string()))),
         };
         let (anchors, columns) = (far.dim(0), far.dim(1));
-        let rows = |places: Vec<[usize; 2]>| {
+        let rows = |indices: Vec<[usize; 2]>| {
             let mut rows = vec![Vec::new(); anchors];
-            places.into_iter().for_each(|[i, j]| rows[i].push((j, value[i * columns + j])));
+            indices.into_iter().for_each(|[i, j]| rows[i].push((j, value[i * columns + j])));
             rows
         };
-        Ok(Far { positive: rows(pairs.positive_places()), negative: rows(pairs.negative_places()) })
+        Ok(Far {
+            positive: rows(pairs.positive_indices()),
+            negative: rows(pairs.negative_indices()),
+        })
     }
 
     /// Each anchor with its positives and negatives.
@@ -228,7 +230,7 @@ mod tests {
     fn the_hardest_triplet_has_the_farthest_positive_and_the_nearest_negative() {
         let tape = Tape::f64();
         let mined = Miner::Hard.triplets(points(&tape), LINE);
-        assert_eq!(mined.places, [[0, 2, 3], [1, 2, 3], [2, 0, 3], [3, 4, 1], [4, 3, 2]]);
+        assert_eq!(mined.indices, [[0, 2, 3], [1, 2, 3], [2, 0, 3], [3, 4, 1], [4, 3, 2]]);
     }
 
     #[test]
@@ -237,7 +239,7 @@ mod tests {
         let vectors = tape.variable([[1.0, 0.0], [1.0, 0.1], [0.5, 1.0], [1.0, 0.5]]);
         let pairs = Pairs::of(vectors, tape.labels(&[0, 0, 0, 1]));
         let mined = Miner::Hard.triplets(pairs, Distance::CosineSimilarity);
-        assert_eq!(mined.places[..2], [[0, 2, 3], [1, 2, 3]]);
+        assert_eq!(mined.indices[..2], [[0, 2, 3], [1, 2, 3]]);
     }
 
     #[test]
@@ -245,7 +247,7 @@ mod tests {
         let tape = Tape::f64();
         let mined = Miner::SemiHard { margin: 1.0 }.triplets(points(&tape), LINE);
         // From 1, 0 is 1 away and 3 half as much more; from 2, 0 is 4 away and 4 is 5.
-        assert_eq!(mined.places, [[1, 0, 3], [2, 0, 4]]);
+        assert_eq!(mined.indices, [[1, 0, 3], [2, 0, 4]]);
     }
 
     #[test]
@@ -256,8 +258,8 @@ mod tests {
         let of_first = |list: Vec<[usize; 2]>| {
             list.into_iter().filter(|pair| pair[0] == 0).collect::<Vec<_>>()
         };
-        assert_eq!(of_first(mined.positive_places()), [[0, 2]]);
-        assert_eq!(of_first(mined.negative_places()), [[0, 3]]);
+        assert_eq!(of_first(mined.positive_indices()), [[0, 2]]);
+        assert_eq!(of_first(mined.negative_indices()), [[0, 3]]);
     }
 
     #[test]
@@ -274,7 +276,7 @@ mod tests {
         let drawn = |seed| {
             Miner::DistanceWeighted { nearest: 0.5, farthest: 1.5, seed }
                 .triplets(pairs, Distance::UNIT)
-                .places
+                .indices
         };
         assert_eq!(drawn(1), drawn(1));
         assert!((0..20).any(|seed| drawn(seed) != drawn(1)));

@@ -1,7 +1,7 @@
 //! Losses of distances between embeddings, and the parts that they are made of.
 //!
 //! A loss of pairs is made of a [`Distance`], of [`Pairs`] or [`Triplets`] from labels or from a
-//! [`Miner`], of its own formula, and of a [`Reducer`]. A loss with vectors for its classes is given
+//! [`Miner`], and of its own formula; it gives terms, or [`Parts`] of them. A loss with vectors for its classes is given
 //! them; [`ClassVectors`] holds and trains them.
 
 mod angular;
@@ -31,10 +31,10 @@ mod nca;
 mod norm_softmax;
 mod nt_xent;
 mod pairs;
+mod parts;
 mod pnp;
 mod proxy_anchor;
 mod proxy_nca;
-mod reducer;
 mod sample;
 mod smooth_ap;
 mod soft_triple;
@@ -71,10 +71,10 @@ pub use nca::{Nca, nca};
 pub use norm_softmax::{NormSoftmax, norm_softmax};
 pub use nt_xent::{NtXent, nt_xent};
 pub use pairs::Pairs;
+pub use parts::Parts;
 pub use pnp::{Pnp, PnpVariant, pnp};
 pub use proxy_anchor::{ProxyAnchor, proxy_anchor};
 pub use proxy_nca::{ProxyNca, proxy_nca};
-pub use reducer::{Parts, Reducer};
 pub use smooth_ap::{SmoothAp, smooth_ap};
 pub use soft_triple::{SoftTriple, soft_triple};
 pub use sphere_face::{SphereFace, sphere_face};
@@ -87,7 +87,10 @@ pub use tuplet_margin::{TupletMargin, tuplet_margin};
 pub(crate) use distance::normalized;
 pub(crate) use pairs::log_sum_exp_of;
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "embedding", tasks: &[Task::Embeddings.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[
     &triplet_margin::ROW,

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, BATCH, MEAN, ORDER};
@@ -87,7 +88,6 @@ impl MultiSimilarity {
 pub(crate) static ROW: Loss = Loss {
     name: "multi_similarity",
     aliases: &["MultiSimilarityLoss"],
-    family: "embedding",
     summary: "Positives above a similarity and negatives below it, the hardest most.",
     formula: "ln(1 + Σ exp(−α (s₊ − base)))/α + ln(1 + Σ exp(β (s₋ − base)))/β",
     latex: r"\frac{1}{\alpha} \log \Bigl(1 + \sum_p e^{-\alpha (s_{ip} - \lambda)}\Bigr) + \frac{1}{\beta} \log \Bigl(1 + \sum_n e^{\beta (s_{in} - \lambda)}\Bigr)",
@@ -95,6 +95,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the similarity's",
     range: "[0, ∞)",
     source: "Wang et al., 2019; pytorch-metric-learning MultiSimilarityLoss",
+    over: "beta=2,5,10",
     inputs: &BATCH,
     options: &[
         number("alpha", 2.0, "how much the least similar positives count more"),
@@ -102,7 +103,7 @@ pub(crate) static ROW: Loss = Loss {
         number("base", 0.5, "the similarity between both"),
         MEAN,
     ],
-    grid: &["beta=10", "alpha=1.5 beta=5 base=0.2", "beta=2 reducer=sum"],
+    grid: &["beta=10", "alpha=1.5 beta=5 base=0.2", "beta=2 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = MultiSimilarity {
@@ -124,4 +125,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&(0..6).map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Tensor;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, class_numbers};
 use super::sample::{self, BATCH, MEAN, dot};
@@ -43,7 +44,7 @@ use crate::terms::Terms;
 ///
 /// # Source
 /// Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, 2016, who does not
-/// normalise ([`Distance::DotProduct`]). pytorch-metric-learning's `NPairsLoss`, which does.
+/// normalize ([`Distance::DotProduct`]). pytorch-metric-learning's `NPairsLoss`, which does.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "NPairsLoss")]
 pub struct NPairs {
@@ -73,16 +74,16 @@ impl NPairs {
                 Ok(classes) => classes,
                 Err(fault) => return Terms::new(fault),
             };
-            let mut first = pairs.positive_places();
+            let mut first = pairs.positive_indices();
             // A stable sort: the first pair of a class stays the first.
             first.sort_by_key(|&[i, _]| classes[i]);
             first.dedup_by_key(|&mut [i, _]| classes[i]);
-            let places = |side: usize| {
-                let places: Vec<i64> = first.iter().map(|pair| pair[side] as i64).collect();
-                tape.constant(Tensor::from(places))
+            let indices = |side: usize| {
+                let indices: Vec<i64> = first.iter().map(|pair| pair[side] as i64).collect();
+                tape.constant(Tensor::from(indices))
             };
-            let anchors = pairs.embeddings.index_select(0, places(0));
-            let positives = pairs.references.index_select(0, places(1));
+            let anchors = pairs.embeddings.index_select(0, indices(0));
+            let positives = pairs.references.index_select(0, indices(1));
             let sign = -self.distance.sign();
             let all = self.distance.between_all(anchors, positives) * sign;
             let right = self.distance.between(anchors, positives) * sign;
@@ -94,7 +95,6 @@ impl NPairs {
 pub(crate) static ROW: Loss = Loss {
     name: "n_pairs",
     aliases: &["NPairsLoss", "npairs"],
-    family: "embedding",
     summary: "The positive of an anchor told from those of the other classes.",
     formula: "ln Σ exp(s[i, j]) − s[i, i]",
     latex: r"\log \sum_j e^{s_{ij}} - s_{ii}",
@@ -104,8 +104,7 @@ pub(crate) static ROW: Loss = Loss {
     source: "Sohn, 2016; pytorch-metric-learning NPairsLoss",
     inputs: &BATCH,
     options: &[word("distance", &["cosine", "dot"], "how embeddings are compared"), MEAN],
-    grid: &["", "distance=dot", "reducer=sum"],
-    invariances: &[],
+    grid: &["", "distance=dot", "reduction=sum"],
     run: |x| {
         let distance = match x.word("distance") {
             "dot" => Distance::DotProduct,
@@ -126,4 +125,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&pairs.iter().map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -1,14 +1,15 @@
-//! Neighbours of the right class.
+//! Neighbors of the right class.
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, BATCH, MEAN, ORDER};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::terms::Terms;
 
-/// How surprising it is that a neighbour, drawn by nearness, is of the anchor's class.
+/// How surprising it is that a neighbor, drawn by nearness, is of the anchor's class.
 ///
 /// ```text
 /// Lᵢ = −ln( Σ_{p of the class} exp(−scale dᵢₚ) / Σ_{k ≠ i} exp(−scale dᵢₖ) )
@@ -39,7 +40,7 @@ use crate::terms::Terms;
 /// Those of [`Pairs::of`]; a scale that is not above 0.
 ///
 /// # Source
-/// Goldberger et al., Neighbourhood Components Analysis, 2004. pytorch-metric-learning's `NCALoss`.
+/// Goldberger et al., Neighborhood Components Analysis, 2004. pytorch-metric-learning's `NCALoss`.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "NCALoss")]
 pub struct Nca {
@@ -81,18 +82,18 @@ pub(super) fn nll<'t>(pairs: Pairs<'t>, distance: Distance, scale: f64) -> Terms
 
 pub(crate) static ROW: Loss = Loss {
     name: "nca",
-    aliases: &["NCALoss", "neighbourhood_components_analysis"],
-    family: "embedding",
-    summary: "How surprising a neighbour of the right class is.",
+    aliases: &["NCALoss", "neighborhood_components_analysis", "neighbourhood_components_analysis"],
+    summary: "How surprising a neighbor of the right class is.",
     formula: "−ln(Σ₊ exp(−scale d) / Σ exp(−scale d))",
     latex: r"-\log \frac{\sum_p e^{-\alpha d_{ip}}}{\sum_{k \ne i} e^{-\alpha d_{ik}}}",
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",
     source: "Goldberger et al., 2004; pytorch-metric-learning NCALoss",
+    over: "scale=1,2,5",
     inputs: &BATCH,
     options: &[number("scale", 1.0, "what distances are multiplied by"), MEAN],
-    grid: &["", "scale=5", "scale=2 reducer=sum"],
+    grid: &["", "scale=5", "scale=2 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = Nca { scale: x.number("scale"), ..Nca::default() };
@@ -108,4 +109,5 @@ pub(crate) static ROW: Loss = Loss {
         let anchors = (0..6).filter(|&i| !x.positives(i).is_empty());
         vec![x.reduced(&anchors.map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

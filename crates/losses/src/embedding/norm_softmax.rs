@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::{Scores, similarities};
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy};
@@ -90,7 +91,6 @@ impl NormSoftmax {
 pub(crate) static ROW: Loss = Loss {
     name: "norm_softmax",
     aliases: &["NormalizedSoftmaxLoss", "normalized_softmax"],
-    family: "embedding",
     summary: "Cross-entropy of the cosines to class vectors over a temperature.",
     formula: "log_sum_exp(cos(x, w)/T) − cos(x, w[label])/T",
     latex: r"-\log \frac{e^{\cos \theta_y / T}}{\sum_c e^{\cos \theta_c / T}}",
@@ -98,6 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Zhai and Wu, 2019; pytorch-metric-learning NormalizedSoftmaxLoss",
+    over: "temperature=0.1,0.2,0.5",
     inputs: &CLASSES,
     options: &[number("temperature", 0.05, "what the similarities are divided by")],
     grid: &["", "temperature=0.5"],
@@ -116,4 +117,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, counted, log_sum_exp_of};
 use super::sample::{self, BATCH, MEAN, ORDER, log_sum_exp};
@@ -84,7 +85,6 @@ impl NtXent {
 pub(crate) static ROW: Loss = Loss {
     name: "nt_xent",
     aliases: &["NTXentLoss", "ntxent"],
-    family: "embedding",
     summary: "Each positive told from the negatives of its anchor, by similarity.",
     formula: "−ln( exp(s₊/T) / (exp(s₊/T) + Σ exp(s₋/T)) )",
     latex: r"-\log \frac{e^{s_{ij} / T}}{e^{s_{ij} / T} + \sum_{n : y_n \ne y_i} e^{s_{in} / T}}",
@@ -92,9 +92,10 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Chen et al., 2020; pytorch-metric-learning NTXentLoss",
+    over: "temperature=0.07,0.5,2",
     inputs: &BATCH,
     options: &[number("temperature", 0.07, "what similarities are divided by"), MEAN],
-    grid: &["", "temperature=0.5", "temperature=2 reducer=sum"],
+    grid: &["", "temperature=0.5", "temperature=2 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = NtXent { temperature: x.number("temperature"), ..NtXent::default() };
@@ -109,4 +110,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&x.positive_pairs().iter().map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -51,7 +51,7 @@ impl<'t> Pairs<'t> {
         }
     }
 
-    /// All pairs of an embedding and a reference, those of the same place included.
+    /// All pairs of an embedding and a reference, those of the same index included.
     ///
     /// # Errors
     /// As for [`Pairs::of`]; numbers of features that differ.
@@ -71,10 +71,10 @@ impl<'t> Pairs<'t> {
         }
     }
 
-    /// Pairs that are listed: `[place of the embedding, place of the reference]`.
+    /// Pairs that are listed: `[index of the embedding, index of the reference]`.
     ///
     /// # Errors
-    /// Recorded as faults: matrices of other ranks; a place where there is nothing.
+    /// Recorded as faults: matrices of other ranks; an index out of range.
     #[track_caller]
     pub fn listed(
         embeddings: Var<'t>,
@@ -89,7 +89,7 @@ impl<'t> Pairs<'t> {
         if let Some([i, j]) = positive.iter().chain(negative).find(|[i, j]| *i >= n || *j >= m) {
             return Pairs::faulty(
                 embeddings.tape().fault(
-                    Fault::new("pairs", format!("there is no pair {i}, {j}"))
+                    Fault::new("pairs", format!("the pair {i}, {j} is out of range"))
                         .operand("embeddings", embeddings)
                         .operand("references", references),
                 ),
@@ -103,7 +103,7 @@ impl<'t> Pairs<'t> {
         Pairs::counted(embeddings, references, count(positive), count(negative))
     }
 
-    /// Pairs of places that are of one class, of two, or no pair.
+    /// Pairs of indices that are of one class, of two, or no pair.
     #[track_caller]
     fn by(
         embeddings: Var<'t>,
@@ -112,8 +112,8 @@ impl<'t> Pairs<'t> {
     ) -> Pairs<'t> {
         let (n, m) = (embeddings.dim(0), references.dim(0));
         let count = |wanted: bool| -> Vec<f64> {
-            let places = (0..n).flat_map(|i| (0..m).map(move |j| (i, j)));
-            places.map(|(i, j)| f64::from(u8::from(same(i, j) == Some(wanted)))).collect()
+            let indices = (0..n).flat_map(|i| (0..m).map(move |j| (i, j)));
+            indices.map(|(i, j)| f64::from(u8::from(same(i, j) == Some(wanted)))).collect()
         };
         Pairs::counted(embeddings, references, count(true), count(false))
     }
@@ -167,18 +167,18 @@ impl<'t> Pairs<'t> {
         distance.between_all(self.embeddings, self.references)
     }
 
-    /// The places of the pairs of one class, row by row, as often as they count.
-    pub fn positive_places(self) -> Vec<[usize; 2]> {
-        places(self.positive)
+    /// The indices of the pairs of one class, row by row, as often as they count.
+    pub fn positive_indices(self) -> Vec<[usize; 2]> {
+        indices_of(self.positive)
     }
 
-    /// The places of the pairs of two classes, row by row, as often as they count.
-    pub fn negative_places(self) -> Vec<[usize; 2]> {
-        places(self.negative)
+    /// The indices of the pairs of two classes, row by row, as often as they count.
+    pub fn negative_indices(self) -> Vec<[usize; 2]> {
+        indices_of(self.negative)
     }
 }
 
-fn places(counts: Var<'_>) -> Vec<[usize; 2]> {
+fn indices_of(counts: Var<'_>) -> Vec<[usize; 2]> {
     let columns = counts.dim(1).max(1);
     // Counts that are computed, if only by a comparison, are computed now.
     let data = counts.data().map_or_else(|| counts.value(), Ok);

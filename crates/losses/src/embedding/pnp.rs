@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::pairs::Pairs;
 use super::sample::{self, BATCH, MEAN, ORDER};
 use super::smooth_ap::comparisons;
@@ -114,7 +115,6 @@ impl PnpVariant {
 pub(crate) static ROW: Loss = Loss {
     name: "pnp",
     aliases: &["PNPLoss"],
-    family: "embedding",
     summary: "The negatives before each positive in a ranking, softly counted.",
     formula: "mean of f(Σ₋ σ(Δs/T)) over the class",
     latex: r"\frac{1}{|C|} \sum_{j \in C} f \Bigl( \sum_{k \notin C} \sigma \bigl((s_{ik} - s_{ij}) / T\bigr) \Bigr)",
@@ -136,7 +136,7 @@ pub(crate) static ROW: Loss = Loss {
     ],
     grid: &[
         "temperature=0.1",
-        "temperature=0.2 variant=logarithm reducer=sum",
+        "temperature=0.2 variant=logarithm reduction=sum",
         "temperature=0.2 variant=power alpha=1.5",
         "temperature=0.2 variant=entropy",
         "temperature=0.2 variant=bounded b=3",
@@ -179,4 +179,5 @@ pub(crate) static ROW: Loss = Loss {
         let queries = (0..6).filter(|&i| !x.positives(i).is_empty());
         vec![x.reduced(&queries.map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -2,13 +2,14 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::with_proxies;
 use super::distance::Distance;
 use super::pairs::log_sum_exp_of;
-use super::reducer::{Parts, Reducer};
+use super::parts::Parts;
 use super::sample::{self, CLASSES, DIVISOR, ORDER};
 use crate::catalogue::{Invariance, Loss, number};
-use crate::terms::Terms;
+use crate::terms::{Reduction, Terms};
 
 /// Each class has a proxy, which pulls the examples of its class and pushes all others, the
 /// hardest ones most.
@@ -19,7 +20,7 @@ use crate::terms::Terms;
 /// ∂L₊[c]/∂s[i, c] = −alpha exp(−alpha (s[i, c] − margin)) / exp(L₊[c])
 /// ```
 ///
-/// `s[i, c]` is the cosine of example `i` and proxy `c`. By [`Reducer::Divisor`] the first part is
+/// `s[i, c]` is the cosine of example `i` and proxy `c`. By [`Reduction::Divisor`] the first part is
 /// divided by the number of classes that the batch has, the second by that of all classes.
 ///
 /// | | |
@@ -30,13 +31,13 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{ProxyAnchor, Reducer};
+/// # use lossgraph_losses::{ProxyAnchor, Reduction};
 /// let tape = Tape::f64();
 /// let x = tape.variable([[1.0, 0.0]]);
 /// let proxies = tape.constant([[0.0, 1.0], [0.0, -1.0]]); // two right angles
 /// let loss = ProxyAnchor { margin: 0.0, alpha: 1.0 };
 /// let parts = loss.forward(x, proxies, tape.labels(&[0]));
-/// let gradients = parts.reduce(Reducer::Divisor).backward()?;
+/// let gradients = parts.reduce(Reduction::Divisor).backward()?;
 /// assert!((gradients.loss() - (2.0_f64.ln() + 2.0_f64.ln() / 2.0)).abs() < 1e-15);
 /// // −½ from the pull to the first, and −½ · ½ from the push off the second.
 /// assert_eq!(gradients.of(x).unwrap().to_f64s(), [0.0, -0.75]);
@@ -63,10 +64,10 @@ impl Default for ProxyAnchor {
     }
 }
 
-/// [`ProxyAnchor`] with its defaults, reduced by [`Reducer::Divisor`].
+/// [`ProxyAnchor`] with its defaults, as one term, reduced by [`Reduction::Divisor`].
 #[track_caller]
-pub fn proxy_anchor<'t>(embeddings: Var<'t>, proxies: Var<'t>, labels: Var<'t>) -> Var<'t> {
-    ProxyAnchor::default().forward(embeddings, proxies, labels).reduce(Reducer::Divisor)
+pub fn proxy_anchor<'t>(embeddings: Var<'t>, proxies: Var<'t>, labels: Var<'t>) -> Terms<'t> {
+    ProxyAnchor::default().forward(embeddings, proxies, labels).term(Reduction::Divisor)
 }
 
 impl ProxyAnchor {
@@ -96,7 +97,6 @@ impl ProxyAnchor {
 pub(crate) static ROW: Loss = Loss {
     name: "proxy_anchor",
     aliases: &["ProxyAnchorLoss"],
-    family: "embedding",
     summary: "A proxy of each class pulls its examples and pushes all others.",
     formula: "ln(1 + Σ exp(−α (s₊ − m))) and ln(1 + Σ exp(α (s₋ + m))) for each proxy",
     latex: r"\log \Bigl(1 + \sum_{i : y_i = c} e^{-\alpha (s_{ic} - m)}\Bigr) + \log \Bigl(1 + \sum_{i : y_i \ne c} e^{\alpha (s_{ic} + m)}\Bigr)",
@@ -104,13 +104,14 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Kim et al., 2020; pytorch-metric-learning ProxyAnchorLoss",
+    over: "alpha=4,16,32",
     inputs: &CLASSES,
     options: &[
         number("margin", 0.1, "by how much cosines should pass 0"),
         number("alpha", 32.0, "how much the hardest examples count more"),
         DIVISOR,
     ],
-    grid: &["", "margin=0.3 alpha=4", "alpha=2 reducer=mean", "alpha=3 reducer=sum"],
+    grid: &["", "margin=0.3 alpha=4", "alpha=2 reduction=mean_or_zero", "alpha=3 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings"), Invariance::Scale("vectors")],
     run: |x| {
         let loss = ProxyAnchor { margin: x.number("margin"), alpha: x.number("alpha") };
@@ -131,11 +132,12 @@ pub(crate) static ROW: Loss = Loss {
         let pulls: Vec<f64> = (0..4).map(pull).collect();
         let pushes: Vec<f64> = (0..4).map(push).collect();
         let present = (0..4).filter(|&class| (0..5).any(|i| x.label(i) == class)).count();
-        vec![match x.word("reducer") {
+        vec![match x.word("reduction") {
             "divisor" => {
                 pulls.iter().sum::<f64>() / present as f64 + pushes.iter().sum::<f64>() / 4.0
             }
             _ => x.reduced(&pulls) + x.reduced(&pushes),
         }]
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::with_proxies;
 use super::distance::Distance;
 use super::nca::nll;
@@ -89,7 +90,6 @@ impl ProxyNca {
 pub(crate) static ROW: Loss = Loss {
     name: "proxy_nca",
     aliases: &["ProxyNCALoss"],
-    family: "embedding",
     summary: "How surprising the proxy of the right class is, by nearness.",
     formula: "log_sum_exp(−scale d) + scale d[label]",
     latex: r"-\log \frac{e^{-\alpha d_y}}{\sum_c e^{-\alpha d_c}}",
@@ -97,6 +97,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Movshovitz-Attias et al., 2017; pytorch-metric-learning ProxyNCALoss",
+    over: "scale=1,3,10",
     inputs: &CLASSES,
     options: &[number("scale", 1.0, "what distances are multiplied by")],
     grid: &["", "scale=10"],
@@ -116,4 +117,5 @@ pub(crate) static ROW: Loss = Loss {
         let scores = |i: usize| (0..4).map(|class| score(i, class)).collect::<Vec<_>>();
         (0..5).map(|i| cross_entropy(&scores(i), x.label(i))).collect()
     },
+    ..FAMILY
 };

@@ -1,7 +1,7 @@
 //! Samples for the rows of this family, and what their naive formulas share.
 
 use super::pairs::Pairs;
-use super::reducer::{Parts, Reducer};
+use super::parts::Parts;
 use crate::catalogue::{Args, Choice, Domain, Invariance, Numbers, Sample, WIDE, input, word};
 use crate::terms::Terms;
 
@@ -24,14 +24,14 @@ pub(super) const CENTERS: [Sample; 3] = [CLASSES[0], input("vectors", &[8, 3], W
 pub(super) const ORDER: Invariance = Invariance::Order(&["embeddings", "labels"]);
 
 pub(super) const MEAN: Choice =
-    word("reducer", &["mean", "non_zero_mean", "sum"], "how the terms become one number");
+    word("reduction", &["mean_or_zero", "non_zero_mean", "sum"], "how the terms become one number");
 
 pub(super) const NON_ZERO_MEAN: Choice =
-    word("reducer", &["non_zero_mean", "mean", "sum"], "how the terms become one number");
+    word("reduction", &["non_zero_mean", "mean_or_zero", "sum"], "how the terms become one number");
 
 pub(super) const DIVISOR: Choice = word(
-    "reducer",
-    &["divisor", "mean", "non_zero_mean", "sum"],
+    "reduction",
+    &["divisor", "mean_or_zero", "non_zero_mean", "sum"],
     "how the terms become one number",
 );
 
@@ -41,13 +41,8 @@ pub(super) fn pairs<'t>(x: &Args<'t>) -> Pairs<'t> {
 
 /// The parts as one term, since terms of pairs have no order that a batch could keep.
 pub(super) fn reduced<'t>(x: &Args<'t>, parts: impl Into<Parts<'t>>) -> Terms<'t> {
-    let reducer = match x.word("reducer") {
-        "non_zero_mean" => Reducer::NonZeroMean,
-        "sum" => Reducer::Sum,
-        "divisor" => Reducer::Divisor,
-        _ => Reducer::Mean,
-    };
-    Terms::new(parts.into().reduce(reducer))
+    // A setting has none but the words of its option, each of which is a reduction.
+    parts.into().term(x.word("reduction").parse().unwrap_or_default())
 }
 
 /// What naive formulas ask of a batch.
@@ -100,10 +95,10 @@ impl Numbers<'_> {
         dot(&self.unit(i), &unit(self.rows("vectors")[class]))
     }
 
-    /// The losses of pairs as the option `reducer` has them.
+    /// The losses of pairs as the option `reduction` has them.
     pub(super) fn reduced(&self, terms: &[f64]) -> f64 {
         let sum: f64 = terms.iter().sum();
-        let count = match self.word("reducer") {
+        let count = match self.word("reduction") {
             "sum" => 1,
             "non_zero_mean" => terms.iter().filter(|term| **term > 0.0).count(),
             _ => terms.len(),

@@ -1,7 +1,8 @@
-//! Average precision from soft places.
+//! Average precision from soft ranks.
 
 use lossgraph_autograd::{Fault, Var};
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, class_numbers};
 use super::sample::{self, MEAN, dot, unit};
@@ -18,7 +19,7 @@ use crate::terms::Terms;
 ///
 /// The class of `i` has `i` itself as a member, and its cosine with itself is 1. Classes have
 /// equally many members, as samplers of the field draw them. The small default temperature makes
-/// soft places exact, and slopes rare.
+/// soft ranks exact, and slopes rare.
 ///
 /// | | |
 /// |---|---|
@@ -73,7 +74,7 @@ impl SmoothAp {
             let pairs = Pairs::of(equal_classes(e, labels), labels);
             let class = 1.0 - pairs.negative;
             let before = comparisons(pairs, self.temperature);
-            // Each comparison with itself is ½, in the place of the 1 that a rank begins with.
+            // Each comparison with itself is ½, in place of the 1 that a rank begins with.
             let rank = before.sum(-1) + 0.5;
             let within = (before * class.unsqueeze(1)).sum(-1) + 0.5;
             Terms::new(1.0 - (class * (within / rank)).sum(-1) / class.sum(-1))
@@ -115,20 +116,19 @@ fn equal_classes<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Var<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "smooth_ap",
     aliases: &["SmoothAPLoss"],
-    family: "embedding",
     summary: "One minus the average precision, with a sigmoid for each comparison.",
     formula: "1 − mean of (1 + Σ₊ σ(Δs/T)) / (1 + Σ σ(Δs/T)) over the class",
     latex: r"1 - \frac{1}{|C|} \sum_{j \in C} \frac{1 + \sum_{k \in C} \sigma(\Delta_{jk} / T)}{1 + \sum_k \sigma(\Delta_{jk} / T)}",
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
-    unit: "none",
     range: "[0, 1]",
     source: "Brown et al., 2020; pytorch-metric-learning SmoothAPLoss",
+    over: "temperature=0.05,0.1,0.5",
     inputs: &[
         input("embeddings", &[6, 3], WIDE),
         input("labels", &[6], Domain::Integers(&[0, 1, 2, 1, 2, 0])),
     ],
     options: &[number("temperature", 0.01, "what differences of cosines are divided by"), MEAN],
-    grid: &["temperature=0.1", "temperature=0.5 reducer=sum"],
+    grid: &["temperature=0.1", "temperature=0.5 reduction=sum"],
     invariances: &[Invariance::Order(&["embeddings", "labels"]), Invariance::Scale("embeddings")],
     run: |x| {
         let loss = SmoothAp { temperature: x.number("temperature") };
@@ -150,4 +150,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&(0..6).map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

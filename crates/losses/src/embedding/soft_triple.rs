@@ -1,7 +1,8 @@
-//! Several centres a class, softly chosen.
+//! Several centers a class, softly chosen.
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::arc_face::of_centers;
 use super::classes::{Scores, similarities};
 use super::distance::Distance;
@@ -10,7 +11,7 @@ use crate::catalogue::{Invariance, Loss, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// Cross-entropy of soft maxima of the cosines to the centres of each class, with a margin.
+/// Cross-entropy of soft maxima of the cosines to the centers of each class, with a margin.
 ///
 /// ```text
 /// s[c] = Σ_k softmax_k(cos(x, w[c, k]) / gamma) cos(x, w[c, k])
@@ -19,12 +20,12 @@ use crate::terms::Terms;
 /// ∂L/∂z = softmax(z) − one_hot(label)
 /// ```
 ///
-/// The paper's regulariser, which merges centres that are not needed, is not in it: add it to the
+/// The paper's regulariser, which merges centers that are not needed, is not in it: add it to the
 /// loss if there are many.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | embeddings `[batch, features]`, vectors `[classes · centers, features]`, the centres of a class together, labels `[batch]`; terms are `[batch]` |
+/// | shapes | embeddings `[batch, features]`, vectors `[classes · centers, features]`, the centers of a class together, labels `[batch]`; terms are `[batch]` |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -33,7 +34,7 @@ use crate::terms::Terms;
 /// # use lossgraph_losses::SoftTriple;
 /// let tape = Tape::f64();
 /// let x = tape.variable([[1.0, 0.0]]);
-/// // Two centres a class: those of the first at the cosines 1 and 1, of the second at 0 and 0.
+/// // Two centers a class: those of the first at the cosines 1 and 1, of the second at 0 and 0.
 /// let w = tape.constant([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 1.0]]);
 /// let loss = SoftTriple { centers: 2, la: 1.0, margin: 0.0, ..SoftTriple::default() };
 /// let gradients = loss.forward(x, w, tape.labels(&[0])).mean().backward()?;
@@ -51,11 +52,11 @@ use crate::terms::Terms;
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "SoftTripleLoss")]
 pub struct SoftTriple {
-    /// How many centres each class has.
+    /// How many centers each class has.
     pub centers: usize,
     /// What similarities are multiplied by.
     pub la: f64,
-    /// How soft the maximum over the centres is.
+    /// How soft the maximum over the centers is.
     pub gamma: f64,
     /// By how much the right similarity should be the largest.
     pub margin: f64,
@@ -67,7 +68,7 @@ impl Default for SoftTriple {
     }
 }
 
-/// [`SoftTriple`] with a number of centres for each class.
+/// [`SoftTriple`] with a number of centers for each class.
 #[track_caller]
 pub fn soft_triple<'t>(
     embeddings: Var<'t>,
@@ -103,19 +104,19 @@ impl SoftTriple {
 pub(crate) static ROW: Loss = Loss {
     name: "soft_triple",
     aliases: &["SoftTripleLoss"],
-    family: "embedding",
-    summary: "Cross-entropy of soft maxima of the cosines to the centres of classes.",
-    formula: "cross-entropy of λ s[c], less λ margin for the label, s the soft maximum over centres",
+    summary: "Cross-entropy of soft maxima of the cosines to the centers of classes.",
+    formula: "cross-entropy of λ s[c], less λ margin for the label, s the soft maximum over centers",
     latex: r"-\log \frac{e^{\lambda (s_y - \delta)}}{e^{\lambda (s_y - \delta)} + \sum_{c \ne y} e^{\lambda s_c}}, \quad s_c = \sum_k \frac{e^{\cos_{ck} / \gamma}}{\sum_l e^{\cos_{cl} / \gamma}} \cos_{ck}",
     shapes: "embeddings: [batch, features]; vectors: [classes · centers, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",
     source: "Qian et al., 2019; pytorch-metric-learning SoftTripleLoss",
+    over: "la=5,10,20",
     inputs: &CENTERS,
     options: &[
-        number("centers", 10.0, "how many centres each class has"),
+        number("centers", 10.0, "how many centers each class has"),
         number("la", 20.0, "what similarities are multiplied by"),
-        number("gamma", 0.1, "how soft the maximum over the centres is"),
+        number("gamma", 0.1, "how soft the maximum over the centers is"),
         number("margin", 0.01, "by how much the right similarity should be the largest"),
     ],
     grid: &["centers=2", "centers=2 la=5 gamma=0.5 margin=0.1", "centers=1"],
@@ -147,4 +148,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Var, keep};
 
+use super::FAMILY;
 use super::classes::{Scores, angle, similarities};
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy, dot};
@@ -116,7 +117,6 @@ fn chebyshev(n: usize, x: Var<'_>) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "sphere_face",
     aliases: &["SphereFaceLoss", "a_softmax"],
-    family: "embedding",
     summary: "Cross-entropy of ‖x‖ cos θ, with a multiple of the right angle.",
     formula: "cross-entropy of scale ‖x‖ cos θ[c], with (−1)ᵏ cos(m θ) − 2k for the label",
     latex: r"-\log \frac{e^{\lVert x \rVert \psi(\theta_y)}}{e^{\lVert x \rVert \psi(\theta_y)} + \sum_{c \ne y} e^{\lVert x \rVert \cos \theta_c}}",
@@ -124,6 +124,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Liu et al., 2017; pytorch-metric-learning SphereFaceLoss",
+    over: "margin=1,2,4",
     inputs: &CLASSES,
     options: &[
         number("margin", 4.0, "what the right angle is multiplied by"),
@@ -150,6 +151,7 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };
 
 /// The paper's `ψ`, on a number.

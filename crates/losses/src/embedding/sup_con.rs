@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Var, keep};
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, BATCH, NON_ZERO_MEAN, ORDER, log_sum_exp};
@@ -18,7 +19,7 @@ use crate::terms::Terms;
 /// `P(i)` are the other examples of the anchor's class. Unlike in [`NtXent`](crate::NtXent), they
 /// stand in the sum together, so that the terms of a class are never 0. An anchor without a
 /// positive has the term 0, and so have all in a batch without any negative, from which nothing can
-/// be told: [`Reducer::NonZeroMean`](crate::Reducer::NonZeroMean) leaves them out.
+/// be told: [`Reduction::NonZeroMean`](crate::Reduction::NonZeroMean) leaves them out.
 ///
 /// | | |
 /// |---|---|
@@ -28,10 +29,10 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{Reducer, sup_con};
+/// # use lossgraph_losses::{Reduction, sup_con};
 /// let tape = Tape::f64();
 /// let e = tape.variable([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
-/// let loss = Reducer::NonZeroMean.of(sup_con(e, tape.labels(&[0, 0, 1]), 1.0));
+/// let loss = sup_con(e, tape.labels(&[0, 0, 1]), 1.0).reduce(Reduction::NonZeroMean);
 /// let gradients = loss.backward()?;
 /// assert!((gradients.loss() - 2.0_f64.ln()).abs() < 1e-15);
 /// assert!((gradients.of(e).unwrap().get(&[0, 1])? + 0.5).abs() < 1e-15);
@@ -86,7 +87,6 @@ impl SupCon {
 pub(crate) static ROW: Loss = Loss {
     name: "sup_con",
     aliases: &["SupConLoss", "supervised_contrastive"],
-    family: "embedding",
     summary: "The examples of an anchor's class told from all others, by similarity.",
     formula: "mean over positives of ln Σ exp(s/T) − s₊/T",
     latex: r"\frac{1}{|P(i)|} \sum_{p \in P(i)} -\log \frac{e^{s_{ip} / T}}{\sum_{k \ne i} e^{s_{ik} / T}}",
@@ -94,9 +94,10 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Khosla et al., 2020; pytorch-metric-learning SupConLoss",
+    over: "temperature=0.1,0.5,2",
     inputs: &BATCH,
     options: &[number("temperature", 0.1, "what similarities are divided by"), NON_ZERO_MEAN],
-    grid: &["", "temperature=0.5 reducer=mean", "temperature=2 reducer=sum"],
+    grid: &["", "temperature=0.5 reduction=mean_or_zero", "temperature=2 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = SupCon { temperature: x.number("temperature"), ..SupCon::default() };
@@ -112,4 +113,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&(0..6).map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

@@ -2,11 +2,13 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, counted};
-use super::reducer::{Parts, Reducer};
+use super::parts::Parts;
 use super::sample::{self, BATCH, MEAN, ORDER};
 use crate::catalogue::{Invariance, Loss, number};
+use crate::terms::{Reduction, Terms};
 
 /// Positive pairs above a cosine and negative pairs below one, averaged over the hard pairs alone.
 ///
@@ -17,7 +19,7 @@ use crate::catalogue::{Invariance, Loss, number};
 ///
 /// It is used beside another loss, so that one threshold of similarity serves all classes. Which
 /// pairs are hard has no slope, and the mean over them jumps as one stops to be so: reduce by
-/// [`Reducer::Mean`].
+/// [`Reduction::MeanOrZero`].
 ///
 /// | | |
 /// |---|---|
@@ -67,11 +69,11 @@ impl Default for ThresholdConsistentMargin {
     }
 }
 
-/// [`ThresholdConsistentMargin`] of a batch, reduced by [`Reducer::Mean`].
+/// [`ThresholdConsistentMargin`] of a batch, as one term, reduced by [`Reduction::MeanOrZero`].
 #[track_caller]
-pub fn threshold_consistent_margin<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Var<'t> {
+pub fn threshold_consistent_margin<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
     let parts = ThresholdConsistentMargin::default().forward(Pairs::of(embeddings, labels));
-    parts.reduce(Reducer::Mean)
+    parts.term(Reduction::MeanOrZero)
 }
 
 impl ThresholdConsistentMargin {
@@ -97,12 +99,10 @@ impl ThresholdConsistentMargin {
 pub(crate) static ROW: Loss = Loss {
     name: "threshold_consistent_margin",
     aliases: &["ThresholdConsistentMarginLoss", "tcm"],
-    family: "embedding",
     summary: "Hard positive pairs above a cosine, hard negative pairs below one.",
     formula: "λ₊ mean(m₊ − s over s ≤ m₊) + λ₋ mean(s − m₋ over s ≥ m₋)",
     latex: r"\lambda_+ \, \mathrm{mean}_{s_p \le m_+} (m_+ - s_p) + \lambda_- \, \mathrm{mean}_{s_n \ge m_-} (s_n - m_-)",
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
-    unit: "none",
     range: "[0, ∞)",
     source: "Zhang et al., 2023; pytorch-metric-learning ThresholdConsistentMarginLoss",
     inputs: &BATCH,
@@ -113,7 +113,7 @@ pub(crate) static ROW: Loss = Loss {
         number("margin_minus", 0.5, "the cosine that negative pairs may have"),
         MEAN,
     ],
-    grid: &["", "lambda_plus=0.5 lambda_minus=2 margin_plus=0.7 margin_minus=0.2", "reducer=sum"],
+    grid: &["", "lambda_plus=0.5 lambda_minus=2 margin_plus=0.7 margin_minus=0.2", "reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = ThresholdConsistentMargin {
@@ -135,4 +135,5 @@ pub(crate) static ROW: Loss = Loss {
         let pushes: Vec<f64> = pushes.map(|s| x.number("lambda_minus") * (s - far)).collect();
         vec![x.reduced(&pulls) + x.reduced(&pushes)]
     },
+    ..FAMILY
 };

@@ -2,9 +2,10 @@
 
 use lossgraph_autograd::{Fault, Var};
 
+use super::FAMILY;
 use super::distance::Distance;
 use super::triplets::Triplets;
-use crate::catalogue::{C, Invariance, Loss, N, WIDE, flag, input, number};
+use crate::catalogue::{C, Invariance, Loss, N, Task, WIDE, flag, input, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -41,10 +42,10 @@ use crate::terms::Terms;
 /// assert!((gradients.of(anchor).unwrap().get(&[0, 0])? + 0.6).abs() < 1e-15);
 ///
 /// // Of a batch: 0 and 2 are of one class, at the distance 2; 1 lies between them.
-/// # use lossgraph_losses::{Pairs, Reducer, Triplets};
+/// # use lossgraph_losses::{Pairs, Reduction, Triplets};
 /// let points = tape.variable([[0.0], [1.0], [2.0]]);
 /// let triplets = Triplets::of(Pairs::of(points, tape.labels(&[0, 1, 0])));
-/// assert_eq!(Reducer::NonZeroMean.of(loss.over(&triplets)).item()?, 2.0); // 2 − 1 + 1
+/// assert_eq!(loss.over(&triplets).reduce(Reduction::NonZeroMean).item()?, 2.0); // 2 − 1 + 1
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -99,8 +100,8 @@ impl TripletMargin {
     }
 
     /// The terms of triplets of a batch, `[triplets]`. Over none of them, the mean is NaN:
-    /// [`Reducer::Mean`](crate::Reducer::Mean) and the usual
-    /// [`Reducer::NonZeroMean`](crate::Reducer::NonZeroMean) are 0.
+    /// [`Reduction::MeanOrZero`](crate::Reduction::MeanOrZero) and the usual
+    /// [`Reduction::NonZeroMean`](crate::Reduction::NonZeroMean) are 0.
     #[track_caller]
     pub fn over<'t>(&self, triplets: &Triplets<'t>) -> Terms<'t> {
         let embeddings = self.checked(triplets.embeddings);
@@ -157,7 +158,6 @@ pub(crate) static ROW: Loss =
             "TripletMarginWithDistanceLoss",
             "triplet",
         ],
-        family: "embedding",
         summary: "An anchor nearer to a positive than to a negative, by a margin.",
         formula: "max(0, d(a, p) − d(a, n) + margin)",
         latex: r"\max \left( 0, d(a, p) - d(a, n) + m \right)",
@@ -165,6 +165,8 @@ pub(crate) static ROW: Loss =
         unit: "the distance's",
         range: "[0, ∞)",
         source: "Balntas et al., 2016; PyTorch TripletMarginLoss",
+        tasks: &[Task::Triplets.set("swap").usual()],
+        over: "margin=0.5,1,2",
         inputs: &[
             input("anchor", &[N, C], WIDE),
             input("positive", &[N, C], WIDE),
@@ -204,4 +206,5 @@ pub(crate) static ROW: Loss =
             };
             (0..N).map(term).collect()
         },
+        ..FAMILY
     };

@@ -1,4 +1,4 @@
-//! Anchors, positives and negatives, by their places.
+//! Anchors, positives and negatives, by their indices.
 
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::Tensor;
@@ -6,7 +6,7 @@ use lossgraph_tensor::Tensor;
 use super::distance::Distance;
 use super::pairs::Pairs;
 
-/// Triplets of an embedding, a reference of its class and one of another, by their places.
+/// Triplets of an embedding, a reference of its class and one of another, by their indices.
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
@@ -14,7 +14,7 @@ use super::pairs::Pairs;
 /// let tape = Tape::f64();
 /// let embeddings = tape.variable([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]);
 /// let triplets = Triplets::of(Pairs::of(embeddings, tape.labels(&[7, 7, 3])));
-/// assert_eq!(triplets.places, [[0, 1, 2], [1, 0, 2]]);
+/// assert_eq!(triplets.indices, [[0, 1, 2], [1, 0, 2]]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Triplets<'t> {
@@ -22,8 +22,8 @@ pub struct Triplets<'t> {
     pub embeddings: Var<'t>,
     /// Positives and negatives, `[m, features]`.
     pub references: Var<'t>,
-    /// Where an anchor, a positive and a negative are.
-    pub places: Vec<[usize; 3]>,
+    /// The indices of an anchor, a positive and a negative.
+    pub indices: Vec<[usize; 3]>,
 }
 
 /// The distances of triplets, each `[triplets]`.
@@ -40,35 +40,35 @@ impl<'t> Triplets<'t> {
     pub fn of(pairs: Pairs<'t>) -> Triplets<'t> {
         let Pairs { embeddings, references, .. } = pairs;
         let mut negatives = vec![Vec::new(); embeddings.dim(0)];
-        pairs.negative_places().into_iter().for_each(|[i, j]| negatives[i].push(j));
-        let near = pairs.positive_places().into_iter();
-        let places = near.flat_map(|[i, j]| negatives[i].iter().map(move |&k| [i, j, k]));
-        Triplets { embeddings, references, places: places.collect() }
+        pairs.negative_indices().into_iter().for_each(|[i, j]| negatives[i].push(j));
+        let near = pairs.positive_indices().into_iter();
+        let indices = near.flat_map(|[i, j]| negatives[i].iter().map(move |&k| [i, j, k]));
+        Triplets { embeddings, references, indices: indices.collect() }
     }
 
     /// Triplets that are listed.
     ///
     /// # Errors
-    /// Recorded as faults: a place where there is nothing.
+    /// Recorded as faults: an index out of range.
     #[track_caller]
     pub fn listed(
         embeddings: Var<'t>,
         references: Var<'t>,
-        places: Vec<[usize; 3]>,
+        indices: Vec<[usize; 3]>,
     ) -> Triplets<'t> {
         let (n, m) = (embeddings.dim(0), references.dim(0));
-        match places.iter().find(|[i, j, k]| *i >= n || *j >= m || *k >= m) {
-            None => Triplets { embeddings, references, places },
+        match indices.iter().find(|[i, j, k]| *i >= n || *j >= m || *k >= m) {
+            None => Triplets { embeddings, references, indices },
             Some(_) if embeddings.is_faulty() || references.is_faulty() => {
-                Triplets { embeddings, references, places: Vec::new() }
+                Triplets { embeddings, references, indices: Vec::new() }
             }
             Some([i, j, k]) => {
                 let fault = embeddings.tape().fault(
-                    Fault::new("triplets", format!("there is no triplet {i}, {j}, {k}"))
+                    Fault::new("triplets", format!("the triplet {i}, {j}, {k} is out of range"))
                         .operand("embeddings", embeddings)
                         .operand("references", references),
                 );
-                Triplets { embeddings: fault, references: fault, places: Vec::new() }
+                Triplets { embeddings: fault, references: fault, indices: Vec::new() }
             }
         }
     }
@@ -76,8 +76,8 @@ impl<'t> Triplets<'t> {
     /// The pairs that the triplets are made of, as often as they occur.
     #[track_caller]
     pub fn pairs(&self) -> Pairs<'t> {
-        let positive: Vec<_> = self.places.iter().map(|&[i, j, _]| [i, j]).collect();
-        let negative: Vec<_> = self.places.iter().map(|&[i, _, k]| [i, k]).collect();
+        let positive: Vec<_> = self.indices.iter().map(|&[i, j, _]| [i, j]).collect();
+        let negative: Vec<_> = self.indices.iter().map(|&[i, _, k]| [i, k]).collect();
         Pairs::listed(self.embeddings, self.references, &positive, &negative)
     }
 
@@ -107,16 +107,16 @@ impl<'t> Triplets<'t> {
     #[track_caller]
     fn look_up(&self, all: Var<'t>, pair: impl Fn([usize; 3]) -> [usize; 2]) -> Var<'t> {
         let columns = all.dim(-1);
-        self.picked(all.flatten(), |places| {
-            let [row, column] = pair(places);
+        self.picked(all.flatten(), |triplet| {
+            let [row, column] = pair(triplet);
             row * columns + column
         })
     }
 
     #[track_caller]
-    fn picked(&self, from: Var<'t>, place: impl Fn([usize; 3]) -> usize) -> Var<'t> {
-        let places = self.places.iter().map(|&each| place(each) as i64);
-        let places = self.embeddings.tape().constant(Tensor::from(places.collect::<Vec<i64>>()));
-        from.index_select(0, places)
+    fn picked(&self, from: Var<'t>, index: impl Fn([usize; 3]) -> usize) -> Var<'t> {
+        let indices = self.indices.iter().map(|&each| index(each) as i64);
+        let indices = self.embeddings.tape().constant(Tensor::from(indices.collect::<Vec<i64>>()));
+        from.index_select(0, indices)
     }
 }

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::classes::angle;
 use super::distance::Distance;
 use super::pairs::{Pairs, counted, log_sum_exp_of};
@@ -85,7 +86,6 @@ impl TupletMargin {
 pub(crate) static ROW: Loss = Loss {
     name: "tuplet_margin",
     aliases: &["TupletMarginLoss"],
-    family: "embedding",
     summary: "Each positive told from the negatives of its anchor, with a margin on its angle.",
     formula: "ln(1 + Σ exp(scale (cos θ₋ − cos(θ₊ − margin))))",
     latex: r"\log \Bigl(1 + \sum_n e^{s (\cos \theta_{in} - \cos(\theta_{ij} - m))}\Bigr)",
@@ -93,13 +93,14 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Yu and Tao, 2019; pytorch-metric-learning TupletMarginLoss",
+    over: "scale=2,5,10",
     inputs: &BATCH,
     options: &[
         number("margin", 0.1, "how much smaller positive angles are taken, in radians"),
         number("scale", 64.0, "what differences of cosines are multiplied by"),
         MEAN,
     ],
-    grid: &["scale=10", "margin=0.25 scale=4", "scale=2 reducer=sum"],
+    grid: &["scale=10", "margin=0.25 scale=4", "scale=2 reduction=sum"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
         let loss = TupletMargin { margin: x.number("margin"), scale: x.number("scale") };
@@ -114,4 +115,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         vec![x.reduced(&x.positive_pairs().iter().map(term).collect::<Vec<_>>())]
     },
+    ..FAMILY
 };

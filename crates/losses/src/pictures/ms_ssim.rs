@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Pool, Var};
 
+use super::FAMILY;
 use super::structure::{Comparison, Plane};
 use crate::catalogue::{INNER, Invariance, Loss, input, list, number};
 use crate::check::{Unequal, demand, pair};
@@ -123,12 +124,10 @@ pub(crate) static ROW: Loss = Loss {
         "MultiScaleStructuralSimilarityIndexMeasure",
         "multiscale_structural_similarity",
     ],
-    family: "pictures",
     summary: "One less the structural similarity of two pictures over several scales.",
     formula: "1 − Π max(0, mean cs)^w · max(0, mean (l cs))^w of the last scale",
     latex: r"1 - \prod_{j < M} \overline{cs}_j^{\,w_j} \cdot \overline{l_M cs_M}^{\,w_M}",
     shapes: "prediction, target: [batch, channel, height, width]; terms: [batch, channel]",
-    unit: "none",
     range: "[0, 1]",
     source: "Wang et al., 2003",
     inputs: &[input("prediction", SHAPE, INNER), input("target", SHAPE, INNER)],
@@ -172,6 +171,7 @@ pub(crate) static ROW: Loss = Loss {
         let planes = |name: &str| Plane::all(x.shape(name), x.of(name));
         planes("prediction").into_iter().zip(planes("target")).map(term).collect()
     },
+    ..FAMILY
 };
 
 const SHAPE: &[usize] = &[2, 1, 6, 7];

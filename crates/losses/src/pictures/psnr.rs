@@ -4,11 +4,12 @@ use std::f64::consts::LN_10;
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{INNER, Invariance, Loss, input, number};
 use crate::check::{Unequal, above_zero, demand, pair};
 use crate::terms::Terms;
 
-/// The peak signal-to-noise ratio of each picture, in decibels and with its sign turned, so that
+/// The peak signal-to-noise ratio of each picture, in decibels and with its sign changed, so that
 /// less is better.
 ///
 /// ```text
@@ -85,8 +86,7 @@ impl Psnr {
 pub(crate) static ROW: Loss = Loss {
     name: "psnr",
     aliases: &["PSNRLoss", "psnr_loss", "peak_signal_noise_ratio", "PeakSignalNoiseRatio"],
-    family: "pictures",
-    summary: "The peak signal-to-noise ratio of each picture, with its sign turned.",
+    summary: "The peak signal-to-noise ratio of each picture, with its sign changed.",
     formula: "−10 log₁₀(R² / mean (p − t)²)",
     latex: r"-10 \log_{10} \frac{R^2}{\frac{1}{n} \sum_i (p_i - t_i)^2}",
     shapes: "prediction, target: [batch, …]; terms: [batch]",
@@ -108,4 +108,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         p.chunks(12).zip(t.chunks(12)).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::structure::{Comparison, Plane};
 use crate::catalogue::{INNER, Invariance, Loss, input, number};
 use crate::check::{Unequal, pair};
@@ -102,12 +103,10 @@ pub(crate) static ROW: Loss = Loss {
         "structural_similarity",
         "StructuralSimilarityIndexMeasure",
     ],
-    family: "pictures",
     summary: "One less the structural similarity of two pictures, for every window.",
     formula: "1 − (2 μ_p μ_t + c₁)(2 σ_pt + c₂) / ((μ_p² + μ_t² + c₁)(σ_p² + σ_t² + c₂))",
     latex: r"1 - \frac{(2 \mu_p \mu_t + c_1)(2 \sigma_{pt} + c_2)}{(\mu_p^2 + \mu_t^2 + c_1)(\sigma_p^2 + \sigma_t^2 + c_2)}",
     shapes: "prediction, target: [batch, channel, height, width]; terms: one for each window",
-    unit: "none",
     range: "[0, 2]",
     source: "Wang et al., 2004",
     inputs: &[input("prediction", SHAPE, INNER), input("target", SHAPE, INNER)],
@@ -135,6 +134,7 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = planes("prediction").into_iter().zip(planes("target"));
         pairs.flat_map(|(p, t)| comparison.naive(&p, &t)).map(|[l, cs]| 1.0 - l * cs).collect()
     },
+    ..FAMILY
 };
 
 const SHAPE: &[usize] = &[2, 1, 4, 5];

@@ -128,13 +128,13 @@ impl Comparison {
     pub fn naive(self, p: &Plane, t: &Plane) -> Vec<[f64; 2]> {
         let line = gaussian(self.window, self.sigma);
         let [c1, c2] = [self.k1, self.k2].map(|k| (k * self.data_range).powi(2));
-        let places = |y0: usize, x0: usize| {
+        let window = |y0: usize, x0: usize| {
             let window = self.window;
             (0..window * window).map(move |i| (y0 + i / window, x0 + i % window))
         };
         let compare = |y0: usize, x0: usize| {
             let mean = |each: &dyn Fn(usize, usize) -> f64| -> f64 {
-                places(y0, x0).map(|(y, x)| line[y - y0] * line[x - x0] * each(y, x)).sum()
+                window(y0, x0).map(|(y, x)| line[y - y0] * line[x - x0] * each(y, x)).sum()
             };
             let (mean_p, mean_t) = (mean(&|y, x| p.at(y, x)), mean(&|y, x| t.at(y, x)));
             let var_p = mean(&|y, x| (p.at(y, x) - mean_p).powi(2));

@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Fault, Var};
 
-use crate::catalogue::{Invariance, Loss, WIDE, flag, input};
+use super::FAMILY;
+use crate::catalogue::{Invariance, Loss, Task, WIDE, flag, input};
 use crate::terms::Terms;
 
 /// How much a picture varies from each pixel to the next, to the right and down: a penalty that
@@ -89,7 +90,6 @@ fn difference(x: Var<'_>, axis: isize) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "total_variation",
     aliases: &["TVLoss", "tv_loss", "TotalVariation"],
-    family: "pictures",
     summary: "How much a picture varies from each pixel to the next.",
     formula: "|p[y, x+1] − p[y, x]| + |p[y+1, x] − p[y, x]|",
     latex: r"\lvert p_{y, x+1} - p_{y, x} \rvert + \lvert p_{y+1, x} - p_{y, x} \rvert",
@@ -97,6 +97,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the pixels'",
     range: "[0, ∞)",
     source: "Rudin, Osher and Fatemi, 1992",
+    tasks: &[Task::Penalty.fit()],
     inputs: &[input("pictures", &[2, 1, 3, 4], WIDE)],
     options: &[flag("isotropic", "measures both differences by the length of the gradient")],
     grid: &["", "isotropic"],
@@ -112,4 +113,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..p.len()).map(term).collect()
     },
+    ..FAMILY
 };

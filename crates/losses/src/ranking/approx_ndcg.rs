@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::lists::{ITEMS, differences, discount, gain, ideal, lists, naive_ideal};
 use crate::catalogue::{Domain, Invariance, Loss, N, input, number};
 use crate::check::above_zero;
@@ -72,7 +73,7 @@ impl ApproxNdcg {
         let (s, t) = lists("approx_ndcg", scores, relevance);
         let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
         s.tape().scope("approx_ndcg", || {
-            // An item loses half a place to itself.
+            // An item loses half a rank to itself.
             let lost = (differences(s) / -self.temperature).sigmoid().sum(-1);
             let rank = 0.5 + lost;
             let g = gain(t);
@@ -87,14 +88,13 @@ impl ApproxNdcg {
 pub(crate) static ROW: Loss = Loss {
     name: "approx_ndcg",
     aliases: &["ApproxNDCGLoss", "approx_ndcg_loss"],
-    family: "ranking",
-    summary: "One less the normalised discounted gain, with smooth ranks.",
+    summary: "One less the normalized discounted gain, with smooth ranks.",
     formula: "1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best, with rankᵢ = 1 + Σ_(j ≠ i) σ((sⱼ − sᵢ)/T)",
     latex: r"1 - \frac{1}{\mathrm{IDCG}} \sum_i \frac{2^{t_i} - 1}{\log_2 (1 + \hat{r}_i)} \quad \hat{r}_i = 1 + \sum_{j \ne i} \sigma \left( \frac{s_j - s_i}{T} \right)",
     shapes: "scores, relevance: […, item] alike; terms: without the last axis",
-    unit: "none",
     range: "[0, 1]",
     source: "Qin et al., 2010; TensorFlow Ranking ApproxNDCGLoss",
+    over: "temperature=0.1,0.5,1",
     inputs: &[
         input("scores", &[N, ITEMS], Domain::Logits),
         input("relevance", &[N, ITEMS], Domain::Between(0.1, 3.0)),
@@ -122,4 +122,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::kernels::Order;
 
+use super::FAMILY;
 use super::lists::{
     GRADES, ITEMS, differences, discount, gain, ideal, lists, naive_ideal, preferred,
 };
@@ -91,7 +92,6 @@ impl LambdaRank {
 pub(crate) static ROW: Loss = Loss {
     name: "lambda_rank",
     aliases: &["LambdaRankLoss", "lambdarank_loss", "LambdaLoss", "lambda_loss"],
-    family: "ranking",
     summary: "The nll of each pair, counted by what its order costs in discounted gain.",
     formula: "Σ |Δ NDCG of i and j changing places| ln(1 + exp(−σ (sᵢ − sⱼ))) over tᵢ > tⱼ",
     latex: r"\sum_{t_i > t_j} \lvert \Delta \mathrm{NDCG}_{ij} \rvert \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
@@ -99,6 +99,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Burges et al., 2006; Wang et al., 2018",
+    over: "sigma=1,2,4",
     inputs: &[
         input("scores", &[N, ITEMS], Domain::Logits),
         detached("relevance", &[N, ITEMS], GRADES),
@@ -124,4 +125,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
+    ..FAMILY
 };

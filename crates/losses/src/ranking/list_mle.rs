@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::{DType, Tensor, kernels::Order};
 
+use super::FAMILY;
 use super::lists::{ITEMS, lists};
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
 use crate::terms::Terms;
@@ -58,9 +59,9 @@ impl ListMle {
         let (s, t) = lists("list_mle", scores, relevance);
         s.tape().scope("list_mle", || {
             let s = s.gather(-1, t.argsort(-1, Order::Descending));
-            let place = s.tape().constant(Tensor::arange(s.dim(-1), DType::F64));
+            let rank = s.tape().constant(Tensor::arange(s.dim(-1), DType::F64));
             // Row k: the items that are left when the k-th is drawn.
-            let left = place.unsqueeze(0).ge(place.unsqueeze(1));
+            let left = rank.unsqueeze(0).ge(rank.unsqueeze(1));
             let of_left = left.select(s.unsqueeze(-2), f64::NEG_INFINITY);
             Terms::new((of_left.log_sum_exp(-1) - s).sum(-1))
         })
@@ -70,7 +71,6 @@ impl ListMle {
 pub(crate) static ROW: Loss = Loss {
     name: "list_mle",
     aliases: &["ListMLELoss", "listmle_loss", "plackett_luce"],
-    family: "ranking",
     summary: "The nll of the right order, item by item.",
     formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
     latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
@@ -82,8 +82,6 @@ pub(crate) static ROW: Loss = Loss {
         input("scores", &[N, ITEMS], Domain::Logits),
         detached("relevance", &[N, ITEMS], WIDE),
     ],
-    options: &[],
-    grid: &[""],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
     run: |x| ListMle {}.forward(x.var("scores"), x.var("relevance")),
     naive: |x| {
@@ -98,4 +96,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::lists::{LISTS, lists};
 use crate::catalogue::{Invariance, Loss};
 use crate::terms::Terms;
@@ -61,7 +62,6 @@ impl ListNet {
 pub(crate) static ROW: Loss = Loss {
     name: "list_net",
     aliases: &["ListNetLoss", "listnet_loss"],
-    family: "ranking",
     summary: "Cross-entropy of which item comes first, by relevance and by scores.",
     formula: "−Σᵢ softmax(t)ᵢ log_softmax(s)ᵢ",
     latex: r"-\sum_i \mathrm{softmax}(t)_i \log \mathrm{softmax}(s)_i",
@@ -70,8 +70,6 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Cao et al., 2007",
     inputs: &LISTS,
-    options: &[],
-    grid: &[""],
     invariances: &[
         Invariance::Shift("scores"),
         Invariance::Shift("relevance"),
@@ -86,4 +84,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
     },
+    ..FAMILY
 };

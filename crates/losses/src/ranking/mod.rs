@@ -15,7 +15,10 @@ pub use list_net::{ListNet, list_net};
 pub use rank_net::{RankNet, rank_net};
 pub use ranking_softmax::{RankingSoftmax, ranking_softmax};
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "ranking", tasks: &[Task::Rankings.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[
     &rank_net::ROW,

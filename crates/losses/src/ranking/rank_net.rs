@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::lists::{LISTS, differences, lists, preferred};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::above_zero;
@@ -73,7 +74,6 @@ impl RankNet {
 pub(crate) static ROW: Loss = Loss {
     name: "rank_net",
     aliases: &["RankNetLoss", "ranknet_loss", "pairwise_logistic"],
-    family: "ranking",
     summary: "The nll that the more relevant of two items has the larger score.",
     formula: "ln(1 + exp(−σ (sᵢ − sⱼ))) for tᵢ > tⱼ",
     latex: r"\log \left( 1 + e^{-\sigma (s_i - s_j)} \right) \quad t_i > t_j",
@@ -81,6 +81,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Burges et al., 2005",
+    over: "sigma=1,2,4",
     inputs: &LISTS,
     options: &[number("sigma", 1.0, "how steep a difference of scores counts")],
     grid: &["", "sigma=2"],
@@ -96,4 +97,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("relevance")).flat_map(term).collect()
     },
+    ..FAMILY
 };

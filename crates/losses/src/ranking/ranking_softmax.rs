@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::lists::{ITEMS, LISTS, lists};
 use crate::catalogue::{Domain, Invariance, Loss, N, POSITIVE, option};
 use crate::check::repeats;
@@ -15,7 +16,7 @@ use crate::terms::Terms;
 /// ∂L/∂s = (Σ w t) softmax(s) − w t
 /// ```
 ///
-/// The relevance is not normalised: a list with more of it counts more. With relevance of 1 for one
+/// The relevance is not normalized: a list with more of it counts more. With relevance of 1 for one
 /// item and 0 for the others it is [`cross_entropy`](crate::cross_entropy()). Items that `keep`
 /// leaves out are in no list: they take no part in the softmax, and have slope 0.
 ///
@@ -76,7 +77,6 @@ impl<'t> RankingSoftmax<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "ranking_softmax",
     aliases: &["ranking_softmax_loss", "softmax_ranking", "SoftmaxLoss"],
-    family: "ranking",
     summary: "Cross-entropy of a softmax over a list, each item counted by its relevance.",
     formula: "−Σᵢ wᵢ tᵢ log_softmax(s)ᵢ",
     latex: r"-\sum_i w_i t_i \log \mathrm{softmax}(s)_i",
@@ -90,7 +90,6 @@ pub(crate) static ROW: Loss = Loss {
         option("weight", &[N, ITEMS], POSITIVE),
         option("keep", &[ITEMS], Domain::Integers(&[1, 1, 0, 1, 1])),
     ],
-    options: &[],
     grid: &["", "weight", "keep", "weight keep"],
     invariances: &[
         Invariance::Shift("scores"),
@@ -111,4 +110,5 @@ pub(crate) static ROW: Loss = Loss {
         let lists = x.rows("scores").into_iter().zip(x.rows("relevance"));
         lists.enumerate().map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, C, INNER, Invariance, Loss, N, WIDE, input, number};
 use crate::check::{Unequal, above_zero, holds, pair};
 use crate::terms::Terms;
@@ -102,14 +103,13 @@ impl AdaptiveWing {
 pub(crate) static ROW: Loss = Loss {
     name: "adaptive_wing",
     aliases: &["AdaptiveWingLoss", "adaptive_wing_loss", "awing"],
-    family: "regression",
     summary: "Wing for heat maps: sharp on the peaks, round in the background.",
     formula: "ω ln(1 + (|p − t|/ε)^(α − t)) if |p − t| < θ, else the line that goes on from there",
     latex: r"\begin{cases} \omega \log \left( 1 + \left( \frac{\lvert p - t \rvert}{\varepsilon} \right)^{\alpha - t} \right) & \lvert p - t \rvert < \theta \\ A \lvert p - t \rvert - C & \text{else} \end{cases}",
     shapes: "prediction, target: alike; terms: alike",
-    unit: "none",
     range: "[0, ∞)",
     source: "Wang et al., 2019",
+    over: "epsilon=0.5,1,2",
     inputs: &[input("prediction", &[N, C], WIDE), input("target", &[N, C], INNER)],
     options: &[
         number("omega", 14.0, "the scale of the loss"),
@@ -139,4 +139,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("prediction").iter().zip(x.of("target")).map(term).collect()
     },
+    ..FAMILY
 };

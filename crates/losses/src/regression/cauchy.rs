@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -78,7 +79,6 @@ impl Cauchy {
 pub(crate) static ROW: Loss = Loss {
     name: "cauchy",
     aliases: &["CauchyLoss", "cauchy_loss", "lorentzian", "LorentzianLoss"],
-    family: "regression",
     summary: "Grows as the logarithm of the error.",
     formula: "c²/2 · ln(1 + ((p − t)/c)²)",
     latex: r"\frac{c^2}{2} \log \left( 1 + \left( \frac{p - t}{c} \right)^2 \right)",
@@ -86,6 +86,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's, squared",
     range: "[0, ∞)",
     source: "Black and Anandan, 1996; Barron, 2019",
+    over: "c=0.5,1,2",
     inputs: &TWO,
     options: &[number("c", 1.0, "the error that pulls hardest"), BROADCAST],
     grid: &["", "c=0.5 broadcast"],
@@ -98,4 +99,5 @@ pub(crate) static ROW: Loss = Loss {
         let c = x.number("c");
         x.residuals(|d| 0.5 * c * c * (1.0 + d * d / (c * c)).ln())
     },
+    ..FAMILY
 };

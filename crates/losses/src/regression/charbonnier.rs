@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -76,7 +77,6 @@ impl Charbonnier {
 pub(crate) static ROW: Loss = Loss {
     name: "charbonnier",
     aliases: &["CharbonnierLoss", "charbonnier_loss", "l1_charbonnier"],
-    family: "regression",
     summary: "A smooth absolute error.",
     formula: "√((p − t)² + ε²)",
     latex: r"\sqrt{(p - t)^2 + \varepsilon^2}",
@@ -84,6 +84,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's",
     range: "[ε, ∞)",
     source: "Charbonnier et al., 1994",
+    over: "eps=0.001,0.5,1",
     inputs: &TWO,
     options: &[number("eps", 1e-3, "how wide the bend is"), BROADCAST],
     grid: &["", "eps=0.1 broadcast"],
@@ -96,4 +97,5 @@ pub(crate) static ROW: Loss = Loss {
         let eps = x.number("eps");
         x.residuals(|d| d.hypot(eps))
     },
+    ..FAMILY
 };

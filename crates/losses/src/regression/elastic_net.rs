@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::{Tape, Var};
 
-use crate::catalogue::{C, Loss, N, WIDE, input, number, option};
+use super::FAMILY;
+use crate::catalogue::{C, Loss, N, Task, WIDE, input, number, option};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -84,21 +85,20 @@ impl ElasticNet {
 pub(crate) static ROW: Loss = Loss {
     name: "elastic_net",
     aliases: &["elastic_net_penalty", "ElasticNet", "l1_l2"],
-    family: "regression",
     summary: "A penalty on the size of parameters, part absolute, part squared.",
     formula: "α Σ (r |w| + (1 − r)/2 · w²)",
     latex: r"\alpha \sum_w \left( r \lvert w \rvert + \frac{1 - r}{2} w^2 \right)",
     shapes: "weights: tensors of any shapes; terms: []",
-    unit: "none",
     range: "[0, ∞)",
     source: "Zou and Hastie, 2005; scikit-learn ElasticNet",
+    tasks: &[Task::Penalty.fit()],
+    over: "l1_ratio=0,0.5,1",
     inputs: &[input("weights", &[N, C], WIDE), option("more", &[C], WIDE)],
     options: &[
         number("alpha", 1.0, "the weight of the penalty"),
         number("l1_ratio", 0.5, "the part that is absolute"),
     ],
     grid: &["", "alpha=0.1 more", "l1_ratio=1", "l1_ratio=0 more"],
-    invariances: &[],
     run: |x| {
         let weights: Vec<Var<'_>> =
             [Some(x.var("weights")), x.maybe("more")].into_iter().flatten().collect();
@@ -111,4 +111,5 @@ pub(crate) static ROW: Loss = Loss {
         let (l1, l2) = weights.fold((0.0, 0.0), |(l1, l2), w: &f64| (l1 + w.abs(), l2 + w * w));
         vec![alpha * r * l1 + 0.5 * alpha * (1.0 - r) * l2]
     },
+    ..FAMILY
 };

@@ -4,8 +4,9 @@ use std::f64::consts::PI;
 
 use lossgraph_autograd::{Fault, Var};
 
+use super::FAMILY;
 use crate::catalogue::{
-    BROADCAST, C, Invariance, Loss, N, POSITIVE, WIDE, flag, input, number, option,
+    BROADCAST, C, Invariance, Loss, N, POSITIVE, Task, WIDE, flag, input, number, option,
 };
 use crate::check::{Unequal, demand, holds, pair};
 use crate::terms::Terms;
@@ -110,7 +111,6 @@ fn laid_out<'t>(var: Var<'t>, p: Var<'t>) -> Var<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "gaussian_nll",
     aliases: &["GaussianNLLLoss", "gaussian_nll_loss"],
-    family: "regression",
     summary: "The negative log-likelihood of normal errors with a predicted variance.",
     formula: "½ (ln v + (p − t)²/v), with v = max(var, ε)",
     latex: r"\frac{1}{2} \left( \log v + \frac{(p - t)^2}{v} \right) \quad v = \max(\sigma^2, \varepsilon)",
@@ -118,6 +118,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[½ ln ε, ∞)",
     source: "Nix and Weigend, 1994; PyTorch GaussianNLLLoss",
+    tasks: &[Task::Numbers.fit()],
     inputs: &[
         input("prediction", &[N, C], WIDE),
         input("target", &[N, C], WIDE),
@@ -146,4 +147,5 @@ pub(crate) static ROW: Loss = Loss {
         let rest = if x.flag("full") { 0.0 } else { (2.0 * PI).ln() / 2.0 };
         (0..N * C).map(|i| -density(i).ln() - rest).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -80,14 +81,13 @@ impl GemanMcClure {
 pub(crate) static ROW: Loss = Loss {
     name: "geman_mcclure",
     aliases: &["GemanMcClureLoss", "geman_mcclure_loss"],
-    family: "regression",
     summary: "Levels off at one half, so that far outliers do not pull.",
     formula: "½ (p − t)² / ((p − t)² + c²)",
     latex: r"\frac{(p - t)^2}{2 \left( (p - t)^2 + c^2 \right)}",
     shapes: "prediction, target: alike; terms: alike",
-    unit: "none",
     range: "[0, ½)",
     source: "Geman and McClure, 1985",
+    over: "c=0.5,1,2",
     inputs: &TWO,
     options: &[number("c", 1.0, "the error that counts half as much as an endless one"), BROADCAST],
     grid: &["", "c=0.5 broadcast"],
@@ -100,4 +100,5 @@ pub(crate) static ROW: Loss = Loss {
         let c = x.number("c");
         x.residuals(|d| 0.5 / (1.0 + (c / d).powi(2)))
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, number};
 use crate::check::{Unequal, alike, demand, pair};
 use crate::terms::{Terms, scaled};
@@ -92,7 +93,6 @@ pub(super) fn rounded(d: Var<'_>, threshold: f64) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "huber",
     aliases: &["HuberLoss", "huber_loss"],
-    family: "regression",
     summary: "Squared near 0, linear beyond delta.",
     formula: "d²/2 if |d| < δ, else δ (|d| − δ/2), with d = p − t",
     latex: r"\begin{cases} \frac{d^2}{2} & \lvert d \rvert < \delta \\ \delta \left(\lvert d \rvert - \frac{\delta}{2}\right) & \text{else} \end{cases} \quad d = p - t",
@@ -100,6 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's, squared",
     range: "[0, ∞)",
     source: "Huber, 1964; PyTorch HuberLoss",
+    over: "delta=0.5,1,2",
     inputs: &PAIR,
     options: &[number("delta", 1.0, "where the branches meet"), BROADCAST],
     grid: &["", "delta=0.5", "delta=2 weight"],
@@ -113,4 +114,5 @@ pub(crate) static ROW: Loss = Loss {
         let delta = x.number("delta");
         x.residuals(|d| if d.abs() < delta { d * d / 2.0 } else { delta * (d.abs() - delta / 2.0) })
     },
+    ..FAMILY
 };

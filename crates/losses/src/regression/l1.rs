@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR};
 use crate::check::{Unequal, alike, pair};
 use crate::terms::{Terms, scaled};
@@ -68,7 +69,6 @@ impl<'t> L1<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "l1",
     aliases: &["L1Loss", "l1_loss", "mae", "absolute_error", "mean_absolute_error"],
-    family: "regression",
     summary: "The absolute error of each element.",
     formula: "|p − t|",
     latex: r"\lvert p - t \rvert",
@@ -85,4 +85,5 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| x.residuals(f64::abs),
+    ..FAMILY
 };

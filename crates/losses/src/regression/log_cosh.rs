@@ -4,6 +4,7 @@ use std::f64::consts::LN_2;
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO};
 use crate::check::{Unequal, pair};
 use crate::terms::Terms;
@@ -78,12 +79,10 @@ impl LogCosh {
 pub(crate) static ROW: Loss = Loss {
     name: "log_cosh",
     aliases: &["LogCosh", "LogCoshLoss", "log_cosh_loss", "LogCoshError"],
-    family: "regression",
     summary: "A smooth absolute error.",
     formula: "ln cosh(p − t)",
     latex: r"\log \cosh (p - t)",
     shapes: "prediction, target: alike; terms: alike",
-    unit: "none",
     range: "[0, ∞)",
     source: "Neuneier and Zimmermann, 1998; Keras LogCosh; optax log_cosh",
     inputs: &TWO,
@@ -94,4 +93,5 @@ pub(crate) static ROW: Loss = Loss {
         LogCosh { broadcast: x.flag("broadcast") }.forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| x.residuals(|d| d.cosh().ln()),
+    ..FAMILY
 };

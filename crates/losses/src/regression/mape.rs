@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::Var;
 
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
+use super::FAMILY;
+use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, Task, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
 
@@ -79,15 +80,14 @@ pub(crate) static ROW: Loss = Loss {
         "MeanAbsolutePercentageError",
         "absolute_percentage_error",
     ],
-    family: "regression",
     summary: "The absolute error as a part of the target's size.",
     formula: "|p − t| / max(|t|, ε)",
     latex: r"\frac{\lvert p - t \rvert}{\max(\lvert t \rvert, \varepsilon)}",
     shapes: "prediction, target: alike; terms: alike",
-    unit: "none",
     range: "[0, ∞)",
     source: "scikit-learn mean_absolute_percentage_error",
-    inputs: &TWO,
+    tasks: &[Task::Numbers.fit()],
+    inputs: &[TWO[0], TWO[1].pictured_at(1.0)],
     options: &[number("eps", f64::EPSILON, "what a smaller target counts as"), BROADCAST],
     grid: &["", "eps=0.7 broadcast"],
     invariances: &[Invariance::Order(&["prediction", "target"])],
@@ -99,4 +99,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| (p - t).abs() / t.abs().max(x.number("eps"))).collect()
     },
+    ..FAMILY
 };

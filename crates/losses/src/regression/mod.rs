@@ -46,7 +46,11 @@ pub use tweedie::{Tweedie, tweedie};
 pub use welsch::{Welsch, welsch};
 pub use wing::{Wing, wing};
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss =
+    Loss { family: "regression", tasks: &[Task::Numbers.fit(), Task::Classes.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[
     &mse::ROW,

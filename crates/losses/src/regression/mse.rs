@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR};
 use crate::check::{Unequal, alike, pair};
 use crate::terms::{Terms, scaled};
@@ -67,7 +68,6 @@ impl<'t> Mse<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "mse",
     aliases: &["MSELoss", "mse_loss", "l2", "squared_error", "mean_squared_error"],
-    family: "regression",
     summary: "The squared error of each element.",
     formula: "(p − t)²",
     latex: r"(p - t)^2",
@@ -84,4 +84,5 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| x.residuals(|d| d * d),
+    ..FAMILY
 };

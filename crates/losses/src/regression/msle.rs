@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, C, Invariance, Loss, N, POSITIVE, input};
 use crate::check::{Unequal, holds, pair};
 use crate::terms::Terms;
@@ -73,12 +74,10 @@ pub(crate) static ROW: Loss = Loss {
         "mean_squared_logarithmic_error",
         "MSLELoss",
     ],
-    family: "regression",
     summary: "The squared error of logarithms.",
     formula: "(ln(1 + p) − ln(1 + t))²",
     latex: r"\left( \log(1 + p) - \log(1 + t) \right)^2",
     shapes: "prediction, target: alike; terms: alike",
-    unit: "none",
     range: "[0, ∞)",
     source: "scikit-learn mean_squared_log_error",
     inputs: &[input("prediction", &[N, C], POSITIVE), input("target", &[N, C], POSITIVE)],
@@ -90,4 +89,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| ((1.0 + p) / (1.0 + t)).ln().powi(2)).collect()
     },
+    ..FAMILY
 };

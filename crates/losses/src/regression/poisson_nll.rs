@@ -4,8 +4,9 @@ use std::f64::consts::PI;
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{
-    BROADCAST, C, Domain, Invariance, Loss, N, POSITIVE, flag, input, number, word,
+    BROADCAST, C, Domain, Invariance, Loss, N, POSITIVE, Task, flag, input, number, word,
 };
 use crate::check::{Unequal, demand, holds, pair};
 use crate::rows::times;
@@ -103,7 +104,6 @@ fn ln_factorial(t: Var<'_>) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "poisson_nll",
     aliases: &["PoissonNLLLoss", "poisson_nll_loss", "poisson"],
-    family: "regression",
     summary: "The negative log-likelihood of counts.",
     formula: "eᵖ − t p, with p = ln rate",
     latex: r"e^{p} - t\, p",
@@ -111,7 +111,11 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "(−∞, ∞)",
     source: "PyTorch PoissonNLLLoss",
-    inputs: &[input("prediction", &[N, C], POSITIVE), input("target", &[N, C], COUNTS)],
+    tasks: &[Task::Numbers.fit()],
+    inputs: &[
+        input("prediction", &[N, C], POSITIVE).pictured_over(-3.0, 3.0),
+        input("target", &[N, C], COUNTS),
+    ],
     options: &[
         word("log_input", &["true", "false"], "the prediction is the logarithm of the rate"),
         flag("full", "adds Stirling's approximation of ln t!"),
@@ -138,6 +142,7 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("prediction").iter().zip(x.of("target")).map(term).collect()
     },
+    ..FAMILY
 };
 
 /// Counts on both sides of 1.

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -83,7 +84,6 @@ impl PseudoHuber {
 pub(crate) static ROW: Loss = Loss {
     name: "pseudo_huber",
     aliases: &["PseudoHuberLoss", "pseudo_huber_loss"],
-    family: "regression",
     summary: "Huber's loss without a seam.",
     formula: "δ² (√(1 + ((p − t)/δ)²) − 1)",
     latex: r"\delta^2 \left( \sqrt{1 + \left( \frac{p - t}{\delta} \right)^2} - 1 \right)",
@@ -91,6 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's, squared",
     range: "[0, ∞)",
     source: "Charbonnier et al., 1997; Hartley and Zisserman, 2003",
+    over: "delta=0.5,1,2",
     inputs: &TWO,
     options: &[number("delta", 1.0, "where the curve bends"), BROADCAST],
     grid: &["", "delta=0.5 broadcast"],
@@ -103,4 +104,5 @@ pub(crate) static ROW: Loss = Loss {
         let delta = x.number("delta");
         x.residuals(|d| delta * delta * ((1.0 + d * d / (delta * delta)).sqrt() - 1.0))
     },
+    ..FAMILY
 };

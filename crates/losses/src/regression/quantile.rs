@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
@@ -43,7 +44,7 @@ use crate::terms::Terms;
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "PinballLoss")]
 pub struct Quantile {
-    /// The quantile that is asked for, 0 to 1.
+    /// The quantile to estimate, 0 to 1.
     pub quantile: f64,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
@@ -55,7 +56,7 @@ impl Default for Quantile {
     }
 }
 
-/// [`Quantile`] with the quantile that is asked for.
+/// [`Quantile`] with the quantile to estimate.
 #[doc(alias = "pinball")]
 #[track_caller]
 pub fn quantile<'t>(prediction: Var<'t>, target: Var<'t>, quantile: f64) -> Terms<'t> {
@@ -80,7 +81,6 @@ impl Quantile {
 pub(crate) static ROW: Loss = Loss {
     name: "quantile",
     aliases: &["QuantileLoss", "quantile_loss", "pinball", "pinball_loss", "mean_pinball_loss"],
-    family: "regression",
     summary: "The absolute error, with a weight for each side.",
     formula: "max(q (t − p), (q − 1) (t − p))",
     latex: r"\max \left( q (t - p), (q - 1) (t - p) \right)",
@@ -88,8 +88,9 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's",
     range: "[0, ∞)",
     source: "Koenker and Bassett, 1978; scikit-learn mean_pinball_loss",
+    over: "quantile=0.1,0.5,0.9",
     inputs: &TWO,
-    options: &[number("quantile", 0.5, "the quantile that is asked for, 0 to 1"), BROADCAST],
+    options: &[number("quantile", 0.5, "the quantile to estimate, 0 to 1"), BROADCAST],
     grid: &["", "quantile=0.1", "quantile=0.9 broadcast"],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
@@ -100,4 +101,5 @@ pub(crate) static ROW: Loss = Loss {
         let q = x.number("quantile");
         x.residuals(|d| if d < 0.0 { -q * d } else { (1.0 - q) * d })
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, flag};
 use crate::check::{Unequal, alike, demand, pair};
 use crate::terms::Terms;
@@ -47,7 +48,7 @@ use crate::terms::Terms;
 pub struct Rmse<'t> {
     /// A weight for each element, of the prediction's shape.
     pub weight: Option<Var<'t>>,
-    /// A term for each place along the first axis.
+    /// A term for each index of the first axis.
     pub per_example: bool,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
@@ -83,7 +84,6 @@ impl<'t> Rmse<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "rmse",
     aliases: &["RMSELoss", "rmse_loss", "root_mean_squared_error"],
-    family: "regression",
     summary: "The root of the mean squared error.",
     formula: "√(Σ w (p − t)² / Σ w)",
     latex: r"\sqrt{\frac{\sum_i w_i (p_i - t_i)^2}{\sum_i w_i}}",
@@ -92,7 +92,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Gauss, 1821; scikit-learn root_mean_squared_error",
     inputs: &PAIR,
-    options: &[flag("per_example", "a term for each place along the first axis"), BROADCAST],
+    options: &[flag("per_example", "a term for each index of the first axis"), BROADCAST],
     grid: &["", "weight", "per_example", "per_example weight broadcast"],
     invariances: &[Invariance::Order(&["prediction", "target", "weight"])],
     run: |x| {
@@ -109,4 +109,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         squares.chunks(each).enumerate().map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,7 +2,8 @@
 
 use lossgraph_autograd::Var;
 
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO};
+use super::FAMILY;
+use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, Task};
 use crate::check::{Unequal, pair};
 use crate::terms::Terms;
 
@@ -74,15 +75,14 @@ pub(crate) static ROW: Loss = Loss {
         "symmetric_mean_absolute_percentage_error",
         "SymmetricMeanAbsolutePercentageError",
     ],
-    family: "regression",
     summary: "The absolute error as a part of the mean size of prediction and target.",
     formula: "2 |p − t| / (|p| + |t|)",
     latex: r"\frac{2 \lvert p - t \rvert}{\lvert p \rvert + \lvert t \rvert}",
     shapes: "prediction, target: alike; terms: alike",
-    unit: "none",
     range: "[0, 2]",
     source: "Makridakis, 1993",
-    inputs: &TWO,
+    tasks: &[Task::Numbers.fit()],
+    inputs: &[TWO[0], TWO[1].pictured_at(1.0)],
     options: &[BROADCAST],
     grid: &["", "broadcast"],
     invariances: &[Invariance::Order(&["prediction", "target"])],
@@ -91,4 +91,5 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| 2.0 * (p - t).abs() / (p.abs() + t.abs())).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::huber::rounded;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, number};
 use crate::check::{Unequal, alike, demand, pair};
@@ -90,7 +91,6 @@ impl<'t> SmoothL1<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "smooth_l1",
     aliases: &["SmoothL1Loss", "smooth_l1_loss"],
-    family: "regression",
     summary: "The absolute error with its kink rounded off within beta.",
     formula: "d²/2β if |d| < β, else |d| − β/2, with d = p − t",
     latex: r"\begin{cases} \frac{d^2}{2\beta} & \lvert d \rvert < \beta \\ \lvert d \rvert - \frac{\beta}{2} & \text{else} \end{cases} \quad d = p - t",
@@ -98,6 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's",
     range: "[0, ∞)",
     source: "Girshick, Fast R-CNN, 2015; PyTorch SmoothL1Loss",
+    over: "beta=0.5,1,2",
     inputs: &PAIR,
     options: &[number("beta", 1.0, "where the branches meet"), BROADCAST],
     grid: &["", "beta=0.5", "beta=2 weight", "beta=0"],
@@ -111,4 +112,5 @@ pub(crate) static ROW: Loss = Loss {
         let beta = x.number("beta");
         x.residuals(|d| if d.abs() < beta { d * d / (2.0 * beta) } else { d.abs() - beta / 2.0 })
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -83,7 +84,6 @@ impl TukeyBiweight {
 pub(crate) static ROW: Loss = Loss {
     name: "tukey_biweight",
     aliases: &["TukeyBiweightLoss", "tukey_biweight_loss", "tukey", "bisquare", "biweight"],
-    family: "regression",
     summary: "The same for all errors beyond a threshold.",
     formula: "c²/6 · (1 − (1 − ((p − t)/c)²)³) if |p − t| ≤ c, else c²/6",
     latex: r"\begin{cases} \frac{c^2}{6} \left( 1 - \left( 1 - \left( \frac{p - t}{c} \right)^2 \right)^3 \right) & \lvert p - t \rvert \le c \\ \frac{c^2}{6} & \text{else} \end{cases}",
@@ -91,6 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's, squared",
     range: "[0, c²/6]",
     source: "Beaton and Tukey, 1974",
+    over: "c=1,2,4.685",
     inputs: &TWO,
     options: &[number("c", 4.685, "from where on errors count alike"), BROADCAST],
     grid: &["", "c=1.5 broadcast"],
@@ -106,4 +107,5 @@ pub(crate) static ROW: Loss = Loss {
             c * c / 6.0 * (1.0 - inside.powi(3))
         })
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, C, Invariance, Loss, N, POSITIVE, flag, input, number};
 use crate::check::{Unequal, demand, holds, pair};
 use crate::terms::Terms;
@@ -111,7 +112,6 @@ impl Tweedie {
 pub(crate) static ROW: Loss = Loss {
     name: "tweedie",
     aliases: &["TweedieLoss", "tweedie_loss", "mean_tweedie_deviance", "TweedieDevianceScore"],
-    family: "regression",
     summary: "The deviance of amounts and counts whose variance grows as a power of the mean.",
     formula: "2 (t^(2−k)/((1−k)(2−k)) − t p^(1−k)/(1−k) + p^(2−k)/(2−k)), with the limits at k = 1 and 2",
     latex: r"2 \left( \frac{t^{2-k}}{(1-k)(2-k)} - \frac{t\, p^{1-k}}{1-k} + \frac{p^{2-k}}{2-k} \right)",
@@ -119,6 +119,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's to the power 2 − k",
     range: "[0, ∞)",
     source: "Tweedie, 1984; Jørgensen, 1987; scikit-learn mean_tweedie_deviance",
+    over: "power=0,1,1.5,2",
     inputs: &[input("prediction", &[N, C], POSITIVE), input("target", &[N, C], POSITIVE)],
     options: &[
         number("power", 1.5, "the power of the mean that the variance grows with"),
@@ -156,4 +157,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("prediction").iter().zip(x.of("target")).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -77,7 +78,6 @@ impl Welsch {
 pub(crate) static ROW: Loss = Loss {
     name: "welsch",
     aliases: &["WelschLoss", "welsch_loss", "leclerc", "correntropy"],
-    family: "regression",
     summary: "Levels off as fast as a bell curve falls.",
     formula: "c²/2 · (1 − exp(−((p − t)/c)²))",
     latex: r"\frac{c^2}{2} \left( 1 - e^{-\left( \frac{p - t}{c} \right)^2} \right)",
@@ -85,6 +85,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's, squared",
     range: "[0, c²/2)",
     source: "Dennis and Welsch, 1978",
+    over: "c=0.5,1,2",
     inputs: &TWO,
     options: &[number("c", 1.0, "how far errors count"), BROADCAST],
     grid: &["", "c=2 broadcast"],
@@ -97,4 +98,5 @@ pub(crate) static ROW: Loss = Loss {
         let c = x.number("c");
         x.residuals(|d| 0.5 * c * c * (1.0 - (-d * d / (c * c)).exp()))
     },
+    ..FAMILY
 };

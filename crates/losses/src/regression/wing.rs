@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::terms::Terms;
@@ -86,7 +87,6 @@ impl Wing {
 pub(crate) static ROW: Loss = Loss {
     name: "wing",
     aliases: &["WingLoss", "wing_loss"],
-    family: "regression",
     summary: "Logarithmic for small errors, absolute beyond.",
     formula: "w ln(1 + |p − t|/ε) if |p − t| < w, else |p − t| − w + w ln(1 + w/ε)",
     latex: r"\begin{cases} w \log \left( 1 + \frac{\lvert p - t \rvert}{\varepsilon} \right) & \lvert p - t \rvert < w \\ \lvert p - t \rvert - w + w \log \left( 1 + \frac{w}{\varepsilon} \right) & \text{else} \end{cases}",
@@ -94,6 +94,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's",
     range: "[0, ∞)",
     source: "Feng et al., 2018",
+    over: "w=1,2,10",
     inputs: &TWO,
     options: &[
         number("w", 10.0, "where the branches meet"),
@@ -112,4 +113,5 @@ pub(crate) static ROW: Loss = Loss {
         let bent = |a: f64| w * (1.0 + a / epsilon).ln();
         x.residuals(|d| if d.abs() < w { bent(d.abs()) } else { d.abs() - w + bent(w) })
     },
+    ..FAMILY
 };

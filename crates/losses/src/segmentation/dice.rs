@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, PER_CLASS, SCORES, sum};
 use crate::catalogue::{Loss, flag, number};
 use crate::check::demand;
@@ -90,12 +91,10 @@ impl<'t> Dice<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "dice",
     aliases: &["DiceLoss", "dice_loss", "soft_dice", "binary_dice_loss"],
-    family: "segmentation",
     summary: "One less twice the overlap of two masks as a part of both together.",
     formula: "1 − (2 Σ p t + s) / (Σ p + Σ t + s), with p = σ(z)",
     latex: r"1 - \frac{2 \sum_i p_i t_i + s}{\sum_i p_i + \sum_i t_i + s}",
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
-    unit: "none",
     range: "[0, 1]",
     source: "Dice, 1945; Milletari et al., V-Net, 2016",
     inputs: &INPUTS,
@@ -129,4 +128,5 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (2.0 * both + s) / (all + s)
         })
     },
+    ..FAMILY
 };

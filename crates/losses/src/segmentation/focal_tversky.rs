@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, PER_CLASS, SCORES, sum};
 use super::tversky::{fits, missed};
 use crate::catalogue::{Loss, number};
@@ -88,14 +89,13 @@ impl<'t> FocalTversky<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "focal_tversky",
     aliases: &["FocalTverskyLoss", "focal_tversky_loss"],
-    family: "segmentation",
     summary: "A power of Tversky's loss.",
     formula: "(1 − (TP + s) / (TP + α FP + β FN + s))^γ, with p = σ(z)",
     latex: r"\left( 1 - \frac{\mathrm{TP} + s}{\mathrm{TP} + \alpha \mathrm{FP} + \beta \mathrm{FN} + s} \right)^{\gamma}",
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
-    unit: "none",
     range: "[0, 1]",
     source: "Abraham and Khan, 2019",
+    over: "gamma=0.75,1,2",
     inputs: &INPUTS,
     options: &[
         number("alpha", 0.7, "what a false positive costs"),
@@ -130,4 +130,5 @@ pub(crate) static ROW: Loss = Loss {
             (1.0 - index).powf(x.number("gamma"))
         })
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, PER_CLASS, SCORES, sum};
 use crate::catalogue::{Loss, number};
 use crate::check::demand;
@@ -85,12 +86,10 @@ impl<'t> Jaccard<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "jaccard",
     aliases: &["JaccardLoss", "jaccard_loss", "soft_iou"],
-    family: "segmentation",
     summary: "One less the overlap of two masks as a part of their union.",
     formula: "1 − (I + s) / (Σ p + Σ t − I + s), with I = Σ p t and p = σ(z)",
     latex: r"1 - \frac{I + s}{\sum_i p_i + \sum_i t_i - I + s} \quad I = \sum_i p_i t_i",
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
-    unit: "none",
     range: "[0, 1]",
     source: "Jaccard, 1912; Rahman and Wang, 2016",
     inputs: &INPUTS,
@@ -120,4 +119,5 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (both + s) / (union + s)
         })
     },
+    ..FAMILY
 };

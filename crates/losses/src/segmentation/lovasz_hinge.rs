@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::lovasz::{extension, naive};
 use crate::catalogue::{Domain, Invariance, Loss, N, flag, input, number};
 use crate::check::{Unequal, holds, pair};
@@ -90,7 +91,6 @@ impl LovaszHinge {
 pub(crate) static ROW: Loss = Loss {
     name: "lovasz_hinge",
     aliases: &["LovaszHingeLoss", "lovasz_hinge_loss"],
-    family: "segmentation",
     summary: "The tightest convex surrogate of one less the overlap of binary masks.",
     formula: "Σ max(0, eₖ) (Jₖ − Jₖ₋₁), with the errors e = 1 − z (2 t − 1) in descending order",
     latex: r"\sum_k \max(0, e_k) \left( J_k - J_{k-1} \right) \quad e = 1 - z (2 t - 1)",
@@ -127,4 +127,5 @@ pub(crate) static ROW: Loss = Loss {
         let images = x.rows("logits").into_iter().zip(x.rows("target"));
         images.map(|(z, t)| term(z, t)).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::lovasz::{extension, naive};
 use crate::catalogue::{C, Domain, Invariance, Loss, flag, input, number};
 use crate::labels::{IGNORED, Labels};
@@ -97,12 +98,10 @@ fn class_by_class(x: Var<'_>, axis: isize) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "lovasz_softmax",
     aliases: &["LovaszSoftmaxLoss", "lovasz_softmax_loss", "LovaszLoss"],
-    family: "segmentation",
     summary: "A surrogate of one less the mean overlap of classes.",
     formula: "Σ eₖ (Jₖ − Jₖ₋₁), with the errors e = |one_hot(label) − softmax(z)| of a class in descending order",
     latex: r"\sum_k e_k \left( J_k - J_{k-1} \right) \quad e = \lvert t - \operatorname{softmax}(z) \rvert",
     shapes: "logits: [batch, class, …]; labels: without the class axis; terms: [class]",
-    unit: "none",
     range: "[0, 1]",
     source: "Berman et al., 2018",
     inputs: &[
@@ -141,4 +140,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..C).map(term).collect()
     },
+    ..FAMILY
 };

@@ -170,15 +170,15 @@ pub(super) fn sum(mask: &Mask, each: impl Fn(f64, f64) -> f64) -> f64 {
 pub(super) fn examples(x: &Numbers<'_>) -> Vec<Vec<Mask>> {
     const LEN: usize = 2;
     let z = x.of("logits");
-    let place = |n: usize, c: usize, i: usize| (n * C + c) * LEN + i;
+    let index = |n: usize, c: usize, i: usize| (n * C + c) * LEN + i;
     let probability =
         |n: usize, c: usize, i: usize| match (x.maybe("probabilities"), x.word("scores")) {
-            (Some(p), _) => p[place(n, c, i)],
-            (None, "logits") => 1.0 / (1.0 + (-z[place(n, c, i)]).exp()),
-            _ => z[place(n, c, i)].exp() / (0..C).map(|k| z[place(n, k, i)].exp()).sum::<f64>(),
+            (Some(p), _) => p[index(n, c, i)],
+            (None, "logits") => 1.0 / (1.0 + (-z[index(n, c, i)]).exp()),
+            _ => z[index(n, c, i)].exp() / (0..C).map(|k| z[index(n, k, i)].exp()).sum::<f64>(),
         };
     let element = |n: usize, c: usize, i: usize| {
-        let at = place(n, c, i);
+        let at = index(n, c, i);
         [probability(n, c, i), x.of("target")[at], x.weight("weight", at)]
     };
     let first = usize::from(x.flag("ignore_background"));

@@ -2,7 +2,7 @@
 
 mod dice;
 mod focal_tversky;
-mod generalised_dice;
+mod generalized_dice;
 mod jaccard;
 mod lovasz;
 mod lovasz_hinge;
@@ -12,18 +12,21 @@ mod tversky;
 
 pub use dice::{Dice, dice};
 pub use focal_tversky::{FocalTversky, focal_tversky};
-pub use generalised_dice::{GeneralisedDice, generalised_dice};
+pub use generalized_dice::{GeneralizedDice, generalized_dice};
 pub use jaccard::{Jaccard, jaccard};
 pub use lovasz_hinge::{LovaszHinge, lovasz_hinge};
 pub use lovasz_softmax::{LovaszSoftmax, lovasz_softmax};
 pub use masks::{Masks, Scores};
 pub use tversky::{Tversky, tversky};
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "segmentation", tasks: &[Task::Masks.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[
     &dice::ROW,
-    &generalised_dice::ROW,
+    &generalized_dice::ROW,
     &tversky::ROW,
     &focal_tversky::ROW,
     &jaccard::ROW,

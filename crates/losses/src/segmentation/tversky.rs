@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::masks::{
     self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, Overlap, PER_CLASS, SCORES, sum,
 };
@@ -104,14 +105,13 @@ pub(super) fn fits<'t>(loss: &str, options: [f64; 3], prediction: Var<'t>) -> Va
 pub(crate) static ROW: Loss = Loss {
     name: "tversky",
     aliases: &["TverskyLoss", "tversky_loss"],
-    family: "segmentation",
     summary: "One less overlap as a part of it and of the errors, with a weight for each kind.",
     formula: "1 − (TP + s) / (TP + α FP + β FN + s), with p = σ(z)",
     latex: r"1 - \frac{\mathrm{TP} + s}{\mathrm{TP} + \alpha \mathrm{FP} + \beta \mathrm{FN} + s}",
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
-    unit: "none",
     range: "[0, 1]",
     source: "Tversky, 1977; Salehi et al., 2017",
+    over: "beta=0.3,0.7,1",
     inputs: &INPUTS,
     options: &[
         number("alpha", 0.3, "what a false positive costs"),
@@ -148,4 +148,5 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (tp + s) / (tp + x.number("alpha") * fp + x.number("beta") * fn_ + s)
         })
     },
+    ..FAMILY
 };

@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::{DType, Tensor};
 
-use super::{VIEWS, views};
+use super::{FAMILY, VIEWS, views};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::demand;
 use crate::terms::Terms;
@@ -83,14 +83,13 @@ impl BarlowTwins {
 pub(crate) static ROW: Loss = Loss {
     name: "barlow_twins",
     aliases: &["BarlowTwinsLoss"],
-    family: "self_supervised",
     summary: "Features that correlate between views, and not with each other.",
     formula: "Σ (c[i, i] − 1)² + λ Σ c[i, j]²",
     latex: r"\sum_i (c_{ii} - 1)^2 + \lambda \sum_{i \ne j} c_{ij}^2",
     shapes: "z1, z2: [batch, features]; term: []",
-    unit: "none",
     range: "[0, ∞)",
     source: "Zbontar et al., 2021",
+    over: "lambda=0.0051,0.1,0.5",
     inputs: &VIEWS,
     options: &[
         number("lambda", 0.0051, "the weight of the correlations of different features"),
@@ -119,4 +118,5 @@ pub(crate) static ROW: Loss = Loss {
         }
         vec![loss]
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::views;
 use crate::catalogue::{Invariance, Loss, WIDE, detached, input};
 use crate::embedding::Distance;
@@ -63,17 +64,13 @@ impl Byol {
 pub(crate) static ROW: Loss = Loss {
     name: "byol",
     aliases: &["byol_loss", "negative_cosine_similarity"],
-    family: "self_supervised",
     summary: "The squared distance of the directions of a prediction and its target.",
     formula: "2 − 2 cos(prediction, target)",
     latex: r"2 - 2 \cos(p, t)",
     shapes: "prediction, target: [batch, features]; terms: [batch]",
-    unit: "none",
     range: "[0, 4]",
     source: "Grill et al., 2020",
     inputs: &[input("prediction", &[5, 3], WIDE), detached("target", &[5, 3], WIDE)],
-    options: &[],
-    grid: &[""],
     invariances: &[
         Invariance::Order(&["prediction", "target"]),
         Invariance::Scale("prediction"),
@@ -89,4 +86,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         rows.map(term).collect()
     },
+    ..FAMILY
 };

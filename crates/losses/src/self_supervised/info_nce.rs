@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::{Fault, Var};
 
+use super::FAMILY;
 use super::views;
 use crate::catalogue::{Invariance, Loss, WIDE, flag, input, number, option};
 use crate::check::above_zero;
@@ -111,7 +112,6 @@ impl<'t> InfoNce<'t> {
 pub(crate) static ROW: Loss = Loss {
     name: "info_nce",
     aliases: &["InfoNCE", "clip", "clip_loss"],
-    family: "self_supervised",
     summary: "The positive of a query told from other keys, by cosine.",
     formula: "ln Σ exp(cos(q, k)/T) − cos(q, k₊)/T",
     latex: r"-\log \frac{e^{\cos(q, k_+) / T}}{\sum_k e^{\cos(q, k) / T}}",
@@ -119,6 +119,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "van den Oord et al., 2018; Radford et al., 2021",
+    over: "temperature=0.1,0.5,1",
     inputs: &[
         input("query", &[5, 3], WIDE),
         input("positive", &[5, 3], WIDE),
@@ -165,4 +166,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    ..FAMILY
 };

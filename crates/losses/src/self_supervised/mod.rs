@@ -16,7 +16,10 @@ pub use vicreg::{Vicreg, vicreg};
 
 use lossgraph_autograd::{Fault, Var};
 
-use crate::catalogue::{Loss, Sample, WIDE, input};
+use crate::catalogue::{Loss, Sample, Task, WIDE, input};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "self_supervised", tasks: &[Task::Views.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[
     &nt_xent_simclr::ROW,

@@ -3,7 +3,7 @@
 use lossgraph_autograd::{Var, concat};
 use lossgraph_tensor::{DType, Tensor};
 
-use super::{VIEWS, views};
+use super::{FAMILY, VIEWS, views};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::above_zero;
 use crate::embedding::{log_sum_exp_of, normalized};
@@ -83,7 +83,6 @@ impl NtXentSimclr {
 pub(crate) static ROW: Loss = Loss {
     name: "nt_xent_simclr",
     aliases: &["simclr"],
-    family: "self_supervised",
     summary: "The other view of an example told from all others, by cosine.",
     formula: "ln Σ exp(cos(i, k)/T) − cos(i, i′)/T",
     latex: r"-\log \frac{e^{\cos(z_i, z_{i'}) / T}}{\sum_{k \ne i} e^{\cos(z_i, z_k) / T}}",
@@ -91,6 +90,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Chen et al., 2020",
+    over: "temperature=0.07,0.5,2",
     inputs: &VIEWS,
     options: &[number("temperature", 0.5, "what cosines are divided by")],
     grid: &["", "temperature=0.07"],
@@ -111,4 +111,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..10).map(term).collect()
     },
+    ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::views;
 use crate::catalogue::{Invariance, Loss, WIDE, detached, input};
 use crate::embedding::Distance;
@@ -67,12 +68,10 @@ impl SimSiam {
 pub(crate) static ROW: Loss = Loss {
     name: "sim_siam",
     aliases: &["simsiam", "simsiam_loss"],
-    family: "self_supervised",
     summary: "The negative cosine of predictions and the other views.",
     formula: "−(cos(p1, z2) + cos(p2, z1)) / 2",
     latex: r"-\frac{1}{2} \bigl(\cos(p_1, z_2) + \cos(p_2, z_1)\bigr)",
     shapes: "p1, p2, z1, z2: [batch, features]; terms: [batch]",
-    unit: "none",
     range: "[−1, 1]",
     source: "Chen and He, 2021",
     inputs: &[
@@ -81,8 +80,6 @@ pub(crate) static ROW: Loss = Loss {
         detached("z1", &[5, 3], WIDE),
         detached("z2", &[5, 3], WIDE),
     ],
-    options: &[],
-    grid: &[""],
     invariances: &[
         Invariance::Order(&["p1", "p2", "z1", "z2"]),
         Invariance::Scale("p1"),
@@ -97,4 +94,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(|i| -(cosine("p1", "z2", i) + cosine("p2", "z1", i)) / 2.0).collect()
     },
+    ..FAMILY
 };

@@ -3,7 +3,7 @@
 use lossgraph_autograd::{Var, keep};
 use lossgraph_tensor::{DType, Tensor};
 
-use super::{VIEWS, views};
+use super::{FAMILY, VIEWS, views};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::demand;
 use crate::terms::Terms;
@@ -101,14 +101,13 @@ fn covariances(z: Var<'_>) -> Var<'_> {
 pub(crate) static ROW: Loss = Loss {
     name: "vicreg",
     aliases: &["VICRegLoss"],
-    family: "self_supervised",
     summary: "Views that agree, features that spread and do not repeat each other.",
     formula: "λ mean (z1 − z2)² + μ/2 Σ mean max(0, 1 − √(var + ε)) + ν Σ cov²/features",
     latex: r"\lambda \, \overline{(z_1 - z_2)^2} + \frac{\mu}{2} \sum_z \overline{\max\bigl(0, 1 - \sqrt{\mathrm{var}\, z + \epsilon}\bigr)} + \frac{\nu}{D} \sum_z \sum_{i \ne j} \mathrm{cov}(z)_{ij}^2",
     shapes: "z1, z2: [batch, features]; term: []",
-    unit: "none",
     range: "[0, ∞)",
     source: "Bardes, Ponce and LeCun, 2022; pytorch-metric-learning VICRegLoss",
+    over: "invariance=5,25,50",
     inputs: &VIEWS,
     options: &[
         number("invariance", 25.0, "the weight of the distance of the views"),
@@ -149,4 +148,5 @@ pub(crate) static ROW: Loss = Loss {
         }
         vec![loss]
     },
+    ..FAMILY
 };

@@ -3,6 +3,7 @@
 use lossgraph_autograd::Var;
 use lossgraph_tensor::Shape;
 
+use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, flag, input, number, option};
@@ -228,7 +229,6 @@ const CLASSES: usize = 4;
 pub(crate) static ROW: Loss = Loss {
     name: "ctc",
     aliases: &["CTCLoss", "ctc_loss", "connectionist_temporal_classification"],
-    family: "sequence",
     summary: "The likelihood of a target, however its labels lie along the frames.",
     formula: "−ln Σ_π Π_t p[t, π_t], over all paths π that collapse to the target",
     latex: r"-\ln \sum_{\pi \in \mathcal{B}^{-1}(y)} \prod_t p_{t, \pi_t}",
@@ -272,6 +272,7 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..BATCH).map(|row| -all_paths(x, &log_p, row).ln()).collect()
     },
+    ..FAMILY
 };
 
 /// The probability of all paths of a row that give its target, one path after the other.

@@ -57,7 +57,7 @@ pub(super) fn rows<'t>(
     }
 }
 
-/// A constant of one number for each place of a table.
+/// A constant of one number for each cell of a table.
 pub(super) fn table<T: Elem>(
     like: Var<'_>,
     [rows, columns]: [usize; 2],
@@ -67,6 +67,6 @@ pub(super) fn table<T: Elem>(
     let numbers = (0..rows).flat_map(|row| (0..columns).map(move |column| number(row, column)));
     match Tensor::new([rows, columns], numbers.collect::<Vec<T>>()) {
         Ok(table) => like.tape().constant(table),
-        Err(_) => unreachable!("there are as many numbers as places"),
+        Err(_) => unreachable!("there are as many numbers as cells"),
     }
 }

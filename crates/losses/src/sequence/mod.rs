@@ -7,7 +7,10 @@ mod rnn_t;
 pub use ctc::{Ctc, ctc};
 pub use rnn_t::{RnnT, rnn_t};
 
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
+
+/// What the rows of this family have in common.
+const FAMILY: Loss = Loss { family: "sequence", tasks: &[Task::Sequences.fit()], ..Loss::BASE };
 
 pub(crate) const ROWS: &[&Loss] = &[&ctc::ROW, &rnn_t::ROW];
 

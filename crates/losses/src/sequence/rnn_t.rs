@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, input, number, option};
@@ -12,7 +13,7 @@ use crate::terms::Terms;
 ///
 /// ```text
 /// L = −ln Σ_π Π p[t, u, π]     over all paths π from (0, 0) to (T, U): the blank goes on to the
-///                              next frame t, label u + 1 of the target to the next place u
+///                              next frame t, label u + 1 of the target to the next position u
 /// ∂L/∂log_p[t, u, c] = −P(a path takes c at (t, u) | target)
 /// ```
 ///
@@ -24,7 +25,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// It is recorded diagonal by diagonal, `t + u = 0, 1, …`, on which nothing depends on its
-/// neighbours, and so it has derivatives of every order. The derivative is that with respect to
+/// neighbors, and so it has derivatives of every order. The derivative is that with respect to
 /// log-probabilities; for scores of any size there is [`of_logits`](RnnT::of_logits). An input
 /// without frames has loss ∞, or 0 for an empty target.
 ///
@@ -116,13 +117,13 @@ impl RnnT {
         let blank = self.blank;
         let why = || "log_p is [batch, time, 1 + labels, class]".to_owned();
         let log_p = demand("rnn_t", log_p.rank() == 4 && log_p.dim(2) > 0, why, log_p);
-        let [batch, frames, places, classes] = [0, 1, 2, 3].map(|axis| log_p.dim(axis));
+        let [batch, frames, positions, classes] = [0, 1, 2, 3].map(|axis| log_p.dim(axis));
         let why = || format!("blank {blank} is none of the classes 0..{classes}");
         let log_p = demand("rnn_t", blank < classes, why, log_p);
         if log_p.is_faulty() {
             return Err(log_p);
         }
-        let most = (places - 1).min(targets.dim(-1));
+        let most = (positions - 1).min(targets.dim(-1));
         let inputs = lengths("rnn_t", "input_lengths", input_lengths, batch, frames)?;
         let counts = lengths("rnn_t", "target_lengths", target_lengths, batch, most)?;
         let rows = rows("rnn_t", targets, &counts, |label| match label {
@@ -130,20 +131,20 @@ impl RnnT {
             _ if (0..classes as i64).contains(&label) => Ok(()),
             _ => Err(format!("label {label} is none of the classes 0..{classes}")),
         })?;
-        // The place after the last label has none; whatever is picked there is not on any path.
+        // The position after the last label has none; whatever is picked there is not on any path.
         let next = |row: usize, u: usize| rows[row].get(u).copied().unwrap_or(blank as i64);
-        let next = table(log_p, [batch, places], next).reshape([batch, 1, places, 1]);
+        let next = table(log_p, [batch, positions], next).reshape([batch, 1, positions, 1]);
         let has = |row: usize, t: usize| f64::from(u8::from(t < inputs[row]));
         let has = table(log_p, [batch, frames], has).unsqueeze(2);
-        let label = log_p.gather(3, next.expand([batch, frames, places, 1])).squeeze(3);
+        let label = log_p.gather(3, next.expand([batch, frames, positions, 1])).squeeze(3);
         let steps = inputs.iter().zip(&counts).map(|(frames, labels)| frames + labels);
         let steps: Vec<usize> = steps.collect();
-        let diagonals = frames + places - 1;
+        let diagonals = frames + positions - 1;
         Ok(Paths {
             blank: by_diagonal(log_p.index(3, blank as isize)),
             // A path that has read all frames writes no more.
             label: by_diagonal(has.select(label, NEVER)),
-            start: table(log_p, [batch, places], |_, u| if u == 0 { 0.0 } else { NEVER }),
+            start: table(log_p, [batch, positions], |_, u| if u == 0 { 0.0 } else { NEVER }),
             goes_on: table(log_p, [batch, diagonals], |row, d| f64::from(u8::from(d < steps[row]))),
             last: table(log_p, [batch, 1], |row, _| rows[row].len() as i64),
         })
@@ -152,15 +153,15 @@ impl RnnT {
 
 /// The steps of all paths, along diagonals `d = t + u`.
 struct Paths<'t> {
-    /// To the next frame from place `u`: `[batch, place, diagonal]`.
+    /// To the next frame from position `u`: `[batch, position, diagonal]`.
     blank: Var<'t>,
-    /// To the next place from place `u`: `[batch, place, diagonal]`.
+    /// To the next position from position `u`: `[batch, position, diagonal]`.
     label: Var<'t>,
-    /// Paths begin in place 0: `[batch, place]`.
+    /// Paths begin in position 0: `[batch, position]`.
     start: Var<'t>,
     /// 1 while a path has not come to its end: `[batch, diagonal]`.
     goes_on: Var<'t>,
-    /// The last place of each target: `[batch, 1]`.
+    /// The last position of each target: `[batch, 1]`.
     last: Var<'t>,
 }
 
@@ -177,16 +178,16 @@ impl<'t> Paths<'t> {
     }
 }
 
-/// `[batch, time, place]` as `[batch, place, diagonal]`, where place `u` of frame `t` is on the
+/// `[batch, time, position]` as `[batch, position, diagonal]`, where position `u` of frame `t` is on the
 /// diagonal `t + u`; −∞ where a diagonal leaves the frames.
 #[track_caller]
 fn by_diagonal(x: Var<'_>) -> Var<'_> {
-    let [batch, frames, places] = [0, 1, 2].map(|axis| x.dim(axis));
-    let diagonals = frames + places - 1;
-    // Rows one longer than they will be: read on without gaps, each begins one place later.
-    let long = x.transpose(1, 2).pad(&[(0, 0), (0, 0), (0, places)], NEVER);
-    let flat = long.reshape([batch, places * (diagonals + 1)]);
-    flat.slice(1, ..(places * diagonals) as isize).reshape([batch, places, diagonals])
+    let [batch, frames, positions] = [0, 1, 2].map(|axis| x.dim(axis));
+    let diagonals = frames + positions - 1;
+    // Rows one longer than they will be: read on without gaps, each begins one position later.
+    let long = x.transpose(1, 2).pad(&[(0, 0), (0, 0), (0, positions)], NEVER);
+    let flat = long.reshape([batch, positions * (diagonals + 1)]);
+    flat.slice(1, ..(positions * diagonals) as isize).reshape([batch, positions, diagonals])
 }
 
 const BATCH: usize = 2;
@@ -198,7 +199,6 @@ const SHAPE: &[usize] = &[BATCH, FRAMES, LABELS + 1, CLASSES];
 pub(crate) static ROW: Loss = Loss {
     name: "rnn_t",
     aliases: &["RNNTLoss", "rnnt_loss", "transducer"],
-    family: "sequence",
     summary: "The likelihood of a target, whenever a transducer writes its labels.",
     formula: "−ln Σ_π Π p[t, u, π], over all paths π of blanks and the target's labels",
     latex: r"-\ln \sum_{\pi} \prod_{(t, u) \in \pi} p_{t, u, \pi_{t, u}}",
@@ -229,9 +229,10 @@ pub(crate) static ROW: Loss = Loss {
         }
     },
     naive: |x| (0..BATCH).map(|row| -paths_from(x, row, 0, 0).ln()).collect(),
+    ..FAMILY
 };
 
-/// The probability of all ways from frame `t` and place `u` to the end, one after the other.
+/// The probability of all ways from frame `t` and position `u` to the end, one after the other.
 fn paths_from(x: &Numbers<'_>, row: usize, t: usize, u: usize) -> f64 {
     let [frames, labels] = ["input_lengths", "target_lengths"].map(|name| x.of(name)[row] as usize);
     if t == frames {

@@ -18,11 +18,11 @@ use crate::error::Result;
 pub struct Adagrad {
     /// The learning rate.
     pub lr: f64,
-    /// How the learning rate falls with the steps.
+    /// How fast the learning rate decays with the steps.
     pub lr_decay: f64,
-    /// How strongly parameters are pulled to 0, by way of the gradient.
+    /// The factor of an L2 penalty, whose gradient `weight_decay · p` is added to the parameter's.
     pub weight_decay: f64,
-    /// What the sum of squares begins with.
+    /// The initial value of the sum of squares.
     pub initial_accumulator_value: f64,
     /// Keeps the divisor off 0.
     pub eps: f64,
@@ -55,7 +55,7 @@ impl UpdateRule for Adagrad {
         at_least_zero("adagrad", "eps", self.eps)
     }
 
-    fn start(&self) -> f64 {
+    fn initial_state(&self) -> f64 {
         self.initial_accumulator_value
     }
 

@@ -21,17 +21,17 @@ use crate::error::Result;
 pub struct Adam {
     /// The learning rate.
     pub lr: f64,
-    /// How slowly the means of the gradient and of its square forget.
+    /// The decay rates of the moving averages of the gradient and of its square.
     pub betas: [f64; 2],
     /// Keeps the divisor off 0.
     pub eps: f64,
-    /// How strongly parameters are pulled to 0, by way of the gradient.
+    /// The factor of an L2 penalty, whose gradient `weight_decay · p` is added to the parameter's.
     pub weight_decay: f64,
-    /// Pulls to 0 apart from the gradient, as [`AdamW`] does.
+    /// Decays the parameter itself and not by its gradient, as [`AdamW`] does.
     pub decoupled_weight_decay: bool,
-    /// Divides by the largest mean square so far.
+    /// Divides by the largest moving average of the square so far.
     pub amsgrad: bool,
-    /// Climbs instead of descending.
+    /// Ascends the gradient instead of descending.
     pub maximize: bool,
 }
 
@@ -77,32 +77,34 @@ impl UpdateRule for Adam {
         let size = T::of(self.lr / corrections[0]);
         let root = T::of(1.0 / corrections[1].sqrt());
         let eps = T::of(self.eps);
-        let decay = |on: bool, by: f64| T::of(if on { by } else { 0.0 });
-        let into_gradient = decay(!self.decoupled_weight_decay, self.weight_decay);
-        let shrink = T::ONE - decay(self.decoupled_weight_decay, self.lr * self.weight_decay);
+        let (l2, decoupled) = match self.decoupled_weight_decay {
+            false => (self.weight_decay, 0.0),
+            true => (0.0, self.lr * self.weight_decay),
+        };
+        let (l2, shrink) = (T::of(l2), T::ONE - T::of(decoupled));
         let sign = if self.maximize { -T::ONE } else { T::ONE };
-        let moved = |p: T, g: T, m: &mut T, v: &mut T| {
-            let g = sign * g + into_gradient * p;
+        let update_moments = |p: T, g: T, m: &mut T, v: &mut T| {
+            let g = sign * g + l2 * p;
             *m = beta1 * *m + (T::ONE - beta1) * g;
             *v = beta2 * *v + (T::ONE - beta2) * g * g;
         };
         let each = p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut());
         if self.amsgrad {
             for ((((p, &g), m), v), largest) in each.zip(largest.iter_mut()) {
-                moved(*p, g, m, v);
+                update_moments(*p, g, m, v);
                 *largest = largest.max(*v);
                 *p = *p * shrink - size * *m / (largest.sqrt() * root + eps);
             }
         } else {
             for (((p, &g), m), v) in each {
-                moved(*p, g, m, v);
+                update_moments(*p, g, m, v);
                 *p = *p * shrink - size * *m / (v.sqrt() * root + eps);
             }
         }
     }
 }
 
-/// [`Adam`] whose weight decay is apart from the gradient: `p ← (1 − lr · λ) p` before each step.
+/// [`Adam`] with decoupled weight decay: `p ← (1 − lr · λ) p` before each step.
 ///
 /// # Source
 /// Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019. PyTorch's `AdamW`.
@@ -110,15 +112,15 @@ impl UpdateRule for Adam {
 pub struct AdamW {
     /// The learning rate.
     pub lr: f64,
-    /// How slowly the means of the gradient and of its square forget.
+    /// The decay rates of the moving averages of the gradient and of its square.
     pub betas: [f64; 2],
     /// Keeps the divisor off 0.
     pub eps: f64,
-    /// How strongly parameters are pulled to 0.
+    /// The factor of the decay: each step takes `lr · weight_decay` of a parameter away.
     pub weight_decay: f64,
-    /// Divides by the largest mean square so far.
+    /// Divides by the largest moving average of the square so far.
     pub amsgrad: bool,
-    /// Climbs instead of descending.
+    /// Ascends the gradient instead of descending.
     pub maximize: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Optimizers. One is a rule with its options, such as [`Sgd`]; [`UpdateRule::over`] puts it to work on
-//! the parameters of a model.
+//! Optimizers. An update rule with its options, such as [`Sgd`], becomes one for the parameters of a
+//! model by [`UpdateRule::over`].
 
 mod adagrad;
 mod adam;
@@ -12,18 +12,18 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use lossgraph_autograd::{Gradients, Parameter};
-use lossgraph_tensor::kernels::{Loop, threads, vectorised};
+use lossgraph_tensor::kernels::{Loop, threads, vectorized};
 use lossgraph_tensor::{DType, Elem, Float, Tensor};
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 
-/// How a parameter moves: one section each, with its options as fields.
+/// How an optimizer updates a parameter: one section each, with its hyper-parameters as fields.
 pub trait UpdateRule: Clone + Sync {
     /// The name in errors.
     const NAME: &'static str;
-    /// How many tensors of the parameter's shape it remembers.
+    /// How many state tensors of the parameter's shape it has, such as a momentum.
     const STATES: usize;
 
     /// The learning rate.
@@ -32,14 +32,14 @@ pub trait UpdateRule: Clone + Sync {
     /// Changes the learning rate.
     fn set_lr(&mut self, lr: f64);
 
-    /// The options with their ranges.
+    /// Whether every option is in its range.
     ///
     /// # Errors
     /// The first one out of its range.
     fn check(&self) -> Result<()>;
 
-    /// What the states begin with.
-    fn start(&self) -> f64 {
+    /// The initial value of every state.
+    fn initial_state(&self) -> f64 {
         0.0
     }
 
@@ -49,7 +49,7 @@ pub trait UpdateRule: Clone + Sync {
     /// alone. Marked `#[inline(always)]`, it becomes vector loops.
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]);
 
-    /// This rule at work on the parameters of a model.
+    /// An optimizer of the parameters of a model.
     ///
     /// # Errors
     /// An option out of its range.
@@ -57,7 +57,7 @@ pub trait UpdateRule: Clone + Sync {
         self.over_parameters(model.parameters().into_iter().map(|(_, parameter)| parameter))
     }
 
-    /// This rule at work on some parameters. For groups with options of their own, see
+    /// An optimizer of some parameters. For groups with options of their own, see
     /// [`Optimizer::and`].
     ///
     /// # Errors
@@ -70,7 +70,7 @@ pub trait UpdateRule: Clone + Sync {
     }
 }
 
-/// Rules at work on parameters, and what they remember of them.
+/// Update rules with the parameters that they update, in groups, and their state.
 #[derive(Debug)]
 pub struct Optimizer<R> {
     groups: Vec<Group<R>>,
@@ -82,13 +82,13 @@ struct Group<R> {
     slots: Vec<Slot>,
 }
 
-/// A parameter and what its rule remembers of it.
+/// A parameter and its state.
 #[derive(Debug)]
 struct Slot {
     parameter: Parameter,
     step: i32,
     states: States,
-    /// The value before the last step: memory for the next one. The tape of a step usually lives
+    /// The value before the last step: a buffer for the next one. The tape of a step usually lives
     /// until the step is over, and holds the value that it was recorded with.
     before: Option<Tensor>,
 }
@@ -100,10 +100,11 @@ enum States {
 }
 
 impl<R: UpdateRule> Optimizer<R> {
-    /// With one more group of parameters, which has options of its own.
+    /// With one more parameter group, which has options of its own.
     ///
     /// # Errors
     /// An option out of its range.
+    #[doc(alias = "add_param_group")]
     pub fn and(
         mut self,
         rule: R,
@@ -111,7 +112,7 @@ impl<R: UpdateRule> Optimizer<R> {
     ) -> Result<Optimizer<R>> {
         rule.check()?;
         let slot = |parameter: Parameter| Slot {
-            states: States::new(&parameter.value(), R::STATES, rule.start()),
+            states: States::new(&parameter.value(), R::STATES, rule.initial_state()),
             parameter,
             step: 0,
             before: None,
@@ -136,7 +137,7 @@ impl<R: UpdateRule> Optimizer<R> {
         Ok(())
     }
 
-    /// Moves every parameter that has a gradient. One without is passed over: neither its state,
+    /// Moves every parameter that has a gradient. One without is skipped: neither its state,
     /// nor its count of steps, nor its decay moves.
     ///
     /// # Errors
@@ -149,7 +150,7 @@ impl<R: UpdateRule> Optimizer<R> {
         let (mut moving, mut next) = (Vec::new(), 0);
         for (rule, slot) in slots {
             if let Some(gradient) = find(gradients.parameters(), &mut next, &slot.parameter) {
-                slot.accept(gradient)?;
+                slot.validate(gradient)?;
                 moving.push((rule, slot, gradient));
             }
         }
@@ -175,12 +176,12 @@ fn find<'a>(
 }
 
 impl Slot {
-    fn accept(&self, gradient: &Tensor) -> Result<()> {
+    fn validate(&self, gradient: &Tensor) -> Result<()> {
         let parameter = || self.parameter.name().to_owned();
         let value = self.parameter.value();
         if value.shape() != gradient.shape() || value.dtype() != gradient.dtype() {
-            let told = |tensor: &Tensor| format!("{} {}", tensor.shape(), tensor.dtype());
-            let (given, expected) = (told(gradient), told(&value));
+            let type_of = |tensor: &Tensor| format!("{} {}", tensor.shape(), tensor.dtype());
+            let (given, expected) = (type_of(gradient), type_of(&value));
             return Err(Error::Gradient { parameter: parameter(), given, expected });
         }
         let finite = match gradient.dtype() {
@@ -213,10 +214,10 @@ fn apply<T: Float>(
     let held = (!value.is_unique()).then(|| value.clone());
     let from = held.as_ref().and_then(|held| held.as_slice::<T>());
     if from.is_some() {
-        // Writing to a value that somebody holds would copy it first. Memory that nobody holds
+        // Writing to a value that somebody holds would copy it first. A buffer that nobody holds
         // any more saves that pass: the next value is written beside the held one.
-        let memory = before.take().and_then(|before| before.recycled(value.shape()));
-        *value = memory.unwrap_or_else(|| value.clone());
+        let buffer = before.take().and_then(|before| before.recycled(value.shape()));
+        *value = buffer.unwrap_or_else(|| value.clone());
     }
     if let Some(p) = value.as_mut_slice::<T>() {
         share(Update { rule, step, from, p, g, states: slices(states) });
@@ -269,27 +270,27 @@ impl<R: UpdateRule, T: Float> Loop for Update<'_, R, T> {
     }
 }
 
-/// How many elements are updated at a time: few enough for the value, its gradient and its states
+/// How many elements are updated at a time, a tile: few enough for the value, its gradient and its states
 /// to stay in the first cache.
 const PIECE: usize = 1 << 11;
 
 /// Parameters with fewer elements are updated by the caller's thread.
-const ALONE: usize = 1 << 15;
+const PARALLEL: usize = 1 << 15;
 
 /// Runs a pass piece by piece, on all threads if it is long.
 fn share<R: UpdateRule, T: Float>(update: Update<'_, R, T>) {
-    let alone = update.p.len() < ALONE;
+    let serial = update.p.len() < PARALLEL;
     let mut rest = Some(update);
     let pieces = std::iter::from_fn(|| {
         let (piece, others) = rest.take()?.split();
         rest = others;
         Some(piece)
     });
-    if alone {
-        pieces.for_each(vectorised);
+    if serial {
+        pieces.for_each(vectorized);
     } else {
         let pieces: Vec<Update<'_, R, T>> = pieces.collect();
-        threads::share_each(pieces, vectorised);
+        threads::parallel_for_each(pieces, vectorized);
     }
 }
 
@@ -305,7 +306,7 @@ impl States {
 fn all_finite<T: Elem + Float>(tensor: &Tensor) -> bool {
     let tensor = tensor.contiguous();
     let mut finite = false;
-    vectorised(AllFinite { x: tensor.as_slice::<T>().unwrap_or(&[]), finite: &mut finite });
+    vectorized(AllFinite { x: tensor.as_slice::<T>().unwrap_or(&[]), finite: &mut finite });
     finite
 }
 
@@ -318,7 +319,7 @@ struct AllFinite<'a, T> {
 impl<T: Float> Loop for AllFinite<'_, T> {
     #[inline(always)]
     fn run(self) {
-        // 0 · x is 0 for finite numbers and NaN for others: a sum without branches, which vectorises.
+        // 0 · x is 0 for finite numbers and NaN for others: a sum without branches, which is vectorized.
         let mut lanes = [T::ZERO; 32];
         let mut chunks = self.x.chunks_exact(32);
         for chunk in &mut chunks {
@@ -393,21 +394,27 @@ mod tests {
 
     #[test]
     fn a_step_beside_a_held_value_is_that_in_place_whatever_the_number_of_threads() {
-        let n = 3 * ALONE + 5;
+        #[derive(Clone, Copy, PartialEq)]
+        enum Held {
+            ByNobody,
+            ByACaller,
+        }
+        let n = 3 * PARALLEL + 5;
         let data = |k: f64| (0..n).map(|i| (i as f64 * k).sin()).collect::<Vec<f64>>();
-        let run = |hold: bool, threads: usize| {
+        let run = |held: Held, threads: usize| {
             let p = Parameter::new("p", data(0.3));
             let mut adam = Adam::default().over_parameters([p.clone()]).unwrap();
             let gradients = Gradients::new(0.0, vec![(p.clone(), Tensor::from(data(0.7)))]);
             for _ in 0..3 {
-                let held = hold.then(|| p.value());
+                let held = (held == Held::ByACaller).then(|| p.value());
                 threads::with(threads, || adam.step(&gradients)).unwrap();
                 drop(held);
             }
             p.value().to_f64s()
         };
-        let in_place = run(false, 1);
-        assert!(in_place == run(true, 1) && in_place == run(true, 2) && in_place == run(false, 7));
+        let in_place = run(Held::ByNobody, 1);
+        assert!(in_place == run(Held::ByACaller, 1) && in_place == run(Held::ByACaller, 2));
+        assert!(in_place == run(Held::ByNobody, 7));
     }
 
     #[test]
@@ -421,16 +428,16 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_held_values_is_used_again_and_not_asked_for_anew() {
+    fn buffers_of_held_values_are_reused_and_not_allocated_again() {
         let p = Parameter::new("p", [1.0, 2.0]);
         let mut sgd = Sgd::default().over_parameters([p.clone()]).unwrap();
-        let mut places = Vec::new();
+        let mut addresses = Vec::new();
         for _ in 0..4 {
             let held = p.value();
             sgd.step(&gradient(&p, [1.0, 1.0])).unwrap();
-            places.push(held.as_slice::<f64>().unwrap().as_ptr());
+            addresses.push(held.as_slice::<f64>().unwrap().as_ptr());
         }
-        assert_eq!((places[0], places[1]), (places[2], places[3]));
+        assert_eq!((addresses[0], addresses[1]), (addresses[2], addresses[3]));
     }
 
     /// The parameter, from 1, after each of two steps with gradient 1 and then 2.

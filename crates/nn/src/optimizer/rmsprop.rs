@@ -21,15 +21,15 @@ use crate::error::Result;
 pub struct RmsProp {
     /// The learning rate.
     pub lr: f64,
-    /// How slowly the mean square forgets.
+    /// The decay rate of the moving average of the square.
     pub alpha: f64,
     /// Keeps the divisor off 0.
     pub eps: f64,
-    /// How strongly parameters are pulled to 0, by way of the gradient.
+    /// The factor of an L2 penalty, whose gradient `weight_decay · p` is added to the parameter's.
     pub weight_decay: f64,
-    /// How much of the last steps goes on.
+    /// The factor of the previous step that is added to the next.
     pub momentum: f64,
-    /// Divides by the deviation from the mean gradient.
+    /// Divides by the standard deviation of the gradient instead of its root mean square.
     pub centered: bool,
 }
 
@@ -70,8 +70,8 @@ impl UpdateRule for RmsProp {
             let g = g + decay * *p;
             *v = alpha * *v + (T::ONE - alpha) * g * g;
             *mean = alpha * *mean + (T::ONE - alpha) * g;
-            let spread = if self.centered { *v - *mean * *mean } else { *v };
-            *b = carry * *b + g / (spread.sqrt() + eps);
+            let variance = if self.centered { *v - *mean * *mean } else { *v };
+            *b = carry * *b + g / (variance.sqrt() + eps);
             *p = *p - lr * *b;
         }
     }

@@ -22,15 +22,15 @@ use crate::error::{Error, Result};
 pub struct Sgd {
     /// The learning rate.
     pub lr: f64,
-    /// How much of the last steps goes on.
+    /// The factor of the previous step that is added to the next.
     pub momentum: f64,
-    /// How much less of each gradient goes into the momentum.
+    /// The share of each gradient that does not go into the momentum.
     pub dampening: f64,
-    /// How strongly parameters are pulled to 0.
+    /// The factor of an L2 penalty, whose gradient `weight_decay · p` is added to the parameter's.
     pub weight_decay: f64,
     /// Looks ahead along the momentum; needs momentum, and no dampening.
     pub nesterov: bool,
-    /// Climbs instead of descending.
+    /// Ascends the gradient instead of descending.
     pub maximize: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Moving elements: copies, casts, fills, joins, pads, and adding up overlapping windows.
+//! Data movement: copies, casts, fills, concatenation, padding, and overlap-add.
 
-use super::walk::{Packer, Walk};
+use super::nditer::{NdIter, Packer};
 use super::{input, output};
 use crate::tensor::with_elem;
 use crate::{Elem, Error, Layout, Result, Shape, Slice, Tensor, Window};
@@ -22,14 +22,14 @@ pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
 pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
     let Some(buffer) = x.buffer_slice::<T>() else { return };
     let packer = Packer::new(buffer, x.layout());
-    if packer.turned_rows() > 0 {
+    if packer.transposed_rows() > 0 {
         return packer.pack(0, out);
     }
     let layout = Layout::contiguous(x.shape().clone());
     zip(buffer, x.layout(), out, &layout, |x, y| *y = x);
 }
 
-/// Calls `write` for each element of `x` with the element of `out` at the same place.
+/// Calls `write` for each element of `x` with the element of `out` at the same index.
 fn zip<T: Elem>(
     x: &[T],
     x_layout: &Layout,
@@ -37,7 +37,7 @@ fn zip<T: Elem>(
     out_layout: &Layout,
     write: impl Fn(T, &mut T),
 ) {
-    Walk::new([x_layout, out_layout]).runs(|offsets, len, strides| {
+    NdIter::new([x_layout, out_layout]).for_each_run(|offsets, len, strides| {
         let [from, to] = offsets.map(|offset| offset as usize);
         if strides == [1, 1] {
             for (y, &x) in out[to..to + len].iter_mut().zip(&x[from..from + len]) {
@@ -66,7 +66,7 @@ pub fn cast(x: &Tensor, out: &mut Tensor) -> Result<()> {
     })
 }
 
-/// Writes one number everywhere.
+/// Fills `out` with one number.
 pub fn fill(value: f64, out: &mut Tensor) -> Result<()> {
     let shape = out.shape().clone();
     with_elem!(out.dtype(), T => {
@@ -77,9 +77,9 @@ pub fn fill(value: f64, out: &mut Tensor) -> Result<()> {
 
 /// Writes `x` at `slices` of `out`, one for each axis, and `value` everywhere else.
 pub fn pad(x: &Tensor, slices: &[Slice], value: f64, out: &mut Tensor) -> Result<()> {
-    let place = Layout::contiguous(out.shape().clone()).slice(slices)?;
-    if place.shape() != x.shape() {
-        let (left, right) = (x.shape().clone(), place.shape().clone());
+    let region = Layout::contiguous(out.shape().clone()).slice(slices)?;
+    if region.shape() != x.shape() {
+        let (left, right) = (x.shape().clone(), region.shape().clone());
         let why = "the slices have the shape of what is written";
         return Err(Error::Shape { operation: "pad", left, right, why });
     }
@@ -87,16 +87,16 @@ pub fn pad(x: &Tensor, slices: &[Slice], value: f64, out: &mut Tensor) -> Result
     let shape = out.shape().clone();
     with_elem!(out.dtype(), T => {
         let from = input::<T>("pad", x)?;
-        zip(from, x.layout(), output("pad", out, &shape)?, &place, |x, y| *y = x);
+        zip(from, x.layout(), output("pad", out, &shape)?, &region, |x, y| *y = x);
         Ok(())
     })
 }
 
-/// Writes the inputs one after another along an axis.
+/// Concatenates the inputs along an axis.
 pub fn concat(inputs: &[&Tensor], axis: usize, out: &mut Tensor) -> Result<()> {
     let shape = out.shape().clone();
     let mut start = 0;
-    let mut slices: Vec<Slice> = shape.iter().map(|&extent| Slice::all(extent)).collect();
+    let mut slices: Vec<Slice> = shape.iter().map(|&dim| Slice::all(dim)).collect();
     with_elem!(out.dtype(), T => {
         let out = output::<T>("concat", out, &shape)?;
         for x in inputs {
@@ -104,13 +104,13 @@ pub fn concat(inputs: &[&Tensor], axis: usize, out: &mut Tensor) -> Result<()> {
             if let Some(slice) = slices.get_mut(axis) {
                 *slice = Slice { start, len, step: 1 };
             }
-            let place = Layout::contiguous(shape.clone()).slice(&slices)?;
-            if place.shape() != x.shape() {
+            let region = Layout::contiguous(shape.clone()).slice(&slices)?;
+            if region.shape() != x.shape() {
                 let (left, right) = (x.shape().clone(), shape);
                 let why = "they may differ along the axis of concatenation alone";
                 return Err(Error::Shape { operation: "concat", left, right, why });
             }
-            zip(input::<T>("concat", x)?, x.layout(), out, &place, |x, y| *y = x);
+            zip(input::<T>("concat", x)?, x.layout(), out, &region, |x, y| *y = x);
             start += len;
         }
         Ok(())
@@ -118,7 +118,7 @@ pub fn concat(inputs: &[&Tensor], axis: usize, out: &mut Tensor) -> Result<()> {
 }
 
 /// The transpose of windows: `x` counts the windows along `axis` and has their elements along its
-/// last axis; `out` gets, at each place, the sum of the elements that lie there.
+/// last axis; each element of `out` is the sum of the elements of windows that cover it.
 pub fn overlap_add(x: &Tensor, axis: usize, window: Window, out: &mut Tensor) -> Result<()> {
     let windows = Layout::contiguous(out.shape().clone()).windows(axis as isize, window)?;
     if windows.shape() != x.shape() {
@@ -132,14 +132,14 @@ pub fn overlap_add(x: &Tensor, axis: usize, window: Window, out: &mut Tensor) ->
     with_elem!(out.dtype(), T => {
         let from = input::<T>("overlap_add", x)?;
         let out = output::<T>("overlap_add", out, &shape)?;
-        // One element of all windows at a time: no two of them lie at one place.
+        // One element of all windows at a time: no two of them coincide.
         for i in 0..window.size {
             let mut slices: Vec<Slice> =
-                x.shape().iter().map(|&extent| Slice::all(extent)).collect();
+                x.shape().iter().map(|&dim| Slice::all(dim)).collect();
             slices[last as usize] = Slice { start: i, len: 1, step: 1 };
             let each = x.layout().slice(&slices)?.squeeze(last)?;
-            let place = windows.slice(&slices)?.squeeze(last)?;
-            zip(from, &each, out, &place, |x, y| *y = y.plus(x));
+            let region = windows.slice(&slices)?.squeeze(last)?;
+            zip(from, &each, out, &region, |x, y| *y = y.plus(x));
         }
         Ok(())
     })

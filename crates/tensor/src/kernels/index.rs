@@ -1,10 +1,10 @@
-//! Reading and writing at places that are data.
+//! Indexing by data: gather, scatter, selection, one-hot, argmax and argsort.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::threads::try_share_chunks;
-use super::{PIECE, copied, input, output, seen};
+use super::threads::try_parallel_chunks_mut;
+use super::{CHUNK, borrowed, copied, input, outer_dim_inner, output};
 use crate::tensor::with_elem;
 use crate::{DType, Elem, Error, Float, Layout, Result, Shape, Tensor};
 
@@ -14,50 +14,41 @@ fn indices<'a>(operation: &'static str, index: &'a Tensor) -> Result<Cow<'a, [i6
         let (given, expected) = (index.dtype(), DType::I64);
         return Err(Error::DType { operation, given, expected });
     }
-    Ok(seen(index))
+    Ok(borrowed(index))
 }
 
-/// An index as a place on an axis; `n` is where it stands among the indices of `shape`.
+/// An index of an axis of length `dim`, if it is in range; `n` counts it among the indices of
+/// `shape`.
 #[inline]
-fn place(operation: &'static str, i: i64, extent: usize, n: usize, shape: &Shape) -> Result<usize> {
+fn in_range(operation: &'static str, i: i64, dim: usize, n: usize, shape: &Shape) -> Result<usize> {
     match usize::try_from(i) {
-        Ok(place) if place < extent => Ok(place),
+        Ok(index) if index < dim => Ok(index),
         _ => {
             let position = shape.unravel_index(n);
-            Err(Error::Index { operation, index: i, extent, position })
+            Err(Error::Index { operation, index: i, dim, position })
         }
     }
 }
 
-/// The lengths of the axes before, at, and after `axis`, multiplied up.
-fn around(shape: &[usize], axis: usize) -> [usize; 3] {
-    let product = |dims: Option<&[usize]>| dims.unwrap_or(&[]).iter().product::<usize>();
-    [
-        product(shape.get(..axis)),
-        shape.get(axis).copied().unwrap_or(1),
-        product(shape.get(axis + 1..)),
-    ]
-}
-
-/// How many elements at places that are data make a piece.
-const PLACES: usize = PIECE / 8;
+/// How many indices a task has: reading and writing by index takes longer than in order.
+const INDICES: usize = CHUNK / 8;
 
 /// `y[i, j] = x[i, index[i, j]]` for axis 1, and so on. The index has as many axes as `x`; other
 /// axes of it may be shorter. `out` has the shape of the index.
 pub fn gather(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("gather", index)?;
-    let extent = x.shape().get(axis).copied().unwrap_or(0);
-    let places = Places::new("gather", x.shape(), index.shape(), axis)?;
+    let dim = x.shape().get(axis).copied().unwrap_or(0);
+    let index_rows = IndexRows::new("gather", x.shape(), index.shape(), axis)?;
     with_elem!(out.dtype(), T => {
         let buffer = input::<T>("gather", x)?;
         let out = output::<T>("gather", out, index.shape())?;
-        let rows = (PLACES / places.row().max(1)).max(1);
-        try_share_chunks(out, rows * places.row(), |piece, out| {
-            for (row, out) in out.chunks_mut(places.row()).enumerate() {
-                let row = piece * rows + row;
-                let (mut from, [step, stride]) = places.of(x.layout(), row);
-                for (n, out) in (row * places.row()..).zip(out) {
-                    let i = place("gather", at[n], extent, n, index.shape())?;
+        let rows = (INDICES / index_rows.row().max(1)).max(1);
+        try_parallel_chunks_mut(out, rows * index_rows.row(), |task, out| {
+            for (row, out) in out.chunks_mut(index_rows.row()).enumerate() {
+                let row = task * rows + row;
+                let (mut from, [step, stride]) = index_rows.of(x.layout(), row);
+                for (n, out) in (row * index_rows.row()..).zip(out) {
+                    let i = in_range("gather", at[n], dim, n, index.shape())?;
                     *out = buffer[(from + i as isize * stride) as usize];
                     from += step;
                 }
@@ -71,8 +62,8 @@ pub fn gather(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Resu
 pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("scatter_add", index)?;
     let shape = out.shape().clone();
-    let extent = shape.get(axis).copied().unwrap_or(0);
-    let places = Places::new("scatter_add", &shape, index.shape(), axis)?;
+    let dim = shape.get(axis).copied().unwrap_or(0);
+    let index_rows = IndexRows::new("scatter_add", &shape, index.shape(), axis)?;
     if source.shape() != index.shape() {
         let (left, right) = (source.shape().clone(), index.shape().clone());
         let why = "there is one index for each element of the source";
@@ -80,24 +71,24 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
     }
     with_elem!(out.dtype(), T => {
         input::<T>("scatter_add", source)?;
-        let source = seen::<T>(source);
-        if let (Some(&i), 0) = (at.first(), extent) {
-            place("scatter_add", i, extent, 0, index.shape())?;
+        let source = borrowed::<T>(source);
+        if let (Some(&i), 0) = (at.first(), dim) {
+            in_range("scatter_add", i, dim, 0, index.shape())?;
         }
         let layout = Layout::contiguous(shape.clone());
         let out = output::<T>("scatter_add", out, &shape)?;
-        // Rows of the index that add to rows of their own can be shared among threads.
-        let apart = axis + 1 == shape.rank() && shape[..axis] == index.shape()[..axis];
-        let all = places.rows();
-        let rows = if apart { (PLACES / places.row().max(1)).max(1) } else { all };
-        let chunk = if apart { rows * extent } else { out.len() };
-        try_share_chunks(out, chunk, |piece, out| {
+        // Rows of the index that add to rows of their own can go to different threads.
+        let disjoint = axis + 1 == shape.rank() && shape[..axis] == index.shape()[..axis];
+        let all = index_rows.rows();
+        let rows = if disjoint { (INDICES / index_rows.row().max(1)).max(1) } else { all };
+        let chunk = if disjoint { rows * dim } else { out.len() };
+        try_parallel_chunks_mut(out, chunk, |task, out| {
             out.fill(T::ZERO);
-            for row in piece * rows..all.min((piece + 1) * rows) {
-                let (mut to, [step, stride]) = places.of(&layout, row);
-                to -= (piece * chunk) as isize;
-                for n in row * places.row()..(row + 1) * places.row() {
-                    let i = place("scatter_add", at[n], extent, n, index.shape())?;
+            for row in task * rows..all.min((task + 1) * rows) {
+                let (mut to, [step, stride]) = index_rows.of(&layout, row);
+                to -= (task * chunk) as isize;
+                for n in row * index_rows.row()..(row + 1) * index_rows.row() {
+                    let i = in_range("scatter_add", at[n], dim, n, index.shape())?;
                     let sum = &mut out[(to + i as isize * stride) as usize];
                     *sum = sum.plus(source[n]);
                     to += step;
@@ -108,14 +99,15 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
     })
 }
 
-/// The places of an index among the other axes of what it indexes.
-struct Places {
+/// The rows of an index tensor, and where their elements are along the other axes of what it
+/// indexes.
+struct IndexRows {
     dims: Vec<usize>,
     axis: usize,
 }
 
-impl Places {
-    fn new(operation: &'static str, x: &Shape, index: &Shape, axis: usize) -> Result<Places> {
+impl IndexRows {
+    fn new(operation: &'static str, x: &Shape, index: &Shape, axis: usize) -> Result<IndexRows> {
         let fits = axis < x.rank()
             && x.rank() == index.rank()
             && (0..x.rank()).all(|other| other == axis || index[other] <= x[other]);
@@ -124,7 +116,7 @@ impl Places {
             let why = "the index has as many axes, and none but its own is longer";
             return Err(Error::Shape { operation, left, right, why });
         }
-        Ok(Places { dims: index.to_vec(), axis })
+        Ok(IndexRows { dims: index.to_vec(), axis })
     }
 
     /// How many indices there are along the last axis.
@@ -136,8 +128,8 @@ impl Places {
         self.dims[..self.dims.len() - 1].iter().product()
     }
 
-    /// For a row of the index: the place in the buffer of the element with index 0, and the
-    /// strides from that of one element of the row to that of the next, and from index to index.
+    /// For a row of the index: the offset in the buffer of the element with index 0, and the
+    /// strides from one element of the row to the next, and from one index to the next.
     fn of(&self, layout: &Layout, row: usize) -> (isize, [isize; 2]) {
         let strides = layout.strides();
         let last = self.dims.len() - 1;
@@ -153,10 +145,10 @@ impl Places {
     }
 }
 
-/// Whole slices at places along an axis: the axes of the index take its place in `out`.
+/// Whole slices along an axis, by index: the axes of the index replace the axis in `out`.
 pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("index_select", index)?;
-    let [outer, extent, inner] = around(x.shape(), axis);
+    let [outer, dim, inner] = outer_dim_inner("index_select", x.shape(), axis)?;
     let expected = selected(x.shape(), axis, index.shape());
     with_elem!(out.dtype(), T => {
         input::<T>("index_select", x)?;
@@ -165,8 +157,8 @@ pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -
         let out = output::<T>("index_select", out, &expected)?;
         for slab in 0..outer {
             for (n, &i) in at.iter().enumerate() {
-                let i = place("index_select", i, extent, n, index.shape())?;
-                let (to, from) = ((slab * at.len() + n) * inner, (slab * extent + i) * inner);
+                let i = in_range("index_select", i, dim, n, index.shape())?;
+                let (to, from) = ((slab * at.len() + n) * inner, (slab * dim + i) * inner);
                 out[to..to + inner].copy_from_slice(&x[from..from + inner]);
             }
         }
@@ -175,14 +167,14 @@ pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -
 }
 
 /// The transpose of [`index_select`]: `out` is 0, then each slice of `source` is added at its
-/// place along the axis.
+/// index along the axis.
 pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("index_add", index)?;
     let shape = out.shape().clone();
-    let [outer, extent, inner] = around(&shape, axis);
+    let [outer, dim, inner] = outer_dim_inner("index_add", &shape, axis)?;
     if source.shape()[..] != selected(&shape, axis, index.shape()) {
         let (left, right) = (source.shape().clone(), shape);
-        let why = "the source has the axes of the index in place of the axis";
+        let why = "in the source, the axes of the index replace the axis";
         return Err(Error::Shape { operation: "index_add", left, right, why });
     }
     with_elem!(out.dtype(), T => {
@@ -193,8 +185,8 @@ pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor)
         out.fill(T::ZERO);
         for slab in 0..outer {
             for (n, &i) in at.iter().enumerate() {
-                let i = place("index_add", i, extent, n, index.shape())?;
-                let (from, to) = ((slab * at.len() + n) * inner, (slab * extent + i) * inner);
+                let i = in_range("index_add", i, dim, n, index.shape())?;
+                let (from, to) = ((slab * at.len() + n) * inner, (slab * dim + i) * inner);
                 for (y, &x) in out[to..to + inner].iter_mut().zip(&source[from..from + inner]) {
                     *y = y.plus(x);
                 }
@@ -210,7 +202,7 @@ fn selected(shape: &Shape, axis: usize, index: &Shape) -> Vec<usize> {
     [before, &index[..], after].concat()
 }
 
-/// A one at the place of each class number, along a new last axis.
+/// A 1 at each class number, along a new last axis, and 0 elsewhere.
 pub fn one_hot(index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("one_hot", index)?;
     let shape = out.shape().clone();
@@ -221,40 +213,67 @@ pub fn one_hot(index: &Tensor, out: &mut Tensor) -> Result<()> {
         let out = output::<T>("one_hot", out, &expected)?;
         out.fill(T::ZERO);
         for (n, &i) in at.iter().enumerate() {
-            out[n * classes + place("one_hot", i, classes, n, index.shape())?] = T::ONE;
+            out[n * classes + in_range("one_hot", i, classes, n, index.shape())?] = T::ONE;
         }
         Ok(())
     })
 }
 
-/// The place of the first largest (or smallest) element along an axis, which has length 1 in
-/// `out`; NaN counts as the extreme.
-pub fn arg_extreme(largest: bool, x: &Tensor, axis: usize, out: &mut Tensor) -> Result<()> {
-    match x.dtype() {
-        DType::F32 => extreme::<f32>(largest, x, axis, out),
-        DType::F64 => extreme::<f64>(largest, x, axis, out),
-        DType::I64 => extreme::<f64>(largest, &x.to_dtype(DType::F64), axis, out),
+/// Which extreme [`arg_extreme`] looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extreme {
+    /// The largest element.
+    Max,
+    /// The smallest element.
+    Min,
+}
+
+impl Extreme {
+    /// The operation that finds it: `argmax` or `argmin`.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Extreme::Max => "argmax",
+            Extreme::Min => "argmin",
+        }
     }
 }
 
-fn extreme<T: Float>(largest: bool, x: &Tensor, axis: usize, out: &mut Tensor) -> Result<()> {
-    let [outer, extent, inner] = around(x.shape(), axis);
-    if extent == 0 {
-        let operation = if largest { "argmax" } else { "argmin" };
+/// Argmax or argmin: the index of the first largest, or smallest, element along an axis, which has
+/// length 1 in `out`; NaN counts as the extreme.
+pub fn arg_extreme(extreme: Extreme, x: &Tensor, axis: usize, out: &mut Tensor) -> Result<()> {
+    match x.dtype() {
+        DType::F32 => arg_extreme_of::<f32>(extreme, x, axis, out),
+        DType::F64 => arg_extreme_of::<f64>(extreme, x, axis, out),
+        DType::I64 => arg_extreme_of::<f64>(extreme, &x.to_dtype(DType::F64), axis, out),
+    }
+}
+
+fn arg_extreme_of<T: Float>(
+    extreme: Extreme,
+    x: &Tensor,
+    axis: usize,
+    out: &mut Tensor,
+) -> Result<()> {
+    let operation = extreme.operation();
+    let [outer, dim, inner] = outer_dim_inner(operation, x.shape(), axis)?;
+    if dim == 0 {
         return Err(Error::Empty { operation, axis, shape: x.shape().clone() });
     }
     let mut expected = x.shape().to_vec();
     if let Some(dim) = expected.get_mut(axis) {
         *dim = 1;
     }
-    let data = seen::<T>(x);
-    let out = output::<i64>("arg_extreme", out, &expected)?;
+    let data = borrowed::<T>(x);
+    let out = output::<i64>(operation, out, &expected)?;
     for slab in 0..outer {
         for i in 0..inner {
-            let at = |n: usize| data[(slab * extent + n) * inner + i];
-            let beats = |a: T, b: T| if largest { a > b } else { a < b };
+            let at = |n: usize| data[(slab * dim + n) * inner + i];
+            let beats = |a: T, b: T| match extreme {
+                Extreme::Max => a > b,
+                Extreme::Min => a < b,
+            };
             let mut best = 0;
-            for n in 1..extent {
+            for n in 1..dim {
                 let better = beats(at(n), at(best)) || (at(n).is_nan() && !at(best).is_nan());
                 if better && !at(best).is_nan() {
                     best = n;
@@ -266,7 +285,7 @@ fn extreme<T: Float>(largest: bool, x: &Tensor, axis: usize, out: &mut Tensor) -
     Ok(())
 }
 
-/// Which end of an order comes first.
+/// The order of a sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Order {
     /// The smallest first.
@@ -276,8 +295,8 @@ pub enum Order {
     Descending,
 }
 
-/// The places of the elements along an axis, in their order: `x[out[0]]` comes first. Equal
-/// elements stay in the order in which they stand, and NaN counts as the largest.
+/// The indices that sort the elements along an axis: `x[out[0]]` comes first. The sort is stable,
+/// and NaN counts as the largest.
 pub fn arg_sort(x: &Tensor, axis: usize, order: Order, out: &mut Tensor) -> Result<()> {
     match x.dtype() {
         DType::F32 => sorted::<f32>(x, axis, order, nan_last, out),
@@ -297,22 +316,22 @@ fn sorted<T: Elem>(
     compare: fn(&T, &T) -> Ordering,
     out: &mut Tensor,
 ) -> Result<()> {
-    let [outer, extent, inner] = around(x.shape(), axis);
+    let [outer, dim, inner] = outer_dim_inner("argsort", x.shape(), axis)?;
     let data = copied::<T>(x);
     let out = output::<i64>("argsort", out, x.shape())?;
-    let mut line: Vec<(T, i64)> = Vec::with_capacity(extent);
+    let mut line: Vec<(T, i64)> = Vec::with_capacity(dim);
     for slab in 0..outer {
         for i in 0..inner {
-            let at = |n: usize| (slab * extent + n) * inner + i;
+            let at = |n: usize| (slab * dim + n) * inner + i;
             line.clear();
-            line.extend((0..extent).map(|n| (data[at(n)], n as i64)));
+            line.extend((0..dim).map(|n| (data[at(n)], n as i64)));
             // The sort of the standard library is stable, in both orders.
             match order {
                 Order::Ascending => line.sort_by(|a, b| compare(&a.0, &b.0)),
                 Order::Descending => line.sort_by(|a, b| compare(&b.0, &a.0)),
             }
-            for (n, (_, place)) in line.iter().enumerate() {
-                out[at(n)] = *place;
+            for (n, (_, index)) in line.iter().enumerate() {
+                out[at(n)] = *index;
             }
         }
     }
@@ -332,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn gather_and_scatter_add_meet_at_the_same_places() {
+    fn gather_and_scatter_add_use_the_same_indices() {
         let index = Tensor::from([[2_i64, 2], [0, 1]]);
         let mut out = zeros(&[2, 2]);
         gather(&table(), 1, &index, &mut out).unwrap();
@@ -363,7 +382,7 @@ mod tests {
     fn an_index_outside_is_told_with_its_position() {
         let error = gather(&table(), 1, &Tensor::from([[0_i64], [3]]), &mut zeros(&[2, 1]));
         let text = error.err().unwrap().to_string();
-        assert_eq!(text, "gather: index 3, at [1, 0] of the indices, is not in 0..3");
+        assert_eq!(text, "gather: index 3, at [1, 0] of the indices, is out of range 0..3");
         assert!(one_hot(&Tensor::from([-1_i64]), &mut zeros(&[1, 3])).is_err());
         assert!(index_select(&table(), 0, &Tensor::from([2_i64]), &mut zeros(&[1, 3])).is_err());
     }
@@ -377,30 +396,30 @@ mod tests {
 
     #[test]
     fn the_first_extreme_wins_and_nan_is_one() {
-        let places = |x: Tensor, largest: bool| {
+        let index = |x: Tensor, extreme: Extreme| {
             let mut out = Tensor::from([[0_i64]; 1]);
-            arg_extreme(largest, &x, 1, &mut out).map(|()| out.to_f64s()[0])
+            arg_extreme(extreme, &x, 1, &mut out).map(|()| out.to_f64s()[0])
         };
-        assert_eq!(places(Tensor::from([[1.0, 3.0, 3.0]]), true), Ok(1.0));
-        assert_eq!(places(Tensor::from([[1.0, 1.0, 3.0]]), false), Ok(0.0));
-        assert_eq!(places(Tensor::from([[1.0, f64::NAN, f64::NAN, 9.0]]), true), Ok(1.0));
+        assert_eq!(index(Tensor::from([[1.0, 3.0, 3.0]]), Extreme::Max), Ok(1.0));
+        assert_eq!(index(Tensor::from([[1.0, 1.0, 3.0]]), Extreme::Min), Ok(0.0));
+        assert_eq!(index(Tensor::from([[1.0, f64::NAN, f64::NAN, 9.0]]), Extreme::Max), Ok(1.0));
     }
 
     #[test]
     fn equal_elements_stay_in_their_order_and_nan_is_the_largest() {
-        let places = |x: Tensor, axis: usize, order: Order| {
+        let indices = |x: Tensor, axis: usize, order: Order| {
             let mut out = Tensor::zeros(x.shape().clone(), DType::I64).unwrap();
             arg_sort(&x, axis, order, &mut out).unwrap();
             out.to_f64s()
         };
         let x = Tensor::from([2.0, f64::NAN, 1.0, 2.0]);
-        assert_eq!(places(x.clone(), 0, Order::Ascending), [2.0, 0.0, 3.0, 1.0]);
-        assert_eq!(places(x, 0, Order::Descending), [1.0, 0.0, 3.0, 2.0]);
+        assert_eq!(indices(x.clone(), 0, Order::Ascending), [2.0, 0.0, 3.0, 1.0]);
+        assert_eq!(indices(x, 0, Order::Descending), [1.0, 0.0, 3.0, 2.0]);
         let columns = Tensor::from([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]]);
-        assert_eq!(places(columns, 0, Order::Ascending), [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(indices(columns, 0, Order::Ascending), [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
         let large = Tensor::from([(1_i64 << 53) + 1, 1 << 53]);
-        assert_eq!(places(large, 0, Order::Ascending), [1.0, 0.0]);
+        assert_eq!(indices(large, 0, Order::Ascending), [1.0, 0.0]);
         let nothing = Tensor::zeros([2, 0], DType::F32).unwrap();
-        assert!(places(nothing, 1, Order::Ascending).is_empty());
+        assert!(indices(nothing, 1, Order::Ascending).is_empty());
     }
 }

@@ -1,9 +1,9 @@
 //! Element-wise functions of one, two and three tensors.
 
 use super::loops::{Loops, Map1, Map2, Map3, Strip};
-use super::threads::{share_chunks, try_share_chunks};
-use super::walk::{TILE, Walk, packed};
-use super::{PIECE, input, output};
+use super::nditer::{NdIter, TILE, packed};
+use super::threads::{parallel_chunks_mut, try_parallel_chunks_mut};
+use super::{CHUNK, input, output};
 use crate::{DType, Error, Float, Result, Slice, Tensor};
 
 /// `out = f(x; p)`, element by element.
@@ -42,7 +42,7 @@ pub fn map3(kernel: &Map3, a: &Tensor, b: &Tensor, c: &Tensor, out: &mut Tensor)
     }
 }
 
-/// Calls `tile` with slices of all operands that lie side by side, until `out` is full.
+/// Calls `tile` with contiguous slices of all operands, until `out` is full.
 fn each<T: Float, const N: usize>(
     operation: &'static str,
     inputs: [&Tensor; N],
@@ -62,32 +62,32 @@ fn each<T: Float, const N: usize>(
         match x.as_slice::<T>() {
             Some(elements) => *slice = elements,
             None => {
-                // Either strided, or of another type: that is an error.
+                // Either strided, or of another type, which is an error.
                 input::<T>(operation, x)?;
                 all_contiguous = false;
             }
         }
     }
     if all_contiguous {
-        if out.len() < 2 * PIECE {
+        if out.len() < 2 * CHUNK {
             tile(slices, out);
         } else {
-            share_chunks(out, PIECE, |i, out| {
-                let range = i * PIECE..i * PIECE + out.len();
+            parallel_chunks_mut(out, CHUNK, |i, out| {
+                let range = i * CHUNK..i * CHUNK + out.len();
                 tile(slices.map(|slice| &slice[range.clone()]), out);
             });
         }
         return Ok(());
     }
     let rows = shape.first().copied().unwrap_or(1);
-    if out.len() < 2 * PIECE || rows < 2 {
+    if out.len() < 2 * CHUNK || rows < 2 {
         return strided(operation, inputs, out, &tile);
     }
-    // Pieces of whole rows, cut by shape alone.
+    // Tasks of whole rows, cut by shape alone.
     let row = out.len() / rows;
-    let piece = (PIECE / row).max(1);
-    try_share_chunks(out, piece * row, |i, out| {
-        let slice = Slice { start: i * piece, len: out.len() / row, step: 1 };
+    let count = (CHUNK / row).max(1);
+    try_parallel_chunks_mut(out, count * row, |i, out| {
+        let slice = Slice { start: i * count, len: out.len() / row, step: 1 };
         let mut parts = inputs.map(Tensor::clone);
         for part in &mut parts {
             *part = part.slice(&[slice])?;
@@ -109,7 +109,7 @@ fn strided<T: Float, const N: usize>(
     }
     let mut scratch = [[T::ZERO; TILE]; N];
     let mut done = 0;
-    Walk::new(inputs.map(Tensor::layout)).runs(|offsets, len, strides| {
+    NdIter::new(inputs.map(Tensor::layout)).for_each_run(|offsets, len, strides| {
         for start in (0..len).step_by(TILE) {
             let n = TILE.min(len - start);
             let mut slices: [&[T]; N] = [&[]; N];
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn three_operands_are_walked_together() {
+    fn three_operands_are_iterated_together() {
         let mask = Tensor::from([1.0, 0.0]).expand([3, 2]).unwrap();
         let a = Tensor::new([2, 3], (0..6).map(f64::from).collect()).unwrap().t().unwrap();
         let b = Tensor::filled_view([3, 2], -1.0, DType::F64).unwrap();

@@ -6,29 +6,29 @@ use gemm::Parallelism;
 
 use super::scratch::Scratch;
 use super::simd::vector_bytes;
-use super::threads::{Pointer, share, share_chunks};
+use super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::transpose::transpose;
 use super::{input, output};
 use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
 
-/// Products with fewer multiplications for each byte of a vector, some microseconds of them, stay
-/// on one thread.
-const ALONE: usize = 1 << 12;
+/// From how many multiplications for each byte of a vector on, some microseconds of them, a product
+/// is computed in parallel.
+const PARALLEL_THRESHOLD: usize = 1 << 12;
 
-/// Products with as many are cut along both axes.
-const QUARTERED: usize = 3 << 23;
+/// From how many multiplications on a product is cut along both axes.
+const TWO_AXES_THRESHOLD: usize = 3 << 23;
 
-/// How long half of the longer axis is at least, and half of the other one.
-const THIN: [usize; 2] = [16, 64];
+/// How long a block is at least: along the longer axis, and along the other one.
+const MIN_BLOCK: [usize; 2] = [16, 64];
 
-/// A second factor is turned around for so many rows of the first, and up to so many elements,
-/// which the second cache holds beside the result.
-const FEW: usize = 8;
-const TURNED: usize = 1 << 16;
+/// A transposed second factor is packed from so many rows of the first on, and up to so many
+/// elements, which the L2 cache holds beside the result.
+const PACK_MIN_ROWS: usize = 8;
+const PACK_MAX_ELEMENTS: usize = 1 << 16;
 
 thread_local! {
-    /// For a factor that is turned around.
-    static TURNED_ROWS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+    /// For the packed transpose of a factor.
+    static PACKED: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
 }
 
 /// `out = a · b` over the last two axes, `[…, m, k] · [… , k, n]`; the axes before them are equal.
@@ -43,7 +43,7 @@ pub fn matmul(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
 
 fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     let (left, right) = (a.shape(), b.shape());
-    let misfit = |why: &'static str| Error::Shape {
+    let error = |why: &'static str| Error::Shape {
         operation: "matmul",
         left: left.clone(),
         right: right.clone(),
@@ -51,12 +51,12 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     };
     let rank = left.rank();
     if rank < 2 || right.rank() != rank {
-        return Err(misfit("both have at least two axes, and as many"));
+        return Err(error("both have at least two axes, and as many"));
     }
     let (batch, [m, k]) = (&left[..rank - 2], [left[rank - 2], left[rank - 1]]);
     let n = right[rank - 1];
     if right[..rank - 2] != *batch || right[rank - 2] != k {
-        return Err(misfit(
+        return Err(error(
             "the batches are equal, and rows of one as long as columns of the other",
         ));
     }
@@ -75,33 +75,33 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     match batch.iter().product() {
         1 => {
             let [a, b] = factors(0);
-            b.turned([m, k, n], |b| product(a, b, [m, k, n], out));
+            b.with_packed_transpose([m, k, n], |b| product(a, b, [m, k, n], out));
         }
         count => {
             let one = |i: usize, out: &mut [T]| {
                 let [a, b] = factors(i);
-                b.turned([m, k, n], |b| {
+                b.with_packed_transpose([m, k, n], |b| {
                     // SAFETY: `out` holds the m · n elements of one product, row by row, and is
                     // borrowed by us alone; the matrices have the sizes that were checked above.
                     unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) }
                 });
             };
-            if count * m * k * n < alone() {
+            if count * m * k * n < parallel_threshold() {
                 out.chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| one(i, out));
             } else {
-                share_chunks(out, m * n, one);
+                parallel_chunks_mut(out, m * n, one);
             }
         }
     }
     Ok(())
 }
 
-/// Products with fewer multiplications stay on one thread.
-fn alone() -> usize {
-    ALONE * vector_bytes()
+/// From how many multiplications on a product is computed in parallel.
+fn parallel_threshold() -> usize {
+    PARALLEL_THRESHOLD * vector_bytes()
 }
 
-/// One product of two matrices, its rows or columns, or both, halved for threads.
+/// One product of two matrices; its rows or columns, or both, are halved for threads.
 ///
 /// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
 /// cores. The cut depends on the shape and the processor alone, so that each element is the same
@@ -109,35 +109,37 @@ fn alone() -> usize {
 fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], out: &mut [T]) {
     debug_assert!(out.len() == m * n);
     let work = m * k * n;
-    // Each piece packs anew what it reads of both operands, so that pieces are few, and not thin.
-    let part = |len: usize, least: usize, thin: usize| {
-        let halved = work >= least && len >= 2 * thin;
-        if halved { len.div_ceil(2).next_multiple_of(THIN[0]) } else { len }
+    // Each block packs what it reads of both operands by itself, so that blocks are few, and not
+    // thin.
+    let block = |len: usize, threshold: usize, min: usize| {
+        let halved = work >= threshold && len >= 2 * min;
+        if halved { len.div_ceil(2).next_multiple_of(MIN_BLOCK[0]) } else { len }
     };
-    let (long, short) = (part(m.max(n), alone(), THIN[0]), part(m.min(n), QUARTERED, THIN[1]));
+    let long = block(m.max(n), parallel_threshold(), MIN_BLOCK[0]);
+    let short = block(m.min(n), TWO_AXES_THRESHOLD, MIN_BLOCK[1]);
     let (rows, columns) = if m >= n { (long, short) } else { (short, long) };
     let across = n.div_ceil(columns);
     let start = Pointer(out.as_mut_ptr());
-    share(m.div_ceil(rows) * across, |i| {
+    parallel_for(m.div_ceil(rows) * across, |i| {
         let (row, column) = (i / across * rows, i % across * columns);
         let (a, b) = (a.from([row, 0]), b.from([0, column]));
         let size = [rows.min(m - row), k, columns.min(n - column)];
-        // SAFETY: the pieces are disjoint blocks of the m · n elements of `out`, which is borrowed
+        // SAFETY: the blocks are disjoint parts of the m · n elements of `out`, which is borrowed
         // by us alone; `a` has the rows and `b` the columns of this block from here on.
         unsafe { a.times(b, size, start.get().add(row * n + column), n) };
     });
 }
 
-/// A product of which some rows are computed at a time, by whoever reads them.
-pub(crate) struct Rows<'a, T> {
+/// A product that is not materialized: whoever reads rows of it computes them.
+pub(crate) struct LazyProduct<'a, T> {
     a: Matrix<'a, T>,
     b: Tensor,
     size: [usize; 3],
 }
 
-impl<'a, T: Float> Rows<'a, T> {
+impl<'a, T: Float> LazyProduct<'a, T> {
     /// The product of two matrices.
-    pub fn of(a: &'a Tensor, b: &Tensor) -> Result<Rows<'a, T>> {
+    pub fn of(a: &'a Tensor, b: &Tensor) -> Result<LazyProduct<'a, T>> {
         let (left, right) = (a.shape(), b.shape());
         if left.rank() != 2 || right.rank() != 2 || left[1] != right[0] {
             let (left, right) = (left.clone(), right.clone());
@@ -147,21 +149,21 @@ impl<'a, T: Float> Rows<'a, T> {
         input::<T>("matmul", b)?;
         let size = [left[0], left[1], right[1]];
         let a = Matrix::of(input::<T>("matmul", a)?, a.layout(), 0);
-        Ok(Rows { a, b: b.contiguous(), size })
+        Ok(LazyProduct { a, b: b.contiguous(), size })
     }
 
     /// How many rows and columns there are.
-    pub fn space(&self) -> [usize; 2] {
+    pub fn shape(&self) -> [usize; 2] {
         [self.size[0], self.size[2]]
     }
 
-    /// Computes as many rows as `out` has room for, from one on.
-    pub fn compute(&self, from: usize, out: &mut [T]) {
+    /// Computes as many rows as `out` has room for, from row `first` on.
+    pub fn compute(&self, first: usize, out: &mut [T]) {
         let [m, k, n] = self.size;
         let rows = out.len() / n.max(1);
         let Some(b) = self.b.buffer_slice::<T>() else { return };
-        assert!(from + rows <= m, "there are {m} rows");
-        let (a, b) = (self.a.from([from, 0]), Matrix::of(b, self.b.layout(), 0));
+        assert!(first + rows <= m, "there are {m} rows");
+        let (a, b) = (self.a.from([first, 0]), Matrix::of(b, self.b.layout(), 0));
         // SAFETY: `out` has room for so many rows of n elements and is borrowed by us alone; the
         // matrices have the sizes that were checked when they were given.
         unsafe { a.times(b, [rows, k, n], out.as_mut_ptr(), n) };
@@ -195,24 +197,24 @@ impl<'a, T: Float> Matrix<'a, T> {
         Matrix { offset, ..self }
     }
 
-    /// Calls `work` with this matrix, the second factor of an m × k by k × n product, or with a
-    /// copy that has its rows side by side if it has its columns so: `gemm` turns such a matrix
-    /// around slowly while it packs, and once for each piece.
-    fn turned(self, [m, k, n]: [usize; 3], work: impl FnOnce(Matrix<'_, T>)) {
+    /// Calls `work` with this matrix, the second factor of an m × k by k × n product, or with its
+    /// packed transpose, a row-major copy, if it is column-major: `gemm` transposes such a matrix
+    /// slowly while it packs, and once for each block.
+    fn with_packed_transpose(self, [m, k, n]: [usize; 3], work: impl FnOnce(Matrix<'_, T>)) {
         let [row, column] = self.strides;
-        let in_columns = row == 1 && column > 1 && column as usize >= k;
-        if !in_columns || m < FEW || k * n > TURNED {
+        let column_major = row == 1 && column > 1 && column as usize >= k;
+        if !column_major || m < PACK_MIN_ROWS || k * n > PACK_MAX_ELEMENTS {
             return work(self);
         }
-        let mut scratch = Scratch::<T>::take(&TURNED_ROWS, k * n);
-        // SAFETY: the scratch has room for k · n elements and is lent to us alone; any bits that it
-        // holds are numbers.
+        let mut scratch = Scratch::<T>::take(&PACKED, k * n);
+        // SAFETY: the scratch has room for k · n elements and is ours alone; any bits that it holds
+        // are numbers.
         let rows = unsafe { std::slice::from_raw_parts_mut(scratch.start(), k * n) };
         transpose(&self.buffer[self.offset as usize..], column as usize, [n, k], rows);
         work(Matrix { buffer: rows, offset: 0, strides: [n as isize, 1] });
     }
 
-    /// The product of two matrices into rows that are `columns` elements apart.
+    /// The product of two matrices into rows that start `leading` elements from each other.
     ///
     /// # Safety
     /// The matrices have at least m rows and k columns, and k rows and n columns; `out` may be
@@ -222,7 +224,7 @@ impl<'a, T: Float> Matrix<'a, T> {
         other: Matrix<'_, T>,
         [m, k, n]: [usize; 3],
         out: *mut T,
-        columns: usize,
+        leading: usize,
     ) {
         // SAFETY: layouts stay inside of their buffers, so every element that gemm reads is there;
         // what it writes to, the caller vouches for; the type is f32 or f64, which gemm knows.
@@ -233,7 +235,7 @@ impl<'a, T: Float> Matrix<'a, T> {
                 k,
                 out,
                 1,
-                columns as isize,
+                leading as isize,
                 false,
                 self.buffer.as_ptr().offset(self.offset),
                 self.strides[1],
@@ -274,7 +276,7 @@ mod tests {
     fn operands_of_any_strides_are_read_in_place() {
         let plain = [matrix(5, 7), matrix(7, 3)];
         let transposed = [matrix(7, 5).t().unwrap(), matrix(3, 7).t().unwrap()];
-        // Enough rows for the second factor to be turned around before.
+        // Enough rows for the transpose of the second factor to be packed before.
         let many = [matrix(20, 7), matrix(9, 7).t().unwrap()];
         let flipped = plain.each_ref().map(|x| x.flip(0).unwrap().flip(1).unwrap());
         let repeated = [

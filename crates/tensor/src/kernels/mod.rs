@@ -1,17 +1,18 @@
-//! What computes: kernels over tensors of any layout, into contiguous outputs.
+//! Kernels over tensors of any layout, into contiguous outputs.
 //!
 //! Inputs may be views of any kind. An output is contiguous, shared with nobody, and of the right
 //! shape and type; a kernel writes every element of it and reads none. Work is cut by shape alone
 //! and partial results are combined in a fixed order, so that results are bitwise the same for
 //! any number of threads.
 
-mod branched;
 mod convolution;
 mod copy;
+mod fast_path;
 mod index;
 pub(crate) mod loops;
 mod map;
 mod matmul;
+pub(crate) mod nditer;
 mod planes;
 mod pooling;
 pub(crate) mod reduce;
@@ -19,29 +20,28 @@ pub(crate) mod scratch;
 pub(crate) mod simd;
 pub mod threads;
 mod transpose;
-pub(crate) mod walk;
 
-pub use branched::Branched;
 pub use convolution::Convolution;
 pub use copy::{cast, concat, copy, fill, overlap_add, pad};
+pub use fast_path::FastPath;
 pub use index::{
-    Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
+    Extreme, Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
 };
 pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
 pub(crate) use loops::{Loops, Strip};
 pub use map::{map1, map2, map3};
-pub(crate) use matmul::Rows;
+pub(crate) use matmul::LazyProduct;
 pub use matmul::matmul;
 pub use pooling::window_argmax;
-pub use reduce::{ReduceOp, cumsum, reduce};
-pub use simd::{Loop, vectorised};
+pub use reduce::{Direction, ReduceOp, cumsum, reduce};
+pub use simd::{Loop, vectorized};
 
 use std::borrow::Cow;
 
 use crate::{Elem, Error, Result, Shape, Tensor};
 
-/// From how many elements on work is shared among threads, and how many make a piece.
-pub(crate) const PIECE: usize = 1 << 16;
+/// How many elements a task has; work on fewer than two tasks' worth runs sequentially.
+pub(crate) const CHUNK: usize = 1 << 16;
 
 /// The elements of a tensor, row by row, in a new vector.
 pub(crate) fn copied<T: Elem>(x: &Tensor) -> Vec<T> {
@@ -55,9 +55,19 @@ pub(crate) fn copied<T: Elem>(x: &Tensor) -> Vec<T> {
     }
 }
 
-/// The elements of a tensor, row by row, where they lie or in a copy.
-fn seen<T: Elem>(x: &Tensor) -> Cow<'_, [T]> {
+/// The elements of a tensor, row by row: borrowed if they are contiguous, else copied.
+fn borrowed<T: Elem>(x: &Tensor) -> Cow<'_, [T]> {
     x.as_slice::<T>().map_or_else(|| copied(x).into(), Into::into)
+}
+
+/// The lengths of the axes before, at, and after `axis`, multiplied up.
+fn outer_dim_inner(operation: &'static str, shape: &Shape, axis: usize) -> Result<[usize; 3]> {
+    let Some(&dim) = shape.get(axis) else {
+        let (axis, shape) = (axis as isize, shape.clone());
+        return Err(Error::Axis { operation, axis, shape });
+    };
+    let product = |dims: &[usize]| dims.iter().product::<usize>();
+    Ok([product(&shape[..axis]), dim, product(&shape[axis + 1..])])
 }
 
 /// The elements of an output to write to.

@@ -1,16 +1,16 @@
-//! Where windows have their largest elements.
+//! Max pooling: the indices of the largest elements of sliding windows.
 
-use super::planes::{Axis, Planes, VECTOR, View};
-use super::simd::{Loop, vectorised};
-use super::threads::share_chunks;
-use super::{PIECE, output};
+use super::planes::{Axis, Planes, Strided4, VECTOR};
+use super::simd::{Loop, vectorized};
+use super::threads::parallel_chunks_mut;
+use super::{CHUNK, output};
 use crate::{DType, Error, Float, Result, Tensor, Window};
 
-/// The place, among the elements of its plane row by row, of the first largest element of each
-/// window over the last two axes; NaN counts as the largest.
+/// Max pooling with indices: the index, row by row in its image, of the first largest element of
+/// each window over the last two axes; NaN counts as the largest.
 ///
-/// The first window stands out in front of each axis by its padding, and the last one, as the
-/// lengths of `out` say, may stand out behind it: what is not on the axes is no element.
+/// The first window begins `padding` positions before each axis, and the last one, as the lengths
+/// of `out` say, may end beyond it: what is not on the axes is no element.
 ///
 /// # Errors
 /// A window without elements; shapes or types that do not fit.
@@ -28,13 +28,14 @@ pub fn window_argmax(
 
 /// The first element of each window that is on the axis; `None` if a window has none.
 fn first_elements(axis: Axis) -> Option<Vec<usize>> {
-    let Axis { window: Window { size, stride, dilation }, padding, extent, places } = axis;
-    let first = |place: usize| {
-        let k = padding.saturating_sub(place * stride).div_ceil(dilation);
-        let at = place * stride + k * dilation - padding;
-        (k < size && at < extent).then_some(k)
+    let Axis { window: Window { size, stride, dilation }, padding, dim, windows } = axis;
+    let first = |nth: usize| {
+        let start = nth.checked_mul(stride)?;
+        let k = padding.saturating_sub(start).div_ceil(dilation);
+        let at = start.checked_add(k.checked_mul(dilation)?)? - padding;
+        (k < size && at < dim).then_some(k)
     };
-    if [size, stride, dilation].contains(&0) { None } else { (0..places).map(first).collect() }
+    if [size, stride, dilation].contains(&0) { None } else { (0..windows).map(first).collect() }
 }
 
 fn typed<T: Float>(
@@ -44,14 +45,14 @@ fn typed<T: Float>(
     out: &mut Tensor,
 ) -> Result<()> {
     let (shape, counted) = (x.shape().clone(), out.shape().clone());
-    let (Some((outer, extents)), Some((_, places))) =
+    let (Some((outer, dims)), Some((_, counts))) =
         (shape.split_last_chunk::<2>(), counted.split_last_chunk::<2>())
     else {
-        let why = "there are two axes of windows";
+        let why = "the windows are over the last two axes";
         return Err(Error::Shape { operation: "window_argmax", left: shape, right: counted, why });
     };
-    let axes = [0, 1].map(|i| Axis::new(windows[i], padding[i], extents[i], places[i]));
-    let out = output::<i64>("window_argmax", out, &[outer, places].concat())?;
+    let axes = [0, 1].map(|i| Axis::new(windows[i], padding[i], dims[i], counts[i]));
+    let out = output::<i64>("window_argmax", out, &[outer, counts].concat())?;
     let first = |axis: usize| {
         let Window { size, stride, dilation } = windows[axis];
         let (first, axis) = (first_elements(axes[axis]), outer.len() + axis);
@@ -62,17 +63,17 @@ fn typed<T: Float>(
         return Ok(());
     }
     let images: usize = outer.iter().product();
-    let x = x.reshape([images, 1, extents[0], extents[1]])?;
-    let x = View::<T>::of(&x)?;
-    let lines = axes.map(|axis| axis.dealt(axis.places + axis.reach()));
-    let planes = Planes { channels: 1, lines, rows: lines[0].length };
+    let x = x.reshape([images, 1, dims[0], dims[1]])?;
+    let x = Strided4::<T>::of(&x)?;
+    let phase_axes = axes.map(|axis| axis.phases(axis.windows + axis.reach()));
+    let planes = Planes { channels: 1, axes: phase_axes, rows: phase_axes[0].length };
     let [up, across] = axes;
     let row = planes.row();
-    let columns = (up.places - 1) * row + across.places;
+    let columns = (up.windows - 1) * row + across.windows;
     let window: Vec<[usize; 2]> =
         (0..up.window.size).flat_map(|i| (0..across.window.size).map(move |j| [i, j])).collect();
     let tap = |(number, &[i, j]): (usize, &[usize; 2])| {
-        let ((a, i), (b, j)) = (up.plane(i), across.plane(j));
+        let ((a, i), (b, j)) = (up.phase(i), across.phase(j));
         (planes.tap([a, b], [i, j]), T::of(number as f64))
     };
     let taps: Vec<(usize, T)> = window.iter().enumerate().map(tap).collect();
@@ -82,20 +83,20 @@ fn typed<T: Float>(
             *start = T::of((i * across.window.size + j) as f64);
         }
     }
-    let each = places[0] * places[1];
-    let together = (PIECE / 4 / (extents[0] * extents[1]).max(1)).max(1);
-    share_chunks(out, together * each, |piece, out| {
+    let each = counts[0] * counts[1];
+    let images_per_task = (CHUNK / 4 / (dims[0] * dims[1]).max(1)).max(1);
+    parallel_chunks_mut(out, images_per_task * each, |task, out| {
         let mut packed = vec![T::ZERO; planes.len()];
         let mut which = start.clone();
         for (image, out) in out.chunks_exact_mut(each).enumerate() {
-            planes.pack(&x, piece * together + image, 0, T::NEG_INFINITY, &mut packed);
+            planes.pack(&x, task * images_per_task + image, 0, T::NEG_INFINITY, &mut packed);
             which.copy_from_slice(&start);
-            vectorised(FirstLargest { planes: &packed, taps: &taps, which: &mut which });
-            let rows = out.chunks_exact_mut(across.places).zip(which.chunks(row));
-            for (place, (out, which)) in rows.enumerate() {
+            vectorized(FirstLargest { planes: &packed, taps: &taps, which: &mut which });
+            let rows = out.chunks_exact_mut(across.windows).zip(which.chunks(row));
+            for (nth, (out, which)) in rows.enumerate() {
                 for (column, (out, which)) in out.iter_mut().zip(which).enumerate() {
                     let [i, j] = window[which.to_f64() as usize];
-                    let at = up.position(place, i) * across.extent + across.position(column, j);
+                    let at = up.position(nth, i) * across.dim + across.position(column, j);
                     *out = at as i64;
                 }
             }
@@ -137,41 +138,41 @@ impl<T: Float> Loop for FirstLargest<'_, T> {
 mod tests {
     use super::*;
 
-    fn places(x: Tensor, window: Window, padding: usize, out: [usize; 2]) -> Result<Vec<f64>> {
-        let mut places = Tensor::zeros(out, DType::I64)?;
-        window_argmax(&x, [window; 2], [padding; 2], &mut places)?;
-        Ok(places.to_f64s())
+    fn indices(x: Tensor, window: Window, padding: usize, out: [usize; 2]) -> Result<Vec<f64>> {
+        let mut indices = Tensor::zeros(out, DType::I64)?;
+        window_argmax(&x, [window; 2], [padding; 2], &mut indices)?;
+        Ok(indices.to_f64s())
     }
 
     #[test]
     fn the_first_largest_wins_and_nan_is_the_largest() {
         let window = Window { size: 2, stride: 2, dilation: 1 };
         let x = Tensor::from([[1.0, 3.0, f64::NAN, 9.0], [3.0, 2.0, 9.0, f64::NAN]]);
-        assert_eq!(places(x, window, 0, [1, 2]), Ok(vec![1.0, 2.0]));
+        assert_eq!(indices(x, window, 0, [1, 2]), Ok(vec![1.0, 2.0]));
         let none = Tensor::full([2, 2], f64::NEG_INFINITY, DType::F64).unwrap();
-        assert_eq!(places(none, window, 0, [1, 1]), Ok(vec![0.0]));
+        assert_eq!(indices(none, window, 0, [1, 1]), Ok(vec![0.0]));
     }
 
     #[test]
     fn what_is_beside_the_axes_is_no_element() {
         let window = Window { size: 2, stride: 2, dilation: 1 };
         let x = Tensor::full([3, 3], -1.0, DType::F64).unwrap();
-        assert_eq!(places(x.clone(), window, 1, [2, 2]), Ok(vec![0.0, 1.0, 3.0, 4.0]));
-        assert_eq!(places(x.clone(), window, 0, [2, 2]), Ok(vec![0.0, 2.0, 6.0, 8.0]));
-        assert!(places(x, window, 0, [3, 3]).is_err());
+        assert_eq!(indices(x.clone(), window, 1, [2, 2]), Ok(vec![0.0, 1.0, 3.0, 4.0]));
+        assert_eq!(indices(x.clone(), window, 0, [2, 2]), Ok(vec![0.0, 2.0, 6.0, 8.0]));
+        assert!(indices(x, window, 0, [3, 3]).is_err());
     }
 
     #[test]
     fn a_single_window_may_have_any_stride() {
         let window = Window { size: 2, stride: usize::MAX, dilation: 1 };
         let x = Tensor::arange(9, DType::F64).reshape([3, 3]).unwrap();
-        assert_eq!(places(x, window, 0, [1, 1]), Ok(vec![4.0]));
+        assert_eq!(indices(x, window, 0, [1, 1]), Ok(vec![4.0]));
     }
 
     #[test]
     fn elements_of_a_window_may_lie_apart() {
         let window = Window { size: 2, stride: 1, dilation: 2 };
         let x = Tensor::arange(16, DType::F64).reshape([4, 4]).unwrap();
-        assert_eq!(places(x.t().unwrap(), window, 0, [2, 2]), Ok(vec![10.0, 11.0, 14.0, 15.0]));
+        assert_eq!(indices(x.t().unwrap(), window, 0, [2, 2]), Ok(vec![10.0, 11.0, 14.0, 15.0]));
     }
 }

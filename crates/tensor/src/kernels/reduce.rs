@@ -1,12 +1,12 @@
-//! Folds along axes, and running sums.
+//! Reductions along axes, and cumulative sums.
 
 use super::simd::dispatch;
-use super::threads::share_chunks;
-use super::{PIECE, input, output};
+use super::threads::parallel_chunks_mut;
+use super::{CHUNK, input, outer_dim_inner, output};
 use crate::tensor::with_elem;
 use crate::{AxisSet, DType, Elem, Error, Float, Result, Tensor};
 
-/// What a fold does with its elements.
+/// How a reduction combines elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReduceOp {
     /// The sum; of nothing, 0. Pairwise, so that its error grows with the logarithm of the length
@@ -29,9 +29,9 @@ impl ReduceOp {
     }
 }
 
-/// A reduction of two numbers, for loops.
+/// How two numbers are combined, with the identity element, for loops.
 pub(crate) trait Combine<T> {
-    const START: T;
+    const IDENTITY: T;
     fn combine(a: T, b: T) -> T;
 }
 
@@ -40,9 +40,9 @@ pub(crate) struct Max;
 pub(crate) struct Min;
 
 macro_rules! reduction {
-    ($name:ident $start:ident |$a:ident, $b:ident| $value:expr) => {
+    ($name:ident $identity:ident |$a:ident, $b:ident| $value:expr) => {
         impl<T: Float> Combine<T> for $name {
-            const START: T = T::$start;
+            const IDENTITY: T = T::$identity;
 
             #[inline(always)]
             fn combine($a: T, $b: T) -> T {
@@ -56,7 +56,7 @@ reduction!(Sum ZERO |a, b| a + b);
 reduction!(Max NEG_INFINITY |a, b| a.max(b));
 reduction!(Min INFINITY |a, b| a.min(b));
 
-/// Calls a function with the type of a fold.
+/// Calls a function with the [`Combine`] of a [`ReduceOp`].
 macro_rules! with_reduce {
     ($op:expr, $f:ident::<$T:ident>($($arg:expr),*)) => {{
         use $crate::kernels::reduce::{Max, Min, ReduceOp, Sum};
@@ -69,15 +69,15 @@ macro_rules! with_reduce {
 }
 pub(crate) use with_reduce;
 
-/// The fold of nothing.
-pub(crate) fn start<T: Float>(op: ReduceOp) -> T {
+/// The identity element: the reduction of nothing.
+pub(crate) fn identity<T: Float>(op: ReduceOp) -> T {
     fn of<T: Float, C: Combine<T>>() -> T {
-        C::START
+        C::IDENTITY
     }
     with_reduce!(op, of::<T>())
 }
 
-/// The fold of two numbers.
+/// Two numbers combined.
 pub(crate) fn combine<T: Float>(op: ReduceOp, a: T, b: T) -> T {
     fn of<T: Float, C: Combine<T>>(a: T, b: T) -> T {
         C::combine(a, b)
@@ -85,13 +85,13 @@ pub(crate) fn combine<T: Float>(op: ReduceOp, a: T, b: T) -> T {
     with_reduce!(op, of::<T>(a, b))
 }
 
-/// The fold of a slice in `N` lanes, which are then folded by halves.
+/// The reduction of a slice in `N` lanes, which are then reduced by halves.
 ///
-/// Four elements for a lane are folded with each other first: a lane then waits for one fold in
-/// four, which counts since a compiler may well keep lanes in memory.
+/// Four elements for a lane are combined with each other first: a lane then depends on one
+/// combination in four, which counts since a compiler may well keep lanes in memory.
 #[inline(always)]
 pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
-    let mut lanes = [C::START; N];
+    let mut lanes = [C::IDENTITY; N];
     while x.len() >= 4 * N {
         let now = &x[..4 * N];
         for i in 0..N {
@@ -109,7 +109,7 @@ pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
     halved::<T, C, N>(lanes)
 }
 
-/// The fold of lanes, by halves.
+/// The reduction of lanes, by halves.
 #[inline(always)]
 pub(crate) fn halved<T: Float, C: Combine<T>, const N: usize>(mut lanes: [T; N]) -> T {
     let mut width = N;
@@ -122,7 +122,7 @@ pub(crate) fn halved<T: Float, C: Combine<T>, const N: usize>(mut lanes: [T; N])
     lanes[0]
 }
 
-/// Folds rows of as many elements as `into` has into it.
+/// Reduces rows of as many elements as `into` has into it.
 pub(crate) fn into_row<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
     #[inline(always)]
     fn plain<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
@@ -135,7 +135,7 @@ pub(crate) fn into_row<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
     dispatch!(<T: Float, C: Combine<T>> (x: &[T], into: &mut [T]) { plain::<T, C>(x, into) })
 }
 
-/// Folds `x` along `axes`, which have length 1 in `out`.
+/// Reduces `x` along `axes`, which have length 1 in `out`.
 ///
 /// # Errors
 /// A maximum or minimum along an empty axis.
@@ -152,11 +152,11 @@ pub fn reduce(op: ReduceOp, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Resu
 }
 
 fn typed<T: Float>(op: ReduceOp, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
-    with_reduce!(op, along::<T>(x, axes, out))
+    with_reduce!(op, reduce_axes::<T>(x, axes, out))
 }
 
-/// Folds runs of neighbouring axes one after another, each as `[outer, folded, inner]`.
-fn along<T: Float, C: Combine<T> + Sync>(
+/// Reduces groups of adjacent axes one after another, each as `[outer, reduced, inner]`.
+fn reduce_axes<T: Float, C: Combine<T> + Sync>(
     x: &Tensor,
     axes: AxisSet,
     out: &mut Tensor,
@@ -170,11 +170,11 @@ fn along<T: Float, C: Combine<T> + Sync>(
     let contiguous = x.contiguous();
     let Some(data) = contiguous.as_slice::<T>() else { return Ok(()) };
 
-    // The lengths of alternating groups of axes: kept, folded, kept, folded, … from the first.
+    // The lengths of alternating groups of axes: kept, reduced, kept, reduced, … from the first.
     let mut groups = vec![1];
     for (axis, &dim) in x.shape().iter().enumerate().filter(|&(_, &dim)| dim != 1) {
-        let folded = axes.contains(axis);
-        if folded != (groups.len() % 2 == 0) {
+        let reduced = axes.contains(axis);
+        if reduced != (groups.len() % 2 == 0) {
             groups.push(1);
         }
         if let Some(group) = groups.last_mut() {
@@ -182,19 +182,19 @@ fn along<T: Float, C: Combine<T> + Sync>(
         }
     }
     let mut current = std::borrow::Cow::Borrowed(data);
-    // From the last folded group to the first, so that large inner groups go first.
+    // From the last reduced group to the first, so that large inner groups go first.
     while groups.len() > 1 {
         let inner = if groups.len() % 2 == 1 { groups.pop().unwrap_or(1) } else { 1 };
-        let folded = groups.pop().unwrap_or(1);
+        let reduced = groups.pop().unwrap_or(1);
         let outer: usize = groups.iter().product();
         if groups.len() == 1 {
-            middle::<T, C>(&current, [outer, folded, inner], out);
+            reduce_middle::<T, C>(&current, [outer, reduced, inner], out);
             return Ok(());
         }
         let mut next = vec![T::ZERO; outer * inner];
-        middle::<T, C>(&current, [outer, folded, inner], &mut next);
+        reduce_middle::<T, C>(&current, [outer, reduced, inner], &mut next);
         current = next.into();
-        // The kept group before the folded one now goes on in the inner one.
+        // The kept group before the reduced one now continues in the inner one.
         if let Some(kept) = groups.last_mut() {
             *kept *= inner;
         }
@@ -203,50 +203,52 @@ fn along<T: Float, C: Combine<T> + Sync>(
     Ok(())
 }
 
-/// Folds the middle one of three axes of contiguous data.
-fn middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mut [T]) {
-    let [_, folded, inner] = dims;
-    if folded == 0 || out.is_empty() {
-        out.fill(C::START);
+/// Reduces the middle one of three axes of contiguous data.
+fn reduce_middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mut [T]) {
+    let [_, reduced, inner] = dims;
+    if reduced == 0 || out.is_empty() {
+        out.fill(C::IDENTITY);
     } else if inner == 1 {
-        let rows = (PIECE / folded).max(1);
-        let some = |(data, out): (&[T], &mut [T])| {
-            for (row, y) in data.chunks_exact(folded).zip(out) {
-                *y = row_of::<T, C>(row);
+        let rows = (CHUNK / reduced).max(1);
+        let reduce_rows = |(data, out): (&[T], &mut [T])| {
+            for (row, y) in data.chunks_exact(reduced).zip(out) {
+                *y = reduce_row::<T, C>(row);
             }
         };
-        if data.len() < 2 * PIECE {
-            some((data, out));
+        if data.len() < 2 * CHUNK {
+            reduce_rows((data, out));
         } else {
-            share_chunks(out, rows, |i, out| {
-                some((&data[i * rows * folded..(i * rows + out.len()) * folded], out));
+            parallel_chunks_mut(out, rows, |i, out| {
+                reduce_rows((&data[i * rows * reduced..(i * rows + out.len()) * reduced], out));
             });
         }
-    } else if data.len() < 2 * PIECE {
-        let pieces = data.chunks_exact(folded * inner).zip(out.chunks_exact_mut(inner));
-        pieces.for_each(|(data, out)| columns::<T, C>(data, inner, out));
+    } else if data.len() < 2 * CHUNK {
+        let slabs = data.chunks_exact(reduced * inner).zip(out.chunks_exact_mut(inner));
+        slabs.for_each(|(data, out)| reduce_columns::<T, C>(data, inner, out));
     } else {
-        share_chunks(out, inner, |i, out| {
-            let rows = i * folded * inner..(i + 1) * folded * inner;
-            columns::<T, C>(&data[rows], inner, out);
+        parallel_chunks_mut(out, inner, |i, out| {
+            let rows = i * reduced * inner..(i + 1) * reduced * inner;
+            reduce_columns::<T, C>(&data[rows], inner, out);
         });
     }
 }
 
-/// The fold of elements side by side: a tree of halves over blocks of 16 lanes. The tree depends
+/// The reduction of contiguous elements: a tree of halves over blocks of 16 lanes. The tree depends
 /// on the length alone, and large halves go to different threads.
-fn row_of<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
+fn reduce_row<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
     const BLOCK: usize = 1024;
     if data.len() <= BLOCK {
         return block::<T, C>(data);
     }
     let half = (data.len() / 2).next_multiple_of(BLOCK);
     let (left, right) = data.split_at(half.min(data.len() - 1));
-    let (a, b) = if data.len() < 2 * PIECE {
-        (row_of::<T, C>(left), row_of::<T, C>(right))
+    let (a, b) = if data.len() < 2 * CHUNK {
+        (reduce_row::<T, C>(left), reduce_row::<T, C>(right))
     } else {
         let mut halves = [T::ZERO; 2];
-        share_chunks(&mut halves, 1, |i, half| half[0] = row_of::<T, C>([left, right][i]));
+        parallel_chunks_mut(&mut halves, 1, |i, half| {
+            half[0] = reduce_row::<T, C>([left, right][i])
+        });
         (halves[0], halves[1])
     };
     C::combine(a, b)
@@ -256,8 +258,8 @@ fn block<T: Float, C: Combine<T>>(data: &[T]) -> T {
     dispatch!(<T: Float, C: Combine<T>> (data: &[T]) -> T { lanes::<T, C, 16>(data) })
 }
 
-/// The fold of rows of `inner` elements into one row: a tree of halves over blocks of 32 rows.
-fn columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [T]) {
+/// The reduction of rows of `inner` elements to one row: a tree of halves over blocks of 32 rows.
+fn reduce_columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [T]) {
     const ROWS: usize = 32;
     let rows = data.len() / inner;
     if rows <= ROWS {
@@ -267,21 +269,41 @@ fn columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [
     let half = (rows / 2).next_multiple_of(ROWS).min(rows - 1);
     let (upper, lower) = data.split_at(half * inner);
     let mut other = vec![T::ZERO; inner];
-    if data.len() < 2 * PIECE {
-        columns::<T, C>(upper, inner, out);
-        columns::<T, C>(lower, inner, &mut other);
+    if data.len() < 2 * CHUNK {
+        reduce_columns::<T, C>(upper, inner, out);
+        reduce_columns::<T, C>(lower, inner, &mut other);
     } else {
         let mut halves = [(upper, &mut *out), (lower, &mut other[..])];
-        share_chunks(&mut halves, 1, |_, half| columns::<T, C>(half[0].0, inner, half[0].1));
+        parallel_chunks_mut(&mut halves, 1, |_, half| {
+            reduce_columns::<T, C>(half[0].0, inner, half[0].1)
+        });
     }
     into_row::<T, C>(&other, out);
 }
 
-/// The running sum along an axis, from its start, or from its end if `reverse`.
-pub fn cumsum(x: &Tensor, axis: usize, reverse: bool, out: &mut Tensor) -> Result<()> {
+/// The direction of a scan along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the start of the axis to its end.
+    Forward,
+    /// From the end of the axis to its start.
+    Reverse,
+}
+
+impl Direction {
+    /// The other one: that of the transposed scan.
+    pub fn reversed(self) -> Direction {
+        match self {
+            Direction::Forward => Direction::Reverse,
+            Direction::Reverse => Direction::Forward,
+        }
+    }
+}
+
+/// The cumulative (inclusive) sum along an axis.
+pub fn cumsum(x: &Tensor, axis: usize, direction: Direction, out: &mut Tensor) -> Result<()> {
     let shape = x.shape().clone();
-    let inner: usize = shape.iter().skip(axis + 1).product();
-    let len = shape.get(axis).copied().unwrap_or(1);
+    let [_, len, inner] = outer_dim_inner("cumsum", &shape, axis)?;
     super::copy(x, out)?;
     with_elem!(out.dtype(), T => {
         let out = output::<T>("cumsum", out, &shape)?;
@@ -291,7 +313,10 @@ pub fn cumsum(x: &Tensor, axis: usize, reverse: bool, out: &mut Tensor) -> Resul
         for slab in out.chunks_exact_mut(len * inner) {
             for step in 1..len {
                 // The row before, in the direction of the sum, and the row that it is added to.
-                let (from, to) = if reverse { (len - step, len - step - 1) } else { (step - 1, step) };
+                let (from, to) = match direction {
+                    Direction::Forward => (step - 1, step),
+                    Direction::Reverse => (len - step, len - step - 1),
+                };
                 for i in 0..inner {
                     slab[to * inner + i] = slab[to * inner + i].plus(slab[from * inner + i]);
                 }
@@ -307,7 +332,7 @@ mod tests {
     use crate::kernels::threads;
     use crate::{Layout, Shape};
 
-    fn folded(kind: ReduceOp, x: &Tensor, axes: &[usize]) -> Tensor {
+    fn reduced(kind: ReduceOp, x: &Tensor, axes: &[usize]) -> Tensor {
         let axes = AxisSet::from_iter(axes.iter().copied());
         let mut dims = x.shape().to_vec();
         axes.iter().for_each(|axis| dims[axis] = 1);
@@ -316,7 +341,7 @@ mod tests {
         out
     }
 
-    /// Folds by looking at each element.
+    /// Reduces element by element.
     fn naive(kind: ReduceOp, x: &Tensor, axes: &[usize]) -> Vec<f64> {
         let mut dims = x.shape().to_vec();
         axes.iter().for_each(|&axis| dims[axis] = 1);
@@ -345,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn every_set_of_axes_of_every_layout_folds_as_the_naive_loop_does() {
+    fn every_set_of_axes_of_every_layout_is_reduced_as_by_the_naive_loop() {
         let x = Tensor::new([2, 3, 4, 5], (0..120).map(|i| f64::from(i * 37 % 19) - 8.5).collect());
         let x = x.unwrap();
         let layouts = [
@@ -358,7 +383,7 @@ mod tests {
                 let axes: Vec<usize> = (0..4).filter(|axis| bits >> axis & 1 == 1).collect();
                 for kind in [ReduceOp::Sum, ReduceOp::Max, ReduceOp::Min] {
                     let expected = naive(kind, x, &axes);
-                    for (a, b) in folded(kind, x, &axes).to_f64s().into_iter().zip(expected) {
+                    for (a, b) in reduced(kind, x, &axes).to_f64s().into_iter().zip(expected) {
                         approx::assert_relative_eq!(a, b, max_relative = 1e-12);
                     }
                 }
@@ -367,10 +392,10 @@ mod tests {
     }
 
     #[test]
-    fn folds_of_nothing_are_neutral_or_refused() {
+    fn reductions_of_nothing_are_the_identity_or_an_error() {
         let x = Tensor::zeros([2, 0], DType::F64).unwrap();
-        assert_eq!(folded(ReduceOp::Sum, &x, &[1]).to_f64s(), [0.0, 0.0]);
-        assert_eq!(folded(ReduceOp::Sum, &x, &[0]).shape()[..], [1, 0]);
+        assert_eq!(reduced(ReduceOp::Sum, &x, &[1]).to_f64s(), [0.0, 0.0]);
+        assert_eq!(reduced(ReduceOp::Sum, &x, &[0]).shape()[..], [1, 0]);
         let mut out = Tensor::zeros([2, 1], DType::F64).unwrap();
         assert!(reduce(ReduceOp::Max, &x, AxisSet::from_iter([1]), &mut out).is_err());
     }
@@ -378,29 +403,29 @@ mod tests {
     #[test]
     fn extremes_keep_nan() {
         let x = Tensor::from([1.0, f64::NAN, 3.0]);
-        assert!(folded(ReduceOp::Max, &x, &[0]).to_f64s()[0].is_nan());
-        assert!(folded(ReduceOp::Min, &x, &[0]).to_f64s()[0].is_nan());
+        assert!(reduced(ReduceOp::Max, &x, &[0]).to_f64s()[0].is_nan());
+        assert!(reduced(ReduceOp::Min, &x, &[0]).to_f64s()[0].is_nan());
     }
 
     #[test]
     fn a_pairwise_sum_of_many_floats_is_accurate() {
         let n = 1 << 22;
         let x = Tensor::from(vec![0.1_f32; n]);
-        let sum = folded(ReduceOp::Sum, &x, &[0]).to_f64s()[0];
+        let sum = reduced(ReduceOp::Sum, &x, &[0]).to_f64s()[0];
         let exact = f64::from(0.1_f32) * n as f64;
         assert!((sum - exact).abs() / exact < 1e-6, "{sum} against {exact}");
     }
 
     #[test]
-    fn folds_are_bitwise_equal_for_any_number_of_threads() {
+    fn reductions_are_bitwise_equal_for_any_number_of_threads() {
         let x = Tensor::from((0..500_000).map(|i| (i as f32).sin()).collect::<Vec<_>>());
         let run = |threads: usize| {
             threads::with(threads, || {
                 let wide = x.reshape([500, 1000]).unwrap();
                 [
-                    folded(ReduceOp::Sum, &x, &[0]),
-                    folded(ReduceOp::Sum, &wide, &[0]),
-                    folded(ReduceOp::Sum, &wide, &[1]),
+                    reduced(ReduceOp::Sum, &x, &[0]),
+                    reduced(ReduceOp::Sum, &wide, &[0]),
+                    reduced(ReduceOp::Sum, &wide, &[1]),
                 ]
             })
         };
@@ -408,14 +433,14 @@ mod tests {
     }
 
     #[test]
-    fn running_sums_go_both_ways() {
+    fn cumulative_sums_go_both_ways() {
         let x = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
         let mut out = Tensor::zeros([3, 2], DType::F64).unwrap();
-        cumsum(&x, 0, false, &mut out).unwrap();
+        cumsum(&x, 0, Direction::Forward, &mut out).unwrap();
         assert_eq!(out.to_f64s(), [1.0, 2.0, 4.0, 6.0, 9.0, 12.0]);
-        cumsum(&x, 0, true, &mut out).unwrap();
+        cumsum(&x, 0, Direction::Reverse, &mut out).unwrap();
         assert_eq!(out.to_f64s(), [9.0, 12.0, 8.0, 10.0, 5.0, 6.0]);
-        cumsum(&x, 1, false, &mut out).unwrap();
+        cumsum(&x, 1, Direction::Forward, &mut out).unwrap();
         assert_eq!(out.to_f64s(), [1.0, 3.0, 3.0, 7.0, 5.0, 11.0]);
     }
 }

@@ -1,4 +1,4 @@
-//! Memory of a thread that is kept from call to call.
+//! Scratch memory of a thread, reused from call to call.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -6,10 +6,10 @@ use std::thread::LocalKey;
 
 use crate::Elem;
 
-/// Where a thread keeps it, one for each purpose.
+/// Where a thread keeps scratch memory, one for each purpose.
 pub(crate) type Memory = LocalKey<Cell<Vec<f64>>>;
 
-/// Memory of this thread, lent for a while.
+/// Scratch memory of this thread, until it is dropped.
 pub(crate) struct Scratch<T> {
     owner: &'static Memory,
     memory: Vec<f64>,
@@ -17,7 +17,7 @@ pub(crate) struct Scratch<T> {
 }
 
 impl<T: Elem> Scratch<T> {
-    /// Room for so many elements, which hold whatever was left there.
+    /// Memory for so many elements, which hold whatever was left there.
     pub fn take(owner: &'static Memory, len: usize) -> Scratch<T> {
         let mut memory = owner.take();
         // In units of f64, with room to start at a cache line.

@@ -1,10 +1,10 @@
-//! Loops under the widest vectors that the processor has, chosen at run time.
+//! Runtime dispatch: loops with the widest vectors that the processor has.
 //!
-//! A loop is compiled once for each level and is the same code on all of them: no level contracts
-//! or reorders arithmetic, so results are bitwise equal.
+//! A loop is compiled once for each level (function multiversioning) and is the same code on all of
+//! them: no level contracts or reorders arithmetic, so results are bitwise equal.
 
 /// Calls `$body` compiled for the processor at hand. `$body` has to be a call of an
-/// `#[inline(always)]` function, so that it is compiled anew inside of each level.
+/// `#[inline(always)]` function, so that each level compiles it.
 macro_rules! dispatch {
     ($(<$($generic:ident: $bound:path),*>)? ($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {{
         #[cfg(target_arch = "x86_64")]
@@ -15,11 +15,11 @@ macro_rules! dispatch {
             fn avx2$(<$($generic: $bound),*>)?($($arg: $type),*) $(-> $ret)? $body
             match crate::kernels::simd::level() {
                 crate::kernels::simd::Level::Avx512 => {
-                    // SAFETY: the processor has these features; `level` has asked it.
+                    // SAFETY: the processor has these features, as `level` has detected.
                     return unsafe { avx512$(::<$($generic),*>)?($($arg),*) };
                 }
                 crate::kernels::simd::Level::Avx2 => {
-                    // SAFETY: the processor has these features; `level` has asked it.
+                    // SAFETY: the processor has these features, as `level` has detected.
                     return unsafe { avx2$(::<$($generic),*>)?($($arg),*) };
                 }
                 crate::kernels::simd::Level::Portable => {}
@@ -31,14 +31,14 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
-/// Work of one's own in plain loops, to be run by [`vectorised`].
+/// Work in plain loops, to be run by [`vectorized`].
 pub trait Loop {
-    /// Does the work; `#[inline(always)]`, so that it is compiled anew for each level.
+    /// Does the work; `#[inline(always)]`, so that each level compiles it.
     fn run(self);
 }
 
-/// Runs loops under the widest vectors that the processor has.
-pub fn vectorised<L: Loop>(work: L) {
+/// Runs loops with the widest vectors that the processor has.
+pub fn vectorized<L: Loop>(work: L) {
     dispatch!(<L: Loop> (work: L) { work.run() })
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn vector_bytes() -> usize {
     16
 }
 
-/// The vectors that a processor has.
+/// The vector instructions that a processor has.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) enum Level {
@@ -67,15 +67,15 @@ pub(crate) enum Level {
 #[inline]
 pub(crate) fn level() -> Level {
     use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-    // 0 until the processor was asked. A micro-op runs for some tens of nanoseconds, so that even
-    // the standard library's memory of five features would show.
+    // 0 until it was detected. A micro-op runs for some tens of nanoseconds, so that even the
+    // standard library's cache of five features would show.
     static LEVEL: AtomicU8 = AtomicU8::new(0);
     match LEVEL.load(Relaxed) {
         3 => Level::Avx512,
         2 => Level::Avx2,
         1 => Level::Portable,
         _ => {
-            let level = ask();
+            let level = detect();
             LEVEL.store(level as u8 + 1, Relaxed);
             level
         }
@@ -84,7 +84,7 @@ pub(crate) fn level() -> Level {
 
 #[cfg(target_arch = "x86_64")]
 #[cold]
-fn ask() -> Level {
+fn detect() -> Level {
     use std::arch::is_x86_feature_detected as has;
     if has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl") && has!("fma") {
         Level::Avx512

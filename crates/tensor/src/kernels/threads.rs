@@ -1,9 +1,9 @@
-//! The threads that kernels share their work among: one small pool for everything.
+//! Parallel loops on one small thread pool.
 //!
-//! A call cuts its work by shape alone and lets whoever is awake claim the pieces. The caller
+//! A parallel loop is cut into tasks by shape alone, and whoever is awake claims tasks. The caller
 //! claims as well and never waits for a thread that sleeps, so that a pool on a busy machine costs
-//! nothing. Between calls the helpers look out for work for a while before they sleep: waking one
-//! takes tens of microseconds, which is as long as a whole kernel.
+//! nothing. Between loops the workers spin for a while before they sleep: waking one takes tens of
+//! microseconds, which is as long as a whole kernel.
 //!
 //! The number of threads is that of the processor, or `LOSSGRAPH_THREADS`, or what
 //! [`set`] says. It changes how long things take, never a result.
@@ -17,39 +17,39 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// More threads than this are never started.
-const MOST: usize = 256;
+const MAX_THREADS: usize = 256;
 
-/// How long a helper looks out for work before it sleeps.
-const ALERT: Duration = Duration::from_micros(100);
+/// How long a worker spins before it sleeps.
+const SPIN: Duration = Duration::from_micros(100);
 
 thread_local! {
     /// The number of threads inside of [`with`]; 0 outside.
-    static WITHIN: Cell<usize> = const { Cell::new(0) };
-    /// Whether this thread works on a piece: pieces of pieces are not shared again.
-    static WORKING: Cell<bool> = const { Cell::new(false) };
+    static OVERRIDE: Cell<usize> = const { Cell::new(0) };
+    /// Whether this thread runs a task: nested loops are sequential.
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
 }
 
-static CHOSEN: AtomicUsize = AtomicUsize::new(0);
+static CONFIGURED: AtomicUsize = AtomicUsize::new(0);
 
 /// How many threads kernels may use, the caller's included.
 pub fn count() -> usize {
     static DEFAULT: OnceLock<usize> = OnceLock::new();
-    match (WITHIN.get(), CHOSEN.load(SeqCst)) {
+    match (OVERRIDE.get(), CONFIGURED.load(SeqCst)) {
         (0, 0) => *DEFAULT.get_or_init(|| {
-            let said = std::env::var("LOSSGRAPH_THREADS").ok();
-            let said = said.and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+            let variable = std::env::var("LOSSGRAPH_THREADS").ok();
+            let variable = variable.and_then(|n| n.parse().ok()).filter(|&n| n > 0);
             let cores = || std::thread::available_parallelism().map_or(1, |n| n.get());
-            said.unwrap_or_else(cores).min(MOST)
+            variable.unwrap_or_else(cores).min(MAX_THREADS)
         }),
-        (0, chosen) => chosen,
-        (within, _) => within,
+        (0, configured) => configured,
+        (scoped, _) => scoped,
     }
 }
 
 /// Sets how many threads kernels may use, the caller's included; 0 stands for the default, which
 /// is `LOSSGRAPH_THREADS` if it holds a number, else one a core.
 pub fn set(count: usize) {
-    CHOSEN.store(count.min(MOST), SeqCst);
+    CONFIGURED.store(count.min(MAX_THREADS), SeqCst);
 }
 
 /// Runs `work` with another number of threads for the kernels that this thread calls.
@@ -57,29 +57,30 @@ pub fn with<R>(count: usize, work: impl FnOnce() -> R) -> R {
     struct Restore(usize);
     impl Drop for Restore {
         fn drop(&mut self) {
-            WITHIN.set(self.0);
+            OVERRIDE.set(self.0);
         }
     }
-    let _restore = Restore(WITHIN.replace(count.clamp(1, MOST)));
+    let _restore = Restore(OVERRIDE.replace(count.clamp(1, MAX_THREADS)));
     work()
 }
 
-/// Calls `piece` with each number below `count`, on as many threads as there may be.
-pub(crate) fn share(count: usize, piece: impl Fn(usize) + Sync) {
-    let helpers = self::count().min(count) - usize::from(count > 0);
-    if helpers == 0 || WORKING.get() || !pool().work(helpers, count, &piece) {
-        (0..count).for_each(piece);
+/// A parallel loop: calls `task` with each number below `count`.
+pub(crate) fn parallel_for(count: usize, task: impl Fn(usize) + Sync) {
+    let workers = self::count().min(count) - usize::from(count > 0);
+    if workers == 0 || IN_TASK.get() || !pool().run(workers, count, &task) {
+        (0..count).for_each(task);
     }
 }
 
-/// As [`share`], for pieces that may fail: the error of the first one that did, in their order.
-pub(crate) fn try_share<E: Send>(
+/// As [`parallel_for`], for tasks that may fail: gives the error of the first one that did, in
+/// their order.
+pub(crate) fn try_parallel_for<E: Send>(
     count: usize,
-    piece: impl Fn(usize) -> Result<(), E> + Sync,
+    task: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let first: Mutex<Option<(usize, E)>> = Mutex::new(None);
-    share(count, |i| {
-        if let Err(error) = piece(i) {
+    parallel_for(count, |i| {
+        if let Err(error) = task(i) {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(earlier, _)| i < *earlier) {
                 *first = Some((i, error));
@@ -90,43 +91,44 @@ pub(crate) fn try_share<E: Send>(
     first.map_or(Ok(()), |(_, error)| Err(error))
 }
 
-/// Calls `work` with each item, on as many threads as there may be.
-pub fn share_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync) {
+/// A parallel loop over items: calls `work` with each.
+pub fn parallel_for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync) {
     let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
-    share_chunks(&mut items, 1, |_, item| {
+    parallel_chunks_mut(&mut items, 1, |_, item| {
         if let Some(item) = item[0].take() {
             work(item);
         }
     });
 }
 
-/// As [`share`], over mutable pieces of a slice, `len` elements each, the last one shorter.
-pub(crate) fn share_chunks<T: Send>(
+/// A parallel loop over mutable chunks of a slice, `len` elements each, the last one shorter.
+pub(crate) fn parallel_chunks_mut<T: Send>(
     slice: &mut [T],
     len: usize,
-    piece: impl Fn(usize, &mut [T]) + Sync,
+    task: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let done: Result<(), std::convert::Infallible> = try_share_chunks(slice, len, |i, slice| {
-        piece(i, slice);
-        Ok(())
-    });
+    let done: Result<(), std::convert::Infallible> =
+        try_parallel_chunks_mut(slice, len, |i, slice| {
+            task(i, slice);
+            Ok(())
+        });
     done.unwrap_or_else(|never| match never {})
 }
 
-/// As [`try_share`], over mutable pieces of a slice, `len` elements each, the last one shorter.
-pub(crate) fn try_share_chunks<T: Send, E: Send>(
+/// As [`parallel_chunks_mut`], for tasks that may fail; see [`try_parallel_for`].
+pub(crate) fn try_parallel_chunks_mut<T: Send, E: Send>(
     slice: &mut [T],
     len: usize,
-    piece: impl Fn(usize, &mut [T]) -> Result<(), E> + Sync,
+    task: impl Fn(usize, &mut [T]) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let total = slice.len();
     let start = Pointer(slice.as_mut_ptr());
-    try_share(total.div_ceil(len.max(1)), |i| {
+    try_parallel_for(total.div_ceil(len.max(1)), |i| {
         let from = i * len;
         let to = (from + len).min(total);
-        // SAFETY: the pieces lie inside of `slice`, which is borrowed by us alone, and each number
+        // SAFETY: the chunks lie inside of `slice`, which is borrowed by us alone, and each number
         // is claimed once, so that no two of them overlap.
-        piece(i, unsafe { std::slice::from_raw_parts_mut(start.get().add(from), to - from) })
+        task(i, unsafe { std::slice::from_raw_parts_mut(start.get().add(from), to - from) })
     })
 }
 
@@ -144,30 +146,30 @@ unsafe impl<T> Send for Pointer<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for Pointer<T> {}
 
-/// What is being shared out.
+/// A parallel loop in progress.
 struct Job<'a> {
-    piece: &'a (dyn Fn(usize) + Sync),
+    task: &'a (dyn Fn(usize) + Sync),
     count: usize,
     next: AtomicUsize,
-    /// How many more helpers may join.
+    /// How many more workers may join.
     seats: AtomicIsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Job<'_> {
-    /// Claims pieces until there are none.
+    /// Claims and runs tasks until there are none.
     fn claim(&self) {
-        WORKING.set(true);
+        IN_TASK.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 let i = self.next.fetch_add(1, SeqCst);
                 if i >= self.count {
                     break;
                 }
-                (self.piece)(i);
+                (self.task)(i);
             }
         }));
-        WORKING.set(false);
+        IN_TASK.set(false);
         if let Err(panic) = result {
             self.next.store(self.count, SeqCst);
             *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
@@ -176,15 +178,15 @@ impl Job<'_> {
 }
 
 struct Pool {
-    /// Whether some thread's job has the pool. Another caller does its work alone meanwhile.
+    /// Whether some thread's job has the pool. The loops of other callers are sequential meanwhile.
     taken: AtomicBool,
     job: AtomicPtr<Job<'static>>,
-    /// How many helpers look at the job.
+    /// How many workers look at the job.
     busy: AtomicUsize,
-    /// How many helpers sleep, or are about to.
+    /// How many workers sleep, or are about to.
     asleep: AtomicUsize,
-    /// What they sleep by.
-    bed: Mutex<()>,
+    /// What they wait with.
+    lock: Mutex<()>,
     wake: Condvar,
     started: AtomicUsize,
 }
@@ -195,7 +197,7 @@ fn pool() -> &'static Pool {
         job: AtomicPtr::new(ptr::null_mut()),
         busy: AtomicUsize::new(0),
         asleep: AtomicUsize::new(0),
-        bed: Mutex::new(()),
+        lock: Mutex::new(()),
         wake: Condvar::new(),
         started: AtomicUsize::new(0),
     };
@@ -203,27 +205,27 @@ fn pool() -> &'static Pool {
 }
 
 impl Pool {
-    /// Shares a job with helpers; `false` if somebody else's has them.
-    fn work(&'static self, helpers: usize, count: usize, piece: &(dyn Fn(usize) + Sync)) -> bool {
+    /// Runs a loop with workers; `false` if another loop has them.
+    fn run(&'static self, workers: usize, count: usize, task: &(dyn Fn(usize) + Sync)) -> bool {
         if self.taken.swap(true, SeqCst) {
             return false;
         }
-        while self.started.load(SeqCst) < helpers {
+        while self.started.load(SeqCst) < workers {
             let started = std::thread::Builder::new()
                 .name("lossgraph".into())
-                .spawn(move || self.help())
+                .spawn(move || self.work())
                 .is_ok();
             if !started {
                 break;
             }
             self.started.fetch_add(1, SeqCst);
         }
-        let (next, seats) = (AtomicUsize::new(0), AtomicIsize::new(helpers as isize));
-        let job = Job { piece, count, next, seats, panic: Mutex::new(None) };
+        let (next, seats) = (AtomicUsize::new(0), AtomicIsize::new(workers as isize));
+        let job = Job { task, count, next, seats, panic: Mutex::new(None) };
         self.job.store(ptr::from_ref(&job).cast_mut().cast(), SeqCst);
         if self.asleep.load(SeqCst) > 0 {
-            // Taking the lock makes sure that a helper on its way to sleep has arrived there.
-            drop(self.bed.lock().unwrap_or_else(PoisonError::into_inner));
+            // Taking the lock makes sure that a worker on its way to sleep has arrived there.
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.wake.notify_all();
         }
         job.claim();
@@ -246,8 +248,8 @@ impl Pool {
         true
     }
 
-    /// The life of a helper.
-    fn help(&self) {
+    /// The loop of a worker.
+    fn work(&self) {
         let mut idle_since = Instant::now();
         loop {
             if self.job.load(SeqCst).is_null() {
@@ -255,7 +257,7 @@ impl Pool {
                 for _ in 0..8 {
                     std::hint::spin_loop();
                 }
-                if idle_since.elapsed() > ALERT {
+                if idle_since.elapsed() > SPIN {
                     self.sleep();
                     idle_since = Instant::now();
                 }
@@ -279,12 +281,12 @@ impl Pool {
     }
 
     fn sleep(&self) {
-        let mut bed = self.bed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         // First this, then the look at the job: a caller does it the other way round, so that one
         // of us sees the other.
         self.asleep.fetch_add(1, SeqCst);
         while self.job.load(SeqCst).is_null() {
-            bed = self.wake.wait(bed).unwrap_or_else(PoisonError::into_inner);
+            lock = self.wake.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
         self.asleep.fetch_sub(1, SeqCst);
     }
@@ -295,25 +297,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_piece_is_done_once_on_any_number_of_threads() {
+    fn every_task_runs_once_on_any_number_of_threads() {
         for threads in [1, 2, 7] {
-            for pieces in [0, 1, 2, 3, 100] {
-                let mut done = vec![0; pieces];
-                with(threads, || share_chunks(&mut done, 1, |i, one| one[0] += i + 1));
-                assert_eq!(done, (1..=pieces).collect::<Vec<_>>());
+            for tasks in [0, 1, 2, 3, 100] {
+                let mut done = vec![0; tasks];
+                with(threads, || parallel_chunks_mut(&mut done, 1, |i, one| one[0] += i + 1));
+                assert_eq!(done, (1..=tasks).collect::<Vec<_>>());
             }
         }
     }
 
     #[test]
-    fn callers_on_many_threads_and_pieces_of_pieces_do_not_wait_for_each_other() {
+    fn callers_on_many_threads_and_nested_loops_do_not_wait_for_each_other() {
         let total = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        share(5, |_| {
-                            share(3, |_| {
+                        parallel_for(5, |_| {
+                            parallel_for(3, |_| {
                                 total.fetch_add(1, SeqCst);
                             });
                         });
@@ -325,19 +327,21 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_piece_comes_back_to_the_caller() {
-        let result = catch_unwind(|| with(2, || share(10, |i| assert!(i != 7, "piece seven"))));
+    fn a_panic_in_a_task_comes_back_to_the_caller() {
+        let result =
+            catch_unwind(|| with(2, || parallel_for(10, |i| assert!(i != 7, "task seven"))));
         assert!(result.is_err());
         let mut after = [0; 4];
-        with(2, || share_chunks(&mut after, 1, |_, one| one[0] = 1));
+        with(2, || parallel_chunks_mut(&mut after, 1, |_, one| one[0] = 1));
         assert_eq!(after, [1; 4]);
     }
 
     #[test]
-    fn the_error_of_the_first_piece_that_fails_comes_back() {
+    fn the_error_of_the_first_task_that_fails_comes_back() {
         for threads in [1, 2, 7] {
-            let failed =
-                with(threads, || try_share(50, |i| if i % 10 == 3 { Err(i) } else { Ok(()) }));
+            let failed = with(threads, || {
+                try_parallel_for(50, |i| if i % 10 == 3 { Err(i) } else { Ok(()) })
+            });
             assert_eq!(failed, Err(3));
         }
     }

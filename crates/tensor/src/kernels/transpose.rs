@@ -1,42 +1,42 @@
-//! The transpose of a matrix, in blocks that vectors turn around in registers.
+//! The packed transpose of a matrix, in blocks that are transposed in vector registers.
 
 use crate::{DType, Elem};
 
-/// How many columns are turned at a time: a cache line of each row, and as few rows of the result,
-/// whose lines stay in the first cache until they are full.
+/// How many columns are transposed at a time: a cache line of each row, and as few rows of the
+/// result, whose lines stay in the L1 cache until they are full.
 const COLUMNS: usize = 16;
 
-/// `out[j, i] = x[i, j]` for a matrix whose rows start `apart` elements from each other in `x`; the
-/// rows of `out` lie side by side.
+/// `out[j, i] = x[i, j]` for a matrix with the leading dimension `leading` in `x`: its rows start
+/// so many elements from each other. `out` is contiguous.
 ///
 /// # Panics
 /// If the matrices do not fit into `x` and `out`: a mistake of the caller.
 pub(super) fn transpose<T: Elem>(
     x: &[T],
-    apart: usize,
+    leading: usize,
     [rows, columns]: [usize; 2],
     out: &mut [T],
 ) {
     let none = rows == 0 || columns == 0;
-    assert!(none || (rows - 1) * apart + columns <= x.len() && rows * columns == out.len());
+    assert!(none || (rows - 1) * leading + columns <= x.len() && rows * columns == out.len());
     if none {
         return;
     }
     // Whole blocks first, then what is left below and beside them.
-    let block = vectors(x, apart, [rows, columns], out);
+    let block = vectors(x, leading, [rows, columns], out);
     let (below, beside) = (rows - rows % block[0], columns - columns % block[1]);
     for i in 0..rows {
         let from = if i < below { beside } else { 0 };
-        let row = &x[i * apart..i * apart + columns];
+        let row = &x[i * leading..i * leading + columns];
         for (j, &x) in row.iter().enumerate().skip(from) {
             out[j * rows + i] = x;
         }
     }
 }
 
-/// Turns all whole blocks if the processor has vectors for that, and gives their size; else none,
-/// which is one block larger than any matrix.
-fn vectors<T: Elem>(x: &[T], apart: usize, size: [usize; 2], out: &mut [T]) -> [usize; 2] {
+/// Transposes all whole blocks if the processor has vectors for that, and gives their size; else
+/// none, which is one block larger than any matrix.
+fn vectors<T: Elem>(x: &[T], leading: usize, size: [usize; 2], out: &mut [T]) -> [usize; 2] {
     #[cfg(target_arch = "x86_64")]
     {
         use crate::kernels::simd::{Level, level};
@@ -46,12 +46,12 @@ fn vectors<T: Elem>(x: &[T], apart: usize, size: [usize; 2], out: &mut [T]) -> [
                 DType::F32 => {
                     // SAFETY: the processor has AVX2, elements are f32, and `transpose` has measured
                     // both matrices.
-                    unsafe { avx2::blocks_of_f32(x.cast(), apart, size, out.cast()) };
+                    unsafe { avx2::blocks_of_f32(x.cast(), leading, size, out.cast()) };
                     return [8, 4];
                 }
                 DType::F64 => {
                     // SAFETY: as above, with f64.
-                    unsafe { avx2::blocks_of_f64(x.cast(), apart, size, out.cast()) };
+                    unsafe { avx2::blocks_of_f64(x.cast(), leading, size, out.cast()) };
                     return [4, 2];
                 }
                 DType::I64 => {}
@@ -84,19 +84,19 @@ mod avx2 {
         }
     }
 
-    /// Turns blocks of 8 rows and 4 columns.
+    /// Transposes blocks of 8 rows and 4 columns.
     ///
     /// # Safety
-    /// Rows of `size[1]` elements may be read at `x`, `apart` elements from each other, and as
+    /// Rows of `size[1]` elements may be read at `x`, `leading` elements from each other, and as
     /// many elements be written at `out`.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn blocks_of_f32(x: *const f32, apart: usize, size: [usize; 2], out: *mut f32) {
+    pub unsafe fn blocks_of_f32(x: *const f32, leading: usize, size: [usize; 2], out: *mut f32) {
         each(size, [8, 4], |i, j| {
             // SAFETY: the block lies inside of both matrices, for which the caller vouches.
             unsafe {
                 // Row k, and beside it row k + 4.
                 let pair = |k: usize| {
-                    let [low, high] = [k, k + 4].map(|k| x.add((i + k) * apart + j));
+                    let [low, high] = [k, k + 4].map(|k| x.add((i + k) * leading + j));
                     _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low))
                 };
                 let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
@@ -115,18 +115,18 @@ mod avx2 {
         });
     }
 
-    /// Turns blocks of 4 rows and 2 columns.
+    /// Transposes blocks of 4 rows and 2 columns.
     ///
     /// # Safety
     /// As for [`blocks_of_f32`].
     #[target_feature(enable = "avx2")]
-    pub unsafe fn blocks_of_f64(x: *const f64, apart: usize, size: [usize; 2], out: *mut f64) {
+    pub unsafe fn blocks_of_f64(x: *const f64, leading: usize, size: [usize; 2], out: *mut f64) {
         each(size, [4, 2], |i, j| {
             // SAFETY: the block lies inside of both matrices, for which the caller vouches.
             unsafe {
                 // Row k, and beside it row k + 2.
                 let pair = |k: usize| {
-                    let [low, high] = [k, k + 2].map(|k| x.add((i + k) * apart + j));
+                    let [low, high] = [k, k + 2].map(|k| x.add((i + k) * leading + j));
                     _mm256_set_m128d(_mm_loadu_pd(high), _mm_loadu_pd(low))
                 };
                 let [a, b] = [pair(0), pair(1)];
@@ -145,20 +145,23 @@ mod tests {
         for [rows, columns] in [[1, 1], [8, 4], [4, 2], [7, 9], [19, 70], [64, 130], [0, 3], [3, 0]]
         {
             for beside in [0, 3] {
-                let apart = columns + beside;
-                let x: Vec<T> = (0..rows * apart).map(|i| T::of(i as f64)).collect();
+                let leading = columns + beside;
+                let x: Vec<T> = (0..rows * leading).map(|i| T::of(i as f64)).collect();
                 let mut out = vec![T::of(-1.0); rows * columns];
-                transpose(&x, apart, [rows, columns], &mut out);
+                transpose(&x, leading, [rows, columns], &mut out);
                 for (at, &y) in out.iter().enumerate() {
                     let (j, i) = (at / rows, at % rows);
-                    assert!(y == x[i * apart + j], "{rows} × {columns}, {apart} apart: {i}, {j}");
+                    assert!(
+                        y == x[i * leading + j],
+                        "{rows} × {columns}, leading dimension {leading}: {i}, {j}"
+                    );
                 }
             }
         }
     }
 
     #[test]
-    fn every_element_of_matrices_of_all_sizes_comes_to_its_place() {
+    fn every_element_of_matrices_of_all_sizes_is_transposed() {
         check::<f32>();
         check::<f64>();
         check::<i64>();

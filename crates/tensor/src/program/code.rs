@@ -1,4 +1,4 @@
-//! A program with its values in places: what the compiler makes and the interpreter runs.
+//! The code of a compiled program: micro-ops on slots, which the interpreter runs.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{Extent, RowIndex};
 use crate::DType;
 use crate::kernels::{Map1, Map2, Map3, ReduceOp};
 
-/// A program with places for its values: made once, run often.
+/// A compiled program, with slots for its values: compiled once, run often.
 #[derive(Clone, Debug)]
 pub struct Executable {
     pub(super) dtype: DType,
@@ -20,47 +20,50 @@ pub struct Executable {
     pub(super) tasks: usize,
     pub(super) inputs: Vec<Extent>,
     pub(super) indices: usize,
-    /// What each output is, and how many elements it has.
+    /// Where each output comes from, and how many elements it has.
     pub(super) outputs: Vec<(Source, usize)>,
     pub(super) slots: Vec<Slot>,
-    /// The elements of scratch that registers take, and those of values computed before or after
-    /// all tiles.
+    /// How many elements of scratch memory the registers take, and how many the invariants: values
+    /// that are the same for all tiles, which the prologue and the epilogue compute.
     pub(super) scratch: usize,
-    pub(super) fixed: usize,
-    /// Inputs that are read before all tiles, with the offsets of their copies.
+    pub(super) invariants: usize,
+    /// Inputs that are loaded before all tiles, and constants, with their offsets among the
+    /// invariants.
     pub(super) loads: Vec<(u32, usize)>,
     pub(super) numbers: Vec<(f64, usize)>,
     pub(super) prologue: Vec<Code>,
     pub(super) body: Vec<Code>,
     pub(super) epilogue: Vec<Code>,
-    /// The parts of the body that run piece by piece along wide rows, and those that do not.
-    pub(super) segments: Vec<(Range<usize>, bool)>,
-    /// How many columns such a piece has, and whether a place moves from piece to piece.
-    pub(super) piece: usize,
+    /// The body, cut where wide rows are strip-mined and where they are not.
+    pub(super) segments: Vec<Segment>,
+    /// How many columns a chunk of a strip-mined row has, and whether a slot advances from chunk to
+    /// chunk.
+    pub(super) chunk: usize,
     pub(super) advances: Vec<bool>,
     /// The outputs that may be written over an input, with that input.
     pub(super) overwrites: Vec<(usize, usize)>,
-    /// The folds over everything, with the offsets that they come to, and those over rows.
-    pub(super) totals: Vec<(ReduceOp, usize)>,
-    pub(super) sums: Vec<ReduceOp>,
+    /// The accumulators of reductions over everything, with the offsets of the results among the
+    /// invariants, and those of reductions over rows, one element for each column.
+    pub(super) scalar_accumulators: Vec<(ReduceOp, usize)>,
+    pub(super) column_accumulators: Vec<ReduceOp>,
 }
 
 impl Executable {
-    /// The rows and columns of an input that is read in whole rows, with an element at each place:
-    /// it may be given as a product of matrices that is computed as it is read.
+    /// The rows and columns of an input that is read in whole rows, with an element for each point:
+    /// it may be bound to a product of matrices that is computed as it is read.
     pub fn product_shape(&self, input: usize) -> Option<[usize; 2]> {
         let whole = self.tile_columns == self.columns && self.columns > 1;
         let full = self.inputs.get(input) == Some(&Extent::Full);
         (whole && full).then_some([self.rows, self.columns])
     }
 
-    /// Whether an output may be written over an input: both have an element at each place, and
-    /// nothing reads the input any more when the output is written.
+    /// Whether an output may be written over an input, in place: both have an element for each
+    /// point, and nothing reads the input any more when the output is written.
     pub fn may_overwrite(&self, output: usize, input: usize) -> bool {
         self.overwrites.contains(&(output, input))
     }
 
-    /// The same, read off the micro-ops: the compiler asks once.
+    /// The same, read off the code; the compiler calls it once.
     pub(super) fn can_overwrite(&self, output: usize, input: usize) -> bool {
         let [from, to] = [Slot::Input(input as u32), Slot::Output(output as u32)];
         let is = |at: SlotId, slot: Slot| self.slots[at as usize] == slot;
@@ -72,35 +75,43 @@ impl Executable {
     }
 }
 
+/// A run of body code.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub codes: Range<usize>,
+    /// Whether wide rows are strip-mined: all codes run on one chunk of columns before the next.
+    pub strip_mined: bool,
+}
+
 /// Where the elements of a value in the current tile are found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Slot {
-    /// In an input or output with an element for each place.
+    /// In an input or output with an element for each point.
     Input(u32),
     Output(u32),
     /// In an input or output with an element for each row.
     RowInput(u32),
     RowOutput(u32),
-    /// In scratch, at an offset.
+    /// In scratch memory, at an offset.
     Register(usize),
-    /// Among what is computed before or after all tiles: at an offset, the same for all tiles.
-    Fixed(usize),
+    /// Among the invariants, at an offset: the same for all tiles.
+    Invariant(usize),
     /// As above, from the first column of the tile on.
-    FixedColumns(usize),
+    InvariantColumns(usize),
 }
 
-/// What an output is.
+/// Where an output comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Source {
     /// Written tile by tile.
     Tiles,
-    /// One of the folds over rows.
-    Sums(usize),
-    /// Computed before or after all tiles.
-    Fixed(usize),
+    /// The accumulators of a reduction over rows.
+    ColumnAccumulator(usize),
+    /// The invariants, at an offset.
+    Invariant(usize),
 }
 
-/// The number of a place.
+/// The number of a slot.
 pub(super) type SlotId = u32;
 
 /// How many elements a micro-op works on.
@@ -112,7 +123,7 @@ pub(super) enum Span {
     One,
 }
 
-/// An operand of a micro-op: a place, and how many elements it has there.
+/// An operand of a micro-op: a slot, and along which axes it extends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Operand {
     pub at: SlotId,
@@ -120,7 +131,7 @@ pub(super) struct Operand {
 }
 
 impl Operand {
-    /// Whether a micro-op reads one number of it in each of its rows.
+    /// Whether a micro-op reads one number of it for each of its rows.
     pub fn is_number(self, span: Span) -> bool {
         match span {
             Span::Tile => matches!(self.extent, Extent::Rows | Extent::One),
@@ -130,7 +141,7 @@ impl Operand {
     }
 }
 
-/// A map that is summed without being stored.
+/// A map that is fused into a sum: its results are not stored.
 #[derive(Clone, Debug)]
 pub(super) enum SummedMap {
     Map1 { f: &'static Map1, p: [f64; 2], x: Operand },
@@ -138,7 +149,7 @@ pub(super) enum SummedMap {
     Map3 { f: &'static Map3, x: [Operand; 3] },
 }
 
-/// A micro-op with its places.
+/// A micro-op on slots.
 #[derive(Clone, Debug)]
 pub(super) enum Code {
     Map1 {
@@ -169,7 +180,7 @@ pub(super) enum Code {
         x: SlotId,
         out: SlotId,
     },
-    /// One number, written out.
+    /// One number, repeated.
     BroadcastNumber {
         x: SlotId,
         out: SlotId,
@@ -185,7 +196,7 @@ pub(super) enum Code {
         out: SlotId,
         span: Span,
     },
-    /// A copy that goes around the caches.
+    /// A copy with streaming stores, which bypass the caches.
     Stream {
         x: SlotId,
         out: SlotId,
@@ -199,12 +210,12 @@ pub(super) enum Code {
         op: ReduceOp,
         x: SlotId,
         span: Span,
-        total: usize,
+        accumulator: usize,
     },
     ReduceColumns {
         op: ReduceOp,
         x: SlotId,
-        sums: usize,
+        accumulator: usize,
     },
     /// The sums of the rows of a map.
     SumRow {
@@ -214,7 +225,7 @@ pub(super) enum Code {
     /// The sum of all elements of a map.
     SumAll {
         of: SummedMap,
-        total: usize,
+        accumulator: usize,
     },
     Gather {
         x: SlotId,
@@ -230,7 +241,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// The places that it reads.
+    /// The slots that it reads.
     fn reads(&self) -> SmallVec<[SlotId; 4]> {
         match self {
             Code::Map1 { x, .. }
@@ -255,7 +266,7 @@ impl Code {
         }
     }
 
-    /// The place that it writes to, if it is no fold that goes on from tile to tile.
+    /// The slot that it writes to, unless it is a reduction that accumulates from tile to tile.
     fn writes(&self) -> Option<SlotId> {
         match self {
             Code::Map1 { out, .. }

@@ -1,4 +1,4 @@
-//! The loops of micro-ops that are not maps: folds, spreading along rows, streaming copies.
+//! The loops of micro-ops that are not maps: reductions, broadcasts along rows, streaming copies.
 
 use crate::Float;
 use crate::kernels::loops::rows::{Elements, Number, Read, rows_of};
@@ -6,14 +6,14 @@ use crate::kernels::reduce::{Combine, into_row, lanes, with_reduce};
 use crate::kernels::simd::dispatch;
 use crate::kernels::{ReduceOp, Strip};
 
-/// The fold of all elements of a tile.
+/// The reduction of all elements of a tile.
 pub(super) fn reduce_all<T: Float>(op: ReduceOp, x: &[T]) -> T {
     let mut out = [T::ZERO];
     with_reduce!(op, rows::<T>(x, x.len(), &mut out));
     out[0]
 }
 
-/// The fold of each row of a tile.
+/// The reduction of each row of a tile.
 pub(super) fn reduce_rows<T: Float>(op: ReduceOp, x: &[T], columns: usize, out: &mut [T]) {
     with_reduce!(op, rows::<T>(x, columns, out));
 }
@@ -22,9 +22,9 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
     #[inline(always)]
     fn plain<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
         if columns < 16 {
-            // Too short for lanes; rows do not wait for each other.
+            // Too short for lanes; the rows do not depend on each other.
             for (row, y) in x.chunks_exact(columns.max(1)).zip(out) {
-                *y = row.iter().fold(C::START, |y, &x| C::combine(y, x));
+                *y = row.iter().fold(C::IDENTITY, |y, &x| C::combine(y, x));
             }
         } else if columns < 256 {
             for (row, y) in x.chunks_exact(columns).zip(out) {
@@ -34,7 +34,7 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
             for (row, y) in x.chunks_exact(columns).zip(out) {
                 // Blocks keep the error of a sum small: it grows with the length of a lane.
                 let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 16>);
-                let first = blocks.next().unwrap_or(C::START);
+                let first = blocks.next().unwrap_or(C::IDENTITY);
                 *y = blocks.fold(first, C::combine);
             }
         }
@@ -61,19 +61,19 @@ pub(super) fn weighted<T: Float>(x: [Strip<'_, T>; 4], columns: usize, out: &mut
     })
 }
 
-/// Folds the rows of a tile into `into`, which has an element for each column.
+/// Reduces the rows of a tile into `into`, which has an element for each column.
 pub(super) fn reduce_columns<T: Float>(op: ReduceOp, x: &[T], into: &mut [T]) {
     with_reduce!(op, into_row::<T>(x, into));
 }
 
-/// Writes each number of `x` out over a row of `columns` elements.
+/// Broadcasts each number of `x` along a row of `columns` elements.
 pub(super) fn broadcast_rows<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
     #[inline(always)]
     fn plain<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
         const WIDE: usize = 16;
         let mut at = 0;
         if columns <= WIDE {
-            // Whole vectors, each over the surplus of the one before: no loop of a few elements.
+            // Whole vectors, each over the excess of the one before: no loop of a few elements.
             for &x in x {
                 let Some(row) = out.get_mut(at..at + WIDE) else { break };
                 row.fill(x);
@@ -88,13 +88,14 @@ pub(super) fn broadcast_rows<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
     dispatch!(<T: Float> (x: &[T], columns: usize, out: &mut [T]) { plain::<T>(x, columns, out) })
 }
 
-/// Copies around the caches where the processor can: for results that would only flush them.
+/// Copies with streaming (non-temporal) stores where the processor has them: they bypass the
+/// caches, which a large result would only evict.
 pub(super) fn stream<T: Float>(x: &[T], out: &mut [T]) {
     #[cfg(target_arch = "x86_64")]
     if let crate::kernels::simd::Level::Avx2 | crate::kernels::simd::Level::Avx512 =
         crate::kernels::simd::level()
     {
-        // SAFETY: the processor has AVX; `level` has asked it.
+        // SAFETY: the processor has AVX, as `level` has detected.
         unsafe { stream_avx(x, out) };
         return;
     }
@@ -128,7 +129,7 @@ fn stream_avx<T: Float>(x: &[T], out: &mut [T]) {
     out[done..len].copy_from_slice(&x[done..len]);
 }
 
-/// Makes streamed copies visible to other threads.
+/// Makes streaming stores visible to other threads.
 pub(super) fn fence() {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every 64-bit x86 has SSE.

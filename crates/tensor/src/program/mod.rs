@@ -2,10 +2,14 @@
 //! columns, a tile at a time.
 //!
 //! A [`Program`] reads its inputs once and writes its outputs once; whatever lies between stays in
-//! tiles that fit the first cache. A value is one element at each place of the space, or one a
-//! row, or one a column, or one for all ([`Extent`]); what is constant along an axis is never
-//! written out. Folds along rows are part of the pass. Folds over rows are outputs, since nothing
-//! can read them before the pass is over; of folds over everything, numbers can still be made then.
+//! tiles that fit the L1 cache. A value has one element for each point of the iteration space, or
+//! one for each row, or one for each column, or one in all ([`Extent`]); what is constant along an
+//! axis is broadcast as it is read, not materialized. Reductions along rows are part of the pass.
+//! Reductions over rows are outputs, since nothing can read them before the pass is over; what is
+//! computed from reductions over everything runs after it, as an epilogue.
+//!
+//! [`Program::compile`] cuts the space into tiles and tasks, allocates registers, and gives an
+//! [`Executable`].
 //!
 //! ```
 //! use lossgraph_tensor::kernels::ReduceOp;
@@ -42,17 +46,17 @@ pub use code::Executable;
 pub use run::Binding;
 
 /// Rows with fewer columns are not worth a call of their own: what is constant along them is
-/// spread over a tile instead.
+/// broadcast to a whole tile instead.
 pub const NARROW: usize = 64;
 
 /// A value of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Value(u32);
 
-/// Over which part of the iteration space a value extends.
+/// Along which axes of the iteration space a value extends; along the others it is broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Extent {
-    /// An element at each place, row by row.
+    /// An element for each point, row by row.
     Full,
     /// An element for each row.
     Rows,
@@ -63,7 +67,7 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// How many elements it has in a space.
+    /// How many elements it has in an iteration space.
     pub(crate) fn len(self, rows: usize, columns: usize) -> usize {
         match self {
             Extent::Full => rows * columns,
@@ -74,7 +78,7 @@ impl Extent {
     }
 }
 
-/// How a value comes about.
+/// A micro-op: how a value is computed.
 #[derive(Clone, Debug)]
 enum Micro {
     Input(u32),
@@ -83,7 +87,7 @@ enum Micro {
     Map2(&'static Map2, [Value; 2]),
     Map3(&'static Map3, [Value; 3]),
     Weighted([Value; 4]),
-    /// What is constant along an axis, written out.
+    /// What is constant along an axis, materialized.
     Broadcast(Value),
     ReduceRow(ReduceOp, Value),
     ReduceAll(ReduceOp, Value),
@@ -92,25 +96,26 @@ enum Micro {
     Scatter(Option<Value>, Value, RowIndex),
 }
 
-/// The column that an index names in each row.
+/// An index input: one column for each row.
 #[derive(Clone, Debug)]
 struct RowIndex {
     index: u32,
-    /// The shape of the index, for errors.
+    /// The shape of the index tensor, and the tag that comes back with an error.
     shape: Shape,
     tag: u32,
 }
 
+/// The definition of a value.
 #[derive(Clone, Debug)]
 struct Def {
     label: &'static str,
     micro: Micro,
     extent: Extent,
-    /// Whether it is known only when all tiles are done: a fold over everything, or made of some.
-    last: bool,
+    /// Whether it is computed after all tiles: a reduction over everything, or a function of some.
+    epilogue: bool,
 }
 
-/// A list of micro-ops, in the order in which they run.
+/// A list of micro-ops over an iteration space, in the order in which they run.
 #[derive(Clone, Debug)]
 pub struct Program {
     rows: usize,
@@ -120,27 +125,28 @@ pub struct Program {
     indices: u32,
     defs: Vec<Def>,
     outputs: Vec<Value>,
-    /// Values that were written out already.
+    /// Values that were materialized, with the result.
     broadcasts: Vec<(Value, Value)>,
 }
 
-/// An error in a run.
+/// An error while an executable runs.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{error}")]
-pub struct Failure {
-    /// The tag of the micro-op that met it; `None` if inputs or outputs do not fit.
+pub struct RunError {
+    /// The tag of the micro-op that failed; `None` if an argument does not fit the program.
     pub tag: Option<u32>,
     /// What went wrong.
     pub error: Box<Error>,
 }
 
 impl Program {
-    /// An empty program over `rows × columns` places, computing in a float type.
+    /// An empty program over an iteration space of `rows × columns` points, computing in a float
+    /// type.
     ///
     /// # Panics
-    /// If there is no place: a mistake in the program, since a fold of nothing needs no pass.
+    /// If the space is empty: a mistake of the caller, since a reduction of nothing needs no pass.
     pub fn new(rows: usize, columns: usize, dtype: DType) -> Program {
-        assert!(rows > 0 && columns > 0, "a program runs over at least one slot");
+        assert!(rows > 0 && columns > 0, "the iteration space of a program is not empty");
         let (inputs, defs, outputs, broadcasts) = (vec![], vec![], vec![], vec![]);
         Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, broadcasts }
     }
@@ -151,20 +157,23 @@ impl Program {
         self.defs.iter().filter(computes).count()
     }
 
-    /// Over which part of the space a value extends.
+    /// Along which axes of the iteration space a value extends.
     pub fn extent(&self, value: Value) -> Extent {
         self.defs[value.0 as usize].extent
     }
 
     fn define(&mut self, label: &'static str, micro: Micro, extent: Extent) -> Value {
-        let made_of_last = Program::operands(&micro).any(|x| self.defs[x.0 as usize].last);
-        assert!(!made_of_last || extent == Extent::One, "no tile can read a op over all tiles");
-        let last = made_of_last || matches!(micro, Micro::ReduceAll(..));
-        self.defs.push(Def { label, micro, extent, last });
+        let of_epilogue = Program::operands(&micro).any(|x| self.defs[x.0 as usize].epilogue);
+        assert!(
+            !of_epilogue || extent == Extent::One,
+            "no tile can read a reduction over all tiles"
+        );
+        let epilogue = of_epilogue || matches!(micro, Micro::ReduceAll(..));
+        self.defs.push(Def { label, micro, extent, epilogue });
         Value(self.defs.len() as u32 - 1)
     }
 
-    /// The next input: a tensor of any shape and layout with as many elements as its extent.
+    /// The next input: a tensor of any shape and layout with as many elements as its extent says.
     pub fn input(&mut self, extent: Extent) -> Value {
         self.inputs.push(extent);
         self.define("input", Micro::Input(self.inputs.len() as u32 - 1), extent)
@@ -176,7 +185,7 @@ impl Program {
         self.indices - 1
     }
 
-    /// A number that is part of the program.
+    /// A constant of the program.
     pub fn number(&mut self, value: f64) -> Value {
         self.define("number", Micro::Number(value), Extent::One)
     }
@@ -189,32 +198,33 @@ impl Program {
     /// `f(a, b)`, element by element; what is constant along an axis is broadcast.
     pub fn map2(&mut self, label: &'static str, f: &'static Map2, a: Value, b: Value) -> Value {
         let extent = self.joined(&[a, b]);
-        // One of two operands may be a number in each row; two of them are not both.
+        // There is a loop for one operand that is a number in each row, and none for two.
         let operands = [a, b].map(|x| self.operand(extent, x));
         self.define(label, Micro::Map2(f, operands), extent)
     }
 
     /// `f(a, b, c)`, element by element; what is constant along an axis is broadcast. A label with
-    /// a space in it, or a dot, is a formula of a, b and c for the listing.
+    /// a space in it, or a dot, is a formula of a, b and c, with which listings show it.
     pub fn map3(&mut self, label: &'static str, f: &'static Map3, x: [Value; 3]) -> Value {
         let extent = self.joined(&x);
         let [a, b, c] = x;
-        let operands = [self.over(extent, a), self.operand(extent, b), self.operand(extent, c)];
+        let operands =
+            [self.broadcast_to(extent, a), self.operand(extent, b), self.operand(extent, c)];
         self.define(label, Micro::Map3(f, operands), extent)
     }
 
-    /// `a · s + b · t` at each place, where s and t are one for all, or one a row.
+    /// `a · s + b · t` at each point, where s and t are numbers, one in all or one for each row.
     ///
     /// # Panics
-    /// If s or t is anything else: a mistake in the program.
+    /// If s or t extends along columns: a mistake of the caller.
     pub fn weighted(&mut self, [a, s, b, t]: [Value; 4]) -> Value {
         let number = |x: Value| matches!(self.extent(x), Extent::Rows | Extent::One);
-        assert!(number(s) && number(t), "weights are one a row, or one for all");
+        assert!(number(s) && number(t), "there is one weight in all, or one for each row");
         let [a, b] = [a, b].map(|x| self.full(x));
         self.define("a·b + c·d", Micro::Weighted([a, s, b, t]), Extent::Full)
     }
 
-    /// An operand of a map: over narrow rows, what a row has one of is written out.
+    /// An operand of a map: over narrow rows, one element for each row is materialized.
     fn operand(&mut self, extent: Extent, x: Value) -> Value {
         let narrow = self.columns < NARROW;
         match self.extent(x) {
@@ -223,8 +233,9 @@ impl Program {
         }
     }
 
-    /// A value written out over an extent, if it is constant along one of its axes.
-    fn over(&mut self, extent: Extent, x: Value) -> Value {
+    /// A value broadcast to an extent, if it is constant along one of its axes. Columns are read
+    /// in place by each row of a tile.
+    fn broadcast_to(&mut self, extent: Extent, x: Value) -> Value {
         let tiled = extent == Extent::Full && self.extent(x) == Extent::Columns;
         if self.extent(x) == extent || tiled {
             return x;
@@ -235,7 +246,7 @@ impl Program {
         self.define("broadcast", Micro::Broadcast(x), extent)
     }
 
-    /// The extent of a function of values.
+    /// The extent of a function of values: their common broadcast.
     fn joined(&self, values: &[Value]) -> Extent {
         values.iter().fold(Extent::One, |joined, &x| match (joined, self.extent(x)) {
             (a, b) if a == b => a,
@@ -244,7 +255,7 @@ impl Program {
         })
     }
 
-    /// A value written out at each place.
+    /// A value materialized at each point.
     pub fn full(&mut self, x: Value) -> Value {
         if self.extent(x) == Extent::Full {
             return x;
@@ -257,38 +268,39 @@ impl Program {
         full
     }
 
-    /// The fold of each row.
+    /// The reduction of each row.
     pub fn reduce_row(&mut self, op: ReduceOp, x: Value) -> Value {
         let x = self.full(x);
         self.define("row", Micro::ReduceRow(op, x), Extent::Rows)
     }
 
-    /// The fold of all elements of a value, one for each place or for each row. Only numbers can be
-    /// made of it, since it is known when all tiles are done.
+    /// The reduction of all elements of a value that has one for each point or for each row. Only
+    /// values of extent [`One`](Extent::One) can be computed from it, since it is known when all
+    /// tiles are done.
     pub fn reduce_all(&mut self, op: ReduceOp, x: Value) -> Value {
         let x = if self.extent(x) == Extent::Rows { x } else { self.full(x) };
         self.define("all", Micro::ReduceAll(op, x), Extent::One)
     }
 
-    /// Asks for the fold of each column.
+    /// Makes the reduction of each column an output.
     pub fn reduce_columns(&mut self, op: ReduceOp, x: Value) {
         let x = self.full(x);
-        let folded = self.define("columns", Micro::ReduceColumns(op, x), Extent::Columns);
-        self.outputs.push(folded);
+        let reduced = self.define("columns", Micro::ReduceColumns(op, x), Extent::Columns);
+        self.outputs.push(reduced);
     }
 
-    /// In each row the element of the column that the index names. `shape` is that of the index,
-    /// and `tag` comes back with the error if it names a column that is not there.
+    /// In each row the element at the column `index`. `shape` is that of the index tensor, and
+    /// `tag` comes back with the error if a column is out of range.
     pub fn gather(&mut self, x: Value, index: u32, shape: Shape, tag: u32) -> Value {
         let x = self.full(x);
         self.define("gather", Micro::Gather(x, RowIndex { index, shape, tag }), Extent::Rows)
     }
 
-    /// `onto`, or zeros, with an element of `added` added in each row at the column that the
-    /// index names; see [`gather`](Program::gather).
+    /// `onto`, or zeros, with an element of `added` added in each row at the column `index`; see
+    /// [`gather`](Program::gather).
     ///
     /// # Panics
-    /// If `added` is not one element a row, or one for all: a mistake in the program.
+    /// If `added` extends along columns: a mistake of the caller.
     pub fn scatter(
         &mut self,
         onto: Option<Value>,
@@ -297,15 +309,15 @@ impl Program {
         shape: Shape,
         tag: u32,
     ) -> Value {
-        let given = self.extent(added);
-        assert!(matches!(given, Extent::Rows | Extent::One), "scatter adds one element a row");
+        let extent = self.extent(added);
+        assert!(matches!(extent, Extent::Rows | Extent::One), "scatter adds one element a row");
         let onto = onto.map(|onto| self.full(onto));
-        let added = self.over(Extent::Rows, added);
+        let added = self.broadcast_to(Extent::Rows, added);
         let row_index = RowIndex { index, shape, tag };
         self.define("scatter", Micro::Scatter(onto, added, row_index), Extent::Full)
     }
 
-    /// Asks for a value.
+    /// Makes a value an output.
     pub fn output(&mut self, x: Value) {
         self.outputs.push(x);
     }
@@ -330,7 +342,7 @@ impl Program {
 }
 
 impl fmt::Display for Program {
-    /// A line a micro-op: the value, where it extends, and what it is made of.
+    /// A line for each micro-op: the value, along which axes it extends, and its expression.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |value: Value| match self.defs[value.0 as usize].micro {
             Micro::Input(input) => format!("in{input}"),
@@ -352,7 +364,7 @@ impl fmt::Display for Program {
                 _ => {}
             }
             let call = |label: &str| format!("{label}({})", operands.join(", "));
-            let made = match def.micro {
+            let expression = match def.micro {
                 Micro::ReduceRow(op, _) => call(&format!("row_{}", op.name())),
                 Micro::ReduceAll(op, _) => call(&format!("all_{}", op.name())),
                 Micro::ReduceColumns(op, _) => call(&format!("column_{}", op.name())),
@@ -360,20 +372,20 @@ impl fmt::Display for Program {
                 _ => call(def.label),
             };
             let extent = match def.extent {
-                Extent::Full => "each",
-                Extent::Rows => "row",
-                Extent::Columns => "column",
+                Extent::Full => "full",
+                Extent::Rows => "rows",
+                Extent::Columns => "columns",
                 Extent::One => "one",
             };
-            let asked = self.outputs.iter().position(|output| output.0 as usize == at);
-            let asked = asked.map_or(String::new(), |output| format!("  → out{output}"));
-            writeln!(f, "v{at:<3} {extent:<6} {made}{asked}")?;
+            let output = self.outputs.iter().position(|output| output.0 as usize == at);
+            let output = output.map_or(String::new(), |output| format!("  → out{output}"));
+            writeln!(f, "v{at:<3} {extent:<7} {expression}{output}")?;
         }
         Ok(())
     }
 }
 
-/// A formula of a, b, c and d, with the names of the operands in their place.
+/// A formula of a, b, c and d, with the operands substituted.
 fn formula(label: &str, operands: &[String]) -> String {
     let operand = |letter: char| match letter {
         'a'..='d' => operands.get(letter as usize - 'a' as usize).cloned(),

@@ -1,4 +1,4 @@
-//! Running a program: tasks of tiles, and micro-ops on the slices of a tile.
+//! Executing a compiled program: tasks of tiles, on as many threads as there may be.
 
 mod resolved;
 
@@ -7,37 +7,38 @@ use std::cell::Cell;
 
 use smallvec::SmallVec;
 
-use super::Failure;
-use super::code::{Code, Executable, Slot, Source};
+use super::RunError;
+use super::code::{Code, Executable, Segment, Slot, Source};
 use super::micro;
-use super::tile::{Folds, Tile};
-use crate::kernels::reduce::{combine, start};
+use super::tile::{Accumulators, Tile};
+use crate::kernels::nditer::Packer;
+use crate::kernels::reduce::{combine, identity};
 use crate::kernels::scratch::Scratch;
-use crate::kernels::threads::{Pointer, try_share};
-use crate::kernels::walk::Packer;
-use crate::kernels::{Loops, ReduceOp, Rows};
-use crate::{DType, Error, Shape, Tensor};
-use resolved::{Part, ResolvedSlots};
+use crate::kernels::threads::{Pointer, try_parallel_for};
+use crate::kernels::{LazyProduct, Loops, ReduceOp};
+use crate::{DType, Error, Tensor};
+use resolved::{ResolvedSlots, TileBounds};
 
-/// Spaces with fewer places stay on the caller's thread.
-const ALONE: usize = 1 << 16;
+/// From how many points on tasks run in parallel.
+const PARALLEL_THRESHOLD: usize = 1 << 16;
 
 thread_local! {
     /// For registers.
     static REGISTERS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
-    /// For what is computed before all tiles.
-    static FIXED: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+    /// For what is the same for all tiles.
+    static INVARIANTS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
 }
 
-/// Where a run finds an input.
+/// What an input of a program is bound to.
 #[derive(Clone, Copy, Debug)]
 pub enum Binding<'a> {
-    /// In a tensor of any layout.
+    /// A tensor of any layout.
     Tensor(&'a Tensor),
-    /// In the output with this number, which is written over it; see [`Executable::may_overwrite`].
+    /// What the output with this number holds, which is written over it, in place; see
+    /// [`Executable::may_overwrite`].
     Output(usize),
-    /// As the product of two matrices, some rows of which are computed when the program comes to
-    /// them; see [`Executable::by_rows`].
+    /// The product of two matrices, whose rows are computed as the program reads them; see
+    /// [`Executable::product_shape`].
     Product([&'a Tensor; 2]),
 }
 
@@ -48,45 +49,52 @@ impl<'a> From<&'a Tensor> for Binding<'a> {
 }
 
 impl Executable {
-    /// Runs the program. `outputs` are overwritten: contiguous tensors that nobody shares, each
-    /// with as many elements as its extent says.
+    /// Runs the program. `outputs` are overwritten: contiguous tensors whose buffers nobody shares,
+    /// each with as many elements as its extent says.
     ///
     /// # Errors
-    /// An input or output that does not fit; an index without a column.
-    pub fn run<'a, G: Into<Binding<'a>> + Copy>(
+    /// Too many or too few arguments; one with another number or type of elements; a column that is
+    /// out of range.
+    pub fn run<'a, B: Into<Binding<'a>> + Copy>(
         &self,
-        inputs: &[G],
+        inputs: &[B],
         indices: &[&'a Tensor],
         outputs: &mut [Tensor],
-    ) -> Result<(), Failure> {
-        let inputs: SmallVec<[Binding<'a>; 8]> = inputs.iter().map(|&given| given.into()).collect();
+    ) -> Result<(), RunError> {
+        let inputs: SmallVec<[Binding<'a>; 8]> = inputs.iter().map(|&input| input.into()).collect();
         match self.dtype {
-            DType::F64 => Run::<f64>::new(self, &inputs, indices, outputs)?.all(),
-            _ => Run::<f32>::new(self, &inputs, indices, outputs)?.all(),
+            DType::F64 => Run::<f64>::new(self, &inputs, indices, outputs)?.execute(),
+            _ => Run::<f32>::new(self, &inputs, indices, outputs)?.execute(),
         }
     }
 }
 
-fn misfit(what: &'static str, given: usize, shape: &Shape) -> Failure {
-    let error = Error::Length { operation: what, given, shape: shape.clone() };
-    Failure { tag: None, error: Box::new(error) }
+/// The error of arguments that do not fit the program.
+#[cold]
+fn argument_error(argument: String, given: String, expected: String) -> RunError {
+    let error = Error::Argument { argument, given, expected };
+    RunError { tag: None, error: Box::new(error) }
+}
+
+fn described(tensor: &Tensor) -> String {
+    format!("{} of {}", tensor.shape(), tensor.dtype())
 }
 
 /// An input as a run reads it.
-enum Elements<'a, T> {
+enum InputBuffer<'a, T> {
     Slice(&'a [T]),
-    /// Elements that do not lie side by side: packed, a tile at a time. They are few, and a run is
-    /// made anew for each pass over what may be sixteen elements: it stays small.
+    /// Elements that are not contiguous: packed, a tile at a time. Boxed, since they are few and
+    /// each run, of what may be sixteen elements, makes a list of these.
     Packed(Box<Packer<'a, T>>),
-    /// Those that an output holds before it is written.
+    /// Elements that an output holds before it is written.
     Output(usize),
-    /// Those of a product, to be computed.
-    Product(Rows<'a, T>),
+    /// Elements of a product, to be computed.
+    Product(LazyProduct<'a, T>),
 }
 
 struct Run<'a, T> {
     executable: &'a Executable,
-    inputs: SmallVec<[Elements<'a, T>; 8]>,
+    inputs: SmallVec<[InputBuffer<'a, T>; 8]>,
     indices: SmallVec<[Cow<'a, [i64]>; 2]>,
     outputs: SmallVec<[(Pointer<T>, usize); 4]>,
 }
@@ -97,10 +105,13 @@ impl<'a, T: Loops> Run<'a, T> {
         inputs: &[Binding<'a>],
         indices: &[&'a Tensor],
         outputs: &mut [Tensor],
-    ) -> Result<Run<'a, T>, Failure> {
-        let counts = [inputs.len(), indices.len(), outputs.len()];
-        if counts != [executable.inputs.len(), executable.indices, executable.outputs.len()] {
-            return Err(misfit("program", inputs.len() + outputs.len(), &Shape::from(())));
+    ) -> Result<Run<'a, T>, RunError> {
+        let given = [inputs.len(), indices.len(), outputs.len()];
+        let expected = [executable.inputs.len(), executable.indices, executable.outputs.len()];
+        if given != expected {
+            let [given, expected] = [given, expected].map(|counts| format!("{counts:?}"));
+            let argument = "the number of inputs, indices and outputs".into();
+            return Err(argument_error(argument, given, expected));
         }
         let mut run = Run {
             executable,
@@ -108,128 +119,142 @@ impl<'a, T: Loops> Run<'a, T> {
             indices: SmallVec::new(),
             outputs: SmallVec::new(),
         };
-        for (at, (given, extent)) in inputs.iter().zip(&executable.inputs).enumerate() {
+        for (at, (binding, extent)) in inputs.iter().zip(&executable.inputs).enumerate() {
             let expected = extent.len(executable.rows, executable.columns);
-            let tensor = match *given {
+            let error = |given: String| {
+                let expected = format!("{expected} elements of {}", T::DTYPE);
+                argument_error(format!("input {at}"), given, expected)
+            };
+            let tensor = match *binding {
                 Binding::Tensor(tensor) => tensor,
                 Binding::Output(output) if executable.may_overwrite(output, at) => {
-                    run.inputs.push(Elements::Output(output));
+                    run.inputs.push(InputBuffer::Output(output));
                     continue;
                 }
                 Binding::Product([a, b])
                     if executable.product_shape(at)
                         == Some([executable.rows, executable.columns]) =>
                 {
-                    let product = Rows::of(a, b)
-                        .map_err(|error| Failure { tag: None, error: Box::new(error) })?;
-                    if product.space() != [executable.rows, executable.columns] {
-                        return Err(misfit("program: product", expected, a.shape()));
+                    let product = LazyProduct::of(a, b)
+                        .map_err(|error| RunError { tag: None, error: Box::new(error) })?;
+                    if product.shape() != [executable.rows, executable.columns] {
+                        return Err(error(format!("a product of shape {:?}", product.shape())));
                     }
-                    run.inputs.push(Elements::Product(product));
+                    run.inputs.push(InputBuffer::Product(product));
                     continue;
                 }
-                Binding::Output(_) | Binding::Product(_) => {
-                    return Err(misfit("program: input without a tensor", expected, &().into()));
+                Binding::Output(output) => {
+                    return Err(error(format!("output {output}, which may not overwrite it")));
+                }
+                Binding::Product(_) => {
+                    return Err(error("a product, and is not read in whole rows".into()));
                 }
             };
             if tensor.len() != expected || tensor.dtype() != T::DTYPE {
-                return Err(misfit("program: input", expected, tensor.shape()));
+                return Err(error(described(tensor)));
             }
-            let source = match tensor.as_slice::<T>() {
-                Some(slice) => Elements::Slice(slice),
+            let buffer = match tensor.as_slice::<T>() {
+                Some(slice) => InputBuffer::Slice(slice),
                 None => {
                     let buffer = tensor.buffer_slice::<T>().unwrap_or(&[]);
-                    Elements::Packed(Box::new(Packer::new(buffer, tensor.layout())))
+                    InputBuffer::Packed(Box::new(Packer::new(buffer, tensor.layout())))
                 }
             };
-            run.inputs.push(source);
+            run.inputs.push(buffer);
         }
-        for tensor in indices {
+        for (at, tensor) in indices.iter().enumerate() {
             if tensor.len() != executable.rows || tensor.dtype() != DType::I64 {
-                return Err(misfit("program: index", executable.rows, tensor.shape()));
+                let expected = format!("{} elements of {}", executable.rows, DType::I64);
+                return Err(argument_error(format!("index {at}"), described(tensor), expected));
             }
             run.indices.push(match tensor.as_slice::<i64>() {
                 Some(slice) => slice.into(),
                 None => tensor.contiguous().to_vec::<i64>().unwrap_or_default().into(),
             });
         }
-        for (tensor, (_, len)) in outputs.iter_mut().zip(&executable.outputs) {
-            let fits =
-                tensor.len() == *len && tensor.layout().is_contiguous() && tensor.is_unique();
-            let shape = tensor.shape().clone();
-            match tensor.as_mut_slice::<T>() {
-                Some(slice) if fits => run.outputs.push((Pointer(slice.as_mut_ptr()), *len)),
-                _ => return Err(misfit("program: output", *len, &shape)),
-            }
+        for (at, (tensor, (_, len))) in outputs.iter_mut().zip(&executable.outputs).enumerate() {
+            let fits = tensor.len() == *len
+                && tensor.dtype() == T::DTYPE
+                && tensor.layout().is_contiguous()
+                && tensor.is_unique();
+            let slice = if fits { tensor.as_mut_slice::<T>() } else { None };
+            let Some(start) = slice.map(<[T]>::as_mut_ptr) else {
+                let expected = format!("{len} elements of {}, contiguous and unshared", T::DTYPE);
+                return Err(argument_error(format!("output {at}"), described(tensor), expected));
+            };
+            run.outputs.push((Pointer(start), *len));
         }
         Ok(run)
     }
 
-    fn all(&mut self) -> Result<(), Failure> {
+    fn execute(&mut self) -> Result<(), RunError> {
         let executable = self.executable;
-        let mut memory = Scratch::<T>::take(&FIXED, executable.fixed);
-        let fixed = memory.start();
-        self.before_tiles(fixed)?;
-        let fixed = Pointer(fixed);
+        let mut memory = Scratch::<T>::take(&INVARIANTS, executable.invariants);
+        let invariants = memory.start();
+        self.run_prologue(invariants)?;
+        let invariants = Pointer(invariants);
         let tasks = executable.tasks;
-        let mut totals: SmallVec<[f64; 4]> = SmallVec::new();
-        for (op, _) in &executable.totals {
-            totals.extend(std::iter::repeat_n(start::<f64>(*op), tasks));
+        // For each reduction, an accumulator for each task.
+        let mut scalars: SmallVec<[f64; 4]> = SmallVec::new();
+        for (op, _) in &executable.scalar_accumulators {
+            scalars.extend(std::iter::repeat_n(identity::<f64>(*op), tasks));
         }
-        let mut sums: Vec<T> =
-            Vec::with_capacity(executable.sums.len() * tasks * executable.columns);
-        for op in &executable.sums {
-            sums.extend(std::iter::repeat_n(start::<T>(*op), tasks * executable.columns));
+        let mut columns: Vec<T> =
+            Vec::with_capacity(executable.column_accumulators.len() * tasks * executable.columns);
+        for op in &executable.column_accumulators {
+            columns.extend(std::iter::repeat_n(identity::<T>(*op), tasks * executable.columns));
         }
-        let (all_totals, all_sums) = (Pointer(totals.as_mut_ptr()), Pointer(sums.as_mut_ptr()));
+        let starts = (Pointer(scalars.as_mut_ptr()), Pointer(columns.as_mut_ptr()));
         let run = &*self;
         let task = |task: usize| {
-            let folds = Folds {
-                totals: all_totals.get().wrapping_add(task),
-                between_totals: tasks,
-                sums: all_sums.get().wrapping_add(task * executable.columns),
-                between_sums: tasks * executable.columns,
+            let accumulators = Accumulators {
+                scalars: starts.0.get().wrapping_add(task),
+                scalar_stride: tasks,
+                columns: starts.1.get().wrapping_add(task * executable.columns),
+                column_stride: tasks * executable.columns,
             };
-            run.task(task, fixed.get(), &folds)
+            run.task(task, invariants.get(), &accumulators)
         };
-        if executable.rows * executable.columns < ALONE {
+        if executable.rows * executable.columns < PARALLEL_THRESHOLD {
             (0..tasks).try_for_each(task)?;
         } else {
-            try_share(tasks, task)?;
+            try_parallel_for(tasks, task)?;
         }
-        self.after_tiles(fixed.get(), &totals, &sums)
+        self.run_epilogue(invariants.get(), &scalars, &columns)
     }
 
-    /// Computes what is the same for all tiles.
-    fn before_tiles(&self, fixed: *mut T) -> Result<(), Failure> {
+    /// Loads and computes the invariants that tiles read.
+    fn run_prologue(&self, invariants: *mut T) -> Result<(), RunError> {
         let executable = self.executable;
         for &(input, offset) in &executable.loads {
             let len = executable.inputs[input as usize].len(executable.rows, executable.columns);
-            // SAFETY: the compiler gave each load `len` elements of the fixed memory.
-            let out = unsafe { std::slice::from_raw_parts_mut(fixed.add(offset), len) };
+            // SAFETY: the compiler allocated `len` elements of the invariants for each load.
+            let out = unsafe { std::slice::from_raw_parts_mut(invariants.add(offset), len) };
             match &self.inputs[input as usize] {
-                Elements::Slice(slice) => out.copy_from_slice(slice),
-                Elements::Packed(packer) => packer.pack(0, out),
-                Elements::Output(_) | Elements::Product(_) => {
-                    unreachable!("they have an element at each slot")
+                InputBuffer::Slice(slice) => out.copy_from_slice(slice),
+                InputBuffer::Packed(packer) => packer.pack(0, out),
+                InputBuffer::Output(_) | InputBuffer::Product(_) => {
+                    unreachable!("they have an element for each point")
                 }
             }
         }
         for &(number, offset) in &executable.numbers {
-            // SAFETY: the compiler gave each number an element of the fixed memory.
-            unsafe { *fixed.add(offset) = T::of(number) };
+            // SAFETY: the compiler allocated an element of the invariants for each number.
+            unsafe { *invariants.add(offset) = T::of(number) };
         }
-        self.run_fixed(&executable.prologue, fixed)
+        self.run_invariant(&executable.prologue, invariants)
     }
 
-    /// Runs micro-ops on what is the same for all tiles.
-    fn run_fixed(&self, codes: &[Code], fixed: *mut T) -> Result<(), Failure> {
+    /// Runs micro-ops on invariants.
+    fn run_invariant(&self, codes: &[Code], invariants: *mut T) -> Result<(), RunError> {
         if codes.is_empty() {
             return Ok(());
         }
         let executable = self.executable;
         let at = |slot: &Slot| match *slot {
-            Slot::Fixed(offset) | Slot::FixedColumns(offset) => fixed.wrapping_add(offset),
+            Slot::Invariant(offset) | Slot::InvariantColumns(offset) => {
+                invariants.wrapping_add(offset)
+            }
             _ => std::ptr::null_mut(),
         };
         let slots: SmallVec<[*mut T; 32]> = executable.slots.iter().map(at).collect();
@@ -239,45 +264,59 @@ impl<'a, T: Loops> Run<'a, T> {
             columns: executable.columns,
             row: 0,
             column: 0,
-            folds: &Folds::none(),
+            accumulators: &Accumulators::none(),
             indices: &[],
         };
-        codes.iter().try_for_each(|code| tile.step(code))
+        codes.iter().try_for_each(|code| tile.execute(code))
     }
 
     /// Runs the tiles of one task.
-    fn task(&self, task: usize, fixed: *mut T, folds: &Folds<T>) -> Result<(), Failure> {
+    fn task(
+        &self,
+        task: usize,
+        invariants: *mut T,
+        accumulators: &Accumulators<T>,
+    ) -> Result<(), RunError> {
         let executable = self.executable;
         let tiles = task * executable.tiles / executable.tasks
             ..(task + 1) * executable.tiles / executable.tasks;
-        let rooms: usize = self.inputs.iter().map(|input| self.room(input, tiles.len())).sum();
-        let mut memory = Scratch::<T>::take(&REGISTERS, executable.scratch + rooms);
-        let mut resolved = ResolvedSlots::of(self, fixed, memory.start(), tiles.len());
-        let mut pieced: SmallVec<[*mut T; 32]> = SmallVec::new();
+        let staging: usize =
+            self.inputs.iter().map(|input| self.staging_len(input, tiles.len())).sum();
+        let mut memory = Scratch::<T>::take(&REGISTERS, executable.scratch + staging);
+        let mut resolved = ResolvedSlots::of(self, invariants, memory.start(), tiles.len());
+        let mut chunk_slots: SmallVec<[*mut T; 32]> = SmallVec::new();
         let indices = &self.indices[..];
         for tile in tiles.clone() {
-            let part = Part::of(executable, tile);
-            resolved.come_to(self, &part, tile - tiles.start, tiles.end - tile);
-            let Part { row, column, rows, columns } = part;
+            let bounds = TileBounds::of(executable, tile);
+            resolved.enter_tile(self, &bounds, tile - tiles.start, tiles.end - tile);
+            let TileBounds { row, column, rows, columns } = bounds;
             let slots = &resolved.slots[..];
-            for (range, pieces) in &executable.segments {
-                let codes = &executable.body[range.clone()];
-                if !pieces {
-                    let tile = Tile { slots, rows, columns, row, column, folds, indices };
-                    codes.iter().try_for_each(|code| tile.step(code))?;
+            for Segment { codes, strip_mined } in &executable.segments {
+                let codes = &executable.body[codes.clone()];
+                if !strip_mined {
+                    let tile = Tile { slots, rows, columns, row, column, accumulators, indices };
+                    codes.iter().try_for_each(|code| tile.execute(code))?;
                     continue;
                 }
-                for column in (0..columns).step_by(executable.piece) {
-                    pieced.clear();
+                for column in (0..columns).step_by(executable.chunk) {
+                    chunk_slots.clear();
                     let moved = slots.iter().zip(&executable.advances);
-                    pieced.extend(
+                    chunk_slots.extend(
                         moved.map(|(p, &advances)| {
                             p.wrapping_add(if advances { column } else { 0 })
                         }),
                     );
-                    let columns = executable.piece.min(columns - column);
-                    let tile = Tile { slots: &pieced, rows, columns, row, column, folds, indices };
-                    codes.iter().try_for_each(|code| tile.step(code))?;
+                    let columns = executable.chunk.min(columns - column);
+                    let tile = Tile {
+                        slots: &chunk_slots,
+                        rows,
+                        columns,
+                        row,
+                        column,
+                        accumulators,
+                        indices,
+                    };
+                    codes.iter().try_for_each(|code| tile.execute(code))?;
                 }
             }
         }
@@ -287,32 +326,38 @@ impl<'a, T: Loops> Run<'a, T> {
         Ok(())
     }
 
-    /// Combines what the tasks have folded, in their order, and writes what no tile wrote.
-    fn after_tiles(&self, fixed: *mut T, totals: &[f64], sums: &[T]) -> Result<(), Failure> {
+    /// Combines the accumulators of the tasks, in their order, runs the epilogue, and writes the
+    /// outputs that no tile writes.
+    fn run_epilogue(
+        &self,
+        invariants: *mut T,
+        scalars: &[f64],
+        columns: &[T],
+    ) -> Result<(), RunError> {
         let executable = self.executable;
         for (&(op, offset), tasks) in
-            executable.totals.iter().zip(totals.chunks_exact(executable.tasks))
+            executable.scalar_accumulators.iter().zip(scalars.chunks_exact(executable.tasks))
         {
-            let total = tasks.iter().fold(start(op), |a, &b| combine(op, a, b));
-            // SAFETY: the compiler gave each total an element of the fixed memory.
-            unsafe { *fixed.add(offset) = T::of(total) };
+            let result = tasks.iter().fold(identity(op), |a, &b| combine(op, a, b));
+            // SAFETY: the compiler allocated an element of the invariants for each result.
+            unsafe { *invariants.add(offset) = T::of(result) };
         }
-        self.run_fixed(&executable.epilogue, fixed)?;
+        self.run_invariant(&executable.epilogue, invariants)?;
         for ((source, len), (out, _)) in executable.outputs.iter().zip(&self.outputs) {
             // SAFETY: the output has `len` elements, which the tasks, now over, did not write to.
             let write = || unsafe { std::slice::from_raw_parts_mut(out.get(), *len) };
             match *source {
                 Source::Tiles => {}
-                Source::Sums(nth) => {
-                    let op: ReduceOp = executable.sums[nth];
+                Source::ColumnAccumulator(at) => {
+                    let op: ReduceOp = executable.column_accumulators[at];
                     let len = executable.columns * executable.tasks;
                     let out = write();
-                    out.fill(start(op));
-                    micro::reduce_columns(op, &sums[nth * len..(nth + 1) * len], out);
+                    out.fill(identity(op));
+                    micro::reduce_columns(op, &columns[at * len..(at + 1) * len], out);
                 }
-                Source::Fixed(offset) => {
-                    // SAFETY: the fixed memory holds `len` elements of this value.
-                    let value = unsafe { std::slice::from_raw_parts(fixed.add(offset), *len) };
+                Source::Invariant(offset) => {
+                    // SAFETY: the invariants hold `len` elements of this value.
+                    let value = unsafe { std::slice::from_raw_parts(invariants.add(offset), *len) };
                     write().copy_from_slice(value);
                 }
             }

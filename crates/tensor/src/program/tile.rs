@@ -4,44 +4,44 @@ use std::borrow::Cow;
 
 use super::code::{Code, Operand, SlotId, Span, SummedMap};
 use super::micro;
-use super::{Extent, Failure, RowIndex};
+use super::{Extent, RowIndex, RunError};
 use crate::Error;
 use crate::kernels::reduce::combine;
 use crate::kernels::{Loops, Strip};
 
-/// Where a task folds to: its own number of each fold over everything, and its own row of columns
-/// of each fold over rows.
-pub(super) struct Folds<T> {
-    pub totals: *mut f64,
-    pub between_totals: usize,
-    pub sums: *mut T,
-    pub between_sums: usize,
+/// The accumulators of a task: a number for each reduction over everything, and a row of columns
+/// for each reduction over rows.
+pub(super) struct Accumulators<T> {
+    pub scalars: *mut f64,
+    pub scalar_stride: usize,
+    pub columns: *mut T,
+    pub column_stride: usize,
 }
 
-impl<T> Folds<T> {
-    pub fn none() -> Folds<T> {
-        let (totals, sums) = (std::ptr::null_mut(), std::ptr::null_mut());
-        Folds { totals, between_totals: 0, sums, between_sums: 0 }
+impl<T> Accumulators<T> {
+    pub fn none() -> Accumulators<T> {
+        let (scalars, columns) = (std::ptr::null_mut(), std::ptr::null_mut());
+        Accumulators { scalars, scalar_stride: 0, columns, column_stride: 0 }
     }
 }
 
 /// The tile that micro-ops run on.
 pub(super) struct Tile<'a, T> {
-    /// Where the elements of each place start.
+    /// The address of each slot.
     pub slots: &'a [*mut T],
     pub rows: usize,
     pub columns: usize,
     /// The first row and column in the space.
     pub row: usize,
     pub column: usize,
-    pub folds: &'a Folds<T>,
+    pub accumulators: &'a Accumulators<T>,
     pub indices: &'a [Cow<'a, [i64]>],
 }
 
 impl<T: Loops> Tile<'_, T> {
     /// Runs one micro-op.
     #[inline]
-    pub fn step(&self, code: &Code) -> Result<(), Failure> {
+    pub fn execute(&self, code: &Code) -> Result<(), RunError> {
         match code {
             Code::Map1 { f, p, x, out, span } => {
                 let n = self.len(*span);
@@ -104,39 +104,37 @@ impl<T: Loops> Tile<'_, T> {
                 let before = out[0];
                 micro::reduce_rows(*op, x, self.columns, out);
                 if self.column > 0 {
-                    // The row goes on from the piece before.
+                    // The row continues from the chunk before.
                     out[0] = combine(*op, before, out[0]);
                 }
             }
             Code::SumRow { of, out } => {
                 let out = self.write(*out, self.rows);
                 let before = out[0];
-                self.sums(of, self.columns, out);
+                self.row_sums(of, self.columns, out);
                 if self.column > 0 {
                     out[0] = before + out[0];
                 }
             }
-            Code::SumAll { of, total } => {
+            Code::SumAll { of, accumulator } => {
                 let mut sum = [T::ZERO];
-                self.sums(of, self.rows * self.columns, &mut sum);
-                // SAFETY: as for other folds over everything.
-                unsafe {
-                    *self.folds.totals.add(total * self.folds.between_totals) += sum[0].to_f64();
-                }
+                self.row_sums(of, self.rows * self.columns, &mut sum);
+                *self.scalar_accumulator(*accumulator) += sum[0].to_f64();
             }
-            Code::ReduceAll { op, x, span, total } => {
+            Code::ReduceAll { op, x, span, accumulator } => {
                 let x = micro::reduce_all(*op, self.read(*x, self.len(*span)));
-                // SAFETY: the totals of this task, one for each fold over everything.
-                let total =
-                    unsafe { &mut *self.folds.totals.add(total * self.folds.between_totals) };
-                *total = combine(*op, *total, x.to_f64());
+                let accumulator = self.scalar_accumulator(*accumulator);
+                *accumulator = combine(*op, *accumulator, x.to_f64());
             }
-            Code::ReduceColumns { op, x, sums } => {
+            Code::ReduceColumns { op, x, accumulator } => {
                 let x = self.read(*x, self.rows * self.columns);
-                let start = sums * self.folds.between_sums + self.column;
-                // SAFETY: the sums of this task, an element for each column.
+                let start = accumulator * self.accumulators.column_stride + self.column;
+                // SAFETY: the accumulators of this task, an element for each column.
                 let into = unsafe {
-                    std::slice::from_raw_parts_mut(self.folds.sums.add(start), self.columns)
+                    std::slice::from_raw_parts_mut(
+                        self.accumulators.columns.add(start),
+                        self.columns,
+                    )
                 };
                 micro::reduce_columns(*op, x, into);
             }
@@ -147,7 +145,7 @@ impl<T: Loops> Tile<'_, T> {
                 for ((row, y), &index) in x.chunks_exact(self.columns).zip(out).zip(indices) {
                     match row.get(index as usize) {
                         Some(&x) => *y = x,
-                        None => return Err(self.no_column("gather", row_index)),
+                        None => return Err(self.out_of_range("gather", row_index)),
                     }
                 }
             }
@@ -162,7 +160,7 @@ impl<T: Loops> Tile<'_, T> {
                 for ((row, &added), &index) in rows.zip(added).zip(indices) {
                     match row.get_mut(index as usize) {
                         Some(y) => *y = *y + added,
-                        None => return Err(self.no_column("scatter_add", row_index)),
+                        None => return Err(self.out_of_range("scatter_add", row_index)),
                     }
                 }
             }
@@ -170,25 +168,34 @@ impl<T: Loops> Tile<'_, T> {
         Ok(())
     }
 
-    /// The indices of the rows. A negative one is, as `usize`, beyond all columns.
+    /// The indices of the rows. A negative one, as `usize`, is out of range for any column.
     fn indices(&self, row_index: &RowIndex) -> &[i64] {
         &self.indices[row_index.index as usize][self.row..self.row + self.rows]
     }
 
-    /// The error of the first index that names no column.
+    /// The error of the first index that is out of range.
     #[cold]
-    fn no_column(&self, operation: &'static str, row_index: &RowIndex) -> Failure {
-        let extent = self.columns;
-        let outside = |index: &i64| usize::try_from(*index).map_or(true, |index| index >= extent);
+    fn out_of_range(&self, operation: &'static str, row_index: &RowIndex) -> RunError {
+        let dim = self.columns;
+        let outside = |index: &i64| usize::try_from(*index).map_or(true, |index| index >= dim);
         let indices = self.indices(row_index);
         let at = indices.iter().position(outside).unwrap_or(0);
         let position = row_index.shape.unravel_index(self.row + at);
-        let error = Error::Index { operation, index: indices[at], extent, position };
-        Failure { tag: Some(row_index.tag), error: Box::new(error) }
+        let error = Error::Index { operation, index: indices[at], dim, position };
+        RunError { tag: Some(row_index.tag), error: Box::new(error) }
+    }
+
+    /// The number that a reduction over everything accumulates in.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref, reason = "accumulators are memory beside the tile")]
+    fn scalar_accumulator(&self, accumulator: usize) -> &mut f64 {
+        let Accumulators { scalars, scalar_stride, .. } = *self.accumulators;
+        // SAFETY: this task alone has it, and a micro-op borrows one of them.
+        unsafe { &mut *scalars.add(accumulator * scalar_stride) }
     }
 
     /// The sums of the rows of a map.
-    fn sums(&self, of: &SummedMap, columns: usize, out: &mut [T]) {
+    fn row_sums(&self, of: &SummedMap, columns: usize, out: &mut [T]) {
         match of {
             SummedMap::Map1 { f, p, x } => {
                 let x = self.strip(x, Span::Tile);
@@ -218,21 +225,21 @@ impl<'a, T> Tile<'a, T> {
         }
     }
 
-    /// What a loop over the rows of a tile reads of an operand.
+    /// An operand as a loop over the rows of a tile reads it.
     #[inline(always)]
     fn strip(&self, x: &Operand, span: Span) -> Strip<'a, T> {
-        let (len, step) = match (span, x.extent) {
+        let (len, row_stride) = match (span, x.extent) {
             (Span::Tile, Extent::Full) => (self.rows * self.columns, self.columns),
             (Span::Tile, Extent::Columns) => (self.columns, 0),
             (Span::Tile, Extent::Rows) => (self.rows, 1),
             (_, Extent::One) => (1, 0),
             _ => (self.len(span), 0),
         };
-        Strip { elements: self.read(x.at, len), step }
+        Strip { elements: self.read(x.at, len), row_stride }
     }
 
-    /// How many columns a loop has: all elements lie in one row for a loop where nothing tells
-    /// the rows of the tile apart.
+    /// How many columns a loop has: all elements are one row where no operand is broadcast along
+    /// rows or columns.
     #[inline(always)]
     fn row_len<const N: usize>(&self, x: [&Operand; N], span: Span) -> usize {
         let by_rows = |x: &&Operand| matches!(x.extent, Extent::Rows | Extent::Columns);
@@ -240,21 +247,21 @@ impl<'a, T> Tile<'a, T> {
         if rows { self.columns } else { self.len(span) }
     }
 
-    /// The elements of a place.
+    /// The elements of a slot.
     #[inline(always)]
     fn read(&self, at: SlotId, n: usize) -> &'a [T] {
-        // SAFETY: the compiler gave the place of a value as many elements as its span has in the
+        // SAFETY: the compiler gave the slot of a value as many elements as its span has in the
         // largest tile, and inputs and outputs were measured before the run. Nobody writes to them
-        // while the slice lives: a micro-op writes to one place, which none of its operands has,
-        // nor an operand in the memory of that place (`Executable::may_overwrite`).
+        // while the slice lives: a micro-op writes to one slot, which is none of its operands', and
+        // shares its memory with none of them (`Executable::may_overwrite`).
         unsafe { std::slice::from_raw_parts(self.slots[at as usize], n) }
     }
 
-    /// The elements of a place to write to.
+    /// The elements of a slot to write to.
     #[inline(always)]
     #[allow(clippy::mut_from_ref, reason = "the slots are disjoint memory, not parts of the tile")]
     fn write(&self, at: SlotId, n: usize) -> &'a mut [T] {
-        // SAFETY: as for `read`; the place belongs to this task alone, and no operand of the
+        // SAFETY: as for `read`; the slot belongs to this task alone, and no operand of the
         // micro-op has it.
         unsafe { std::slice::from_raw_parts_mut(self.slots[at as usize], n) }
     }

@@ -1,4 +1,4 @@
-//! `f32`: a sample by default, and all inputs when asked for.
+//! `f32`: a sample by default, and all inputs on demand.
 
 use super::{FUNCTIONS, Function, mapped, ulps};
 

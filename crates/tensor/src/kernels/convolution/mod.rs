@@ -1,52 +1,55 @@
-//! Convolutions of images: products with windows that are never written out.
+//! Direct convolution of images: products with a matrix of windows (im2col) that is never
+//! materialized.
 //!
-//! One sum ties three factors together, images `x`, weights `w` and results `y`, at places `p` and
-//! elements `k` of a window with stride `s` and dilation `d`:
+//! One sum ties three factors together, images `x`, weights `w` and results `y`, over windows `p`
+//! and elements `k` of a window with stride `s` and dilation `d`:
 //!
 //! ```text
 //! Σ x[n, i, s·p + d·k − padding] · w[o, i, k] · y[n, o, p]
 //! ```
 //!
-//! Leaving one factor out gives a product of its shape: the three products of a [`Convolution`].
+//! Leaving one factor out gives a product of its shape, the three products of a [`Convolution`]:
+//! the convolution, its transpose, and the correlation that sums up weights.
 //!
-//! An image is packed into **planes** ([`planes`](super::planes)), on which what an element of the window meets at
-//! one place after another stands side by side. So a row of the matrix of all windows is a slice of
-//! a plane, at an offset that we call a **tap**: the products are those of matrices whose rows
-//! overlap.
+//! An image is packed into the **planes** of a polyphase decomposition ([`planes`](super::planes)),
+//! on which the element `k` of one window after another is contiguous. So a row of the matrix of
+//! all windows is a slice of a plane, at an offset called the **tap**: the products are those of
+//! matrices whose rows overlap.
 
-mod sweep;
+mod direct;
 mod weights;
 
 use super::output;
-use super::planes::{Axis, Line, Planes};
+use super::planes::{Axis, PhaseAxis, Planes};
 use crate::{DType, Error, Result, Tensor, Window};
 
-/// Products with fewer multiplications stay on one thread.
-const ALONE: usize = 1 << 18;
+/// From how many multiplications on a product is computed in parallel.
+const PARALLEL_THRESHOLD: usize = 1 << 18;
 
-/// How many pieces the images are dealt to, if there are as many.
-const PIECES: usize = 16;
+/// How many tasks there are at most.
+const MAX_TASKS: usize = 16;
 
-/// How many packed elements a piece works on at a time: half of a second cache of 1 MiB, in `f32`.
+/// How many packed elements a task works on at a time: half of an L2 cache of 1 MiB, in `f32`.
 const BLOCK: usize = 1 << 17;
 
-/// Windows over images of two axes, and how they meet weights.
+/// A convolution over two axes, with stride, dilation, padding and groups.
 ///
 /// Images are `[batch, groups · in, height, width]`, weights `[groups · out, in, window, window]`,
-/// and results `[batch, groups · out, places, places]`. What lies outside of an image is 0.
+/// and results `[batch, groups · out, windows, windows]`. What lies outside of an image is 0.
+#[doc(alias = "conv2d")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Convolution {
     /// The windows along each axis of an image.
     pub windows: [Window; 2],
-    /// How far the first window stands out in front of each axis.
+    /// How many positions there are before each axis.
     pub padding: [usize; 2],
     /// Groups of channels that do not mix.
     pub groups: usize,
 }
 
 impl Convolution {
-    /// `y[n, o, p] = b[o] + Σ x[n, i, s·p + d·k − padding] · w[o, i, k]` over `i` and `k`, in that
-    /// order, from the bias on.
+    /// The convolution: `y[n, o, p] = b[o] + Σ x[n, i, s·p + d·k − padding] · w[o, i, k]` over `i`
+    /// and `k`, in that order, from the bias on.
     pub fn results(
         &self,
         x: &Tensor,
@@ -61,20 +64,23 @@ impl Convolution {
             return Err(Error::Shape { operation: "convolution", left, right, why });
         }
         match y.dtype() {
-            DType::F64 => sweep::results::<f64, 4>(&sizes, x, w, bias, y),
-            _ => sweep::results::<f32, 8>(&sizes, x, w, bias, y),
+            DType::F64 => direct::results::<f64, 4>(&sizes, x, w, bias, y),
+            _ => direct::results::<f32, 8>(&sizes, x, w, bias, y),
         }
     }
 
-    /// `x[n, i, q] = Σ w[o, i, k] · y[n, o, p]` over all `s·p + d·k − padding = q`.
+    /// The transposed convolution: `x[n, i, q] = Σ w[o, i, k] · y[n, o, p]` over all
+    /// `s·p + d·k − padding = q`.
+    #[doc(alias = "conv_transpose2d")]
     pub fn images(&self, w: &Tensor, y: &Tensor, x: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
         match x.dtype() {
-            DType::F64 => sweep::images::<f64, 4>(&sizes, w, y, x),
-            _ => sweep::images::<f32, 8>(&sizes, w, y, x),
+            DType::F64 => direct::images::<f64, 4>(&sizes, w, y, x),
+            _ => direct::images::<f32, 8>(&sizes, w, y, x),
         }
     }
 
+    /// The correlation of images and results:
     /// `w[o, i, k] = Σ x[n, i, s·p + d·k − padding] · y[n, o, p]` over `n` and `p`.
     pub fn weights(&self, x: &Tensor, y: &Tensor, w: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
@@ -98,38 +104,38 @@ struct Sizes {
 
 impl Sizes {
     fn of(of: &Convolution, x: &[usize], w: &[usize], y: &[usize]) -> Result<Sizes> {
-        let misfit = |why: &'static str| Error::Shape {
+        let error = |why: &'static str| Error::Shape {
             operation: "convolution",
             left: x.into(),
             right: w.into(),
             why,
         };
         let (&[batch, channels, height, width], &[to, ins, up, across]) = (x, w) else {
-            return Err(misfit("images and weights have four axes"));
+            return Err(error("images and weights have four axes"));
         };
         let Convolution { windows, padding, groups } = *of;
         if windows.map(|window| window.size) != [up, across] {
-            return Err(misfit("the weights have the size of the window"));
+            return Err(error("the weights have the size of the window"));
         }
         if windows.iter().any(|window| window.stride == 0 || window.dilation == 0) {
-            return Err(misfit("strides and dilations are not 0"));
+            return Err(error("strides and dilations are not 0"));
         }
         if groups == 0 || ins * groups != channels || !to.is_multiple_of(groups) {
-            return Err(misfit("the groups divide the channels"));
+            return Err(error("the groups divide the channels"));
         }
         if y.len() != 4 || y[..2] != [batch, to] {
-            return Err(misfit("there is a result for each image and each channel of weights"));
+            return Err(error("there is a result for each image and each channel of weights"));
         }
         let axes = [(0, height), (1, width)]
-            .map(|(i, extent)| Axis::new(windows[i], padding[i], extent, y[2 + i]));
+            .map(|(i, dim)| Axis::new(windows[i], padding[i], dim, y[2 + i]));
         Ok(Sizes { batch, groups, ins, outs: to / groups, axes })
     }
 
-    /// Whether the work is too little to be shared.
-    fn alone(&self) -> bool {
-        let each = |axis: &Axis| axis.places * axis.window.size;
+    /// Whether the work is too little for threads.
+    fn is_sequential(&self) -> bool {
+        let each = |axis: &Axis| axis.windows * axis.window.size;
         let planes: usize = self.axes.iter().map(each).product();
-        self.batch * self.groups * self.ins * self.outs * planes < ALONE
+        self.batch * self.groups * self.ins * self.outs * planes < PARALLEL_THRESHOLD
     }
 
     /// The elements of a window, in order.
@@ -138,22 +144,22 @@ impl Sizes {
         (0..up).flat_map(move |i| (0..across).map(move |j| [i, j]))
     }
 
-    /// The plane that the element `k` of a window lies on, and how far along.
-    fn plane(&self, k: [usize; 2]) -> ([usize; 2], [usize; 2]) {
-        let [(a, i), (b, j)] = [0, 1].map(|axis| self.axes[axis].plane(k[axis]));
+    /// The phases that the element `k` of a window lies on, and its offsets there.
+    fn phases(&self, k: [usize; 2]) -> ([usize; 2], [usize; 2]) {
+        let [(a, i), (b, j)] = [0, 1].map(|axis| self.axes[axis].phase(k[axis]));
         ([a, b], [i, j])
     }
 
-    /// The images, dealt to planes on which all elements of all windows lie.
-    fn images(&self) -> [Line; 2] {
-        self.axes.map(|axis| axis.dealt(axis.places + axis.reach()))
+    /// The axes of images, split into phases on which all elements of all windows lie.
+    fn image_axes(&self) -> [PhaseAxis; 2] {
+        self.axes.map(|axis| axis.phases(axis.windows + axis.reach()))
     }
 
-    /// The results on one plane, behind some zeros.
-    fn results(&self, padding: [usize; 2], length: [usize; 2]) -> [Line; 2] {
+    /// The axes of results: of one phase, with padding before them.
+    fn result_axes(&self, padding: [usize; 2], length: [usize; 2]) -> [PhaseAxis; 2] {
         [0, 1].map(|i| {
-            let (padding, extent, length) = (padding[i], self.axes[i].places, length[i]);
-            Line { step: 1, padding, extent, length }
+            let (padding, dim, length) = (padding[i], self.axes[i].windows, length[i]);
+            PhaseAxis { phases: 1, padding, dim, length }
         })
     }
 
@@ -161,8 +167,8 @@ impl Sizes {
     fn taps(&self, planes: &Planes) -> Vec<usize> {
         let terms = (0..self.ins).flat_map(|i| self.window().map(move |k| (i, k)));
         let tap = |(i, k)| {
-            let (plane, place) = self.plane(k);
-            i * planes.channel() + planes.tap(plane, place)
+            let (phases, offsets) = self.phases(k);
+            i * planes.channel() + planes.tap(phases, offsets)
         };
         terms.map(tap).collect()
     }
@@ -172,16 +178,16 @@ impl Sizes {
     }
 
     /// How many of `rows` to work on at a time, where one of them packs `elements`: as many as fit
-    /// the cache, but few enough to share them when there are few images.
+    /// the cache, but few enough for all tasks when there are few images.
     fn block(&self, rows: usize, elements: usize) -> usize {
         let fit = (BLOCK / elements.max(1)).saturating_sub(self.reach()[0]).max(4);
-        let share = if self.alone() { 1 } else { PIECES.div_ceil(self.batch.max(1)) };
-        rows.div_ceil(rows.div_ceil(fit).max(share)).max(1)
+        let blocks = if self.is_sequential() { 1 } else { MAX_TASKS.div_ceil(self.batch.max(1)) };
+        rows.div_ceil(rows.div_ceil(fit).max(blocks)).max(1)
     }
 
-    /// How many pieces so many blocks are dealt to.
-    fn pieces(&self, blocks: usize) -> usize {
-        if self.alone() { 1 } else { blocks.min(PIECES) }
+    /// How many tasks so many blocks are divided among.
+    fn tasks(&self, blocks: usize) -> usize {
+        if self.is_sequential() { 1 } else { blocks.min(MAX_TASKS) }
     }
 }
 

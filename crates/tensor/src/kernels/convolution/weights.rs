@@ -1,12 +1,13 @@
-//! The product that sums over images and places: weights.
+//! The correlation of images and results, which sums over both: weights.
 
-use super::super::planes::{Planes, View};
-use super::super::simd::{Loop, vectorised};
-use super::super::threads::{Pointer, share};
-use super::{BLOCK, PIECES, Sizes, output};
+use super::super::planes::{Planes, Strided4};
+use super::super::simd::{Loop, vectorized};
+use super::super::threads::{Pointer, parallel_for};
+use super::{BLOCK, MAX_TASKS, Sizes, output};
 use crate::{Float, Result, Tensor};
 
-/// Sums in vectors of `N` elements, whatever the processor has, and adds pieces in their order.
+/// Sums in vectors of `N` elements, whatever the processor has, and adds up the sums of tasks in
+/// their order.
 pub(super) fn weights<T: Float, const N: usize>(
     sizes: &Sizes,
     x: &Tensor,
@@ -15,36 +16,37 @@ pub(super) fn weights<T: Float, const N: usize>(
 ) -> Result<()> {
     let shape = w.shape().clone();
     let w: &mut [T] = output("convolution", w, &shape)?;
-    let (x, y) = (View::<T>::of(x)?, View::<T>::of(y)?);
-    let lines = sizes.images();
+    let (x, y) = (Strided4::<T>::of(x)?, Strided4::<T>::of(y)?);
+    let axes = sizes.image_axes();
     let [ins, outs] = [sizes.groups * sizes.ins, sizes.groups * sizes.outs];
-    let elements = (ins * lines[0].step * lines[1].step + outs) * lines[1].length;
-    let rows = sizes.block(sizes.axes[0].places, elements);
-    let from = Planes { channels: ins, lines, rows: rows + sizes.reach()[0] };
+    let elements = (ins * axes[0].phases * axes[1].phases + outs) * axes[1].length;
+    let rows = sizes.block(sizes.axes[0].windows, elements);
+    let from = Planes { channels: ins, axes, rows: rows + sizes.reach()[0] };
     // The rows of results are as long as those of the images, with zeros at their ends.
-    let lines = sizes.results([0, 0], lines.map(|line| line.length));
-    let by = Planes { channels: outs, lines, rows };
-    let blocks = sizes.axes[0].places.div_ceil(rows);
+    let axes = sizes.result_axes([0, 0], axes.map(|axis| axis.length));
+    let by = Planes { channels: outs, axes, rows };
+    let blocks = sizes.axes[0].windows.div_ceil(rows);
     let units = sizes.batch * blocks;
-    // Each piece has sums of its own, so that there are few of them.
-    let pieces = sizes.pieces(units).min(PIECES / 2);
-    let together = (BLOCK / (from.len() + by.len())).clamp(1, units.div_ceil(pieces.max(1)).max(1));
+    // Each task has sums of its own, so that there are few of them.
+    let tasks = sizes.tasks(units).min(MAX_TASKS / 2);
+    let units_at_once =
+        (BLOCK / (from.len() + by.len())).clamp(1, units.div_ceil(tasks.max(1)).max(1));
     let taps = sizes.taps(&from);
     w.fill(T::ZERO);
-    if w.is_empty() || units == 0 || lines[1].extent == 0 {
+    if w.is_empty() || units == 0 || axes[1].dim == 0 {
         return Ok(());
     }
-    let mut partial = vec![T::ZERO; pieces * w.len()];
+    let mut partial = vec![T::ZERO; tasks * w.len()];
     let len = w.len();
     let start = Pointer(partial.as_mut_ptr());
-    share(pieces, |piece| {
-        // SAFETY: each piece has its part of `partial`, which is borrowed by us alone.
-        let w = unsafe { std::slice::from_raw_parts_mut(start.get().add(piece * len), len) };
-        let mut images = vec![T::ZERO; together * from.len()];
-        let mut results = vec![T::ZERO; together * by.len()];
-        let (first, end) = (units * piece / pieces, units * (piece + 1) / pieces);
-        for chunk in (first..end).step_by(together) {
-            let count = together.min(end - chunk);
+    parallel_for(tasks, |task| {
+        // SAFETY: each task has its part of `partial`, which is borrowed by us alone.
+        let w = unsafe { std::slice::from_raw_parts_mut(start.get().add(task * len), len) };
+        let mut images = vec![T::ZERO; units_at_once * from.len()];
+        let mut results = vec![T::ZERO; units_at_once * by.len()];
+        let (first, end) = (units * task / tasks, units * (task + 1) / tasks);
+        for chunk in (first..end).step_by(units_at_once) {
+            let count = units_at_once.min(end - chunk);
             for unit in chunk..chunk + count {
                 let (n, row) = (unit / blocks, unit % blocks * rows);
                 let at = unit - chunk;
@@ -56,28 +58,28 @@ pub(super) fn weights<T: Float, const N: usize>(
                 let channels: Vec<usize> = (group * sizes.outs..(group + 1) * sizes.outs)
                     .map(|o| o * by.channel())
                     .collect();
-                vectorised(Dots::<T, N> {
+                vectorized(Dots::<T, N> {
                     images: &images[group * sizes.ins * from.channel()..],
                     results: &results,
                     taps: &taps,
                     channels: &channels,
-                    apart: [from.len(), by.len()],
+                    strides: [from.len(), by.len()],
                     count,
-                    columns: (rows - 1) * by.row() + lines[1].extent,
+                    columns: (rows - 1) * by.row() + axes[1].dim,
                     sums: w,
                 });
             }
         }
     });
-    for piece in partial.chunks_exact(len) {
-        for (w, &sum) in w.iter_mut().zip(piece) {
+    for task in partial.chunks_exact(len) {
+        for (w, &sum) in w.iter_mut().zip(task) {
             *w = *w + sum;
         }
     }
     Ok(())
 }
 
-/// The channels of results, and the taps, that are summed side by side: with vectors of 32 bytes
+/// The channels of results, and the taps, that are summed at a time: with vectors of 32 bytes
 /// their sums, and what they are sums of, fill the 16 registers of AVX2.
 const O: usize = 4;
 const K: usize = 3;
@@ -87,11 +89,11 @@ const K: usize = 3;
 struct Dots<'a, T, const N: usize> {
     images: &'a [T],
     results: &'a [T],
-    /// Where the planes begin: of images, and of results.
+    /// The offsets of the planes of images, and of those of results.
     taps: &'a [usize],
     channels: &'a [usize],
-    /// From one image, and from one result, to the next.
-    apart: [usize; 2],
+    /// The strides from one image, and from one result, to the next.
+    strides: [usize; 2],
     count: usize,
     columns: usize,
     /// For each channel, the sums of all taps.
@@ -101,7 +103,7 @@ struct Dots<'a, T, const N: usize> {
 impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
     #[inline(always)]
     fn run(self) {
-        let Dots { images, results, taps, channels, apart, count, columns, sums } = self;
+        let Dots { images, results, taps, channels, strides, count, columns, sums } = self;
         let width = columns.next_multiple_of(N);
         for (channels, sums) in channels.chunks(O).zip(sums.chunks_mut(O * taps.len())) {
             for first in (0..taps.len()).step_by(K) {
@@ -111,8 +113,8 @@ impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
                 let mut tile = [[[T::ZERO; N]; K]; O];
                 for image in 0..count {
                     // Slices of one length, so that no access in the loop has to be checked.
-                    let xs = xs.map(|tap| &images[image * apart[0] + tap..][..width]);
-                    let ys = ys.map(|channel| &results[image * apart[1] + channel..][..width]);
+                    let xs = xs.map(|tap| &images[image * strides[0] + tap..][..width]);
+                    let ys = ys.map(|channel| &results[image * strides[1] + channel..][..width]);
                     let (xs, ys) =
                         (xs.map(|x| x.as_chunks::<N>().0), ys.map(|y| y.as_chunks::<N>().0));
                     for column in 0..width / N {

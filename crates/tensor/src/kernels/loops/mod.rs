@@ -10,7 +10,7 @@ use sums::{sums1, sums2, sums3};
 use crate::Float;
 
 /// A scalar function of one number and two parameters, for both float types. It has to be
-/// `#[inline(always)]` to become a vector loop; [`map1!`](crate::map1) sees to that.
+/// `#[inline(always)]` to be vectorized; [`map1!`](crate::map1) sees to that.
 pub trait Function1 {
     /// The function.
     fn apply<T: Float>(x: T, p: [T; 2]) -> T;
@@ -53,14 +53,14 @@ pub struct Map3 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strip<'a, T> {
     pub elements: &'a [T],
-    /// How far what a row reads lies behind what the row before did: 0 if all read the same.
-    pub step: usize,
+    /// The stride from row to row: 0 if all rows read the same.
+    pub row_stride: usize,
 }
 
 impl<'a, T> Strip<'a, T> {
     /// Elements for a loop over one row.
     pub fn flat(elements: &'a [T]) -> Strip<'a, T> {
-        Strip { elements, step: 0 }
+        Strip { elements, row_stride: 0 }
     }
 }
 
@@ -146,7 +146,7 @@ macro_rules! map1 {
         $crate::kernels::Map1::of::<F>()
     }};
     // A formula with a branch, and the same without it for `x` where a condition holds.
-    (|$x:ident, $p:ident| $body:expr, where $near:expr => $plain:expr) => {{
+    (|$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {{
         struct F;
         impl $crate::kernels::Function1 for F {
             #[inline(always)]
@@ -155,18 +155,18 @@ macro_rules! map1 {
                 $body
             }
         }
-        impl $crate::kernels::Branched for F {
+        impl $crate::kernels::FastPath for F {
             #[inline(always)]
-            fn is_plain<T: $crate::Float>($x: T) -> bool {
-                $near
+            fn is_fast<T: $crate::Float>($x: T) -> bool {
+                $fast_where
             }
             #[inline(always)]
-            fn plain<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
+            fn fast<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
                 let _ = $p;
-                $plain
+                $fast
             }
         }
-        $crate::kernels::Map1::branched::<F>()
+        $crate::kernels::Map1::with_fast_path::<F>()
     }};
 }
 

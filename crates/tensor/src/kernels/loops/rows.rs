@@ -1,5 +1,5 @@
-//! Loops over the rows of a tile, where an operand has an element for each column of a row or one
-//! number for all of them.
+//! Vectorized loops over the rows of a tile, where an operand has an element for each column of a
+//! row or one number for all of them.
 
 use super::{Function1, Function2, Function3, Strip};
 use crate::Float;
@@ -19,7 +19,7 @@ impl<T: Float> Read<T> for Elements {
 
     #[inline(always)]
     fn row<'a>(x: &Strip<'a, T>, row: usize, columns: usize) -> &'a [T] {
-        &x.elements[row * x.step..][..columns]
+        &x.elements[row * x.row_stride..][..columns]
     }
 }
 
@@ -31,20 +31,20 @@ impl<T: Float> Read<T> for Number {
 
     #[inline(always)]
     fn row(x: &Strip<'_, T>, row: usize, _: usize) -> T {
-        x.elements[row * x.step]
+        x.elements[row * x.row_stride]
     }
 }
 
-/// What a loop reads at each place of a row.
+/// What a loop reads at each column of a row.
 pub(crate) trait At<T>: Copy {
-    /// What it reads at so many places from one on.
+    /// What it reads at so many columns from one on.
     fn part(self, from: usize, len: usize) -> Self;
 
-    /// What it reads at a place. No test of the place: a loop that can end by one leaves the last
-    /// vectors to a loop of single elements.
+    /// What it reads at a column. Without a bounds check: a loop that can exit early leaves the
+    /// last vectors to a loop of single elements.
     ///
     /// # Safety
-    /// The place lies in the part.
+    /// The column lies in the part.
     unsafe fn at(self, i: usize) -> T;
 }
 
@@ -56,7 +56,7 @@ impl<T: Float> At<T> for &[T] {
 
     #[inline(always)]
     unsafe fn at(self, i: usize) -> T {
-        // SAFETY: the caller says that the place is inside.
+        // SAFETY: the caller says that the column is inside.
         unsafe { *self.get_unchecked(i) }
     }
 }
@@ -73,21 +73,20 @@ impl<T: Float> At<T> for T {
     }
 }
 
-/// The elements of a whole vector, or a few, and of what a loop works on at a time.
+/// The elements of a whole vector, or of a few, and those of an iteration of the main loop.
 const LANES: usize = 16;
 const BLOCK: usize = 4 * LANES;
 
-/// How many elements of a row a plain loop works on: whole blocks, or a row that has no vector.
+/// How many elements of a row the main loop works on: whole blocks, or a row shorter than a vector.
 #[inline(always)]
 fn blocks(columns: usize) -> usize {
     if columns < LANES { columns } else { columns - columns % BLOCK }
 }
 
-/// Where the vectors behind the blocks start, the last one so that it ends with the row: what it
-/// has in common with the one before is written twice, which costs less than a loop of single
-/// elements.
+/// Where the vectors of the remainder start, the last one so that it ends with the row: what it
+/// overlaps with the one before is written twice, which costs less than a scalar loop.
 #[inline(always)]
-fn rest(columns: usize) -> impl Iterator<Item = usize> {
+fn remainder(columns: usize) -> impl Iterator<Item = usize> {
     (blocks(columns)..columns).step_by(LANES).map(move |from| from.min(columns - LANES))
 }
 
@@ -110,7 +109,7 @@ pub(super) fn each1<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
         let (len, whole) = (out.len(), blocks(out.len()));
         let x = &x[..len];
         part::<F, T>(&x[..whole], p, &mut out[..whole]);
-        for from in rest(len) {
+        for from in remainder(len) {
             part::<F, T>(x.part(from, LANES), p, &mut out[from..from + LANES]);
         }
     }
@@ -128,7 +127,7 @@ pub(super) fn each2<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
     fn part<F: Function2, T: Float>(a: impl At<T>, b: impl At<T>, from: usize, out: &mut [T]) {
         let (a, b) = (a.part(from, out.len()), b.part(from, out.len()));
         for (i, y) in out.iter_mut().enumerate() {
-            // SAFETY: both parts have as many places as `out`.
+            // SAFETY: both parts have as many columns as `out`.
             *y = unsafe { F::apply(a.at(i), b.at(i)) };
         }
     }
@@ -142,7 +141,7 @@ pub(super) fn each2<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
         for (row, out) in rows_of(out, columns).enumerate() {
             let (a, b) = (A::row(&a, row, columns), B::row(&b, row, columns));
             part::<F, T>(a, b, 0, &mut out[..whole]);
-            for from in rest(columns) {
+            for from in remainder(columns) {
                 part::<F, T>(a, b, from, &mut out[from..from + LANES]);
             }
         }
@@ -167,7 +166,7 @@ pub(super) fn each3<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
         let n = out.len();
         let (a, b, c) = (a.part(from, n), b.part(from, n), c.part(from, n));
         for (i, y) in out.iter_mut().enumerate() {
-            // SAFETY: all parts have as many places as `out`.
+            // SAFETY: all parts have as many columns as `out`.
             *y = unsafe { F::apply(a.at(i), b.at(i), c.at(i)) };
         }
     }
@@ -182,7 +181,7 @@ pub(super) fn each3<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
             let (a, b) = (Elements::row(&a, row, columns), B::row(&b, row, columns));
             let c = C::row(&c, row, columns);
             part::<F, T>((a, b, c), 0, &mut out[..whole]);
-            for from in rest(columns) {
+            for from in remainder(columns) {
                 part::<F, T>((a, b, c), from, &mut out[from..from + LANES]);
             }
         }

@@ -1,4 +1,4 @@
-//! Sums of the results of a function, row by row: the results are not stored.
+//! Fused map and sum: sums of the results of a function, row by row, which are not stored.
 
 use std::marker::PhantomData;
 
@@ -13,8 +13,8 @@ use crate::kernels::simd::dispatch;
 const LANES: usize = 16;
 const BLOCK: usize = 4 * LANES;
 
-/// What a function makes of the operands of one row. A trait, since closures that are handed on
-/// are not always inlined into code for more of the processor than the rest of the program.
+/// The results of a function for the operands of one row. A trait, since closures are not always
+/// inlined into functions with other target features than the rest of the program.
 trait Results<T>: Copy {
     /// Those at so many columns from one on.
     fn part(self, start: usize, len: usize) -> Self;

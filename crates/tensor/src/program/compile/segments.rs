@@ -1,25 +1,23 @@
-//! Which parts of a body run piece by piece along wide rows.
-
-use std::ops::Range;
+//! Strip-mining: which segments of a body run chunk by chunk along wide rows.
 
 use crate::program::Extent;
-use crate::program::code::{Code, Executable, Operand, SlotId, Span};
+use crate::program::code::{Code, Executable, Operand, Segment, SlotId, Span};
 
 impl Executable {
-    /// Cuts the body where a wide row cannot go on piece by piece: such a piece stays in the first
-    /// cache from one micro-op to the next, which a whole row does not.
-    pub(super) fn cut(&self) -> Vec<(Range<usize>, bool)> {
+    /// Cuts the body where a wide row cannot continue chunk by chunk. A chunk stays in the L1 cache
+    /// from one micro-op to the next, which a whole row does not.
+    pub(super) fn strip_mine(&self) -> Vec<Segment> {
         let wide = self.tile_rows == 1
             && self.tile_columns == self.columns
-            && self.columns > 2 * self.piece;
+            && self.columns > 2 * self.chunk;
         if !wide {
-            return vec![(0..self.body.len(), false)];
+            return vec![Segment { codes: 0..self.body.len(), strip_mined: false }];
         }
-        let mut segments: Vec<(Range<usize>, bool)> = vec![];
-        // The folds of rows that are complete only at the end of the segment.
-        let mut folded: Vec<SlotId> = vec![];
+        let mut segments: Vec<Segment> = vec![];
+        // The row reductions that are complete only at the end of the segment.
+        let mut reduced: Vec<SlotId> = vec![];
         for (at, code) in self.body.iter().enumerate() {
-            let waits = |x: &Operand| x.extent == Extent::Rows && folded.contains(&x.at);
+            let waits = |x: &Operand| x.extent == Extent::Rows && reduced.contains(&x.at);
             let (tiled, waits) = match code {
                 Code::Map1 { span, .. }
                 | Code::BroadcastNumber { span, .. }
@@ -28,7 +26,7 @@ impl Executable {
                 Code::Map2 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
                 Code::Map3 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
                 Code::Weighted { x, .. } => (true, x.iter().any(waits)),
-                Code::BroadcastRows { x, .. } => (true, folded.contains(x)),
+                Code::BroadcastRows { x, .. } => (true, reduced.contains(x)),
                 Code::SumRow { .. }
                 | Code::SumAll { .. }
                 | Code::Stream { .. }
@@ -39,14 +37,16 @@ impl Executable {
                 }
             };
             match segments.last_mut() {
-                Some((range, true)) if tiled && !waits => range.end = at + 1,
+                Some(Segment { codes, strip_mined: true }) if tiled && !waits => {
+                    codes.end = at + 1;
+                }
                 _ => {
-                    folded.clear();
-                    segments.push((at..at + 1, tiled));
+                    reduced.clear();
+                    segments.push(Segment { codes: at..at + 1, strip_mined: tiled });
                 }
             }
             if let Code::ReduceRow { out, .. } | Code::SumRow { out, .. } = code {
-                folded.push(*out);
+                reduced.push(*out);
             }
         }
         segments

@@ -34,7 +34,7 @@ fn everything(rows: usize, columns: usize) -> Program {
 }
 
 #[test]
-fn values_broadcast_and_fold_over_spaces_of_all_proportions() {
+fn values_are_broadcast_and_reduced_over_spaces_of_all_proportions() {
     for (rows, columns) in
         [(1, 1), (1, 5000), (3, 7), (700, 3), (64, 100), (5, 3000), (3, 9001), (5000, 1)]
     {
@@ -94,16 +94,16 @@ fn results_are_bitwise_equal_for_any_number_of_threads() {
 }
 
 #[test]
-fn places_are_gathered_and_scattered_row_by_row() {
+fn elements_are_gathered_and_scattered_row_by_row() {
     let mut program = Program::new(3, 4, DType::F64);
     let x = program.input(Extent::Full);
     let index = program.index();
     let chosen = program.gather(x, index, Shape::from([3, 1]), 5);
     let doubled = program.map1("twice", &TWICE, [0.0; 2], x);
     let y = program.scatter(Some(doubled), chosen, index, Shape::from([3, 1]), 5);
-    let alone = program.scatter(None, chosen, index, Shape::from([3, 1]), 5);
+    let standalone = program.scatter(None, chosen, index, Shape::from([3, 1]), 5);
     program.output(y);
-    program.output(alone);
+    program.output(standalone);
     let executable = program.compile();
     let x = Tensor::new([3, 4], (0..12).map(f64::from).collect()).unwrap();
     let mut out = [(); 2].map(|()| Tensor::zeros([3, 4], DType::F64).unwrap());
@@ -112,7 +112,10 @@ fn places_are_gathered_and_scattered_row_by_row() {
     assert_eq!(out[1].to_f64s(), [0., 1., 0., 0., 4., 0., 0., 0., 0., 0., 0., 11.]);
     let failed = executable.run(&[&x], &[&Tensor::from([1_i64, 4, 9])], &mut out).unwrap_err();
     assert_eq!(failed.tag, Some(5));
-    assert_eq!(failed.to_string(), "gather: index 4, at [1, 0] of the indices, is not in 0..4");
+    assert_eq!(
+        failed.to_string(),
+        "gather: index 4, at [1, 0] of the indices, is out of range 0..4"
+    );
 }
 
 #[test]
@@ -143,7 +146,7 @@ fn a_choice_takes_numbers_rows_and_columns() {
 }
 
 #[test]
-fn large_results_go_around_the_caches_unchanged() {
+fn large_results_bypass_the_caches_unchanged() {
     let (rows, columns) = (1100, 2001);
     let mut program = Program::new(rows, columns, DType::F64);
     let x = program.input(Extent::Full);
@@ -159,7 +162,7 @@ fn large_results_go_around_the_caches_unchanged() {
 
 #[test]
 fn an_output_is_written_over_an_input_that_nothing_reads_any_more() {
-    // Small, in tiles of rows, with rows in pieces, and past the caches.
+    // Small, in tiles of rows, in strip-mined rows, and past the caches.
     for (rows, columns) in [(2, 3), (700, 130), (3, 9001), (1100, 2001)] {
         let mut program = Program::new(rows, columns, DType::F64);
         let x = program.input(Extent::Full);
@@ -184,7 +187,7 @@ fn an_output_is_written_over_an_input_that_nothing_reads_any_more() {
 
 #[test]
 fn an_input_is_computed_as_a_product_block_by_block() {
-    // One tile, many blocks that the rows do not fill, and rows that run in pieces.
+    // One tile, many blocks that the rows do not fill, and strip-mined rows.
     for (rows, inner, columns) in [(2, 5, 3), (5003, 4, 70), (300, 3, 700), (5, 2, 9001)] {
         let mut program = Program::new(rows, columns, DType::F64);
         let x = program.input(Extent::Full);
@@ -206,8 +209,8 @@ fn an_input_is_computed_as_a_product_block_by_block() {
         let run = |x: Binding<'_>, threads: usize| {
             let mut out =
                 [rows * columns, columns].map(|n| Tensor::zeros([n], DType::F64).unwrap());
-            let given = [x, Binding::Tensor(&row)];
-            threads::with(threads, || executable.run(&given, &[], &mut out)).map(|()| out)
+            let bindings = [x, Binding::Tensor(&row)];
+            threads::with(threads, || executable.run(&bindings, &[], &mut out)).map(|()| out)
         };
         let apart = run(Binding::Tensor(&product), 1).unwrap();
         for threads in [1, 3] {
@@ -219,7 +222,7 @@ fn an_input_is_computed_as_a_product_block_by_block() {
 }
 
 #[test]
-fn an_input_that_no_whole_rows_are_read_of_is_no_product() {
+fn an_input_that_is_not_read_in_whole_rows_is_no_product() {
     let mut program = Program::new(3, 9001, DType::F64);
     let x = program.input(Extent::Full);
     let column = program.input(Extent::Columns);
@@ -229,8 +232,8 @@ fn an_input_that_no_whole_rows_are_read_of_is_no_product() {
     assert_eq!(executable.product_shape(0), None);
     let (a, b, column) = (ramp([3, 2]), ramp([2, 9001]), ramp([9001]));
     let mut out = [Tensor::zeros([3 * 9001], DType::F64).unwrap()];
-    let given = [Binding::Product([&a, &b]), Binding::Tensor(&column)];
-    assert!(executable.run(&given, &[], &mut out).is_err());
+    let bindings = [Binding::Product([&a, &b]), Binding::Tensor(&column)];
+    assert!(executable.run(&bindings, &[], &mut out).is_err());
 }
 
 #[test]
@@ -246,14 +249,30 @@ fn an_input_that_is_read_while_or_after_an_output_is_written_is_kept() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn a_listing_shows_extents_operands_and_outputs() {
+    let mut program = Program::new(2, 3, DType::F64);
+    let x = program.input(Extent::Full);
+    let largest = program.reduce_row(ReduceOp::Max, x);
+    let y = program.map2("add", &ADD, x, largest);
+    program.output(y);
+    let listing = "\
+v1   rows    row_max(in0)
+v2   full    broadcast(v1)
+v3   full    add(in0, v2)  → out0
+";
+    assert_eq!(program.to_string(), listing);
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused() {
     let executable = everything(2, 3).compile();
     let good = [ramp([2, 3]), ramp([2]), ramp([3])];
     let outputs = || [6, 2, 3, 1, 1].map(|n| Tensor::zeros([n], DType::F64).unwrap());
     let run = |inputs: &[&Tensor], mut out: [Tensor; 5]| executable.run(inputs, &[], &mut out);
     assert!(run(&good.each_ref(), outputs()).is_ok());
     assert!(run(&[&good[0], &good[1]], outputs()).is_err());
-    assert!(run(&[&good[0], &good[2], &good[1]], outputs()).is_err());
+    let error = run(&[&good[0], &good[2], &good[1]], outputs()).unwrap_err().to_string();
+    assert_eq!(error, "program: input 1 is [3] of f64, expected 2 elements of f64");
     assert!(run(&[&good[0].to_dtype(DType::F32), &good[1], &good[2]], outputs()).is_err());
     let shared = outputs();
     let held = shared[0].clone();

@@ -8,7 +8,7 @@ macro_rules! hyperbolic {
             use super::super::exp::$float::{exp, scaled_exp};
             use super::polynomial;
 
-            /// `½ eˣ − ½ e⁻ˣ`, and up to 1 the series, where the first form would lose places.
+            /// `½ eˣ − ½ e⁻ˣ`, and up to 1 the series, where the first form cancels digits.
             #[inline(always)]
             pub fn sinh(x: $float) -> $float {
                 let half = scaled_exp([0.5, 0.0], [x.abs(), 0.0]);
@@ -26,7 +26,7 @@ macro_rules! hyperbolic {
             }
 
             /// `1 − 2 / (e²ˣ + 1)`, and up to 0.625 `x + x³ R(x²)` with Cephes' R, where the first
-            /// form would lose places.
+            /// form cancels digits.
             #[inline(always)]
             pub fn tanh(x: $float) -> $float {
                 let a = x.abs();

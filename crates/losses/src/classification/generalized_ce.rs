@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::softmax_of;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
 use crate::check::demand;
@@ -28,10 +29,10 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::generalised_ce;
+/// # use lossgraph_losses::generalized_ce;
 /// let tape = Tape::f64();
 /// let z = tape.variable([[0.0, 3.0_f64.ln()]]); // softmax: ¼, ¾
-/// let gradients = generalised_ce(z, tape.labels(&[0]), 0.5).mean().backward()?;
+/// let gradients = generalized_ce(z, tape.labels(&[0]), 0.5).mean().backward()?;
 /// assert!((gradients.loss() - 1.0).abs() < 1e-15); // (1 − ½) / ½
 /// assert!(gradients.of(z).unwrap().allclose(&[[-0.375, 0.375]].into(), 1e-15, 0.0));
 /// # Ok::<(), lossgraph_autograd::Error>(())
@@ -45,35 +46,36 @@ use crate::terms::Terms;
 /// Labels, 2018.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "GeneralizedCrossEntropy")]
-pub struct GeneralisedCe {
+pub struct GeneralizedCe {
     /// How far from cross-entropy, above 0 and at most 1.
     pub q: f64,
     /// The label of examples that do not count.
     pub ignore_index: i64,
 }
 
-impl Default for GeneralisedCe {
+impl Default for GeneralizedCe {
     fn default() -> Self {
-        GeneralisedCe { q: 0.7, ignore_index: IGNORED }
+        GeneralizedCe { q: 0.7, ignore_index: IGNORED }
     }
 }
 
-/// [`GeneralisedCe`] with a `q`.
+/// [`GeneralizedCe`] with a `q`.
 #[doc(alias = "generalized_cross_entropy")]
+#[doc(alias = "generalised_ce")]
 #[track_caller]
-pub fn generalised_ce<'t>(logits: Var<'t>, labels: Var<'t>, q: f64) -> Terms<'t> {
-    GeneralisedCe { q, ..GeneralisedCe::default() }.forward(logits, labels)
+pub fn generalized_ce<'t>(logits: Var<'t>, labels: Var<'t>, q: f64) -> Terms<'t> {
+    GeneralizedCe { q, ..GeneralizedCe::default() }.forward(logits, labels)
 }
 
-impl GeneralisedCe {
+impl GeneralizedCe {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let GeneralisedCe { q, ignore_index } = *self;
-        logits.tape().scope("generalised_ce", || {
+        let GeneralizedCe { q, ignore_index } = *self;
+        logits.tape().scope("generalized_ce", || {
             let why = || format!("q is {q}, expected a number above 0 and at most 1");
-            let logits = demand("generalised_ce", q > 0.0 && q <= 1.0, why, logits);
-            Labels::terms("generalised_ce", logits, labels, ignore_index, |labels, z| {
+            let logits = demand("generalized_ce", q > 0.0 && q <= 1.0, why, logits);
+            Labels::terms("generalized_ce", logits, labels, ignore_index, |labels, z| {
                 -(labels.nll(z) * -q).exp_m1() / q
             })
         })
@@ -81,9 +83,13 @@ impl GeneralisedCe {
 }
 
 pub(crate) static ROW: Loss = Loss {
-    name: "generalised_ce",
-    aliases: &["generalized_cross_entropy", "generalised_cross_entropy", "GCELoss"],
-    family: "classification",
+    name: "generalized_ce",
+    aliases: &[
+        "generalised_ce",
+        "generalized_cross_entropy",
+        "generalised_cross_entropy",
+        "GCELoss",
+    ],
     summary: "Between cross-entropy and the probability of being wrong, for noisy labels.",
     formula: "(1 − p^q)/q, with p = softmax(z)[label]",
     latex: r"\frac{1 - p_y^q}{q}",
@@ -91,6 +97,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats for small q",
     range: "[0, 1/q]",
     source: "Zhang and Sabuncu, 2018",
+    over: "q=0.2,0.7,1",
     inputs: &[input("logits", &[N, C], Domain::Logits), input("labels", &[N], Domain::Labels(C))],
     options: &[
         number("q", 0.7, "how far from cross-entropy, above 0 and at most 1"),
@@ -100,10 +107,11 @@ pub(crate) static ROW: Loss = Loss {
     invariances: &[Invariance::Shift("logits"), Invariance::Order(&["logits", "labels"])],
     run: |x| {
         let ignore_index = x.number("ignore_index") as i64;
-        GeneralisedCe { q: x.number("q"), ignore_index }.forward(x.var("logits"), x.var("labels"))
+        GeneralizedCe { q: x.number("q"), ignore_index }.forward(x.var("logits"), x.var("labels"))
     },
     naive: |x| {
         let (rows, q) = (x.rows("logits"), x.number("q"));
-        x.labelled(|i, label| (1.0 - softmax_of(rows[i])[label].powf(q)) / q)
+        x.labeled(|i, label| (1.0 - softmax_of(rows[i])[label].powf(q)) / q)
     },
+    ..FAMILY
 };

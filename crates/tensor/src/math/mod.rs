@@ -1,5 +1,5 @@
-//! Elementary functions that become vector loops: without branches, tables or calls, so that the
-//! compiler turns a loop over them into whole vectors under every instruction set. Every step is
+//! Elementary functions that can be vectorized: without branches, tables or calls, so that the
+//! compiler vectorizes a loop over them for every instruction set. Every step is
 //! one operation of IEEE 754 and no step is left to the compiler's choice, so that a function
 //! gives the same bits on all of them.
 //!

@@ -1,7 +1,7 @@
 //! `exp`, `exp_m1` and the powers of two that they end with.
 //!
 //! `x = n ln 2 + r` with the nearest whole n, so that `|r| ≤ ½ ln 2` (Cody and Waite, 1980, with
-//! `ln 2` in two parts), and `eʳ = 1 + r + r² P(r)`. The coefficients of P minimise the largest
+//! `ln 2` in two parts), and `eʳ = 1 + r + r² P(r)`. The coefficients of P minimize the largest
 //! relative error of `eʳ`, which is 2⁻²⁸ in `f32` and 2⁻⁶⁰ in `f64`; rounding makes it one ulp.
 
 use super::polynomial;
@@ -37,14 +37,14 @@ macro_rules! exponentials {
 
             /// x, or the end beyond which results are 0 or infinite. NaN stays as it is.
             #[inline(always)]
-            fn held(x: $float) -> $float {
+            fn clamped(x: $float) -> $float {
                 let x = if x < $lowest { $lowest } else { x };
                 if x > $highest { $highest } else { x }
             }
 
             #[inline(always)]
             pub fn exp(x: $float) -> $float {
-                let (r, [a, b]) = reduced(held(x));
+                let (r, [a, b]) = reduced(clamped(x));
                 let e = r.mul_add(r.mul_add(rest(r), 1.0), 1.0);
                 e * $float::from_bits(a) * $float::from_bits(b)
             }
@@ -53,7 +53,7 @@ macro_rules! exponentials {
             /// below it.
             #[inline(always)]
             pub fn scaled_exp([scale, scale_low]: [$float; 2], [x, low]: [$float; 2]) -> $float {
-                let (r, [a, b]) = reduced(held(x));
+                let (r, [a, b]) = reduced(clamped(x));
                 let r = r + low;
                 let m1 = (r * r).mul_add(rest(r), r);
                 (scale + scale.mul_add(m1, scale_low)) * $float::from_bits(a) * $float::from_bits(b)
@@ -61,9 +61,9 @@ macro_rules! exponentials {
 
             #[inline(always)]
             pub fn exp_m1(x: $float) -> $float {
-                let held = if x < $lowest_m1 { $lowest_m1 } else { x };
-                let held = if held > $highest { $highest } else { held };
-                let (r, [a, b]) = reduced(held);
+                let clamped = if x < $lowest_m1 { $lowest_m1 } else { x };
+                let clamped = if clamped > $highest { $highest } else { clamped };
+                let (r, [a, b]) = reduced(clamped);
                 let m1 = (r * r).mul_add(rest(r), r);
                 // 2ⁿ (m1 + 1) − 1 = b (a m1 + (a − 1/b)), where 2ⁿ = a b: no overflow on the way.
                 let one: $bits = 2 * $bias << $mantissa;

@@ -1,7 +1,7 @@
 //! `ln`, `ln_1p`, and the logarithm in `softplus`.
 //!
 //! `x = 2ᵏ (1 + f)` with `1 + f` around 1, and `ln(1 + f) = f − ½ f² + rest(f)`. In `f32` the rest
-//! is `f³ P(f)`, where the coefficients of P minimise the largest relative error of the logarithm,
+//! is `f³ P(f)`, where the coefficients of P minimize the largest relative error of the logarithm,
 //! 2⁻²⁷. In `f64`, where that would take twenty terms and a division no longer costs more, it is
 //! the series in `s = f / (2 + f)` with the coefficients of Sun's fdlibm.
 
@@ -41,9 +41,9 @@ macro_rules! logarithms {
                 $float::from_bits((k as $bits).wrapping_add(whole.to_bits())) - whole
             }
 
-            /// The result for x > 0, or what stands at and beyond the ends.
+            /// The result for x > 0, or the special value of 0, x < 0, infinity and NaN.
             #[inline(always)]
-            fn at_the_ends(x: $float, y: $float) -> $float {
+            fn or_special(x: $float, y: $float) -> $float {
                 let y = if x == 0.0 { $float::NEG_INFINITY } else { y };
                 let y = if x < 0.0 { $float::NAN } else { y };
                 // Infinity and NaN stay.
@@ -56,7 +56,7 @@ macro_rules! logarithms {
                 let (normal, shift) =
                     if x < $float::MIN_POSITIVE { (x * $scale, $scaled) } else { (x, 0.0) };
                 let (k, one_and_f) = split(normal);
-                at_the_ends(x, sum(number(k) - shift, one_and_f - 1.0))
+                or_special(x, sum(number(k) - shift, one_and_f - 1.0))
             }
 
             #[inline(always)]
@@ -69,7 +69,7 @@ macro_rules! logarithms {
                 // At large exponents nothing that was lost counts; 2⁻ᵏ has to stay normal.
                 let down = if k > $bias - 1 { $bias - 1 } else { k };
                 let down = $float::from_bits((($bias - down) << $mantissa) as $bits);
-                let y = at_the_ends(u, sum(number(k), lost.mul_add(down, one_and_f - 1.0)));
+                let y = or_special(u, sum(number(k), lost.mul_add(down, one_and_f - 1.0)));
                 if x == 0.0 { x } else { y }
             }
 

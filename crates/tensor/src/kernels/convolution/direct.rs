@@ -1,30 +1,31 @@
-//! Products that sum over channels and the elements of windows: results and images.
+//! The convolution and the transposed convolution: products that sum over channels and the elements
+//! of windows.
 //!
 //! Both are sums of slices of planes, each times a weight. For images the planes are those of the
-//! results, with zeros around them: position `s·i + r − padding` gets what the windows at
-//! `i − ⌊d·k / s⌋` give by those of their elements that lie on plane `r`.
+//! results, with zeros around them: position `s·i + r − padding` gets contributions of the windows
+//! `i − ⌊d·k / s⌋`, from those of their elements that lie on phase `r`.
 
-use super::super::planes::{Line, Planes, VECTOR, View};
-use super::super::simd::{Loop, vectorised};
-use super::super::threads::{Pointer, share, share_chunks};
+use super::super::planes::{PhaseAxis, Planes, Strided4, VECTOR};
+use super::super::simd::{Loop, vectorized};
+use super::super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::{Sizes, output};
 use crate::{Float, Result, Tensor};
 
-/// Channels that are summed side by side: as many vectors of sums as hide how long one addition
+/// Channels that are summed at a time: as many vectors of sums as hide how long one addition
 /// takes.
 const CHANNELS: usize = 8;
 
-/// How many taps are summed before the next columns: their slices stay in the first cache.
+/// How many taps are summed before the next columns: their slices stay in the L1 cache.
 const TAPS: usize = 256;
 
-/// A product to be made, block of rows by block.
-struct Sweep<'a, T> {
+/// A product, computed block of rows by block.
+struct DirectConvolution<'a, T> {
     sizes: &'a Sizes,
     /// What is read, each group with so many channels.
     from: Planes,
     ins: usize,
     /// What is written, with so many channels a group.
-    to: [Line; 2],
+    to: [PhaseAxis; 2],
     outs: usize,
     /// How many rows are written at a time.
     rows: usize,
@@ -32,9 +33,9 @@ struct Sweep<'a, T> {
     bias: Option<Vec<T>>,
 }
 
-/// What is added up for one plane of the output.
+/// The sum for one plane of the output.
 struct Pass<T> {
-    plane: [usize; 2],
+    phases: [usize; 2],
     taps: Vec<usize>,
     /// For each group, for each [`CHANNELS`] of its outputs, for each tap: a weight for each.
     weights: Vec<T>,
@@ -56,24 +57,24 @@ pub(super) fn results<T: Float, const N: usize>(
     y: &mut Tensor,
 ) -> Result<()> {
     let (channels, reach) = (sizes.groups * sizes.ins, sizes.reach());
-    let lines = sizes.images();
-    let elements = channels * lines[0].step * lines[1].step * lines[1].length;
-    let rows = sizes.block(sizes.axes[0].places, elements);
-    let from = Planes { channels, lines, rows: rows + reach[0] };
-    let to = sizes.results([0, 0], sizes.axes.map(|axis| axis.places));
-    let w = View::<T>::of(w)?;
+    let axes = sizes.image_axes();
+    let elements = channels * axes[0].phases * axes[1].phases * axes[1].length;
+    let rows = sizes.block(sizes.axes[0].windows, elements);
+    let from = Planes { channels, axes, rows: rows + reach[0] };
+    let to = sizes.result_axes([0, 0], sizes.axes.map(|axis| axis.windows));
+    let w = Strided4::<T>::of(w)?;
     let window: Vec<[usize; 2]> = sizes.window().collect();
     let taps = sizes.taps(&from);
     let weights = packed(sizes.groups, sizes.outs, taps.len(), |group, o, term| {
         let (i, k) = (term / window.len(), window[term % window.len()]);
-        w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
+        w.elements[w.offset_of([group * sizes.outs + o, i, k[0], k[1]])]
     });
-    let passes = vec![Pass { plane: [0, 0], taps, weights }];
+    let passes = vec![Pass { phases: [0, 0], taps, weights }];
     let bias = bias.map(|bias| bias.to_vec::<T>()).transpose()?;
     let shape = y.shape().clone();
     let y = output("convolution", y, &shape)?;
-    Sweep { sizes, from, ins: sizes.ins, to, outs: sizes.outs, rows, passes, bias }
-        .run::<N>(&View::of(x)?, y);
+    DirectConvolution { sizes, from, ins: sizes.ins, to, outs: sizes.outs, rows, passes, bias }
+        .run::<N>(&Strided4::of(x)?, y);
     Ok(())
 }
 
@@ -84,35 +85,43 @@ pub(super) fn images<T: Float, const N: usize>(
     x: &mut Tensor,
 ) -> Result<()> {
     let (channels, reach) = (sizes.groups * sizes.outs, sizes.reach());
-    let to = sizes
-        .axes
-        .map(|axis| axis.dealt((axis.extent + axis.padding).div_ceil(axis.window.stride)));
-    let lines = sizes.results(reach, [0, 1].map(|i| to[i].length + reach[i]));
-    let rows = sizes.block(to[0].length, channels * lines[1].length);
-    let from = Planes { channels, lines, rows: rows + reach[0] };
-    let w = View::<T>::of(w)?;
-    let planes = (0..to[0].step).flat_map(|a| (0..to[1].step).map(move |b| [a, b]));
-    let pass = |plane: [usize; 2]| {
-        let on_it = |k: &[usize; 2]| sizes.plane(*k).0 == plane;
+    let to =
+        sizes.axes.map(|axis| axis.phases((axis.dim + axis.padding).div_ceil(axis.window.stride)));
+    let axes = sizes.result_axes(reach, [0, 1].map(|i| to[i].length + reach[i]));
+    let rows = sizes.block(to[0].length, channels * axes[1].length);
+    let from = Planes { channels, axes, rows: rows + reach[0] };
+    let w = Strided4::<T>::of(w)?;
+    let planes = (0..to[0].phases).flat_map(|a| (0..to[1].phases).map(move |b| [a, b]));
+    let pass = |phases: [usize; 2]| {
+        let on_it = |k: &[usize; 2]| sizes.phases(*k).0 == phases;
         let terms: Vec<(usize, [usize; 2])> = (0..sizes.outs)
             .flat_map(|o| sizes.window().filter(on_it).map(move |k| (o, k)))
             .collect();
         let tap = |&(o, k): &(usize, [usize; 2])| {
-            let (_, place) = sizes.plane(k);
-            o * from.channel() + from.tap([0, 0], [0, 1].map(|i| reach[i] - place[i]))
+            let (_, offsets) = sizes.phases(k);
+            o * from.channel() + from.tap([0, 0], [0, 1].map(|i| reach[i] - offsets[i]))
         };
         let taps = terms.iter().map(tap).collect();
         let weights = packed(sizes.groups, sizes.ins, terms.len(), |group, i, term| {
             let (o, k) = terms[term];
-            w.elements[w.place([group * sizes.outs + o, i, k[0], k[1]])]
+            w.elements[w.offset_of([group * sizes.outs + o, i, k[0], k[1]])]
         });
-        Pass { plane, taps, weights }
+        Pass { phases, taps, weights }
     };
     let passes = planes.map(pass).collect();
     let shape = x.shape().clone();
     let x = output("convolution", x, &shape)?;
-    Sweep { sizes, from, ins: sizes.outs, to, outs: sizes.ins, rows, passes, bias: None }
-        .run::<N>(&View::of(y)?, x);
+    DirectConvolution {
+        sizes,
+        from,
+        ins: sizes.outs,
+        to,
+        outs: sizes.ins,
+        rows,
+        passes,
+        bias: None,
+    }
+    .run::<N>(&Strided4::of(y)?, x);
     Ok(())
 }
 
@@ -125,7 +134,7 @@ fn packed<T: Float>(
 ) -> Vec<T> {
     let tiles = outs.div_ceil(CHANNELS);
     let mut packed = vec![T::ZERO; groups * tiles * terms * CHANNELS];
-    share_chunks(&mut packed, terms * CHANNELS, |i, tile| {
+    parallel_chunks_mut(&mut packed, terms * CHANNELS, |i, tile| {
         let (group, first) = (i / tiles, i % tiles * CHANNELS);
         for (term, weights) in tile.chunks_exact_mut(CHANNELS).enumerate() {
             for (o, to) in (first..outs).zip(weights) {
@@ -136,21 +145,21 @@ fn packed<T: Float>(
     packed
 }
 
-impl<T: Float> Sweep<'_, T> {
-    fn run<const N: usize>(&self, x: &View<'_, T>, out: &mut [T]) {
+impl<T: Float> DirectConvolution<'_, T> {
+    fn run<const N: usize>(&self, x: &Strided4<'_, T>, out: &mut [T]) {
         if out.is_empty() {
             return;
         }
         let all = self.to[0].length;
         let blocks = all.div_ceil(self.rows);
         let units = self.sizes.batch * blocks;
-        let pieces = self.sizes.pieces(units);
+        let tasks = self.sizes.tasks(units);
         let width = (self.rows * self.from.row()).next_multiple_of(VECTOR);
         let out = Pointer(out.as_mut_ptr());
-        share(pieces, |piece| {
+        parallel_for(tasks, |task| {
             let mut planes = vec![T::ZERO; self.from.len()];
             let mut sums = vec![T::ZERO; CHANNELS * width];
-            for unit in units * piece / pieces..units * (piece + 1) / pieces {
+            for unit in units * task / tasks..units * (task + 1) / tasks {
                 let (image, first) = (unit / blocks, unit % blocks * self.rows);
                 let block = Block { image, first, rows: self.rows.min(all - first) };
                 self.from.pack(x, image, first, T::ZERO, &mut planes);
@@ -184,7 +193,7 @@ impl<T: Float> Sweep<'_, T> {
             for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
                 sums.fill(self.bias.as_ref().map_or(T::ZERO, |bias| bias[first + o]));
             }
-            vectorised(Multiply::<T, N> {
+            vectorized(Multiply::<T, N> {
                 taps: &pass.taps,
                 weights: &pass.weights[tile * len..][..len],
                 planes: &planes[group * self.ins * self.from.channel()..],
@@ -193,7 +202,7 @@ impl<T: Float> Sweep<'_, T> {
             });
             for (o, sums) in sums.chunks_exact(width).take(channels).enumerate() {
                 // SAFETY: as the caller says.
-                unsafe { self.write(pass.plane, first + o, block, sums, out) };
+                unsafe { self.write(pass.phases, first + o, block, sums, out) };
             }
         }
     }
@@ -215,19 +224,19 @@ impl<T: Float> Sweep<'_, T> {
         if inside.is_empty() {
             return;
         }
-        let begin = across.step * inside.start + b - across.padding;
+        let begin = across.phases * inside.start + b - across.padding;
         let image = block.image * self.sizes.groups * self.outs + channel;
         for (i, sums) in sums.chunks(self.from.row()).take(block.rows).enumerate() {
             let Some(position) = up.position(a, block.first + i) else { continue };
-            let start = (image * up.extent + position) * across.extent;
-            // SAFETY: position is below the extent, so that this is a row of the image.
-            let row = unsafe { std::slice::from_raw_parts_mut(out.add(start), across.extent) };
+            let start = (image * up.dim + position) * across.dim;
+            // SAFETY: the position is on the axis, so that this is a row of the image.
+            let row = unsafe { std::slice::from_raw_parts_mut(out.add(start), across.dim) };
             let sums = &sums[inside.clone()];
-            if across.step == 1 {
+            if across.phases == 1 {
                 row[begin..begin + sums.len()].copy_from_slice(sums);
                 continue;
             }
-            for (to, &sum) in row[begin..].iter_mut().step_by(across.step).zip(sums) {
+            for (to, &sum) in row[begin..].iter_mut().step_by(across.phases).zip(sums) {
                 *to = sum;
             }
         }

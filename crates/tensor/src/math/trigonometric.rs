@@ -4,7 +4,7 @@
 //! of Sun's fdlibm for `|r| ≤ π/4`. Up to `|x| = 2²⁰`, n and r come from products with π/2 in three
 //! parts (Cody and Waite). Beyond, they come from the digits of 2/π that count (Payne and Hanek,
 //! Radian reduction for trigonometric functions, 1983): that takes integers of 192 bits, and so
-//! a branch. [`is_near`] tells loops where they need not have it.
+//! a branch. [`is_near`] tells loops where they can take the fast path without it.
 //!
 //! The functions for `f32` are those for `f64`, rounded.
 
@@ -54,7 +54,7 @@ fn is_near(x: f64) -> bool {
 
 #[inline(always)]
 fn reduced_near(x: f64) -> Reduced {
-    // Adding 1.5 · 2⁵² rounds to a whole number, which then stands in the last bits.
+    // Adding 1.5 · 2⁵² rounds to a whole number, whose last bits are then those of n.
     const WHOLE: f64 = 6_755_399_441_055_744.0;
     let shifted = x.mul_add(std::f64::consts::FRAC_2_PI, WHOLE);
     let n = shifted - WHOLE;

@@ -1,9 +1,9 @@
-//! `powf`: `xʸ = e^(y ln x)`, where `ln x` has to have more places than the result.
+//! `powf`: `xʸ = e^(y ln x)`, where `ln x` needs more digits than the result.
 //!
 //! In `f64` it is the sum of two numbers: `x = 2ᵏ (1 + f)` and `ln(1 + f) = 2 artanh s` with
 //! `s = f / (2 + f)`, whose series `2s (1 + s²/3 + s⁴/5 + …)` is summed in two numbers up to the
 //! term with s² (Dekker, A floating-point technique for extending the available precision, 1971).
-//! For `f32`, the plain logarithm of `f64` has places enough.
+//! For `f32`, the plain logarithm of `f64` has enough digits.
 //!
 //! Zeros, infinities, NaN and signs are those of C's `pow`.
 

@@ -1,23 +1,24 @@
-//! Walking several layouts of one shape together, in runs along the last axis.
+//! Iteration over several strided layouts of one shape together, in runs along the last axis, as
+//! NumPy's `nditer` does with an external loop.
 
 use smallvec::SmallVec;
 
 use super::transpose::transpose;
 use crate::{Elem, Layout};
 
-/// How many elements of a strided operand are packed side by side at a time.
+/// How many elements of a strided operand are packed at a time.
 pub(super) const TILE: usize = 1024;
 
-/// Layouts of one shape, simplified together: axes of length 1 dropped, and neighbours merged
-/// where every layout allows it.
-pub(super) struct Walk<const N: usize> {
+/// Layouts of one shape, with their dimensions coalesced: axes of length 1 dropped, and neighbors
+/// merged where every layout allows it.
+pub(super) struct NdIter<const N: usize> {
     dims: SmallVec<[usize; 4]>,
     strides: SmallVec<[[isize; N]; 4]>,
     offsets: [isize; N],
 }
 
-impl<const N: usize> Walk<N> {
-    pub fn new(layouts: [&Layout; N]) -> Walk<N> {
+impl<const N: usize> NdIter<N> {
+    pub fn new(layouts: [&Layout; N]) -> NdIter<N> {
         let shape = layouts[0].shape();
         let mut dims: SmallVec<[usize; 4]> = SmallVec::new();
         let mut strides: SmallVec<[[isize; N]; 4]> = SmallVec::new();
@@ -27,7 +28,7 @@ impl<const N: usize> Walk<N> {
             }
             let step = layouts.map(|layout| layout.strides()[axis]);
             match (dims.last_mut(), strides.last_mut()) {
-                // The axis before goes on where this one ends.
+                // The axis before continues where this one ends: they coalesce.
                 (Some(outer), Some(last)) if (0..N).all(|i| last[i] == step[i] * dim as isize) => {
                     *outer *= dim;
                     *last = step;
@@ -38,11 +39,11 @@ impl<const N: usize> Walk<N> {
                 }
             }
         }
-        Walk { dims, strides, offsets: layouts.map(|layout| layout.offset() as isize) }
+        NdIter { dims, strides, offsets: layouts.map(|layout| layout.offset() as isize) }
     }
 
     /// Calls `run` with the offsets of each run, its length, and the strides along it, in order.
-    pub fn runs(&self, mut run: impl FnMut([isize; N], usize, [isize; N])) {
+    pub fn for_each_run(&self, mut run: impl FnMut([isize; N], usize, [isize; N])) {
         let Some((&len, outer)) = self.dims.split_last() else {
             return run(self.offsets, 1, [1; N]);
         };
@@ -50,7 +51,7 @@ impl<const N: usize> Walk<N> {
         if self.dims.contains(&0) {
             return;
         }
-        let mut place: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        let mut index: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
         let mut offsets = self.offsets;
         loop {
             run(offsets, len, step);
@@ -59,24 +60,24 @@ impl<const N: usize> Walk<N> {
             loop {
                 let Some(next) = axis.checked_sub(1) else { return };
                 axis = next;
-                place[axis] += 1;
+                index[axis] += 1;
                 for i in 0..N {
                     offsets[i] += outer_steps[axis][i];
                 }
-                if place[axis] < outer[axis] {
+                if index[axis] < outer[axis] {
                     break;
                 }
                 for i in 0..N {
                     offsets[i] -= outer_steps[axis][i] * outer[axis] as isize;
                 }
-                place[axis] = 0;
+                index[axis] = 0;
             }
         }
     }
 }
 
-/// `len` elements of a buffer from `offset` on, `stride` apart: as they lie if side by side, else
-/// packed into `scratch`.
+/// `len` elements of a buffer from `offset` on, `stride` apart: borrowed if they are contiguous,
+/// else packed into `scratch`.
 #[inline]
 pub(super) fn packed<'a, T: Elem>(
     buffer: &'a [T],
@@ -99,21 +100,21 @@ pub(super) fn packed<'a, T: Elem>(
     scratch
 }
 
-/// Reads the elements of a layout, in order, from any one on.
+/// Packs elements of a layout, in order, from any one on.
 pub(crate) struct Packer<'a, T> {
     buffer: &'a [T],
-    walk: Walk<1>,
+    walk: NdIter<1>,
 }
 
 impl<'a, T: Elem> Packer<'a, T> {
     pub fn new(buffer: &'a [T], layout: &Layout) -> Packer<'a, T> {
-        Packer { buffer, walk: Walk::new([layout]) }
+        Packer { buffer, walk: NdIter::new([layout]) }
     }
 
-    /// How many rows start side by side, as in the transpose of a matrix; 0 if none do.
-    pub fn turned_rows(&self) -> usize {
+    /// How many rows are the columns of a row-major matrix: those of a packed transpose; 0 if none.
+    pub fn transposed_rows(&self) -> usize {
         match (&self.walk.dims[..], &self.walk.strides[..]) {
-            ([.., rows, _], [.., [1], [apart]]) if *apart > 1 => *rows,
+            ([.., rows, _], [.., [1], [leading]]) if *leading > 1 => *rows,
             _ => 0,
         }
     }
@@ -125,7 +126,7 @@ impl<'a, T: Elem> Packer<'a, T> {
             return out.fill(self.buffer[self.walk.offsets[0] as usize]);
         };
         let stride = strides[outer.len()][0];
-        let turned = self.turned_rows();
+        let transposed = self.transposed_rows();
         let (mut row, mut column, mut done) = (from / len.max(1), from % len.max(1), 0);
         while done < out.len() {
             let mut offset = self.walk.offsets[0] + column as isize * stride;
@@ -134,7 +135,8 @@ impl<'a, T: Elem> Packer<'a, T> {
                 offset += (rest % dim) as isize * stride[0];
                 rest /= dim;
             }
-            let rows = turned.saturating_sub(row % turned.max(1)).min((out.len() - done) / len);
+            let rows =
+                transposed.saturating_sub(row % transposed.max(1)).min((out.len() - done) / len);
             if column == 0 && rows > 1 && stride as usize >= rows {
                 let out = &mut out[done..done + rows * len];
                 transpose(&self.buffer[offset as usize..], stride as usize, [len, rows], out);

@@ -3,7 +3,7 @@
 //! Up to 0.4769, where both are ½, `erf x = x + x E(x²)`. Beyond, `erfc x = e^(−x²) G(t) / (1 + 2x)`
 //! with `t = (x − 4) / (x + 4)`: `(1 + 2x) e^(x²) erfc x` varies so little from there to infinity
 //! that one polynomial has it all (Shepherd and Laframboise, Chebyshev approximation of
-//! (1 + 2x) exp(x²) erfc x, 1981). The coefficients minimise the largest relative error, 2⁻⁵⁴.
+//! (1 + 2x) exp(x²) erfc x, 1981). The coefficients minimize the largest relative error, 2⁻⁵⁴.
 //!
 //! The functions for `f32` are those for `f64`, rounded.
 
@@ -66,7 +66,7 @@ fn tail(a: f64) -> f64 {
             -0.139_621_116_840_562_5,
         ]
     );
-    // The rounding of the sum, of the divisor, of the quotient and of a² is made good.
+    // The rounding errors of the sum, of the divisor, of the quotient and of a² are compensated.
     const FIRST: f64 = 1.232_995_118_625_552_6;
     let g = FIRST + rest;
     let g_low = FIRST - g + rest;

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, Scores, sum};
 use crate::catalogue::{Loss, number, word};
 use crate::check::demand;
@@ -29,13 +30,13 @@ use crate::terms::Terms;
 ///
 /// ```
 /// # use lossgraph_autograd::Tape;
-/// # use lossgraph_losses::{GeneralisedDice, Masks, Scores};
+/// # use lossgraph_losses::{GeneralizedDice, Masks, Scores};
 /// let tape = Tape::f64();
 /// // Class 0 has two of three elements, class 1 one: w = ¼, 1.
 /// let target = tape.constant([[[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]]);
 /// let p = tape.variable([[[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]]);
 /// let masks = Masks { scores: Scores::Probabilities, ..Masks::default() };
-/// let loss = GeneralisedDice { smooth: 0.0, masks };
+/// let loss = GeneralizedDice { smooth: 0.0, masks };
 /// let gradients = loss.forward(p, target).mean().backward()?;
 /// assert!((gradients.loss() - 1.25 / 3.75).abs() < 1e-15); // (¼ · 1 + 1) / (¼ · 3 + 3)
 /// # Ok::<(), lossgraph_autograd::Error>(())
@@ -46,44 +47,45 @@ use crate::terms::Terms;
 /// 1; a `smooth` below 0; a `class_weight`, since the loss has its own.
 ///
 /// # Source
-/// Sudre et al., Generalised Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced
+/// Sudre et al., Generalized Dice Overlap as a Deep Learning Loss Function for Highly Unbalanced
 /// Segmentations, 2017.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "GeneralizedDiceLoss")]
-pub struct GeneralisedDice<'t> {
+pub struct GeneralizedDice<'t> {
     /// What is added above and below the fraction line; small against `1/Σ t`.
     pub smooth: f64,
     /// Which parts of the masks count. There is always an axis of classes.
     pub masks: Masks<'t>,
 }
 
-impl Default for GeneralisedDice<'_> {
+impl Default for GeneralizedDice<'_> {
     fn default() -> Self {
         let masks = Masks { scores: Scores::ClassLogits, per_class: true, ..Masks::default() };
-        GeneralisedDice { smooth: 1e-6, masks }
+        GeneralizedDice { smooth: 1e-6, masks }
     }
 }
 
-/// [`GeneralisedDice`] of the logits of classes, with its defaults.
+/// [`GeneralizedDice`] of the logits of classes, with its defaults.
 #[doc(alias = "generalized_dice_loss")]
+#[doc(alias = "generalised_dice")]
 #[track_caller]
-pub fn generalised_dice<'t>(logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-    GeneralisedDice::default().forward(logits, target)
+pub fn generalized_dice<'t>(logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
+    GeneralizedDice::default().forward(logits, target)
 }
 
-impl<'t> GeneralisedDice<'t> {
+impl<'t> GeneralizedDice<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let smooth = self.smooth;
         let why = || format!("smooth is {smooth}, expected a number from 0");
         let fits = smooth >= 0.0 && smooth.is_finite();
-        let prediction = demand("generalised_dice", fits, why, prediction);
+        let prediction = demand("generalized_dice", fits, why, prediction);
         let why = || "the loss has class weights of its own".to_owned();
         let own = self.masks.class_weight.is_none();
-        let prediction = demand("generalised_dice", own, why, prediction);
+        let prediction = demand("generalized_dice", own, why, prediction);
         let masks = Masks { per_class: true, ..self.masks };
-        masks.terms("generalised_dice", prediction, target, |m| {
+        masks.terms("generalized_dice", prediction, target, |m| {
             let w = m.sum(m.t).clamp(1.0, f64::INFINITY).square().recip();
             let errors = m.false_positives() + m.false_negatives();
             (w * errors).sum(1) / ((w * m.sum(m.p + m.t)).sum(1) + smooth)
@@ -92,14 +94,12 @@ impl<'t> GeneralisedDice<'t> {
 }
 
 pub(crate) static ROW: Loss = Loss {
-    name: "generalised_dice",
-    aliases: &["GeneralizedDiceLoss", "generalized_dice_loss", "generalized_dice"],
-    family: "segmentation",
+    name: "generalized_dice",
+    aliases: &["GeneralizedDiceLoss", "generalized_dice_loss", "generalised_dice"],
     summary: "Dice over all classes at once, each with a weight that makes up for its size.",
     formula: "1 − (2 Σ w Σ p t + s) / (Σ w Σ (p + t) + s), with w = 1/max(1, Σ t)² and p = softmax(z)",
     latex: r"1 - \frac{2 \sum_c w_c \sum_i p_{ci} t_{ci} + s}{\sum_c w_c \sum_i (p_{ci} + t_{ci}) + s} \quad w_c = \frac{1}{\max(1, \sum_i t_{ci})^2}",
     shapes: "logits, target: [batch, class, …]; terms: [batch]",
-    unit: "none",
     range: "[0, 1]",
     source: "Sudre et al., 2017",
     inputs: &INPUTS,
@@ -112,7 +112,7 @@ pub(crate) static ROW: Loss = Loss {
     invariances: INVARIANCES,
     run: |x| {
         let (masks, prediction, target) = masks::given(x);
-        GeneralisedDice { smooth: x.number("smooth"), masks }.forward(prediction, target)
+        GeneralizedDice { smooth: x.number("smooth"), masks }.forward(prediction, target)
     },
     naive: |x| {
         let s = x.number("smooth");
@@ -126,4 +126,5 @@ pub(crate) static ROW: Loss = Loss {
         };
         masks::examples(x).into_iter().map(term).collect()
     },
+    ..FAMILY
 };

@@ -1,0 +1,46 @@
+//! Forward-mode derivatives of single ops.
+
+use lossgraph_autograd::{Fault, Result, Tape, Var};
+use lossgraph_tensor::{DType, Tensor};
+
+use crate::graph::Graph;
+
+impl Graph {
+    /// The Jacobian-vector product of a node's op: how its value changes if one of its inputs
+    /// changes by a tangent. A rule is linear in the cotangent, so its own derivative with respect
+    /// to that is the Jacobian. `None` for what has no derivative: a `detach`, or a tensor of
+    /// integers.
+    pub(crate) fn jvp(&self, at: usize, slot: usize, tangent: &Tensor) -> Result<Option<Tensor>> {
+        let node = &self.nodes[at];
+        let operand = |slot: usize| &self.nodes[node.inputs[slot].node].value;
+        let floats = node.value.dtype().is_float() && operand(slot).dtype().is_float();
+        if !floats || node.operation.stops_gradient() {
+            return Ok(None);
+        }
+        let tape = Tape::f64();
+        let inputs: Vec<Var<'_>> =
+            (0..node.inputs.len()).map(|i| tape.variable(operand(i))).collect();
+        let Some(y) = node.operation.record(&tape, &inputs) else { return Ok(None) };
+        let cotangent = tape.variable(
+            Tensor::zeros(node.shape.clone(), DType::F64)
+                .map_err(|error| Fault::new("jvp", error.to_string()))?,
+        );
+        let product = tape.vjp(y, cotangent, &[inputs[slot]])[0] * tape.constant(tangent);
+        tape.grad(product.sum(..), &[cotangent])[0].value().map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tangent_goes_through_an_op_by_its_jacobian() {
+        let tape = Tape::f64();
+        let [a, b] = [tape.variable([1.0, 2.0, 3.0]), tape.variable([4.0, 5.0, 6.0])];
+        let graph = Graph::of((a * b).sum(..)).unwrap();
+        let tangent = Tensor::from([0.0, 1.0, 0.0]);
+        assert_eq!(graph.jvp(2, 0, &tangent).unwrap().unwrap().to_f64s(), [0.0, 5.0, 0.0]);
+        assert_eq!(graph.jvp(3, 0, &tangent).unwrap().unwrap().to_f64s(), [1.0]);
+    }
+}

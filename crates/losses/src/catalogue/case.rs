@@ -1,0 +1,83 @@
+//! A loss on inputs that are drawn for it: what checks, pictures and explanations begin with.
+
+use lossgraph_autograd::{Tape, Var};
+use lossgraph_tensor::Tensor;
+
+use super::row::Loss;
+use super::sample::Sample;
+use super::setting::BadSetting;
+use crate::terms::Terms;
+
+/// A loss in a setting, on inputs that are drawn from a seed.
+///
+/// ```
+/// # use lossgraph_autograd::{Tape, Var};
+/// # use lossgraph_losses::{Case, find};
+/// let case = Case::new(find("huber").unwrap(), "delta=2 weight", 0)?;
+/// assert_eq!(case.title(), "huber delta=2 weight");
+/// assert_eq!(case.names().collect::<Vec<_>>(), ["prediction", "target", "weight"]);
+/// let tape = Tape::f64();
+/// let inputs: Vec<Var> = case.inputs.iter().map(|input| tape.constant(input)).collect();
+/// assert_eq!(case.record(&tape, &inputs).unreduced().shape()[..], [4, 3]);
+/// # Ok::<(), lossgraph_losses::BadSetting>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The loss.
+    pub loss: &'static Loss,
+    /// Its options, as [`Loss::setting`] reads them.
+    pub setting: String,
+    /// The inputs that it takes in this setting.
+    pub samples: Vec<&'static Sample>,
+    /// Numbers for each of them.
+    pub inputs: Vec<Tensor>,
+    /// What they are drawn from.
+    pub seed: u64,
+}
+
+impl Case {
+    /// The inputs are a pure function of the seed.
+    ///
+    /// # Errors
+    /// A setting that the loss cannot have.
+    pub fn new(loss: &'static Loss, setting: &str, seed: u64) -> Result<Case, BadSetting> {
+        let samples = loss.inputs_in(&loss.setting(setting)?);
+        let inputs = samples.iter().map(|sample| sample.draw(seed)).collect();
+        Ok(Case { loss, setting: setting.to_owned(), samples, inputs, seed })
+    }
+
+    /// A loss in every setting of its grid.
+    ///
+    /// # Errors
+    /// A setting of the grid that the loss cannot have, which tests rule out.
+    pub fn grid(loss: &'static Loss, seed: u64) -> Result<Vec<Case>, BadSetting> {
+        loss.grid.iter().map(|setting| Case::new(loss, setting, seed)).collect()
+    }
+
+    /// As the command line would name it: `huber delta=2 weight`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.loss.name, self.setting).trim_end().to_owned()
+    }
+
+    /// The names of the inputs.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.samples.iter().map(|sample| sample.name)
+    }
+
+    /// The index of an input.
+    pub fn index_of(&self, input: &str) -> Option<usize> {
+        self.names().position(|name| name == input)
+    }
+
+    /// The same inputs in another setting, which has to take as many of them.
+    pub fn in_setting(&self, setting: &str) -> Case {
+        Case { setting: setting.to_owned(), ..self.clone() }
+    }
+
+    /// Records the loss on variables in the order of its inputs: its own, or others of these kinds.
+    #[track_caller]
+    pub fn record<'t>(&self, tape: &'t Tape, inputs: &[Var<'t>]) -> Terms<'t> {
+        let named: Vec<(&str, Var<'t>)> = self.names().zip(inputs.iter().copied()).collect();
+        self.loss.record(tape, &named, &self.setting)
+    }
+}
