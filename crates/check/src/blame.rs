@@ -178,7 +178,7 @@ pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
 /// Whether an op repeats its only input along axes, so that its rule has to sum over them.
 pub(crate) fn broadcasts(function: &Function<'_>, blame: &Blame) -> bool {
     let tape = function.tape();
-    function.record(&tape);
+    let _ = function.record(&tape);
     let Some(node) = tape.node(blame.node) else { return false };
     let [input] = node.inputs[..] else { return false };
     let Some(input) = tape.node(input) else { return false };
@@ -189,7 +189,7 @@ pub(crate) fn broadcasts(function: &Function<'_>, blame: &Blame) -> bool {
 /// The numbers of elements and lengths of axes of a program's nodes: candidates for a wrong factor.
 pub(crate) fn lengths(function: &Function<'_>) -> Vec<usize> {
     let tape = function.tape();
-    function.record(&tape);
+    let _ = function.record(&tape);
     let mut lengths: Vec<usize> = (0..tape.len())
         .filter_map(|id| tape.node(id))
         .flat_map(|node| node.shape.iter().copied().chain([node.shape.len()]).collect::<Vec<_>>())

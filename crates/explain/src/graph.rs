@@ -322,7 +322,7 @@ mod tests {
     fn a_group_without_nodes_of_the_loss_is_left_out() {
         let tape = Tape::f64();
         let x = tape.variable(2.0);
-        tape.scope("aside", || x.exp());
+        let _ = tape.scope("aside", || x.exp());
         let loss = tape.scope("outer", || tape.scope("inner", || x.square()));
         let graph = Graph::of(loss).unwrap().name(x, "x");
         let names: Vec<&str> = graph.groups.iter().map(|group| group.name.as_str()).collect();
