@@ -71,7 +71,6 @@ fn every_function_that_refuses_names_the_callers_line_and_itself() {
         "std" x.std(2, 0.0);
         "norm" x.norm(2.0, 2);
         "log_sum_exp" x.log_sum_exp(2);
-        "log_sum_exp" empty.log_sum_exp(0);
         "softmax" x.softmax(2);
         "softmax" x.softmax(5_usize);
         "log_softmax" x.log_softmax(-3);
@@ -148,15 +147,18 @@ fn every_function_that_refuses_names_the_callers_line_and_itself() {
         "mine" tape.fault(Fault::new("mine", "it is wrong"));
     };
     let last = line!();
+    let mut wrong = Vec::new();
     for (at, (name, var)) in calls.into_iter().enumerate() {
         let error = var.value().expect_err(name);
         let location = error.location().unwrap_or_default();
         let (file, line) = location.rsplit_once(':').unwrap_or_default();
         let expected = first + 2 + at as u32;
         assert!(first < expected && expected < last);
-        assert_eq!((file, line), (file!(), &*expected.to_string()), "{name}: {error:?}");
-        assert_eq!(error.operation(), name, "{error:?}");
+        if (file, line, error.operation()) != (file!(), &*expected.to_string(), name) {
+            wrong.push(format!("line {expected}, {name}: {error:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
@@ -165,7 +167,8 @@ fn requests_name_the_callers_line() {
     let x = tape.variable([1.0, 2.0]);
     let there = |line: u32| Some(format!("{}:{line}", file!()));
     assert_eq!(x.backward().unwrap_err().location(), there(line!()));
-    let constant = tape.constant(1.0);
+    let without = Tape::f64();
+    let constant = without.constant(1.0);
     assert_eq!(constant.backward().unwrap_err().location(), there(line!()));
     let other = Tape::f64();
     let (y, line) = (other.variable(1.0) + x.sum(..), line!());
