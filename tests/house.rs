@@ -1,9 +1,10 @@
-//! What is known of a loss stands in its row, and nowhere else.
+//! What is known of a loss or an op stands in its row, and nowhere else.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lossgraph::autograd::ops;
 use lossgraph::losses::{ALL, Loss};
 
 /// The crates that know losses by the catalogue alone.
@@ -59,6 +60,80 @@ fn a_file_that_may_name_a_loss_does() {
         });
         assert!(names_one, "{path} names no loss: take it off the list");
     }
+}
+
+/// The crates that know ops by their rows alone.
+const ASK: [&str; 4] = ["autograd", "explain", "check", "cli"];
+
+/// The files that name rows of ops, and why.
+const TABLES: [(&str, &str); 4] = [
+    ("crates/autograd/src/plan/rewrite/table.rs", "the table of rewrites"),
+    ("crates/autograd/src/plan/peephole.rs", "the table of superinstructions"),
+    ("crates/autograd/src/plan/lower.rs", "it negates an operand"),
+    ("crates/autograd/src/record/operand.rs", "the operators"),
+];
+
+/// The files of the crates that ask rows, without the rows themselves.
+fn askers() -> impl Iterator<Item = (String, String)> {
+    let files = ASK.into_iter().flat_map(|name| sources(&root().join("crates").join(name)));
+    let named = files.map(|file| {
+        let path = file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        (path, fs::read_to_string(&file).unwrap())
+    });
+    named.filter(|(path, _)| !path.starts_with("crates/autograd/src/ops/"))
+}
+
+#[test]
+fn no_op_is_listed_twice() {
+    let mut names: Vec<&str> = ops::ALL.iter().map(|row| row.name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count, "a row of `ops::ALL` is listed twice");
+}
+
+#[test]
+fn no_file_outside_of_the_ops_lists_their_names() {
+    let mut found = Vec::new();
+    for (path, text) in askers() {
+        let lines: Vec<String> = code(&text).map(|(_, line)| line).collect();
+        let all: Vec<&str> = lines.iter().flat_map(|line| literals(line)).collect();
+        let named: Vec<&str> =
+            ops::ALL.iter().map(|row| row.name).filter(|name| all.contains(name)).collect();
+        // One name may be a word for something else; two are a list.
+        if named.len() > 1 {
+            found.push(format!("{path}: {}", named.join(", ")));
+        }
+    }
+    let cure = "say it in the rows of the ops (ops/facts.rs), and ask them";
+    assert!(found.is_empty(), "ops are listed in\n{}\n{cure}", found.join("\n"));
+}
+
+#[test]
+fn rows_of_ops_are_named_in_the_planners_tables_only() {
+    let names_rows = |text: &str| {
+        let code: String = code(text).map(|(_, line)| line + "\n").collect();
+        let imports = code
+            .split("use crate::ops::")
+            .skip(1)
+            .filter(|import| import.starts_with("unary::") || import.starts_with("binary::"));
+        let is_row =
+            |word: &str| word.len() > 1 && word.chars().all(|c| c.is_uppercase() || c == '_');
+        let mut words = imports.flat_map(|import| {
+            let list = import.split(';').next().unwrap_or_default();
+            list.split(|c: char| !c.is_alphanumeric() && c != '_').collect::<Vec<_>>()
+        });
+        words.any(is_row)
+    };
+    let naming: Vec<String> =
+        askers().filter(|(_, text)| names_rows(text)).map(|(path, _)| path).collect();
+    let expected: Vec<&str> = TABLES.iter().map(|(path, _)| *path).collect();
+    let more: Vec<&String> =
+        naming.iter().filter(|path| !expected.contains(&path.as_str())).collect();
+    assert!(more.is_empty(), "{more:?} name rows of ops: ask their facts instead");
+    let fewer: Vec<&&str> =
+        expected.iter().filter(|path| !naming.iter().any(|name| name == **path)).collect();
+    assert!(fewer.is_empty(), "{fewer:?} name no rows any more: take them off the list");
 }
 
 #[test]

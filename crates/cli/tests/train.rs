@@ -125,6 +125,6 @@ fn a_training_that_diverges_stops_and_keeps_the_old_checkpoint() {
     let kept = folder.0.join("out/digits-classifier.safetensors");
     fs::write(&kept, "precious").unwrap();
     let told = folder.refused(&["--loss", "mse", "--lr", "1e30"]);
-    assert!(told.contains("is not finite") && told.contains("lower the learning rate"), "{told}");
+    assert!(told.contains("is not finite") && told.contains("a lower learning rate"), "{told}");
     assert_eq!(fs::read(&kept).unwrap(), b"precious");
 }

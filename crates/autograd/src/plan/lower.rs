@@ -108,7 +108,7 @@ impl Lowering<'_, '_> {
             }
             (Op::Select(_), _) => {
                 let operands = [0, 1, 2].map(|i| self.value(reads[i]));
-                self.program.map3("select", &SELECT, operands)
+                self.program.map3(node.op.name(), &SELECT, operands)
             }
             (_, Pattern::ReduceRow(op)) => {
                 let x = self.value(reads[0]);
@@ -172,7 +172,7 @@ impl Lowering<'_, '_> {
             return self.program.number(-number);
         }
         let x = self.value((access, extent));
-        self.program.map1("neg", &NEG.kernel, [0.0; 2], x)
+        self.program.map1(NEG.name, &NEG.kernel, [0.0; 2], x)
     }
 
     /// Adds an output that somebody outside reads; reductions over rows are outputs already.
