@@ -59,8 +59,28 @@ pub enum Error {
         /// The shape to fill.
         shape: Shape,
     },
-    /// A shape with more elements than memory has addresses.
-    #[error("shape {shape} has more elements than memory has addresses")]
+    /// A shape that elements cannot be arranged in.
+    #[error("reshape: {shape} to another shape: {why}")]
+    Reshape {
+        /// The shape of the tensor.
+        shape: Shape,
+        /// What is wrong with the other one.
+        why: String,
+    },
+    /// Rows of different lengths.
+    #[error(
+        "Tensor::try_from: row {row:?} has length {given}, the rows before it have length {expected}"
+    )]
+    Ragged {
+        /// The index of the row.
+        row: Vec<usize>,
+        /// Its length.
+        given: usize,
+        /// That of the rows before it.
+        expected: usize,
+    },
+    /// A shape with more elements than memory has addresses, or room.
+    #[error("shape {shape} has more elements than memory has addresses or room")]
     TooLarge {
         /// The shape.
         shape: Shape,

@@ -15,11 +15,15 @@
 //! # Ok::<(), lossgraph_tensor::Error>(())
 //! ```
 
+mod arithmetic;
 mod combine;
+mod convert;
+mod create;
 mod dtype;
 mod error;
 mod float;
 mod indexing;
+mod iterate;
 pub mod kernels;
 mod layout;
 mod math;
@@ -30,8 +34,10 @@ mod shape;
 mod tensor;
 mod views;
 
+pub use arithmetic::TensorOperand;
 pub use combine::Comparison;
-pub use dtype::{DType, Elem};
+pub use convert::Nested;
+pub use dtype::{DType, Elem, Number};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use indexing::{IntoAxis, IntoDims, IntoRange};
