@@ -24,10 +24,13 @@ mod error;
 mod float;
 mod indexing;
 mod iterate;
+// Unstable, for the crates of lossgraph: shown are what own ops and threads need.
 pub mod kernels;
 mod layout;
 mod math;
 mod print;
+// Unstable, for the planner of lossgraph-autograd: it may change with any version.
+#[doc(hidden)]
 pub mod program;
 mod random;
 mod shape;

@@ -1,9 +1,7 @@
 //! Views of a tensor: the same buffer, another layout.
 
 use crate::shape::checked_len;
-use crate::{
-    Error, IntoAxis, IntoDims, IntoRange, Layout, Result, Shape, Slice, Tensor, Window,
-};
+use crate::{Error, IntoAxis, IntoDims, IntoRange, Layout, Result, Shape, Slice, Tensor, Window};
 
 impl Tensor {
     /// The axes permuted: axis `i` of the result is axis `axes[i]`.

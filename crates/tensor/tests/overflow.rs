@@ -26,11 +26,9 @@ const SHAPES: [&[usize]; 12] = [
     &[0, HALF, 2],
 ];
 
-const NUMBERS: [usize; 8] =
-    [0, 1, 2, 3, HALF - 1, HALF, usize::MAX - 1, usize::MAX];
+const NUMBERS: [usize; 8] = [0, 1, 2, 3, HALF - 1, HALF, usize::MAX - 1, usize::MAX];
 
-const SIGNED: [isize; 8] =
-    [0, 1, -1, -3, isize::MAX - 1, isize::MAX, isize::MIN + 1, isize::MIN];
+const SIGNED: [isize; 8] = [0, 1, -1, -3, isize::MAX - 1, isize::MAX, isize::MIN + 1, isize::MIN];
 
 fn cube() -> Tensor {
     Tensor::arange(24, DType::F32).unwrap().reshape([2, 3, 4]).unwrap()
@@ -239,21 +237,25 @@ fn windows_of_any_numbers_over_images_are_refused_or_computed() {
                         for counts in [[1, 1], [2, 2], [0, 3]] {
                             let mut out = Tensor::zeros(counts, DType::I64).unwrap();
                             let image = image.reshape([4, 4]).unwrap();
-                            let _ = kernels::window_argmax(
-                                &image,
-                                [window; 2],
-                                [padding; 2],
-                                &mut out,
-                            );
+                            let _ =
+                                kernels::window_argmax(&image, [window; 2], [padding; 2], &mut out);
                             if size > 5 {
                                 continue;
                             }
-                            let conv =
-                                Convolution { windows: [window; 2], padding: [padding; 2], groups: 1 };
+                            let conv = Convolution {
+                                windows: [window; 2],
+                                padding: [padding; 2],
+                                groups: 1,
+                            };
                             let weights = Tensor::ones([1, 1, size, size], DType::F32).unwrap();
                             let [a, b] = counts;
                             let mut y = Tensor::zeros([1, 1, a, b], DType::F32).unwrap();
-                            let _ = conv.results(&image.reshape([1, 1, 4, 4]).unwrap(), &weights, None, &mut y);
+                            let _ = conv.results(
+                                &image.reshape([1, 1, 4, 4]).unwrap(),
+                                &weights,
+                                None,
+                                &mut y,
+                            );
                             let mut x = Tensor::zeros([1, 1, 4, 4], DType::F32).unwrap();
                             let _ = conv.images(&weights, &y, &mut x);
                             let mut w = Tensor::zeros([1, 1, size, size], DType::F32).unwrap();

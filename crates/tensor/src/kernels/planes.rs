@@ -96,6 +96,17 @@ impl PhaseAxis {
         (self.phases * i + phase).checked_sub(self.padding).filter(|&at| at < self.dim)
     }
 
+    /// The phases with an element on the axis: all, unless there are more than positions.
+    pub fn occupied(self) -> Vec<usize> {
+        if self.phases <= self.dim {
+            return (0..self.phases).collect();
+        }
+        let phase = |position: usize| (position + self.padding) % self.phases;
+        let mut occupied: Vec<usize> = (0..self.dim).map(phase).collect();
+        occupied.sort_unstable();
+        occupied
+    }
+
     /// The elements of a phase that are on the axis.
     pub fn inside(self, phase: usize) -> Range<usize> {
         let first = |position: usize| {

@@ -91,7 +91,8 @@ pub(super) fn images<T: Float, const N: usize>(
     let rows = sizes.block(to[0].length, channels * axes[1].length);
     let from = sizes.allocatable::<T>(Planes { channels, axes, rows: rows + reach[0] })?;
     let w = Strided4::<T>::of(w)?;
-    let planes = (0..to[0].phases).flat_map(|a| (0..to[1].phases).map(move |b| [a, b]));
+    let [up, across] = to.map(PhaseAxis::occupied);
+    let planes = up.iter().flat_map(|&a| across.iter().map(move |&b| [a, b]));
     let pass = |phases: [usize; 2]| {
         let on_it = |k: &[usize; 2]| sizes.phases(*k).0 == phases;
         let terms: Vec<(usize, [usize; 2])> = (0..sizes.outs)
