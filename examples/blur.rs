@@ -39,8 +39,7 @@ fn main() -> Result<()> {
             }
         }
         if still > 1 {
-            let last = Slice { start: shots.shape()[0] - 1, len: 1, step: 1 };
-            rows.insert(1, ("one shot", shots.slice(&[last])?));
+            rows.insert(1, ("one shot", shots.slice(0, -1..)?));
         }
     }
     std::fs::create_dir_all("out")?;

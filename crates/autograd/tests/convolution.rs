@@ -123,7 +123,7 @@ fn single_precision_agrees_with_double_precision() {
 #[test]
 fn a_last_window_may_stand_out_behind_the_input() {
     let tape = Tape::f64();
-    let x = tape.variable(Tensor::arange(25, DType::F64).reshape([5, 5]).unwrap());
+    let x = tape.variable(Tensor::arange(25, DType::F64).unwrap().reshape([5, 5]).unwrap());
     let pool = Pool { partial: true, ..Pool::new([2, 2]) };
     let largest = x.max_pool2d(pool);
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_last_window_may_stand_out_behind_the_input() {
 #[test]
 fn padding_and_what_lies_behind_it_count_as_in_pytorch() {
     let tape = Tape::f64();
-    let x = tape.variable(Tensor::arange(36, DType::F64).reshape([6, 6]).unwrap());
+    let x = tape.variable(Tensor::arange(36, DType::F64).unwrap().reshape([6, 6]).unwrap());
     let pool = Pool { stride: [2, 2], padding: [1, 1], partial: true, ..Pool::new([3, 3]) };
     let row = |y: Var<'_>| y.value().unwrap().to_f64s()[12..].to_vec();
     assert_eq!(row(x.max_pool2d(pool)), [31.0, 33.0, 35.0, 35.0]);
@@ -155,7 +155,7 @@ fn padding_and_what_lies_behind_it_count_as_in_pytorch() {
 #[test]
 fn the_elements_of_a_pooled_window_may_lie_apart() {
     let tape = Tape::f64();
-    let x = tape.variable(Tensor::arange(16, DType::F64).reshape([4, 4]).unwrap());
+    let x = tape.variable(Tensor::arange(16, DType::F64).unwrap().reshape([4, 4]).unwrap());
     let pool = Pool { stride: [1, 1], dilation: [2, 1], ..Pool::new([2, 2]) };
     assert_eq!(x.max_pool2d(pool).value().unwrap().to_f64s(), [9.0, 10.0, 11.0, 13.0, 14.0, 15.0]);
     assert_eq!(x.avg_pool2d(pool).value().unwrap().to_f64s()[0], 4.5);
@@ -164,7 +164,7 @@ fn the_elements_of_a_pooled_window_may_lie_apart() {
 #[test]
 fn options_without_sense_are_faults() {
     let tape = Tape::f64();
-    let x = tape.variable(Tensor::arange(9, DType::F64).reshape([1, 3, 3]).unwrap());
+    let x = tape.variable(Tensor::arange(9, DType::F64).unwrap().reshape([1, 3, 3]).unwrap());
     let w = tape.variable(Tensor::ones([1, 1, 2, 2], DType::F64).unwrap());
     let far = [usize::MAX; 2];
     for options in [
@@ -196,7 +196,7 @@ fn options_without_sense_are_faults() {
 #[test]
 fn a_single_window_may_have_any_stride() {
     let tape = Tape::f64();
-    let x = tape.variable(Tensor::arange(9, DType::F64).reshape([1, 3, 3]).unwrap());
+    let x = tape.variable(Tensor::arange(9, DType::F64).unwrap().reshape([1, 3, 3]).unwrap());
     let w = tape.variable(Tensor::ones([1, 1, 2, 2], DType::F64).unwrap());
     let far = [usize::MAX; 2];
     let alone = Pool { stride: far, partial: true, ..Pool::new([2, 2]) };

@@ -108,7 +108,7 @@ fn layouts(x: &Tensor) -> Vec<Tensor> {
     let wide = Tensor::stack(&[x.clone(), x.clone()], -1).unwrap();
     let mut slices: Vec<Slice> = x.shape().iter().map(|&n| Slice::all(n)).collect();
     slices.push(Slice { start: 1, len: 1, step: 1 });
-    all.push(wide.slice(&slices).unwrap().squeeze(-1).unwrap());
+    all.push(wide.slices(&slices).unwrap().squeeze(-1).unwrap());
     all
 }
 

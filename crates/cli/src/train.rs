@@ -277,7 +277,7 @@ impl Session<'_> {
             // One triplet for each example, in a new order.
             let drawn = triplets(self.train.labels(), seed, epoch)?;
             let indices = Dataset::new(
-                Tensor::arange(self.train.len(), lossgraph_tensor::DType::F64),
+                Tensor::arange(self.train.len(), lossgraph_tensor::DType::F64)?,
                 self.train.labels().to_vec(),
                 self.train.classes(),
             )?;

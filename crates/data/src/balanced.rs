@@ -103,7 +103,7 @@ mod tests {
 
     /// Examples that hold their own number: 0 to 5 of class 0, 6 and 7 of class 1, 8 of class 2.
     fn numbered() -> Dataset {
-        let inputs = Tensor::arange(9, DType::F64).reshape([9, 1]).unwrap();
+        let inputs = Tensor::arange(9, DType::F64).unwrap().reshape([9, 1]).unwrap();
         Dataset::new(inputs, vec![0, 0, 0, 0, 0, 0, 1, 1, 2], 3).unwrap()
     }
 

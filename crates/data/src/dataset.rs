@@ -206,7 +206,7 @@ mod tests {
                 2
             }
         });
-        let inputs = Tensor::arange(60, DType::F64).reshape([60, 1]).unwrap();
+        let inputs = Tensor::arange(60, DType::F64).unwrap().reshape([60, 1]).unwrap();
         Dataset::new(inputs, labels.collect(), 3).unwrap()
     }
 

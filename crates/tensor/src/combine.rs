@@ -1,7 +1,8 @@
 //! Concatenating, padding and comparing tensors.
 
+use crate::create::allocatable_len;
 use crate::tensor::with_elem;
-use crate::{Elem, Error, Result, Slice, Tensor, kernels};
+use crate::{Elem, Error, IntoAxis, Result, Slice, Tensor, kernels};
 
 /// A comparison of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ impl Tensor {
     ///
     /// # Errors
     /// No tensor; no such axis; shapes that differ elsewhere; element types that differ.
-    pub fn concat(tensors: &[Tensor], axis: isize) -> Result<Tensor> {
+    pub fn concat(tensors: &[Tensor], axis: impl IntoAxis) -> Result<Tensor> {
+        let axis = axis.into_axis();
         let Some(first) = tensors.first() else {
             let (name, expected) = ("the number of tensors", "at least 1");
             return Err(Error::OutOfRange { operation: "concat", name, given: 0.0, expected });
@@ -56,7 +58,11 @@ impl Tensor {
     }
 
     /// Stacks tensors of equal shapes along a new axis.
-    pub fn stack(tensors: &[Tensor], axis: isize) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// No tensor; no such axis; shapes or element types that differ.
+    pub fn stack(tensors: &[Tensor], axis: impl IntoAxis) -> Result<Tensor> {
+        let axis = axis.into_axis();
         let rows: Result<Vec<Tensor>> =
             tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect();
         let rows = rows?;
@@ -69,6 +75,9 @@ impl Tensor {
     }
 
     /// `before` and `after` elements of `value` around each axis, one pair an axis.
+    ///
+    /// # Errors
+    /// Another number of pairs than of axes; no memory for the result.
     pub fn pad(&self, around: &[(usize, usize)], value: f64) -> Result<Tensor> {
         if around.len() != self.rank() {
             let (axis, shape) = (around.len() as isize, self.shape().clone());
@@ -85,6 +94,9 @@ impl Tensor {
     }
 
     /// Compares element by element, with broadcasting: `I64`, 1 where it holds, else 0.
+    ///
+    /// # Errors
+    /// Shapes that do not broadcast; element types that differ; no memory for the result.
     pub fn compare(&self, comparison: Comparison, other: &Tensor) -> Result<Tensor> {
         let (left, right) = (self.shape().clone(), other.shape().clone());
         let Some(shape) = left.broadcast(&right) else {
@@ -95,6 +107,7 @@ impl Tensor {
             let (given, expected) = (other.dtype(), self.dtype());
             return Err(Error::DType { operation: "compare", given, expected });
         }
+        allocatable_len::<f64>(&shape)?;
         let (a, b) = (self.expand(shape.clone())?, other.expand(shape.clone())?);
         let holds = with_elem!(self.dtype(), T => {
             let pairs = kernels::copied::<T>(&a).into_iter().zip(kernels::copied::<T>(&b));

@@ -62,11 +62,63 @@ pub trait Elem:
     fn plus(self, other: Self) -> Self;
 }
 
+/// A number that a tensor can be made of: floats and `i64` as they are; other integers, and `bool`
+/// as 0 and 1, become `i64`.
+///
+/// A `u64` or `usize` beyond the largest `i64` becomes that one.
+pub trait Number: Copy + sealed::Numeric {
+    /// What the tensor holds.
+    type Elem: Elem;
+
+    /// The number as the tensor holds it.
+    fn into_elem(self) -> Self::Elem;
+
+    /// Many of them: the vector itself where the type stays.
+    fn into_elems(numbers: Vec<Self>) -> Vec<Self::Elem> {
+        numbers.into_iter().map(Number::into_elem).collect()
+    }
+}
+
+impl<T: Elem> Number for T {
+    type Elem = T;
+
+    #[inline]
+    fn into_elem(self) -> T {
+        self
+    }
+
+    fn into_elems(numbers: Vec<T>) -> Vec<T> {
+        numbers
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),*) => {
+        $(
+            impl sealed::Numeric for $type {}
+
+            impl Number for $type {
+                type Elem = i64;
+
+                #[inline]
+                fn into_elem(self) -> i64 {
+                    i64::try_from(self).unwrap_or(i64::MAX)
+                }
+            }
+        )*
+    };
+}
+
+integers!(bool, u8, i8, u16, i16, u32, i32, u64, usize, isize);
+
 pub(crate) mod sealed {
     use super::{Arc, Storage};
 
+    /// Nobody else can add types.
+    pub trait Numeric {}
+
     /// Access to the buffer of a type; nobody else can add types.
-    pub trait Stored: Sized {
+    pub trait Stored: Numeric + Sized {
         fn store(data: Vec<Self>) -> Storage;
         fn stored(storage: &Storage) -> Option<&Arc<Vec<Self>>>;
         fn stored_mut(storage: &mut Storage) -> Option<&mut Arc<Vec<Self>>>;
@@ -95,6 +147,8 @@ macro_rules! elem {
                 $plus(self, other)
             }
         }
+
+        impl sealed::Numeric for $type {}
 
         impl sealed::Stored for $type {
             fn store(data: Vec<$type>) -> Storage {

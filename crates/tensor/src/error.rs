@@ -1,13 +1,19 @@
 //! What can be wrong with tensors. Each error says what was given, what was expected, and, where
 //! one is likely, the cure.
 
+use std::fmt;
+
 use crate::{DType, Shape};
 
 /// The result of an operation on tensors.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An invalid argument: shapes, axes, lengths, types or indices that do not match.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+///
+/// `Display` is one line; `Debug`, which a program that ends with an error shows, adds the likely
+/// cure.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Two shapes are incompatible.
     #[error("{operation}: shapes {left} and {right} are incompatible: {why}")]
@@ -67,8 +73,28 @@ pub enum Error {
         /// The shape to fill.
         shape: Shape,
     },
-    /// A shape with more elements than memory has addresses.
-    #[error("shape {shape} has more elements than memory has addresses")]
+    /// A shape that elements cannot be arranged in.
+    #[error("reshape: of shape {shape}: {why}")]
+    Reshape {
+        /// The shape of the tensor.
+        shape: Shape,
+        /// What is wrong with the other one.
+        why: String,
+    },
+    /// Rows of different lengths.
+    #[error(
+        "Tensor::try_from: row {row:?} has length {given}, the rows before it have length {expected}"
+    )]
+    Ragged {
+        /// The index of the row.
+        row: Vec<usize>,
+        /// Its length.
+        given: usize,
+        /// That of the rows before it.
+        expected: usize,
+    },
+    /// A shape with more elements than memory has addresses, or room.
+    #[error("shape {shape} has more elements than memory has addresses or room")]
     TooLarge {
         /// The shape.
         shape: Shape,
@@ -175,4 +201,80 @@ pub enum Error {
         /// The shape given.
         given: Shape,
     },
+}
+
+impl Error {
+    /// What is likely to help.
+    fn cure(&self) -> Option<String> {
+        Some(match self {
+            Error::Shape { operation: "squeeze", .. } => "reshape, to drop other axes".into(),
+            Error::Shape { left, right, .. } if left.len() == right.len() => {
+                format!("x.reshape({left}), or permute")
+            }
+            Error::Shape { why: "they do not broadcast", .. } => {
+                "x.unsqueeze(axis): shapes are aligned at the last axis".into()
+            }
+            Error::Axis { shape, .. } if shape.rank() > 0 => {
+                let rank = shape.rank();
+                format!("0 to {}, or -{rank} to -1 from the end", rank - 1)
+            }
+            Error::Length { given, .. } => format!("the shape [{given}], to be reshaped"),
+            Error::Reshape { .. } => "-1 for one length: as long as the elements ask for".into(),
+            Error::TooLarge { .. } => {
+                "Tensor::filled_view stores one number once, and expand repeats without a copy"
+                    .into()
+            }
+            Error::DType { expected, .. } => format!("x.to_dtype(DType::{expected:?})"),
+            Error::Index { dim: 0, .. } => "the axis is empty".into(),
+            Error::Slice { axis, .. } => {
+                format!("x.slice({axis}, start..stop), whose ends are clamped")
+            }
+            Error::Window { .. } => "a smaller window, or pad before".into(),
+            Error::Item { .. } => "x.get(index) for one of them, x.to_vec() for all".into(),
+            Error::Ragged { .. } => "rows filled up to one length, with a mask".into(),
+            Error::Output { expected, .. } => format!("Tensor::zeros({expected}, dtype)"),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self.cure() {
+            Some(cure) => write!(f, "\nperhaps: {cure}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tensor;
+
+    #[test]
+    fn an_error_of_main_reads_as_text_with_a_cure() {
+        let x = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        let text = |error: crate::Error| format!("{error:?}");
+        assert_eq!(
+            text(x.flip(2).err().unwrap()),
+            "flip: there is no axis 2 in shape [2, 3], which has 2 axes\n\
+             perhaps: 0 to 1, or -2 to -1 from the end"
+        );
+        assert_eq!(
+            text((&x + Tensor::from([1.0, 2.0])).err().unwrap()),
+            "add: shapes [2, 3] and [2] are incompatible: they do not broadcast\n\
+             perhaps: x.unsqueeze(axis): shapes are aligned at the last axis"
+        );
+        assert_eq!(
+            text(x.to_vec::<f32>().err().unwrap()),
+            "to_vec: given f64 elements, expected f32; convert with to_dtype\n\
+             perhaps: x.to_dtype(DType::F32)"
+        );
+        assert_eq!(
+            text(x.reshape([4, -1]).err().unwrap()),
+            "reshape: of shape [2, 3]: 6 elements do not fill [4, -1]\n\
+             perhaps: -1 for one length: as long as the elements ask for"
+        );
+    }
 }

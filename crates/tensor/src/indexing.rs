@@ -19,9 +19,10 @@ pub trait IntoRange {
     fn into_range(self) -> (Option<isize>, Option<isize>);
 }
 
-/// A shape, one length of which may be −1: as long as the number of elements asks for.
+/// A whole number for each axis, as an array, slice, vector or tuple: a shape, one length of which
+/// may be −1, as long as the number of elements asks for; a permutation of axes; an index.
 pub trait IntoDims {
-    /// The lengths.
+    /// The numbers.
     fn into_dims(self) -> SmallVec<[isize; 4]>;
 }
 
@@ -39,19 +40,18 @@ impl IntoAxis for i32 {
     }
 }
 
-impl IntoAxis for i64 {
-    #[inline]
-    fn into_axis(self) -> isize {
-        isize::try_from(self).unwrap_or(isize::MAX)
-    }
+macro_rules! axes {
+    ($($number:ty),*) => {
+        $(impl IntoAxis for $number {
+            #[inline]
+            fn into_axis(self) -> isize {
+                isize::try_from(self).unwrap_or(isize::MAX)
+            }
+        })*
+    };
 }
 
-impl IntoAxis for usize {
-    #[inline]
-    fn into_axis(self) -> isize {
-        isize::try_from(self).unwrap_or(isize::MAX)
-    }
-}
+axes!(i64, u8, u32, usize);
 
 /// The number after one; the largest stays.
 fn after(x: isize) -> isize {
@@ -163,7 +163,7 @@ macro_rules! one {
     };
 }
 
-one!(usize, isize, i32, i64);
+one!(usize, isize, i32, i64, u32);
 
 macro_rules! tuples {
     ($($($part:ident)+;)*) => {
@@ -198,7 +198,7 @@ impl Shape {
             return Err(format!("{len} elements do not fill {}", text()));
         }
         let length = |dim: isize| if dim == -1 { len / known } else { dim as usize };
-        let shape = Shape::from(dims.iter().map(|&dim| length(dim)).collect::<Vec<_>>());
+        let shape = Shape::from(dims.iter().map(|&dim| length(dim)).collect::<Dims>());
         if shape.len() != len {
             return Err(format!("{len} elements do not fill {shape}"));
         }

@@ -2,14 +2,18 @@
 
 use smallvec::SmallVec;
 
-use crate::shape::each_axis;
-use crate::tensor::checked_len;
+use crate::shape::{checked_len, each_axis};
 use crate::{Dims, Error, Result, Shape};
 
 /// Steps in the buffer from one index of an axis to the next.
 pub(crate) type Strides = SmallVec<[isize; 4]>;
 
 /// Shape, strides and offset. Element `[i, j, …]` is at `offset + i·strides[0] + j·strides[1] + …`.
+///
+/// A layout by itself is a description, of no memory and so of any size: its arithmetic wraps.
+/// What reads memory is a [`Tensor`](crate::Tensor), and
+/// [`with_layout`](crate::Tensor::with_layout) takes a layout only if its shape has addresses and
+/// all of its elements lie in the buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     shape: Shape,
@@ -79,12 +83,9 @@ impl Slice {
     /// Whether all indices are in range on an axis of this length.
     pub fn fits(self, dim: usize) -> bool {
         let Some(steps) = self.len.checked_sub(1) else { return self.start <= dim };
-        let last = (steps as isize)
-            .checked_mul(self.step)
-            .and_then(|distance| (self.start as isize).checked_add(distance));
-        self.step != 0
-            && self.start < dim
-            && last.is_some_and(|last| (0..dim as isize).contains(&last))
+        let distance = isize::try_from(steps).ok().and_then(|steps| steps.checked_mul(self.step));
+        let last = distance.and_then(|distance| self.start.checked_add_signed(distance));
+        self.step != 0 && self.start < dim && last.is_some_and(|last| last < dim)
     }
 }
 
@@ -117,7 +118,7 @@ impl Layout {
         let mut step: usize = 1;
         for (stride, &dim) in strides.iter_mut().zip(shape.iter()).rev() {
             *stride = step as isize;
-            // An empty tensor may have lengths whose product no integer holds; nobody reads it.
+            // Wraps for a shape that no tensor has.
             step = step.wrapping_mul(dim.max(1));
         }
         Layout { shape, strides, offset: 0 }
@@ -164,28 +165,36 @@ impl Layout {
                 if stride != step {
                     return self.len() == 0;
                 }
-                // Wraps for an empty tensor alone.
+                // Wraps for a shape that no tensor has.
                 step = step.wrapping_mul(dim as isize);
             }
         }
         true
     }
 
-    /// Whether every element is in bounds of a buffer of `len` elements.
+    /// Whether the shape has addresses, and every element is in bounds of a buffer of `len`
+    /// elements.
     pub(crate) fn fits(&self, len: usize) -> bool {
-        if self.len() == 0 {
-            return true;
+        match checked_len(&self.shape) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(_) => return false,
         }
-        let (mut low, mut high) = (self.offset as isize, self.offset as isize);
+        let (mut low, mut high) = (self.offset, self.offset);
         for (&stride, &dim) in self.strides.iter().zip(self.shape.iter()) {
+            // Unsigned, since a length beyond the signed integers would turn its sign.
+            let distance = stride.unsigned_abs().checked_mul(dim - 1);
             let end = if stride < 0 { &mut low } else { &mut high };
-            let distance = stride.checked_mul(dim as isize - 1);
-            match distance.and_then(|distance| end.checked_add(distance)) {
+            let moved = distance.and_then(|distance| match stride {
+                ..0 => end.checked_sub(distance),
+                _ => end.checked_add(distance),
+            });
+            match moved {
                 Some(moved) => *end = moved,
                 None => return false,
             }
         }
-        low >= 0 && (high as usize) < len
+        high < len
     }
 
     fn axis(&self, operation: &'static str, axis: isize) -> Result<usize> {
@@ -236,11 +245,13 @@ impl Layout {
             }
             // Nobody reads an empty tensor, wherever a slice of it starts.
             if slice.len > 0 && self.len() > 0 {
-                let distance = slice.start as isize * self.strides[axis];
+                let distance = (slice.start as isize).wrapping_mul(self.strides[axis]);
                 layout.offset = layout.offset.wrapping_add_signed(distance);
             }
-            // Wraps only where there is no second index to step to.
-            layout.strides[axis] = layout.strides[axis].wrapping_mul(slice.step);
+            // Without a second index to step to, the step may be any number.
+            if slice.len > 1 {
+                layout.strides[axis] = layout.strides[axis].wrapping_mul(slice.step);
+            }
             dims[axis] = slice.len;
         }
         layout.shape = Shape::from(dims);
@@ -270,7 +281,7 @@ impl Layout {
 
     /// The same elements in another shape; `None` if no strides give that view.
     pub fn reshape(&self, shape: &Shape) -> Option<Layout> {
-        if shape.len() != self.len() {
+        if checked_len(shape) != Ok(self.len()) {
             return None;
         }
         if self.is_contiguous() || self.len() == 0 {
@@ -292,14 +303,15 @@ impl Layout {
                 }
                 match new.next() {
                     Some(axis) => {
-                        strides[axis] = step * reached as isize;
+                        strides[axis] = step.wrapping_mul(reached as isize);
                         reached *= shape[axis];
                     }
                     None => return None,
                 }
                 while elements < reached {
                     let next = old.next()?;
-                    if self.strides[next] != self.strides[last] * self.shape[last] as isize {
+                    let outer = self.strides[last].wrapping_mul(self.shape[last] as isize);
+                    if self.strides[next] != outer {
                         return None;
                     }
                     elements *= self.shape[next];
@@ -354,7 +366,6 @@ impl Layout {
         let mut dims: Dims = kept().map(|axis| self.shape[axis]).collect();
         let mut strides: Strides = kept().map(|axis| self.strides[axis]).collect();
         dims.push(self.shape[i].min(self.shape[j]));
-        // Wraps only for an empty tensor.
         strides.push(self.strides[i].wrapping_add(self.strides[j]));
         Ok(self.of(dims, strides))
     }
@@ -374,10 +385,16 @@ impl Layout {
         let mut strides = self.strides.clone();
         dims[at] = count;
         dims.push(size);
-        // Wraps only where there is no second element, or no second window.
-        strides.push(self.strides[at].wrapping_mul(dilation as isize));
-        strides[at] = strides[at].wrapping_mul(stride as isize);
-        Ok(self.of(dims, strides))
+        // Without a second element, or a second window, the number may be any.
+        let step = |many: bool, by: usize| {
+            if many { self.strides[at].wrapping_mul(by as isize) } else { self.strides[at] }
+        };
+        strides.push(step(size > 1, dilation));
+        strides[at] = step(count > 1, stride);
+        let layout = self.of(dims, strides);
+        // Windows that overlap repeat elements.
+        checked_len(&layout.shape)?;
+        Ok(layout)
     }
 }
 

@@ -15,23 +15,32 @@
 //! # Ok::<(), lossgraph_tensor::Error>(())
 //! ```
 
+mod arithmetic;
 mod combine;
+mod convert;
+mod create;
 mod dtype;
 mod error;
 mod float;
 mod indexing;
+mod iterate;
+// Unstable, for the crates of lossgraph: shown are what own ops and threads need.
 pub mod kernels;
 mod layout;
 mod math;
 mod print;
+// Unstable, for the planner of lossgraph-autograd: it may change with any version.
+#[doc(hidden)]
 pub mod program;
 mod random;
 mod shape;
 mod tensor;
 mod views;
 
+pub use arithmetic::TensorOperand;
 pub use combine::Comparison;
-pub use dtype::{DType, Elem};
+pub use convert::Nested;
+pub use dtype::{DType, Elem, Number};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use indexing::{IntoAxis, IntoDims, IntoRange};

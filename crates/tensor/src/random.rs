@@ -3,10 +3,22 @@
 use rand::Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 
-use crate::tensor::{checked_len, with_elem};
+use crate::create::allocatable_len;
+use crate::tensor::with_elem;
 use crate::{DType, Elem, Error, Result, Shape, Tensor};
 
 impl Tensor {
+    /// Uniform in `[0, 1)`; see [`uniform`](Tensor::uniform).
+    pub fn rand(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+        Tensor::uniform(shape, 0.0, 1.0, dtype, rng)
+    }
+
+    /// Normal with mean 0 and standard deviation 1; see [`normal`](Tensor::normal).
+    #[doc(alias = "standard_normal")]
+    pub fn randn(shape: impl Into<Shape>, dtype: DType, rng: &mut impl Rng) -> Result<Tensor> {
+        Tensor::normal(shape, 0.0, 1.0, dtype, rng)
+    }
+
     /// Uniform in `[low, high)`.
     ///
     /// # Errors
@@ -126,8 +138,8 @@ fn sample(
         let expected = DType::F32;
         return Err(Error::DType { operation: "random", given: dtype, expected });
     }
-    let len = checked_len(&shape)?;
     with_elem!(dtype, T => {
+        let len = allocatable_len::<T>(&shape)?;
         Tensor::new(shape, (0..len).map(|_| T::of(distribution.sample(rng))).collect())
     })
 }
@@ -154,6 +166,7 @@ mod tests {
     fn the_same_seed_gives_the_same_tensor() {
         let draw = || Tensor::normal([3, 4], 0.0, 1.0, DType::F32, &mut rng()).unwrap();
         assert_eq!(draw(), draw());
+        assert_eq!(draw(), Tensor::randn([3, 4], DType::F32, &mut rng()).unwrap());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::ops::Deref;
 
 use smallvec::SmallVec;
 
+use crate::{Error, Result};
+
 /// Lengths of axes; up to four without an allocation.
 pub type Dims = SmallVec<[usize; 4]>;
 
@@ -33,6 +35,20 @@ pub(crate) fn each_axis<T: Copy>(numbers: &[T]) -> SmallVec<[T; 4]> {
         [a, b, c] => SmallVec::from_slice(&[a, b, c]),
         [a, b, c, d] => SmallVec::from_slice(&[a, b, c, d]),
         _ => SmallVec::from_slice(numbers),
+    }
+}
+
+/// The number of elements of a shape, if memory has addresses for them.
+///
+/// Every shape of a tensor has passed here. Lengths of 0 do not count, as in NumPy and ndarray: so
+/// the product of any of the lengths of a tensor fits an `isize`, in bytes, and kernels multiply
+/// without looking.
+pub(crate) fn checked_len(shape: &Shape) -> Result<usize> {
+    let lengths = shape.iter().filter(|&&dim| dim != 0);
+    let bytes = lengths.copied().try_fold(size_of::<f64>(), usize::checked_mul);
+    match bytes {
+        Some(bytes) if bytes <= isize::MAX as usize => Ok(shape.len()),
+        _ => Err(Error::TooLarge { shape: shape.clone() }),
     }
 }
 
@@ -112,7 +128,8 @@ impl Shape {
 
     /// The number of the element at an index, counted in row-major order.
     pub fn ravel_index(&self, index: &[usize]) -> usize {
-        self.iter().zip(index).fold(0, |n, (&dim, &i)| n * dim + i)
+        let next = |n: usize, (&dim, &i): (&usize, &usize)| n.saturating_mul(dim).saturating_add(i);
+        self.iter().zip(index).fold(0, next)
     }
 }
 

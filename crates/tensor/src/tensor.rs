@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{DType, Elem, Error, Layout, Result, Shape, kernels};
+use crate::shape::checked_len;
+use crate::{DType, Elem, Error, IntoDims, Layout, Result, Shape, kernels};
 
 /// Numbers in a shape. A clone shares the buffer; writing to a shared buffer copies it first.
 #[derive(Clone)]
@@ -43,73 +44,7 @@ macro_rules! with_elem {
 }
 pub(crate) use with_elem;
 
-/// The number of elements of a shape, if memory has addresses for them.
-pub(crate) fn checked_len(shape: &Shape) -> Result<usize> {
-    let bytes = shape.iter().try_fold(8_usize, |bytes, &dim| bytes.checked_mul(dim));
-    match bytes {
-        Some(bytes) if bytes <= isize::MAX as usize => Ok(shape.len()),
-        // A zero makes it empty, however large the other lengths are.
-        _ if shape.contains(&0) => Ok(0),
-        _ => Err(Error::TooLarge { shape: shape.clone() }),
-    }
-}
-
 impl Tensor {
-    /// A tensor of `data`, in row-major order; the vector is moved, not copied.
-    ///
-    /// # Errors
-    /// The data does not fill the shape.
-    pub fn new<T: Elem>(shape: impl Into<Shape>, data: Vec<T>) -> Result<Tensor> {
-        let shape = shape.into();
-        if checked_len(&shape)? != data.len() {
-            return Err(Error::Length { operation: "Tensor::new", given: data.len(), shape });
-        }
-        Ok(Tensor { storage: T::store(data), layout: Layout::contiguous(shape) })
-    }
-
-    /// A tensor of one number.
-    pub fn full(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
-        let shape = shape.into();
-        let len = checked_len(&shape)?;
-        with_elem!(dtype, T => Tensor::new(shape, vec![T::of(value); len]))
-    }
-
-    /// A tensor of zeros.
-    pub fn zeros(shape: impl Into<Shape>, dtype: DType) -> Result<Tensor> {
-        Tensor::full(shape, 0.0, dtype)
-    }
-
-    /// A tensor of ones.
-    pub fn ones(shape: impl Into<Shape>, dtype: DType) -> Result<Tensor> {
-        Tensor::full(shape, 1.0, dtype)
-    }
-
-    /// A tensor filled with one number, which is stored once: all strides are 0.
-    pub fn filled_view(shape: impl Into<Shape>, value: f64, dtype: DType) -> Result<Tensor> {
-        let shape = shape.into();
-        checked_len(&shape)?;
-        let storage =
-            with_elem!(dtype, T => <T as crate::dtype::sealed::Stored>::store(vec![T::of(value)]));
-        Ok(Tensor { storage, layout: Layout::repeated(shape) })
-    }
-
-    /// `[0, 1, …, n − 1]`.
-    pub fn arange(n: usize, dtype: DType) -> Tensor {
-        with_elem!(dtype, T => Tensor::from((0..n).map(|i| T::of(i as f64)).collect::<Vec<T>>()))
-    }
-
-    /// The identity matrix, `[n, n]`.
-    ///
-    /// # Panics
-    /// If there is no memory for `n²` elements.
-    pub fn eye(n: usize, dtype: DType) -> Tensor {
-        let entry = |i: usize| if i / n == i % n { 1.0 } else { 0.0 };
-        with_elem!(dtype, T => Tensor {
-            storage: <T as crate::dtype::sealed::Stored>::store((0..n.saturating_mul(n)).map(|i| T::of(entry(i))).collect()),
-            layout: Layout::contiguous([n, n]),
-        })
-    }
-
     /// The lengths of the axes.
     #[inline]
     pub fn shape(&self) -> &Shape {
@@ -211,7 +146,7 @@ impl Tensor {
     }
 
     /// A contiguous tensor with a buffer of its own.
-    fn copied(&self) -> Tensor {
+    pub(crate) fn copied(&self) -> Tensor {
         with_elem!(self.dtype(), T => {
             let data: Vec<T> = kernels::copied(self);
             Tensor {
@@ -256,11 +191,27 @@ impl Tensor {
         Ok(self.at(self.layout.offset()))
     }
 
-    /// The element at an index: one number for each axis.
+    /// The element at an index, as `f64`: one whole number for each axis, of any type, as an array,
+    /// slice or tuple; negative ones count from the end.
+    ///
+    /// There is no `tensor[[i, j]]`: `Index` gives a reference, and the type of what it refers to
+    /// would be known at run time alone. [`as_slice`](Tensor::as_slice) names the type, and its
+    /// slice is indexed as every other.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([[1.0_f32, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.get([1, 0])?, 3.0);
+    /// assert_eq!(x.get((0, -1))?, 2.0);
+    /// assert_eq!(x.as_slice::<f32>().unwrap()[3], 4.0);
+    /// # Ok::<(), lossgraph_tensor::Error>(())
+    /// ```
     ///
     /// # Errors
     /// An index out of range; too many numbers, or too few.
-    pub fn get(&self, index: &[usize]) -> Result<f64> {
+    pub fn get(&self, index: impl IntoDims) -> Result<f64> {
+        let index = index.into_dims();
         if index.len() != self.rank() {
             let (axis, shape) = (index.len() as isize, self.shape().clone());
             return Err(Error::Axis { operation: "get", axis, shape });
@@ -268,17 +219,20 @@ impl Tensor {
         let mut at = self.layout.offset() as isize;
         for (axis, (&i, &stride)) in index.iter().zip(self.strides()).enumerate() {
             let dim = self.shape()[axis];
-            if i >= dim {
-                let (index, position) = (i as i64, vec![axis]);
-                return Err(Error::Index { operation: "get", index, dim, position });
+            let from_start = if i < 0 { i.checked_add_unsigned(dim) } else { Some(i) };
+            match from_start.and_then(|i| usize::try_from(i).ok()).filter(|&i| i < dim) {
+                Some(i) => at += i as isize * stride,
+                None => {
+                    let (index, position) = (i as i64, vec![axis]);
+                    return Err(Error::Index { operation: "get", index, dim, position });
+                }
             }
-            at += i as isize * stride;
         }
         Ok(self.at(at as usize))
     }
 
     /// The element at an offset of the buffer.
-    fn at(&self, offset: usize) -> f64 {
+    pub(crate) fn at(&self, offset: usize) -> f64 {
         match &self.storage {
             Storage::F32(data) => data[offset].to_f64(),
             Storage::F64(data) => data[offset],
@@ -322,7 +276,7 @@ impl Tensor {
     #[inline]
     pub fn recycled(mut self, shape: &Shape) -> Option<Tensor> {
         let len = with_elem!(self.dtype(), T => self.buffer_slice::<T>().map_or(0, <[T]>::len));
-        if !self.is_unique() || len != shape.len() {
+        if !self.is_unique() || checked_len(shape) != Ok(len) {
             return None;
         }
         if self.shape() != shape || !self.layout.is_contiguous() {
@@ -334,51 +288,6 @@ impl Tensor {
     /// A view whose layout is known to be in bounds.
     pub(crate) fn viewed(&self, layout: Layout) -> Tensor {
         Tensor { storage: self.storage.clone(), layout }
-    }
-}
-
-impl<T: Elem> From<T> for Tensor {
-    fn from(value: T) -> Tensor {
-        Tensor { storage: T::store(vec![value]), layout: Layout::contiguous(()) }
-    }
-}
-
-impl From<&Tensor> for Tensor {
-    fn from(tensor: &Tensor) -> Tensor {
-        tensor.clone()
-    }
-}
-
-impl<T: Elem> From<Vec<T>> for Tensor {
-    fn from(data: Vec<T>) -> Tensor {
-        let layout = Layout::contiguous(data.len());
-        Tensor { storage: T::store(data), layout }
-    }
-}
-
-impl<T: Elem> From<&[T]> for Tensor {
-    fn from(data: &[T]) -> Tensor {
-        Tensor::from(data.to_vec())
-    }
-}
-
-impl<T: Elem, const N: usize> From<[T; N]> for Tensor {
-    fn from(data: [T; N]) -> Tensor {
-        Tensor::from(data.to_vec())
-    }
-}
-
-impl<T: Elem, const M: usize, const N: usize> From<[[T; N]; M]> for Tensor {
-    fn from(data: [[T; N]; M]) -> Tensor {
-        let layout = Layout::contiguous([M, N]);
-        Tensor { storage: T::store(data.as_flattened().to_vec()), layout }
-    }
-}
-
-impl<T: Elem, const L: usize, const M: usize, const N: usize> From<[[[T; N]; M]; L]> for Tensor {
-    fn from(data: [[[T; N]; M]; L]) -> Tensor {
-        let layout = Layout::contiguous([L, M, N]);
-        Tensor { storage: T::store(data.as_flattened().as_flattened().to_vec()), layout }
     }
 }
 
@@ -404,30 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_needs_as_many_elements_as_its_shape() {
-        let error = Tensor::new([2, 3], vec![1.0; 5]).err().unwrap().to_string();
-        assert_eq!(error, "Tensor::new: 5 elements given, [2, 3] has 6");
-    }
-
-    #[test]
-    fn a_shape_beyond_memory_is_refused() {
-        assert!(matches!(Tensor::zeros([usize::MAX, 2], DType::F32), Err(Error::TooLarge { .. })));
-        assert_eq!(Tensor::zeros([usize::MAX, 2, 0], DType::F32).unwrap().len(), 0);
-    }
-
-    #[test]
     fn indices_out_of_range_are_refused() {
         let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
         assert_eq!(x.get(&[1, 0]), Ok(3.0));
+        assert_eq!(x.get([-1, -2]), Ok(3.0));
+        assert!(x.get([0, -3]).is_err() && x.get([isize::MIN, 0]).is_err());
         assert!(x.get(&[0, 2]).is_err());
         assert!(x.get(&[0]).is_err());
         assert!(x.item().is_err());
-    }
-
-    #[test]
-    fn a_filled_view_stores_one_element() {
-        let x = Tensor::filled_view([2, 3], 7.0, DType::F32).unwrap();
-        assert_eq!(x.buffer_slice::<f32>().unwrap().len(), 1);
-        assert_eq!(x.to_f64s(), [7.0; 6]);
     }
 }

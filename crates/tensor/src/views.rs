@@ -1,41 +1,98 @@
 //! Views of a tensor: the same buffer, another layout.
 
-use crate::{Error, Result, Shape, Slice, Tensor, Window};
+use crate::shape::checked_len;
+use crate::{Error, IntoAxis, IntoDims, IntoRange, Layout, Result, Shape, Slice, Tensor, Window};
 
 impl Tensor {
     /// The axes permuted: axis `i` of the result is axis `axes[i]`.
-    pub fn permute(&self, axes: &[isize]) -> Result<Tensor> {
-        Ok(self.viewed(self.layout.permute(axes)?))
+    ///
+    /// # Errors
+    /// Not each axis comes once.
+    pub fn permute(&self, axes: impl IntoDims) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.permute(&axes.into_dims())?))
     }
 
     /// Two axes exchanged.
-    pub fn transpose(&self, a: isize, b: isize) -> Result<Tensor> {
-        Ok(self.viewed(self.layout.transpose(a, b)?))
+    ///
+    /// # Errors
+    /// There is no such axis.
+    pub fn transpose(&self, a: impl IntoAxis, b: impl IntoAxis) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.transpose(a.into_axis(), b.into_axis())?))
     }
 
     /// The last two axes exchanged: the transposed matrix.
+    ///
+    /// # Errors
+    /// There are fewer than two axes.
     pub fn t(&self) -> Result<Tensor> {
         self.transpose(-2, -1)
     }
 
+    /// A range of an axis, as Python slices: negative ends count from the end, and ends beyond the
+    /// axis are clamped.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([[1, 2, 3], [4, 5, 6]]);
+    /// assert_eq!(x.slice(1, 1..)?, Tensor::from([[2, 3], [5, 6]]));
+    /// assert_eq!(x.slice(0, ..-1)?, Tensor::from([[1, 2, 3]]));
+    /// # Ok::<(), lossgraph_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such axis.
+    pub fn slice(&self, axis: impl IntoAxis, range: impl IntoRange) -> Result<Tensor> {
+        let (start, stop) = range.into_range();
+        self.slice_axis("slice", axis.into_axis(), |len| {
+            Slice::resolve(start, stop, 1, len).unwrap_or(Slice::all(len))
+        })
+    }
+
     /// A slice of each of the leading axes; steps may be negative.
-    pub fn slice(&self, slices: &[Slice]) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// A slice out of range, or more of them than axes.
+    pub fn slices(&self, slices: &[Slice]) -> Result<Tensor> {
         Ok(self.viewed(self.layout.slice(slices)?))
     }
 
     /// `len` indices of an axis, from `start` on.
-    pub fn narrow(&self, axis: isize, start: usize, len: usize) -> Result<Tensor> {
-        self.slice_axis("narrow", axis, |_| Slice { start, len, step: 1 })
+    ///
+    /// # Errors
+    /// There is no such axis, or an index out of range.
+    pub fn narrow(&self, axis: impl IntoAxis, start: usize, len: usize) -> Result<Tensor> {
+        self.slice_axis("narrow", axis.into_axis(), |_| Slice { start, len, step: 1 })
     }
 
-    /// One index of an axis, which is dropped.
-    pub fn select(&self, axis: isize, index: usize) -> Result<Tensor> {
-        self.slice_axis("select", axis, |_| Slice { start: index, len: 1, step: 1 })?.squeeze(axis)
+    /// One index of an axis, which is dropped; negative ones count from the end.
+    ///
+    /// # Errors
+    /// There is no such axis, or no such index.
+    pub fn select(&self, axis: impl IntoAxis, index: impl IntoAxis) -> Result<Tensor> {
+        let (axis, index) = (axis.into_axis(), index.into_axis());
+        let one = self.slice_axis("select", axis, |len| {
+            let from_start = if index < 0 { index.checked_add_unsigned(len) } else { Some(index) };
+            // An index before the first is beyond the last, too, and refused.
+            let start = from_start.and_then(|i| usize::try_from(i).ok()).unwrap_or(usize::MAX);
+            Slice { start, len: 1, step: 1 }
+        });
+        match one {
+            Err(Error::Slice { axis, shape, .. }) => {
+                let (index, dim, position) = (index as i64, shape[axis], vec![axis]);
+                Err(Error::Index { operation: "select", index, dim, position })
+            }
+            one => one?.squeeze(axis),
+        }
     }
 
     /// An axis reversed.
-    pub fn flip(&self, axis: isize) -> Result<Tensor> {
-        self.slice_axis("flip", axis, |len| Slice { start: len.saturating_sub(1), len, step: -1 })
+    ///
+    /// # Errors
+    /// There is no such axis.
+    pub fn flip(&self, axis: impl IntoAxis) -> Result<Tensor> {
+        let reversed = |len: usize| Slice { start: len.saturating_sub(1), len, step: -1 };
+        self.slice_axis("flip", axis.into_axis(), reversed)
     }
 
     fn slice_axis(
@@ -49,24 +106,37 @@ impl Tensor {
         let at = shape.axis(axis).ok_or_else(error)?;
         let mut slices: Vec<Slice> = shape.iter().map(|&dim| Slice::all(dim)).collect();
         slices[at] = slice(shape[at]);
-        self.slice(&slices)
+        self.slices(&slices)
     }
 
     /// Broadcasts to `shape`: repeats axes of length 1, and adds axes in front.
+    ///
+    /// # Errors
+    /// Another length differs, or the shape has more elements than memory has addresses.
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         Ok(self.viewed(self.layout.expand(&shape.into())?))
     }
 
     /// The same elements in the same order, in another shape: a view where the strides allow it,
-    /// else a copy.
-    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
-        let shape = shape.into();
-        if shape.len() != self.len() {
-            return Err(Error::Length { operation: "reshape", given: self.len(), shape });
-        }
+    /// else a copy. One length may be −1: as long as the elements ask for.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([1, 2, 3, 4, 5, 6]);
+    /// assert_eq!(x.reshape((2, -1))?.shape()[..], [2, 3]);
+    /// # Ok::<(), lossgraph_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The shape has another number of elements.
+    pub fn reshape(&self, shape: impl IntoDims) -> Result<Tensor> {
+        let shape = Shape::resolve(shape, self.len())
+            .map_err(|why| Error::Reshape { shape: self.shape().clone(), why })?;
+        checked_len(&shape)?;
         match self.layout.reshape(&shape) {
             Some(layout) => Ok(self.viewed(layout)),
-            None => self.contiguous().reshape(shape),
+            None => Ok(self.contiguous().viewed(Layout::contiguous(shape))),
         }
     }
 
@@ -79,24 +149,37 @@ impl Tensor {
     }
 
     /// Drops an axis of length 1.
-    pub fn squeeze(&self, axis: isize) -> Result<Tensor> {
-        Ok(self.viewed(self.layout.squeeze(axis)?))
+    ///
+    /// # Errors
+    /// There is no such axis, or it has another length.
+    pub fn squeeze(&self, axis: impl IntoAxis) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.squeeze(axis.into_axis())?))
     }
 
     /// Adds an axis of length 1, which becomes axis `axis` of the result.
-    pub fn unsqueeze(&self, axis: isize) -> Result<Tensor> {
-        Ok(self.viewed(self.layout.unsqueeze(axis)?))
+    ///
+    /// # Errors
+    /// The result has no such axis.
+    pub fn unsqueeze(&self, axis: impl IntoAxis) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.unsqueeze(axis.into_axis())?))
     }
 
     /// The diagonal of two axes, which are dropped for one new axis at the end.
-    pub fn diagonal(&self, a: isize, b: isize) -> Result<Tensor> {
-        Ok(self.viewed(self.layout.diagonal(a, b)?))
+    ///
+    /// # Errors
+    /// There is no such axis, or both are the same.
+    pub fn diagonal(&self, a: impl IntoAxis, b: impl IntoAxis) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.diagonal(a.into_axis(), b.into_axis())?))
     }
 
     /// Sliding windows along an axis: its length becomes the number of windows, and the elements
     /// of each window come last, along a new axis.
-    pub fn windows(&self, axis: isize, window: Window) -> Result<Tensor> {
-        Ok(self.viewed(self.layout.windows(axis, window)?))
+    ///
+    /// # Errors
+    /// There is no such axis, not one window fits, or there are more elements in all windows than
+    /// memory has addresses.
+    pub fn windows(&self, axis: impl IntoAxis, window: Window) -> Result<Tensor> {
+        Ok(self.viewed(self.layout.windows(axis.into_axis(), window)?))
     }
 }
 
@@ -122,9 +205,9 @@ mod tests {
 
     #[test]
     fn a_slice_can_step_backwards() {
-        let y = cube().slice(&[Slice::all(2), Slice { start: 2, len: 2, step: -2 }]).unwrap();
+        let y = cube().slices(&[Slice::all(2), Slice { start: 2, len: 2, step: -2 }]).unwrap();
         assert_eq!(y.to_f64s()[..8], [20.0, 21.0, 22.0, 23.0, 0.0, 1.0, 2.0, 3.0]);
-        assert!(cube().slice(&[Slice { start: 0, len: 2, step: -1 }]).is_err());
+        assert!(cube().slices(&[Slice { start: 0, len: 2, step: -1 }]).is_err());
         assert!(cube().narrow(1, 2, 2).is_err());
     }
 
@@ -165,7 +248,7 @@ mod tests {
 
     #[test]
     fn windows_overlap() {
-        let x = Tensor::arange(6, DType::F64);
+        let x = Tensor::arange(6, DType::F64).unwrap();
         let y = x.windows(0, Window { size: 2, stride: 2, dilation: 3 }).unwrap();
         assert_eq!(y.shape()[..], [2, 2]);
         assert_eq!(y.to_f64s(), [0.0, 3.0, 2.0, 5.0]);

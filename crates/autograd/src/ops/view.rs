@@ -128,9 +128,9 @@ impl View {
     pub fn of(&self, x: &Tensor, shape: &Shape) -> lossgraph_tensor::Result<Tensor> {
         match self {
             View::Reshape => x.reshape(shape.clone()),
-            View::Permute(axes) => x.permute(axes),
+            View::Permute(axes) => x.permute(&axes[..]),
             View::Expand => x.expand(shape.clone()),
-            View::Slice(slices) => x.slice(slices),
+            View::Slice(slices) => x.slices(slices),
             View::Windows { axis, window } => x.windows(*axis as isize, *window),
             View::After => Ok(x.clone()),
         }

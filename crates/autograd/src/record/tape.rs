@@ -1,6 +1,7 @@
 //! The tape: a program as it was written, node by node.
 
 use std::cell::{Ref, RefCell, RefMut};
+use std::fmt::Display;
 use std::ops::Range;
 use std::panic::Location;
 
@@ -189,16 +190,26 @@ impl Tape {
         self.len() == 0
     }
 
-    /// A leaf: data from outside. Floats become the tape's float type; integers stay.
+    /// A leaf: data from outside. Floats become the tape's float type; integers stay. Data that is
+    /// no tensor, such as rows of different lengths or a `Result` that is an error, is a fault.
     #[track_caller]
-    pub fn constant(&self, data: impl Into<Tensor>) -> Var<'_> {
-        self.leaf(Leaf::Constant, data.into())
+    pub fn constant(&self, data: impl TryInto<Tensor, Error: Display>) -> Var<'_> {
+        self.data("constant", Leaf::Constant, data)
     }
 
-    /// A leaf of which [`Var::backward`] gives the gradient.
+    /// A leaf of which [`Var::backward`] gives the gradient; of data as for
+    /// [`constant`](Tape::constant).
     #[track_caller]
-    pub fn variable(&self, data: impl Into<Tensor>) -> Var<'_> {
-        self.leaf(Leaf::Variable, data.into())
+    pub fn variable(&self, data: impl TryInto<Tensor, Error: Display>) -> Var<'_> {
+        self.data("variable", Leaf::Variable, data)
+    }
+
+    #[track_caller]
+    fn data(&self, name: &str, leaf: Leaf, data: impl TryInto<Tensor, Error: Display>) -> Var<'_> {
+        match data.try_into() {
+            Ok(data) => self.leaf(leaf, data),
+            Err(error) => self.fault(Fault::new(name, error.to_string())),
+        }
     }
 
     /// Class numbers, as an integer leaf of shape `[n]`.

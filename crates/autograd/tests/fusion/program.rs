@@ -48,7 +48,7 @@ impl Leaf {
                     slice.step = 2;
                     *len *= 2;
                 }
-                of(&shape).slice(&slices).unwrap()
+                of(&shape).slices(&slices).unwrap()
             }
             Lie::Rows | Lie::Sparse => of(&self.shape),
         }

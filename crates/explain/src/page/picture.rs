@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_large_tensor_is_a_heat_map_of_means_and_a_histogram_of_all() {
-        let shown = picture(&Tensor::arange(48 * 48, DType::F64).reshape([48, 48]).unwrap());
+        let shown =
+            picture(&Tensor::arange(48 * 48, DType::F64).unwrap().reshape([48, 48]).unwrap());
         assert_eq!(shown["heat"].as_array().unwrap().len(), 16);
         // Means of nine numbers: 49 in the first block, 2254 in the last, which is 100.
         let [first, last] = [&shown["heat"][0][0], &shown["heat"][15][15]];

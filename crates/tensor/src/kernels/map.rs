@@ -90,7 +90,7 @@ fn each<T: Float, const N: usize>(
         let slice = Slice { start: i * count, len: out.len() / row, step: 1 };
         let mut parts = inputs.map(Tensor::clone);
         for part in &mut parts {
-            *part = part.slice(&[slice])?;
+            *part = part.slices(&[slice])?;
         }
         strided(operation, parts.each_ref(), out, &tile)
     })

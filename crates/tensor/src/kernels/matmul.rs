@@ -86,7 +86,7 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
                     unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) }
                 });
             };
-            if count * m * k * n < parallel_threshold() {
+            if count.saturating_mul(m * n).saturating_mul(k) < parallel_threshold() {
                 out.chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| one(i, out));
             } else {
                 parallel_chunks_mut(out, m * n, one);
@@ -108,7 +108,7 @@ fn parallel_threshold() -> usize {
 /// sum in the same order on any number of threads.
 fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], out: &mut [T]) {
     debug_assert!(out.len() == m * n);
-    let work = m * k * n;
+    let work = (m * n).saturating_mul(k);
     // Each block packs what it reads of both operands by itself, so that blocks are few, and not
     // thin.
     let block = |len: usize, threshold: usize, min: usize| {

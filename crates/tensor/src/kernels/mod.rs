@@ -4,6 +4,10 @@
 //! shape and type; a kernel writes every element of it and reads none. Work is cut by shape alone
 //! and partial results are combined in a fixed order, so that results are bitwise the same for
 //! any number of threads.
+//!
+//! What is shown here is for own functions ([`map1!`](crate::map1) and its siblings), for
+//! [`threads`], and for sorting. The kernels themselves are unstable: for the crates of lossgraph,
+//! and not shown.
 
 mod convolution;
 mod copy;
@@ -21,20 +25,25 @@ pub(crate) mod simd;
 pub mod threads;
 mod transpose;
 
-pub use convolution::Convolution;
-pub use copy::{cast, concat, copy, fill, overlap_add, pad};
-pub use fast_path::FastPath;
-pub use index::{
-    Extreme, Order, arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add,
-};
+pub use index::{Extreme, Order};
 pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
 pub(crate) use loops::{Loops, Strip};
-pub use map::{map1, map2, map3};
 pub(crate) use matmul::LazyProduct;
-pub use matmul::matmul;
-pub use pooling::window_argmax;
-pub use reduce::{Direction, ReduceOp, cumsum, reduce};
-pub use simd::{Loop, vectorized};
+pub use reduce::{Direction, ReduceOp};
+
+// What the macros name, and what lossgraph-autograd calls.
+#[doc(hidden)]
+pub use {
+    convolution::Convolution,
+    copy::{cast, concat, copy, fill, overlap_add, pad},
+    fast_path::FastPath,
+    index::{arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add},
+    map::{map1, map2, map3},
+    matmul::matmul,
+    pooling::window_argmax,
+    reduce::{cumsum, reduce},
+    simd::{Loop, vectorized},
+};
 
 use std::borrow::Cow;
 

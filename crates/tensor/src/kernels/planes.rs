@@ -8,7 +8,9 @@
 use std::ops::Range;
 
 use super::input;
-use crate::{Elem, Result, Tensor, Window};
+use crate::create::LARGE;
+use crate::shape::checked_len;
+use crate::{Elem, Result, Shape, Tensor, Window};
 
 /// Readers may read on to the end of a vector of so many elements: behind the rows of a plane there
 /// is as much padding, which is never packed.
@@ -37,6 +39,16 @@ impl Axis {
         Axis { window, padding, dim, windows }
     }
 
+    /// No distance along the axis is larger: twice the positions of all phases, since a block of
+    /// rows may end beyond the last one, and what is before and on the axis. `None` if no integer
+    /// holds it.
+    fn span(self) -> Option<usize> {
+        let Axis { window: Window { size, stride, dilation }, padding, dim, windows } = self;
+        let moved = windows.checked_add(1)?.checked_mul(stride)?;
+        let reach = size.checked_mul(dilation)?.checked_add(stride)?;
+        moved.checked_add(reach)?.checked_add(padding)?.checked_add(dim)?.checked_mul(2)
+    }
+
     /// The phase that the element `k` of windows lies on, and its offset there.
     pub fn phase(self, k: usize) -> (usize, usize) {
         let distance = k * self.window.dilation;
@@ -60,6 +72,12 @@ impl Axis {
     }
 }
 
+/// Whether each position and offset along these axes, in so many images or channels, is an integer.
+pub(super) fn fit(axes: [Axis; 2], count: usize) -> bool {
+    let [up, across] = axes.map(|axis| axis.span().unwrap_or(usize::MAX));
+    checked_len(&Shape::from([up, across, VECTOR, count])).is_ok()
+}
+
 /// One axis split into phases.
 #[derive(Clone, Copy)]
 pub(super) struct PhaseAxis {
@@ -76,6 +94,17 @@ impl PhaseAxis {
     /// The position of element `i` of a phase, if it is on the axis.
     pub fn position(self, phase: usize, i: usize) -> Option<usize> {
         (self.phases * i + phase).checked_sub(self.padding).filter(|&at| at < self.dim)
+    }
+
+    /// The phases with an element on the axis: all, unless there are more than positions.
+    pub fn occupied(self) -> Vec<usize> {
+        if self.phases <= self.dim {
+            return (0..self.phases).collect();
+        }
+        let phase = |position: usize| (position + self.padding) % self.phases;
+        let mut occupied: Vec<usize> = (0..self.dim).map(phase).collect();
+        occupied.sort_unstable();
+        occupied
     }
 
     /// The elements of a phase that are on the axis.
@@ -154,6 +183,12 @@ impl Planes {
     /// The elements of all channels, and of a vector that begins at the last one.
     pub fn len(&self) -> usize {
         self.channels * self.channel() + VECTOR
+    }
+
+    /// Whether there is memory for [`len`](Planes::len) elements. An allocation that fails would end
+    /// the process, so that a large one is reserved before, and given back.
+    pub fn have_room<T>(&self) -> bool {
+        self.len() < LARGE || Vec::<T>::new().try_reserve_exact(self.len()).is_ok()
     }
 
     /// The offset, among the planes of a channel, of an element of the plane of two phases.

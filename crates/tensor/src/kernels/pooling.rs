@@ -1,6 +1,6 @@
 //! Max pooling: the indices of the largest elements of sliding windows.
 
-use super::planes::{Axis, Planes, Strided4, VECTOR};
+use super::planes::{Axis, Planes, Strided4, VECTOR, fit};
 use super::simd::{Loop, vectorized};
 use super::threads::parallel_chunks_mut;
 use super::{CHUNK, output};
@@ -52,6 +52,14 @@ fn typed<T: Float>(
         return Err(Error::Shape { operation: "window_argmax", left: shape, right: counted, why });
     };
     let axes = [0, 1].map(|i| Axis::new(windows[i], padding[i], dims[i], counts[i]));
+    let too_large = || {
+        let why = "the windows reach farther than memory";
+        let (left, right) = (shape.clone(), counted.clone());
+        Error::Shape { operation: "window_argmax", left, right, why }
+    };
+    if !fit(axes, 1) {
+        return Err(too_large());
+    }
     let out = output::<i64>("window_argmax", out, &[outer, counts].concat())?;
     let first = |axis: usize| {
         let Window { size, stride, dilation } = windows[axis];
@@ -67,6 +75,9 @@ fn typed<T: Float>(
     let x = Strided4::<T>::of(&x)?;
     let phase_axes = axes.map(|axis| axis.phases(axis.windows + axis.reach()));
     let planes = Planes { channels: 1, axes: phase_axes, rows: phase_axes[0].length };
+    if !planes.have_room::<T>() {
+        return Err(too_large());
+    }
     let [up, across] = axes;
     let row = planes.row();
     let columns = (up.windows - 1) * row + across.windows;
@@ -165,14 +176,14 @@ mod tests {
     #[test]
     fn a_single_window_may_have_any_stride() {
         let window = Window { size: 2, stride: usize::MAX, dilation: 1 };
-        let x = Tensor::arange(9, DType::F64).reshape([3, 3]).unwrap();
+        let x = Tensor::arange(9, DType::F64).unwrap().reshape([3, 3]).unwrap();
         assert_eq!(indices(x, window, 0, [1, 1]), Ok(vec![4.0]));
     }
 
     #[test]
     fn elements_of_a_window_may_lie_apart() {
         let window = Window { size: 2, stride: 1, dilation: 2 };
-        let x = Tensor::arange(16, DType::F64).reshape([4, 4]).unwrap();
+        let x = Tensor::arange(16, DType::F64).unwrap().reshape([4, 4]).unwrap();
         assert_eq!(indices(x.t().unwrap(), window, 0, [2, 2]), Ok(vec![10.0, 11.0, 14.0, 15.0]));
     }
 }

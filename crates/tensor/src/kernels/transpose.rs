@@ -18,10 +18,13 @@ pub(super) fn transpose<T: Elem>(
     out: &mut [T],
 ) {
     let none = rows == 0 || columns == 0;
-    assert!(none || (rows - 1) * leading + columns <= x.len() && rows * columns == out.len());
     if none {
         return;
     }
+    let last = (rows - 1).checked_mul(leading).and_then(|last| last.checked_add(columns));
+    assert!(
+        last.is_some_and(|last| last <= x.len()) && rows.checked_mul(columns) == Some(out.len())
+    );
     // Whole blocks first, then what is left below and beside them.
     let block = vectors(x, leading, [rows, columns], out);
     let (below, beside) = (rows - rows % block[0], columns - columns % block[1]);

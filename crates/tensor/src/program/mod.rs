@@ -40,6 +40,7 @@ mod tile;
 use std::fmt;
 
 use crate::kernels::{Map1, Map2, Map3, ReduceOp};
+use crate::shape::checked_len;
 use crate::{DType, Error, Shape};
 
 pub use code::Executable;
@@ -144,9 +145,13 @@ impl Program {
     /// type.
     ///
     /// # Panics
-    /// If the space is empty: a mistake of the caller, since a reduction of nothing needs no pass.
+    /// If the space is empty, or larger than memory has addresses: a mistake of the caller, since a
+    /// reduction of nothing needs no pass, and no tensor is as large.
     pub fn new(rows: usize, columns: usize, dtype: DType) -> Program {
         assert!(rows > 0 && columns > 0, "the iteration space of a program is not empty");
+        // What runs reads and writes by pointers, up to the product of these.
+        let points = checked_len(&Shape::from([rows, columns]));
+        assert!(points.is_ok(), "the iteration space of a program has addresses");
         let (inputs, defs, outputs, broadcasts) = (vec![], vec![], vec![], vec![]);
         Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, broadcasts }
     }

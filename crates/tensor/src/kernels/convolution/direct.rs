@@ -13,7 +13,7 @@ use crate::{Float, Result, Tensor};
 
 /// Channels that are summed at a time: as many vectors of sums as hide how long one addition
 /// takes.
-const CHANNELS: usize = 8;
+pub(super) const CHANNELS: usize = 8;
 
 /// How many taps are summed before the next columns: their slices stay in the L1 cache.
 const TAPS: usize = 256;
@@ -60,7 +60,7 @@ pub(super) fn results<T: Float, const N: usize>(
     let axes = sizes.image_axes();
     let elements = channels * axes[0].phases * axes[1].phases * axes[1].length;
     let rows = sizes.block(sizes.axes[0].windows, elements);
-    let from = Planes { channels, axes, rows: rows + reach[0] };
+    let from = sizes.allocatable::<T>(Planes { channels, axes, rows: rows + reach[0] })?;
     let to = sizes.result_axes([0, 0], sizes.axes.map(|axis| axis.windows));
     let w = Strided4::<T>::of(w)?;
     let window: Vec<[usize; 2]> = sizes.window().collect();
@@ -89,9 +89,10 @@ pub(super) fn images<T: Float, const N: usize>(
         sizes.axes.map(|axis| axis.phases((axis.dim + axis.padding).div_ceil(axis.window.stride)));
     let axes = sizes.result_axes(reach, [0, 1].map(|i| to[i].length + reach[i]));
     let rows = sizes.block(to[0].length, channels * axes[1].length);
-    let from = Planes { channels, axes, rows: rows + reach[0] };
+    let from = sizes.allocatable::<T>(Planes { channels, axes, rows: rows + reach[0] })?;
     let w = Strided4::<T>::of(w)?;
-    let planes = (0..to[0].phases).flat_map(|a| (0..to[1].phases).map(move |b| [a, b]));
+    let [up, across] = to.map(PhaseAxis::occupied);
+    let planes = up.iter().flat_map(|&a| across.iter().map(move |&b| [a, b]));
     let pass = |phases: [usize; 2]| {
         let on_it = |k: &[usize; 2]| sizes.phases(*k).0 == phases;
         let terms: Vec<(usize, [usize; 2])> = (0..sizes.outs)

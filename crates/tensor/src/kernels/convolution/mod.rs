@@ -20,8 +20,9 @@ mod direct;
 mod weights;
 
 use super::output;
-use super::planes::{Axis, PhaseAxis, Planes};
-use crate::{DType, Error, Result, Tensor, Window};
+use super::planes::{Axis, PhaseAxis, Planes, fit};
+use crate::shape::checked_len;
+use crate::{DType, Error, Result, Shape, Tensor, Window};
 
 /// From how many multiplications on a product is computed in parallel.
 const PARALLEL_THRESHOLD: usize = 1 << 18;
@@ -31,6 +32,8 @@ const MAX_TASKS: usize = 16;
 
 /// How many packed elements a task works on at a time: half of an L2 cache of 1 MiB, in `f32`.
 const BLOCK: usize = 1 << 17;
+
+const TOO_LARGE: &str = "the windows reach farther than memory";
 
 /// A convolution over two axes, with stride, dilation, padding and groups.
 ///
@@ -120,7 +123,7 @@ impl Sizes {
         if windows.iter().any(|window| window.stride == 0 || window.dilation == 0) {
             return Err(error("strides and dilations are not 0"));
         }
-        if groups == 0 || ins * groups != channels || !to.is_multiple_of(groups) {
+        if groups == 0 || ins.checked_mul(groups) != Some(channels) || !to.is_multiple_of(groups) {
             return Err(error("the groups divide the channels"));
         }
         if y.len() != 4 || y[..2] != [batch, to] {
@@ -128,14 +131,32 @@ impl Sizes {
         }
         let axes = [(0, height), (1, width)]
             .map(|(i, dim)| Axis::new(windows[i], padding[i], dim, y[2 + i]));
+        let planes = batch.max(1).checked_mul(channels.max(to).max(1));
+        // Weights are packed for several channels at a time.
+        let packed = Shape::from([to, direct::CHANNELS, ins, up, across]);
+        if !planes.is_some_and(|planes| fit(axes, planes)) || checked_len(&packed).is_err() {
+            return Err(error(TOO_LARGE));
+        }
         Ok(Sizes { batch, groups, ins, outs: to / groups, axes })
+    }
+
+    /// The planes, if there is memory for them.
+    fn allocatable<T>(&self, planes: Planes) -> Result<Planes> {
+        if planes.have_room::<T>() {
+            return Ok(planes);
+        }
+        let [up, across] = self.axes.map(|axis| axis.window.size);
+        let left = Shape::from([self.batch, planes.channels, self.axes[0].dim, self.axes[1].dim]);
+        let right = Shape::from([self.outs * self.groups, self.ins, up, across]);
+        Err(Error::Shape { operation: "convolution", left, right, why: TOO_LARGE })
     }
 
     /// Whether the work is too little for threads.
     fn is_sequential(&self) -> bool {
         let each = |axis: &Axis| axis.windows * axis.window.size;
-        let planes: usize = self.axes.iter().map(each).product();
-        self.batch * self.groups * self.ins * self.outs * planes < PARALLEL_THRESHOLD
+        let planes = self.axes.iter().map(each).fold(1, usize::saturating_mul);
+        let products = [self.batch, self.groups, self.ins, self.outs, planes];
+        products.into_iter().fold(1, usize::saturating_mul) < PARALLEL_THRESHOLD
     }
 
     /// The elements of a window, in order.

@@ -21,10 +21,11 @@ pub(super) fn weights<T: Float, const N: usize>(
     let [ins, outs] = [sizes.groups * sizes.ins, sizes.groups * sizes.outs];
     let elements = (ins * axes[0].phases * axes[1].phases + outs) * axes[1].length;
     let rows = sizes.block(sizes.axes[0].windows, elements);
-    let from = Planes { channels: ins, axes, rows: rows + sizes.reach()[0] };
+    let from =
+        sizes.allocatable::<T>(Planes { channels: ins, axes, rows: rows + sizes.reach()[0] })?;
     // The rows of results are as long as those of the images, with zeros at their ends.
     let axes = sizes.result_axes([0, 0], axes.map(|axis| axis.length));
-    let by = Planes { channels: outs, axes, rows };
+    let by = sizes.allocatable::<T>(Planes { channels: outs, axes, rows })?;
     let blocks = sizes.axes[0].windows.div_ceil(rows);
     let units = sizes.batch * blocks;
     // Each task has sums of its own, so that there are few of them.
