@@ -59,8 +59,8 @@ impl Conv2d {
         }
         let shape = [outputs, inputs / groups, window[0], window[1]];
         let weight = Init::FanIn.draw(&shape, DType::F32, rng)?;
-        let fan_in = shape[1..].iter().fold(1_usize, |product, &dim| product.saturating_mul(dim));
-        let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
+        let fan_in: f64 = shape[1..].iter().map(|&dim| dim as f64).product();
+        let bound = 1.0 / fan_in.max(1.0).sqrt();
         let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F32, rng)?;
         Ok(Conv2d::of(weight, Some(bias), options))
     }

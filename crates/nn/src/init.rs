@@ -42,8 +42,8 @@ impl Init {
     ) -> lossgraph_tensor::Result<Tensor> {
         match self {
             Init::FanIn => {
-                let fan_in: usize = shape.iter().skip(1).product();
-                let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
+                let fan_in: f64 = shape.iter().skip(1).map(|&dim| dim as f64).product();
+                let bound = 1.0 / fan_in.max(1.0).sqrt();
                 Tensor::uniform(shape, -bound, bound, dtype, rng)
             }
             Init::Zeros => Tensor::zeros(shape, dtype),
