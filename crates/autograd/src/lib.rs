@@ -30,8 +30,9 @@ mod record;
 mod run;
 
 pub use grad::finite_difference::numeric_gradient;
+pub use grad::functional::{hessian, hvp, jacobian, jvp};
 pub use ops::{
-    Binary, Conv, Kink, Padding, Pool, Row, Unary, binary::BinaryRule, combine::concat,
+    Binary, Conv, Function, Kink, Padding, Pool, Row, Unary, binary::BinaryRule, combine::concat,
     combine::stack, unary::UnaryRule,
 };
 pub use plan::Plan;

@@ -39,6 +39,14 @@ pub enum Error {
         /// The shape to permute.
         shape: Shape,
     },
+    /// A function of the user's own that refuses its inputs, or breaks its promise.
+    #[error("{operation}: {why}")]
+    Function {
+        /// The function.
+        operation: &'static str,
+        /// What it says.
+        why: String,
+    },
     /// An argument that a compiled program cannot be run with.
     #[error("program: {argument} is {given}, expected {expected}")]
     Argument {

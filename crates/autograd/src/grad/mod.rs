@@ -1,6 +1,7 @@
 //! Reverse mode: the derivative of a program, recorded as more of the program.
 
 pub(crate) mod finite_difference;
+pub(crate) mod functional;
 pub(crate) mod remat;
 
 use smallvec::SmallVec;
@@ -35,6 +36,7 @@ impl Tape {
     /// only through [`Var::detach`]. An `x` that `y` does not depend on gets zeros.
     #[track_caller]
     pub fn grad<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
+        let _call = self.call("grad");
         if !y.is_faulty() && y.len() != 1 {
             let fault = Fault::new("grad", "only the gradient of one number is defined")
                 .operand("y", y)
@@ -52,6 +54,7 @@ impl Tape {
     /// As for [`Tape::grad`]; also a cotangent whose shape is not that of `y`.
     #[track_caller]
     pub fn vjp<'t>(&'t self, y: Var<'t>, cotangent: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
+        let _call = self.call("vjp");
         let broken = std::iter::once(&y).chain([&cotangent]).chain(xs).find(|var| var.is_faulty());
         if let Some(&fault) = broken {
             return vec![fault; xs.len()];

@@ -291,8 +291,15 @@ impl<'t> Var<'t> {
         }
         let pairs = shape.iter().zip(around);
         let slices = pairs.clone().map(|(&len, pair)| Slice { start: pair.0, len, step: 1 });
-        let padded: Vec<usize> = pairs.clone().map(|(&len, pair)| pair.0 + len + pair.1).collect();
-        place(self, slices.collect(), Shape::from(padded), value)
+        let padded =
+            |(&len, pair): (&usize, &(usize, usize))| len.checked_add(pair.0)?.checked_add(pair.1);
+        match pairs.clone().map(padded).collect::<Option<Vec<usize>>>() {
+            Some(padded) => place(self, slices.collect(), Shape::from(padded), value),
+            None => {
+                let why = format!("{around:?} makes an axis longer than memory");
+                self.tape().fault(Fault::new("pad", why).operand("input", self))
+            }
+        }
     }
 
     /// The elements `by` indices further along an axis, or nearer for a negative `by`: what would
@@ -305,9 +312,11 @@ impl<'t> Var<'t> {
         let Some(pair) = self.shape().axis(axis).and_then(|at| around.get_mut(at)) else {
             return self.no_axis("shift", axis);
         };
-        let (steps, extent) = (by.unsigned_abs(), self.dim(axis) as isize);
+        // By more than the whole axis, nothing is left of it.
+        let extent = self.dim(axis);
+        let steps = by.unsigned_abs().min(extent);
         *pair = if by > 0 { (steps, 0) } else { (0, steps) };
-        let start = (-by).max(0);
+        let start = if by > 0 { 0 } else { steps };
         self.pad(&around, fill).slice(axis, start..start + extent)
     }
 }

@@ -228,8 +228,16 @@ impl<'t> Var<'t> {
         }
         let Conv { stride, dilation, groups, .. } = options;
         let [channels, out, each] = [self.dim(1), weight.dim(0), weight.dim(1)];
-        if groups == 0 || out % groups != 0 || each * groups != channels {
+        if groups == 0 || out % groups != 0 || channels % groups != 0 {
             return refuse(&format!("{groups} groups do not divide the channels"));
+        }
+        if each != channels / groups {
+            let of =
+                if groups == 1 { String::new() } else { format!(" in each of {groups} groups") };
+            return refuse(&format!(
+                "the input has {} channels{of}, and the weight takes {each}",
+                channels / groups
+            ));
         }
         if stride.contains(&0) || dilation.contains(&0) {
             return refuse("a stride or a dilation is 0");

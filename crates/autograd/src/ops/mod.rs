@@ -8,6 +8,7 @@ pub mod activation;
 pub mod binary;
 pub mod combine;
 pub mod convolution;
+pub mod custom;
 pub mod facts;
 pub(crate) mod family;
 pub mod index;
@@ -25,6 +26,7 @@ pub mod view;
 
 pub use binary::Binary;
 pub use convolution::{Conv, Padding};
+pub use custom::Function;
 pub use pooling::Pool;
 pub use table::{ALL, Row};
 pub use unary::Unary;

@@ -9,6 +9,7 @@ use lossgraph_tensor::{Tensor, kernels};
 use crate::ops::binary::BinaryOp;
 use crate::ops::combine::{Concat, OverlapAdd, Pad};
 use crate::ops::convolution::Convolve;
+use crate::ops::custom::Custom;
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::index::Index;
@@ -56,6 +57,8 @@ pub(crate) enum Op {
     MatMul(MatMul),
     /// A product of windows with weights, or one of its slopes.
     Convolve(Convolve),
+    /// A function of the user's own.
+    Custom(Custom),
 }
 
 impl Op {
@@ -79,6 +82,7 @@ impl Op {
             Op::Index(op) => op,
             Op::MatMul(op) => op,
             Op::Convolve(op) => op,
+            Op::Custom(op) => op,
         }
     }
 

@@ -135,8 +135,10 @@ impl<'t> Var<'t> {
         if self.is_faulty() {
             return Err(self);
         }
-        axes.of(&self.shape())
-            .map_err(|why| self.tape().fault(Fault::new(name, why).operand("input", self)))
+        match axes.of(&self.shape()) {
+            Ok(set) => Ok(set),
+            Err(why) => Err(self.tape().fault(Fault::new(name, why).operand("input", self))),
+        }
     }
 
     /// Drops the reduced axes, unless they are to be kept. `shape` is that before the reduction.

@@ -89,7 +89,7 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("select");
         let tape = self.tape();
         let mask = if self.dtype().is_float() { self } else { self.to_float() };
-        let (a, b) = (a.beside(mask), b.beside(mask));
+        let (a, b) = (a.beside(mask).to_float(), b.beside(mask).to_float());
         let shape = mask.shape().broadcast(&a.shape()).and_then(|s| s.broadcast(&b.shape()));
         match shape {
             Some(shape) => {

@@ -259,6 +259,7 @@ impl<'t> Var<'t> {
     /// The last two axes exchanged: the transposed matrix.
     #[track_caller]
     pub fn t(self) -> Var<'t> {
+        let _call = self.tape().call("t");
         self.transpose(-2, -1)
     }
 
@@ -331,7 +332,7 @@ impl<'t> Var<'t> {
         let shape = self.shape();
         if slices.len() > shape.rank() {
             let why = format!("{} slices for {} axes", slices.len(), shape.rank());
-            return self.tape().fault(Fault::new("slice", why).operand("input", self));
+            return self.tape().fault(Fault::new("slices", why).operand("input", self));
         }
         let all = shape.iter().enumerate().map(|(axis, &extent)| match slices.get(axis) {
             Some(&slice) => (slice, slice.fits(extent)),
@@ -339,7 +340,7 @@ impl<'t> Var<'t> {
         });
         if let Some(axis) = all.clone().position(|(_, fits)| !fits) {
             let why = format!("{:?} leaves axis {axis}", slices[axis]);
-            return self.tape().fault(Fault::new("slice", why).operand("input", self));
+            return self.tape().fault(Fault::new("slices", why).operand("input", self));
         }
         self.slices_shared(all.map(|(slice, _)| slice).collect())
     }

@@ -1,6 +1,7 @@
 //! `Var`: a node of a tape, which is what formulas are written with.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use lossgraph_tensor::{DType, IntoAxis, Shape, Slice, Tensor};
@@ -99,20 +100,23 @@ impl<'t> Var<'t> {
     }
 
     /// Computes the value.
+    #[track_caller]
     pub fn value(self) -> Result<Tensor> {
         let mut values = self.tape.eval(&[self])?;
         Ok(values.remove(0))
     }
 
     /// Computes the value of a node with one element.
+    #[track_caller]
     pub fn item(self) -> Result<f64> {
-        let value = self.value()?;
-        value.item().map_err(|_| {
-            Fault::new("item", "expected one element")
-                .operand("value", self)
-                .cure("reduce it first, with .mean(..) or .sum(..)")
-                .into_error()
-        })
+        if let Ok(item) = self.value()?.item() {
+            return Ok(item);
+        }
+        let mut fault = Fault::new("item", "expected one element")
+            .operand("value", self)
+            .cure("reduce it first, with .mean(..) or .sum(..)");
+        fault.set_location(Location::caller(), None);
+        Err(fault.into_error())
     }
 
     /// The same value, through which no gradient flows. Requesting a gradient that could only

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::hash::Hasher;
+use std::panic::Location;
 use std::rc::Rc;
 
 use lossgraph_tensor::{DType, Tensor};
@@ -64,6 +65,7 @@ impl Tape {
     /// # Errors
     /// The fault of the first faulty one; or what went wrong while computing, such as an index
     /// outside of its axis.
+    #[track_caller]
     pub fn eval(&self, vars: &[Var<'_>]) -> Result<Vec<Tensor>> {
         for &var in vars {
             self.own(var)?;
@@ -82,6 +84,7 @@ impl Tape {
     }
 
     /// The plan by which `vars` would be computed, to look at.
+    #[track_caller]
     pub fn plan(&self, vars: &[Var<'_>]) -> Result<Plan> {
         for &var in vars {
             self.own(var)?;
@@ -95,9 +98,12 @@ impl Tape {
         Ok(Plan::new(&request, self.fusion()))
     }
 
+    #[track_caller]
     fn own(&self, var: Var<'_>) -> Result<()> {
         if !std::ptr::eq(var.tape(), self) {
-            return Err(Fault::new("eval", "the node is on another tape").into_error());
+            let mut fault = Fault::new("eval", "the node is on another tape").operand("node", var);
+            fault.set_location(Location::caller(), None);
+            return Err(fault.into_error());
         }
         self.fault_of(var.id()).map_or(Ok(()), Err)
     }
@@ -195,6 +201,7 @@ impl<'t> Var<'t> {
     pub fn backward(self) -> Result<Gradients> {
         let tape = self.tape();
         tape.own(self)?;
+        let _call = tape.call("backward");
         let refuse = |why: &str, cure: &str| {
             let fault = Fault::new("backward", why).operand("loss", self).cure(cure);
             let id = tape.fault(fault).id();
