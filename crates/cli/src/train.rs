@@ -11,8 +11,8 @@ use lossgraph_autograd::{Tape, Var};
 use lossgraph_data::{Dataset, digits, triplets};
 use lossgraph_losses::{ALL, Distance, Fit, Loss, Sample, Task, find};
 use lossgraph_nn::{
-    Activation, AdamW, ConfusionMatrix, Layer, Mlp, Optimizer, UpdateRule, accuracy, recall_at_k,
-    save,
+    Activation, AdamW, ConfusionMatrix, Layer, Mlp, Module, Optimizer, UpdateRule, accuracy,
+    recall_at_k, save,
 };
 use lossgraph_tensor::Tensor;
 use rand::SeedableRng;

@@ -1,10 +1,16 @@
 //! Errors of data sets.
 
+use std::fmt;
+
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Invalid arguments, or data that do not allow what is requested.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+///
+/// `Display` is one line; `Debug` is the several lines that a program which ends with an error
+/// shows: what is wrong, what was given and expected, and the likely cure.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A fraction that leaves nothing on one side.
     #[error("split: the fraction is {given}, expected more than 0 and less than 1")]
@@ -56,4 +62,51 @@ pub enum Error {
     /// A shape error, or an invalid argument, of a tensor.
     #[error(transparent)]
     Tensor(#[from] lossgraph_tensor::Error),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let compared = |f: &mut fmt::Formatter<'_>, given: &dyn fmt::Display, expected: &str| {
+            write!(f, "\n    given     {given}\n    expected  {expected}")
+        };
+        match self {
+            Error::Fraction { given } => {
+                f.write_str("split: the fraction is out of its range")?;
+                compared(f, given, "more than 0, and less than 1")
+            }
+            Error::TooFew { operation, class, given, expected } => {
+                write!(f, "{operation}: class {class} has too few examples")?;
+                compared(f, given, &format!("at least {expected}"))?;
+                f.write_str("\nperhaps: leave the class out, with .select(&indices)")
+            }
+            Error::Classes { operation, given, expected } => {
+                write!(f, "{operation}: too few classes have examples")?;
+                compared(f, given, &format!("at least {expected}"))
+            }
+            Error::BatchSize | Error::Dataset { .. } | Error::File { .. } | Error::Tensor(_) => {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_show_what_was_given_and_expected() {
+        let (operation, class, given, expected) = ("split", 3, 1, 2);
+        let error = Error::TooFew { operation, class, given, expected };
+        assert_eq!(
+            format!("{error:?}"),
+            "split: class 3 has too few examples\n    given     1\n    expected  at least 2\n\
+             perhaps: leave the class out, with .select(&indices)"
+        );
+        let expected = "split: the fraction is out of its range\n    given     1\n    \
+                        expected  more than 0, and less than 1";
+        assert_eq!(format!("{:?}", Error::Fraction { given: 1.0 }), expected);
+        let error = Error::Dataset { why: "the labels are missing".to_owned() };
+        assert_eq!(format!("{error:?}"), "dataset: the labels are missing");
+    }
 }

@@ -5,13 +5,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use lossgraph_autograd::Parameter;
 use lossgraph_tensor::{DType, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
-use crate::layer::Layer;
+use crate::module::{Module, all};
 
 /// Named tensors and metadata, as a file holds them.
 #[derive(Clone, Debug, Default)]
@@ -27,13 +26,11 @@ pub struct Checkpoint {
 /// # Errors
 /// See [`Checkpoint::write`].
 pub fn save(
-    model: &(impl Layer + ?Sized),
+    model: &(impl Module + ?Sized),
     metadata: &[(&str, &str)],
     path: impl AsRef<Path>,
 ) -> Result<()> {
-    let tensors = parameters_and_buffers(model)
-        .into_iter()
-        .map(|(name, parameter)| (name, parameter.value()));
+    let tensors = all(model).into_iter().map(|(name, parameter)| (name, parameter.value()));
     let metadata = metadata.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
     Checkpoint { tensors: tensors.collect(), metadata: metadata.collect() }.write(path)
 }
@@ -44,15 +41,51 @@ pub fn save(
 /// See [`Checkpoint::read`]; also tensors that are missing, left over, or of another shape than
 /// the model's: the error names them all, and the model is as before.
 pub fn load(
-    model: &(impl Layer + ?Sized),
+    model: &(impl Module + ?Sized),
     path: impl AsRef<Path>,
 ) -> Result<BTreeMap<String, String>> {
     let path = path.as_ref();
     let mut checkpoint = Checkpoint::read(path)?;
+    fill(model, &mut checkpoint.tensors).map_err(|mismatches| {
+        let why = format!(
+            "it is of another model: {mismatches}. Build the model with the sizes that were saved"
+        );
+        Error::File { path: path.to_owned(), why }
+    })?;
+    Ok(checkpoint.metadata)
+}
+
+/// Copies the parameters and buffers of a model to one of the same names and shapes, as for a target
+/// network. The values are equal, and training one leaves the other as it is.
+///
+/// ```
+/// use lossgraph_nn::{Linear, copy_parameters};
+/// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+///
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let [online, target] = [Linear::new(4, 2, &mut rng)?, Linear::new(4, 2, &mut rng)?];
+/// copy_parameters(&online, &target)?;
+/// assert_eq!(online.weight().value(), target.weight().value());
+/// # Ok::<(), lossgraph_nn::Error>(())
+/// ```
+///
+/// # Errors
+/// Names or shapes that differ: the error names them all, and both models are as before.
+#[doc(alias = "load_state_dict")]
+pub fn copy_parameters(from: &(impl Module + ?Sized), to: &(impl Module + ?Sized)) -> Result<()> {
+    let mut tensors = all(from).into_iter().map(|(name, p)| (name, p.value())).collect();
+    fill(to, &mut tensors).map_err(|differences| Error::Models { differences })
+}
+
+/// Sets parameters and buffers by their names, each in its own type, or says what does not fit.
+fn fill(
+    model: &(impl Module + ?Sized),
+    tensors: &mut BTreeMap<String, Tensor>,
+) -> std::result::Result<(), String> {
     let mut matching = Vec::new();
     let mut mismatches = Vec::new();
-    for (name, parameter) in parameters_and_buffers(model) {
-        match checkpoint.tensors.remove(&name) {
+    for (name, parameter) in all(model) {
+        match tensors.remove(&name) {
             None => mismatches.push(format!("`{name}` is missing")),
             Some(tensor) if *tensor.shape() != parameter.shape() => mismatches.push(format!(
                 "`{name}` is {}, expected {} as in the model",
@@ -62,23 +95,14 @@ pub fn load(
             Some(tensor) => matching.push((parameter, tensor)),
         }
     }
-    mismatches
-        .extend(checkpoint.tensors.keys().map(|name| format!("`{name}` is not in the model")));
+    mismatches.extend(tensors.keys().map(|name| format!("`{name}` is not in the model")));
     if !mismatches.is_empty() {
-        let why = format!(
-            "it is of another model: {}. Build the model with the sizes that were saved",
-            mismatches.join("; ")
-        );
-        return Err(Error::File { path: path.to_owned(), why });
+        return Err(mismatches.join("; "));
     }
     for (parameter, tensor) in matching {
-        parameter.set(tensor.to_dtype(parameter.value().dtype()))?;
+        parameter.update(|value| *value = tensor.to_dtype(value.dtype()));
     }
-    Ok(checkpoint.metadata)
-}
-
-fn parameters_and_buffers(model: &(impl Layer + ?Sized)) -> Vec<(String, Parameter)> {
-    model.parameters().into_iter().chain(model.buffers()).collect()
+    Ok(())
 }
 
 impl Checkpoint {
@@ -200,8 +224,9 @@ fn decode(view: &TensorView<'_>) -> std::result::Result<Tensor, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::Mlp;
+    use crate::layer::Layer;
     use crate::normalization::BatchNorm;
+    use crate::sequential::Mlp;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
     use std::path::PathBuf;
@@ -284,9 +309,8 @@ mod tests {
         let [saved, loaded] = [(); 2].map(|()| BatchNorm::new(2).unwrap());
         let tape = lossgraph_autograd::Tape::new();
         let _ = saved.forward_train(tape.constant([[1.0, 10.0], [3.0, 30.0]]));
-        let doubles = parameters_and_buffers(&saved)
-            .into_iter()
-            .map(|(name, p)| (name, p.value().to_dtype(DType::F64)));
+        let doubles =
+            all(&saved).into_iter().map(|(name, p)| (name, p.value().to_dtype(DType::F64)));
         let checkpoint = Checkpoint { tensors: doubles.collect(), ..Checkpoint::default() };
         checkpoint.write(&path).unwrap();
         // What a killed run left behind disturbs nobody.
@@ -295,6 +319,30 @@ mod tests {
         for ((_, a), (_, b)) in saved.buffers().iter().zip(loaded.buffers()) {
             assert_eq!(a.value(), b.value());
         }
+    }
+
+    #[test]
+    fn a_copy_has_the_values_and_not_the_parameters_of_its_origin() {
+        let [from, to] = [1, 2].map(|seed| model(&[3, 4, 2], seed));
+        copy_parameters(&from, &to).unwrap();
+        let values = |model: &Mlp| all(model).iter().map(|p| p.1.value()).collect::<Vec<_>>();
+        assert_eq!(values(&from), values(&to));
+        let before = values(&to);
+        from.parameters()[0].1.update(|value| *value = value.to_dtype(DType::F64));
+        from.parameters()[1].1.update(|value| value.as_mut_slice::<f32>().unwrap().fill(0.0));
+        assert_eq!(values(&to), before);
+    }
+
+    #[test]
+    fn a_copy_between_models_that_differ_names_what_differs_and_changes_nothing() {
+        let [from, to] = [&[3, 4, 2][..], &[3, 5, 2, 2]].map(|sizes| model(sizes, 1));
+        let before = to.parameters()[0].1.value();
+        let error = copy_parameters(&from, &to).unwrap_err().to_string();
+        let expected = "copy_parameters: the models differ: `0.weight` is [4, 3], expected [5, 3] as \
+                        in the model; ";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(error.contains("`4.weight` is missing"), "{error}");
+        assert_eq!(to.parameters()[0].1.value(), before);
     }
 
     #[test]

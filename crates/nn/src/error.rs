@@ -1,12 +1,19 @@
 //! Errors of layers, optimizers, metrics and checkpoints.
 
+use std::fmt;
 use std::path::PathBuf;
+
+use lossgraph_tensor::{DType, Shape};
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An invalid argument, a gradient that cannot be used, or a file that cannot.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Display` is one line; `Debug` is the several lines that a program which ends with an error
+/// shows: what is wrong, what was given and expected, and the likely cure.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A hyper-parameter out of its range.
     #[error("{subject}: {name} is {given}, expected {expected}")]
@@ -30,15 +37,34 @@ pub enum Error {
     },
     /// A gradient of another shape or dtype than its parameter.
     #[error(
-        "step: the gradient of `{parameter}` is {given}, expected {expected} as the parameter is"
+        "step: the gradient of `{parameter}` is {} {}, expected {} {} as the parameter is{}",
+        given.0, given.1, expected.0, expected.1, then(gradient_cure(given, expected))
     )]
     Gradient {
         /// The parameter.
         parameter: String,
         /// Shape and dtype of the gradient.
-        given: String,
+        given: (Shape, DType),
         /// Shape and dtype of the parameter.
-        expected: String,
+        expected: (Shape, DType),
+    },
+    /// A parameter of another dtype than when its optimizer was made.
+    #[error(
+        "step: `{parameter}` is {given}, and was {expected} when its optimizer was made: {STATE_CURE}"
+    )]
+    State {
+        /// The parameter.
+        parameter: String,
+        /// Its dtype.
+        given: DType,
+        /// The dtype of the optimizer's state.
+        expected: DType,
+    },
+    /// Two models of which one does not fit into the other.
+    #[error("copy_parameters: the models differ: {differences}")]
+    Models {
+        /// What differs, parameter by parameter.
+        differences: String,
     },
     /// Invalid arguments of a metric, such as labels that do not match the scores.
     #[error("{subject}: {why}")]
@@ -65,4 +91,118 @@ pub enum Error {
     /// A shape error, or an invalid argument, in a recorded program.
     #[error(transparent)]
     Program(#[from] lossgraph_autograd::Error),
+}
+
+const STATE_CURE: &str = "make the optimizer after `with_dtype`";
+
+fn gradient_cure(given: &(Shape, DType), expected: &(Shape, DType)) -> Option<String> {
+    let tape = match expected.1 {
+        DType::F64 => "Tape::f64()",
+        _ => "Tape::new()",
+    };
+    (given.0 == expected.0 && given.1 != expected.1).then(|| {
+        let given = if given.1 == DType::F64 { "DType::F64" } else { "DType::F32" };
+        format!("`model.with_dtype({given})` before the optimizer is made, or record on `{tape}`")
+    })
+}
+
+fn then(cure: Option<String>) -> String {
+    cure.map_or(String::new(), |cure| format!(": {cure}"))
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let compared = |f: &mut fmt::Formatter<'_>, given: &str, expected: &str| {
+            write!(f, "\n    given     {given}\n    expected  {expected}")
+        };
+        match self {
+            Error::Option { subject, name, given, expected } => {
+                write!(f, "{subject}: {name} is out of its range")?;
+                compared(f, &given.to_string(), expected)
+            }
+            Error::NotFinite { parameter } => write!(
+                f,
+                "step: the gradient of `{parameter}` is not finite; the parameters are as before\n\
+                 perhaps: a lower learning rate, or `clip_grad_norm`; `tape.find_nan(loss)` names \
+                 the op that made it"
+            ),
+            Error::Gradient { parameter, given, expected } => {
+                write!(f, "step: the gradient of `{parameter}` does not fit the parameter")?;
+                let [given_type, expected_type] =
+                    [given, expected].map(|(shape, dtype)| format!("{shape} {dtype}"));
+                compared(f, &given_type, &expected_type)?;
+                match gradient_cure(given, expected) {
+                    Some(cure) => write!(f, "\nperhaps: {cure}"),
+                    None => Ok(()),
+                }
+            }
+            Error::State { parameter, given, expected } => {
+                write!(f, "step: `{parameter}` has another type than when its optimizer was made")?;
+                compared(f, &given.to_string(), &expected.to_string())?;
+                write!(f, "\nperhaps: {STATE_CURE}")
+            }
+            Error::Models { differences } => {
+                f.write_str("copy_parameters: the models differ")?;
+                differences.split("; ").try_for_each(|line| write!(f, "\n    {line}"))
+            }
+            Error::File { path, why } => write!(f, "{}\n    {why}", path.display()),
+            Error::Program(error) => fmt::Debug::fmt(error, f),
+            Error::Metric { .. } | Error::Write(_) | Error::Tensor(_) => fmt::Display::fmt(self, f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Adam, Linear, Module, Sgd, UpdateRule};
+    use lossgraph_autograd::{Gradients, Parameter, Tape};
+    use lossgraph_tensor::Tensor;
+
+    #[test]
+    fn an_option_is_shown_with_its_range() {
+        let error = Adam { lr: -1.0, ..Adam::default() }.over_parameters([]).unwrap_err();
+        let expected =
+            "adam: lr is out of its range\n    given     -1\n    expected  0 or more, and finite";
+        assert_eq!(format!("{error:?}"), expected);
+    }
+
+    #[test]
+    fn a_step_in_another_type_than_the_model_names_the_cure() {
+        use crate::Layer;
+        let model = Linear::of(Tensor::from([[1.0_f32]]), None);
+        let mut optimizer = Sgd::default().over(&model).unwrap();
+        let tape = Tape::f64();
+        let gradients = model.forward(tape.constant([[2.0]])).sum(..).backward().unwrap();
+        let error = optimizer.step(&gradients).unwrap_err();
+        assert_eq!(
+            format!("{error:?}"),
+            "step: the gradient of `weight` does not fit the parameter\n    \
+             given     [1, 1] f64\n    expected  [1, 1] f32\n\
+             perhaps: `model.with_dtype(DType::F64)` before the optimizer is made, or record on \
+             `Tape::new()`"
+        );
+        assert!(error.to_string().contains("`model.with_dtype(DType::F64)`"), "{error}");
+        let model = model.with_dtype(DType::F64);
+        let error = optimizer.step(&gradients).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "step: `weight` is f64, and was f32 when its optimizer was made: make the optimizer \
+             after `with_dtype`"
+        );
+        Sgd::default().over(&model).unwrap().step(&gradients).unwrap();
+    }
+
+    #[test]
+    fn a_gradient_of_another_shape_is_shown_beside_its_parameter() {
+        let w = Parameter::new("w", [1.0, 2.0]);
+        let mut optimizer = Sgd::default().over(&w).unwrap();
+        let gradients = Gradients::new(0.0, vec![(w, Tensor::from([1.0]))]);
+        let error = optimizer.step(&gradients).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "step: the gradient of `w` is [1] f64, expected [2] f64 as the parameter is"
+        );
+        assert!(format!("{error:?}").ends_with("given     [1] f64\n    expected  [2] f64"));
+    }
 }

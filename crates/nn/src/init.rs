@@ -5,6 +5,8 @@ use rand::Rng;
 
 /// The distribution that a weight `[out, in, window…]` is drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Init {
     /// Uniform in ±1/√fan_in: PyTorch's default for linear and convolutional layers.
     #[default]
@@ -28,26 +30,30 @@ pub enum Init {
 }
 
 impl Init {
-    /// Draws a tensor in `f32`.
+    /// Draws a tensor.
     ///
     /// # Errors
     /// Impossible bounds; or, for the last four, a shape without the axes `[out, in]`.
-    pub fn draw(self, shape: &[usize], rng: &mut impl Rng) -> lossgraph_tensor::Result<Tensor> {
-        const DTYPE: DType = DType::F32;
+    pub fn draw(
+        self,
+        shape: &[usize],
+        dtype: DType,
+        rng: &mut impl Rng,
+    ) -> lossgraph_tensor::Result<Tensor> {
         match self {
             Init::FanIn => {
-                let fan_in: usize = shape.iter().skip(1).product();
-                let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
-                Tensor::uniform(shape, -bound, bound, DTYPE, rng)
+                let fan_in: f64 = shape.iter().skip(1).map(|&dim| dim as f64).product();
+                let bound = 1.0 / fan_in.max(1.0).sqrt();
+                Tensor::uniform(shape, -bound, bound, dtype, rng)
             }
-            Init::Zeros => Tensor::zeros(shape, DTYPE),
-            Init::Constant(value) => Tensor::full(shape, value, DTYPE),
-            Init::Uniform(low, high) => Tensor::uniform(shape, low, high, DTYPE, rng),
-            Init::Normal(mean, deviation) => Tensor::normal(shape, mean, deviation, DTYPE, rng),
-            Init::KaimingUniform => Tensor::kaiming_uniform(shape, DTYPE, rng),
-            Init::KaimingNormal => Tensor::kaiming_normal(shape, DTYPE, rng),
-            Init::XavierUniform => Tensor::xavier_uniform(shape, DTYPE, rng),
-            Init::XavierNormal => Tensor::xavier_normal(shape, DTYPE, rng),
+            Init::Zeros => Tensor::zeros(shape, dtype),
+            Init::Constant(value) => Tensor::full(shape, value, dtype),
+            Init::Uniform(low, high) => Tensor::uniform(shape, low, high, dtype, rng),
+            Init::Normal(mean, deviation) => Tensor::normal(shape, mean, deviation, dtype, rng),
+            Init::KaimingUniform => Tensor::kaiming_uniform(shape, dtype, rng),
+            Init::KaimingNormal => Tensor::kaiming_normal(shape, dtype, rng),
+            Init::XavierUniform => Tensor::xavier_uniform(shape, dtype, rng),
+            Init::XavierNormal => Tensor::xavier_normal(shape, dtype, rng),
         }
     }
 }

@@ -21,23 +21,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod activation;
 mod checkpoint;
 mod clip;
+mod convolution;
 mod error;
+mod functional;
 mod init;
 mod layer;
+mod linear;
 mod metrics;
+mod module;
 mod normalization;
 pub mod optimizer;
+mod sequential;
 
-pub use checkpoint::{Checkpoint, load, save};
+pub use activation::{Activation, Dropout};
+pub use checkpoint::{Checkpoint, copy_parameters, load, save};
 pub use clip::{clip_grad_norm, clip_grad_value};
+pub use convolution::{AvgPool2d, Conv2d, Flatten, MaxPool2d};
 pub use error::{Error, Result};
+pub use functional::functional_call;
 pub use init::Init;
-pub use layer::{
-    Activation, AvgPool2d, Conv2d, Dropout, Flatten, Layer, Linear, MaxPool2d, Mlp, Mode,
-    Sequential,
-};
+pub use layer::{Layer, Mode};
+pub use linear::Linear;
 pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
+pub use module::Module;
 pub use normalization::{BatchNorm, LayerNorm};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd, UpdateRule};
+pub use sequential::{Mlp, Sequential};
+
+/// What [`module!`] expands to.
+#[doc(hidden)]
+pub mod expansion {
+    pub use crate::module::buffers_of;
+    pub use lossgraph_autograd::Parameter;
+}

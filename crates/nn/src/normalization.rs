@@ -1,18 +1,18 @@
 //! Normalization layers.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use lossgraph_autograd::{Parameter, Var};
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::error::Result;
-use crate::layer::{Layer, Mode, named};
+use crate::error::{Error, Result};
+use crate::layer::{Layer, Mode};
 
 /// Normalizes each example over its last axes, then scales and shifts.
 ///
 /// # Source
 /// Ba, Kiros and Hinton, Layer Normalization, 2016.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LayerNorm {
     shape: Vec<usize>,
     weight: Parameter,
@@ -20,8 +20,10 @@ pub struct LayerNorm {
     eps: f64,
 }
 
+crate::module!(LayerNorm { weight, bias, .. });
+
 impl LayerNorm {
-    /// Over the last axes, which have the lengths of `shape`.
+    /// Over the last axes, which have the lengths of `shape`, with PyTorch's eps of 1e-5.
     pub fn new(shape: &[usize]) -> Result<LayerNorm> {
         Ok(LayerNorm {
             shape: shape.to_vec(),
@@ -30,19 +32,44 @@ impl LayerNorm {
             eps: 1e-5,
         })
     }
+
+    /// With another number added to the variance.
+    ///
+    /// # Errors
+    /// One that is negative or not finite.
+    pub fn with_eps(self, eps: f64) -> Result<LayerNorm> {
+        Ok(LayerNorm { eps: valid_eps("layer_norm", eps)?, ..self })
+    }
+
+    /// The scale, of the shape that is normalized over.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+
+    /// The shift, of the shape that is normalized over.
+    pub fn bias(&self) -> &Parameter {
+        &self.bias
+    }
+}
+
+fn valid_eps(subject: &'static str, eps: f64) -> Result<f64> {
+    match eps >= 0.0 && eps.is_finite() {
+        true => Ok(eps),
+        false => {
+            let expected = "0 or more, and finite";
+            Err(Error::Option { subject, name: "eps", given: eps, expected })
+        }
+    }
 }
 
 impl Layer for LayerNorm {
+    #[track_caller]
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
         let tape = x.tape();
-        tape.scope("layer_norm", || {
+        tape.named_call("layer_norm", || {
             let (weight, bias) = (tape.parameter(&self.weight), tape.parameter(&self.bias));
             x.layer_norm(&self.shape, Some(weight), Some(bias), self.eps)
         })
-    }
-
-    fn parameters(&self) -> Vec<(String, Parameter)> {
-        named([&self.weight, &self.bias].into_iter())
     }
 }
 
@@ -50,7 +77,7 @@ impl Layer for LayerNorm {
 ///
 /// # Source
 /// Ioffe and Szegedy, Batch Normalization, 2015.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BatchNorm {
     weight: Parameter,
     bias: Parameter,
@@ -59,8 +86,10 @@ pub struct BatchNorm {
     momentum: f64,
     eps: f64,
     /// Two threads must not mix their updates of the statistics.
-    updating: Mutex<()>,
+    updating: Arc<Mutex<()>>,
 }
+
+crate::module!(BatchNorm { weight, bias, .. } buffers { running_mean, running_var });
 
 impl BatchNorm {
     /// Over `channels` channels, with PyTorch's momentum of 0.1 and eps of 1e-5.
@@ -75,8 +104,48 @@ impl BatchNorm {
             running_var: vector("running_var", 1.0)?,
             momentum: 0.1,
             eps: 1e-5,
-            updating: Mutex::new(()),
+            updating: Arc::default(),
         })
+    }
+
+    /// With another number added to the variance.
+    ///
+    /// # Errors
+    /// One that is negative or not finite.
+    pub fn with_eps(self, eps: f64) -> Result<BatchNorm> {
+        Ok(BatchNorm { eps: valid_eps("batch_norm", eps)?, ..self })
+    }
+
+    /// With another momentum, the weight of a batch in the running statistics.
+    ///
+    /// # Errors
+    /// One that is not between 0 and 1.
+    pub fn with_momentum(self, momentum: f64) -> Result<BatchNorm> {
+        if !(0.0..=1.0).contains(&momentum) {
+            let (subject, name, expected) = ("batch_norm", "momentum", "between 0 and 1");
+            return Err(Error::Option { subject, name, given: momentum, expected });
+        }
+        Ok(BatchNorm { momentum, ..self })
+    }
+
+    /// The scale of each channel.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+
+    /// The shift of each channel.
+    pub fn bias(&self) -> &Parameter {
+        &self.bias
+    }
+
+    /// The mean of each channel that evaluation uses.
+    pub fn running_mean(&self) -> &Parameter {
+        &self.running_mean
+    }
+
+    /// The variance of each channel that evaluation uses.
+    pub fn running_var(&self) -> &Parameter {
+        &self.running_var
     }
 
     /// Moves the running statistics towards those of the batch. They are computed here and now, since
@@ -96,9 +165,10 @@ impl BatchNorm {
 }
 
 impl Layer for BatchNorm {
+    #[track_caller]
     fn record<'t>(&self, x: Var<'t>, mode: Mode) -> Var<'t> {
         let tape = x.tape();
-        tape.scope("batch_norm", || {
+        tape.named_call("batch_norm", || {
             let (weight, bias) = (tape.parameter(&self.weight), tape.parameter(&self.bias));
             if mode == Mode::Train {
                 let y = x.batch_norm(Some(weight), Some(bias), self.eps);
@@ -111,14 +181,6 @@ impl Layer for BatchNorm {
                 [&self.running_mean, &self.running_var].map(|p| tape.constant(p.value()));
             x.batch_norm_with(mean, var, Some(weight), Some(bias), self.eps)
         })
-    }
-
-    fn parameters(&self) -> Vec<(String, Parameter)> {
-        named([&self.weight, &self.bias].into_iter())
-    }
-
-    fn buffers(&self) -> Vec<(String, Parameter)> {
-        named([&self.running_mean, &self.running_var].into_iter())
     }
 }
 
@@ -139,6 +201,22 @@ mod tests {
         assert!(var.allclose(&Tensor::from([1.1_f32, 20.9]), 1e-6, 0.0));
         let used = layer.forward(x).value().unwrap();
         assert!((used.get(&[0, 0]).unwrap() - 0.8 / 1.1_f64.sqrt()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn eps_and_momentum_are_what_they_were_set_to() {
+        let layer = BatchNorm::new(1).unwrap().with_eps(3.0).unwrap().with_momentum(1.0).unwrap();
+        let tape = Tape::f64();
+        let x = tape.constant([[1.0], [3.0]]);
+        // The variance of 1 and 3 is 1, and (1 − 2)/√(1 + 3) is −½; unbiased, it is 2.
+        assert_eq!(layer.forward_train(x).value().unwrap().to_f64s(), [-0.5, 0.5]);
+        assert_eq!(layer.running_mean().value().to_f64s(), [2.0]);
+        assert_eq!(layer.running_var().value().to_f64s(), [2.0]);
+        let norm = LayerNorm::new(&[2]).unwrap().with_eps(3.0).unwrap();
+        let y = norm.forward(tape.constant([1.0, 3.0]));
+        assert_eq!(y.value().unwrap().to_f64s(), [-0.5, 0.5]);
+        assert!(norm.with_eps(-1.0).is_err() && layer.clone().with_eps(f64::NAN).is_err());
+        assert!(layer.with_momentum(1.5).is_err());
     }
 
     #[test]

@@ -70,12 +70,19 @@ impl Tape {
     /// ```
     #[track_caller]
     pub fn named_call<R>(&self, name: &str, record: impl FnOnce() -> R) -> R {
+        self.unnamed_call(|| self.scope(name, record))
+    }
+
+    /// Attributes what `record` records to the line of this call, as [`named_call`](Tape::named_call)
+    /// does, without a scope: for a function that adds nothing to a picture but its ops.
+    #[track_caller]
+    pub fn unnamed_call<R>(&self, record: impl FnOnce() -> R) -> R {
         let location = Location::caller();
         let _call = self.begin(|before| {
             let location = before.location.or(before.entry).unwrap_or(location);
             Call { location: Some(location), name: None, ..before }
         });
-        self.scope(name, record)
+        record()
     }
 
     /// Attributes the named calls of `record` to `location`: for a function that calls others through

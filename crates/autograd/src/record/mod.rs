@@ -7,5 +7,6 @@ pub(crate) mod node;
 pub(crate) mod operand;
 pub(crate) mod parameter;
 pub(crate) mod scope;
+pub(crate) mod substitution;
 pub(crate) mod tape;
 pub(crate) mod var;

@@ -40,6 +40,8 @@ pub(crate) struct Recording {
     /// The data of leaves, by node number, ascending.
     pub leaves: Vec<(Id, Tensor)>,
     pub parameters: Vec<(Id, Parameter)>,
+    /// What stands for parameters, by their [`Parameter::id`]; the last one of several.
+    pub substitutes: Vec<(u64, Id)>,
     /// Values that were requested and computed, by node number, ascending; a plan starts from them.
     pub values: Vec<(Id, Tensor)>,
     pub faults: Vec<Fault>,
@@ -83,6 +85,7 @@ impl Recording {
             origins: Vec::with_capacity(64),
             leaves: Vec::new(),
             parameters: Vec::new(),
+            substitutes: Vec::new(),
             values: Vec::new(),
             faults: Vec::new(),
             scopes: Vec::new(),
@@ -122,6 +125,14 @@ impl Recording {
     /// The parameter whose value a leaf is.
     pub fn parameter(&self, leaf: Id) -> Option<&Parameter> {
         of(&self.parameters, leaf)
+    }
+
+    /// The node that stands for a parameter, or else its leaf, if it has one.
+    fn node_of(&self, parameter: &Parameter) -> Option<Id> {
+        let id = parameter.id();
+        let substitute = self.substitutes.iter().rev().find(|(of, _)| *of == id).map(|s| s.1);
+        let leaf = || self.parameters.iter().find(|(_, p)| p.id() == id).map(|p| p.0);
+        substitute.or_else(leaf)
     }
 
     /// Remembers the value of a node; that of a leaf is known.
@@ -226,11 +237,11 @@ impl Tape {
         self.leaf(Leaf::Constant, Tensor::from(value))
     }
 
-    /// A parameter of a model, as it is now. A second time, the same node.
+    /// A parameter of a model, as it is now; a second time, the same node. Inside of
+    /// [`with_parameters`](Tape::with_parameters), what stands for it.
     #[track_caller]
     pub fn parameter(&self, parameter: &Parameter) -> Var<'_> {
-        let known =
-            self.recording().parameters.iter().find(|(_, p)| p.id() == parameter.id()).map(|p| p.0);
+        let known = self.recording().node_of(parameter);
         if let Some(id) = known {
             return Var::new(self, id);
         }
@@ -358,6 +369,7 @@ impl Tape {
             origins: from.origins[..count].to_vec(),
             leaves: from.leaves.iter().filter(|(id, _)| (*id as usize) < count).cloned().collect(),
             parameters: from.parameters.clone(),
+            substitutes: Vec::new(),
             values: Vec::new(),
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),

@@ -15,6 +15,7 @@ use crate::error::Result;
 /// # Source
 /// Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011. PyTorch's `Adagrad`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Adagrad {
     /// The learning rate.
     pub lr: f64,

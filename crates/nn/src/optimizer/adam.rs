@@ -18,6 +18,7 @@ use crate::error::Result;
 /// Kingma and Ba, Adam, 2015; AMSGrad: Reddi et al., On the Convergence of Adam and Beyond, 2018.
 /// PyTorch's `Adam`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Adam {
     /// The learning rate.
     pub lr: f64,
@@ -109,6 +110,7 @@ impl UpdateRule for Adam {
 /// # Source
 /// Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019. PyTorch's `AdamW`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct AdamW {
     /// The learning rate.
     pub lr: f64,

@@ -17,7 +17,7 @@ use lossgraph_tensor::{DType, Elem, Float, Tensor};
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
-use crate::layer::Layer;
+use crate::module::Module;
 
 /// How an optimizer updates a parameter: one section each, with its hyper-parameters as fields.
 pub trait UpdateRule: Clone + Sync {
@@ -53,7 +53,7 @@ pub trait UpdateRule: Clone + Sync {
     ///
     /// # Errors
     /// An option out of its range.
-    fn over(self, model: &(impl Layer + ?Sized)) -> Result<Optimizer<Self>> {
+    fn over(self, model: &(impl Module + ?Sized)) -> Result<Optimizer<Self>> {
         self.over_parameters(model.parameters().into_iter().map(|(_, parameter)| parameter))
     }
 
@@ -180,9 +180,13 @@ impl Slot {
         let parameter = || self.parameter.name().to_owned();
         let value = self.parameter.value();
         if value.shape() != gradient.shape() || value.dtype() != gradient.dtype() {
-            let type_of = |tensor: &Tensor| format!("{} {}", tensor.shape(), tensor.dtype());
-            let (given, expected) = (type_of(gradient), type_of(&value));
+            let of = |tensor: &Tensor| (tensor.shape().clone(), tensor.dtype());
+            let (given, expected) = (of(gradient), of(&value));
             return Err(Error::Gradient { parameter: parameter(), given, expected });
+        }
+        if self.states.dtype() != value.dtype() {
+            let (given, expected) = (value.dtype(), self.states.dtype());
+            return Err(Error::State { parameter: parameter(), given, expected });
         }
         let finite = match gradient.dtype() {
             DType::F32 => all_finite::<f32>(gradient),
@@ -299,6 +303,15 @@ impl States {
         match like.dtype() {
             DType::F32 => States::F32(vec![vec![start as f32; like.len()]; count]),
             _ => States::F64(vec![vec![start; like.len()]; count]),
+        }
+    }
+}
+
+impl States {
+    fn dtype(&self) -> DType {
+        match self {
+            States::F32(_) => DType::F32,
+            States::F64(_) => DType::F64,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::error::Result;
 /// # Source
 /// Hinton, Coursera lecture 6e, 2012; centered: Graves, 2013. PyTorch's `RMSprop`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[doc(alias = "RMSprop")]
 pub struct RmsProp {
     /// The learning rate.

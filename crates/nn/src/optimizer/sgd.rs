@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 /// Robbins and Monro, 1951; Sutskever et al., On the Importance of Initialization and Momentum,
 /// 2013. PyTorch's `SGD`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[doc(alias = "SGD")]
 pub struct Sgd {
     /// The learning rate.

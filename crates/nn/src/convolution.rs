@@ -1,0 +1,181 @@
+//! Layers over images: convolution, pooling, and the step to vectors behind them.
+
+use lossgraph_autograd::{Conv, Parameter, Pool, Var};
+use lossgraph_tensor::{DType, Tensor};
+use rand::Rng;
+
+use crate::error::{Error, Result};
+use crate::init::Init;
+use crate::layer::{Layer, Mode};
+use crate::module::Module;
+
+/// Cross-correlation over images: `[batch, inputs, height, width]` to `[batch, outputs, …]`.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    weight: Parameter,
+    bias: Option<Parameter>,
+    options: Conv<2>,
+}
+
+crate::module!(Conv2d { weight, bias, .. });
+
+impl Conv2d {
+    /// A layer with square windows and PyTorch's initialization, a stride of 1 and no padding.
+    pub fn new(inputs: usize, outputs: usize, window: usize, rng: &mut impl Rng) -> Result<Conv2d> {
+        Conv2d::with(inputs, outputs, [window; 2], Conv::default(), rng)
+    }
+
+    /// A layer with a stride, padding, dilation and groups.
+    ///
+    /// ```
+    /// use lossgraph_autograd::{Conv, Padding, Tape};
+    /// use lossgraph_nn::{Conv2d, Layer};
+    /// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    ///
+    /// let mut rng = ChaCha8Rng::seed_from_u64(0);
+    /// let options =
+    ///     Conv { stride: [2, 2], padding: Padding::Each([1, 1]), groups: 2, ..Conv::default() };
+    /// let layer = Conv2d::with(4, 6, [3, 3], options, &mut rng)?.without_bias();
+    /// let tape = Tape::new();
+    /// assert_eq!(layer.forward(tape.fill([1, 4, 8, 8], 1.0)).shape()[..], [1, 6, 4, 4]);
+    /// # Ok::<(), lossgraph_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Groups that do not divide the inputs and the outputs. What depends on the image is an error of
+    /// the program that uses the layer.
+    pub fn with(
+        inputs: usize,
+        outputs: usize,
+        window: [usize; 2],
+        options: Conv<2>,
+        rng: &mut impl Rng,
+    ) -> Result<Conv2d> {
+        let groups = options.groups;
+        if groups == 0 || inputs % groups != 0 || outputs % groups != 0 {
+            let expected = "a divisor of the inputs and of the outputs";
+            let (subject, given) = ("conv2d", groups as f64);
+            return Err(Error::Option { subject, name: "groups", given, expected });
+        }
+        let shape = [outputs, inputs / groups, window[0], window[1]];
+        let weight = Init::FanIn.draw(&shape, DType::F32, rng)?;
+        let fan_in: f64 = shape[1..].iter().map(|&dim| dim as f64).product();
+        let bound = 1.0 / fan_in.max(1.0).sqrt();
+        let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F32, rng)?;
+        Ok(Conv2d::of(weight, Some(bias), options))
+    }
+
+    /// A layer with a given weight `[outputs, inputs / groups, window, window]` and options.
+    pub fn of(weight: Tensor, bias: Option<Tensor>, options: Conv<2>) -> Conv2d {
+        Conv2d {
+            weight: Parameter::new("weight", weight),
+            bias: bias.map(|bias| Parameter::new("bias", bias)),
+            options,
+        }
+    }
+
+    /// A layer that adds nothing to the sums.
+    #[must_use = "it gives the layer back"]
+    pub fn without_bias(self) -> Conv2d {
+        Conv2d { bias: None, ..self }
+    }
+
+    /// The weight, `[outputs, inputs / groups, window, window]`.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+
+    /// The bias, `[outputs]`, if there is one.
+    pub fn bias(&self) -> Option<&Parameter> {
+        self.bias.as_ref()
+    }
+
+    /// Stride, padding, dilation and groups.
+    pub fn options(&self) -> Conv<2> {
+        self.options
+    }
+}
+
+impl Layer for Conv2d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let tape = x.tape();
+        tape.named_call("conv2d", || {
+            let weight = tape.parameter(&self.weight);
+            x.conv2d(weight, self.bias.as_ref().map(|bias| tape.parameter(bias)), self.options)
+        })
+    }
+}
+
+/// The largest of each window.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool2d(pub Pool<2>);
+
+impl Module for MaxPool2d {}
+
+impl Layer for MaxPool2d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        x.tape().named_call("max_pool2d", || x.max_pool2d(self.0))
+    }
+}
+
+/// The mean of each window.
+#[derive(Clone, Copy, Debug)]
+pub struct AvgPool2d(pub Pool<2>);
+
+impl Module for AvgPool2d {}
+
+impl Layer for AvgPool2d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        x.tape().named_call("avg_pool2d", || x.avg_pool2d(self.0))
+    }
+}
+
+/// All axes but the batch as one.
+#[derive(Clone, Copy, Debug)]
+pub struct Flatten;
+
+impl Module for Flatten {}
+
+impl Layer for Flatten {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let batch = if x.rank() == 0 { 1 } else { x.dim(0) };
+        x.tape().unnamed_call(|| x.reshape([batch, x.len() / batch.max(1)]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lossgraph_autograd::{Padding, Tape};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn a_layer_with_options_convolves_as_the_op_does() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let options =
+            Conv { stride: [2, 1], padding: Padding::Each([1, 2]), dilation: [1, 2], groups: 2 };
+        let layer = Conv2d::with(4, 6, [3, 2], options, &mut rng).unwrap();
+        let tape = Tape::new();
+        let x = tape.constant(Tensor::arange(4 * 5 * 7, DType::F32).reshape([1, 4, 5, 7]).unwrap());
+        let [weight, bias] = [layer.weight(), layer.bias().unwrap()].map(|p| tape.parameter(p));
+        let expected = x.conv2d(weight, Some(bias), options);
+        assert_eq!(layer.forward(x).value().unwrap(), expected.value().unwrap());
+        let expected = x.conv2d(weight, None, options);
+        assert_eq!(layer.without_bias().forward(x).value().unwrap(), expected.value().unwrap());
+    }
+
+    #[test]
+    fn groups_that_do_not_divide_are_refused() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for groups in [0, 3, 4] {
+            let options = Conv { groups, ..Conv::default() };
+            let error = Conv2d::with(4, 6, [3, 3], options, &mut rng).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("conv2d: groups is {groups}, expected")), "{error}");
+        }
+    }
+}
