@@ -24,14 +24,18 @@ pub(crate) fn above_zero<'t>(loss: &str, name: &str, value: f64, var: Var<'t>) -
 /// Whether unequal shapes may broadcast.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unequal {
+    /// Never.
     Refuse,
+    /// If the option `broadcast` of the loss is set, which it is not.
+    RefuseByDefault,
+    /// They may.
     Broadcast,
 }
 
 impl Unequal {
     /// What the option `broadcast` of a loss asks for.
     pub fn broadcast_if(requested: bool) -> Unequal {
-        if requested { Unequal::Broadcast } else { Unequal::Refuse }
+        if requested { Unequal::Broadcast } else { Unequal::RefuseByDefault }
     }
 }
 
@@ -44,6 +48,7 @@ pub(crate) fn pair<'t>(
     target: Var<'t>,
     unequal: Unequal,
 ) -> (Var<'t>, Var<'t>) {
+    let prediction = floats(loss, "prediction", prediction);
     let (left, right) = (prediction.shape(), target.shape());
     if left == right || prediction.is_faulty() || target.is_faulty() {
         return (prediction, target.to_float());
@@ -55,13 +60,24 @@ pub(crate) fn pair<'t>(
     let fault = Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
     let fault = match left.len() == right.len() {
         true => fault.cure(format!("target.reshape({left})")),
-        false if unequal == Unequal::Refuse && left.broadcast(&right).is_some() => {
+        false if unequal == Unequal::RefuseByDefault && left.broadcast(&right).is_some() => {
             fault.cure("set the option `broadcast` if one of them is meant to repeat")
         }
         false => fault,
     };
     let fault = prediction.tape().fault(fault);
     (fault, fault)
+}
+
+/// `var` if it holds floats, else a fault. Integers have no slope, and no fractions.
+#[track_caller]
+pub(crate) fn floats<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
+    if var.dtype().is_float() || var.is_faulty() {
+        return var;
+    }
+    let why = format!("{name} holds integers, expected floats");
+    let fault = Fault::new(loss, why).operand(name, var);
+    var.tape().fault(fault.cure(format!("{name}.to_float()")))
 }
 
 /// `var` if it has exactly the shape of `like`, else a fault.

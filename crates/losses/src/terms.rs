@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use lossgraph_autograd::{Fault, Var};
+use lossgraph_autograd::{Fault, Gradients, Result, Var};
 use lossgraph_tensor::Shape;
 
 /// The terms of a loss, before they are reduced to one number.
@@ -21,6 +21,7 @@ use lossgraph_tensor::Shape;
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[must_use = "terms are not a loss yet: reduce them, by .mean() for one"]
 pub struct Terms<'t> {
     each: Var<'t>,
     /// What the mean divides by, if that is not the number of terms.
@@ -100,7 +101,7 @@ pub struct UnknownReduction(String);
 impl FromStr for Reduction {
     type Err = UnknownReduction;
 
-    fn from_str(word: &str) -> Result<Reduction, UnknownReduction> {
+    fn from_str(word: &str) -> std::result::Result<Reduction, UnknownReduction> {
         let known = if word == "batchmean" { "batch_mean" } else { word };
         let found = Reduction::WORDS.iter().find(|(each, _)| *each == known);
         found.map(|(_, reduction)| *reduction).ok_or_else(|| UnknownReduction(word.to_owned()))
@@ -186,6 +187,31 @@ impl<'t> Terms<'t> {
     /// The terms themselves, each with its weight; 0 where a term is ignored.
     pub fn unreduced(self) -> Var<'t> {
         self.each
+    }
+
+    /// Refuses, and says how: gradients are those of one number, which terms become by a reduction.
+    ///
+    /// ```
+    /// # use lossgraph_autograd::Tape;
+    /// # use lossgraph_losses::mse;
+    /// let tape = Tape::f64();
+    /// let terms = mse(tape.variable([1.0, 2.0]), tape.constant([0.0, 0.0]));
+    /// assert!(terms.backward().is_err());
+    /// assert_eq!(terms.mean().backward()?.loss(), 2.5);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Always.
+    #[track_caller]
+    pub fn backward(self) -> Result<Gradients> {
+        let fault = Fault::new("backward", "a loss has one number for each example: reduce first")
+            .operand("terms", self.each)
+            .cure(".mean().backward()");
+        match self.each.is_faulty() {
+            true => self.each.backward(),
+            false => self.each.tape().fault(fault).backward(),
+        }
     }
 
     /// The sum of the terms.

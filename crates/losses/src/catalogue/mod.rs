@@ -1,6 +1,8 @@
 //! The table of all losses. Tests, docs and the `lossgraph` program come from it.
 
 mod case;
+#[cfg(test)]
+mod refusals;
 mod row;
 mod sample;
 mod setting;

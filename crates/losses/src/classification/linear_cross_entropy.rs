@@ -11,7 +11,7 @@ use crate::catalogue::{
     C, Domain, Invariance, Loss, N, POSITIVE, Task, WIDE, input, number, option,
 };
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels};
+use crate::labels::{IGNORED, Labels, no_class_numbers};
 use crate::rows::{finite, times};
 use crate::terms::{Terms, scaled};
 
@@ -91,7 +91,7 @@ impl<'t> LinearCrossEntropy<'t> {
     /// The terms. The target is class numbers if it holds integers, else probabilities.
     #[track_caller]
     pub fn forward(&self, features: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        features.tape().scope(NAME, || {
+        features.tape().named_call(NAME, || {
             let features = self.checked(features, matrix, target);
             if features.is_faulty() {
                 return Terms::new(features);
@@ -191,6 +191,9 @@ impl<'t> LinearCrossEntropy<'t> {
         expected.extend(target.dtype().is_float().then_some(classes));
         if matrix.rank() != 2 || matrix.dim(1) != inner || classes == 0 {
             return refuse("the matrix is [class, feature], with the features' last axis");
+        }
+        if target.dtype().is_float() && target.shape()[..] == *examples {
+            return no_class_numbers(NAME, features, target);
         }
         if target.shape()[..] != expected[..] {
             return refuse(

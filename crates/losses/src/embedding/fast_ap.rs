@@ -75,11 +75,11 @@ impl FastAp {
     /// The terms of the anchors; those without a positive do not count.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let FastAp { bins, range, distance } = *self;
-        let pairs = pairs.demand("fast_ap", bins > 0, || "there are no bins".to_owned());
-        let pairs = pairs.above_zero("fast_ap", "range", range).once();
-        let tape = pairs.embeddings.tape();
-        tape.scope("fast_ap", || {
+        pairs.embeddings.tape().named_call("fast_ap", || {
+            let FastAp { bins, range, distance } = *self;
+            let pairs = pairs.demand("fast_ap", bins > 0, || "there are no bins".to_owned());
+            let pairs = pairs.above_zero("fast_ap", "range", range).once();
+            let tape = pairs.embeddings.tape();
             let width = range / bins as f64;
             let centers: Vec<f64> = (0..=bins).map(|bin| bin as f64 * width).collect();
             let centers = tape.constant(Tensor::from(centers));

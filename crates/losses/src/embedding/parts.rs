@@ -18,6 +18,7 @@ use crate::terms::{Reduction, Terms, ratio};
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "parts are not a loss yet: reduce them, by .mean() for one"]
 pub struct Parts<'t> {
     first: Part<'t>,
     others: Vec<Part<'t>>,

@@ -78,8 +78,8 @@ impl SphereFace {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let SphereFace { margin, scale } = *self;
-        embeddings.tape().scope("sphere_face", || {
+        embeddings.tape().named_call("sphere_face", || {
+            let SphereFace { margin, scale } = *self;
             let x = above_zero("sphere_face", "scale", scale, embeddings);
             let cosine = similarities("sphere_face", Distance::CosineSimilarity, x, vectors);
             match multiplied("sphere_face", cosine, labels, margin) {

@@ -98,7 +98,7 @@ impl Ctc {
         input_lengths: Var<'t>,
         target_lengths: Var<'t>,
     ) -> Terms<'t> {
-        log_p.tape().scope("ctc", || {
+        log_p.tape().named_call("ctc", || {
             match self.states(log_p, targets, input_lengths, target_lengths) {
                 Ok(states) => self.terms(log_p, &states),
                 Err(fault) => Terms::new(fault),

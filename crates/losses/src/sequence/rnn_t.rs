@@ -85,7 +85,7 @@ impl RnnT {
         input_lengths: Var<'t>,
         target_lengths: Var<'t>,
     ) -> Terms<'t> {
-        log_p.tape().scope("rnn_t", || {
+        log_p.tape().named_call("rnn_t", || {
             match self.paths(log_p, targets, input_lengths, target_lengths) {
                 Ok(paths) => Terms::new(paths.loss()),
                 Err(fault) => Terms::new(fault),
