@@ -75,8 +75,7 @@ pub(crate) fn floats<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
     if var.dtype().is_float() || var.is_faulty() {
         return var;
     }
-    let why = format!("{name} holds integers, expected floats");
-    let fault = Fault::new(loss, why).operand(name, var);
+    let fault = Fault::new(loss, "expected floats, given integers").operand(name, var);
     var.tape().fault(fault.cure(format!("{name}.to_float()")))
 }
 
@@ -84,7 +83,7 @@ pub(crate) fn floats<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
 #[track_caller]
 pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
     if var.shape() == like.shape() || var.is_faulty() || like.is_faulty() {
-        return var;
+        return var.to_float();
     }
     let why = format!("{name} has the shape of the prediction");
     var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
@@ -95,7 +94,7 @@ pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> 
 pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
     let fits = var.shape().broadcast(&like.shape()).as_ref() == Some(&like.shape());
     if fits || var.is_faulty() || like.is_faulty() {
-        return var;
+        return var.to_float();
     }
     let why = format!("{name} does not broadcast to the prediction");
     var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))

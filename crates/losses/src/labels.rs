@@ -187,7 +187,7 @@ pub(crate) fn integers<'t>(loss: &str, name: &str, var: Var<'t>) -> Result<Vec<i
     }
     let refuse = |why: String| Err(var.tape().fault(Fault::new(loss, why).operand(name, var)));
     if var.dtype() != DType::I64 {
-        let fault = Fault::new(loss, format!("{name} are integers, given floats"));
+        let fault = Fault::new(loss, "expected integers, given floats");
         let fault = fault.operand(name, var).cure("a tensor of i64, such as tape.labels(&[…])");
         return Err(var.tape().fault(fault));
     }
@@ -230,7 +230,7 @@ pub(crate) fn class_axis(scores: Var<'_>) -> isize {
 pub(crate) fn class_weight<'t>(loss: &str, weight: Var<'t>, scores: Var<'t>) -> Var<'t> {
     let classes = scores.dim(class_axis(scores));
     if weight.shape()[..] == [classes] || weight.is_faulty() || scores.is_faulty() {
-        return weight;
+        return weight.to_float();
     }
     weight.tape().fault(
         Fault::new(loss, format!("one weight for each of the {classes} classes"))

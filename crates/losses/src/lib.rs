@@ -37,8 +37,8 @@ mod sequence;
 mod terms;
 
 pub use catalogue::{
-    ALL, Args, BadSetting, Case, Choice, Domain, Fit, Invariance, Loss, Numbers, OptionKind, Plain,
-    Sample, Setting, Task, find,
+    ALL, Args, BadSetting, Case, Choice, Configured, Domain, Fit, Invariance, Loss, Numbers,
+    OptionKind, Plain, Sample, Setting, Task, find,
 };
 pub use classification::*;
 pub use detection::*;

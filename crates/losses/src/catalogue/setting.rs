@@ -31,6 +31,17 @@ pub struct BadSetting {
     pub(crate) why: String,
 }
 
+impl BadSetting {
+    pub(super) fn unknown_tensor(loss: &'static Loss, name: &str) -> BadSetting {
+        let is_number = loss.options.iter().any(|each| each.name == name);
+        let why = match is_number {
+            true => format!("the option `{name}` is no tensor: it is part of the setting"),
+            false => unknown(loss, name),
+        };
+        BadSetting { loss: loss.name, why }
+    }
+}
+
 impl Setting {
     pub(crate) fn read(loss: &'static Loss, text: &str) -> Result<Setting, BadSetting> {
         let refuse = |why: String| Err(BadSetting { loss: loss.name, why });

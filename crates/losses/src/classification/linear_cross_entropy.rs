@@ -10,7 +10,7 @@ use super::cross_entropy::smooth_labels;
 use crate::catalogue::{
     C, Domain, Invariance, Loss, N, POSITIVE, Task, WIDE, input, number, option,
 };
-use crate::check::demand;
+use crate::check::{demand, floats};
 use crate::labels::{IGNORED, Labels, no_class_numbers};
 use crate::rows::{finite, times};
 use crate::terms::{Terms, scaled};
@@ -151,7 +151,7 @@ impl<'t> LinearCrossEntropy<'t> {
         part: impl Fn(Var<'t>, Range<isize>) -> Var<'t>,
     ) -> Var<'t> {
         let classes = matrix.dim(0) as isize;
-        let width = (self.block / rows.dim(0).max(1)).max(1);
+        let width = (self.block / rows.dim(0).max(1)).clamp(1, matrix.dim(0).max(1));
         let sums = |rows: Var<'t>, first: isize| {
             let block = first..classes.min(first + width as isize);
             rows.tape().remat(|| {
@@ -175,6 +175,12 @@ impl<'t> LinearCrossEntropy<'t> {
         let given = [Some(features), Some(matrix), Some(target), self.bias, self.weight];
         if let Some(&faulty) = given.iter().flatten().find(|var| var.is_faulty()) {
             return faulty;
+        }
+        let named = [("features", Some(features)), ("matrix", Some(matrix))];
+        let named = named.into_iter().chain([("bias", self.bias), ("weight", self.weight)]);
+        let mut checked = named.filter_map(|(name, var)| Some(floats(NAME, name, var?)));
+        if let Some(fault) = checked.find(|var| var.is_faulty()) {
+            return fault;
         }
         let smoothing = self.label_smoothing;
         let refuse = |why: &str| {
