@@ -139,7 +139,10 @@ impl<'t> Terms<'t> {
     #[track_caller]
     pub fn weighted(self, weight: Var<'t>) -> Terms<'t> {
         let weight = self.fitting("weighted", "weight", weight);
-        let total = self.weight.map_or(weight, |before| before * weight);
+        let total = match self.weight {
+            Some(before) => before * weight,
+            None => weight,
+        };
         Terms { each: self.each * weight, weight: Some(total), ..self }
     }
 
@@ -233,7 +236,10 @@ impl<'t> Terms<'t> {
     /// The terms as the mean takes them: each divided by its length, where they have one.
     #[track_caller]
     fn per_length(self) -> Var<'t> {
-        self.length.map_or(self.each, |length| self.each / length)
+        match self.length {
+            Some(length) => self.each / length,
+            None => self.each,
+        }
     }
 
     /// The sum divided by the number of examples, whatever else has axes.
@@ -271,7 +277,10 @@ pub(crate) fn ratio<'t>(sum: Var<'t>, count: Var<'t>) -> Var<'t> {
 /// The terms with their weights, if there are any.
 #[track_caller]
 pub(crate) fn scaled<'t>(each: Var<'t>, weight: Option<Var<'t>>) -> Var<'t> {
-    weight.map_or(each, |weight| each * weight)
+    match weight {
+        Some(weight) => each * weight,
+        None => each,
+    }
 }
 
 #[cfg(test)]

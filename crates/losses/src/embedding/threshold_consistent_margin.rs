@@ -33,7 +33,7 @@ use crate::terms::{Reduction, Terms};
 /// let tape = Tape::f64();
 /// let e = tape.variable([[1.0, 0.0], [0.0, 1.0]]);
 /// // One positive pair, at a right angle: 0.9 − 0.
-/// let gradients = threshold_consistent_margin(e, tape.labels(&[0, 0])).backward()?;
+/// let gradients = threshold_consistent_margin(e, tape.labels(&[0, 0])).mean().backward()?;
 /// assert_eq!(gradients.loss(), 0.9);
 /// assert_eq!(gradients.of(e).unwrap().to_f64s(), [0.0, -1.0, -1.0, 0.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
