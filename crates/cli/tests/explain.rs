@@ -114,7 +114,9 @@ fn bad_numbers_shapes_and_names_are_errors_that_say_where() {
     assert!(
         folder.refused(&["nan", "--format", "svg"]).contains("a picture shows one loss, not 2")
     );
-    assert!(folder.refused(&["hubre"]).contains("the nearest is `huber`"));
+    let unknown = folder.refused(&["hubre"]);
+    assert!(unknown.contains("the nearest is `huber`"), "{unknown}");
+    assert!(unknown.contains("for a loss of your own, write its page from a program"), "{unknown}");
     assert!(
         folder.refused(&["huber", "--out", "no/such/folder.html"]).contains("cannot be written")
     );

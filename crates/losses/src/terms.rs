@@ -1,5 +1,6 @@
 //! What a loss gives: a number for each element or example, to be reduced by the caller.
 
+use std::fmt;
 use std::str::FromStr;
 
 use lossgraph_autograd::{Fault, Gradients, Result, Var};
@@ -90,12 +91,19 @@ impl Reduction {
 }
 
 /// A word that is no reduction.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no reduction: expected `mean`, `mean_or_zero`, `non_zero_mean`, `sum`, `batch_mean`, \
      `divisor` or `none`"
 )]
 pub struct UnknownReduction(String);
+
+/// What a program shows that ends with it: the message.
+impl fmt::Debug for UnknownReduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
 
 /// From the words above; `batchmean` is PyTorch's.
 impl FromStr for Reduction {
