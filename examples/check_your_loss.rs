@@ -6,7 +6,7 @@
 
 use std::io::IsTerminal;
 
-use lossgraph::check::{Check, Report};
+use lossgraph::check::Report;
 use lossgraph::prelude::*;
 
 /// `x/(1 + |x|)` with a rule.

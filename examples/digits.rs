@@ -3,14 +3,13 @@
 
 use lossgraph::data::digits;
 use lossgraph::prelude::*;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 const SEED: u64 = 0;
 const EPOCHS: u64 = 15;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (train, test) = digits()?.split(0.2, SEED)?;
-    let model = Mlp::new(&[64, 128, 10], &mut ChaCha8Rng::seed_from_u64(SEED))?;
+    let model = Mlp::new(&[64, 128, 10], &mut lossgraph::rng(SEED))?;
     let mut optimizer = AdamW { lr: 3e-3, ..AdamW::default() }.over(&model)?;
 
     for epoch in 0..EPOCHS {

@@ -4,7 +4,6 @@
 
 use lossgraph::data::{Dataset, digits, triplets};
 use lossgraph::prelude::*;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 const SEED: u64 = 0;
 const EPOCHS: u64 = 15;
@@ -12,7 +11,7 @@ const BATCH: usize = 32;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (train, test) = digits()?.split(0.2, SEED)?;
-    let model = Mlp::new(&[64, 128, 32], &mut ChaCha8Rng::seed_from_u64(SEED))?;
+    let model = Mlp::new(&[64, 128, 32], &mut lossgraph::rng(SEED))?;
     let mut optimizer = AdamW { lr: 3e-3, ..AdamW::default() }.over(&model)?;
     println!("before training: recall@1 {:.4}", recall(&model, &test)?);
 

@@ -13,7 +13,6 @@
 
 use lossgraph::data::{Dataset, digits};
 use lossgraph::prelude::*;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 const SEEDS: u64 = 5;
 const STEPS: usize = 600;
@@ -78,7 +77,7 @@ fn with_rare_digits(data: &Dataset) -> Result<Dataset> {
 }
 
 fn trained(method: Method, data: &Dataset, seed: u64) -> Result<Mlp> {
-    let model = Mlp::new(&[64, 64, 10], &mut ChaCha8Rng::seed_from_u64(seed))?;
+    let model = Mlp::new(&[64, 64, 10], &mut lossgraph::rng(seed))?;
     let mut optimizer = AdamW { lr: RATE, ..AdamW::default() }.over(&model)?;
     let size = PER_CLASS * data.classes();
     let mut ordinary = (0..).flat_map(|epoch| data.batches(size, seed, epoch)).flatten();

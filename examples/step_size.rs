@@ -8,14 +8,12 @@
 use lossgraph::check::Check;
 use lossgraph::prelude::*;
 use plotters::prelude::*;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 /// Error against step, as one curve.
 type Curve = Vec<(f64, f64)>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut rng = lossgraph::rng(0);
     let mut draw = || Tensor::normal([64, 10], 0.0, 1.0, DType::F64, &mut rng);
     let (logits, direction) = (draw()?, draw()?);
     let labels: Vec<usize> = (0..64).map(|row| row * 7 % 10).collect();

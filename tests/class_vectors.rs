@@ -1,7 +1,6 @@
 //! A loss with vectors for its classes, trained like any layer.
 
 use lossgraph::prelude::*;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 /// Twelve points in three bunches, and their classes.
 fn bunches() -> (Tensor, Vec<usize>) {
@@ -18,7 +17,7 @@ fn bunches() -> (Tensor, Vec<usize>) {
 /// Trains a linear embedding and proxies; gives the first loss, the last, and the share of points
 /// whose nearest proxy is that of their class.
 fn trained(loss: for<'t> fn(Var<'t>, Var<'t>, Var<'t>) -> Terms<'t>) -> (f64, f64, f64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut rng = lossgraph::rng(1);
     let model = Linear::new(2, 4, &mut rng).unwrap();
     let proxies = ClassVectors::new(3, 4, &mut rng).unwrap();
     let rule = Adam { lr: 0.05, ..Adam::default() };

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use lossgraph::explain::{Graph, Level};
 use lossgraph::prelude::*;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use snapshot::assert_snapshot;
 
 /// Compares a view with its snapshot.
@@ -52,7 +51,7 @@ fn triplet_graph() -> Graph {
 
 fn mlp_graph() -> Graph {
     let tape = Tape::f64();
-    let model = Mlp::new(&[4, 8, 3], &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    let model = Mlp::new(&[4, 8, 3], &mut lossgraph::rng(1)).unwrap();
     let x = tape.constant([[0.1, -0.4, 1.0, 0.3], [1.2, 0.7, -0.2, 0.0]]);
     let logits = model.forward(x);
     Graph::of(cross_entropy(logits, tape.labels(&[1, 2])).mean()).unwrap().name(x, "x")

@@ -8,7 +8,7 @@ use lossgraph::autograd::ops;
 use lossgraph::losses::{ALL, Loss};
 
 /// The crates that know losses by the catalogue alone.
-const CRATES: [&str; 7] = ["tensor", "autograd", "explain", "check", "cli", "nn", "data"];
+const CRATES: [&str; 8] = ["tensor", "autograd", "explain", "plot", "check", "cli", "nn", "data"];
 
 /// Files that name a loss, and why they may.
 const MAY: [(&str, &str); 2] = [

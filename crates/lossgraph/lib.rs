@@ -29,7 +29,7 @@
 //!
 //! The crates behind it: [`tensor`] (numbers in memory), [`autograd`] (tape, gradients, plans),
 //! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`data`], [`check`](mod@check) (derivatives
-//! against differences) and [`explain`]. The losses are drawn in
+//! against differences), [`explain`] and [`plot`]. The losses are drawn in
 //! [docs/losses](https://github.com/lossgraph/lossgraph/blob/main/docs/losses/README.md).
 
 pub use lossgraph_autograd as autograd;
@@ -38,21 +38,45 @@ pub use lossgraph_data as data;
 pub use lossgraph_explain as explain;
 pub use lossgraph_losses as losses;
 pub use lossgraph_nn as nn;
+pub use lossgraph_plot as plot;
 pub use lossgraph_tensor as tensor;
 pub use lossgraph_tensor::kernels::threads;
+pub use rand_chacha::ChaCha8Rng;
 
-/// What most programs use.
+use rand_chacha::rand_core::SeedableRng;
+
+/// The generator that parameters are drawn from in the examples: the same numbers for the same seed,
+/// on every machine. Whatever takes a generator takes any other of the crate `rand` as well.
+///
+/// ```
+/// use lossgraph::prelude::*;
+///
+/// let [a, b] = [(); 2].map(|()| Linear::new(2, 3, &mut lossgraph::rng(7)));
+/// let x = Tensor::from([[1.0, 2.0]]);
+/// let tape = Tape::new();
+/// assert_eq!(a?.forward(tape.constant(&x)).value()?, b?.forward(tape.constant(&x)).value()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "manual_seed")]
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// What a program of a page needs that trains, checks or explains. The rest is in the modules, such
+/// as [`nn`](crate::nn) and [`explain`](crate::explain); the table of all losses is in
+/// [`losses`](crate::losses).
 pub mod prelude {
     pub use lossgraph_autograd::{
         Binary, BinaryRule, Conv, Fault, Gradients, Padding, Parameter, Pool, Tape, Unary,
         UnaryRule, Var, concat, keep, numeric_gradient, stack,
     };
-    pub use lossgraph_check::check;
-    pub use lossgraph_explain::{FindNan, listing};
-    pub use lossgraph_losses::*;
+    pub use lossgraph_check::{Check, check};
+    pub use lossgraph_explain::{FindNan, Graph, listing, why};
+    pub use lossgraph_losses::prelude::*;
     pub use lossgraph_nn::{
-        Activation, Adam, AdamW, ConfusionMatrix, Dropout, Init, Layer, Linear, Mlp, Optimizer,
-        Sequential, Sgd, UpdateRule, accuracy, recall_at_k,
+        Activation, Adam, AdamW, BatchNorm, ConfusionMatrix, Conv2d, Dropout, Flatten, Init, Layer,
+        LayerNorm, Linear, MaxPool2d, Mlp, Mode, Optimizer, Sequential, Sgd, UpdateRule, accuracy,
+        load, recall_at_k, save,
     };
     pub use lossgraph_tensor::kernels::Order;
     pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};
@@ -65,6 +89,9 @@ pub mod guide {
 
     #[doc = include_str!("../../docs/for-pytorch-users.md")]
     pub mod for_pytorch_users {}
+
+    #[doc = include_str!("../../docs/guide.md")]
+    pub mod recipes {}
 
     #[doc = include_str!("../../docs/checking.md")]
     pub mod checking {}

@@ -6,6 +6,7 @@ mod losses;
 mod pca;
 mod plot;
 mod scatter;
+mod subject;
 mod train;
 
 use std::error::Error;

@@ -19,6 +19,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+use crate::subject::Setting;
 use crate::{pca, scatter};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -35,6 +36,8 @@ pub struct Options {
     task: Goal,
     #[arg(long, help = help())]
     loss: Option<String>,
+    #[command(flatten)]
+    setting: Setting,
     /// How often to see every example.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: u64,
@@ -67,6 +70,12 @@ enum Goal {
 pub fn run(options: &Options) -> Result<()> {
     // Whatever can be wrong is found before the time is spent.
     let (loss, fit) = chosen(options)?;
+    let setting = format!("{} {}", fit.setting, options.setting.text()).trim().to_owned();
+    loss.setting(&setting)?;
+    if !can_train(loss, fit, &setting) {
+        let why = "in this setting it takes what a training does not have";
+        return Err(format!("{} {setting}: {why}", loss.name).into());
+    }
     fs::create_dir_all(&options.out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", options.out.display()))?;
     let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
@@ -84,7 +93,7 @@ pub fn run(options: &Options) -> Result<()> {
         loss.name,
         options.seed
     );
-    let mut session = Session { options, loss, fit, train, test, model, optimizer };
+    let mut session = Session { options, loss, fit, setting, train, test, model, optimizer };
     match options.task {
         Goal::Classifier => session.classifier(),
         Goal::Embedding => session.embedding(),
@@ -108,7 +117,11 @@ impl Goal {
         let fits = |task: &'static Task| {
             ALL.iter().filter_map(|loss| loss.fit(*task).map(|fit| (*loss, fit)))
         };
-        self.tasks().iter().flat_map(fits).filter(|(loss, fit)| can_train(loss, fit)).collect()
+        self.tasks()
+            .iter()
+            .flat_map(fits)
+            .filter(|(loss, fit)| can_train(loss, fit, fit.setting))
+            .collect()
     }
 
     /// The loss to train with where none is named.
@@ -163,13 +176,18 @@ enum Outputs<'t> {
 }
 
 /// The loss of a step, if the outputs are those of its task and all that it takes.
-fn step<'t>((loss, fit): Choice, tape: &'t Tape, outputs: &Outputs<'t>) -> Option<Var<'t>> {
+fn step<'t>(
+    (loss, fit): Choice,
+    setting: &str,
+    tape: &'t Tape,
+    outputs: &Outputs<'t>,
+) -> Option<Var<'t>> {
     // The inputs of the loss, each made by its name and place in the list.
     let record = |input: &dyn Fn(usize, &Sample) -> Option<Var<'t>>| {
-        let samples = loss.inputs_in(&loss.setting(fit.setting).ok()?);
+        let samples = loss.inputs_in(&loss.setting(setting).ok()?);
         let inputs = samples.iter().enumerate().map(|(i, each)| Some((each.name, input(i, each)?)));
         let inputs: Vec<(&str, Var<'t>)> = inputs.collect::<Option<_>>()?;
-        Some(loss.record(tape, &inputs, fit.setting).reduce(fit.reduction))
+        Some(loss.record(tape, &inputs, setting).reduce(fit.reduction))
     };
     match (fit.task, outputs) {
         (Task::Classes, &Outputs::Scores { scores, labels }) => {
@@ -211,7 +229,7 @@ fn step<'t>((loss, fit): Choice, tape: &'t Tape, outputs: &Outputs<'t>) -> Optio
 }
 
 /// Whether a step of two examples can be recorded: whether a loss takes what a training has.
-fn can_train(loss: &'static Loss, fit: &'static Fit) -> bool {
+fn can_train(loss: &'static Loss, fit: &'static Fit, setting: &str) -> bool {
     let tape = Tape::new();
     let [first, second, third] =
         [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5]].map(|row| tape.constant([row, [row[1], row[0]]]));
@@ -221,13 +239,14 @@ fn can_train(loss: &'static Loss, fit: &'static Fit) -> bool {
         Task::Embeddings => Outputs::Embeddings { embeddings: first, labels },
         _ => Outputs::Triplets { anchor: first, positive: second, negative: third },
     };
-    step((loss, fit), &tape, &outputs).is_some_and(|loss| loss.item().is_ok())
+    step((loss, fit), setting, &tape, &outputs).is_some_and(|loss| loss.item().is_ok())
 }
 
 struct Session<'a> {
     options: &'a Options,
     loss: &'static Loss,
     fit: &'static Fit,
+    setting: String,
     train: Dataset,
     test: Dataset,
     model: Mlp,
@@ -326,7 +345,7 @@ impl Session<'_> {
 
     /// The loss of a step.
     fn loss<'t>(&self, tape: &'t Tape, outputs: &Outputs<'t>) -> Result<Var<'t>> {
-        step((self.loss, self.fit), tape, outputs).ok_or_else(|| {
+        step((self.loss, self.fit), &self.setting, tape, outputs).ok_or_else(|| {
             format!("{}: it takes inputs that this training does not have", self.loss.name).into()
         })
     }

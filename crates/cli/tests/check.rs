@@ -49,7 +49,23 @@ fn results_are_written_as_junit_xml() {
 fn an_unknown_loss_is_answered_with_the_nearest() {
     let output = check(&["cros_entropy"]);
     assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("the nearest is `cross_entropy`"));
+    let told = text(&output.stderr);
+    assert!(told.contains("the nearest is `cross_entropy`"), "{told}");
+    assert!(
+        told.contains("for a loss of your own, check it in a program or a test: `check("),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_loss_is_checked_in_the_setting_that_is_given() {
+    let output = check(&["huber", "--order", "1", "--set", "delta=2", "weight"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("huber delta=2 weight"), "{}", text(&output.stdout));
+    let refused = check(&["huber", "--set", "detla=2"]);
+    assert!(text(&refused.stderr).contains("perhaps `delta`"), "{}", text(&refused.stderr));
+    let refused = check(&["--set", "delta=2"]);
+    assert!(text(&refused.stderr).contains("lossgraph check LOSS --set"));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn ones_own_numbers_and_options_are_what_is_shown() {
     let folder = Folder::new("own");
     let text = r#"{"prediction": [0.5, 4], "target": [0, 0], "weight": [1, 3]}"#;
     fs::write(folder.0.join("own.json"), text).unwrap();
-    folder.told(&["huber", "--inputs", "own.json", "--options", "delta=2", "--out", "my.html"]);
+    folder.told(&["huber", "--inputs", "own.json", "--set", "delta=2", "--out", "my.html"]);
     let side = &folder.sides("my.html")[0];
     assert!(side["notes"].to_string().contains("delta = 2"), "{}", side["notes"]);
     // 0.5²/2 and 3 · 2 (4 − 1), divided by two terms.
@@ -109,12 +109,14 @@ fn bad_numbers_shapes_and_names_are_errors_that_say_where() {
     assert!(
         folder.refused(&["huber", "--inputs", "none.json"]).contains("none.json cannot be read")
     );
-    assert!(folder.refused(&["huber", "--options", "detla=2"]).contains("perhaps `delta`"));
-    assert!(folder.refused(&["nan", "--options", "delta=2"]).contains("nan has no options"));
+    assert!(folder.refused(&["huber", "--set", "detla=2"]).contains("perhaps `delta`"));
+    assert!(folder.refused(&["nan", "--set", "delta=2"]).contains("nan has no options"));
     assert!(
         folder.refused(&["nan", "--format", "svg"]).contains("a picture shows one loss, not 2")
     );
-    assert!(folder.refused(&["hubre"]).contains("the nearest is huber"));
+    let unknown = folder.refused(&["hubre"]);
+    assert!(unknown.contains("the nearest is `huber`"), "{unknown}");
+    assert!(unknown.contains("for a loss of your own, write its page from a program"), "{unknown}");
     assert!(
         folder.refused(&["huber", "--out", "no/such/folder.html"]).contains("cannot be written")
     );

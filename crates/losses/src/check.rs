@@ -24,14 +24,18 @@ pub(crate) fn above_zero<'t>(loss: &str, name: &str, value: f64, var: Var<'t>) -
 /// Whether unequal shapes may broadcast.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unequal {
+    /// Never.
     Refuse,
+    /// If the option `broadcast` of the loss is set, which it is not.
+    RefuseByDefault,
+    /// They may.
     Broadcast,
 }
 
 impl Unequal {
     /// What the option `broadcast` of a loss asks for.
     pub fn broadcast_if(requested: bool) -> Unequal {
-        if requested { Unequal::Broadcast } else { Unequal::Refuse }
+        if requested { Unequal::Broadcast } else { Unequal::RefuseByDefault }
     }
 }
 
@@ -44,6 +48,7 @@ pub(crate) fn pair<'t>(
     target: Var<'t>,
     unequal: Unequal,
 ) -> (Var<'t>, Var<'t>) {
+    let prediction = floats(loss, "prediction", prediction);
     let (left, right) = (prediction.shape(), target.shape());
     if left == right || prediction.is_faulty() || target.is_faulty() {
         return (prediction, target.to_float());
@@ -55,7 +60,7 @@ pub(crate) fn pair<'t>(
     let fault = Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
     let fault = match left.len() == right.len() {
         true => fault.cure(format!("target.reshape({left})")),
-        false if unequal == Unequal::Refuse && left.broadcast(&right).is_some() => {
+        false if unequal == Unequal::RefuseByDefault && left.broadcast(&right).is_some() => {
             fault.cure("set the option `broadcast` if one of them is meant to repeat")
         }
         false => fault,
@@ -64,11 +69,21 @@ pub(crate) fn pair<'t>(
     (fault, fault)
 }
 
+/// `var` if it holds floats, else a fault. Integers have no slope, and no fractions.
+#[track_caller]
+pub(crate) fn floats<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
+    if var.dtype().is_float() || var.is_faulty() {
+        return var;
+    }
+    let fault = Fault::new(loss, "expected floats, given integers").operand(name, var);
+    var.tape().fault(fault.cure(format!("{name}.to_float()")))
+}
+
 /// `var` if it has exactly the shape of `like`, else a fault.
 #[track_caller]
 pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
     if var.shape() == like.shape() || var.is_faulty() || like.is_faulty() {
-        return var;
+        return var.to_float();
     }
     let why = format!("{name} has the shape of the prediction");
     var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
@@ -79,7 +94,7 @@ pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> 
 pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
     let fits = var.shape().broadcast(&like.shape()).as_ref() == Some(&like.shape());
     if fits || var.is_faulty() || like.is_faulty() {
-        return var;
+        return var.to_float();
     }
     let why = format!("{name} does not broadcast to the prediction");
     var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))

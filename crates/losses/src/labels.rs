@@ -3,6 +3,7 @@
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
+use crate::check::floats;
 use crate::terms::Terms;
 
 /// The class number that PyTorch ignores by default.
@@ -46,8 +47,12 @@ impl<'t> Labels<'t> {
             let fault = Fault::new(loss, why).operand("scores", scores).operand("labels", labels);
             Err(tape.fault(fault))
         };
+        let floats = floats(loss, "scores", scores);
+        if floats.is_faulty() {
+            return Err(floats);
+        }
         if labels.dtype() != DType::I64 {
-            return refuse("labels are integers".to_owned());
+            return Err(no_class_numbers(loss, scores, labels));
         }
         let axis = class_axis(scores);
         let mut expected = scores.shape().to_vec();
@@ -182,12 +187,37 @@ pub(crate) fn integers<'t>(loss: &str, name: &str, var: Var<'t>) -> Result<Vec<i
     }
     let refuse = |why: String| Err(var.tape().fault(Fault::new(loss, why).operand(name, var)));
     if var.dtype() != DType::I64 {
-        return refuse(format!("{name} holds integers"));
+        let fault = Fault::new(loss, "expected integers, given floats");
+        let fault = fault.operand(name, var).cure("a tensor of i64, such as tape.labels(&[…])");
+        return Err(var.tape().fault(fault));
     }
     match var.value() {
         Ok(data) => Ok(data.to_vec().unwrap_or_default()),
         Err(error) => refuse(format!("{name} has no value: {error}")),
     }
+}
+
+/// Whether a target is meant as class numbers, where probabilities are possible: it holds integers,
+/// or has their shape, one for each example. Floats of that shape [`Labels`] refuses.
+pub(crate) fn are_class_numbers(scores: Var<'_>, target: Var<'_>) -> bool {
+    if !target.dtype().is_float() {
+        return true;
+    }
+    let mut expected = scores.shape().to_vec();
+    if expected.is_empty() || scores.is_faulty() || target.is_faulty() {
+        return false;
+    }
+    expected.remove(class_axis(scores) as usize);
+    target.shape()[..] == expected[..]
+}
+
+/// The fault of `loss` that floats stand where class numbers belong.
+#[track_caller]
+pub(crate) fn no_class_numbers<'t>(loss: &str, scores: Var<'t>, labels: Var<'t>) -> Var<'t> {
+    let fault = Fault::new(loss, "class numbers are integers, given floats")
+        .operand("scores", scores)
+        .operand("labels", labels);
+    scores.tape().fault(fault.cure("tape.labels(&[…]), or a tensor of i64: one class number each"))
 }
 
 /// The axis that counts classes: the second, or the only one.
@@ -200,7 +230,7 @@ pub(crate) fn class_axis(scores: Var<'_>) -> isize {
 pub(crate) fn class_weight<'t>(loss: &str, weight: Var<'t>, scores: Var<'t>) -> Var<'t> {
     let classes = scores.dim(class_axis(scores));
     if weight.shape()[..] == [classes] || weight.is_faulty() || scores.is_faulty() {
-        return weight;
+        return weight.to_float();
     }
     weight.tape().fault(
         Fault::new(loss, format!("one weight for each of the {classes} classes"))

@@ -37,12 +37,13 @@ mod sequence;
 mod terms;
 
 pub use catalogue::{
-    ALL, Args, BadSetting, Case, Choice, Domain, Fit, Invariance, Loss, Numbers, OptionKind, Plain,
-    Sample, Setting, Task, find,
+    ALL, Args, BadSetting, Case, Choice, Configured, Domain, Fit, Invariance, Loss, Numbers,
+    OptionKind, Plain, Sample, Setting, Task, find,
 };
 pub use classification::*;
 pub use detection::*;
 pub use divergence::*;
+pub use embedding::center::{Center, center};
 pub use embedding::*;
 pub use pictures::*;
 pub use ranking::*;
@@ -51,3 +52,19 @@ pub use segmentation::*;
 pub use self_supervised::*;
 pub use sequence::*;
 pub use terms::{Reduction, Terms, UnknownReduction};
+
+/// The losses and what they are made of, without the catalogue. [`center`] is left out, whose name
+/// says too little where nothing else says that it is a loss.
+pub mod prelude {
+    pub use crate::classification::*;
+    pub use crate::detection::*;
+    pub use crate::divergence::*;
+    pub use crate::embedding::*;
+    pub use crate::pictures::*;
+    pub use crate::ranking::*;
+    pub use crate::regression::*;
+    pub use crate::segmentation::*;
+    pub use crate::self_supervised::*;
+    pub use crate::sequence::*;
+    pub use crate::terms::{Reduction, Terms};
+}

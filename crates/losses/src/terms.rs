@@ -1,8 +1,9 @@
 //! What a loss gives: a number for each element or example, to be reduced by the caller.
 
+use std::fmt;
 use std::str::FromStr;
 
-use lossgraph_autograd::{Fault, Var};
+use lossgraph_autograd::{Fault, Gradients, Result, Var};
 use lossgraph_tensor::Shape;
 
 /// The terms of a loss, before they are reduced to one number.
@@ -21,6 +22,7 @@ use lossgraph_tensor::Shape;
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[must_use = "terms are not a loss yet: reduce them, by .mean() for one"]
 pub struct Terms<'t> {
     each: Var<'t>,
     /// What the mean divides by, if that is not the number of terms.
@@ -89,18 +91,25 @@ impl Reduction {
 }
 
 /// A word that is no reduction.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no reduction: expected `mean`, `mean_or_zero`, `non_zero_mean`, `sum`, `batch_mean`, \
      `divisor` or `none`"
 )]
 pub struct UnknownReduction(String);
 
+/// What a program shows that ends with it: the message.
+impl fmt::Debug for UnknownReduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
 /// From the words above; `batchmean` is PyTorch's.
 impl FromStr for Reduction {
     type Err = UnknownReduction;
 
-    fn from_str(word: &str) -> Result<Reduction, UnknownReduction> {
+    fn from_str(word: &str) -> std::result::Result<Reduction, UnknownReduction> {
         let known = if word == "batchmean" { "batch_mean" } else { word };
         let found = Reduction::WORDS.iter().find(|(each, _)| *each == known);
         found.map(|(_, reduction)| *reduction).ok_or_else(|| UnknownReduction(word.to_owned()))
@@ -138,7 +147,10 @@ impl<'t> Terms<'t> {
     #[track_caller]
     pub fn weighted(self, weight: Var<'t>) -> Terms<'t> {
         let weight = self.fitting("weighted", "weight", weight);
-        let total = self.weight.map_or(weight, |before| before * weight);
+        let total = match self.weight {
+            Some(before) => before * weight,
+            None => weight,
+        };
         Terms { each: self.each * weight, weight: Some(total), ..self }
     }
 
@@ -188,6 +200,31 @@ impl<'t> Terms<'t> {
         self.each
     }
 
+    /// Refuses, and says how: gradients are those of one number, which terms become by a reduction.
+    ///
+    /// ```
+    /// # use lossgraph_autograd::Tape;
+    /// # use lossgraph_losses::mse;
+    /// let tape = Tape::f64();
+    /// let terms = mse(tape.variable([1.0, 2.0]), tape.constant([0.0, 0.0]));
+    /// assert!(terms.backward().is_err());
+    /// assert_eq!(terms.mean().backward()?.loss(), 2.5);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Always.
+    #[track_caller]
+    pub fn backward(self) -> Result<Gradients> {
+        let fault = Fault::new("backward", "a loss has one number for each example: reduce first")
+            .operand("terms", self.each)
+            .cure(".mean().backward()");
+        match self.each.is_faulty() {
+            true => self.each.backward(),
+            false => self.each.tape().fault(fault).backward(),
+        }
+    }
+
     /// The sum of the terms.
     #[track_caller]
     pub fn sum(self) -> Var<'t> {
@@ -207,7 +244,10 @@ impl<'t> Terms<'t> {
     /// The terms as the mean takes them: each divided by its length, where they have one.
     #[track_caller]
     fn per_length(self) -> Var<'t> {
-        self.length.map_or(self.each, |length| self.each / length)
+        match self.length {
+            Some(length) => self.each / length,
+            None => self.each,
+        }
     }
 
     /// The sum divided by the number of examples, whatever else has axes.
@@ -245,7 +285,10 @@ pub(crate) fn ratio<'t>(sum: Var<'t>, count: Var<'t>) -> Var<'t> {
 /// The terms with their weights, if there are any.
 #[track_caller]
 pub(crate) fn scaled<'t>(each: Var<'t>, weight: Option<Var<'t>>) -> Var<'t> {
-    weight.map_or(each, |weight| each * weight)
+    match weight {
+        Some(weight) => each * weight,
+        None => each,
+    }
 }
 
 #[cfg(test)]

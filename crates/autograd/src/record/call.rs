@@ -95,4 +95,30 @@ impl Tape {
         let _call = self.begin(|before| Call { entry: Some(location), ..before });
         record()
     }
+
+    /// Attributes all that `record` records to `location`, as if it had been written there: for a
+    /// table of functions, each of which calls the one that the user named.
+    ///
+    /// ```
+    /// # use std::panic::Location;
+    /// # use lossgraph_autograd::{Tape, Var};
+    /// #[track_caller]
+    /// fn apply<'t>(f: fn(Var<'t>) -> Var<'t>, x: Var<'t>) -> Var<'t> {
+    ///     x.tape().attributed_to(Location::caller(), || f(x))
+    /// }
+    ///
+    /// let tape = Tape::new();
+    /// let line = line!() + 1;
+    /// let error = apply(|x| x.sum(7), tape.variable([1.0])).value().unwrap_err();
+    /// assert!(error.location().unwrap().ends_with(&format!(":{line}")));
+    /// ```
+    pub fn attributed_to<R>(
+        &self,
+        location: &'static Location<'static>,
+        record: impl FnOnce() -> R,
+    ) -> R {
+        let _call =
+            self.begin(|before| Call { location: before.location.or(Some(location)), ..before });
+        record()
+    }
 }

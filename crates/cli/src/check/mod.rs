@@ -12,16 +12,24 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_check::{Check, Method, Report, Verdict};
-use lossgraph_losses::{ALL, Case, Loss, find};
+use lossgraph_losses::{ALL, Case, Loss};
 use serde_json::json;
 
+use crate::subject::{Setting, named};
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How a loss is checked that is not of the catalogue.
+const OWN: &str = "check it in a program or a test: `check(|tape, x| my_loss(x[0], x[1]), &[p, t])` \
+                   (README, \"A loss of your own\")";
 
 /// What to check, and how.
 #[derive(Args)]
 pub struct Options {
     /// The losses, by any of their names; all of the catalogue if none is named.
     losses: Vec<String>,
+    #[command(flatten)]
+    setting: Setting,
     /// 1 for gradients alone, 2 for Hessians as well.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     order: u8,
@@ -45,7 +53,7 @@ pub struct Options {
     junit: Option<PathBuf>,
     /// Inject faults of many kinds and sizes, and print which are found, and how often a right
     /// derivative is blamed.
-    #[arg(long, conflicts_with_all = ["losses", "junit"])]
+    #[arg(long, conflicts_with_all = ["losses", "set", "junit"])]
     self_test: bool,
 }
 
@@ -86,7 +94,13 @@ pub fn run(options: &Options) -> Result<bool> {
         return self_test::run(options.seed, format);
     }
     let losses = chosen(&options.losses)?;
-    let cases = cases(&losses, options.seed..options.seed.saturating_add(options.seeds))?;
+    if !options.setting.is_empty() && options.losses.is_empty() {
+        return Err(
+            "--set goes with the losses that it is for: lossgraph check LOSS --set …".into()
+        );
+    }
+    let cases =
+        cases(&losses, &options.setting, options.seed..options.seed.saturating_add(options.seeds))?;
     let method = if options.full { Method::Full } else { options.method };
     let started = Instant::now();
     let bar = progress(cases.len() as u64);
@@ -121,20 +135,29 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
     if names.is_empty() {
         return Ok(ALL.to_vec());
     }
-    let named = |name: &String| {
-        find(name).map_err(|nearest| {
-            format!("there is no loss `{name}`; the nearest is `{nearest}`").into()
-        })
-    };
-    names.iter().map(named).collect()
+    names.iter().map(|name| Ok(named(name, OWN)?)).collect()
 }
 
-/// The losses in every setting of their grids, with every seed.
-fn cases(losses: &[&'static Loss], seeds: std::ops::Range<u64>) -> Result<Vec<Case>> {
-    let settings = losses.iter().flat_map(|loss| loss.grid.iter().map(move |text| (*loss, *text)));
-    settings
-        .flat_map(|(loss, text)| seeds.clone().map(move |seed| Ok(Case::new(loss, text, seed)?)))
-        .collect()
+/// The losses in a setting, or in every setting of their grids, with every seed.
+fn cases(
+    losses: &[&'static Loss],
+    setting: &Setting,
+    seeds: std::ops::Range<u64>,
+) -> Result<Vec<Case>> {
+    let text = setting.text();
+    let settings = |loss: &Loss| match setting.is_empty() {
+        true => loss.grid.to_vec(),
+        false => vec![&text[..]],
+    };
+    let mut cases = Vec::new();
+    for loss in losses {
+        for text in settings(loss) {
+            for seed in seeds.clone() {
+                cases.push(Case::new(loss, text, seed)?);
+            }
+        }
+    }
+    Ok(cases)
 }
 
 pub(crate) fn progress(len: u64) -> ProgressBar {

@@ -4,6 +4,7 @@
 //! programs below are its own choice of losses, and the op whose sum over a broadcast axis is left
 //! out is named. The false alarms are counted over the whole catalogue.
 
+use crate::subject::Setting;
 use lossgraph_autograd::{FaultInjector, Tape, Var};
 use lossgraph_check::{Check, Method, Verdict};
 use lossgraph_losses::{
@@ -87,7 +88,7 @@ pub fn run(seed: u64, format: Format) -> Result<bool> {
     bar.set_message("honest derivatives");
     let (mut honest, mut alarms) = (0, Vec::new());
     for seed in 1.. {
-        for case in super::cases(ALL, seed..seed + 1)? {
+        for case in super::cases(ALL, &Setting::default(), seed..seed + 1)? {
             if honest < HONEST {
                 honest += 1;
                 alarms.extend(false_alarm(&case)?);

@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use lossgraph_autograd::Tape;
 use lossgraph_explain::{Graph, Page, PageError};
 
+use crate::subject::Setting;
 use inputs::Inputs;
 use subject::Subject;
 
@@ -29,9 +30,8 @@ pub struct Options {
     /// repeated.
     #[arg(long, value_name = "LOSS")]
     versus: Vec<String>,
-    /// The loss's options, as name=value, and by their name alone the tensors that are options.
-    #[arg(long, num_args = 1.., value_name = "OPTION")]
-    options: Vec<String>,
+    #[command(flatten)]
+    setting: Setting,
     /// A file of JSON with your own numbers: {"logits": [[2, 1, 0]], "labels": [0]}.
     #[arg(long, value_name = "FILE")]
     inputs: Option<PathBuf>,
@@ -48,7 +48,7 @@ pub struct Options {
     #[arg(long)]
     open: bool,
     /// Pages of all losses of the catalogue, with an index.
-    #[arg(long, conflicts_with_all = ["loss", "versus", "options", "inputs"])]
+    #[arg(long, conflicts_with_all = ["loss", "versus", "set", "inputs"])]
     all: bool,
 }
 
@@ -128,11 +128,11 @@ fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
     let name = options.loss.as_deref().unwrap_or_default();
     let read = options.inputs.as_deref().map(inputs::read).transpose()?;
     let (mut subjects, inputs) = match lessons::find(name) {
-        Some(_) if !options.options.is_empty() => {
+        Some(_) if !options.setting.is_empty() => {
             return Err(format!("the lesson {name} has no options").into());
         }
         Some(lesson) => (lesson.subjects()?, read.or(Some(lesson.inputs()?))),
-        None => (vec![Subject::new(name, &options.options.join(" "))?], read),
+        None => (vec![Subject::new(name, &options.setting.text())?], read),
     };
     for other in &options.versus {
         let (name, setting) = other.split_once(' ').unwrap_or((other, ""));

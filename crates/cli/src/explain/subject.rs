@@ -2,13 +2,18 @@
 
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_explain::{Page, page};
-use lossgraph_losses::{Case, Domain, Loss, find};
+use lossgraph_losses::{Case, Domain, Loss};
 use lossgraph_tensor::Tensor;
 
 use super::Result;
 use super::inputs::Inputs;
 use super::latex::mathml;
 use super::lessons::{self, Program};
+use crate::subject::named;
+
+/// How a page is made that is not of the catalogue.
+const OWN: &str = "write its page from a program: `explain::page(&tape, loss).write(\"loss.html\")` \
+                   (README, \"A loss of your own\")";
 
 /// A loss with its options, or a program.
 #[derive(Clone)]
@@ -35,12 +40,7 @@ impl Subject {
                 _ => Err(format!("{name} has no options, and is given `{setting}`").into()),
             };
         }
-        let loss = find(name).map_err(|nearest| {
-            format!(
-                "explain {name}: there is no such loss; the nearest is {nearest}; \
-                 `lossgraph losses` lists all"
-            )
-        })?;
+        let loss = named(name, OWN)?;
         match setting.trim() {
             "" => Subject::of(loss),
             setting => Ok(Subject::Loss(Case::new(loss, setting, 0)?)),

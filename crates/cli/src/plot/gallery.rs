@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lossgraph_losses::{ALL, Loss};
 
-use super::{Request, curves, svg};
+use super::{Request, curves};
 use crate::check::progress;
 use lossgraph_file::write_atomically;
 
@@ -22,7 +22,7 @@ pub fn run(folder: &Path) -> Result<()> {
     for loss in ALL {
         bar.set_message(loss.name);
         let picture = curves(loss, &Request::default())?;
-        write_atomically(&folder.join(format!("{}.svg", loss.name)), svg::draw(&picture))?;
+        write_atomically(&folder.join(format!("{}.svg", loss.name)), picture.svg())?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
             family = loss.family;

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use clap::ValueEnum;
 use lossgraph_autograd::{Parameter, Tape, Var, concat};
-use lossgraph_explain::{Surface, Sweep, surface};
+use lossgraph_explain::{Sweep, surface};
 use lossgraph_losses::{Domain, Loss, Sample};
 use lossgraph_nn::optimizer::{Adagrad, RmsProp};
 use lossgraph_nn::{Adam, AdamW, Sgd, UpdateRule};
+use lossgraph_plot::{Landscape, Path};
 use lossgraph_tensor::{DType, Tensor};
 
 use super::scene::{Framing, Scene, Wish};
@@ -26,30 +27,6 @@ const CLASSES: [f64; 6] = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0];
 /// Where optimizers start on the landscape of a line, and how far it goes.
 const START: [f64; 2] = [-1.2, -1.8];
 const REACH: f64 = 3.0;
-
-/// A loss over two numbers.
-pub struct Landscape {
-    /// The loss.
-    pub title: String,
-    /// What the two numbers are.
-    pub note: String,
-    /// Their names.
-    pub axes: [String; 2],
-    /// The values.
-    pub surface: Surface,
-    /// Ways down.
-    pub paths: Vec<Path>,
-}
-
-/// The way of an optimizer.
-pub struct Path {
-    /// Its name.
-    pub label: String,
-    /// Where it was before the first step, and after each.
-    pub points: Vec<[f64; 2]>,
-    /// The loss at the end.
-    pub loss: f64,
-}
 
 /// An optimizer of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,33 +66,30 @@ enum Ground {
     Elements { elements: [usize; 2], one_hot: Tensor, rest: Tensor },
 }
 
-impl Landscape {
-    /// The landscape of a loss in a setting.
-    pub fn of(loss: &'static Loss, setting: &str, wish: &Wish, ways: &Ways<'_>) -> Result<Self> {
-        let hill = Hill::of(loss, setting, wish)?;
-        let start = hill.start();
-        let along = |element: usize| {
-            let range = wish.range.clone().unwrap_or(hill.reach(start[element]));
-            Sweep { input: 0, element, range }
-        };
-        let inputs = [Tensor::from(start)];
-        let surface =
-            surface(|tape, x| hill.record(tape, x[0]), &inputs, [&along(0), &along(1)], PARTS)?;
-        let paths = ways.optimizers.iter().map(|&optimizer| ways.down(&hill, optimizer));
-        Ok(Landscape {
-            title: hill.scene.case.title(),
-            note: hill.note(),
-            axes: hill.axes(),
-            surface,
-            paths: paths.collect::<Result<_>>()?,
-        })
-    }
-
-    /// The range of an axis.
-    pub fn range(&self, axis: usize) -> Range<f64> {
-        let numbers = if axis == 0 { &self.surface.xs } else { &self.surface.ys };
-        numbers[0]..numbers[PARTS]
-    }
+/// The landscape of a loss in a setting.
+pub fn landscape(
+    loss: &'static Loss,
+    setting: &str,
+    wish: &Wish,
+    ways: &Ways<'_>,
+) -> Result<Landscape> {
+    let hill = Hill::of(loss, setting, wish)?;
+    let start = hill.start();
+    let along = |element: usize| {
+        let range = wish.range.clone().unwrap_or(hill.reach(start[element]));
+        Sweep { input: 0, element, range }
+    };
+    let inputs = [Tensor::from(start)];
+    let surface =
+        surface(|tape, x| hill.record(tape, x[0]), &inputs, [&along(0), &along(1)], PARTS)?;
+    let paths = ways.optimizers.iter().map(|&optimizer| ways.down(&hill, optimizer));
+    Ok(Landscape {
+        title: hill.scene.case.title(),
+        note: hill.note(),
+        axes: hill.axes(),
+        surface,
+        paths: paths.collect::<Result<_>>()?,
+    })
 }
 
 impl Hill {

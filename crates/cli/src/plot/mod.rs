@@ -1,15 +1,10 @@
 //! `lossgraph plot`: a loss and its slope as a picture.
 
-mod axis;
-mod braille;
-mod contours;
 mod gallery;
 mod landscape;
-mod picture;
 #[cfg(feature = "png")]
 mod png;
 mod scene;
-mod svg;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
@@ -17,15 +12,19 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lossgraph_losses::{Loss, find};
+use lossgraph_losses::Loss;
+use lossgraph_plot::{Ink, Member, Picture};
 
-use self::braille::Ink;
-use self::landscape::{Landscape, Optimizer, Ways};
-use self::picture::{Member, Picture};
+use self::landscape::{Optimizer, Ways, landscape};
 use self::scene::{Framing, Scene, Wish};
+use crate::subject::{Setting, named};
 use lossgraph_file::write_atomically;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How a picture is drawn that is not of the catalogue.
+const OWN: &str = "draw it from a program: `explain::curve` samples it, and `plot::Picture` draws the \
+                   curve (README, \"A loss of your own\")";
 
 /// What to draw, and where to.
 #[derive(Args)]
@@ -36,9 +35,8 @@ pub struct Options {
     /// An option and the values to show it with: delta=0.5,1,2.
     #[arg(long, value_name = "OPTION=VALUES", conflicts_with = "surface")]
     over: Option<String>,
-    /// Other options, as `lossgraph check` prints them: "delta=2 weight".
-    #[arg(long, value_name = "SETTING", allow_hyphen_values = true)]
-    set: Option<String>,
+    #[command(flatten)]
+    setting: Setting,
     /// The input that moves; by default the first that can.
     #[arg(long)]
     input: Option<String>,
@@ -89,30 +87,29 @@ pub fn run(options: &Options) -> Result<()> {
         return gallery::run(folder);
     }
     let name = options.name.as_deref().unwrap_or_default();
-    let loss = find(name)
-        .map_err(|nearest| format!("there is no loss `{name}`; the nearest is `{nearest}`"))?;
+    let loss = named(name, OWN)?;
     let format = options.out.as_deref().map(Format::of).transpose()?;
     let wish = Wish {
         input: options.input.clone(),
         element: options.element,
         range: options.range.clone(),
     };
-    let set = options.set.as_deref().unwrap_or_default();
+    let set = &options.setting.text();
     let columns = options.width.unwrap_or(80) as usize;
     let ink = if io::stdout().is_terminal() { Ink::Colored } else { Ink::Plain };
     let drawn = if options.surface {
         let ways =
             Ways { optimizers: &options.optimizer, steps: options.steps as usize, lr: options.lr };
-        let landscape = Landscape::of(loss, &setting(loss, set), &wish, &ways)?;
+        let landscape = landscape(loss, &setting(loss, set), &wish, &ways)?;
         match format {
-            Some(_) => contours::draw(&landscape),
-            None => contours::text(&landscape, columns, ink),
+            Some(_) => landscape.svg(),
+            None => landscape.text(columns, ink),
         }
     } else {
         let picture = curves(loss, &Request { over: options.over.as_deref(), set, wish })?;
         match format {
-            Some(_) => svg::draw(&picture),
-            None => braille::draw(&picture, columns, ink),
+            Some(_) => picture.svg(),
+            None => picture.text(columns, ink),
         }
     };
     match (format, &options.out) {

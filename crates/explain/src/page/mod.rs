@@ -5,6 +5,7 @@ mod elements;
 mod names;
 mod picture;
 
+use std::fmt;
 use std::path::Path;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
@@ -14,6 +15,7 @@ use crate::graph::Graph;
 use crate::svg::escaped;
 
 /// A builder of a page; see [`page`].
+#[derive(Clone, Debug)]
 pub struct Page<'t> {
     loss: Var<'t>,
     title: String,
@@ -24,7 +26,7 @@ pub struct Page<'t> {
 }
 
 /// A page that could not be written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum PageError {
     /// The loss cannot be computed or differentiated.
     #[error(transparent)]
@@ -32,6 +34,16 @@ pub enum PageError {
     /// The file cannot be written.
     #[error(transparent)]
     File(#[from] lossgraph_file::Error),
+}
+
+/// What a program shows that ends with it: of a loss, the operands and the likely cure.
+impl fmt::Debug for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PageError::Loss(error) => write!(f, "{error:?}"),
+            PageError::File(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 /// A page about a loss of any program: its scopes expand one by one, each op has its value, its

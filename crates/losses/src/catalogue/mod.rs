@@ -1,12 +1,16 @@
 //! The table of all losses. Tests, docs and the `lossgraph` program come from it.
 
 mod case;
+mod configured;
+#[cfg(test)]
+mod refusals;
 mod row;
 mod sample;
 mod setting;
 mod task;
 
 pub use case::Case;
+pub use configured::Configured;
 pub(crate) use row::{
     BROADCAST, C, INNER, N, PAIR, POSITIVE, TWO, WIDE, detached, flag, input, list, number, option,
     word,

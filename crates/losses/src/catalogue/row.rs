@@ -1,6 +1,7 @@
 //! A row of the table: what tests, docs and programs know of a loss.
 
 use std::fmt;
+use std::panic::Location;
 
 use lossgraph_autograd::{Fault, Tape, Var};
 
@@ -233,7 +234,11 @@ impl Loss {
         inputs: &[(&str, Var<'t>)],
         setting: &str,
     ) -> Terms<'t> {
-        let refuse = |why: String| Terms::new(tape.fault(Fault::new(self.name, why)));
+        let location = Location::caller();
+        let refuse = |why: String| {
+            let fault = || tape.fault(Fault::new(self.name, why));
+            Terms::new(tape.attributed_to(location, fault))
+        };
         let mut known = Vec::new();
         for (name, var) in inputs {
             match self.inputs.iter().find(|sample| sample.name == *name) {
@@ -242,7 +247,9 @@ impl Loss {
             }
         }
         match self.setting(setting) {
-            Ok(setting) => (self.run)(&Args::new(tape, known, setting)),
+            Ok(setting) => {
+                tape.attributed_to(location, || (self.run)(&Args::new(tape, known, setting)))
+            }
             Err(error) => refuse(error.why),
         }
     }

@@ -1,5 +1,7 @@
 //! Settings: values of options, read from text; and what a row's functions are given.
 
+use std::fmt;
+
 use lossgraph_autograd::{Fault, Tape, Var};
 
 use super::row::{Choice, Loss, OptionKind};
@@ -23,12 +25,30 @@ enum Value {
 }
 
 /// A setting that a loss cannot have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{loss}: {why}")]
 pub struct BadSetting {
     loss: &'static str,
     /// What is wrong with it.
     pub(crate) why: String,
+}
+
+/// What a program shows that ends with it: the message.
+impl fmt::Debug for BadSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl BadSetting {
+    pub(super) fn unknown_tensor(loss: &'static Loss, name: &str) -> BadSetting {
+        let is_number = loss.options.iter().any(|each| each.name == name);
+        let why = match is_number {
+            true => format!("the option `{name}` is no tensor: it is part of the setting"),
+            false => unknown(loss, name),
+        };
+        BadSetting { loss: loss.name, why }
+    }
 }
 
 impl Setting {

@@ -77,7 +77,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, features: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        features.tape().scope(NAME, || {
+        features.tape().named_call(NAME, || {
             let examples = &features.shape()[..features.rank().saturating_sub(1)];
             match self.rows(features).and_then(|x| Ok((x, self.numbers(features, labels)?))) {
                 Ok((x, numbers)) => Terms::new(-self.log_likelihood(x, &numbers).reshape(examples)),
@@ -89,7 +89,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
     /// The log-probability of every class, `[…, classes]`.
     #[track_caller]
     pub fn log_prob(&self, features: Var<'t>) -> Var<'t> {
-        features.tape().scope(NAME, || {
+        features.tape().named_call(NAME, || {
             let mut shape = features.shape().to_vec();
             match self.rows(features) {
                 Ok(x) => {
@@ -106,7 +106,7 @@ impl<'t> AdaptiveLogSoftmax<'t> {
     /// at: none of its classes is likelier than its cluster.
     #[track_caller]
     pub fn predict(&self, features: Var<'t>) -> Var<'t> {
-        features.tape().scope(NAME, || {
+        features.tape().named_call(NAME, || {
             let examples = &features.shape()[..features.rank().saturating_sub(1)];
             match self.rows(features).and_then(|x| self.likeliest(x)) {
                 Ok(classes) => classes.reshape(examples),

@@ -76,16 +76,17 @@ impl Asymmetric {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let Asymmetric { gamma_pos, gamma_neg, clip } = *self;
-        let (z, t) = pair("asymmetric", logits, target, Unequal::Refuse);
-        let t = probability("asymmetric", "target", t);
-        let fits = [gamma_pos, gamma_neg].iter().all(|g| (0.0..f64::INFINITY).contains(g));
-        let why =
-            || format!("gamma_pos is {gamma_pos} and gamma_neg {gamma_neg}, expected 0 or more");
-        let z = demand("asymmetric", fits, why, z);
-        let fits = (0.0..1.0).contains(&clip);
-        let z = demand("asymmetric", fits, || format!("clip is {clip}, expected 0 to 1"), z);
-        z.tape().scope("asymmetric", || {
+        logits.tape().named_call("asymmetric", || {
+            let Asymmetric { gamma_pos, gamma_neg, clip } = *self;
+            let (z, t) = pair("asymmetric", logits, target, Unequal::Refuse);
+            let t = probability("asymmetric", "target", t);
+            let fits = [gamma_pos, gamma_neg].iter().all(|g| (0.0..f64::INFINITY).contains(g));
+            let why = || {
+                format!("gamma_pos is {gamma_pos} and gamma_neg {gamma_neg}, expected 0 or more")
+            };
+            let z = demand("asymmetric", fits, why, z);
+            let fits = (0.0..1.0).contains(&clip);
+            let z = demand("asymmetric", fits, || format!("clip is {clip}, expected 0 to 1"), z);
             let positive = positive_power((-z).sigmoid(), gamma_pos) * (-z).softplus();
             let p_m = (z.sigmoid() - clip).relu();
             // With a clip, 1 − pₘ is at least the clip. Without one it can round to 0.

@@ -60,11 +60,11 @@ impl<'t> Bce<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (p, t) = pair("bce", prediction, target, Unequal::Refuse);
-        let p = probability("bce", "prediction", p);
-        let t = probability("bce", "target", t);
-        let weight = self.weight.map(|weight| repeats("bce", "weight", weight, p));
-        p.tape().scope("bce", || {
+        prediction.tape().named_call("bce", || {
+            let (p, t) = pair("bce", prediction, target, Unequal::Refuse);
+            let p = probability("bce", "prediction", p);
+            let t = probability("bce", "target", t);
+            let weight = self.weight.map(|weight| repeats("bce", "weight", weight, p));
             let (ln_p, ln_q) = bounded_logarithms(p);
             Terms::new(scaled(-(t * ln_p + (1.0 - t) * ln_q), weight))
         })

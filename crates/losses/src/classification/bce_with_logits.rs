@@ -64,10 +64,10 @@ impl<'t> BceWithLogits<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (z, t) = pair("bce_with_logits", logits, target, Unequal::Refuse);
-        let [weight, pos_weight] = [("weight", self.weight), ("pos_weight", self.pos_weight)]
-            .map(|(name, var)| var.map(|var| repeats("bce_with_logits", name, var, z)));
-        z.tape().scope("bce_with_logits", || {
+        logits.tape().named_call("bce_with_logits", || {
+            let (z, t) = pair("bce_with_logits", logits, target, Unequal::Refuse);
+            let [weight, pos_weight] = [("weight", self.weight), ("pos_weight", self.pos_weight)]
+                .map(|(name, var)| var.map(|var| repeats("bce_with_logits", name, var, z)));
             let z = finite(z);
             let each = match pos_weight {
                 None => z.softplus() - t * z,

@@ -56,8 +56,8 @@ impl BinarySparsemax {
     /// The terms. Integers serve as targets, too.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (z, t) = pair("binary_sparsemax", logits, target, Unequal::Refuse);
-        z.tape().scope("binary_sparsemax", || {
+        logits.tape().named_call("binary_sparsemax", || {
+            let (z, t) = pair("binary_sparsemax", logits, target, Unequal::Refuse);
             let near = z.abs().lt(1.0);
             let square = (near.select(z, 0.0) + 1.0).square() * 0.25;
             Terms::new(near.select(square, z.relu()) - t * z - t * (1.0 - t))

@@ -69,8 +69,8 @@ impl CategoricalHinge {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let CategoricalHinge { margin, ignore_index } = *self;
-        scores.tape().scope("categorical_hinge", || {
+        scores.tape().named_call("categorical_hinge", || {
+            let CategoricalHinge { margin, ignore_index } = *self;
             let fits = (0.0..f64::INFINITY).contains(&margin);
             let why = || format!("margin is {margin}, expected a number of 0 and above");
             let scores = demand("categorical_hinge", fits, why, scores);

@@ -64,7 +64,7 @@ impl ConfidencePenalty {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>) -> Terms<'t> {
-        logits.tape().scope("confidence_penalty", || {
+        logits.tape().named_call("confidence_penalty", || {
             let z = demand(
                 "confidence_penalty",
                 logits.rank() > 0,

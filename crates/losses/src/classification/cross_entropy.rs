@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, Task, input, number, option};
 use crate::check::{Unequal, demand, pair};
-use crate::labels::{IGNORED, Labels, along, class_axis, class_weight};
+use crate::labels::{IGNORED, Labels, along, are_class_numbers, class_axis, class_weight};
 use crate::rows::times;
 use crate::terms::{Terms, scaled};
 
@@ -78,15 +78,15 @@ impl<'t> CrossEntropy<'t> {
     /// The terms. The target is class numbers if it holds integers, else probabilities.
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let smoothing = self.label_smoothing;
-        logits.tape().scope("cross_entropy", || {
+        logits.tape().named_call("cross_entropy", || {
+            let smoothing = self.label_smoothing;
             let fits = (0.0..=1.0).contains(&smoothing);
             let why = || format!("label_smoothing is {smoothing}, expected 0 to 1");
             let z = demand("cross_entropy", fits, why, logits);
             let weight = self.weight.map(|weight| class_weight("cross_entropy", weight, z));
-            match target.dtype().is_float() {
-                true => self.of_probabilities(z, target, weight),
-                false => self.of_labels(z, target, weight),
+            match are_class_numbers(z, target) {
+                true => self.of_labels(z, target, weight),
+                false => self.of_probabilities(z, target, weight),
             }
         })
     }

@@ -81,8 +81,8 @@ impl<'t> Distillation<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, student: Var<'t>, teacher: Var<'t>) -> Terms<'t> {
-        let Distillation { temperature, labels, alpha, ignore_index } = *self;
-        student.tape().scope("distillation", || {
+        student.tape().named_call("distillation", || {
+            let Distillation { temperature, labels, alpha, ignore_index } = *self;
             let (student, teacher) = pair("distillation", student, teacher, Unequal::Refuse);
             let fits = temperature > 0.0 && temperature.is_finite();
             let why = || format!("temperature is {temperature}, expected a number above 0");

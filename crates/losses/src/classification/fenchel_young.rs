@@ -72,8 +72,10 @@ impl FenchelYoung {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (z, t) = pair("fenchel_young", scores, target, Unequal::Refuse);
-        z.tape().scope("fenchel_young", || Terms::new((self.maximum)(z) - times(t, z).sum(-1)))
+        scores.tape().named_call("fenchel_young", || {
+            let (z, t) = pair("fenchel_young", scores, target, Unequal::Refuse);
+            Terms::new((self.maximum)(z) - times(t, z).sum(-1))
+        })
     }
 }
 

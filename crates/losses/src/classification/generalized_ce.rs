@@ -71,8 +71,8 @@ impl GeneralizedCe {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let GeneralizedCe { q, ignore_index } = *self;
-        logits.tape().scope("generalized_ce", || {
+        logits.tape().named_call("generalized_ce", || {
+            let GeneralizedCe { q, ignore_index } = *self;
             let why = || format!("q is {q}, expected a number above 0 and at most 1");
             let logits = demand("generalized_ce", q > 0.0 && q <= 1.0, why, logits);
             Labels::terms("generalized_ce", logits, labels, ignore_index, |labels, z| {

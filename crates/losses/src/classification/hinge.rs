@@ -67,11 +67,13 @@ impl Hinge {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (margin, unequal) = (self.margin, Unequal::broadcast_if(self.broadcast));
-        let z = agreement("hinge", prediction, target, unequal);
-        let why = || format!("margin is {margin}, expected a number");
-        let z = demand("hinge", margin.is_finite(), why, z);
-        z.tape().scope("hinge", || Terms::new((margin - z).relu()))
+        prediction.tape().named_call("hinge", || {
+            let (margin, unequal) = (self.margin, Unequal::broadcast_if(self.broadcast));
+            let z = agreement("hinge", prediction, target, unequal);
+            let why = || format!("margin is {margin}, expected a number");
+            let z = demand("hinge", margin.is_finite(), why, z);
+            Terms::new((margin - z).relu())
+        })
     }
 }
 

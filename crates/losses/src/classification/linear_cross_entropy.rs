@@ -10,8 +10,8 @@ use super::cross_entropy::smooth_labels;
 use crate::catalogue::{
     C, Domain, Invariance, Loss, N, POSITIVE, Task, WIDE, input, number, option,
 };
-use crate::check::demand;
-use crate::labels::{IGNORED, Labels};
+use crate::check::{demand, floats};
+use crate::labels::{IGNORED, Labels, no_class_numbers};
 use crate::rows::{finite, times};
 use crate::terms::{Terms, scaled};
 
@@ -91,7 +91,7 @@ impl<'t> LinearCrossEntropy<'t> {
     /// The terms. The target is class numbers if it holds integers, else probabilities.
     #[track_caller]
     pub fn forward(&self, features: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        features.tape().scope(NAME, || {
+        features.tape().named_call(NAME, || {
             let features = self.checked(features, matrix, target);
             if features.is_faulty() {
                 return Terms::new(features);
@@ -151,7 +151,7 @@ impl<'t> LinearCrossEntropy<'t> {
         part: impl Fn(Var<'t>, Range<isize>) -> Var<'t>,
     ) -> Var<'t> {
         let classes = matrix.dim(0) as isize;
-        let width = (self.block / rows.dim(0).max(1)).max(1);
+        let width = (self.block / rows.dim(0).max(1)).clamp(1, matrix.dim(0).max(1));
         let sums = |rows: Var<'t>, first: isize| {
             let block = first..classes.min(first + width as isize);
             rows.tape().remat(|| {
@@ -176,6 +176,12 @@ impl<'t> LinearCrossEntropy<'t> {
         if let Some(&faulty) = given.iter().flatten().find(|var| var.is_faulty()) {
             return faulty;
         }
+        let named = [("features", Some(features)), ("matrix", Some(matrix))];
+        let named = named.into_iter().chain([("bias", self.bias), ("weight", self.weight)]);
+        let mut checked = named.filter_map(|(name, var)| Some(floats(NAME, name, var?)));
+        if let Some(fault) = checked.find(|var| var.is_faulty()) {
+            return fault;
+        }
         let smoothing = self.label_smoothing;
         let refuse = |why: &str| {
             let fault = Fault::new(NAME, why).operand("features", features);
@@ -191,6 +197,9 @@ impl<'t> LinearCrossEntropy<'t> {
         expected.extend(target.dtype().is_float().then_some(classes));
         if matrix.rank() != 2 || matrix.dim(1) != inner || classes == 0 {
             return refuse("the matrix is [class, feature], with the features' last axis");
+        }
+        if target.dtype().is_float() && target.shape()[..] == *examples {
+            return no_class_numbers(NAME, features, target);
         }
         if target.shape()[..] != expected[..] {
             return refuse(

@@ -76,8 +76,8 @@ impl<'t> MultiMargin<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let MultiMargin { p, margin, weight, ignore_index } = *self;
-        scores.tape().scope("multi_margin", || {
+        scores.tape().named_call("multi_margin", || {
+            let MultiMargin { p, margin, weight, ignore_index } = *self;
             let fits = (1.0..f64::INFINITY).contains(&p) && margin.is_finite();
             let why = || format!("p is {p} and margin {margin}, expected p of 1 or more");
             let scores = demand("multi_margin", fits, why, scores);

@@ -5,6 +5,7 @@ use lossgraph_tensor::{DType, Tensor};
 
 use super::FAMILY;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input};
+use crate::labels::no_class_numbers;
 use crate::terms::Terms;
 
 /// How far the scores of the labels of an example fail to exceed those of all other classes by 1.
@@ -59,7 +60,7 @@ impl MultilabelMargin {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("multilabel_margin", || match Lists::new(scores, labels) {
+        scores.tape().named_call("multilabel_margin", || match Lists::new(scores, labels) {
             Err(fault) => Terms::new(fault),
             Ok(Lists { indices, listed, others }) => {
                 // [batch, label, class]: each label against each class.
@@ -92,7 +93,10 @@ impl<'t> Lists<'t> {
             let fault = Fault::new("multilabel_margin", why);
             Err(tape.fault(fault.operand("scores", scores).operand("labels", labels)))
         };
-        if labels.dtype() != DType::I64 || labels.shape() != scores.shape() {
+        if labels.dtype() != DType::I64 {
+            return Err(no_class_numbers("multilabel_margin", scores, labels));
+        }
+        if labels.shape() != scores.shape() {
             return refuse("the labels are integers in the shape of the scores".to_owned());
         }
         if !(1..=2).contains(&scores.rank()) {

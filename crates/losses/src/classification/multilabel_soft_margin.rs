@@ -58,10 +58,10 @@ impl<'t> MultilabelSoftMargin<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (z, t) = pair("multilabel_soft_margin", logits, target, Unequal::Refuse);
-        let weight =
-            self.weight.map(|weight| repeats("multilabel_soft_margin", "weight", weight, z));
-        z.tape().scope("multilabel_soft_margin", || {
+        logits.tape().named_call("multilabel_soft_margin", || {
+            let (z, t) = pair("multilabel_soft_margin", logits, target, Unequal::Refuse);
+            let weight =
+                self.weight.map(|weight| repeats("multilabel_soft_margin", "weight", weight, z));
             Terms::new(scaled(z.softplus() - t * z, weight).mean(-1))
         })
     }

@@ -68,7 +68,7 @@ impl<'t> Nll<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, log_p: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        log_p.tape().scope("nll", || {
+        log_p.tape().named_call("nll", || {
             let labels = match Labels::new("nll", log_p, labels, self.ignore_index) {
                 Ok(labels) => labels,
                 Err(fault) => return Terms::new(fault),

@@ -70,12 +70,12 @@ impl<'t> Ordinal<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let z = logits;
-        let refuse = |why: String| {
-            let fault = Fault::new("ordinal", why).operand("logits", logits);
-            Terms::new(logits.tape().fault(fault.operand("labels", labels)))
-        };
-        z.tape().scope("ordinal", || {
+        logits.tape().named_call("ordinal", || {
+            let z = logits;
+            let refuse = |why: String| {
+                let fault = Fault::new("ordinal", why).operand("logits", logits);
+                Terms::new(logits.tape().fault(fault.operand("labels", labels)))
+            };
             if z.rank() > 2 {
                 return refuse("the logits are [batch, classes − 1] or [classes − 1]".to_owned());
             }

@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::signs::agreement;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::Unequal;
-use crate::labels::{IGNORED, Labels};
+use crate::labels::{IGNORED, Labels, are_class_numbers};
 use crate::terms::Terms;
 
 /// How far a prediction lies on the wrong side: that of the perceptron, of two classes or of many.
@@ -73,9 +73,9 @@ impl Perceptron {
     /// The terms. The target is class numbers if it holds integers, else signs.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("perceptron", || match target.dtype().is_float() {
-            true => Terms::new((-agreement("perceptron", scores, target, Unequal::Refuse)).relu()),
-            false => Labels::terms("perceptron", scores, target, self.ignore_index, |labels, z| {
+        scores.tape().named_call("perceptron", || match are_class_numbers(scores, target) {
+            false => Terms::new((-agreement("perceptron", scores, target, Unequal::Refuse)).relu()),
+            true => Labels::terms("perceptron", scores, target, self.ignore_index, |labels, z| {
                 z.max(labels.axis) - labels.pick(z)
             }),
         })

@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::softmax_of;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::{Unequal, demand, pair};
-use crate::labels::{IGNORED, Labels, class_axis};
+use crate::labels::{IGNORED, Labels, are_class_numbers, class_axis};
 use crate::rows::times;
 use crate::terms::Terms;
 
@@ -72,11 +72,11 @@ impl Poly {
     /// The terms. The target is class numbers if it holds integers, else probabilities.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let Poly { epsilon, ignore_index } = *self;
-        logits.tape().scope("poly", || {
+        logits.tape().named_call("poly", || {
+            let Poly { epsilon, ignore_index } = *self;
             let why = || format!("epsilon is {epsilon}, expected a number");
             let logits = demand("poly", epsilon.is_finite(), why, logits);
-            if !target.dtype().is_float() {
+            if are_class_numbers(logits, target) {
                 return Labels::terms("poly", logits, target, ignore_index, |labels, z| {
                     let s = labels.nll(z);
                     s - (-s).exp_m1() * epsilon

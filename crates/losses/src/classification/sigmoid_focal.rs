@@ -73,15 +73,15 @@ impl SigmoidFocal {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let SigmoidFocal { alpha, gamma } = *self;
-        let (z, t) = pair("sigmoid_focal", logits, target, Unequal::Refuse);
-        let t = probability("sigmoid_focal", "target", t);
-        let fits = (0.0..f64::INFINITY).contains(&gamma);
-        let why = || format!("gamma is {gamma}, expected a number of 0 and above");
-        let z = demand("sigmoid_focal", fits, why, z);
-        let fits = alpha.is_none_or(|alpha| (0.0..=1.0).contains(&alpha));
-        let z = demand("sigmoid_focal", fits, || "alpha is not in 0 to 1".to_owned(), z);
-        z.tape().scope("sigmoid_focal", || {
+        logits.tape().named_call("sigmoid_focal", || {
+            let SigmoidFocal { alpha, gamma } = *self;
+            let (z, t) = pair("sigmoid_focal", logits, target, Unequal::Refuse);
+            let t = probability("sigmoid_focal", "target", t);
+            let fits = (0.0..f64::INFINITY).contains(&gamma);
+            let why = || format!("gamma is {gamma}, expected a number of 0 and above");
+            let z = demand("sigmoid_focal", fits, why, z);
+            let fits = alpha.is_none_or(|alpha| (0.0..=1.0).contains(&alpha));
+            let z = demand("sigmoid_focal", fits, || "alpha is not in 0 to 1".to_owned(), z);
             let wrong = t * (-z).sigmoid() + (1.0 - t) * z.sigmoid();
             let each = positive_power(wrong, gamma) * (z.softplus() - t * z);
             Terms::new(match alpha {

@@ -59,9 +59,9 @@ impl SmoothHinge {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let unequal = Unequal::broadcast_if(self.broadcast);
-        let z = agreement("smooth_hinge", prediction, target, unequal);
-        z.tape().scope("smooth_hinge", || {
+        prediction.tape().named_call("smooth_hinge", || {
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let z = agreement("smooth_hinge", prediction, target, unequal);
             let h = (1.0 - z).relu();
             let u = h.clamp(0.0, 1.0);
             Terms::new(u * (h - u * 0.5))

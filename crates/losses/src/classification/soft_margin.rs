@@ -61,9 +61,11 @@ impl SoftMargin {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let unequal = Unequal::broadcast_if(self.broadcast);
-        let (p, t) = pair("soft_margin", prediction, target, unequal);
-        p.tape().scope("soft_margin", || Terms::new((-t * p).softplus()))
+        prediction.tape().named_call("soft_margin", || {
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let (p, t) = pair("soft_margin", prediction, target, unequal);
+            Terms::new((-t * p).softplus())
+        })
     }
 }
 

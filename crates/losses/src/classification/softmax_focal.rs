@@ -74,8 +74,8 @@ impl<'t> SoftmaxFocal<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let SoftmaxFocal { alpha, gamma, ignore_index } = *self;
-        logits.tape().scope("softmax_focal", || {
+        logits.tape().named_call("softmax_focal", || {
+            let SoftmaxFocal { alpha, gamma, ignore_index } = *self;
             let fits = (0.0..f64::INFINITY).contains(&gamma);
             let why = || format!("gamma is {gamma}, expected a number of 0 and above");
             let logits = demand("softmax_focal", fits, why, logits);

@@ -5,7 +5,7 @@ use lossgraph_autograd::{Var, keep};
 use super::FAMILY;
 use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
 use crate::check::{Unequal, pair};
-use crate::labels::{IGNORED, Labels, class_axis};
+use crate::labels::{IGNORED, Labels, are_class_numbers, class_axis};
 use crate::rows::times;
 use crate::terms::Terms;
 
@@ -71,8 +71,8 @@ impl Sparsemax {
     /// The terms. The target is class numbers if it holds integers, else distributions.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        scores.tape().scope("sparsemax", || {
-            if !target.dtype().is_float() {
+        scores.tape().named_call("sparsemax", || {
+            if are_class_numbers(scores, target) {
                 return Labels::terms(
                     "sparsemax",
                     scores,

@@ -67,11 +67,13 @@ impl SquaredHinge {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (margin, unequal) = (self.margin, Unequal::broadcast_if(self.broadcast));
-        let z = agreement("squared_hinge", prediction, target, unequal);
-        let why = || format!("margin is {margin}, expected a number");
-        let z = demand("squared_hinge", margin.is_finite(), why, z);
-        z.tape().scope("squared_hinge", || Terms::new((margin - z).relu().square()))
+        prediction.tape().named_call("squared_hinge", || {
+            let (margin, unequal) = (self.margin, Unequal::broadcast_if(self.broadcast));
+            let z = agreement("squared_hinge", prediction, target, unequal);
+            let why = || format!("margin is {margin}, expected a number");
+            let z = demand("squared_hinge", margin.is_finite(), why, z);
+            Terms::new((margin - z).relu().square())
+        })
     }
 }
 

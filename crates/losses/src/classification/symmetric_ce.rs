@@ -79,8 +79,8 @@ impl SymmetricCe {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let SymmetricCe { alpha, beta, log_zero, ignore_index } = *self;
-        logits.tape().scope("symmetric_ce", || {
+        logits.tape().named_call("symmetric_ce", || {
+            let SymmetricCe { alpha, beta, log_zero, ignore_index } = *self;
             let fits = [alpha, beta].iter().all(|x| (0.0..f64::INFINITY).contains(x));
             let why = || format!("alpha is {alpha} and beta {beta}, expected 0 or more");
             let logits = demand("symmetric_ce", fits, why, logits);

@@ -22,14 +22,14 @@ pub(super) fn terms<'t>(
     eps: f64,
     each: impl FnOnce(Boxes<'t>) -> Var<'t>,
 ) -> Terms<'t> {
-    let (p, t) = pair(loss, prediction, target, Unequal::Refuse);
-    let fits = p.rank() > 0 && p.dim(-1) == 4;
-    let why = || format!("boxes are […, 4]: x1, y1, x2, y2, given {}", p.shape());
-    let p = demand(loss, fits, why, p);
-    let why = || format!("eps is {eps}, expected a number from 0");
-    let p = demand(loss, eps >= 0.0 && eps.is_finite(), why, p);
-    let (p, t) = (in_order(loss, "prediction", p), in_order(loss, "target", t));
-    p.tape().scope(loss, || {
+    prediction.tape().named_call(loss, || {
+        let (p, t) = pair(loss, prediction, target, Unequal::Refuse);
+        let fits = p.rank() > 0 && p.dim(-1) == 4;
+        let why = || format!("boxes are […, 4]: x1, y1, x2, y2, given {}", p.shape());
+        let p = demand(loss, fits, why, p);
+        let why = || format!("eps is {eps}, expected a number from 0");
+        let p = demand(loss, eps >= 0.0 && eps.is_finite(), why, p);
+        let (p, t) = (in_order(loss, "prediction", p), in_order(loss, "target", t));
         let corners = |x: Var<'t>| [0, 1, 2, 3].map(|corner| x.index(-1, corner));
         Terms::new(each(Boxes { p: corners(p), t: corners(t), eps }))
     })

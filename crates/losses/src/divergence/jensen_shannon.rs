@@ -62,13 +62,13 @@ impl JensenShannon {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let [prediction, target] = [("prediction", prediction), ("target", target)]
-            .map(|(name, var)| probability("jensen_shannon", name, var));
-        let unequal = Unequal::broadcast_if(self.broadcast);
-        let (p, q) = pair("jensen_shannon", prediction, target, unequal);
-        let why = || "distributions have a class axis".to_owned();
-        let p = demand("jensen_shannon", p.rank() > 0, why, p);
-        p.tape().scope("jensen_shannon", || {
+        prediction.tape().named_call("jensen_shannon", || {
+            let [prediction, target] = [("prediction", prediction), ("target", target)]
+                .map(|(name, var)| probability("jensen_shannon", name, var));
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let (p, q) = pair("jensen_shannon", prediction, target, unequal);
+            let why = || "distributions have a class axis".to_owned();
+            let p = demand("jensen_shannon", p.rank() > 0, why, p);
             let m = (p + q) * 0.5;
             Terms::new((nll(p, m) + nll(q, m)).sum(-1) * 0.5)
         })

@@ -73,12 +73,12 @@ impl KlDiv {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let batch = if prediction.rank() == 0 { 1 } else { prediction.dim(0) };
-        let unequal = Unequal::broadcast_if(self.broadcast);
-        let (p, t) = pair("kl_div", prediction, target, unequal);
-        let why = || "distributions have a last axis".to_owned();
-        let p = demand("kl_div", !self.per_row || p.rank() > 0, why, p);
-        p.tape().scope("kl_div", || {
+        prediction.tape().named_call("kl_div", || {
+            let batch = if prediction.rank() == 0 { 1 } else { prediction.dim(0) };
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let (p, t) = pair("kl_div", prediction, target, unequal);
+            let why = || "distributions have a last axis".to_owned();
+            let p = demand("kl_div", !self.per_row || p.rank() > 0, why, p);
             // What never happens is left out before the product, so that neither its logarithm nor
             // an infinite prediction can reach a slope.
             let never = t.eq(if self.log_target { f64::NEG_INFINITY } else { 0.0 });

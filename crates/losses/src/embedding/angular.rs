@@ -73,12 +73,12 @@ impl Angular {
     /// The terms of the positive pairs.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let alpha = self.alpha;
-        let fits = alpha > 0.0 && alpha < std::f64::consts::FRAC_PI_2;
-        let why = || format!("alpha is {alpha}, expected 0 to π/2");
-        let pairs = pairs.demand("angular", fits, why);
-        let tape = pairs.embeddings.tape();
-        tape.scope("angular", || {
+        pairs.embeddings.tape().named_call("angular", || {
+            let alpha = self.alpha;
+            let fits = alpha > 0.0 && alpha < std::f64::consts::FRAC_PI_2;
+            let why = || format!("alpha is {alpha}, expected 0 to π/2");
+            let pairs = pairs.demand("angular", fits, why);
+            let tape = pairs.embeddings.tape();
             let indices = pairs.positive_indices();
             let end = |side: usize| {
                 let indices: Vec<i64> = indices.iter().map(|pair| pair[side] as i64).collect();

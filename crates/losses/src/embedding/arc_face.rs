@@ -85,9 +85,9 @@ impl ArcFace {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        const PI: f64 = std::f64::consts::PI;
-        let ArcFace { margin, scale, sub_centers } = *self;
-        embeddings.tape().scope("arc_face", || {
+        embeddings.tape().named_call("arc_face", || {
+            const PI: f64 = std::f64::consts::PI;
+            let ArcFace { margin, scale, sub_centers } = *self;
             let fits = (0.0..=PI).contains(&margin) && scale > 0.0 && scale.is_finite();
             let why = || format!("margin {margin} and scale {scale}, expected 0 to π and above 0");
             let cosine = similarities(

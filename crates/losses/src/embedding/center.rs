@@ -57,7 +57,7 @@ impl Center {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, centers: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        embeddings.tape().scope("center", || {
+        embeddings.tape().named_call("center", || {
             let own = vectors_of("center", embeddings, centers, labels);
             Terms::new((embeddings - own).square().sum(-1) * 0.5)
         })

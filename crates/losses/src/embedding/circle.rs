@@ -74,9 +74,9 @@ impl Circle {
     /// The terms of the anchors.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let Circle { m, gamma, distance } = *self;
-        let pairs = pairs.above_zero("circle", "gamma", gamma).once();
-        pairs.embeddings.tape().scope("circle", || {
+        pairs.embeddings.tape().named_call("circle", || {
+            let Circle { m, gamma, distance } = *self;
+            let pairs = pairs.above_zero("circle", "gamma", gamma).once();
             let s = pairs.distances(distance) * -distance.sign();
             let pace = s.detach();
             let push = (pace + m).relu() * (s - m) * gamma;

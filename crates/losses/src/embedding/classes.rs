@@ -5,6 +5,7 @@ use lossgraph_tensor::{DType, Tensor};
 
 use super::distance::Distance;
 use super::pairs::Pairs;
+use crate::check::floats;
 use crate::labels::{IGNORED, Labels};
 use crate::terms::Terms;
 
@@ -101,6 +102,11 @@ fn checked_labels<'t>(
 fn checked<'t>(loss: &str, embeddings: Var<'t>, vectors: Var<'t>) -> Option<Var<'t>> {
     if let Some(&faulty) = [embeddings, vectors].iter().find(|var| var.is_faulty()) {
         return Some(faulty);
+    }
+    let named = [("embeddings", embeddings), ("vectors", vectors)];
+    let mut floats = named.into_iter().map(|(name, var)| floats(loss, name, var));
+    if let Some(fault) = floats.find(|var| var.is_faulty()) {
+        return Some(fault);
     }
     let fits = embeddings.rank() == 2 && vectors.rank() == 2 && embeddings.dim(1) == vectors.dim(1);
     if fits {

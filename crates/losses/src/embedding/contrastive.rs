@@ -78,10 +78,10 @@ impl Contrastive {
     /// The terms of the positive and of the negative pairs.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Parts<'t> {
-        let Contrastive { positive_margin: near, negative_margin: far, distance } = *self;
-        let fits = !near.is_nan() && !far.is_nan();
-        let pairs = pairs.demand("contrastive", fits, || "a margin is NaN".to_owned());
-        pairs.embeddings.tape().scope("contrastive", || {
+        pairs.embeddings.tape().named_call("contrastive", || {
+            let Contrastive { positive_margin: near, negative_margin: far, distance } = *self;
+            let fits = !near.is_nan() && !far.is_nan();
+            let pairs = pairs.demand("contrastive", fits, || "a margin is NaN".to_owned());
             let d = pairs.distances(distance);
             let pull = ((d - near) * distance.sign()).relu();
             let push = ((far - d) * distance.sign()).relu();

@@ -74,8 +74,8 @@ impl CosFace {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let CosFace { margin, scale } = *self;
-        embeddings.tape().scope("cos_face", || {
+        embeddings.tape().named_call("cos_face", || {
+            let CosFace { margin, scale } = *self;
             let x = above_zero("cos_face", "scale", scale, embeddings);
             let x = demand("cos_face", !margin.is_nan(), || "margin is NaN".to_owned(), x);
             let cosine = similarities("cos_face", Distance::CosineSimilarity, x, vectors);

@@ -63,8 +63,8 @@ impl CosineDistance {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let eps = self.eps;
-        prediction.tape().scope("cosine_distance", || {
+        prediction.tape().named_call("cosine_distance", || {
+            let eps = self.eps;
             let (p, t) = pair("cosine_distance", prediction, target, Unequal::Refuse);
             let why = || format!("eps is {eps}, expected 0 or more");
             let p = demand("cosine_distance", eps >= 0.0, why, p);

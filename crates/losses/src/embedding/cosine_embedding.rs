@@ -59,11 +59,11 @@ impl CosineEmbedding {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, a: Var<'t>, b: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        const EPS: f64 = 1e-12;
-        let margin = self.margin;
-        let a = demand("cosine_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), a);
-        let a = pairs(a, b, target);
-        a.tape().scope("cosine_embedding", || {
+        a.tape().named_call("cosine_embedding", || {
+            const EPS: f64 = 1e-12;
+            let margin = self.margin;
+            let a = demand("cosine_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), a);
+            let a = pairs(a, b, target);
             // Two roots, since the product of two squared lengths overflows at 10⁹ in f32.
             let shrink = |x: Var<'t>| (x.square().sum(-1) + EPS).rsqrt();
             let cosine = (a * b).sum(-1) * shrink(a) * shrink(b);

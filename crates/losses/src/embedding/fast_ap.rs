@@ -71,15 +71,22 @@ pub fn fast_ap<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
     FastAp::default().forward(Pairs::of(embeddings, labels))
 }
 
+/// The most bins: each pair of the batch has a number for each of them.
+const MOST: usize = 1 << 16;
+
 impl FastAp {
     /// The terms of the anchors; those without a positive do not count.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let FastAp { bins, range, distance } = *self;
-        let pairs = pairs.demand("fast_ap", bins > 0, || "there are no bins".to_owned());
-        let pairs = pairs.above_zero("fast_ap", "range", range).once();
-        let tape = pairs.embeddings.tape();
-        tape.scope("fast_ap", || {
+        pairs.embeddings.tape().named_call("fast_ap", || {
+            let FastAp { bins, range, distance } = *self;
+            let why = || format!("bins is {bins}, expected 1 to {MOST}");
+            let pairs = pairs.demand("fast_ap", (1..=MOST).contains(&bins), why);
+            let pairs = pairs.above_zero("fast_ap", "range", range).once();
+            if pairs.embeddings.is_faulty() {
+                return Terms::new(pairs.embeddings);
+            }
+            let tape = pairs.embeddings.tape();
             let width = range / bins as f64;
             let centers: Vec<f64> = (0..=bins).map(|bin| bin as f64 * width).collect();
             let centers = tape.constant(Tensor::from(centers));

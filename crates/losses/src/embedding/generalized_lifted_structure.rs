@@ -82,11 +82,14 @@ impl GeneralizedLiftedStructure {
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
         const NAME: &str = "generalized_lifted_structure";
-        let GeneralizedLiftedStructure { positive_margin: near, negative_margin: far, distance } =
-            *self;
-        let fits = !near.is_nan() && !far.is_nan();
-        let pairs = pairs.demand(NAME, fits, || "a margin is NaN".to_owned()).once();
-        pairs.embeddings.tape().scope(NAME, || {
+        pairs.embeddings.tape().named_call(NAME, || {
+            let GeneralizedLiftedStructure {
+                positive_margin: near,
+                negative_margin: far,
+                distance,
+            } = *self;
+            let fits = !near.is_nan() && !far.is_nan();
+            let pairs = pairs.demand(NAME, fits, || "a margin is NaN".to_owned()).once();
             let d = pairs.distances(distance);
             let pull = log_sum_exp_of(pairs.positive, (d - near) * distance.sign());
             let push = log_sum_exp_of(pairs.negative, (far - d) * distance.sign());

@@ -68,11 +68,11 @@ impl HingeEmbedding {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, distance: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let margin = self.margin;
-        let unequal = Unequal::broadcast_if(self.broadcast);
-        let (d, y) = pair("hinge_embedding", distance, target, unequal);
-        let d = demand("hinge_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), d);
-        d.tape().scope("hinge_embedding", || {
+        distance.tape().named_call("hinge_embedding", || {
+            let margin = self.margin;
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let (d, y) = pair("hinge_embedding", distance, target, unequal);
+            let d = demand("hinge_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), d);
             let near = y.ne(-1.0).select(d, 0.0);
             let far = y.ne(1.0).select((margin - d).relu(), 0.0);
             Terms::new(near + far)

@@ -73,7 +73,7 @@ impl Instance {
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         let tape = embeddings.tape();
-        tape.scope("instance", || {
+        tape.named_call("instance", || {
             let e = above_zero("instance", "gamma", self.gamma, embeddings);
             let classes = match class_numbers(e, labels) {
                 Ok(classes) => classes,

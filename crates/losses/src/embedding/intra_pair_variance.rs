@@ -80,10 +80,10 @@ impl IntraPairVariance {
     /// The terms of the positive and of the negative pairs.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Parts<'t> {
-        let IntraPairVariance { positive_eps, negative_eps, distance } = *self;
-        let fits = !positive_eps.is_nan() && !negative_eps.is_nan();
-        let pairs = pairs.demand("intra_pair_variance", fits, || "an eps is NaN".to_owned());
-        pairs.embeddings.tape().scope("intra_pair_variance", || {
+        pairs.embeddings.tape().named_call("intra_pair_variance", || {
+            let IntraPairVariance { positive_eps, negative_eps, distance } = *self;
+            let fits = !positive_eps.is_nan() && !negative_eps.is_nan();
+            let pairs = pairs.demand("intra_pair_variance", fits, || "an eps is NaN".to_owned());
             let s = pairs.distances(distance);
             let sign = -distance.sign();
             // How much a pair is less similar than the mean of its kind, or more.

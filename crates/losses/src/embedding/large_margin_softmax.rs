@@ -81,8 +81,8 @@ impl LargeMarginSoftmax {
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         const NAME: &str = "large_margin_softmax";
-        let LargeMarginSoftmax { margin, scale } = *self;
-        embeddings.tape().scope(NAME, || {
+        embeddings.tape().named_call(NAME, || {
+            let LargeMarginSoftmax { margin, scale } = *self;
             let x = above_zero(NAME, "scale", scale, embeddings);
             let cosine = similarities(NAME, Distance::CosineSimilarity, x, vectors);
             match multiplied(NAME, cosine, labels, margin) {

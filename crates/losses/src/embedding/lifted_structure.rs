@@ -83,10 +83,10 @@ impl LiftedStructure {
     /// The terms of the positive pairs.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let LiftedStructure { positive_margin: near, negative_margin: far, distance } = *self;
-        let fits = !near.is_nan() && !far.is_nan();
-        let pairs = pairs.demand("lifted_structure", fits, || "a margin is NaN".to_owned());
-        pairs.embeddings.tape().scope("lifted_structure", || {
+        pairs.embeddings.tape().named_call("lifted_structure", || {
+            let LiftedStructure { positive_margin: near, negative_margin: far, distance } = *self;
+            let fits = !near.is_nan() && !far.is_nan();
+            let pairs = pairs.demand("lifted_structure", fits, || "a margin is NaN".to_owned());
             let d = pairs.distances(distance);
             let of_row = log_sum_exp_of(pairs.negative, (far - d) * distance.sign());
             let negatives = of_either(of_row, d);

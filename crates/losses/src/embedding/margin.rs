@@ -81,9 +81,8 @@ impl Margin {
     /// The terms of the triplets, and of the border if it has a price.
     #[track_caller]
     pub fn forward<'t>(&self, triplets: &Triplets<'t>, beta: Var<'t>) -> Parts<'t> {
-        let Margin { margin, nu, distance } = *self;
-        let tape = triplets.embeddings.tape();
-        tape.scope("margin", || {
+        triplets.embeddings.tape().named_call("margin", || {
+            let Margin { margin, nu, distance } = *self;
             let fits = beta.rank() == 0 || beta.shape()[..] == [triplets.embeddings.dim(0)];
             let why = || format!("beta is {}, expected [] or one for each example", beta.shape());
             let beta = demand("margin", fits || triplets.embeddings.is_faulty(), why, beta);

@@ -83,8 +83,8 @@ impl MarginRanking {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, first: Var<'t>, second: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let margin = self.margin;
-        first.tape().scope("margin_ranking", || {
+        first.tape().named_call("margin_ranking", || {
+            let margin = self.margin;
             let a = self.fitting(first, second, target);
             let a = demand("margin_ranking", !margin.is_nan(), || "margin is NaN".to_owned(), a);
             Terms::new((margin - target * (a - second)).relu())

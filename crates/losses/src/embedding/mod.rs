@@ -6,7 +6,7 @@
 
 mod angular;
 mod arc_face;
-mod center;
+pub(crate) mod center;
 mod circle;
 mod class_vectors;
 mod classes;
@@ -47,7 +47,6 @@ mod tuplet_margin;
 
 pub use angular::{Angular, angular};
 pub use arc_face::{ArcFace, arc_face};
-pub use center::{Center, center};
 pub use circle::{Circle, circle};
 pub use class_vectors::ClassVectors;
 pub use contrastive::{Contrastive, contrastive};

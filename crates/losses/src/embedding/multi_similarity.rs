@@ -73,10 +73,10 @@ impl MultiSimilarity {
     /// The terms of the anchors.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let MultiSimilarity { alpha, beta, base, distance } = *self;
-        let pairs = pairs.above_zero("multi_similarity", "alpha", alpha);
-        let pairs = pairs.above_zero("multi_similarity", "beta", beta).once();
-        pairs.embeddings.tape().scope("multi_similarity", || {
+        pairs.embeddings.tape().named_call("multi_similarity", || {
+            let MultiSimilarity { alpha, beta, base, distance } = *self;
+            let pairs = pairs.above_zero("multi_similarity", "alpha", alpha);
+            let pairs = pairs.above_zero("multi_similarity", "beta", beta).once();
             let s = (pairs.distances(distance) - base) * -distance.sign();
             let pull = log_sum_exp_of(pairs.positive, s * -alpha).softplus() / alpha;
             let push = log_sum_exp_of(pairs.negative, s * beta).softplus() / beta;

@@ -69,7 +69,7 @@ impl NPairs {
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>, labels: Var<'t>) -> Terms<'t> {
         let tape = pairs.embeddings.tape();
-        tape.scope("n_pairs", || {
+        tape.named_call("n_pairs", || {
             let classes = match class_numbers(pairs.embeddings, labels) {
                 Ok(classes) => classes,
                 Err(fault) => return Terms::new(fault),

@@ -66,9 +66,11 @@ impl Nca {
     /// The terms of the anchors; those without a positive do not count.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let Nca { scale, distance } = *self;
-        let pairs = pairs.above_zero("nca", "scale", scale);
-        pairs.embeddings.tape().scope("nca", || nll(pairs.once(), distance, scale))
+        pairs.embeddings.tape().named_call("nca", || {
+            let Nca { scale, distance } = *self;
+            let pairs = pairs.above_zero("nca", "scale", scale);
+            nll(pairs.once(), distance, scale)
+        })
     }
 }
 

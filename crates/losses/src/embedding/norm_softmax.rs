@@ -76,8 +76,8 @@ impl NormSoftmax {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let NormSoftmax { temperature, distance } = *self;
-        embeddings.tape().scope("norm_softmax", || {
+        embeddings.tape().named_call("norm_softmax", || {
+            let NormSoftmax { temperature, distance } = *self;
             let x = above_zero("norm_softmax", "temperature", temperature, embeddings);
             let s = similarities("norm_softmax", distance, x, vectors) * -distance.sign();
             match Scores::new("norm_softmax", s, labels) {

@@ -72,9 +72,9 @@ impl NtXent {
     /// The terms of the positive pairs.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let NtXent { temperature, distance } = *self;
-        let pairs = pairs.above_zero("nt_xent", "temperature", temperature);
-        pairs.embeddings.tape().scope("nt_xent", || {
+        pairs.embeddings.tape().named_call("nt_xent", || {
+            let NtXent { temperature, distance } = *self;
+            let pairs = pairs.above_zero("nt_xent", "temperature", temperature);
             let s = pairs.distances(distance) * (-distance.sign() / temperature);
             let others = log_sum_exp_of(pairs.negative, s);
             counted((others - s).softplus(), pairs.positive)

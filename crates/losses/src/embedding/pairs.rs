@@ -4,7 +4,8 @@ use lossgraph_autograd::{Fault, Var, keep};
 use lossgraph_tensor::{DType, Tensor};
 
 use super::distance::Distance;
-use crate::check::{above_zero, demand};
+use crate::check::{above_zero, demand, floats};
+use crate::labels::no_class_numbers;
 use crate::terms::Terms;
 
 /// Pairs of embeddings, of one class or of two.
@@ -196,7 +197,14 @@ pub(super) fn class_numbers<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Result<
     if embeddings.rank() != 2 {
         return Err(refused(embeddings, labels, "embeddings are [batch, features]"));
     }
-    if labels.dtype() != DType::I64 || labels.shape()[..] != [embeddings.dim(0)] {
+    let checked = floats("pairs", "embeddings", embeddings);
+    if checked.is_faulty() {
+        return Err(checked);
+    }
+    if labels.dtype() != DType::I64 {
+        return Err(no_class_numbers("pairs", embeddings, labels));
+    }
+    if labels.shape()[..] != [embeddings.dim(0)] {
         return Err(refused(embeddings, labels, "an integer label for each embedding"));
     }
     let data = labels.data().map_or_else(|| labels.value(), Ok);

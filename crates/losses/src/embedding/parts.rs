@@ -18,6 +18,7 @@ use crate::terms::{Reduction, Terms, ratio};
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "parts are not a loss yet: reduce them, by .mean() for one"]
 pub struct Parts<'t> {
     first: Part<'t>,
     others: Vec<Part<'t>>,
@@ -52,8 +53,12 @@ impl<'t> Parts<'t> {
     /// The sum of what the parts are reduced to. By [`Reduction::None`] they are added as they are.
     #[track_caller]
     pub fn reduce(&self, reduction: Reduction) -> Var<'t> {
-        let others = self.others.iter().map(|part| part.reduce(reduction));
-        others.fold(self.first.reduce(reduction), |sum, part| sum + part)
+        // A loop, since a closure would not know who called.
+        let mut sum = self.first.reduce(reduction);
+        for part in &self.others {
+            sum = sum + part.reduce(reduction);
+        }
+        sum
     }
 
     /// The sum of the means of the parts, where a part without terms is 0:

@@ -87,8 +87,8 @@ impl Pnp {
     /// The terms of the queries; one that is alone in its class does not count.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let Pnp { temperature, variant } = *self;
-        embeddings.tape().scope("pnp", || {
+        embeddings.tape().named_call("pnp", || {
+            let Pnp { temperature, variant } = *self;
             let pairs =
                 Pairs::of(above_zero("pnp", "temperature", temperature, embeddings), labels);
             let before = comparisons(pairs, temperature) * pairs.negative.unsqueeze(1);

@@ -74,9 +74,9 @@ impl ProxyAnchor {
     /// The terms of the proxies: of what they pull and of what they push.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, proxies: Var<'t>, labels: Var<'t>) -> Parts<'t> {
-        let ProxyAnchor { margin, alpha } = *self;
-        let tape = embeddings.tape();
-        tape.scope("proxy_anchor", || {
+        embeddings.tape().named_call("proxy_anchor", || {
+            let ProxyAnchor { margin, alpha } = *self;
+            let tape = embeddings.tape();
             let pairs = with_proxies("proxy_anchor", embeddings, proxies, labels).above_zero(
                 "proxy_anchor",
                 "alpha",

@@ -75,8 +75,8 @@ impl ProxyNca {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, proxies: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let ProxyNca { scale, distance } = *self;
-        embeddings.tape().scope("proxy_nca", || {
+        embeddings.tape().named_call("proxy_nca", || {
+            let ProxyNca { scale, distance } = *self;
             let pairs = with_proxies("proxy_nca", embeddings, proxies, labels).above_zero(
                 "proxy_nca",
                 "scale",

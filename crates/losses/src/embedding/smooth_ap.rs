@@ -69,7 +69,7 @@ impl SmoothAp {
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         let tape = embeddings.tape();
-        tape.scope("smooth_ap", || {
+        tape.named_call("smooth_ap", || {
             let e = above_zero("smooth_ap", "temperature", self.temperature, embeddings);
             let pairs = Pairs::of(equal_classes(e, labels), labels);
             let class = 1.0 - pairs.negative;

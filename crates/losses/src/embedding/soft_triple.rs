@@ -83,8 +83,8 @@ impl SoftTriple {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let SoftTriple { centers, la, gamma, margin } = *self;
-        embeddings.tape().scope("soft_triple", || {
+        embeddings.tape().named_call("soft_triple", || {
+            let SoftTriple { centers, la, gamma, margin } = *self;
             let x = above_zero("soft_triple", "gamma", gamma, embeddings);
             let x = above_zero("soft_triple", "la", la, x);
             let cosine = similarities("soft_triple", Distance::CosineSimilarity, x, vectors);

@@ -78,8 +78,8 @@ impl SphereFace {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        let SphereFace { margin, scale } = *self;
-        embeddings.tape().scope("sphere_face", || {
+        embeddings.tape().named_call("sphere_face", || {
+            let SphereFace { margin, scale } = *self;
             let x = above_zero("sphere_face", "scale", scale, embeddings);
             let cosine = similarities("sphere_face", Distance::CosineSimilarity, x, vectors);
             match multiplied("sphere_face", cosine, labels, margin) {
@@ -90,6 +90,9 @@ impl SphereFace {
     }
 }
 
+/// The largest multiple: a polynomial of that degree is recorded, and papers take up to 4.
+const MOST: usize = 64;
+
 /// The cosines, and the same with `ψ(θ)` for the right class.
 pub(super) fn multiplied<'t>(
     loss: &str,
@@ -97,8 +100,9 @@ pub(super) fn multiplied<'t>(
     labels: Var<'t>,
     margin: usize,
 ) -> Result<(Scores<'t>, Var<'t>), Terms<'t>> {
-    let why = || "margin is 0, expected 1 or more".to_owned();
-    let scores = Scores::new(loss, demand(loss, margin > 0, why, cosine), labels)?;
+    let why = || format!("margin is {margin}, expected 1 to {MOST}");
+    let fits = (1..=MOST).contains(&margin);
+    let scores = Scores::new(loss, demand(loss, fits, why, cosine), labels)?;
     let right = scores.right();
     let turns = (angle(right.detach()) * (margin as f64 / std::f64::consts::PI)).floor();
     let odd = turns - (turns * 0.5).floor() * 2.0;

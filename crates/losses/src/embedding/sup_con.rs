@@ -70,9 +70,9 @@ impl SupCon {
     /// The terms of the anchors.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let SupCon { temperature, distance } = *self;
-        let pairs = pairs.above_zero("sup_con", "temperature", temperature).once();
-        pairs.embeddings.tape().scope("sup_con", || {
+        pairs.embeddings.tape().named_call("sup_con", || {
+            let SupCon { temperature, distance } = *self;
+            let pairs = pairs.above_zero("sup_con", "temperature", temperature).once();
             let s = pairs.distances(distance) * (-distance.sign() / temperature);
             let (positive, negative) = (pairs.positive, pairs.negative);
             let count = positive.sum(keep(-1));

@@ -81,11 +81,11 @@ impl ThresholdConsistentMargin {
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Parts<'t> {
         const NAME: &str = "threshold_consistent_margin";
-        let ThresholdConsistentMargin { lambda_plus, lambda_minus, margin_plus, margin_minus } =
-            *self;
-        let fits = !(lambda_plus + lambda_minus + margin_plus + margin_minus).is_nan();
-        let pairs = pairs.demand(NAME, fits, || "an option is NaN".to_owned());
-        pairs.embeddings.tape().scope(NAME, || {
+        pairs.embeddings.tape().named_call(NAME, || {
+            let ThresholdConsistentMargin { lambda_plus, lambda_minus, margin_plus, margin_minus } =
+                *self;
+            let fits = !(lambda_plus + lambda_minus + margin_plus + margin_minus).is_nan();
+            let pairs = pairs.demand(NAME, fits, || "an option is NaN".to_owned());
             let s = pairs.distances(Distance::CosineSimilarity);
             let hard_positive = pairs.positive * s.le(margin_plus);
             let hard_negative = pairs.negative * s.ge(margin_minus);

@@ -91,8 +91,8 @@ impl TripletMargin {
     /// The terms of rows of vectors.
     #[track_caller]
     pub fn forward<'t>(&self, anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Terms<'t> {
-        let a = self.checked(vectors(anchor, positive, negative));
-        a.tape().scope("triplet_margin", || {
+        anchor.tape().named_call("triplet_margin", || {
+            let a = self.checked(vectors(anchor, positive, negative));
             let near = self.distance.between(a, positive);
             let far = self.distance.between(a, negative);
             self.terms(near, far, || self.distance.between(positive, negative))
@@ -104,9 +104,9 @@ impl TripletMargin {
     /// [`Reduction::NonZeroMean`](crate::Reduction::NonZeroMean) are 0.
     #[track_caller]
     pub fn over<'t>(&self, triplets: &Triplets<'t>) -> Terms<'t> {
-        let embeddings = self.checked(triplets.embeddings);
-        let triplets = Triplets { embeddings, ..triplets.clone() };
-        embeddings.tape().scope("triplet_margin", || {
+        triplets.embeddings.tape().named_call("triplet_margin", || {
+            let embeddings = self.checked(triplets.embeddings);
+            let triplets = Triplets { embeddings, ..triplets.clone() };
             let sides = triplets.sides(self.distance);
             self.terms(sides.positive, sides.negative, || triplets.across(self.distance))
         })

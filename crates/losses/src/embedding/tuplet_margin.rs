@@ -70,11 +70,11 @@ impl TupletMargin {
     /// The terms of the positive pairs.
     #[track_caller]
     pub fn forward<'t>(&self, pairs: Pairs<'t>) -> Terms<'t> {
-        let TupletMargin { margin, scale } = *self;
-        let why = || "margin is NaN".to_owned();
-        let pairs = pairs.demand("tuplet_margin", !margin.is_nan(), why);
-        let pairs = pairs.above_zero("tuplet_margin", "scale", scale);
-        pairs.embeddings.tape().scope("tuplet_margin", || {
+        pairs.embeddings.tape().named_call("tuplet_margin", || {
+            let TupletMargin { margin, scale } = *self;
+            let why = || "margin is NaN".to_owned();
+            let pairs = pairs.demand("tuplet_margin", !margin.is_nan(), why);
+            let pairs = pairs.above_zero("tuplet_margin", "scale", scale);
             let cosine = pairs.distances(Distance::CosineSimilarity);
             let nearer = (angle(cosine) - margin).cos();
             let others = log_sum_exp_of(pairs.negative, cosine * scale);

@@ -89,17 +89,17 @@ impl MsSsim {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let MsSsim { ref weights, window, sigma, data_range, k1, k2 } = *self;
-        let comparison = Comparison { window, sigma, data_range, k1, k2 };
-        let (p, t) = pair("ms_ssim", prediction, target, Unequal::Refuse);
-        let fit = !weights.is_empty() && weights.iter().all(|&w| w > 0.0 && w.is_finite());
-        let why = || format!("weights are {weights:?}, expected numbers above 0");
-        let p = demand("ms_ssim", fit, why, p);
-        let p = comparison.fitting("ms_ssim", weights.len().saturating_sub(1), p);
-        if p.is_faulty() {
-            return Terms::new(p);
-        }
-        p.tape().scope("ms_ssim", || {
+        prediction.tape().named_call("ms_ssim", || {
+            let MsSsim { ref weights, window, sigma, data_range, k1, k2 } = *self;
+            let comparison = Comparison { window, sigma, data_range, k1, k2 };
+            let (p, t) = pair("ms_ssim", prediction, target, Unequal::Refuse);
+            let fit = !weights.is_empty() && weights.iter().all(|&w| w > 0.0 && w.is_finite());
+            let why = || format!("weights are {weights:?}, expected numbers above 0");
+            let p = demand("ms_ssim", fit, why, p);
+            let p = comparison.fitting("ms_ssim", weights.len().saturating_sub(1), p);
+            if p.is_faulty() {
+                return Terms::new(p);
+            }
             let (mut p, mut t) = (p, t);
             let mut similarity = p.tape().fill([p.dim(0), p.dim(1)], 1.0);
             for (scale, &weight) in weights.iter().enumerate() {

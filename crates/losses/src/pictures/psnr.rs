@@ -69,12 +69,12 @@ impl Psnr {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let range = self.data_range;
-        let (p, t) = pair("psnr", prediction, target, Unequal::Refuse);
-        let p = above_zero("psnr", "data_range", range, p);
-        let p = demand("psnr", p.rank() > 0, || "pictures have a batch axis".to_owned(), p);
-        let inner: Vec<isize> = (1..p.rank() as isize).collect();
-        p.tape().scope("psnr", || {
+        prediction.tape().named_call("psnr", || {
+            let range = self.data_range;
+            let (p, t) = pair("psnr", prediction, target, Unequal::Refuse);
+            let p = above_zero("psnr", "data_range", range, p);
+            let p = demand("psnr", p.rank() > 0, || "pictures have a batch axis".to_owned(), p);
+            let inner: Vec<isize> = (1..p.rank() as isize).collect();
             let mse = ((p - t) / range).square().mean(&inner[..]);
             let perfect = mse.eq(0.0);
             let decibels = perfect.select(1.0, mse).ln() * (10.0 / LN_10);

@@ -81,14 +81,14 @@ impl Ssim {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let Ssim { window, sigma, data_range, k1, k2 } = *self;
-        let comparison = Comparison { window, sigma, data_range, k1, k2 };
-        let (p, t) = pair("ssim", prediction, target, Unequal::Refuse);
-        let p = comparison.fitting("ssim", 0, p);
-        if p.is_faulty() {
-            return Terms::new(p);
-        }
-        p.tape().scope("ssim", || {
+        prediction.tape().named_call("ssim", || {
+            let Ssim { window, sigma, data_range, k1, k2 } = *self;
+            let comparison = Comparison { window, sigma, data_range, k1, k2 };
+            let (p, t) = pair("ssim", prediction, target, Unequal::Refuse);
+            let p = comparison.fitting("ssim", 0, p);
+            if p.is_faulty() {
+                return Terms::new(p);
+            }
             let (luminance, structure) = comparison.of(p, t);
             Terms::new(1.0 - luminance * structure)
         })

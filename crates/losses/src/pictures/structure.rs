@@ -29,7 +29,7 @@ impl Comparison {
         if x.rank() != 4 {
             return x.tape().fault(refuse("pictures are [batch, channel, height, width]".into()));
         }
-        let side = x.dim(2).min(x.dim(3)) >> halvings;
+        let side = x.dim(2).min(x.dim(3)).checked_shr(halvings as u32).unwrap_or(0);
         match self.window {
             0 => x.tape().fault(refuse("window is 0, expected at least 1".into())),
             window if window > side => {
@@ -39,7 +39,10 @@ impl Comparison {
                 let fits = if side.is_multiple_of(2) { side.saturating_sub(1) } else { side };
                 let cure = match halvings {
                     0 => format!("window: {fits}"),
-                    _ => format!("pictures of {} pixels, or fewer weights", window << halvings),
+                    _ => {
+                        let pixels = window as f64 * 2.0_f64.powi(halvings as i32);
+                        format!("pictures of {pixels} pixels, or fewer weights")
+                    }
                 };
                 x.tape().fault(refuse(why).cure(cure))
             }

@@ -63,13 +63,13 @@ impl TotalVariation {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, pictures: Var<'t>) -> Terms<'t> {
-        let p = pictures;
-        if p.is_faulty() || p.rank() < 2 {
-            let fault = Fault::new("total_variation", "pictures are […, height, width]");
-            let fault = fault.operand("pictures", p);
-            return Terms::new(if p.is_faulty() { p } else { p.tape().fault(fault) });
-        }
-        p.tape().scope("total_variation", || {
+        pictures.tape().named_call("total_variation", || {
+            let p = pictures;
+            if p.is_faulty() || p.rank() < 2 {
+                let fault = Fault::new("total_variation", "pictures are […, height, width]");
+                let fault = fault.operand("pictures", p);
+                return Terms::new(if p.is_faulty() { p } else { p.tape().fault(fault) });
+            }
             let (right, down) = (difference(p, -1), difference(p, -2));
             Terms::new(match self.isotropic {
                 true => (right.square() + down.square()).root(0.5),

@@ -70,9 +70,9 @@ impl ApproxNdcg {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        let (s, t) = lists("approx_ndcg", scores, relevance);
-        let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
-        s.tape().scope("approx_ndcg", || {
+        scores.tape().named_call("approx_ndcg", || {
+            let (s, t) = lists("approx_ndcg", scores, relevance);
+            let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
             // An item loses half a rank to itself.
             let lost = (differences(s) / -self.temperature).sigmoid().sum(-1);
             let rank = 0.5 + lost;

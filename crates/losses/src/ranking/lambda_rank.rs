@@ -73,9 +73,9 @@ impl LambdaRank {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        let (s, t) = lists("lambda_rank", scores, relevance);
-        let s = above_zero("lambda_rank", "sigma", self.sigma, s);
-        s.tape().scope("lambda_rank", || {
+        scores.tape().named_call("lambda_rank", || {
+            let (s, t) = lists("lambda_rank", scores, relevance);
+            let s = above_zero("lambda_rank", "sigma", self.sigma, s);
             let best_first = s.argsort(-1, Order::Descending).to_float();
             let rank = best_first.argsort(-1, Order::Ascending).to_float() + 1.0;
             let g = gain(t.detach());

@@ -56,8 +56,8 @@ impl ListMle {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        let (s, t) = lists("list_mle", scores, relevance);
-        s.tape().scope("list_mle", || {
+        scores.tape().named_call("list_mle", || {
+            let (s, t) = lists("list_mle", scores, relevance);
             let s = s.gather(-1, t.argsort(-1, Order::Descending));
             let rank = s.tape().constant(Tensor::arange(s.dim(-1), DType::F64));
             // Row k: the items that are left when the k-th is drawn.

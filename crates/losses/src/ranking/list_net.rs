@@ -54,8 +54,10 @@ impl ListNet {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        let (s, t) = lists("list_net", scores, relevance);
-        s.tape().scope("list_net", || Terms::new((t.softmax(-1) * -s.log_softmax(-1)).sum(-1)))
+        scores.tape().named_call("list_net", || {
+            let (s, t) = lists("list_net", scores, relevance);
+            Terms::new((t.softmax(-1) * -s.log_softmax(-1)).sum(-1))
+        })
     }
 }
 

@@ -62,9 +62,9 @@ impl RankNet {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        let (s, t) = lists("rank_net", scores, relevance);
-        let s = above_zero("rank_net", "sigma", self.sigma, s);
-        s.tape().scope("rank_net", || {
+        scores.tape().named_call("rank_net", || {
+            let (s, t) = lists("rank_net", scores, relevance);
+            let s = above_zero("rank_net", "sigma", self.sigma, s);
             let each = (differences(s) * -self.sigma).softplus();
             Terms::new(each).masked(preferred(t))
         })

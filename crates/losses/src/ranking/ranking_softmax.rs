@@ -62,10 +62,10 @@ impl<'t> RankingSoftmax<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
-        let (s, t) = lists("ranking_softmax", scores, relevance);
-        let [weight, keep] = [("weight", self.weight), ("keep", self.keep)]
-            .map(|(name, var)| var.map(|var| repeats("ranking_softmax", name, var, s)));
-        s.tape().scope("ranking_softmax", || {
+        scores.tape().named_call("ranking_softmax", || {
+            let (s, t) = lists("ranking_softmax", scores, relevance);
+            let [weight, keep] = [("weight", self.weight), ("keep", self.keep)]
+                .map(|(name, var)| var.map(|var| repeats("ranking_softmax", name, var, s)));
             let t = weight.map_or(t, |weight| t * weight);
             let [s, t] = [(s, f64::NEG_INFINITY), (t, 0.0)]
                 .map(|(x, left_out)| keep.map_or(x, |keep| keep.select(x, left_out)));

@@ -79,15 +79,16 @@ impl AdaptiveWing {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let AdaptiveWing { omega, theta, epsilon, alpha, .. } = *self;
-        let target = holds("adaptive_wing", "target", "less than alpha", |t| t < alpha, target);
-        let unequal = Unequal::broadcast_if(self.broadcast);
-        let (p, t) = pair("adaptive_wing", prediction, target, unequal);
-        let options = [("omega", omega), ("theta", theta), ("epsilon", epsilon), ("alpha", alpha)];
-        let p = options
-            .into_iter()
-            .fold(p, |p, (name, value)| above_zero("adaptive_wing", name, value, p));
-        p.tape().scope("adaptive_wing", || {
+        prediction.tape().named_call("adaptive_wing", || {
+            let AdaptiveWing { omega, theta, epsilon, alpha, .. } = *self;
+            let target = holds("adaptive_wing", "target", "less than alpha", |t| t < alpha, target);
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let (p, t) = pair("adaptive_wing", prediction, target, unequal);
+            let options =
+                [("omega", omega), ("theta", theta), ("epsilon", epsilon), ("alpha", alpha)];
+            let p = options
+                .into_iter()
+                .fold(p, |p, (name, value)| above_zero("adaptive_wing", name, value, p));
             let a = (p - t).abs();
             let e = alpha - t;
             let near = a.lt(theta);

@@ -69,10 +69,12 @@ impl Cauchy {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let c = self.c;
-        let (p, t) = pair("cauchy", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("cauchy", "c", c, p);
-        p.tape().scope("cauchy", || Terms::new(((p - t) / c).square().ln_1p() * (c * c / 2.0)))
+        prediction.tape().named_call("cauchy", || {
+            let c = self.c;
+            let (p, t) = pair("cauchy", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("cauchy", "c", c, p);
+            Terms::new(((p - t) / c).square().ln_1p() * (c * c / 2.0))
+        })
     }
 }
 

@@ -67,10 +67,13 @@ impl Charbonnier {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let eps = self.eps;
-        let (p, t) = pair("charbonnier", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("charbonnier", "eps", eps, p);
-        p.tape().scope("charbonnier", || Terms::new(((p - t).square() + eps * eps).sqrt()))
+        prediction.tape().named_call("charbonnier", || {
+            let eps = self.eps;
+            let (p, t) =
+                pair("charbonnier", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("charbonnier", "eps", eps, p);
+            Terms::new(((p - t).square() + eps * eps).sqrt())
+        })
     }
 }
 

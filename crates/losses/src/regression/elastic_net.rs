@@ -69,13 +69,13 @@ impl ElasticNet {
     /// The term.
     #[track_caller]
     pub fn forward<'t>(&self, tape: &'t Tape, weights: &[Var<'t>]) -> Terms<'t> {
-        let ElasticNet { alpha, l1_ratio: r } = *self;
-        let nothing = tape.fill((), 0.0);
-        let why = || format!("alpha is {alpha}, expected a number from 0");
-        let nothing = demand("elastic_net", alpha >= 0.0 && alpha.is_finite(), why, nothing);
-        let why = || format!("l1_ratio is {r}, expected 0 to 1");
-        let nothing = demand("elastic_net", (0.0..=1.0).contains(&r), why, nothing);
-        tape.scope("elastic_net", || {
+        tape.named_call("elastic_net", || {
+            let ElasticNet { alpha, l1_ratio: r } = *self;
+            let nothing = tape.fill((), 0.0);
+            let why = || format!("alpha is {alpha}, expected a number from 0");
+            let nothing = demand("elastic_net", alpha >= 0.0 && alpha.is_finite(), why, nothing);
+            let why = || format!("l1_ratio is {r}, expected 0 to 1");
+            let nothing = demand("elastic_net", (0.0..=1.0).contains(&r), why, nothing);
             let of = |w: &Var<'t>| (w.abs() * r + w.square() * ((1.0 - r) / 2.0)).sum(..);
             Terms::new(weights.iter().map(of).fold(nothing, |sum, each| sum + each) * alpha)
         })

@@ -77,13 +77,13 @@ impl GaussianNll {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>, var: Var<'t>) -> Terms<'t> {
-        let GaussianNll { full, eps, broadcast } = *self;
-        let (p, t) = pair("gaussian_nll", prediction, target, Unequal::broadcast_if(broadcast));
-        let why = || format!("eps is {eps}, expected a number from 0");
-        let p = demand("gaussian_nll", eps >= 0.0 && eps.is_finite(), why, p);
-        let var = holds("gaussian_nll", "var", "variances from 0", |var| var >= 0.0, var);
-        let var = laid_out(var, p);
-        p.tape().scope("gaussian_nll", || {
+        prediction.tape().named_call("gaussian_nll", || {
+            let GaussianNll { full, eps, broadcast } = *self;
+            let (p, t) = pair("gaussian_nll", prediction, target, Unequal::broadcast_if(broadcast));
+            let why = || format!("eps is {eps}, expected a number from 0");
+            let p = demand("gaussian_nll", eps >= 0.0 && eps.is_finite(), why, p);
+            let var = holds("gaussian_nll", "var", "variances from 0", |var| var >= 0.0, var);
+            let var = laid_out(var, p);
             // What the clamp adds is a constant, through which no slope flows.
             let v = var + (var.clamp(eps, f64::INFINITY) - var).detach();
             let each = (v.ln() + (p - t).square() / v) * 0.5;

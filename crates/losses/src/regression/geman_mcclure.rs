@@ -67,11 +67,11 @@ impl GemanMcClure {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let c = self.c;
-        let (p, t) =
-            pair("geman_mcclure", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("geman_mcclure", "c", c, p);
-        p.tape().scope("geman_mcclure", || {
+        prediction.tape().named_call("geman_mcclure", || {
+            let c = self.c;
+            let (p, t) =
+                pair("geman_mcclure", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("geman_mcclure", "c", c, p);
             let square = (p - t).square();
             Terms::new(square * 0.5 / (square + c * c))
         })

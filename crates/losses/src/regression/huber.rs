@@ -67,16 +67,18 @@ impl<'t> Huber<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let delta = self.delta;
-        let (p, t) = pair("huber", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = demand(
-            "huber",
-            delta > 0.0 && delta.is_finite(),
-            || format!("delta is {delta}, expected a number above 0"),
-            p,
-        );
-        let weight = self.weight.map(|weight| alike("huber", "weight", weight, p));
-        p.tape().scope("huber", || Terms::new(scaled(rounded(p - t, delta), weight)))
+        prediction.tape().named_call("huber", || {
+            let delta = self.delta;
+            let (p, t) = pair("huber", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = demand(
+                "huber",
+                delta > 0.0 && delta.is_finite(),
+                || format!("delta is {delta}, expected a number above 0"),
+                p,
+            );
+            let weight = self.weight.map(|weight| alike("huber", "weight", weight, p));
+            Terms::new(scaled(rounded(p - t, delta), weight))
+        })
     }
 }
 

@@ -60,9 +60,11 @@ impl<'t> L1<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (p, t) = pair("l1", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let weight = self.weight.map(|weight| alike("l1", "weight", weight, p));
-        p.tape().scope("l1", || Terms::new(scaled((p - t).abs(), weight)).with_weights(weight))
+        prediction.tape().named_call("l1", || {
+            let (p, t) = pair("l1", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let weight = self.weight.map(|weight| alike("l1", "weight", weight, p));
+            Terms::new(scaled((p - t).abs(), weight)).with_weights(weight)
+        })
     }
 }
 

@@ -65,8 +65,9 @@ impl LogCosh {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (p, t) = pair("log_cosh", prediction, target, Unequal::broadcast_if(self.broadcast));
-        p.tape().scope("log_cosh", || {
+        prediction.tape().named_call("log_cosh", || {
+            let (p, t) =
+                pair("log_cosh", prediction, target, Unequal::broadcast_if(self.broadcast));
             let d = p - t;
             let near = d.abs().lt(1.0);
             let bent = ((near.select(d, 0.0) * 0.5).sinh().square() * 2.0).ln_1p();

@@ -66,10 +66,12 @@ impl Mape {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let eps = self.eps;
-        let (p, t) = pair("mape", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("mape", "eps", eps, p);
-        p.tape().scope("mape", || Terms::new((p - t).abs() / t.abs().clamp(eps, f64::INFINITY)))
+        prediction.tape().named_call("mape", || {
+            let eps = self.eps;
+            let (p, t) = pair("mape", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("mape", "eps", eps, p);
+            Terms::new((p - t).abs() / t.abs().clamp(eps, f64::INFINITY))
+        })
     }
 }
 

@@ -59,9 +59,11 @@ impl<'t> Mse<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (p, t) = pair("mse", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let weight = self.weight.map(|weight| alike("mse", "weight", weight, p));
-        p.tape().scope("mse", || Terms::new(scaled((p - t).square(), weight)).with_weights(weight))
+        prediction.tape().named_call("mse", || {
+            let (p, t) = pair("mse", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let weight = self.weight.map(|weight| alike("mse", "weight", weight, p));
+            Terms::new(scaled((p - t).square(), weight)).with_weights(weight)
+        })
     }
 }
 

@@ -59,10 +59,12 @@ impl Msle {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let [prediction, target] = [("prediction", prediction), ("target", target)]
-            .map(|(name, var)| holds("msle", name, "numbers above −1", |x| x > -1.0, var));
-        let (p, t) = pair("msle", prediction, target, Unequal::broadcast_if(self.broadcast));
-        p.tape().scope("msle", || Terms::new((p.ln_1p() - t.ln_1p()).square()))
+        prediction.tape().named_call("msle", || {
+            let [prediction, target] = [("prediction", prediction), ("target", target)]
+                .map(|(name, var)| holds("msle", name, "numbers above −1", |x| x > -1.0, var));
+            let (p, t) = pair("msle", prediction, target, Unequal::broadcast_if(self.broadcast));
+            Terms::new((p.ln_1p() - t.ln_1p()).square())
+        })
     }
 }
 

@@ -78,14 +78,15 @@ impl PoissonNll {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let PoissonNll { log_input, full, eps, broadcast } = *self;
-        let is_rate = |rate: f64| log_input || rate >= 0.0;
-        let prediction = holds("poisson_nll", "prediction", "rates from 0", is_rate, prediction);
-        let target = holds("poisson_nll", "target", "counts from 0", |t| t >= 0.0, target);
-        let (p, t) = pair("poisson_nll", prediction, target, Unequal::broadcast_if(broadcast));
-        let why = || format!("eps is {eps}, expected a number from 0");
-        let p = demand("poisson_nll", eps >= 0.0 && eps.is_finite(), why, p);
-        p.tape().scope("poisson_nll", || {
+        prediction.tape().named_call("poisson_nll", || {
+            let PoissonNll { log_input, full, eps, broadcast } = *self;
+            let is_rate = |rate: f64| log_input || rate >= 0.0;
+            let prediction =
+                holds("poisson_nll", "prediction", "rates from 0", is_rate, prediction);
+            let target = holds("poisson_nll", "target", "counts from 0", |t| t >= 0.0, target);
+            let (p, t) = pair("poisson_nll", prediction, target, Unequal::broadcast_if(broadcast));
+            let why = || format!("eps is {eps}, expected a number from 0");
+            let p = demand("poisson_nll", eps >= 0.0 && eps.is_finite(), why, p);
             let (rate, ln_rate) = if log_input { (p.exp(), p) } else { (p, (p + eps).ln()) };
             let each = rate - times(t, ln_rate);
             Terms::new(if full { each + ln_factorial(t) } else { each })

@@ -69,11 +69,11 @@ impl PseudoHuber {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let delta = self.delta;
-        let (p, t) =
-            pair("pseudo_huber", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("pseudo_huber", "delta", delta, p);
-        p.tape().scope("pseudo_huber", || {
+        prediction.tape().named_call("pseudo_huber", || {
+            let delta = self.delta;
+            let (p, t) =
+                pair("pseudo_huber", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("pseudo_huber", "delta", delta, p);
             let d = p - t;
             let r = ((d / delta).square() + 1.0).sqrt();
             Terms::new(d.square() / (r + 1.0))

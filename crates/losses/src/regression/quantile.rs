@@ -67,11 +67,12 @@ impl Quantile {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let q = self.quantile;
-        let (p, t) = pair("quantile", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let why = || format!("quantile is {q}, expected 0 to 1");
-        let p = demand("quantile", (0.0..=1.0).contains(&q), why, p);
-        p.tape().scope("quantile", || {
+        prediction.tape().named_call("quantile", || {
+            let q = self.quantile;
+            let (p, t) =
+                pair("quantile", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let why = || format!("quantile is {q}, expected 0 to 1");
+            let p = demand("quantile", (0.0..=1.0).contains(&q), why, p);
             let d = t - p;
             Terms::new((d * q).maximum(d * (q - 1.0)))
         })

@@ -65,12 +65,12 @@ impl<'t> Rmse<'t> {
     /// The term, or the terms per example.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (p, t) = pair("rmse", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let several = !self.per_example || p.rank() > 0;
-        let p = demand("rmse", several, || "a single number has no examples".to_owned(), p);
-        let weight = self.weight.map(|weight| alike("rmse", "weight", weight, p));
-        let inner: Vec<isize> = (isize::from(self.per_example)..p.rank() as isize).collect();
-        p.tape().scope("rmse", || {
+        prediction.tape().named_call("rmse", || {
+            let (p, t) = pair("rmse", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let several = !self.per_example || p.rank() > 0;
+            let p = demand("rmse", several, || "a single number has no examples".to_owned(), p);
+            let weight = self.weight.map(|weight| alike("rmse", "weight", weight, p));
+            let inner: Vec<isize> = (isize::from(self.per_example)..p.rank() as isize).collect();
             let squares = (p - t).square();
             let mean = match weight {
                 Some(w) => (squares * w).sum(&inner[..]) / w.sum(&inner[..]),

@@ -59,8 +59,8 @@ impl Smape {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let (p, t) = pair("smape", prediction, target, Unequal::broadcast_if(self.broadcast));
-        p.tape().scope("smape", || {
+        prediction.tape().named_call("smape", || {
+            let (p, t) = pair("smape", prediction, target, Unequal::broadcast_if(self.broadcast));
             let size = p.abs() + t.abs();
             Terms::new((p - t).abs() * 2.0 / size.eq(0.0).select(1.0, size))
         })

@@ -72,16 +72,17 @@ impl<'t> SmoothL1<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let beta = self.beta;
-        let (p, t) = pair("smooth_l1", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = demand(
-            "smooth_l1",
-            beta >= 0.0 && beta.is_finite(),
-            || format!("beta is {beta}, expected a number from 0"),
-            p,
-        );
-        let weight = self.weight.map(|weight| alike("smooth_l1", "weight", weight, p));
-        p.tape().scope("smooth_l1", || {
+        prediction.tape().named_call("smooth_l1", || {
+            let beta = self.beta;
+            let (p, t) =
+                pair("smooth_l1", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = demand(
+                "smooth_l1",
+                beta >= 0.0 && beta.is_finite(),
+                || format!("beta is {beta}, expected a number from 0"),
+                p,
+            );
+            let weight = self.weight.map(|weight| alike("smooth_l1", "weight", weight, p));
             let d = p - t;
             Terms::new(scaled(if beta == 0.0 { d.abs() } else { rounded(d, beta) / beta }, weight))
         })

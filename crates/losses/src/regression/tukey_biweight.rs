@@ -68,11 +68,11 @@ impl TukeyBiweight {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let c = self.c;
-        let (p, t) =
-            pair("tukey_biweight", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("tukey_biweight", "c", c, p);
-        p.tape().scope("tukey_biweight", || {
+        prediction.tape().named_call("tukey_biweight", || {
+            let c = self.c;
+            let (p, t) =
+                pair("tukey_biweight", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("tukey_biweight", "c", c, p);
             let u = (p - t) / c;
             let v = u.abs().gt(1.0).select(1.0, u).square();
             // 1 − (1 − v)³, multiplied out: near 0 nothing cancels.

@@ -76,19 +76,19 @@ impl Tweedie {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let Tweedie { power: k, log_input, broadcast } = *self;
-        let mean = |mean: f64| log_input || k == 0.0 || mean > 0.0;
-        let prediction = holds("tweedie", "prediction", "means above 0", mean, prediction);
-        let target = match k {
-            _ if k < 1.0 => target,
-            _ if k < 2.0 => holds("tweedie", "target", "numbers from 0", |t| t >= 0.0, target),
-            _ => holds("tweedie", "target", "numbers above 0", |t| t > 0.0, target),
-        };
-        let (p, t) = pair("tweedie", prediction, target, Unequal::broadcast_if(broadcast));
-        let known = k.is_finite() && !(0.0 < k && k < 1.0);
-        let why = || format!("power is {k}, expected a number not between 0 and 1");
-        let p = demand("tweedie", known, why, p);
-        p.tape().scope("tweedie", || {
+        prediction.tape().named_call("tweedie", || {
+            let Tweedie { power: k, log_input, broadcast } = *self;
+            let mean = |mean: f64| log_input || k == 0.0 || mean > 0.0;
+            let prediction = holds("tweedie", "prediction", "means above 0", mean, prediction);
+            let target = match k {
+                _ if k < 1.0 => target,
+                _ if k < 2.0 => holds("tweedie", "target", "numbers from 0", |t| t >= 0.0, target),
+                _ => holds("tweedie", "target", "numbers above 0", |t| t > 0.0, target),
+            };
+            let (p, t) = pair("tweedie", prediction, target, Unequal::broadcast_if(broadcast));
+            let known = k.is_finite() && !(0.0 < k && k < 1.0);
+            let why = || format!("power is {k}, expected a number not between 0 and 1");
+            let p = demand("tweedie", known, why, p);
             let mean_to = |q: f64| if log_input { (p * q).exp() } else { p.powf(q) };
             let ln_mean = || if log_input { p } else { p.ln() };
             let half = if k == 0.0 {

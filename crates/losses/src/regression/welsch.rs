@@ -68,10 +68,12 @@ impl Welsch {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let c = self.c;
-        let (p, t) = pair("welsch", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("welsch", "c", c, p);
-        p.tape().scope("welsch", || Terms::new((-((p - t) / c).square()).exp_m1() * (-c * c / 2.0)))
+        prediction.tape().named_call("welsch", || {
+            let c = self.c;
+            let (p, t) = pair("welsch", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("welsch", "c", c, p);
+            Terms::new((-((p - t) / c).square()).exp_m1() * (-c * c / 2.0))
+        })
     }
 }
 

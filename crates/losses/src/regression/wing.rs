@@ -72,11 +72,11 @@ impl Wing {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let Wing { w, epsilon, .. } = *self;
-        let (p, t) = pair("wing", prediction, target, Unequal::broadcast_if(self.broadcast));
-        let p = above_zero("wing", "w", w, p);
-        let p = above_zero("wing", "epsilon", epsilon, p);
-        p.tape().scope("wing", || {
+        prediction.tape().named_call("wing", || {
+            let Wing { w, epsilon, .. } = *self;
+            let (p, t) = pair("wing", prediction, target, Unequal::broadcast_if(self.broadcast));
+            let p = above_zero("wing", "w", w, p);
+            let p = above_zero("wing", "epsilon", epsilon, p);
             let a = (p - t).abs();
             let c = w - w * (w / epsilon).ln_1p();
             Terms::new(a.lt(w).select((a / epsilon).ln_1p() * w, a - c))

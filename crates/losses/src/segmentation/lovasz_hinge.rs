@@ -72,11 +72,11 @@ impl LovaszHinge {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        let ignore = self.ignore_index as f64;
-        let known = |t: f64| t == 0.0 || t == 1.0 || t == ignore;
-        let target = holds("lovasz_hinge", "target", "0 or 1", known, target);
-        let (z, t) = pair("lovasz_hinge", logits, target, Unequal::Refuse);
-        z.tape().scope("lovasz_hinge", || {
+        logits.tape().named_call("lovasz_hinge", || {
+            let ignore = self.ignore_index as f64;
+            let known = |t: f64| t == 0.0 || t == 1.0 || t == ignore;
+            let target = holds("lovasz_hinge", "target", "0 or 1", known, target);
+            let (z, t) = pair("lovasz_hinge", logits, target, Unequal::Refuse);
             let counted = t.ne(ignore);
             let t = counted.select(t, 0.0);
             let errors = counted.select(1.0 - z * (2.0 * t - 1.0), 0.0);

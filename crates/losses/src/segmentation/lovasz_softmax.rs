@@ -73,7 +73,7 @@ impl LovaszSoftmax {
     /// The terms, one for each class.
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        logits.tape().scope("lovasz_softmax", || {
+        logits.tape().named_call("lovasz_softmax", || {
             let labels = match Labels::new("lovasz_softmax", logits, labels, self.ignore_index) {
                 Ok(labels) => labels,
                 Err(fault) => return Terms::new(fault),

@@ -91,23 +91,23 @@ impl<'t> Masks<'t> {
         target: Var<'t>,
         each: impl FnOnce(Overlap<'t>) -> Var<'t>,
     ) -> Terms<'t> {
-        let Masks { scores, per_class, ignore_background, .. } = *self;
-        let is_part = |x: f64| (0.0..=1.0).contains(&x);
-        let is_score = |x: f64| scores != Scores::Probabilities || is_part(x);
-        let prediction =
-            holds(loss, "prediction", "probabilities from 0 to 1", is_score, prediction);
-        let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
-        let (z, t) = pair(loss, prediction, target, Unequal::Refuse);
-        let classes = per_class || scores == Scores::ClassLogits;
-        let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
-        let fits = z.rank() > usize::from(classes);
-        let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
-        let of_classes = ignore_background || self.class_weight.is_some();
-        let why = || "ignore_background and class_weight go with per_class".to_owned();
-        let z = demand(loss, per_class || !of_classes, why, z);
-        let weight = self.weight.map(|weight| repeats(loss, "weight", weight, z));
-        let of_class = self.class_weight.map(|weight| class_weight(loss, weight, z));
-        z.tape().scope(loss, || {
+        prediction.tape().named_call(loss, || {
+            let Masks { scores, per_class, ignore_background, .. } = *self;
+            let is_part = |x: f64| (0.0..=1.0).contains(&x);
+            let is_score = |x: f64| scores != Scores::Probabilities || is_part(x);
+            let prediction =
+                holds(loss, "prediction", "probabilities from 0 to 1", is_score, prediction);
+            let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
+            let (z, t) = pair(loss, prediction, target, Unequal::Refuse);
+            let classes = per_class || scores == Scores::ClassLogits;
+            let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
+            let fits = z.rank() > usize::from(classes);
+            let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
+            let of_classes = ignore_background || self.class_weight.is_some();
+            let why = || "ignore_background and class_weight go with per_class".to_owned();
+            let z = demand(loss, per_class || !of_classes, why, z);
+            let weight = self.weight.map(|weight| repeats(loss, "weight", weight, z));
+            let of_class = self.class_weight.map(|weight| class_weight(loss, weight, z));
             let p = match scores {
                 Scores::Logits => z.sigmoid(),
                 Scores::ClassLogits => z.softmax(1),

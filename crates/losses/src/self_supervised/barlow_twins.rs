@@ -66,9 +66,9 @@ impl BarlowTwins {
     /// The term.
     #[track_caller]
     pub fn forward<'t>(&self, z1: Var<'t>, z2: Var<'t>) -> Terms<'t> {
-        let BarlowTwins { lambda, eps } = *self;
-        let tape = z1.tape();
-        tape.scope("barlow_twins", || {
+        z1.tape().named_call("barlow_twins", || {
+            let BarlowTwins { lambda, eps } = *self;
+            let tape = z1.tape();
             let why = || format!("lambda {lambda} and eps {eps}, expected numbers, eps 0 or more");
             let fits = !lambda.is_nan() && eps >= 0.0;
             let first = demand("barlow_twins", fits, why, views("barlow_twins", z1, z2));

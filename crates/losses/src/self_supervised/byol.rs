@@ -54,7 +54,7 @@ impl Byol {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        prediction.tape().scope("byol", || {
+        prediction.tape().named_call("byol", || {
             let p = views("byol", prediction, target);
             Terms::new(2.0 - Distance::CosineSimilarity.between(p, target.detach()) * 2.0)
         })

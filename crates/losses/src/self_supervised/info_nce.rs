@@ -75,8 +75,8 @@ impl<'t> InfoNce<'t> {
     /// The terms.
     #[track_caller]
     pub fn forward(&self, query: Var<'t>, positive: Var<'t>) -> Terms<'t> {
-        let InfoNce { temperature, symmetric, negatives } = *self;
-        query.tape().scope("info_nce", || {
+        query.tape().named_call("info_nce", || {
+            let InfoNce { temperature, symmetric, negatives } = *self;
             let q = above_zero("info_nce", "temperature", temperature, query);
             let [q, k] = [views("info_nce", q, positive), positive].map(|x| normalized(x, 2.0));
             let right = (q * k).sum(-1) / temperature;

@@ -55,8 +55,8 @@ impl SimSiam {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, predictions: [Var<'t>; 2], targets: [Var<'t>; 2]) -> Terms<'t> {
-        let ([p1, p2], [z1, z2]) = (predictions, targets);
-        p1.tape().scope("sim_siam", || {
+        predictions[0].tape().named_call("sim_siam", || {
+            let ([p1, p2], [z1, z2]) = (predictions, targets);
             let cosine = |p: Var<'t>, z: Var<'t>| {
                 Distance::CosineSimilarity.between(views("sim_siam", p, z), z.detach())
             };

@@ -71,8 +71,8 @@ impl Vicreg {
     /// The term.
     #[track_caller]
     pub fn forward<'t>(&self, z1: Var<'t>, z2: Var<'t>) -> Terms<'t> {
-        let Vicreg { invariance, variance, covariance, eps } = *self;
-        z1.tape().scope("vicreg", || {
+        z1.tape().named_call("vicreg", || {
+            let Vicreg { invariance, variance, covariance, eps } = *self;
             let fits = !(invariance + variance + covariance).is_nan() && eps >= 0.0;
             let why = || "expected numbers, and an eps of 0 or more".to_owned();
             let first = demand("vicreg", fits, why, views("vicreg", z1, z2));

@@ -7,7 +7,7 @@ use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, flag, input, number, option};
-use crate::check::demand;
+use crate::check::{demand, floats};
 use crate::terms::Terms;
 
 const SHAPE: &str = "log_p is [time, batch, class] or [time, class]";
@@ -98,7 +98,7 @@ impl Ctc {
         input_lengths: Var<'t>,
         target_lengths: Var<'t>,
     ) -> Terms<'t> {
-        log_p.tape().scope("ctc", || {
+        log_p.tape().named_call("ctc", || {
             match self.states(log_p, targets, input_lengths, target_lengths) {
                 Ok(states) => self.terms(log_p, &states),
                 Err(fault) => Terms::new(fault),
@@ -128,6 +128,7 @@ impl Ctc {
         target_lengths: Var<'t>,
     ) -> Result<States<'t>, Var<'t>> {
         let blank = self.blank;
+        let log_p = floats("ctc", "log_p", log_p);
         let log_p = demand("ctc", (2..=3).contains(&log_p.rank()), || SHAPE.to_owned(), log_p);
         let (frames, classes) = (log_p.dim(0), log_p.dim(-1));
         let why = || format!("blank {blank} is none of the classes 0..{classes}");

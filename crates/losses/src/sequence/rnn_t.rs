@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, input, number, option};
-use crate::check::demand;
+use crate::check::{demand, floats};
 use crate::terms::Terms;
 
 /// The negative log-likelihood of a target, whenever a transducer writes its labels.
@@ -85,7 +85,7 @@ impl RnnT {
         input_lengths: Var<'t>,
         target_lengths: Var<'t>,
     ) -> Terms<'t> {
-        log_p.tape().scope("rnn_t", || {
+        log_p.tape().named_call("rnn_t", || {
             match self.paths(log_p, targets, input_lengths, target_lengths) {
                 Ok(paths) => Terms::new(paths.loss()),
                 Err(fault) => Terms::new(fault),
@@ -115,6 +115,7 @@ impl RnnT {
         target_lengths: Var<'t>,
     ) -> Result<Paths<'t>, Var<'t>> {
         let blank = self.blank;
+        let log_p = floats("rnn_t", "log_p", log_p);
         let why = || "log_p is [batch, time, 1 + labels, class]".to_owned();
         let log_p = demand("rnn_t", log_p.rank() == 4 && log_p.dim(2) > 0, why, log_p);
         let [batch, frames, positions, classes] = [0, 1, 2, 3].map(|axis| log_p.dim(axis));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// An axis of a picture.
 #[derive(Clone, Debug)]
-pub struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     /// The distance of two ticks.

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use lossgraph_explain::{Surface, window};
 
-use super::axis::Axis;
-use super::braille::{self, Ink, Sheet, colored};
-use super::landscape::Landscape;
-use super::svg::{color, escaped, line, short, start};
+use crate::axis::Axis;
+use crate::braille::{self, Ink, Sheet, colored};
+use crate::landscape::{Landscape, Path};
+use crate::svg::{color, escaped, line, short, start};
 
 /// How many lines there are.
 const LEVELS: usize = 14;
@@ -67,7 +67,7 @@ fn frame(landscape: &Landscape) -> String {
         let _ = write!(text, "<text class=\"n e\" x=\"{x}\" y=\"{y}\">{label}</text>");
     }
     let (middle, below) = ((LEFT + right) / 2.0, bottom + 37.0);
-    let [name, side] = landscape.axes.each_ref().map(escaped);
+    let [name, side] = landscape.axes.each_ref().map(|name| escaped(name));
     let _ = writeln!(
         text,
         "<text class=\"m\" x=\"{middle}\" y=\"{below}\">{name}</text>\
@@ -165,7 +165,7 @@ fn axes(landscape: &Landscape, across: usize, up: usize) -> (Axis, Axis) {
     (Axis::over(&landscape.range(0), across), Axis::over(&landscape.range(1), up))
 }
 
-fn told(path: &super::landscape::Path) -> String {
+fn told(path: &Path) -> String {
     format!("{}: loss {}", path.label, rounded(path.loss))
 }
 

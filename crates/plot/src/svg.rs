@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-pub use quick_xml::escape::escape as escaped;
-
-use super::axis::Axis;
-use super::picture::{Part, Picture};
+use crate::axis::Axis;
+use crate::picture::{Part, Picture};
 
 /// The size of a picture, in its own units.
 pub const SIZE: (f64, f64) = (640.0, 440.0);
@@ -235,6 +233,22 @@ fn labels(picture: &Picture, panel: &Panel, part: Part) -> String {
         );
     }
     text + "\n"
+}
+
+/// Text as XML.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '&' => escaped += "&amp;",
+            '\'' => escaped += "&apos;",
+            '"' => escaped += "&quot;",
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// A line through points.

@@ -1,7 +1,7 @@
 //! Pictures as text: each character is a grid of two by four dots.
 
-use super::axis::Axis;
-use super::picture::{Part, Picture};
+use crate::axis::Axis;
+use crate::picture::{Part, Picture};
 
 /// The colors of members on a terminal: blue, red, green, magenta, yellow, cyan; and gray for what is
 /// no member.

@@ -1,0 +1,36 @@
+//! Which loss a command is about, and in which setting.
+
+use clap::Args;
+use lossgraph_losses::{Loss, find};
+
+/// The options of a loss, as all commands take them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Setting {
+    /// Options of the loss: NAME=VALUE, or the name alone of a flag or of a tensor that is an option.
+    /// `lossgraph losses LOSS` lists them.
+    #[arg(long, num_args = 1.., value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+impl Setting {
+    /// As `Loss::setting` reads it: `delta=2 weight`.
+    pub fn text(&self) -> String {
+        self.set.join(" ")
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+}
+
+/// The loss with a name; else what to do about it, also for a loss that is not in the catalogue.
+/// `own` says how to do the same for that.
+pub fn named(name: &str, own: &str) -> Result<&'static Loss, String> {
+    find(name).map_err(|nearest| {
+        format!(
+            "there is no loss `{name}`; the nearest is `{nearest}`, and `lossgraph losses` lists all\n\
+             for a loss of your own, {own}"
+        )
+    })
+}
