@@ -32,8 +32,8 @@ mod run;
 pub use grad::finite_difference::numeric_gradient;
 pub use grad::functional::{hessian, hvp, jacobian, jvp};
 pub use ops::{
-    Binary, Conv, Function, Kink, Padding, Pool, Row, Unary, binary::BinaryRule, combine::concat,
-    combine::stack, unary::UnaryRule,
+    Binary, Conv, Function, Kink, Leaf, Padding, Pool, Row, Unary, binary::BinaryRule,
+    combine::concat, combine::stack, unary::UnaryRule,
 };
 pub use plan::Plan;
 pub use probe::{FaultInjector, OpInstance};

@@ -5,9 +5,10 @@ use std::fmt;
 use lossgraph_autograd::ops::facts::{Element, Factor, Notation, Precedence};
 use lossgraph_autograd::{OpInstance, Var};
 use lossgraph_tensor::Tensor;
+use lossgraph_tensor::kernels::ReduceOp;
 
 use crate::number::signed;
-use crate::operation::{Operation, SUM};
+use crate::operation::Operation;
 
 /// Arithmetic on the operands of an op.
 ///
@@ -153,9 +154,9 @@ fn reduction(
 ) -> Option<Rendered> {
     let term = |index: &Vec<usize>| Some(parenthesized(at(index)?, Precedence::Product));
     let terms = elided(indices, term)?;
-    Some(match op.facts().notation {
-        SUM if terms.is_empty() => literal(0.0),
-        SUM => (terms.join(" + "), Precedence::Sum),
+    Some(match op.facts().reduces {
+        Some(ReduceOp::Sum) if terms.is_empty() => literal(0.0),
+        Some(ReduceOp::Sum) => (terms.join(" + "), Precedence::Sum),
         _ => (format!("{}({})", op.name(), terms.join(", ")), Precedence::Atom),
     })
 }

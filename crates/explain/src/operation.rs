@@ -1,8 +1,9 @@
 //! What a node does, and what it is known for: views ask the op, and no list here names ops.
 
-use lossgraph_autograd::ops::{binary::DIV, facts::Facts, facts::Notation};
-use lossgraph_autograd::{Kink, NodeInfo, OpInstance, Tape, Var};
+use lossgraph_autograd::ops::facts::{Arithmetic, Facts, Notation};
+use lossgraph_autograd::{Kink, Leaf, NodeInfo, OpInstance, Tape, Var};
 use lossgraph_tensor::Tensor;
+use lossgraph_tensor::kernels::ReduceOp;
 
 /// What a node does.
 #[derive(Clone, Debug)]
@@ -17,18 +18,14 @@ pub(crate) enum Operation {
     Op(OpInstance),
 }
 
-/// How a sum is written; term by term, with plus signs.
-pub(crate) const SUM: Notation = Notation::Call("Σ");
-
 impl Operation {
     pub fn of(tape: &Tape, info: &NodeInfo) -> Operation {
         match tape.op_instance(info.id) {
             Some(op) => Operation::Op(op),
-            // Leaves are told apart by the names under which listings show them.
-            None if matches!(info.op, "variable" | "parameter") => Operation::Variable,
-            None => match info.attributes.parse() {
-                Ok(number) => Operation::Constant(number),
-                Err(_) => Operation::Data,
+            None => match (info.leaf, info.fill) {
+                (Some(Leaf::Variable | Leaf::Parameter), _) => Operation::Variable,
+                (_, Some(number)) => Operation::Constant(number),
+                (Some(Leaf::Constant) | None, None) => Operation::Data,
             },
         }
     }
@@ -81,12 +78,12 @@ impl Operation {
 
     /// Whether it divides its first operand by its second.
     pub fn is_quotient(&self) -> bool {
-        self.op().is_some_and(|op| op.name() == DIV.name)
+        self.op().is_some_and(|op| op.facts().arithmetic == Some(Arithmetic::Quotient))
     }
 
     /// Whether it is a sum over axes.
     pub fn is_sum(&self) -> bool {
-        self.op().is_some_and(|op| op.facts().notation == SUM)
+        self.op().is_some_and(|op| op.facts().reduces == Some(ReduceOp::Sum))
     }
 
     /// Why its slope with respect to an input is 0 where that is `x`; `None` where the rule itself

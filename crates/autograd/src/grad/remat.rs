@@ -12,7 +12,7 @@ impl Tape {
     /// there: less memory, for one more forward pass of it. Worth it where a program goes through
     /// large values one after another, such as blocks of a matrix that is never needed whole.
     ///
-    /// Only what is needed again is computed again, from what `record` took from outside. Inside
+    /// Only what is needed is rematerialized, from what `record` took from outside. Inside
     /// of another `remat`, it belongs to that one.
     ///
     /// ```
@@ -40,7 +40,7 @@ impl Tape {
     }
 }
 
-/// The nodes of one [`Tape::remat`] once more, for the rules of an adjoint pass.
+/// The rematerialized nodes of one [`Tape::remat`], for the rules of an adjoint pass.
 pub(crate) struct Remat<'t> {
     of: Range<Id>,
     copies: Vec<Var<'t>>,
@@ -49,14 +49,14 @@ pub(crate) struct Remat<'t> {
 }
 
 impl<'t> Remat<'t> {
-    /// Nothing once more.
+    /// Nothing rematerialized.
     pub fn none() -> Remat<'t> {
         Remat { of: 0..0, copies: Vec::new(), latest: None }
     }
 
     /// For a node with a cotangent, to be called from the last node to the first: records the
     /// nodes that it was rematerialized with, up to it, if they are not there yet. They wait for all
-    /// cotangents that came in from outside, and for the gradient of what was recorded once more
+    /// cotangents that came in from outside, and for the gradient of what was rematerialized
     /// before: one at a time. `pending` gives the cotangents that some nodes have.
     pub fn reach(
         &mut self,
@@ -88,7 +88,7 @@ impl<'t> Remat<'t> {
         }
     }
 
-    /// A node once more, from copies of its inputs; those from outside are read after `first`.
+    /// A rematerialized node, from copies of its inputs; those from outside are read after `first`.
     fn copy(&self, id: Id, first: Var<'t>) -> Var<'t> {
         let tape = first.tape();
         let (mut node, mut origin) = {

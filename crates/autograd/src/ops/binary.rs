@@ -6,7 +6,7 @@ use lossgraph_tensor::{Tensor, map2};
 
 use super::Kink;
 use super::facts::Precedence::{Atom, Comparison, Power, Product, Sign, Sum};
-use super::facts::{Cost, Element, Facts, Notation};
+use super::facts::{Arithmetic, Cost, Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::op::{Op, RowRef};
 use crate::record::fault::Fault;
@@ -83,9 +83,9 @@ impl Binary {
         Binary { facts: Facts { zero_by_underflow: true, ..self.facts }, ..self }
     }
 
-    /// A sum or difference of its operands.
-    pub const fn additive(self, sign: super::facts::Sign) -> Binary {
-        Binary { facts: Facts { additive: Some(sign), ..self.facts }, ..self }
+    /// One of the four operations of arithmetic.
+    pub const fn arithmetic(self, operation: Arithmetic) -> Binary {
+        Binary { facts: Facts { arithmetic: Some(operation), ..self.facts }, ..self }
     }
 
     /// With the reasons why no slope comes back where none does; `{x}` stands for the operand.
@@ -192,19 +192,20 @@ macro_rules! binary {
 pub static ADD: Binary = Binary::new("add", "a + b", map2!(|a, b| a + b))
     .vjp(|g, _, _, _| g, |g, _, _, _| g)
     .commutes()
-    .additive(super::facts::Sign::Plus)
+    .arithmetic(Arithmetic::Sum)
     .written(Notation::binary("a + b", Sum, Sum, Sum));
 
 /// `sub`: a − b.
 pub static SUB: Binary = Binary::new("sub", "a − b", map2!(|a, b| a - b))
     .vjp(|g, _, _, _| g, |g, _, _, _| -g)
-    .additive(super::facts::Sign::Minus)
+    .arithmetic(Arithmetic::Difference)
     .written(Notation::binary("a − b", Sum, Sum, Product));
 
 /// `mul`: a · b.
 pub static MUL: Binary = Binary::new("mul", "a · b", map2!(|a, b| a * b))
     .vjp(|g, _, b, _| g * b, |g, a, _, _| g * a)
     .commutes()
+    .arithmetic(Arithmetic::Product)
     .zero_by_underflow()
     .zero_slope(&["it is multiplied by 0"; 2])
     .written(Notation::binary("a · b", Product, Product, Product));
@@ -213,6 +214,7 @@ pub static MUL: Binary = Binary::new("mul", "a · b", map2!(|a, b| a * b))
 pub static DIV: Binary = Binary::new("div", "a / b", map2!(|a, b| a / b))
     .vjp(|g, _, b, _| g / b, |g, _, b, y| -g * y / b)
     .domain(0.4, 3.0)
+    .arithmetic(Arithmetic::Quotient)
     .zero_by_underflow()
     .written(Notation::binary("a / b", Product, Product, Sign));
 

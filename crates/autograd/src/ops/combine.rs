@@ -272,7 +272,7 @@ fn joined<'t>(placed: &[Placed<'t>]) -> Var<'t> {
 
 /// Writes `x` at `slices` of a tensor of `shape` that is `value` elsewhere.
 #[track_caller]
-pub(crate) fn place<'t>(x: Var<'t>, slices: Arc<[Slice]>, shape: Shape, value: f64) -> Var<'t> {
+pub(crate) fn pad_at<'t>(x: Var<'t>, slices: Arc<[Slice]>, shape: Shape, value: f64) -> Var<'t> {
     x.tape().record(Op::Pad(Pad { slices, value: Number(value) }), &[x], shape, x.dtype())
 }
 
@@ -294,7 +294,7 @@ impl<'t> Var<'t> {
         let padded =
             |(&len, pair): (&usize, &(usize, usize))| len.checked_add(pair.0)?.checked_add(pair.1);
         match pairs.clone().map(padded).collect::<Option<Vec<usize>>>() {
-            Some(padded) => place(self, slices.collect(), Shape::from(padded), value),
+            Some(padded) => pad_at(self, slices.collect(), Shape::from(padded), value),
             None => {
                 let why = format!("{around:?} makes an axis longer than memory");
                 self.tape().fault(Fault::new("pad", why).operand("input", self))

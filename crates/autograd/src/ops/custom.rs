@@ -26,7 +26,7 @@ use crate::record::var::Var;
 /// use lossgraph_autograd::{Function, Tape, Var};
 /// use lossgraph_tensor::{Shape, Tensor};
 ///
-/// /// Rows in the order of their first element; its inverse is a function of the same kind.
+/// /// The cube of each element.
 /// struct Cube;
 ///
 /// impl Function for Cube {

@@ -2,6 +2,8 @@
 //! small change of an operand can do. The planner and the explainer ask the op; no list elsewhere
 //! names ops.
 
+use lossgraph_tensor::kernels::ReduceOp;
+
 /// The facts of an op, with what holds of most ops as the default.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -14,8 +16,10 @@ pub struct Facts {
     pub exact: bool,
     /// Whether it is 0 for finite operands other than 0 only because of underflow.
     pub zero_by_underflow: bool,
-    /// For a sum or difference of its operands, the sign of the second one.
-    pub additive: Option<Sign>,
+    /// Which of the four operations of arithmetic it is.
+    pub arithmetic: Option<Arithmetic>,
+    /// Which reduction it is.
+    pub reduces: Option<ReduceOp>,
     /// For each operand, why no slope comes back where none does: `{x}` stands for the element
     /// of the operand. Empty where the rule itself says it best.
     pub zero_slope: &'static [&'static str],
@@ -28,7 +32,8 @@ impl Facts {
         notation: Notation::Call(""),
         exact: false,
         zero_by_underflow: false,
-        additive: None,
+        arithmetic: None,
+        reduces: None,
         zero_slope: &[],
     };
 
@@ -53,13 +58,17 @@ pub enum Cost {
     Expensive,
 }
 
-/// A sign.
+/// The four operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// +
-    Plus,
-    /// −
-    Minus,
+pub enum Arithmetic {
+    /// a + b
+    Sum,
+    /// a − b
+    Difference,
+    /// a · b
+    Product,
+    /// a / b
+    Quotient,
 }
 
 /// How an op is written.

@@ -27,6 +27,7 @@ pub mod view;
 pub use binary::Binary;
 pub use convolution::{Conv, Padding};
 pub use custom::Function;
+pub use op::Leaf;
 pub use pooling::Pool;
 pub use table::{ALL, Row};
 pub use unary::Unary;

@@ -106,9 +106,12 @@ impl Op {
 
 /// How a leaf came onto its tape.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Leaf {
+pub enum Leaf {
+    /// By [`Tape::constant`](crate::Tape::constant) and its kin.
     Constant,
+    /// By [`Tape::variable`](crate::Tape::variable).
     Variable,
+    /// By [`Tape::parameter`](crate::Tape::parameter).
     Parameter,
 }
 

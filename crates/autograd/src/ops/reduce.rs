@@ -48,10 +48,11 @@ impl Family for Reduce {
     }
 
     fn facts(&self) -> Facts {
+        let facts = Facts { reduces: Some(self.op), ..Facts::DEFAULT };
         match self.op {
-            ReduceOp::Sum => Facts::DEFAULT.written(Notation::Call("Σ")),
-            ReduceOp::Max => Facts::DEFAULT.zero_slope(&[NOT_MAX]),
-            ReduceOp::Min => Facts::DEFAULT.zero_slope(&[NOT_MIN]),
+            ReduceOp::Sum => facts.written(Notation::Call("Σ")),
+            ReduceOp::Max => facts.zero_slope(&[NOT_MAX]),
+            ReduceOp::Min => facts.zero_slope(&[NOT_MIN]),
         }
     }
 

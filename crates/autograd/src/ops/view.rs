@@ -7,7 +7,7 @@ use lossgraph_tensor::{
 };
 use smallvec::SmallVec;
 
-use super::combine::{OverlapAdd, place};
+use super::combine::{OverlapAdd, pad_at};
 use super::facts::Precedence::{Atom, Power};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
@@ -70,7 +70,7 @@ impl Family for View {
             View::Reshape => g.reshape(x.shape()),
             View::Permute(axes) => g.permute(&inverse(axes)),
             View::Expand => g.sum_to(x.shape()),
-            View::Slice(slices) => place(g, slices.clone(), x.shape(), 0.0),
+            View::Slice(slices) => pad_at(g, slices.clone(), x.shape(), 0.0),
             View::Windows { axis, window } => {
                 let op = Op::OverlapAdd(OverlapAdd { axis: *axis, window: *window });
                 g.tape().record(op, &[g], x.shape(), g.dtype())
@@ -177,7 +177,9 @@ impl<'t> Var<'t> {
     }
 
     /// The same value, to be read when `other` has been computed: so a program that goes through
-    /// large values says that one is used up before the next is made. No slope flows to `other`.
+    /// large values says that one is used up before the next is made: a control dependency. No slope
+    /// flows to `other`.
+    #[doc(alias = "optimization_barrier")]
     #[track_caller]
     pub fn after(self, other: Var<'t>) -> Var<'t> {
         self.tape().record(Op::View(View::After), &[self, other], self.shape(), self.dtype())

@@ -18,9 +18,9 @@
 use lossgraph_tensor::program::Extent;
 use smallvec::SmallVec;
 
-use super::Fusion;
+use super::request::Fusion;
 use super::rewrite::Dag;
-use super::space::{Repeats, Space, Spaces, indexes_rows, repeats};
+use super::space::{Broadcast, Space, Spaces, indexes_rows, repeats};
 use crate::ops::index::Index;
 use crate::ops::op::{Fill, Op, ReduceOp};
 use crate::ops::reduce::Reduce;
@@ -38,8 +38,8 @@ pub(super) enum Pattern {
     Input,
     /// The same elements in another shape.
     Alias,
-    /// Some axes repeated; see [`Repeats`].
-    Expand(Repeats),
+    /// Some axes repeated; see [`Broadcast`].
+    Expand(Broadcast),
     /// A view of something in memory.
     View,
     Elementwise,
@@ -138,11 +138,11 @@ impl<'a> Analysis<'a> {
             Op::Reduce(Reduce { op, .. }) => {
                 let space = self.spaces[node.inputs[0] as usize];
                 match repeats(&node.shape, &input(0).shape) {
-                    Repeats::One => Pattern::ReduceAll(*op),
-                    Repeats::AlongRows(n) if n == space.columns && n <= WIDEST => {
+                    Broadcast::One => Pattern::ReduceAll(*op),
+                    Broadcast::AlongRow(n) if n == space.columns && n <= WIDEST => {
                         Pattern::ReduceRow(*op)
                     }
-                    Repeats::EachRow(n) if n == space.columns && n <= WIDEST => {
+                    Broadcast::AcrossRows(n) if n == space.columns && n <= WIDEST => {
                         Pattern::ReduceColumns(*op)
                     }
                     _ => Pattern::Standalone,
@@ -169,7 +169,7 @@ impl<'a> Analysis<'a> {
     /// The pass at whose end a number can be computed: that of all reductions that it is made of, if
     /// there are any, and if all else is given.
     fn epilogue_of(&self, node: &Node) -> Option<(i32, Space)> {
-        let inputs = || node.inputs.iter().map(|&input| self.base(input));
+        let inputs = || node.inputs.iter().map(|&input| self.strip_broadcasts(input));
         let reduced =
             |&x: &Id| matches!(self.pattern(x), Pattern::ReduceAll(_) | Pattern::Epilogue);
         let pass = |x: Id| (self.level(x), self.domain(x).0);
@@ -182,7 +182,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// The node under reshapes and expansions.
-    pub fn base(&self, mut id: Id) -> Id {
+    pub fn strip_broadcasts(&self, mut id: Id) -> Id {
         while matches!(self.pattern(id), Pattern::Alias | Pattern::Expand(_)) {
             id = self.node(id).inputs[0];
         }
@@ -204,7 +204,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// The node under reshapes.
-    pub fn under(&self, mut id: Id) -> Id {
+    pub fn strip_reshapes(&self, mut id: Id) -> Id {
         while self.pattern(id) == Pattern::Alias {
             id = self.node(id).inputs[0];
         }
@@ -215,10 +215,10 @@ impl<'a> Analysis<'a> {
         let settled = |id: Id| self.in_memory(id) || self.hoistable[id as usize];
         self.pattern(id) == Pattern::Elementwise
             && self.node(id).inputs.iter().all(|&input| {
-                let input = self.under(input);
+                let input = self.strip_reshapes(input);
                 match self.pattern(input) {
                     Pattern::Expand(_) => {
-                        let narrow = self.under(self.node(input).inputs[0]);
+                        let narrow = self.strip_reshapes(self.node(input).inputs[0]);
                         self.node(narrow).shape.len() == 1 && settled(narrow)
                     }
                     _ => settled(input),
@@ -236,7 +236,7 @@ impl<'a> Analysis<'a> {
             Pattern::ReduceColumns(_) => (self.spaces[node.inputs[0] as usize], Extent::Columns),
             // In the domain of what is reduced, as a row or in full.
             Pattern::ReduceAll(_) => {
-                let x = self.under(node.inputs[0]);
+                let x = self.strip_reshapes(node.inputs[0]);
                 match (self.pattern(x), self.domain(x)) {
                     (Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather, domain) => {
                         domain
@@ -249,7 +249,7 @@ impl<'a> Analysis<'a> {
             }
             Pattern::Elementwise if node.shape.len() == 1 => (own.0, Extent::One),
             Pattern::Elementwise => {
-                let inputs = node.inputs.iter().map(|&input| self.under(input));
+                let inputs = node.inputs.iter().map(|&input| self.strip_reshapes(input));
                 let fusible = inputs.filter(|&x| {
                     matches!(
                         self.pattern(x),
@@ -266,7 +266,7 @@ impl<'a> Analysis<'a> {
 
     /// How a kernel over `space` reads a node as an `extent`.
     fn access(&self, id: Id, extent: Extent, space: Space) -> (Access, Extent) {
-        let id = self.under(id);
+        let id = self.strip_reshapes(id);
         let node = self.node(id);
         let extent = if node.shape.len() == 1 { Extent::One } else { extent };
         match self.pattern(id) {
@@ -278,11 +278,11 @@ impl<'a> Analysis<'a> {
                 let base = node.inputs[0];
                 let whole = extent == Extent::Full && self.spaces[id as usize] == space;
                 match repeats {
-                    Repeats::One => self.access(base, Extent::One, space),
-                    Repeats::AlongRows(n) if whole && n == space.columns => {
+                    Broadcast::One => self.access(base, Extent::One, space),
+                    Broadcast::AlongRow(n) if whole && n == space.columns => {
                         self.access(base, Extent::Rows, space)
                     }
-                    Repeats::EachRow(n) if whole && n == space.columns => {
+                    Broadcast::AcrossRows(n) if whole && n == space.columns => {
                         self.access(base, Extent::Columns, space)
                     }
                     _ => (Access::Load(id), extent),
@@ -320,7 +320,7 @@ impl<'a> Analysis<'a> {
             }
             Pattern::Epilogue => {
                 let read = |&input: &Id| {
-                    let x = self.base(input);
+                    let x = self.strip_broadcasts(input);
                     match self.pattern(x) {
                         Pattern::ReduceAll(_) | Pattern::Epilogue => {
                             (Access::Inline(x), self.domain(x).1)

@@ -1,34 +1,34 @@
 //! Buffers: each step writes over an input that it is the last to read, or into a buffer of its
 //! size that nobody needs any more.
 
-use super::{Output, Plan, Slot, Step, Work};
+use super::steps::{Output, Plan, Slot, Step, Work};
 
 impl Plan {
     pub(super) fn assign_buffers(&mut self) {
         // A view lives as long as what it looks at, its base, and the other way round.
         let mut base: Vec<Slot> = (0..self.slots as Slot).collect();
-        let mut viewed = vec![false; self.slots];
+        let mut has_view = vec![false; self.slots];
         for step in self.steps.iter().filter(|step| step.is_view()) {
             let of = base[step.inputs[0] as usize];
             base[step.outputs[0].slot as usize] = of;
-            viewed[of as usize] = true;
+            has_view[of as usize] = true;
         }
         // The step after which a base, with all views of it, is not read any more. What was
         // requested stays until the end, and constants from run to run.
-        let mut dies: Vec<usize> = vec![0; self.slots];
+        let mut last_use: Vec<usize> = vec![0; self.slots];
         for (at, step) in self.steps.iter().enumerate() {
             let outputs = step.outputs.iter().map(|output| output.slot);
             for slot in step.inputs.iter().copied().chain(outputs) {
-                dies[base[slot as usize] as usize] = at;
+                last_use[base[slot as usize] as usize] = at;
             }
         }
         let constants: Vec<Slot> = self.constants.iter().map(|&(slot, _)| slot).collect();
         for &slot in self.outputs.iter().chain(&constants) {
-            dies[base[slot as usize] as usize] = usize::MAX;
+            last_use[base[slot as usize] as usize] = usize::MAX;
         }
-        let mut dying: Vec<Vec<Slot>> = vec![Vec::new(); self.steps.len()];
+        let mut freed_after: Vec<Vec<Slot>> = vec![Vec::new(); self.steps.len()];
         for slot in 0..self.slots {
-            if let Some(list) = dying.get_mut(dies[base[slot] as usize]) {
+            if let Some(list) = freed_after.get_mut(last_use[base[slot] as usize]) {
                 list.push(slot as Slot);
             }
         }
@@ -39,11 +39,11 @@ impl Plan {
             for output in 0..made {
                 let Output { slot, dtype, ref shape, .. } = step.outputs[output];
                 let size = (dtype, shape.len());
-                let dies_here = |slot: usize| dies[slot] == at && !viewed[slot];
+                let unused_after = |slot: usize| last_use[slot] == at && !has_view[slot];
                 let fits = |buffer: u32| self.buffers[buffer as usize] == size;
                 let over = (0..step.inputs.len()).find(|&input| {
                     let slot = step.inputs[input] as usize;
-                    dies_here(slot)
+                    unused_after(slot)
                         && buffer_of[slot].is_some_and(fits)
                         && step.may_overwrite(output, input)
                 });
@@ -61,11 +61,12 @@ impl Plan {
                 step.outputs[output].buffer = Some(buffer);
                 step.outputs[output].over = over;
             }
-            step.frees = dying[at].iter().map(|&slot| (slot, buffer_of[slot as usize])).collect();
+            step.frees =
+                freed_after[at].iter().map(|&slot| (slot, buffer_of[slot as usize])).collect();
             free.extend(step.frees.iter().filter_map(|&(_, buffer)| buffer));
         }
         let lasting = (0..self.slots as Slot).filter(|slot| {
-            dies[base[*slot as usize] as usize] == usize::MAX && !constants.contains(slot)
+            last_use[base[*slot as usize] as usize] == usize::MAX && !constants.contains(slot)
         });
         self.kept = lasting.map(|slot| (slot, buffer_of[slot as usize])).collect();
     }

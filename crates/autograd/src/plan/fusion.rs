@@ -16,15 +16,15 @@ use crate::ops::facts::Cost;
 use crate::record::node::Id;
 
 /// A value of a group: a node, and over which part of the iteration space it extends.
-pub(super) type Value = (Id, Extent);
+pub(super) type GroupValue = (Id, Extent);
 
 /// Nodes that are computed in one pass.
 pub(super) struct FusionGroup {
     pub space: Space,
     /// The values that are computed, in order.
-    pub values: Vec<Value>,
+    pub values: Vec<GroupValue>,
     /// Their operands.
-    pub reads: HashMap<Value, Reads>,
+    pub reads: HashMap<GroupValue, Reads>,
     /// The nodes that are written to memory.
     pub outputs: BTreeSet<Id>,
     /// How many values of earlier groups are rematerialized.
@@ -32,11 +32,11 @@ pub(super) struct FusionGroup {
 }
 
 /// What is one step of a plan.
-pub(super) enum Unit<Kernel> {
+pub(super) enum Unit<K> {
     /// A node by its own kernel.
     Standalone(Id),
     /// Nodes that are fused.
-    Kernel(Kernel),
+    Kernel(K),
 }
 
 /// Parts a program into units, in the order of their levels.
@@ -89,7 +89,7 @@ impl<'p, 'a> Partition<'p, 'a> {
                 Pattern::Alias | Pattern::Expand(_) => {}
                 Pattern::Standalone | Pattern::View => self.note_materialized(input),
                 Pattern::Gather | Pattern::Scatter if at == 1 => self.note_materialized(input),
-                _ => self.readers[self.analysis.base(input) as usize].push(id),
+                _ => self.readers[self.analysis.strip_broadcasts(input) as usize].push(id),
             }
         }
     }
@@ -167,8 +167,8 @@ impl<'p, 'a> Partition<'p, 'a> {
         for &id in &outputs {
             open.push((id, code(self.analysis.domain(id).1)));
         }
-        let mut values: Vec<Value> = Vec::new();
-        let mut reads: HashMap<Value, Reads> = HashMap::new();
+        let mut values: Vec<GroupValue> = Vec::new();
+        let mut reads: HashMap<GroupValue, Reads> = HashMap::new();
         let mut rematerialized = BTreeSet::new();
         let mut loaded = HashSet::new();
         while let Some((id, extent)) = open.pop() {
@@ -211,7 +211,7 @@ impl<'p, 'a> Partition<'p, 'a> {
 
     /// Whether a node is made of leaves, and all that read it are in this group: then it need not
     /// be computed before.
-    fn is_local(&self, id: Id, reads: &HashMap<Value, Reads>) -> bool {
+    fn is_local(&self, id: Id, reads: &HashMap<GroupValue, Reads>) -> bool {
         let here = |&reader: &Id| EXTENTS.iter().any(|&of| reads.contains_key(&(reader, of)));
         self.analysis.level(id) == 0
             && !self.is_materialized(id)

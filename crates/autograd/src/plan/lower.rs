@@ -6,17 +6,17 @@ use lossgraph_tensor::Shape;
 use lossgraph_tensor::program::{self, Extent, Program};
 
 use super::analysis::{Access, Analysis, Pattern};
-use super::fusion::{FusionGroup, Value};
+use super::fusion::{FusionGroup, GroupValue};
 use super::peephole::{Peephole, Superinstruction};
 use crate::ops::binary::BinaryOp;
-use crate::ops::facts::Sign;
+use crate::ops::facts::Arithmetic;
 use crate::ops::op::Op;
 use crate::ops::select::SELECT;
 use crate::ops::unary::{NEG, UnaryOp};
 use crate::record::node::Id;
 
 /// The program of a group, with the nodes that it reads and writes.
-pub(super) struct Kernel {
+pub(super) struct LoweredKernel {
     pub program: Program,
     /// The nodes read, floats and indices.
     pub inputs: Vec<Id>,
@@ -27,7 +27,7 @@ pub(super) struct Kernel {
 }
 
 /// Writes the micro-ops of a group.
-pub(super) fn lower(analysis: &Analysis<'_>, group: &FusionGroup) -> Kernel {
+pub(super) fn lower(analysis: &Analysis<'_>, group: &FusionGroup) -> LoweredKernel {
     let dtype = analysis.node(group.values[0].0).dtype;
     let mut lowering = Lowering {
         analysis,
@@ -46,14 +46,14 @@ pub(super) fn lower(analysis: &Analysis<'_>, group: &FusionGroup) -> Kernel {
     }
     let Lowering { program, inputs, indices, outputs, .. } = lowering;
     let inputs = inputs.into_iter().map(|(id, _)| id).collect();
-    Kernel { program, inputs, indices, outputs, rematerialized: group.rematerialized }
+    LoweredKernel { program, inputs, indices, outputs, rematerialized: group.rematerialized }
 }
 
 struct Lowering<'p, 'a> {
     analysis: &'p Analysis<'a>,
     program: Program,
-    values: HashMap<Value, program::Value>,
-    inputs: Vec<Value>,
+    values: HashMap<GroupValue, program::Value>,
+    inputs: Vec<GroupValue>,
     indices: Vec<Id>,
     outputs: Vec<Id>,
     peephole: Peephole,
@@ -78,7 +78,8 @@ impl Lowering<'_, '_> {
 
     fn index(&mut self, id: Id) -> (u32, Shape) {
         let index = self.analysis.node(id).inputs[1];
-        let (shape, under) = (self.analysis.node(index).shape.clone(), self.analysis.under(index));
+        let (shape, under) =
+            (self.analysis.node(index).shape.clone(), self.analysis.strip_reshapes(index));
         if let Some(known) = self.indices.iter().position(|&known| known == under) {
             return (known as u32, shape);
         }
@@ -86,7 +87,7 @@ impl Lowering<'_, '_> {
         (self.program.index(), shape)
     }
 
-    fn lower(&mut self, (id, extent): Value, reads: &[(Access, Extent)]) {
+    fn lower(&mut self, (id, extent): GroupValue, reads: &[(Access, Extent)]) {
         if self.peephole.absorbed.contains(&(id, extent)) {
             return;
         }
@@ -140,8 +141,8 @@ impl Lowering<'_, '_> {
 
     /// A node with what it absorbs.
     fn superinstruction(&mut self, id: Id, fused: Superinstruction) -> program::Value {
-        let additive = self.analysis.node(id).op.family().facts().additive;
-        let subtracts = additive == Some(Sign::Minus);
+        let arithmetic = self.analysis.node(id).op.family().facts().arithmetic;
+        let subtracts = arithmetic == Some(Arithmetic::Difference);
         match fused {
             Superinstruction::Scatter { scatter, onto, added } => {
                 let onto = self.value(onto);
@@ -150,7 +151,7 @@ impl Lowering<'_, '_> {
                 let tag = self.analysis.dag.origins[scatter as usize];
                 self.program.scatter(Some(onto), added, index, shape, tag)
             }
-            Superinstruction::OfBinary(of, operands) => {
+            Superinstruction::UnaryOfBinary(of, operands) => {
                 let [x, y] = operands.map(|read| self.value(read));
                 self.program.map2(of.formula, &of.kernel, x, y)
             }

@@ -11,9 +11,9 @@ use lossgraph_tensor::{map2, map3};
 use smallvec::SmallVec;
 
 use super::analysis::{Access, Analysis, Pattern, Reads};
-use super::fusion::{FusionGroup, Value};
+use super::fusion::{FusionGroup, GroupValue};
 use crate::ops::binary::{ADD, Binary, BinaryOp, MUL, SUB};
-use crate::ops::facts::Sign;
+use crate::ops::facts::Arithmetic;
 use crate::ops::op::{Op, RowRef};
 use crate::ops::unary::{EXP, Unary, UnaryOp};
 use crate::record::node::Id;
@@ -56,7 +56,7 @@ static PAIRS: [Pair; 10] = pairs! {
 };
 
 /// A unary op on the result of a binary one.
-pub(super) struct OfBinary {
+pub(super) struct UnaryOfBinary {
     inner: &'static Binary,
     outer: &'static Unary,
     /// a and b are the operands of `inner`.
@@ -65,7 +65,7 @@ pub(super) struct OfBinary {
 }
 
 /// What every softmax does to its logits and their largest.
-static OF_BINARY: [OfBinary; 1] = [OfBinary {
+static UNARY_OF_BINARY: [UnaryOfBinary; 1] = [UnaryOfBinary {
     inner: &SUB,
     outer: &EXP,
     formula: "exp(a − b)",
@@ -83,7 +83,7 @@ pub(super) enum Superinstruction {
         onto: Read,
         added: Read,
     },
-    OfBinary(&'static OfBinary, [Read; 2]),
+    UnaryOfBinary(&'static UnaryOfBinary, [Read; 2]),
     Pair(&'static Pair, [Read; 3]),
     /// `a·s + b·t`, or `a·s − b·t`.
     Weighted([Read; 4]),
@@ -91,8 +91,8 @@ pub(super) enum Superinstruction {
 
 /// The superinstructions of a group, and the values that they absorb.
 pub(super) struct Peephole {
-    pub fused: HashMap<Value, Superinstruction>,
-    pub absorbed: HashSet<Value>,
+    pub fused: HashMap<GroupValue, Superinstruction>,
+    pub absorbed: HashSet<GroupValue>,
 }
 
 impl Peephole {
@@ -128,16 +128,16 @@ struct Search<'p, 'a> {
     readers: HashMap<Id, SmallVec<[Id; 2]>>,
 }
 
-type Found = (Superinstruction, SmallVec<[Value; 2]>);
+type Found = (Superinstruction, SmallVec<[GroupValue; 2]>);
 
 impl Search<'_, '_> {
-    fn superinstruction(&self, value: Value, found: &Peephole) -> Option<Found> {
+    fn superinstruction(&self, value: GroupValue, found: &Peephole) -> Option<Found> {
         let reads = &self.group.reads[&value];
         match &self.analysis.node(value.0).op {
-            Op::Unary(UnaryOp { row, .. }) => OF_BINARY.iter().find_map(|of| {
-                let x = self.lone(reads[0], value.1, found)?;
+            Op::Unary(UnaryOp { row, .. }) => UNARY_OF_BINARY.iter().find_map(|of| {
+                let x = self.single_use(reads[0], value.1, found)?;
                 let operands = self.operands(x, of.inner).filter(|_| RowRef(of.outer) == *row)?;
-                let fused = Superinstruction::OfBinary(of, [operands[0], operands[1]]);
+                let fused = Superinstruction::UnaryOfBinary(of, [operands[0], operands[1]]);
                 Some((fused, SmallVec::from_iter([x])))
             }),
             Op::Binary(BinaryOp(row)) => self
@@ -149,15 +149,20 @@ impl Search<'_, '_> {
     }
 
     /// A value that only one micro-op reads, with the same extent, and that is not part of another.
-    fn lone(&self, (access, extent): Read, of: Extent, found: &Peephole) -> Option<(Id, Extent)> {
+    fn single_use(
+        &self,
+        (access, extent): Read,
+        of: Extent,
+        found: &Peephole,
+    ) -> Option<(Id, Extent)> {
         let Access::Inline(id) = access else { return None };
-        let lone = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
+        let single = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
         let free = !found.fused.contains_key(&(id, extent));
-        (lone && free && extent == of).then_some((id, extent))
+        (single && free && extent == of).then_some((id, extent))
     }
 
     /// The operands of a value that is the result of a binary op.
-    fn operands(&self, value: Value, row: &'static Binary) -> Option<&Reads> {
+    fn operands(&self, value: GroupValue, row: &'static Binary) -> Option<&Reads> {
         match &self.analysis.node(value.0).op {
             Op::Binary(BinaryOp(of)) if *of == RowRef(row) => Some(&self.group.reads[&value]),
             _ => None,
@@ -166,16 +171,16 @@ impl Search<'_, '_> {
 
     /// A scatter that a sum, or a difference that subtracts it, absorbs.
     fn scatter(&self, row: &'static Binary, reads: &Reads, extent: Extent) -> Option<Found> {
-        let sides: &[usize] = match row.facts.additive {
-            Some(Sign::Plus) => &[0, 1],
-            Some(Sign::Minus) => &[1],
-            None => &[],
+        let sides: &[usize] = match row.facts.arithmetic {
+            Some(Arithmetic::Sum) => &[0, 1],
+            Some(Arithmetic::Difference) => &[1],
+            _ => &[],
         };
         sides.iter().find_map(|&side| {
             let Access::Inline(id) = reads[side].0 else { return None };
             let scatters = self.analysis.pattern(id) == Pattern::Scatter && extent == Extent::Full;
-            let lone = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
-            (scatters && lone).then(|| {
+            let single = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
+            (scatters && single).then(|| {
                 let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
                 let added = self.group.reads[&scatter][0];
                 (
@@ -194,7 +199,9 @@ impl Search<'_, '_> {
         extent: Extent,
         found: &Peephole,
     ) -> Option<Found> {
-        if row.facts.additive.is_none() || extent != Extent::Full {
+        let additive =
+            matches!(row.facts.arithmetic, Some(Arithmetic::Sum | Arithmetic::Difference));
+        if !additive || extent != Extent::Full {
             return None;
         }
         let number = |read: &Read| match read.1 {
@@ -203,7 +210,7 @@ impl Search<'_, '_> {
             Extent::Full | Extent::Columns => false,
         };
         let weight = |read: Read| {
-            let product = self.lone(read, extent, found)?;
+            let product = self.single_use(read, extent, found)?;
             let factors = self.operands(product, &MUL)?;
             let side = factors.iter().position(number)?;
             let x = factors[1 - side];
@@ -229,13 +236,13 @@ impl Search<'_, '_> {
         let readers = self.readers.get(&id);
         let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
         (0..2).find_map(|side| {
-            let inner = self.lone(reads[side], extent, found)?;
+            let inner = self.single_use(reads[side], extent, found)?;
             PAIRS.iter().find_map(|pair| {
                 let fits =
                     RowRef(pair.outer) == RowRef(row) && pair.side.is_none_or(|at| at == side);
                 let x = self.operands(inner, pair.inner).filter(|_| fits)?;
                 let commutes = pair.inner.commutes;
-                // The first operand has an element at each place.
+                // The first operand has an element at each point.
                 let [x, y] = match [x[0].1, x[1].1] {
                     [first, _] if first == extent => [x[0], x[1]],
                     [_, second] if second == extent && commutes => [x[1], x[0]],

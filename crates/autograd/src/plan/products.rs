@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use super::fusion::Unit;
-use super::lower::Kernel;
+use super::lower::LoweredKernel;
 use super::rewrite::Dag;
-use super::schedule::UnitReads;
+use super::uses::Uses;
 use crate::ops::op::Op;
 use crate::record::node::Id;
 
@@ -19,16 +19,16 @@ const ROWS: usize = 1 << 11;
 const COLUMNS: usize = 64;
 
 /// The products that one kernel reads, and nobody else.
-pub(super) fn in_kernels(dag: &Dag, units: &[Unit<Kernel>]) -> HashSet<Id> {
-    let product = |unit: &Unit<Kernel>| match *unit {
+pub(super) fn in_kernels(dag: &Dag, units: &[Unit<LoweredKernel>]) -> HashSet<Id> {
+    let product = |unit: &Unit<LoweredKernel>| match *unit {
         Unit::Standalone(id) if pays(dag, id) => Some(id),
         _ => None,
     };
     let mut products: HashSet<Id> = units.iter().filter_map(product).collect();
     if !products.is_empty() {
-        let reads = UnitReads::of(dag, units);
+        let reads = Uses::of(dag, units);
         products.retain(|&id| {
-            let reader = reads.only_reader(id).map(|at| &units[at]);
+            let reader = reads.only_user(id).map(|at| &units[at]);
             matches!(reader, Some(Unit::Kernel(kernel)) if reads_in_rows(kernel, dag, id))
         });
     }
@@ -47,7 +47,7 @@ fn pays(dag: &Dag, id: Id) -> bool {
 }
 
 /// Whether a kernel reads a product once, in whole rows.
-fn reads_in_rows(kernel: &Kernel, dag: &Dag, product: Id) -> bool {
+fn reads_in_rows(kernel: &LoweredKernel, dag: &Dag, product: Id) -> bool {
     let mut reads = (0..kernel.inputs.len()).filter(|&at| kernel.inputs[at] == product);
     let shape = &dag.nodes[product as usize].shape;
     match (reads.next(), reads.next()) {

@@ -4,58 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::fusion::Unit;
-use super::lower::Kernel;
+use super::lower::LoweredKernel;
 use super::rewrite::Dag;
-use crate::ops::op::Op;
+use super::uses::Uses;
 use crate::record::node::Id;
 
-impl Unit<Kernel> {
-    fn inputs(&self, dag: &Dag) -> Vec<Id> {
-        match self {
-            Unit::Standalone(id) => dag.nodes[*id as usize].inputs.to_vec(),
-            Unit::Kernel(kernel) => [&kernel.inputs[..], &kernel.indices].concat(),
-        }
-    }
-
-    fn outputs(&self) -> &[Id] {
-        match self {
-            Unit::Standalone(id) => std::slice::from_ref(id),
-            Unit::Kernel(kernel) => &kernel.outputs,
-        }
-    }
-}
-
-/// The values that units make and read, themselves or through views.
-pub(super) struct UnitReads {
-    of_units: Vec<BTreeSet<Id>>,
-    of_roots: BTreeSet<Id>,
-}
-
-impl UnitReads {
-    pub fn of(dag: &Dag, units: &[Unit<Kernel>]) -> UnitReads {
-        let mut maker: Vec<Option<usize>> = vec![None; dag.nodes.len()];
-        for (at, unit) in units.iter().enumerate() {
-            for &output in unit.outputs() {
-                maker[output as usize] = Some(at);
-            }
-        }
-        let made = |ids: Vec<Id>| made(dag, &maker, ids);
-        UnitReads {
-            of_units: units.iter().map(|unit| made(unit.inputs(dag))).collect(),
-            of_roots: made(dag.roots.clone()),
-        }
-    }
-
-    /// The unit that reads a value, if nobody else does, and it is not requested.
-    pub fn only_reader(&self, value: Id) -> Option<usize> {
-        let mut readers = (0..self.of_units.len()).filter(|&at| self.of_units[at].contains(&value));
-        let first = readers.next().filter(|_| !self.of_roots.contains(&value));
-        first.filter(|_| readers.next().is_none())
-    }
-}
-
 /// A value that a unit makes, and the units that read it, themselves or through views.
-struct Value {
+struct LiveValue {
     bytes: i64,
     readers: Vec<usize>,
     /// How many readers are still to come. What is requested is read once more, in the end.
@@ -64,14 +19,17 @@ struct Value {
 
 /// The units in an order in which each comes after those that it reads, and of those that could be
 /// next, the one after which the values in memory are smallest; the earlier one, if equal.
-pub(super) fn list_schedule(dag: &Dag, units: Vec<Unit<Kernel>>) -> Vec<Unit<Kernel>> {
-    let UnitReads { of_units: reads, of_roots } = UnitReads::of(dag, &units);
+pub(super) fn list_schedule(
+    dag: &Dag,
+    units: Vec<Unit<LoweredKernel>>,
+) -> Vec<Unit<LoweredKernel>> {
+    let Uses { of_units: reads, of_roots } = Uses::of(dag, &units);
     let bytes = |id: Id| {
         let node = &dag.nodes[id as usize];
         (node.shape.len() * node.dtype.size()) as i64
     };
-    let mut values: Vec<Value> = (0..dag.nodes.len() as Id)
-        .map(|id| Value { bytes: bytes(id), readers: Vec::new(), left: 0 })
+    let mut values: Vec<LiveValue> = (0..dag.nodes.len() as Id)
+        .map(|id| LiveValue { bytes: bytes(id), readers: Vec::new(), left: 0 })
         .collect();
     for (at, reads) in reads.iter().enumerate() {
         for &id in reads {
@@ -118,23 +76,6 @@ pub(super) fn list_schedule(dag: &Dag, units: Vec<Unit<Kernel>>) -> Vec<Unit<Ker
             }
         }
     }
-    let mut units: Vec<Option<Unit<Kernel>>> = units.into_iter().map(Some).collect();
+    let mut units: Vec<Option<Unit<LoweredKernel>>> = units.into_iter().map(Some).collect();
     order.into_iter().filter_map(|at| units[at].take()).collect()
-}
-
-/// The values that units make, among some nodes and what these look at.
-fn made(dag: &Dag, maker: &[Option<usize>], mut open: Vec<Id>) -> BTreeSet<Id> {
-    let mut made = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        match maker[id as usize] {
-            Some(_) => {
-                made.insert(id);
-            }
-            None if matches!(dag.nodes[id as usize].op, Op::View(_)) => {
-                open.extend(&dag.nodes[id as usize].inputs);
-            }
-            None => {}
-        }
-    }
-    made
 }

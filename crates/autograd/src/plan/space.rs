@@ -21,19 +21,19 @@ pub(super) struct Space {
 
 /// How an expansion, or a reduction the other way round, relates two shapes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Repeats {
+pub(super) enum Broadcast {
     /// One element everywhere.
     One,
     /// Each element along a row of so many columns.
-    AlongRows(usize),
+    AlongRow(usize),
     /// All elements, as a row of so many columns, in each row.
-    EachRow(usize),
+    AcrossRows(usize),
     /// Anything else.
     Other,
 }
 
 /// How the axes of `narrow` that have length 1, or are not there, are repeated in `wide`.
-pub(super) fn repeats(narrow: &Shape, wide: &Shape) -> Repeats {
+pub(super) fn repeats(narrow: &Shape, wide: &Shape) -> Broadcast {
     let more = wide.rank() - narrow.rank();
     let long = (0..wide.rank()).filter(|&axis| wide[axis] != 1);
     let one = |axis: usize| axis < more || narrow[axis - more] == 1;
@@ -45,10 +45,10 @@ pub(super) fn repeats(narrow: &Shape, wide: &Shape) -> Repeats {
     let first = repeated.iter().take_while(|&&it| it == repeated[0]).count();
     let changes_once = repeated[first..].iter().all(|&it| it != repeated[0]);
     match repeated.first() {
-        Some(true) if first == repeated.len() => Repeats::One,
-        Some(true) if changes_once => Repeats::EachRow(columns(false)),
-        Some(false) if changes_once && first < repeated.len() => Repeats::AlongRows(columns(true)),
-        _ => Repeats::Other,
+        Some(true) if first == repeated.len() => Broadcast::One,
+        Some(true) if changes_once => Broadcast::AcrossRows(columns(false)),
+        Some(false) if changes_once && first < repeated.len() => Broadcast::AlongRow(columns(true)),
+        _ => Broadcast::Other,
     }
 }
 
@@ -71,14 +71,16 @@ impl Spaces {
             let shape = |id: Id| &dag.nodes[id as usize].shape;
             match &node.op {
                 Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::View(View::Reshape) => {
-                    node.inputs.iter().for_each(|&input| spaces.join(id, input));
+                    node.inputs.iter().for_each(|&input| spaces.union(id, input));
                 }
                 Op::View(View::Expand) => match repeats(shape(node.inputs[0]), &node.shape) {
-                    Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((id, n)),
+                    Broadcast::AlongRow(n) | Broadcast::AcrossRows(n) => votes.push((id, n)),
                     _ => {}
                 },
                 Op::Reduce(..) => match repeats(&node.shape, shape(node.inputs[0])) {
-                    Repeats::AlongRows(n) | Repeats::EachRow(n) => votes.push((node.inputs[0], n)),
+                    Broadcast::AlongRow(n) | Broadcast::AcrossRows(n) => {
+                        votes.push((node.inputs[0], n))
+                    }
                     _ => {}
                 },
                 Op::Index(Index::Gather { axis }) if indexes_rows(dag, node, *axis) => {
@@ -91,13 +93,13 @@ impl Spaces {
             }
         }
         for (id, columns) in votes {
-            let class = spaces.class(id);
+            let class = spaces.find(id);
             *spaces.votes.entry(class).or_default().entry(columns).or_insert(0) += 1;
         }
         spaces
     }
 
-    fn class(&mut self, id: Id) -> Id {
+    fn find(&mut self, id: Id) -> Id {
         let mut at = id;
         while self.parent[at as usize] != at {
             let above = self.parent[self.parent[at as usize] as usize];
@@ -107,14 +109,14 @@ impl Spaces {
         at
     }
 
-    fn join(&mut self, a: Id, b: Id) {
-        let (a, b) = (self.class(a), self.class(b));
+    fn union(&mut self, a: Id, b: Id) {
+        let (a, b) = (self.find(a), self.find(b));
         self.parent[a.max(b) as usize] = a.min(b);
     }
 
     /// The space of a node's elements; most votes decide.
     pub fn space(&mut self, id: Id) -> Space {
-        let (len, class) = (self.lens[id as usize], self.class(id));
+        let (len, class) = (self.lens[id as usize], self.find(id));
         let votes = self.votes.get(&class).and_then(|votes| votes.iter().max_by_key(|(_, n)| **n));
         match votes {
             Some((&columns, _)) => Space { rows: len / columns.max(1), columns },

@@ -20,12 +20,12 @@ pub(crate) struct Call {
 }
 
 /// Ends a call when it is dropped.
-pub(crate) struct Ended<'t> {
+pub(crate) struct CallGuard<'t> {
     tape: &'t Tape,
     before: Call,
 }
 
-impl Drop for Ended<'_> {
+impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
         self.tape.recording_mut().call = self.before;
     }
@@ -35,7 +35,7 @@ impl Tape {
     /// Says that a function was called: the first one is what the user wrote. It ends when the
     /// result is dropped.
     #[track_caller]
-    pub(crate) fn call(&self, name: &'static str) -> Ended<'_> {
+    pub(crate) fn call(&self, name: &'static str) -> CallGuard<'_> {
         let location = Location::caller();
         self.begin(|before| Call {
             location: before.location.or(Some(location)),
@@ -44,11 +44,11 @@ impl Tape {
         })
     }
 
-    fn begin(&self, change: impl FnOnce(Call) -> Call) -> Ended<'_> {
+    fn begin(&self, change: impl FnOnce(Call) -> Call) -> CallGuard<'_> {
         let mut recording = self.recording_mut();
         let before = recording.call;
         recording.call = change(before);
-        Ended { tape: self, before }
+        CallGuard { tape: self, before }
     }
 
     /// Groups what `record` records under `name`, as [`scope`](Tape::scope) does, and attributes it

@@ -26,16 +26,16 @@ impl Node {
     /// Continues `seed`, the hash of all nodes before, with this one.
     #[inline]
     pub fn hash_after(&self, seed: u64) -> u64 {
-        let mut mix = Mix(seed);
-        self.op.hash(&mut mix);
+        let mut hasher = FxHasher(seed);
+        self.op.hash(&mut hasher);
         // One word for a node's inputs, and one for its shape: nodes are compared in full on a hit,
         // so that a collision costs time alone.
         let inputs =
             self.inputs.iter().fold(0_u64, |word, &id| word.rotate_left(24) ^ u64::from(id));
         let shape = self.shape.iter().fold(0_u64, |word, &dim| word.rotate_left(16) ^ dim as u64);
-        mix.write_u64(inputs);
-        mix.write_u64(shape.rotate_left(8) ^ self.dtype as u64);
-        mix.0
+        hasher.write_u64(inputs);
+        hasher.write_u64(shape.rotate_left(8) ^ self.dtype as u64);
+        hasher.0
     }
 }
 
@@ -52,9 +52,9 @@ impl PartialEq for Node {
 }
 
 /// A quick hash for keys that are compared in full on a hit: rotate, xor, multiply (as rustc's).
-pub(crate) struct Mix(pub u64);
+pub(crate) struct FxHasher(pub u64);
 
-impl Hasher for Mix {
+impl Hasher for FxHasher {
     fn finish(&self) -> u64 {
         self.0
     }

@@ -75,6 +75,10 @@ pub struct NodeInfo {
     pub serves: Option<usize>,
     /// The name of the parameter, for a parameter's leaf.
     pub parameter: Option<String>,
+    /// How a leaf came onto the tape.
+    pub leaf: Option<Leaf>,
+    /// The number of a constant of the program.
+    pub fill: Option<f64>,
 }
 
 impl Recording {
@@ -398,6 +402,14 @@ impl Tape {
             location: origin.location,
             serves: origin.serves.map(|id| id as usize),
             parameter: parameter.map(|p| p.name().to_owned()),
+            leaf: match node.op {
+                Op::Leaf(leaf) => Some(leaf),
+                _ => None,
+            },
+            fill: match node.op {
+                Op::Fill(Fill(number)) => Some(number.0),
+                _ => None,
+            },
         })
     }
 

@@ -10,7 +10,7 @@ use lossgraph_tensor::{DType, Tensor};
 use crate::grad::leaf_gradients;
 use crate::plan::{Fusion, Plan, PlanRequest};
 use crate::record::fault::{Fault, Result};
-use crate::record::node::{Id, Mix, Node};
+use crate::record::node::{FxHasher, Id, Node};
 use crate::record::parameter::Gradients;
 use crate::record::tape::{Recording, Tape};
 use crate::record::var::Var;
@@ -35,7 +35,7 @@ struct Entry {
 /// What is requested of the nodes of a tape.
 #[derive(Clone, PartialEq)]
 struct Request {
-    wanted: Wanted,
+    wanted: RequestKind,
     /// The float type of constants, and whether to fuse: beside the nodes all that a plan
     /// depends on.
     float: DType,
@@ -46,7 +46,7 @@ struct Request {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Wanted {
+enum RequestKind {
     /// The values of the roots.
     Values,
     /// The value of the only root, and its gradient with respect to variables and parameters.
@@ -55,7 +55,7 @@ enum Wanted {
 
 struct Planned {
     plan: Plan,
-    /// For [`Wanted::Gradients`]: the leaves that have a gradient, in the order of the results.
+    /// For [`RequestKind::Gradients`]: the leaves that have a gradient, in the order of the results.
     leaves: Vec<Id>,
 }
 
@@ -76,7 +76,7 @@ impl Tape {
         roots.sort_unstable();
         roots.dedup();
         if !roots.is_empty() {
-            let (_, values) = self.run_plan(Wanted::Values, roots.clone())?;
+            let (_, values) = self.run_plan(RequestKind::Values, roots.clone())?;
             let mut recording = self.recording_mut();
             roots.into_iter().zip(values).for_each(|(id, value)| recording.remember(id, value));
         }
@@ -109,7 +109,7 @@ impl Tape {
     }
 
     /// Runs the plan of a request, and gives its leaves and its results.
-    fn run_plan(&self, wanted: Wanted, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
+    fn run_plan(&self, wanted: RequestKind, roots: Vec<Id>) -> Result<(Rc<Planned>, Vec<Tensor>)> {
         let recording = self.recording();
         let count = roots.iter().max().map_or(0, |&root| root as usize + 1);
         let known = recording.values.iter().map(|&(id, _)| id);
@@ -117,7 +117,7 @@ impl Tape {
         let request = Request { wanted, float: self.dtype(), fusion: self.fusion(), roots, known };
         let key = request.key(&recording, count);
         // Wrong rules are no part of a program's nodes, so a plan with their gradients is nobody's.
-        let private = wanted == Wanted::Gradients && self.injector.is_some();
+        let private = wanted == RequestKind::Gradients && self.injector.is_some();
         let found = if private { None } else { take(key, &recording.nodes[..count], &request) };
         let mut entry = match found {
             Some(entry) => entry,
@@ -169,7 +169,7 @@ impl Tape {
         let tape = self.copy_of_first(count);
         let mut roots = request.roots.clone();
         let mut leaves = Vec::new();
-        if request.wanted == Wanted::Gradients {
+        if request.wanted == RequestKind::Gradients {
             let gradients = leaf_gradients(&tape, Var::new(&tape, roots[0]));
             for (_, gradient) in &gradients {
                 tape.own(*gradient)?;
@@ -210,7 +210,7 @@ impl<'t> Var<'t> {
         if self.len() != 1 {
             refuse("a loss is one number", "reduce it with .mean(..) or .sum(..)")?;
         }
-        let (planned, values) = tape.run_plan(Wanted::Gradients, vec![self.id()])?;
+        let (planned, values) = tape.run_plan(RequestKind::Gradients, vec![self.id()])?;
         if planned.leaves.is_empty() {
             refuse(
                 "it depends on no variable, and on no parameter that detach does not cut off",
@@ -239,12 +239,12 @@ impl<'t> Var<'t> {
 
 impl Request {
     fn key(&self, recording: &Recording, count: usize) -> u64 {
-        let mut mix = Mix(count.checked_sub(1).map_or(0, |last| recording.hashes[last]));
-        mix.write_u8(self.wanted as u8 + 2 * self.fusion as u8);
+        let mut hasher = FxHasher(count.checked_sub(1).map_or(0, |last| recording.hashes[last]));
+        hasher.write_u8(self.wanted as u8 + 2 * self.fusion as u8);
         for &id in self.roots.iter().chain(&self.known) {
-            mix.write_u32(id);
+            hasher.write_u32(id);
         }
-        mix.finish()
+        hasher.finish()
     }
 }
 

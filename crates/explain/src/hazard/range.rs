@@ -1,5 +1,6 @@
 //! Hazards of finite precision: overflow, underflow and cancellation.
 
+use lossgraph_autograd::ops::facts::Arithmetic;
 use lossgraph_tensor::DType;
 
 use super::{Hazard, HazardKind};
@@ -81,7 +82,11 @@ impl Graph {
     pub(super) fn cancellation(&self, at: usize) -> Option<Hazard> {
         let node = &self.nodes[at];
         let rounded = node.inputs.iter().any(|input| self.is_rounded(input.node));
-        if node.operation.facts().additive.is_none() || !rounded {
+        let additive = matches!(
+            node.operation.facts().arithmetic,
+            Some(Arithmetic::Sum | Arithmetic::Difference)
+        );
+        if !additive || !rounded {
             return None;
         }
         let epsilon = match node.value.dtype() {

@@ -21,7 +21,7 @@ impl Dag {
             let narrow = self.unary(row, p, base);
             return self.expand(narrow, &shape);
         }
-        let mut rewrites = UNARY.iter().filter(|rewrite| std::ptr::eq(rewrite.of, row));
+        let mut rewrites = UNARY.iter().filter(|rewrite| RowRef(rewrite.of) == RowRef(row));
         rewrites
             .find_map(|rewrite| (rewrite.apply)(self, x))
             .unwrap_or_else(|| self.push(op, Inputs::from_slice(&[x]), &shape, dtype))
@@ -42,7 +42,7 @@ impl Dag {
             let result = self.binary(row, a, b);
             return self.expand(result, &shape);
         }
-        let mut rewrites = BINARY.iter().filter(|rewrite| std::ptr::eq(rewrite.of, row));
+        let mut rewrites = BINARY.iter().filter(|rewrite| RowRef(rewrite.of) == RowRef(row));
         rewrites.find_map(|rewrite| (rewrite.apply)(self, [a, b])).unwrap_or_else(|| {
             // One order for both, so that equal products and sums are found to be equal.
             let swap = row.commutes && (self.is_broadcast(a), a) > (self.is_broadcast(b), b);

@@ -12,11 +12,11 @@
 //! as well.
 //!
 //! Rewrites of single ops are rows of the [`table`]; those of shapes, choices and reductions stand
-//! in [`shapes`], [`choice`] and [`reductions`].
+//! in [`shapes`], [`select`] and [`reductions`].
 
 mod arithmetic;
-mod choice;
 mod reductions;
+mod select;
 mod shapes;
 mod table;
 
@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
-use super::PlanRequest;
+use super::request::PlanRequest;
 use crate::ops::binary::{Binary, BinaryOp};
 use crate::ops::index::Index;
 use crate::ops::op::{Fill, Leaf, Number, Op, RowRef};

@@ -1,4 +1,4 @@
-//! Choices by a mask.
+//! Selects by a mask.
 
 use super::Dag;
 use crate::ops::op::Op;

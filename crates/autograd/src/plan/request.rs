@@ -1,0 +1,49 @@
+//! What to plan, and how.
+
+use lossgraph_tensor::DType;
+
+use crate::ops::op::Op;
+use crate::record::node::{Id, Node};
+
+/// How a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fusion {
+    /// Simplified and fused.
+    Fused,
+    /// As written, each node a step: the reference.
+    Unfused,
+}
+
+/// What to plan.
+pub(crate) struct PlanRequest<'a> {
+    pub nodes: &'a [Node],
+    /// For each node, the node on the requesting tape that an error in it is about.
+    pub origins: &'a [Id],
+    pub roots: &'a [Id],
+    /// Nodes whose value is known already.
+    pub known: &'a [Id],
+    /// The float type of the program.
+    pub float: DType,
+}
+
+impl PlanRequest<'_> {
+    pub fn is_input(&self, id: Id) -> bool {
+        matches!(self.nodes[id as usize].op, Op::Leaf(_)) || self.known.contains(&id)
+    }
+
+    /// How many nodes that are needed read each node; being requested counts as well.
+    pub fn readers(&self) -> Vec<u32> {
+        let mut readers = vec![0; self.nodes.len()];
+        for &root in self.roots {
+            readers[root as usize] += 1;
+        }
+        for id in (0..self.nodes.len()).rev() {
+            if readers[id] > 0 && !self.is_input(id as Id) {
+                for &input in &self.nodes[id].inputs {
+                    readers[input as usize] += 1;
+                }
+            }
+        }
+        readers
+    }
+}
