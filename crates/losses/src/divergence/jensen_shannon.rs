@@ -70,14 +70,14 @@ impl JensenShannon {
             let why = || "distributions have a class axis".to_owned();
             let p = demand("jensen_shannon", p.rank() > 0, why, p);
             let m = (p + q) * 0.5;
-            Terms::new((nll(p, m) + nll(q, m)).sum(-1) * 0.5)
+            Terms::new((kl_terms(p, m) + kl_terms(q, m)).sum(-1) * 0.5)
         })
     }
 }
 
 /// `p ln(p/m)`, and 0 where `p` is 0, with slopes of 0.
 #[track_caller]
-fn nll<'t>(p: Var<'t>, m: Var<'t>) -> Var<'t> {
+fn kl_terms<'t>(p: Var<'t>, m: Var<'t>) -> Var<'t> {
     let never = p.eq(0.0);
     let [p, m] = [p, m].map(|x| never.select(1.0, x));
     p * (p.ln() - m.ln())

@@ -9,7 +9,7 @@ use super::sample::{self, BATCH, MEAN, ORDER};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::terms::Terms;
 
-/// How surprising it is that a neighbor, drawn by nearness, is of the anchor's class.
+/// The negative log-likelihood that a neighbor, drawn by nearness, is of the anchor's class.
 ///
 /// ```text
 /// Lᵢ = −ln( Σ_{p of the class} exp(−scale dᵢₚ) / Σ_{k ≠ i} exp(−scale dᵢₖ) )
@@ -85,7 +85,7 @@ pub(super) fn nll<'t>(pairs: Pairs<'t>, distance: Distance, scale: f64) -> Terms
 pub(crate) static ROW: Loss = Loss {
     name: "nca",
     aliases: &["NCALoss", "neighborhood_components_analysis", "neighbourhood_components_analysis"],
-    summary: "How surprising a neighbor of the right class is.",
+    summary: "The negative log-likelihood of a neighbor of the right class.",
     formula: "−ln(Σ₊ exp(−scale d) / Σ exp(−scale d))",
     latex: r"-\log \frac{\sum_p e^{-\alpha d_{ip}}}{\sum_{k \ne i} e^{-\alpha d_{ik}}}",
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",

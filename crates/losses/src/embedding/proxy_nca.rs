@@ -10,7 +10,7 @@ use super::sample::{CLASSES, ORDER, cross_entropy, squared_distance, unit};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::terms::Terms;
 
-/// How surprising it is that a proxy, drawn by nearness, is that of the example's class.
+/// The negative log-likelihood that a proxy, drawn by nearness, is that of the example's class.
 ///
 /// ```text
 /// L = log_sum_exp(−scale d) + scale d[label],  d[c] = ‖x/‖x‖ − proxy[c]/‖proxy[c]‖‖²
@@ -90,7 +90,7 @@ impl ProxyNca {
 pub(crate) static ROW: Loss = Loss {
     name: "proxy_nca",
     aliases: &["ProxyNCALoss"],
-    summary: "How surprising the proxy of the right class is, by nearness.",
+    summary: "The negative log-likelihood of the right class's proxy, by nearness.",
     formula: "log_sum_exp(−scale d) + scale d[label]",
     latex: r"-\log \frac{e^{-\alpha d_y}}{\sum_c e^{-\alpha d_c}}",
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",

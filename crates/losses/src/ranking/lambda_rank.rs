@@ -11,7 +11,7 @@ use crate::catalogue::{Domain, Invariance, Loss, N, detached, input, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// [`RankNet`](crate::RankNet)'s nll of each pair, times how much the discounted gain of the
+/// [`RankNet`](crate::RankNet)'s loss of each pair, times how much the discounted gain of the
 /// list would change if both items changed places.
 ///
 /// ```text
@@ -92,7 +92,7 @@ impl LambdaRank {
 pub(crate) static ROW: Loss = Loss {
     name: "lambda_rank",
     aliases: &["LambdaRankLoss", "lambdarank_loss", "LambdaLoss", "lambda_loss"],
-    summary: "The nll of each pair, counted by what its order costs in discounted gain.",
+    summary: "The negative log-likelihood of each pair, counted by what its order costs in discounted gain.",
     formula: "Σ |Δ NDCG of i and j changing places| ln(1 + exp(−σ (sᵢ − sⱼ))) over tᵢ > tⱼ",
     latex: r"\sum_{t_i > t_j} \lvert \Delta \mathrm{NDCG}_{ij} \rvert \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
     shapes: "scores, relevance: […, item] alike; terms: without the last axis",

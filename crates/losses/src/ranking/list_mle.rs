@@ -8,7 +8,7 @@ use super::lists::{ITEMS, lists};
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
 use crate::terms::Terms;
 
-/// The nll of the right order, in which each item is drawn from those that are left with the
+/// The negative log-likelihood of the right order: each item is drawn from those left, with the
 /// softmax of their scores.
 ///
 /// ```text
@@ -71,7 +71,7 @@ impl ListMle {
 pub(crate) static ROW: Loss = Loss {
     name: "list_mle",
     aliases: &["ListMLELoss", "listmle_loss", "plackett_luce"],
-    summary: "The nll of the right order, item by item.",
+    summary: "The negative log-likelihood of the right order, item by item.",
     formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
     latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
     shapes: "scores, relevance: […, item] alike; terms: without the last axis",

@@ -8,7 +8,7 @@ use crate::catalogue::{Invariance, Loss, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
-/// The nll that of two items the more relevant one wins, by the difference of their scores.
+/// The negative log-likelihood that the more relevant of two items wins, by the difference of scores.
 ///
 /// ```text
 /// L[i, j] = ln(1 + exp(−σ (sᵢ − sⱼ)))       for each pair with tᵢ > tⱼ
@@ -74,7 +74,7 @@ impl RankNet {
 pub(crate) static ROW: Loss = Loss {
     name: "rank_net",
     aliases: &["RankNetLoss", "ranknet_loss", "pairwise_logistic"],
-    summary: "The nll that the more relevant of two items has the larger score.",
+    summary: "The negative log-likelihood that the more relevant of two items has the larger score.",
     formula: "ln(1 + exp(−σ (sᵢ − sⱼ))) for tᵢ > tⱼ",
     latex: r"\log \left( 1 + e^{-\sigma (s_i - s_j)} \right) \quad t_i > t_j",
     shapes: "scores, relevance: […, item] alike; terms: […, item, item]",
