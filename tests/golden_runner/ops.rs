@@ -344,10 +344,10 @@ fn group_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
     channels[1] = from.dim(1);
     let mut y = y.reshape(from.shape());
     if let Some(weight) = x.maybe("weight") {
-        y = y * weight.reshape(channels.clone());
+        y *= weight.reshape(channels.clone());
     }
     if let Some(bias) = x.maybe("bias") {
-        y = y + bias.reshape(channels);
+        y += bias.reshape(channels);
     }
     y.into()
 }

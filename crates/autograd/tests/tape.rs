@@ -25,6 +25,17 @@ fn a_shape_error_is_told_with_shapes_and_the_line_that_recorded_it() {
 }
 
 #[test]
+fn data_that_is_no_tensor_is_a_fault_where_it_was_given() {
+    let tape = Tape::f64();
+    assert_eq!(tape.constant(vec![vec![1, 2], vec![3, 4]]).shape()[..], [2, 2]);
+    let (ragged, line) = (tape.constant(vec![vec![1.0], vec![]]), line!());
+    let error = ragged.value().err().unwrap();
+    assert!(error.to_string().contains("row [1] has length 0"), "{error}");
+    assert_eq!(error.location(), Some(format!("{}:{line}", file!())));
+    assert!(tape.variable(Tensor::eye(1 << 32, DType::F64)).is_faulty());
+}
+
+#[test]
 fn what_is_computed_from_a_fault_is_quiet_and_the_rest_of_the_tape_works() {
     let tape = Tape::f64();
     let x = tape.variable([1.0, 2.0]);

@@ -195,12 +195,12 @@ mod tests {
         let tape = Tape::f64();
         let x = tape.constant([[1.0, 10.0], [3.0, 30.0]]);
         let y = layer.forward_train(x).value().unwrap();
-        assert!((y.get(&[0, 0]).unwrap() + 1.0).abs() < 1e-4);
+        assert!((y.get([0, 0]).unwrap() + 1.0).abs() < 1e-4);
         let [mean, var] = [&layer.running_mean, &layer.running_var].map(|p| p.value());
         assert!(mean.allclose(&Tensor::from([0.2_f32, 2.0]), 1e-6, 0.0));
         assert!(var.allclose(&Tensor::from([1.1_f32, 20.9]), 1e-6, 0.0));
         let used = layer.forward(x).value().unwrap();
-        assert!((used.get(&[0, 0]).unwrap() - 0.8 / 1.1_f64.sqrt()).abs() < 1e-4);
+        assert!((used.get([0, 0]).unwrap() - 0.8 / 1.1_f64.sqrt()).abs() < 1e-4);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `+ - * /` of tensors, and of tensors and numbers.
 //!
 //! Shapes may not broadcast and types may differ, which no operator of Rust can return but as a
-//! value; so these give a `Result`, and nothing panics. Numbers and results stand on the right of
-//! `+ - * /`, too, so that one `?` is enough for a sum of products:
+//! value; so these give a `Result`, as candle's do, and nothing panics as ndarray's do. A number or
+//! a result may stand on the right, so that `x + y * z` needs one `?`; on the left, a result has to
+//! be asked first, `(x * y)? + z`, since `Result` is not ours to give operators to.
 //!
 //! ```
 //! use lossgraph_tensor::Tensor;

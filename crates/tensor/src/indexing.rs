@@ -194,7 +194,7 @@ impl Shape {
         let known = dims.iter().filter(|&&dim| dim != -1);
         let known = known.fold(1_usize, |known, &dim| known.saturating_mul(dim as usize));
         let open = dims.contains(&-1);
-        if open && (known == 0 || len % known != 0) {
+        if open && (known == 0 || !len.is_multiple_of(known)) {
             return Err(format!("{len} elements do not fill {}", text()));
         }
         let length = |dim: isize| if dim == -1 { len / known } else { dim as usize };

@@ -14,6 +14,25 @@
 //! assert_eq!(columns.to_string(), "[[1, 4],\n [2, 5],\n [3, 6]]");
 //! # Ok::<(), lossgraph_tensor::Error>(())
 //! ```
+//!
+//! Tensors are made of numbers, arrays and vectors, nested ones with `try_from`, since their rows
+//! may differ in length; integers and `bool` become [`I64`](DType::I64). `+ - * /` broadcast and
+//! give a [`Result`]. Axes, indices and ranges may be of any integer type, and negative.
+//!
+//! ```
+//! use lossgraph_tensor::{DType, Tensor};
+//!
+//! let rows = vec![vec![1.0, 2.0], vec![3.0, 4.0]];
+//! let x = Tensor::try_from(&rows)?;
+//! let y = ((&x * 2)? + Tensor::eye(2, DType::F64))?;
+//! assert_eq!(y, Tensor::from([[3.0, 4.0], [6.0, 9.0]]));
+//! assert_eq!(y.get([0, -1])?, 4.0);
+//! assert_eq!(y.rows().map(|row| row.iter_f64().sum::<f64>()).sum::<f64>(), 22.0);
+//! # Ok::<(), lossgraph_tensor::Error>(())
+//! ```
+//!
+//! # Features
+//! `ndarray`, off by default: `From` and `TryFrom` between tensors and arrays of that crate.
 
 mod arithmetic;
 mod combine;

@@ -315,11 +315,11 @@ mod tests {
     #[test]
     fn indices_out_of_range_are_refused() {
         let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
-        assert_eq!(x.get(&[1, 0]), Ok(3.0));
+        assert_eq!(x.get([1, 0]), Ok(3.0));
         assert_eq!(x.get([-1, -2]), Ok(3.0));
         assert!(x.get([0, -3]).is_err() && x.get([isize::MIN, 0]).is_err());
-        assert!(x.get(&[0, 2]).is_err());
-        assert!(x.get(&[0]).is_err());
+        assert!(x.get([0, 2]).is_err());
+        assert!(x.get([0]).is_err());
         assert!(x.item().is_err());
     }
 }

@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn a_permutation_moves_each_element() {
-        let y = cube().permute(&[2, 0, 1]).unwrap();
+        let y = cube().permute([2, 0, 1]).unwrap();
         assert_eq!(y.shape()[..], [4, 2, 3]);
-        assert_eq!(y.get(&[3, 1, 2]), Ok(123.0));
-        assert!(cube().permute(&[0, 0, 1]).is_err());
-        assert!(cube().permute(&[0, 1]).is_err());
+        assert_eq!(y.get([3, 1, 2]), Ok(123.0));
+        assert!(cube().permute([0, 0, 1]).is_err());
+        assert!(cube().permute([0, 1]).is_err());
     }
 
     #[test]
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_reshape_keeps_the_order_of_the_elements() {
-        let y = cube().permute(&[1, 0, 2]).unwrap();
+        let y = cube().permute([1, 0, 2]).unwrap();
         assert_eq!(y.reshape([6, 4]).unwrap().to_f64s(), y.to_f64s());
         assert!(y.reshape([5, 5]).is_err());
         let x = cube();

@@ -106,7 +106,7 @@ impl fmt::Display for Plan {
             writeln!(f, "s{slot} = input %{id}")?;
         }
         for (slot, constant) in &self.constants {
-            let value = constant.get(&vec![0; constant.rank()]).unwrap_or(f64::NAN);
+            let value = constant.get(vec![0; constant.rank()]).unwrap_or(f64::NAN);
             writeln!(f, "s{slot} = fill {value} {}", constant.shape())?;
         }
         for step in &self.steps {

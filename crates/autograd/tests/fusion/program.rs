@@ -36,7 +36,7 @@ impl Leaf {
         match self.lie {
             Lie::Columns => {
                 let shape: Vec<usize> = self.shape.iter().rev().copied().collect();
-                of(&shape).permute(&(0..rank).rev().collect::<Vec<_>>()).unwrap()
+                of(&shape).permute((0..rank).rev().collect::<Vec<_>>()).unwrap()
             }
             Lie::Backwards => {
                 (0..rank).fold(of(&self.shape), |data, axis| data.flip(axis).unwrap())

@@ -22,7 +22,7 @@ pub fn run(folder: &Path) -> Result<()> {
     for loss in ALL {
         bar.set_message(loss.name);
         let picture = curves(loss, &Request::default())?;
-        write_atomically(&folder.join(format!("{}.svg", loss.name)), picture.svg())?;
+        write_atomically(folder.join(format!("{}.svg", loss.name)), picture.svg())?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
             family = loss.family;
@@ -31,7 +31,7 @@ pub fn run(folder: &Path) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    write_atomically(&folder.join("README.md"), page)?;
+    write_atomically(folder.join("README.md"), page)?;
     println!("wrote {} pictures and README.md to {}", ALL.len(), folder.display());
     Ok(())
 }

@@ -106,7 +106,7 @@ impl MsSsim {
                 let (luminance, structure) = comparison.of(p, t);
                 let last = scale + 1 == weights.len();
                 let each = if last { luminance * structure } else { structure };
-                similarity = similarity * each.mean([2, 3]).relu().root(weight);
+                similarity *= each.mean([2, 3]).relu().root(weight);
                 if !last {
                     [p, t] = [p, t].map(|x| x.avg_pool2d(Pool::new([2, 2])));
                 }

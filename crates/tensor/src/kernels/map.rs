@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn operands_may_be_permuted_flipped_and_broadcast() {
-        let a = cube().permute(&[2, 0, 1]).unwrap();
+        let a = cube().permute([2, 0, 1]).unwrap();
         let b = Tensor::from([[100.0], [200.0]]).flip(0).unwrap().expand([4, 2, 3]).unwrap();
         let mut out = Tensor::zeros([4, 2, 3], DType::F64).unwrap();
         map2(&ADD, &a, &b, &mut out).unwrap();
@@ -148,7 +148,7 @@ mod tests {
             for j in 0..2 {
                 for k in 0..3 {
                     let expected = (12 * j + 4 * k + i) as f64 + [200.0, 100.0][j];
-                    assert_eq!(out.get(&[i, j, k]), Ok(expected));
+                    assert_eq!(out.get([i, j, k]), Ok(expected));
                 }
             }
         }
@@ -185,7 +185,7 @@ mod tests {
             })
         };
         let one = run(1);
-        assert_eq!(one.get(&[7, 9]), Ok(2.0 * (9.0 * 500.0 + 7.0)));
+        assert_eq!(one.get([7, 9]), Ok(2.0 * (9.0 * 500.0 + 7.0)));
         assert!(one == run(2) && one == run(7));
     }
 

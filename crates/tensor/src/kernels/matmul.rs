@@ -267,7 +267,7 @@ mod tests {
     fn naive(a: &Tensor, b: &Tensor) -> Vec<f64> {
         let (m, k, n) = (a.shape()[0], a.shape()[1], b.shape()[1]);
         let entry = |i: usize, j: usize| {
-            (0..k).map(|l| a.get(&[i, l]).unwrap() * b.get(&[l, j]).unwrap()).sum::<f64>()
+            (0..k).map(|l| a.get([i, l]).unwrap() * b.get([l, j]).unwrap()).sum::<f64>()
         };
         (0..m * n).map(|at| entry(at / n, at % n)).collect()
     }

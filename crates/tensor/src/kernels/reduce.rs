@@ -375,7 +375,7 @@ mod tests {
         let x = x.unwrap();
         let layouts = [
             x.clone(),
-            x.permute(&[3, 1, 0, 2]).unwrap(),
+            x.permute([3, 1, 0, 2]).unwrap(),
             x.flip(2).unwrap().transpose(0, 3).unwrap(),
         ];
         for x in &layouts {
