@@ -52,7 +52,7 @@ impl Conv2d {
         rng: &mut impl Rng,
     ) -> Result<Conv2d> {
         let groups = options.groups;
-        if groups == 0 || inputs % groups != 0 || outputs % groups != 0 {
+        if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
             let expected = "a divisor of the inputs and of the outputs";
             let (subject, given) = ("conv2d", groups as f64);
             return Err(Error::Option { subject, name: "groups", given, expected });

@@ -63,7 +63,7 @@ fn layers_of_known_type_know_their_line_however_they_are_called() {
     assert_line(layer.forward(x), line!(), "forward");
     assert_line(layer.record(x, Mode::Train), line!(), "record");
     assert_line(Arc::new(layer.clone()).forward(x), line!(), "behind a pointer");
-    assert_line((&layer).forward_train(x), line!(), "behind a reference");
+    assert_line(Layer::forward_train(&&layer, x), line!(), "behind a reference");
 }
 
 #[test]
