@@ -6,6 +6,7 @@ mod snapshot;
 use std::path::Path;
 
 use lossgraph::explain::{Graph, Level};
+use lossgraph::losses::{ALL, Case};
 use lossgraph::prelude::*;
 use snapshot::assert_snapshot;
 

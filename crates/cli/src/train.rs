@@ -72,10 +72,13 @@ pub fn run(options: &Options) -> Result<()> {
     let (loss, fit) = chosen(options)?;
     let setting = format!("{} {}", fit.setting, options.setting.text()).trim().to_owned();
     loss.setting(&setting)?;
-    if !can_train(loss, fit, &setting) {
-        let why = "in this setting it takes what a training does not have";
-        return Err(format!("{} {setting}: {why}", loss.name).into());
-    }
+    match trial(loss, fit, &setting) {
+        Some(value) => value?,
+        None => {
+            let why = "in this setting it takes what a training does not have";
+            return Err(format!("{} {setting}: {why}", loss.name).into());
+        }
+    };
     fs::create_dir_all(&options.out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", options.out.display()))?;
     let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
@@ -117,11 +120,7 @@ impl Goal {
         let fits = |task: &'static Task| {
             ALL.iter().filter_map(|loss| loss.fit(*task).map(|fit| (*loss, fit)))
         };
-        self.tasks()
-            .iter()
-            .flat_map(fits)
-            .filter(|(loss, fit)| can_train(loss, fit, fit.setting))
-            .collect()
+        self.tasks().iter().flat_map(fits).filter(|(loss, fit)| can_train(loss, fit)).collect()
     }
 
     /// The loss to train with where none is named.
@@ -228,8 +227,17 @@ fn step<'t>(
     }
 }
 
-/// Whether a step of two examples can be recorded: whether a loss takes what a training has.
-fn can_train(loss: &'static Loss, fit: &'static Fit, setting: &str) -> bool {
+/// Whether a loss takes what a training has.
+fn can_train(loss: &'static Loss, fit: &'static Fit) -> bool {
+    trial(loss, fit, fit.setting).is_some_and(|value| value.is_ok())
+}
+
+/// The loss of a step of two examples, if it takes what a training has.
+fn trial(
+    loss: &'static Loss,
+    fit: &'static Fit,
+    setting: &str,
+) -> Option<lossgraph_autograd::Result<f64>> {
     let tape = Tape::new();
     let [first, second, third] =
         [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5]].map(|row| tape.constant([row, [row[1], row[0]]]));
@@ -239,7 +247,7 @@ fn can_train(loss: &'static Loss, fit: &'static Fit, setting: &str) -> bool {
         Task::Embeddings => Outputs::Embeddings { embeddings: first, labels },
         _ => Outputs::Triplets { anchor: first, positive: second, negative: third },
     };
-    step((loss, fit), setting, &tape, &outputs).is_some_and(|loss| loss.item().is_ok())
+    step((loss, fit), setting, &tape, &outputs).map(|loss| loss.item())
 }
 
 struct Session<'a> {

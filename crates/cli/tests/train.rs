@@ -89,6 +89,8 @@ fn every_loss_that_a_task_offers_trains() {
         let figures = folder.train(&["--loss", loss]);
         assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
     }
+    let smooth = folder.train(&["--set", "label_smoothing=0.1"]);
+    assert!(smooth["test_accuracy"].as_f64().unwrap() > 0.8, "{smooth}");
     let figures =
         folder.train(&["--task", "embedding", "--loss", "cosine_embedding", "--epochs", "5"]);
     assert!(figures["recall_at_1"].as_f64().unwrap() > 0.8, "{figures}");
@@ -104,6 +106,9 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
     for (arguments, expected) in [
         (&["--loss", "croos_entropy"][..], "there is no such loss; the nearest is cross_entropy"),
         (&["--loss", "triplet_margin"], "cannot be trained with it"),
+        (&["--set", "lable_smoothing=0.1"], "perhaps `label_smoothing`"),
+        (&["--set", "label_smoothing=2"], "label_smoothing is 2, expected 0 to 1"),
+        (&["--set", "probabilities"], "it takes what a training does not have"),
         (&["--batch", "0"], "the batch size is 0"),
         (&["--epochs", "0"], "0 is not in"),
         (&["--lr", "nan"], "lr is NaN"),

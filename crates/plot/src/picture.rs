@@ -108,7 +108,9 @@ impl Picture {
 
     /// With a label for the curve that was added last.
     pub fn label(mut self, label: &str) -> Picture {
-        self.members.last_mut().iter_mut().for_each(|member| label.clone_into(&mut member.label));
+        if let Some(member) = self.members.last_mut() {
+            member.label = label.to_owned();
+        }
         self
     }
 

@@ -56,7 +56,7 @@ impl<'t> Parts<'t> {
         // A loop, since a closure would not know who called.
         let mut sum = self.first.reduce(reduction);
         for part in &self.others {
-            sum = sum + part.reduce(reduction);
+            sum += part.reduce(reduction);
         }
         sum
     }
