@@ -75,8 +75,8 @@ pub mod prelude {
     pub use lossgraph_losses::prelude::*;
     pub use lossgraph_nn::{
         Activation, Adam, AdamW, BatchNorm, ConfusionMatrix, Conv2d, Dropout, Flatten, Init, Layer,
-        LayerNorm, Linear, MaxPool2d, Mlp, Mode, Optimizer, Sequential, Sgd, UpdateRule, accuracy,
-        load, recall_at_k, save,
+        LayerNorm, Linear, MaxPool2d, Mlp, Mode, Module, Optimizer, Sequential, Sgd, UpdateRule,
+        accuracy, load, module, recall_at_k, save,
     };
     pub use lossgraph_tensor::kernels::Order;
     pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};

@@ -161,7 +161,9 @@ mod tests {
             Conv { stride: [2, 1], padding: Padding::Each([1, 2]), dilation: [1, 2], groups: 2 };
         let layer = Conv2d::with(4, 6, [3, 2], options, &mut rng).unwrap();
         let tape = Tape::new();
-        let x = tape.constant(Tensor::arange(4 * 5 * 7, DType::F32).reshape([1, 4, 5, 7]).unwrap());
+        let x = tape.constant(
+            Tensor::arange(4 * 5 * 7, DType::F32).unwrap().reshape([1, 4, 5, 7]).unwrap(),
+        );
         let [weight, bias] = [layer.weight(), layer.bias().unwrap()].map(|p| tape.parameter(p));
         let expected = x.conv2d(weight, Some(bias), options);
         assert_eq!(layer.forward(x).value().unwrap(), expected.value().unwrap());
