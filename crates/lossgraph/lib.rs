@@ -63,8 +63,8 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
 }
 
 /// What a program of a page needs that trains, checks or explains. The rest is in the modules, such
-/// as [`nn`](crate::nn) and [`explain`](crate::explain); the table of all losses is in
-/// [`losses`](crate::losses).
+/// as [`nn`] and [`explain`]; the table of all losses is in
+/// [`losses`].
 pub mod prelude {
     pub use lossgraph_autograd::{
         Binary, BinaryRule, Conv, Fault, Gradients, Padding, Parameter, Pool, Tape, Unary,
