@@ -90,7 +90,7 @@ fn every_kind_of_invalid_argument_is_an_error_and_none_panics() {
 
 #[test]
 #[should_panic(expected = "the shapes do not broadcast")]
-fn a_strict_tape_panics_at_the_misfit() {
+fn a_strict_tape_panics_at_the_line_of_a_shape_error() {
     let tape = Tape::f64().strict();
     let _ = tape.constant([1.0, 2.0]) + tape.constant([1.0, 2.0, 3.0]);
 }

@@ -14,7 +14,7 @@ fn gradient(loss: Var<'_>, of: Var<'_>) -> Vec<f64> {
 }
 
 #[test]
-fn a_class_of_probability_0_has_the_slope_of_its_surprise_in_the_target() {
+fn a_class_of_probability_0_has_the_slope_of_its_nll_in_the_target() {
     let tape = Tape::f64();
     let logits = tape.variable([[0.0, 3.0_f64.ln()]]);
     let target = tape.variable([[0.0, 1.0]]);
