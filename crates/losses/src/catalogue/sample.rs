@@ -109,7 +109,9 @@ impl Sample {
         let name: u64 = self.name.bytes().map(u64::from).sum();
         // SplitMix64, so that samples need no generator of their own.
         let unit = |i: usize| {
-            let mut x = (seed * 0x1000 + name * 0x100_0000 + i as u64 + 1)
+            let mut x = seed
+                .wrapping_mul(0x1000)
+                .wrapping_add(name * 0x100_0000 + i as u64 + 1)
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15);
             x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
