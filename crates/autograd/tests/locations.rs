@@ -170,6 +170,10 @@ fn requests_name_the_callers_line() {
     let without = Tape::f64();
     let constant = without.constant(1.0);
     assert_eq!(constant.backward().unwrap_err().location(), there(line!()));
+    let cut = Tape::f64();
+    let error = cut.variable([1.0, 2.0]).detach().sum(..).backward().unwrap_err();
+    let text = error.to_string();
+    assert_eq!(error.location(), there(line!() - 2), "{text}");
     let other = Tape::f64();
     let (y, line) = (other.variable(1.0) + x.sum(..), line!());
     assert_eq!(y.item().unwrap_err().location(), there(line));

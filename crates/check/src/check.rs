@@ -24,7 +24,8 @@ use crate::single;
 /// ```
 ///
 /// # Errors
-/// A shape error, or an invalid argument, in the program; a result with more than one element, or that is not finite.
+/// A shape error, or an invalid argument, in the program; a result with more than one element, or
+/// that is not finite.
 pub fn check(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync,
     inputs: &[Tensor],

@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 /// Train small models, and see how their losses work.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "lossgraph", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

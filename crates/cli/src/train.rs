@@ -107,7 +107,7 @@ pub fn run(options: &Options) -> Result<()> {
 type Choice = (&'static Loss, &'static Fit);
 
 impl Goal {
-    /// What losses can make of it; the usual loss of the first is the default.
+    /// What losses can make of it; the first that has a default gives it.
     fn tasks(self) -> &'static [Task] {
         match self {
             Goal::Classifier => &[Task::Classes],
@@ -124,21 +124,21 @@ impl Goal {
     }
 
     /// The loss to train with where none is named.
-    fn usual(self) -> Result<Choice> {
-        let usual = self.losses().into_iter().find(|(_, fit)| fit.is_usual);
-        usual.ok_or_else(|| "there is no usual loss for this task: name one by --loss".into())
+    fn default_loss(self) -> Result<Choice> {
+        let default = self.losses().into_iter().find(|(_, fit)| fit.is_default);
+        default.ok_or_else(|| "there is no default loss for this task: name one by --loss".into())
     }
 }
 
 /// What `--help` says of `--loss`.
 fn help() -> String {
-    let usual = |goal: Goal| goal.usual().map_or("none", |(loss, _)| loss.name);
+    let default = |goal: Goal| goal.default_loss().map_or("none", |(loss, _)| loss.name);
     format!(
         "The loss, by any of its names. Classifier: {} (default), or {}. Embedding: {} (default), \
          or {}",
-        usual(Goal::Classifier),
+        default(Goal::Classifier),
         names(Goal::Classifier),
-        usual(Goal::Embedding),
+        default(Goal::Embedding),
         names(Goal::Embedding),
     )
 }
@@ -148,7 +148,7 @@ fn names(goal: Goal) -> String {
 }
 
 fn chosen(options: &Options) -> Result<Choice> {
-    let Some(name) = &options.loss else { return options.task.usual() };
+    let Some(name) = &options.loss else { return options.task.default_loss() };
     let possible = || names(options.task);
     let loss = find(name).map_err(|nearest| {
         format!(

@@ -1,15 +1,13 @@
 //! Forward-mode derivatives of single ops.
 
-use lossgraph_autograd::{Fault, Result, Tape, Var};
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_autograd::{Result, Tape, Var};
+use lossgraph_tensor::Tensor;
 
 use crate::graph::Graph;
 
 impl Graph {
     /// The Jacobian-vector product of a node's op: how its value changes if one of its inputs
-    /// changes by a tangent. A rule is linear in the cotangent, so its own derivative with respect
-    /// to that is the Jacobian. `None` for what has no derivative: a `detach`, or a tensor of
-    /// integers.
+    /// changes by a tangent. `None` for what has no derivative: a `detach`, or a tensor of integers.
     pub(crate) fn jvp(&self, at: usize, slot: usize, tangent: &Tensor) -> Result<Option<Tensor>> {
         let node = &self.nodes[at];
         let operand = |slot: usize| &self.nodes[node.inputs[slot].node].value;
@@ -21,12 +19,7 @@ impl Graph {
         let inputs: Vec<Var<'_>> =
             (0..node.inputs.len()).map(|i| tape.variable(operand(i))).collect();
         let Some(y) = node.operation.record(&tape, &inputs) else { return Ok(None) };
-        let cotangent = tape.variable(
-            Tensor::zeros(node.shape.clone(), DType::F64)
-                .map_err(|error| Fault::new("jvp", error.to_string()))?,
-        );
-        let product = tape.vjp(y, cotangent, &[inputs[slot]])[0] * tape.constant(tangent);
-        tape.grad(product.sum(..), &[cotangent])[0].value().map(Some)
+        tape.jvp(y, &[inputs[slot]], &[tape.constant(tangent)]).value().map(Some)
     }
 }
 

@@ -323,7 +323,7 @@ fn every_loss_trains_a_task_in_a_setting_that_it_has() {
 #[test]
 fn a_task_has_one_usual_loss_at_most() {
     let usual = |task| {
-        let fits = ALL.iter().filter(|loss| loss.fit(task).is_some_and(|fit| fit.is_usual));
+        let fits = ALL.iter().filter(|loss| loss.fit(task).is_some_and(|fit| fit.is_default));
         fits.map(|loss| loss.name).collect::<Vec<_>>()
     };
     assert_eq!(usual(Task::Classes), ["cross_entropy"]);

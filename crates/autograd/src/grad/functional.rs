@@ -1,6 +1,6 @@
 //! Derivatives of programs, with JAX's names: `jvp`, `hvp`, `jacobian`, `hessian`.
 
-use lossgraph_tensor::{DType, Shape, Tensor};
+use lossgraph_tensor::{DType, Tensor};
 
 use crate::record::fault::{Fault, Result};
 use crate::record::tape::Tape;
@@ -16,24 +16,14 @@ impl Tape {
     #[track_caller]
     pub fn jvp<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>], tangents: &[Var<'t>]) -> Var<'t> {
         let _call = self.call("jvp");
-        if tangents.len() != xs.len() {
-            let why = format!("{} tangents for {} variables", tangents.len(), xs.len());
-            return self.fault(Fault::new("jvp", why));
-        }
-        let unfit = xs.iter().zip(tangents).find(|(x, tangent)| {
-            !x.is_faulty() && !tangent.is_faulty() && x.shape() != tangent.shape()
-        });
-        if let Some((&x, &tangent)) = unfit {
-            let fault = Fault::new("jvp", "the tangent has another shape than the variable");
-            return self.fault(fault.operand("variable", x).operand("tangent", tangent));
+        if let Some(fault) = unfit("jvp", "tangent", xs, tangents) {
+            return self.fault(fault);
         }
         // Any cotangent will do, since it drops out.
-        let cotangent = self.constant(zeros(&y.shape(), self.dtype()));
-        let flows = self.vjp(y, cotangent, xs);
-        let products = flows.iter().zip(tangents).map(|(&flow, &tangent)| (flow * tangent).sum(..));
-        match products.reduce(|sum, product| sum + product) {
+        let cotangent = self.fill(y.shape(), 0.0);
+        match inner_product(&self.vjp(y, cotangent, xs), tangents) {
             Some(product) => self.grad(product, &[cotangent])[0],
-            None => self.fill(y.shape(), 0.0),
+            None => cotangent,
         }
     }
 
@@ -45,21 +35,10 @@ impl Tape {
     #[track_caller]
     pub fn hvp<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>], vectors: &[Var<'t>]) -> Vec<Var<'t>> {
         let _call = self.call("hvp");
-        let refuse = |fault: Fault| vec![self.fault(fault); xs.len()];
-        if vectors.len() != xs.len() {
-            let why = format!("{} vectors for {} variables", vectors.len(), xs.len());
-            return refuse(Fault::new("hvp", why));
+        if let Some(fault) = unfit("hvp", "vector", xs, vectors) {
+            return vec![self.fault(fault); xs.len()];
         }
-        let unfit = xs.iter().zip(vectors).find(|(x, vector)| {
-            !x.is_faulty() && !vector.is_faulty() && x.shape() != vector.shape()
-        });
-        if let Some((&x, &vector)) = unfit {
-            let fault = Fault::new("hvp", "the vector has another shape than the variable");
-            return refuse(fault.operand("variable", x).operand("vector", vector));
-        }
-        let slopes = self.grad(y, xs);
-        let products = slopes.iter().zip(vectors).map(|(&slope, &vector)| (slope * vector).sum(..));
-        match products.reduce(|sum, product| sum + product) {
+        match inner_product(&self.grad(y, xs), vectors) {
             Some(product) => self.grad(product, xs),
             None => Vec::new(),
         }
@@ -81,7 +60,7 @@ impl Tape {
         let row = |i: usize| self.grad(flat.index(0, i).sum(..), &[x])[0].flatten();
         let rows: Vec<Var<'t>> = (0..y.len()).map(row).collect();
         if rows.is_empty() || x.len() == 0 {
-            return self.fill(Shape::from(shape), 0.0);
+            return self.fill(shape, 0.0);
         }
         crate::stack(&rows, 0).reshape(shape)
     }
@@ -97,15 +76,34 @@ impl Tape {
     }
 }
 
-fn zeros(shape: &Shape, dtype: DType) -> Tensor {
-    // A shape that is too large is refused when the program is planned.
-    Tensor::zeros(shape.clone(), dtype).unwrap_or_else(|_| Tensor::from(0.0))
+/// What is wrong with the vectors that go with some variables, one with each.
+fn unfit(operation: &str, name: &str, xs: &[Var<'_>], vectors: &[Var<'_>]) -> Option<Fault> {
+    if vectors.len() != xs.len() {
+        let why = format!("{} {name}s for {} variables", vectors.len(), xs.len());
+        return Some(Fault::new(operation, why));
+    }
+    let known = |(x, vector): &(&Var<'_>, &Var<'_>)| !x.is_faulty() && !vector.is_faulty();
+    let mut pairs = xs.iter().zip(vectors).filter(known);
+    let (&x, &vector) = pairs.find(|(x, vector)| x.shape() != vector.shape())?;
+    let why = format!("the {name} has another shape than the variable");
+    Some(Fault::new(operation, why).operand("variable", x).operand(name, vector))
 }
 
-/// The float type of a program on these inputs: `f64` if one of them is.
+/// `Σᵢ aᵢ · bᵢ` over all elements; `None` of nothing.
+#[track_caller]
+fn inner_product<'t>(a: &[Var<'t>], b: &[Var<'t>]) -> Option<Var<'t>> {
+    let products = a.iter().zip(b).map(|(&a, &b)| (a * b).sum(..));
+    products.reduce(|sum, product| sum + product)
+}
+
+/// A tape for a program on these inputs: in `f64` if one of them is.
 fn tape_for(inputs: &[Tensor]) -> Tape {
     let double = inputs.iter().any(|input| input.dtype() == DType::F64);
     if double { Tape::f64() } else { Tape::new() }
+}
+
+fn variables<'t>(tape: &'t Tape, tensors: &[Tensor]) -> Vec<Var<'t>> {
+    tensors.iter().map(|tensor| tape.variable(tensor)).collect()
 }
 
 /// The value of a program, and how it moves when the inputs move along `tangents`.
@@ -128,10 +126,9 @@ pub fn jvp(
     tangents: &[Tensor],
 ) -> Result<(Tensor, Tensor)> {
     let tape = tape_for(inputs);
-    let xs: Vec<Var<'_>> = inputs.iter().map(|input| tape.variable(input)).collect();
-    let tangents: Vec<Var<'_>> = tangents.iter().map(|tangent| tape.constant(tangent)).collect();
+    let xs = variables(&tape, inputs);
     let y = program(&tape, &xs);
-    let moved = tape.jvp(y, &xs, &tangents);
+    let moved = tape.jvp(y, &xs, &variables(&tape, tangents));
     let [y, moved] = pair(tape.eval(&[y, moved])?);
     Ok((y, moved))
 }
@@ -157,9 +154,8 @@ pub fn hvp(
     vectors: &[Tensor],
 ) -> Result<Vec<Tensor>> {
     let tape = tape_for(inputs);
-    let xs: Vec<Var<'_>> = inputs.iter().map(|input| tape.variable(input)).collect();
-    let vectors: Vec<Var<'_>> = vectors.iter().map(|vector| tape.constant(vector)).collect();
-    tape.eval(&tape.hvp(program(&tape, &xs), &xs, &vectors))
+    let xs = variables(&tape, inputs);
+    tape.eval(&tape.hvp(program(&tape, &xs), &xs, &variables(&tape, vectors)))
 }
 
 /// The Jacobian of a program by each input: the shape of the result, then that of the input.
@@ -181,7 +177,7 @@ pub fn jacobian(
     inputs: &[Tensor],
 ) -> Result<Vec<Tensor>> {
     let tape = tape_for(inputs);
-    let xs: Vec<Var<'_>> = inputs.iter().map(|input| tape.variable(input)).collect();
+    let xs = variables(&tape, inputs);
     let y = program(&tape, &xs);
     let all: Vec<Var<'_>> = xs.iter().map(|&x| tape.jacobian(y, x)).collect();
     tape.eval(&all)
@@ -207,7 +203,7 @@ pub fn hessian(
     inputs: &[Tensor],
 ) -> Result<Vec<Tensor>> {
     let tape = tape_for(inputs);
-    let xs: Vec<Var<'_>> = inputs.iter().map(|input| tape.variable(input)).collect();
+    let xs = variables(&tape, inputs);
     let y = program(&tape, &xs);
     let all: Vec<Var<'_>> = xs.iter().map(|&x| tape.hessian(y, x)).collect();
     tape.eval(&all)

@@ -142,9 +142,27 @@ impl<const N: usize> Default for Conv<N> {
 
 impl<'t> Var<'t> {
     /// `x Wᵀ + b`: `x` is `[…, in]`, the weight `[out, in]`, the bias `[out]`.
+    ///
+    /// # Errors
+    /// Recorded as faults: a last axis of `x` that is not as long as the weight's, a bias that does
+    /// not broadcast to the result.
     #[track_caller]
     pub fn linear(self, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
         let _call = self.tape().call("linear");
+        let faulty = self.is_faulty() || weight.is_faulty();
+        if !faulty && weight.rank() == 2 && self.shape().last() != weight.shape().last() {
+            let [outputs, inputs] = [weight.dim(0), weight.dim(1)];
+            let why = format!("the input's last axis must have length {inputs}");
+            let fault = Fault::new("linear", why).operand("input", self).operand("weight", weight);
+            let features = self.len() / self.dim(0).max(1);
+            return self.tape().fault(match self.shape().last() {
+                _ if self.rank() > 2 && features == inputs => {
+                    fault.cure(format!("x.reshape([{}, {inputs}]), or Flatten", self.dim(0)))
+                }
+                Some(last) => fault.cure(format!("a weight of [{outputs}, {last}]")),
+                None => fault,
+            });
+        }
         let product =
             if weight.rank() == 2 { self.matmul(weight.t()) } else { self.matmul(weight) };
         bias.map_or(product, |bias| product + bias)

@@ -62,7 +62,7 @@ struct Lowering<'p, 'a> {
 impl Lowering<'_, '_> {
     fn value(&mut self, (access, extent): (Access, Extent)) -> program::Value {
         match access {
-            Access::Constant(number) => self.program.number(number),
+            Access::Constant(number) => self.program.constant(number),
             Access::Inline(id) => self.values[&(id, extent)],
             Access::Load(id) => {
                 let known = self.values.get(&(id, extent));
@@ -170,7 +170,7 @@ impl Lowering<'_, '_> {
     /// The negative of an operand.
     fn negative(&mut self, (access, extent): (Access, Extent)) -> program::Value {
         if let Access::Constant(number) = access {
-            return self.program.number(-number);
+            return self.program.constant(-number);
         }
         let x = self.value((access, extent));
         self.program.map1(NEG.name, &NEG.kernel, [0.0; 2], x)

@@ -6,12 +6,12 @@ use crate::record::tape::Tape;
 use crate::record::var::Var;
 
 /// Ends a substitution when it is dropped.
-struct Ended<'t> {
+struct SubstitutionGuard<'t> {
     tape: &'t Tape,
     count: usize,
 }
 
-impl Drop for Ended<'_> {
+impl Drop for SubstitutionGuard<'_> {
     fn drop(&mut self) {
         self.tape.recording_mut().substitutes.truncate(self.count);
     }
@@ -53,11 +53,11 @@ impl Tape {
         for &(parameter, var) in substitutes {
             nodes.push((parameter.id(), self.substitute(parameter, var).id()));
         }
-        let _ended = {
+        let _substitution = {
             let mut recording = self.recording_mut();
             let count = recording.substitutes.len();
             recording.substitutes.extend(nodes);
-            Ended { tape: self, count }
+            SubstitutionGuard { tape: self, count }
         };
         record()
     }

@@ -378,7 +378,7 @@ impl Tape {
             faults: from.faults.clone(),
             scopes: from.scopes.clone(),
             scope: TOP,
-            call: Call::default(),
+            call: from.call,
             rematerialized: from.rematerialized.clone(),
             serves: None,
         };

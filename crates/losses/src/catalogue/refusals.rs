@@ -133,6 +133,7 @@ fn an_error_has_the_line_that_recorded_a_row() {
 #[test]
 fn an_error_has_the_line_that_called_the_loss() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
     let mut wrong = Vec::new();
     walk(|case, what, inputs| {
         let tape = Tape::f64();
@@ -141,6 +142,7 @@ fn an_error_has_the_line_that_called_the_loss() {
         let args = Args::new(&tape, named, setting);
         let record = || (case.loss.run)(&args).unreduced().value().err();
         let Ok(Some(error)) = catch_unwind(AssertUnwindSafe(record)) else { return };
+        count += 1;
         let location = error.location().unwrap();
         let (file, line) = location.rsplit_once(':').unwrap();
         let text = fs::read_to_string(root.join("../..").join(file)).unwrap();
@@ -153,4 +155,5 @@ fn an_error_has_the_line_that_called_the_loss() {
         }
     });
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count > 5000, "{count}");
 }

@@ -159,6 +159,9 @@ fn unknown(loss: &'static Loss, name: &str) -> String {
     let tensors = loss.inputs.iter().filter(|each| each.optional).map(|each| each.name);
     let names = || tensors.clone().chain(loss.options.iter().map(|each| each.name));
     match nearest(name, names()) {
+        Some(near) if near == name => {
+            format!("`{name}` is a tensor: its name alone, without a value, says that it is given")
+        }
         Some(near) => format!("there is no option `{name}`; perhaps `{near}`"),
         None => format!("there is no option `{name}`: it has none"),
     }

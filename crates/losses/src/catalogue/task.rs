@@ -57,8 +57,8 @@ pub struct Fit {
     pub setting: &'static str,
     /// How the terms become one number.
     pub reduction: Reduction,
-    /// Whether it is what one takes who has no wish.
-    pub is_usual: bool,
+    /// Whether it is the one that the task is trained with by default.
+    pub is_default: bool,
 }
 
 impl Task {
@@ -69,7 +69,7 @@ impl Task {
 
     /// The task, with the mean of a loss in a setting.
     pub(crate) const fn set(self, setting: &'static str) -> Fit {
-        Fit { task: self, setting, reduction: Reduction::Mean, is_usual: false }
+        Fit { task: self, setting, reduction: Reduction::Mean, is_default: false }
     }
 }
 
@@ -79,9 +79,9 @@ impl Fit {
         Fit { reduction, ..self }
     }
 
-    /// This fit as the one to take without a wish. A task has one of these at most.
-    pub(crate) const fn usual(self) -> Fit {
-        Fit { is_usual: true, ..self }
+    /// This fit as the default of its task, which has one at most.
+    pub(crate) const fn by_default(self) -> Fit {
+        Fit { is_default: true, ..self }
     }
 }
 

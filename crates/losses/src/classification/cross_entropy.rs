@@ -175,7 +175,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch CrossEntropyLoss; smoothing: Szegedy et al., 2016",
-    tasks: &[Task::Classes.fit().usual(), Task::Distributions.set("probabilities")],
+    tasks: &[Task::Classes.fit().by_default(), Task::Distributions.set("probabilities")],
     over: "label_smoothing=0,0.1,0.3",
     inputs: &[
         input("logits", &[N, C], Domain::Logits),

@@ -165,7 +165,7 @@ pub(crate) static ROW: Loss =
         unit: "the distance's",
         range: "[0, ∞)",
         source: "Balntas et al., 2016; PyTorch TripletMarginLoss",
-        tasks: &[Task::Triplets.set("swap").usual()],
+        tasks: &[Task::Triplets.set("swap").by_default()],
         over: "margin=0.5,1,2",
         inputs: &[
             input("anchor", &[N, C], WIDE),

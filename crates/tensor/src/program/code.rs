@@ -31,9 +31,9 @@ pub struct Executable {
     /// invariants.
     pub(super) loads: Vec<(u32, usize)>,
     pub(super) numbers: Vec<(f64, usize)>,
-    pub(super) prologue: Vec<Code>,
-    pub(super) body: Vec<Code>,
-    pub(super) epilogue: Vec<Code>,
+    pub(super) prologue: Vec<Instruction>,
+    pub(super) body: Vec<Instruction>,
+    pub(super) epilogue: Vec<Instruction>,
     /// The body, cut where wide rows are strip-mined and where they are not.
     pub(super) segments: Vec<Segment>,
     /// How many columns a chunk of a strip-mined row has, and whether a slot advances from chunk to
@@ -67,8 +67,8 @@ impl Executable {
     pub(super) fn can_overwrite(&self, output: usize, input: usize) -> bool {
         let [from, to] = [Slot::Input(input as u32), Slot::Output(output as u32)];
         let is = |at: SlotId, slot: Slot| self.slots[at as usize] == slot;
-        let reads = |code: &Code| code.reads().iter().any(|&at| is(at, from));
-        let writes = |code: &Code| code.writes().is_some_and(|at| is(at, to));
+        let reads = |code: &Instruction| code.reads().iter().any(|&at| is(at, from));
+        let writes = |code: &Instruction| code.writes().is_some_and(|at| is(at, to));
         let read = self.body.iter().rposition(reads);
         let written = self.body.iter().position(writes);
         read.zip(written).is_some_and(|(read, written)| read < written)
@@ -114,15 +114,6 @@ pub(super) enum Source {
 /// The number of a slot.
 pub(super) type SlotId = u32;
 
-/// How many elements a micro-op works on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Span {
-    Tile,
-    Rows,
-    Columns,
-    One,
-}
-
 /// An operand of a micro-op: a slot, and along which axes it extends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Operand {
@@ -132,11 +123,11 @@ pub(super) struct Operand {
 
 impl Operand {
     /// Whether a micro-op reads one number of it for each of its rows.
-    pub fn is_number(self, span: Span) -> bool {
-        match span {
-            Span::Tile => matches!(self.extent, Extent::Rows | Extent::One),
-            Span::Rows | Span::Columns => self.extent == Extent::One,
-            Span::One => false,
+    pub fn is_number(self, extent: Extent) -> bool {
+        match extent {
+            Extent::Full => matches!(self.extent, Extent::Rows | Extent::One),
+            Extent::Rows | Extent::Columns => self.extent == Extent::One,
+            Extent::One => false,
         }
     }
 }
@@ -151,25 +142,25 @@ pub(super) enum SummedMap {
 
 /// A micro-op on slots.
 #[derive(Clone, Debug)]
-pub(super) enum Code {
+pub(super) enum Instruction {
     Map1 {
         f: &'static Map1,
         p: [f64; 2],
         x: SlotId,
         out: SlotId,
-        span: Span,
+        extent: Extent,
     },
     Map2 {
         f: &'static Map2,
         x: [Operand; 2],
         out: SlotId,
-        span: Span,
+        extent: Extent,
     },
     Map3 {
         f: &'static Map3,
         x: [Operand; 3],
         out: SlotId,
-        span: Span,
+        extent: Extent,
     },
     /// `a · s + b · t`, where each row has one s and one t.
     Weighted {
@@ -184,7 +175,7 @@ pub(super) enum Code {
     BroadcastNumber {
         x: SlotId,
         out: SlotId,
-        span: Span,
+        extent: Extent,
     },
     /// The columns, once for each row of a tile.
     BroadcastColumns {
@@ -194,7 +185,7 @@ pub(super) enum Code {
     Copy {
         x: SlotId,
         out: SlotId,
-        span: Span,
+        extent: Extent,
     },
     /// A copy with streaming stores, which bypass the caches.
     Stream {
@@ -209,7 +200,7 @@ pub(super) enum Code {
     ReduceAll {
         op: ReduceOp,
         x: SlotId,
-        span: Span,
+        extent: Extent,
         accumulator: usize,
     },
     ReduceColumns {
@@ -240,25 +231,25 @@ pub(super) enum Code {
     },
 }
 
-impl Code {
+impl Instruction {
     /// The slots that it reads.
     fn reads(&self) -> SmallVec<[SlotId; 4]> {
         match self {
-            Code::Map1 { x, .. }
-            | Code::BroadcastRows { x, .. }
-            | Code::BroadcastNumber { x, .. }
-            | Code::BroadcastColumns { x, .. }
-            | Code::Copy { x, .. }
-            | Code::Stream { x, .. }
-            | Code::ReduceRow { x, .. }
-            | Code::ReduceAll { x, .. }
-            | Code::ReduceColumns { x, .. }
-            | Code::Gather { x, .. }
-            | Code::Scatter { added: x, .. } => SmallVec::from_iter([*x]),
-            Code::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
-            Code::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
-            Code::Weighted { x, .. } => x.iter().map(|x| x.at).collect(),
-            Code::SumRow { of, .. } | Code::SumAll { of, .. } => match of {
+            Instruction::Map1 { x, .. }
+            | Instruction::BroadcastRows { x, .. }
+            | Instruction::BroadcastNumber { x, .. }
+            | Instruction::BroadcastColumns { x, .. }
+            | Instruction::Copy { x, .. }
+            | Instruction::Stream { x, .. }
+            | Instruction::ReduceRow { x, .. }
+            | Instruction::ReduceAll { x, .. }
+            | Instruction::ReduceColumns { x, .. }
+            | Instruction::Gather { x, .. }
+            | Instruction::Scatter { added: x, .. } => SmallVec::from_iter([*x]),
+            Instruction::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
+            Instruction::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
+            Instruction::Weighted { x, .. } => x.iter().map(|x| x.at).collect(),
+            Instruction::SumRow { of, .. } | Instruction::SumAll { of, .. } => match of {
                 SummedMap::Map1 { x, .. } => SmallVec::from_iter([x.at]),
                 SummedMap::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
                 SummedMap::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
@@ -269,20 +260,22 @@ impl Code {
     /// The slot that it writes to, unless it is a reduction that accumulates from tile to tile.
     fn writes(&self) -> Option<SlotId> {
         match self {
-            Code::Map1 { out, .. }
-            | Code::Map2 { out, .. }
-            | Code::Map3 { out, .. }
-            | Code::Weighted { out, .. }
-            | Code::BroadcastRows { out, .. }
-            | Code::BroadcastNumber { out, .. }
-            | Code::BroadcastColumns { out, .. }
-            | Code::Copy { out, .. }
-            | Code::Stream { out, .. }
-            | Code::ReduceRow { out, .. }
-            | Code::SumRow { out, .. }
-            | Code::Gather { out, .. }
-            | Code::Scatter { out, .. } => Some(*out),
-            Code::ReduceAll { .. } | Code::ReduceColumns { .. } | Code::SumAll { .. } => None,
+            Instruction::Map1 { out, .. }
+            | Instruction::Map2 { out, .. }
+            | Instruction::Map3 { out, .. }
+            | Instruction::Weighted { out, .. }
+            | Instruction::BroadcastRows { out, .. }
+            | Instruction::BroadcastNumber { out, .. }
+            | Instruction::BroadcastColumns { out, .. }
+            | Instruction::Copy { out, .. }
+            | Instruction::Stream { out, .. }
+            | Instruction::ReduceRow { out, .. }
+            | Instruction::SumRow { out, .. }
+            | Instruction::Gather { out, .. }
+            | Instruction::Scatter { out, .. } => Some(*out),
+            Instruction::ReduceAll { .. }
+            | Instruction::ReduceColumns { .. }
+            | Instruction::SumAll { .. } => None,
         }
     }
 }

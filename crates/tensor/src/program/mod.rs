@@ -83,7 +83,7 @@ impl Extent {
 #[derive(Clone, Debug)]
 enum Micro {
     Input(u32),
-    Number(f64),
+    Constant(f64),
     Map1(&'static Map1, [f64; 2], Value),
     Map2(&'static Map2, [Value; 2]),
     Map3(&'static Map3, [Value; 3]),
@@ -156,9 +156,9 @@ impl Program {
         Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, broadcasts }
     }
 
-    /// How many micro-ops there are, inputs and numbers not counted.
+    /// How many micro-ops there are, inputs and constants not counted.
     pub fn ops(&self) -> usize {
-        let computes = |def: &&Def| !matches!(def.micro, Micro::Input(_) | Micro::Number(_));
+        let computes = |def: &&Def| !matches!(def.micro, Micro::Input(_) | Micro::Constant(_));
         self.defs.iter().filter(computes).count()
     }
 
@@ -191,8 +191,8 @@ impl Program {
     }
 
     /// A constant of the program.
-    pub fn number(&mut self, value: f64) -> Value {
-        self.define("number", Micro::Number(value), Extent::One)
+    pub fn constant(&mut self, value: f64) -> Value {
+        self.define("constant", Micro::Constant(value), Extent::One)
     }
 
     /// `f(x; p)`, element by element.
@@ -330,7 +330,7 @@ impl Program {
     /// The values that a micro-op reads.
     fn operands(micro: &Micro) -> impl Iterator<Item = Value> {
         let operands: [Option<Value>; 4] = match *micro {
-            Micro::Input(_) | Micro::Number(_) => [None; 4],
+            Micro::Input(_) | Micro::Constant(_) => [None; 4],
             Micro::Map1(_, _, x)
             | Micro::Broadcast(x)
             | Micro::ReduceRow(_, x)
@@ -351,11 +351,11 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |value: Value| match self.defs[value.0 as usize].micro {
             Micro::Input(input) => format!("in{input}"),
-            Micro::Number(number) => format!("{number:?}"),
+            Micro::Constant(number) => format!("{number:?}"),
             _ => format!("v{}", value.0),
         };
         for (at, def) in self.defs.iter().enumerate() {
-            if matches!(def.micro, Micro::Input(_) | Micro::Number(_)) {
+            if matches!(def.micro, Micro::Input(_) | Micro::Constant(_)) {
                 continue;
             }
             let mut operands: Vec<String> = Program::operands(&def.micro).map(name).collect();

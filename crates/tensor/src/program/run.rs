@@ -8,7 +8,7 @@ use std::cell::Cell;
 use smallvec::SmallVec;
 
 use super::RunError;
-use super::code::{Code, Executable, Segment, Slot, Source};
+use super::code::{Executable, Instruction, Segment, Slot, Source};
 use super::micro;
 use super::tile::{Accumulators, Tile};
 use crate::kernels::nditer::Packer;
@@ -246,7 +246,7 @@ impl<'a, T: Loops> Run<'a, T> {
     }
 
     /// Runs micro-ops on invariants.
-    fn run_invariant(&self, codes: &[Code], invariants: *mut T) -> Result<(), RunError> {
+    fn run_invariant(&self, codes: &[Instruction], invariants: *mut T) -> Result<(), RunError> {
         if codes.is_empty() {
             return Ok(());
         }
@@ -320,7 +320,7 @@ impl<'a, T: Loops> Run<'a, T> {
                 }
             }
         }
-        if executable.body.iter().any(|code| matches!(code, Code::Stream { .. })) {
+        if executable.body.iter().any(|code| matches!(code, Instruction::Stream { .. })) {
             micro::fence();
         }
         Ok(())

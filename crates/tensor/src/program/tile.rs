@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::code::{Code, Operand, SlotId, Span, SummedMap};
+use super::code::{Instruction, Operand, SlotId, SummedMap};
 use super::micro;
 use super::{Extent, RowIndex, RunError};
 use crate::Error;
@@ -41,64 +41,64 @@ pub(super) struct Tile<'a, T> {
 impl<T: Loops> Tile<'_, T> {
     /// Runs one micro-op.
     #[inline]
-    pub fn execute(&self, code: &Code) -> Result<(), RunError> {
+    pub fn execute(&self, code: &Instruction) -> Result<(), RunError> {
         match code {
-            Code::Map1 { f, p, x, out, span } => {
-                let n = self.len(*span);
+            Instruction::Map1 { f, p, x, out, extent } => {
+                let n = self.len(*extent);
                 let (x, out) = self.read_write(*x, *out, n);
                 (T::loops1(f).each)(x, p.map(T::of), out);
             }
-            Code::Map2 { f, x: [a, b], out, span } => {
-                let columns = self.row_len([a, b], *span);
+            Instruction::Map2 { f, x: [a, b], out, extent } => {
+                let columns = self.row_len([a, b], *extent);
                 let loops = T::loops2(f);
-                let each = match (a.is_number(*span), b.is_number(*span)) {
+                let each = match (a.is_number(*extent), b.is_number(*extent)) {
                     (true, _) => loops.number_left,
                     (_, true) => loops.number_right,
                     _ => loops.each,
                 };
-                let x = [self.strip(a, *span), self.strip(b, *span)];
-                each(x, columns, self.write(*out, self.len(*span)));
+                let x = [self.strip(a, *extent), self.strip(b, *extent)];
+                each(x, columns, self.write(*out, self.len(*extent)));
             }
-            Code::Map3 { f, x: [a, b, c], out, span } => {
-                let columns = self.row_len([a, b, c], *span);
+            Instruction::Map3 { f, x: [a, b, c], out, extent } => {
+                let columns = self.row_len([a, b, c], *extent);
                 let loops = T::loops3(f);
-                let each = match (b.is_number(*span), c.is_number(*span)) {
+                let each = match (b.is_number(*extent), c.is_number(*extent)) {
                     (false, false) => loops.each,
                     (true, false) => loops.number_middle,
                     (false, true) => loops.number_right,
                     (true, true) => loops.numbers,
                 };
-                let x = [self.strip(a, *span), self.strip(b, *span), self.strip(c, *span)];
-                each(x, columns, self.write(*out, self.len(*span)));
+                let x = [self.strip(a, *extent), self.strip(b, *extent), self.strip(c, *extent)];
+                each(x, columns, self.write(*out, self.len(*extent)));
             }
-            Code::Weighted { x: [a, s, b, t], out } => {
-                let columns = self.row_len([a, s, b, t], Span::Tile);
-                let strip = |x| self.strip(x, Span::Tile);
+            Instruction::Weighted { x: [a, s, b, t], out } => {
+                let columns = self.row_len([a, s, b, t], Extent::Full);
+                let strip = |x| self.strip(x, Extent::Full);
                 let x = [strip(a), strip(s), strip(b), strip(t)];
-                micro::weighted(x, columns, self.write(*out, self.len(Span::Tile)));
+                micro::weighted(x, columns, self.write(*out, self.len(Extent::Full)));
             }
-            Code::BroadcastRows { x, out } => {
+            Instruction::BroadcastRows { x, out } => {
                 let x = self.read(*x, self.rows);
                 micro::broadcast_rows(x, self.columns, self.write(*out, self.rows * self.columns));
             }
-            Code::BroadcastNumber { x, out, span } => {
+            Instruction::BroadcastNumber { x, out, extent } => {
                 let number = self.read(*x, 1)[0];
-                self.write(*out, self.len(*span)).fill(number);
+                self.write(*out, self.len(*extent)).fill(number);
             }
-            Code::BroadcastColumns { x, out } => {
+            Instruction::BroadcastColumns { x, out } => {
                 let (x, out) =
                     (self.read(*x, self.columns), self.write(*out, self.rows * self.columns));
                 out.chunks_exact_mut(self.columns).for_each(|row| row.copy_from_slice(x));
             }
-            Code::Copy { x, out, span } => {
-                let (x, out) = self.read_write(*x, *out, self.len(*span));
+            Instruction::Copy { x, out, extent } => {
+                let (x, out) = self.read_write(*x, *out, self.len(*extent));
                 out.copy_from_slice(x);
             }
-            Code::Stream { x, out } => {
+            Instruction::Stream { x, out } => {
                 let (x, out) = self.read_write(*x, *out, self.rows * self.columns);
                 micro::stream(x, out);
             }
-            Code::ReduceRow { op, x, out } => {
+            Instruction::ReduceRow { op, x, out } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let out = self.write(*out, self.rows);
                 let before = out[0];
@@ -108,7 +108,7 @@ impl<T: Loops> Tile<'_, T> {
                     out[0] = combine(*op, before, out[0]);
                 }
             }
-            Code::SumRow { of, out } => {
+            Instruction::SumRow { of, out } => {
                 let out = self.write(*out, self.rows);
                 let before = out[0];
                 self.row_sums(of, self.columns, out);
@@ -116,17 +116,17 @@ impl<T: Loops> Tile<'_, T> {
                     out[0] = before + out[0];
                 }
             }
-            Code::SumAll { of, accumulator } => {
+            Instruction::SumAll { of, accumulator } => {
                 let mut sum = [T::ZERO];
                 self.row_sums(of, self.rows * self.columns, &mut sum);
                 *self.scalar_accumulator(*accumulator) += sum[0].to_f64();
             }
-            Code::ReduceAll { op, x, span, accumulator } => {
-                let x = micro::reduce_all(*op, self.read(*x, self.len(*span)));
+            Instruction::ReduceAll { op, x, extent, accumulator } => {
+                let x = micro::reduce_all(*op, self.read(*x, self.len(*extent)));
                 let accumulator = self.scalar_accumulator(*accumulator);
                 *accumulator = combine(*op, *accumulator, x.to_f64());
             }
-            Code::ReduceColumns { op, x, accumulator } => {
+            Instruction::ReduceColumns { op, x, accumulator } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let start = accumulator * self.accumulators.column_stride + self.column;
                 // SAFETY: the accumulators of this task, an element for each column.
@@ -138,7 +138,7 @@ impl<T: Loops> Tile<'_, T> {
                 };
                 micro::reduce_columns(*op, x, into);
             }
-            Code::Gather { x, out, row_index } => {
+            Instruction::Gather { x, out, row_index } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let out = self.write(*out, self.rows);
                 let indices = self.indices(row_index);
@@ -149,7 +149,7 @@ impl<T: Loops> Tile<'_, T> {
                     }
                 }
             }
-            Code::Scatter { clear, added, out, row_index } => {
+            Instruction::Scatter { clear, added, out, row_index } => {
                 let added = self.read(*added, self.rows);
                 let out = self.write(*out, self.rows * self.columns);
                 if *clear {
@@ -198,15 +198,15 @@ impl<T: Loops> Tile<'_, T> {
     fn row_sums(&self, of: &SummedMap, columns: usize, out: &mut [T]) {
         match of {
             SummedMap::Map1 { f, p, x } => {
-                let x = self.strip(x, Span::Tile);
+                let x = self.strip(x, Extent::Full);
                 (T::loops1(f).sums)(x, p.map(T::of), columns, out);
             }
             SummedMap::Map2 { f, x: [a, b] } => {
-                let x = [self.strip(a, Span::Tile), self.strip(b, Span::Tile)];
+                let x = [self.strip(a, Extent::Full), self.strip(b, Extent::Full)];
                 (T::loops2(f).sums)(x, columns, out);
             }
             SummedMap::Map3 { f, x: [a, b, c] } => {
-                let strip = |x| self.strip(x, Span::Tile);
+                let strip = |x| self.strip(x, Extent::Full);
                 let x = [strip(a), strip(b), strip(c)];
                 (T::loops3(f).sums)(x, columns, out);
             }
@@ -216,24 +216,19 @@ impl<T: Loops> Tile<'_, T> {
 
 impl<'a, T> Tile<'a, T> {
     #[inline(always)]
-    fn len(&self, span: Span) -> usize {
-        match span {
-            Span::Tile => self.rows * self.columns,
-            Span::Rows => self.rows,
-            Span::Columns => self.columns,
-            Span::One => 1,
-        }
+    fn len(&self, extent: Extent) -> usize {
+        extent.len(self.rows, self.columns)
     }
 
     /// An operand as a loop over the rows of a tile reads it.
     #[inline(always)]
-    fn strip(&self, x: &Operand, span: Span) -> Strip<'a, T> {
-        let (len, row_stride) = match (span, x.extent) {
-            (Span::Tile, Extent::Full) => (self.rows * self.columns, self.columns),
-            (Span::Tile, Extent::Columns) => (self.columns, 0),
-            (Span::Tile, Extent::Rows) => (self.rows, 1),
+    fn strip(&self, x: &Operand, extent: Extent) -> Strip<'a, T> {
+        let (len, row_stride) = match (extent, x.extent) {
+            (Extent::Full, Extent::Full) => (self.rows * self.columns, self.columns),
+            (Extent::Full, Extent::Columns) => (self.columns, 0),
+            (Extent::Full, Extent::Rows) => (self.rows, 1),
             (_, Extent::One) => (1, 0),
-            _ => (self.len(span), 0),
+            _ => (self.len(extent), 0),
         };
         Strip { elements: self.read(x.at, len), row_stride }
     }
@@ -241,16 +236,16 @@ impl<'a, T> Tile<'a, T> {
     /// How many columns a loop has: all elements are one row where no operand is broadcast along
     /// rows or columns.
     #[inline(always)]
-    fn row_len<const N: usize>(&self, x: [&Operand; N], span: Span) -> usize {
+    fn row_len<const N: usize>(&self, x: [&Operand; N], extent: Extent) -> usize {
         let by_rows = |x: &&Operand| matches!(x.extent, Extent::Rows | Extent::Columns);
-        let rows = span == Span::Tile && x.iter().any(by_rows);
-        if rows { self.columns } else { self.len(span) }
+        let rows = extent == Extent::Full && x.iter().any(by_rows);
+        if rows { self.columns } else { self.len(extent) }
     }
 
     /// The elements of a slot.
     #[inline(always)]
     fn read(&self, at: SlotId, n: usize) -> &'a [T] {
-        // SAFETY: the compiler gave the slot of a value as many elements as its span has in the
+        // SAFETY: the compiler gave the slot of a value as many elements as its extent has in the
         // largest tile, and inputs and outputs were measured before the run. Nobody writes to them
         // while the slice lives: a micro-op writes to one slot, which is none of its operands', and
         // shares its memory with none of them (`Executable::may_overwrite`).

@@ -5,7 +5,7 @@
 mod registers;
 mod segments;
 
-use super::code::{Code, Executable, Operand, Slot, SlotId, Source, Span, SummedMap};
+use super::code::{Executable, Instruction, Operand, Slot, SlotId, Source, SummedMap};
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
 use crate::kernels::ReduceOp;
@@ -174,7 +174,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Appends the code of a definition to the part in which it runs: prologue, body or epilogue.
-    fn emit(&mut self, at: usize, code: Code) {
+    fn emit(&mut self, at: usize, code: Instruction) {
         let def = &self.program.defs[at];
         match def.extent {
             Extent::Full | Extent::Rows => self.executable.body.push(code),
@@ -208,12 +208,6 @@ impl<'a> Compiler<'a> {
         }
         let def = &self.program.defs[at];
         let extent = def.extent;
-        let span = match extent {
-            Extent::Full => Span::Tile,
-            Extent::Rows => Span::Rows,
-            Extent::Columns => Span::Columns,
-            Extent::One => Span::One,
-        };
         match &def.micro {
             Micro::Input(input) => {
                 let slot = match extent {
@@ -230,45 +224,45 @@ impl<'a> Compiler<'a> {
                 };
                 self.slot_of[at] = Some(self.slot(slot));
             }
-            Micro::Number(number) => {
+            Micro::Constant(number) => {
                 let offset = self.allocate_invariant(1);
                 self.executable.numbers.push((*number, offset));
                 self.slot_of[at] = Some(self.slot(Slot::Invariant(offset)));
             }
             Micro::Map1(f, p, x) => {
                 let (x, out) = (self.materialized(*x, extent), self.destination(at));
-                self.emit(at, Code::Map1 { f, p: *p, x, out, span });
+                self.emit(at, Instruction::Map1 { f, p: *p, x, out, extent });
             }
             Micro::Map2(f, operands) => {
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.destination(at);
-                self.emit(at, Code::Map2 { f, x, out, span });
+                self.emit(at, Instruction::Map2 { f, x, out, extent });
             }
             Micro::Map3(f, operands) => {
                 let x = operands.map(|x| self.operand(x, extent));
                 let out = self.destination(at);
-                self.emit(at, Code::Map3 { f, x, out, span });
+                self.emit(at, Instruction::Map3 { f, x, out, extent });
             }
             Micro::Weighted(x) => {
                 let x = x.map(|x| self.operand(x, extent));
                 let out = self.destination(at);
-                self.executable.body.push(Code::Weighted { x, out });
+                self.executable.body.push(Instruction::Weighted { x, out });
             }
             Micro::Broadcast(x) => {
                 let of = self.program.extent(*x);
                 let x = self.materialized(*x, extent);
                 let out = self.destination(at);
                 let code = match of {
-                    Extent::One => Code::BroadcastNumber { x, out, span },
-                    Extent::Rows => Code::BroadcastRows { x, out },
-                    Extent::Full | Extent::Columns => Code::Copy { x, out, span },
+                    Extent::One => Instruction::BroadcastNumber { x, out, extent },
+                    Extent::Rows => Instruction::BroadcastRows { x, out },
+                    Extent::Full | Extent::Columns => Instruction::Copy { x, out, extent },
                 };
                 self.emit(at, code);
             }
             Micro::ReduceRow(_, x) if self.fused_into_sum[x.0 as usize] => {
                 let of = self.summed_map(*x, |this, x| this.operand(x, Extent::Full));
                 let out = self.destination(at);
-                self.executable.body.push(Code::SumRow { of, out });
+                self.executable.body.push(Instruction::SumRow { of, out });
             }
             Micro::ReduceAll(op, x) if self.fused_into_sum[x.0 as usize] => {
                 // One loop over all rows of the tile.
@@ -278,39 +272,48 @@ impl<'a> Compiler<'a> {
                 };
                 let of = self.summed_map(*x, whole);
                 let accumulator = self.scalar_accumulator(at, *op);
-                self.executable.body.push(Code::SumAll { of, accumulator });
+                self.executable.body.push(Instruction::SumAll { of, accumulator });
             }
             Micro::ReduceRow(op, x) => {
                 let (x, out) = (self.materialized(*x, Extent::Full), self.destination(at));
-                self.executable.body.push(Code::ReduceRow { op: *op, x, out });
+                self.executable.body.push(Instruction::ReduceRow { op: *op, x, out });
             }
             Micro::ReduceAll(op, x) => {
                 let of = self.program.extent(*x);
-                let span = if of == Extent::Rows { Span::Rows } else { Span::Tile };
+                let extent = if of == Extent::Rows { Extent::Rows } else { Extent::Full };
                 let x = self.materialized(*x, of);
                 let accumulator = self.scalar_accumulator(at, *op);
-                self.executable.body.push(Code::ReduceAll { op: *op, x, span, accumulator });
+                self.executable.body.push(Instruction::ReduceAll {
+                    op: *op,
+                    x,
+                    extent,
+                    accumulator,
+                });
             }
             Micro::ReduceColumns(op, x) => {
                 let x = self.materialized(*x, Extent::Full);
                 let accumulator = self.executable.column_accumulators.len();
                 self.column_accumulator[at] = accumulator;
                 self.executable.column_accumulators.push(*op);
-                self.executable.body.push(Code::ReduceColumns { op: *op, x, accumulator });
+                self.executable.body.push(Instruction::ReduceColumns { op: *op, x, accumulator });
             }
             Micro::Gather(x, row_index) => {
                 let (x, out) = (self.materialized(*x, Extent::Full), self.destination(at));
-                self.executable.body.push(Code::Gather { x, out, row_index: row_index.clone() });
+                self.executable.body.push(Instruction::Gather {
+                    x,
+                    out,
+                    row_index: row_index.clone(),
+                });
             }
             Micro::Scatter(onto, added, row_index) => {
                 let onto = onto.map(|onto| self.materialized(onto, Extent::Full));
                 let added = self.materialized(*added, Extent::Rows);
                 let out = self.destination(at);
                 if let Some(x) = onto.filter(|&onto| onto != out) {
-                    self.executable.body.push(Code::Copy { x, out, span });
+                    self.executable.body.push(Instruction::Copy { x, out, extent });
                 }
                 let (clear, row_index) = (onto.is_none(), row_index.clone());
-                self.executable.body.push(Code::Scatter { clear, added, out, row_index });
+                self.executable.body.push(Instruction::Scatter { clear, added, out, row_index });
             }
         }
     }
@@ -328,10 +331,10 @@ impl<'a> Compiler<'a> {
                 let Some(x) = self.slot_of[value.0 as usize] else { unreachable!("it is defined") };
                 if self.executable.slots[x as usize] != destination {
                     let out = self.slot(destination);
-                    let span = if rows { Span::Rows } else { Span::Tile };
+                    let extent = if rows { Extent::Rows } else { Extent::Full };
                     self.executable.body.push(match self.streaming && !rows {
-                        true => Code::Stream { x, out },
-                        false => Code::Copy { x, out, span },
+                        true => Instruction::Stream { x, out },
+                        false => Instruction::Copy { x, out, extent },
                     });
                 }
                 Source::Tiles

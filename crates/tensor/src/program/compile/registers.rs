@@ -2,7 +2,7 @@
 //! use of a value.
 
 use super::Compiler;
-use crate::program::code::{Code, Operand, Slot, SlotId};
+use crate::program::code::{Instruction, Operand, Slot, SlotId};
 use crate::program::{Extent, NARROW, Program, Value};
 
 impl Compiler<'_> {
@@ -142,7 +142,7 @@ impl Compiler<'_> {
         }
         let offset = self.allocate_invariant(self.len_of(Extent::Full));
         let out = self.slot(Slot::Invariant(offset));
-        self.executable.prologue.push(Code::BroadcastColumns { x: slot, out });
+        self.executable.prologue.push(Instruction::BroadcastColumns { x: slot, out });
         self.repeated[value] = Some(out);
         out
     }

@@ -1,7 +1,7 @@
 //! Strip-mining: which segments of a body run chunk by chunk along wide rows.
 
 use crate::program::Extent;
-use crate::program::code::{Code, Executable, Operand, Segment, SlotId, Span};
+use crate::program::code::{Executable, Instruction, Operand, Segment, SlotId};
 
 impl Executable {
     /// Cuts the body where a wide row cannot continue chunk by chunk. A chunk stays in the L1 cache
@@ -19,22 +19,26 @@ impl Executable {
         for (at, code) in self.body.iter().enumerate() {
             let waits = |x: &Operand| x.extent == Extent::Rows && reduced.contains(&x.at);
             let (tiled, waits) = match code {
-                Code::Map1 { span, .. }
-                | Code::BroadcastNumber { span, .. }
-                | Code::Copy { span, .. }
-                | Code::ReduceAll { span, .. } => (*span == Span::Tile, false),
-                Code::Map2 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
-                Code::Map3 { x, span, .. } => (*span == Span::Tile, x.iter().any(waits)),
-                Code::Weighted { x, .. } => (true, x.iter().any(waits)),
-                Code::BroadcastRows { x, .. } => (true, reduced.contains(x)),
-                Code::SumRow { .. }
-                | Code::SumAll { .. }
-                | Code::Stream { .. }
-                | Code::ReduceRow { .. }
-                | Code::ReduceColumns { .. } => (true, false),
-                Code::BroadcastColumns { .. } | Code::Gather { .. } | Code::Scatter { .. } => {
-                    (false, false)
+                Instruction::Map1 { extent, .. }
+                | Instruction::BroadcastNumber { extent, .. }
+                | Instruction::Copy { extent, .. }
+                | Instruction::ReduceAll { extent, .. } => (*extent == Extent::Full, false),
+                Instruction::Map2 { x, extent, .. } => {
+                    (*extent == Extent::Full, x.iter().any(waits))
                 }
+                Instruction::Map3 { x, extent, .. } => {
+                    (*extent == Extent::Full, x.iter().any(waits))
+                }
+                Instruction::Weighted { x, .. } => (true, x.iter().any(waits)),
+                Instruction::BroadcastRows { x, .. } => (true, reduced.contains(x)),
+                Instruction::SumRow { .. }
+                | Instruction::SumAll { .. }
+                | Instruction::Stream { .. }
+                | Instruction::ReduceRow { .. }
+                | Instruction::ReduceColumns { .. } => (true, false),
+                Instruction::BroadcastColumns { .. }
+                | Instruction::Gather { .. }
+                | Instruction::Scatter { .. } => (false, false),
             };
             match segments.last_mut() {
                 Some(Segment { codes, strip_mined: true }) if tiled && !waits => {
@@ -45,7 +49,7 @@ impl Executable {
                     segments.push(Segment { codes: at..at + 1, strip_mined: tiled });
                 }
             }
-            if let Code::ReduceRow { out, .. } | Code::SumRow { out, .. } = code {
+            if let Instruction::ReduceRow { out, .. } | Instruction::SumRow { out, .. } = code {
                 reduced.push(*out);
             }
         }

@@ -18,7 +18,7 @@ fn everything(rows: usize, columns: usize) -> Program {
     let x = program.input(Extent::Full);
     let row = program.input(Extent::Rows);
     let column = program.input(Extent::Columns);
-    let one = program.number(2.0);
+    let one = program.constant(2.0);
     let column = program.map2("mul", &MUL, column, one);
     let scaled = program.map2("mul", &MUL, x, row);
     let y = program.map2("add", &ADD, scaled, column);
@@ -123,8 +123,8 @@ fn a_choice_takes_numbers_rows_and_columns() {
     let mut program = Program::new(2, 3, DType::F64);
     let row = program.input(Extent::Rows);
     let column = program.input(Extent::Columns);
-    let zero = program.number(0.0);
-    let nine = program.number(9.0);
+    let zero = program.constant(0.0);
+    let nine = program.constant(9.0);
     let all = [
         program.map3("pick", &PICK, [column, row, zero]),
         program.map3("pick", &PICK, [row, nine, zero]),
