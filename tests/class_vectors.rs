@@ -47,6 +47,41 @@ fn proxies_are_trained_with_the_embedding_until_each_point_is_nearest_to_its_own
     assert_eq!(right, 1.0);
 }
 
+struct Model {
+    encoder: Linear,
+    proxies: ClassVectors,
+}
+
+module!(Model { encoder, proxies });
+
+#[test]
+fn proxies_are_a_part_of_a_model_that_is_trained_saved_and_loaded_with_it() {
+    let model = |seed| {
+        let mut rng = lossgraph::rng(seed);
+        let encoder = Linear::new(2, 4, &mut rng).unwrap();
+        Model { encoder, proxies: ClassVectors::new(3, 4, &mut rng).unwrap() }
+    };
+    let (trained, loaded) = (model(1), model(2));
+    let names: Vec<String> = trained.parameters().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["encoder.weight", "encoder.bias", "proxies.class_vectors"]);
+    let before = trained.proxies.parameter().value();
+    let mut optimizer = Adam::default().over(&trained).unwrap();
+    let tape = Tape::new();
+    let (points, labels) = bunches();
+    let embeddings = trained.encoder.forward_train(tape.constant(&points));
+    let loss = proxy_anchor(embeddings, trained.proxies.on(&tape), tape.labels(&labels)).mean();
+    optimizer.step(&loss.backward().unwrap()).unwrap();
+    assert_ne!(trained.proxies.parameter().value(), before);
+    let path = std::env::temp_dir().join(format!("lossgraph-proxies-{}", std::process::id()));
+    save(&trained, &[], &path).unwrap();
+    load(&loaded, &path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(loaded.proxies.parameter().value(), trained.proxies.parameter().value());
+    // In doubles, they have all digits that were drawn.
+    let drawn = model(3).with_dtype(DType::F64).proxies.parameter().value();
+    assert_ne!(drawn, drawn.to_dtype(DType::F32).to_dtype(DType::F64));
+}
+
 #[test]
 fn class_weights_are_trained_with_a_margin_on_their_angle() {
     let (first, last, right) = trained(|e, w, labels| arc_face(e, w, labels, 0.5));

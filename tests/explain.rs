@@ -63,7 +63,7 @@ fn catalogue(look: impl Fn(&str, &Graph, &[Option<Tensor>])) {
     for loss in ALL {
         for case in Case::grid(loss, 3).unwrap() {
             let tape = Tape::f64();
-            let inputs: Vec<Var<'_>> = case.inputs.iter().map(|x| tape.variable(x)).collect();
+            let inputs: Vec<Var<'_>> = case.inputs.iter().map(|x| tape.input(x)).collect();
             let mean = case.record(&tape, &inputs).mean();
             let graph = Graph::of(mean).unwrap();
             let vars: Vec<Option<Var<'_>>> = graph

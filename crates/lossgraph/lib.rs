@@ -73,10 +73,12 @@ pub mod prelude {
     pub use lossgraph_check::{Check, check};
     pub use lossgraph_explain::{FindNan, Graph, listing, why};
     pub use lossgraph_losses::prelude::*;
+    pub use lossgraph_nn::optimizer::{Adagrad, RmsProp};
     pub use lossgraph_nn::{
         Activation, Adam, AdamW, BatchNorm, ConfusionMatrix, Conv2d, Dropout, Flatten, Init, Layer,
         LayerNorm, Linear, MaxPool2d, Mlp, Mode, Module, Optimizer, Sequential, Sgd, UpdateRule,
-        accuracy, load, module, recall_at_k, save,
+        accuracy, clip_grad_norm, clip_grad_value, copy_parameters, functional_call, load, module,
+        recall_at_k, save,
     };
     pub use lossgraph_tensor::kernels::Order;
     pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};

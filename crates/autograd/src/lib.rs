@@ -31,14 +31,16 @@ mod run;
 
 pub use grad::finite_difference::numeric_gradient;
 pub use grad::functional::{hessian, hvp, jacobian, jvp};
+pub use lossgraph_tensor::{Axes, IntoAxes, keep};
 pub use ops::{
     Binary, Conv, Function, Kink, Leaf, Padding, Pool, Row, Unary, binary::BinaryRule,
-    combine::concat, combine::stack, unary::UnaryRule,
+    combine::concat, combine::stack, einsum::einsum, unary::UnaryRule,
 };
 pub use plan::Plan;
 pub use probe::{FaultInjector, OpInstance};
-pub use record::axes::{Axes, IntoAxes, keep};
 pub use record::fault::{Error, Fault, Result};
+pub use record::labels::IntoLabels;
+pub use record::module::Module;
 pub use record::operand::Operand;
 pub use record::parameter::{Gradients, Parameter};
 pub use record::scope::ScopeInfo;

@@ -101,6 +101,10 @@ impl OpInstance {
     /// Recorded as a fault: inputs of other shapes than the op had.
     #[track_caller]
     pub fn record<'t>(&self, tape: &'t Tape, inputs: &[Var<'t>]) -> Var<'t> {
+        let named: Vec<(&str, Var<'_>)> = inputs.iter().map(|&input| ("input", input)).collect();
+        if let Some(fault) = tape.admit(self.node.op.name(), &named) {
+            return fault;
+        }
         let fits = inputs.len() == self.shapes.len()
             && inputs.iter().zip(&self.shapes).all(|(input, shape)| input.shape() == *shape);
         if !fits {
@@ -153,7 +157,7 @@ impl OpInstance {
             ReduceOp::Sum => return Vec::new(),
         };
         // The extreme of each element of the output, and how many elements of the input share it.
-        let mut best: Vec<Option<(f64, usize)>> = vec![None; self.node.shape.len()];
+        let mut best: Vec<Option<(f64, usize)>> = vec![None; self.node.shape.numel()];
         for (i, &x) in x.iter().enumerate() {
             let mut index = self.shapes[0].unravel_index(i);
             for (i, &kept) in index.iter_mut().zip(self.node.shape.iter()) {

@@ -31,7 +31,7 @@ fn objective<'t>(tape: &'t Tape, y: Var<'t>) -> Var<'t> {
 }
 
 fn leaves<'t>(tape: &'t Tape, inputs: &[Tensor]) -> Vec<Var<'t>> {
-    inputs.iter().map(|x| tape.variable(x)).collect()
+    inputs.iter().map(|x| tape.input(x)).collect()
 }
 
 fn assert_close(name: &str, what: &str, got: &Tensor, expected: &Tensor) {

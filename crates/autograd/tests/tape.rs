@@ -11,6 +11,32 @@ macro_rules! next_line {
 }
 
 #[test]
+fn a_shape_without_addresses_is_a_fault_of_its_node_alone() {
+    let tape = Tape::f64();
+    let a = tape.variable([0.5, 1.0]);
+    let halves = tape.fill([1 << 31, 1], 0.5);
+    let too_long = [
+        tape.fill([usize::MAX, 2], 1.0),
+        tape.fill([usize::MAX], 1.0),
+        tape.fill([1 << 60], 1.0),
+        a.expand([1 << 59, 2]),
+        halves + halves.transpose(0, 1),
+        halves.matmul(tape.fill([1, 1 << 31], 1.0)),
+    ];
+    for var in too_long {
+        assert!(var.is_faulty(), "{var:?}");
+        assert_eq!(var.shape().rank(), 0);
+        let error = (var.sum(..) * a).value().unwrap_err();
+        assert!(error.to_string().contains("more elements than memory has addresses"), "{error}");
+        assert!(error.location().unwrap().contains(file!()), "{error}");
+    }
+    assert_eq!(a.sin().value().unwrap().to_f64s(), [0.5_f64.sin(), 1.0_f64.sin()]);
+    let gradients = a.square().sum(..).backward().unwrap();
+    assert_eq!(gradients.of(a).unwrap().to_f64s(), [1.0, 2.0]);
+    assert!(!tape.fill([1 << 59], 1.0).is_faulty());
+}
+
+#[test]
 fn a_shape_error_is_told_with_shapes_and_the_line_that_recorded_it() {
     let tape = Tape::f64();
     let a = tape.constant([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);

@@ -1,5 +1,6 @@
 //! The workloads of the peer rig, written as a user of the library would write them.
 
+mod batch_norm;
 mod copy;
 mod data;
 mod harness;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         lossgraph_tensor::kernels::threads::set(threads);
     }
     match std::env::args().nth(1).as_deref() {
+        Some("batch_norm") => return done(batch_norm::print()),
         Some("copy") => copy::print(),
         Some("memory") => return done(memory::print()),
         Some("overhead") => return done(overhead::print()),
@@ -55,7 +57,7 @@ fn main() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS
 }
 
-fn done(result: lossgraph_autograd::Result<()>) -> std::process::ExitCode {
+fn done<E: std::fmt::Debug>(result: Result<(), E>) -> std::process::ExitCode {
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

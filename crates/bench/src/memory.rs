@@ -20,7 +20,7 @@ fn print_loss<const N: usize>(
     inputs: [Tensor; N],
     loss: impl for<'t> Fn([Var<'t>; N]) -> Var<'t>,
 ) -> Result<()> {
-    let bytes: usize = inputs.iter().map(|input| input.shape().len() * 4).sum();
+    let bytes: usize = inputs.iter().map(|input| input.shape().numel() * 4).sum();
     let megabytes = bytes as f64 / f64::from(1 << 20);
     // Resets the peak. Where the system cannot, it includes what came before.
     let _ = std::fs::write("/proc/self/clear_refs", "5");

@@ -11,7 +11,7 @@ use crate::harness::Case;
 /// A tensor of the rig's numbers in [−scale, scale).
 pub fn uniform(seed: u32, shape: impl Into<Shape>, scale: f32) -> Tensor {
     let shape = shape.into();
-    tensor(shape.clone(), data::uniform(seed, shape.len(), scale))
+    tensor(shape.clone(), data::uniform(seed, shape.numel(), scale))
 }
 
 pub fn tensor(shape: impl Into<Shape>, data: Vec<f32>) -> Tensor {

@@ -15,7 +15,7 @@ use crate::harness::Case;
 use crate::op::{labels, tensor, uniform};
 
 /// A linear layer with the rig's parameters.
-fn linear(seed: u32, inputs: usize, outputs: usize) -> Linear {
+pub fn linear(seed: u32, inputs: usize, outputs: usize) -> Linear {
     let (weight, bias) = data::layer(seed, outputs, inputs);
     Linear::of(tensor([outputs, inputs], weight), Some(tensor([outputs], bias)))
 }

@@ -53,7 +53,8 @@ impl Shown {
     fn numbers_are_those_of_the_library(&self) -> Result<()> {
         self.browser.press("a")?;
         self.keep("all")?;
-        for (at, node) in self.graph.nodes.iter().enumerate().filter(|(_, n)| n.shape.len() <= 64) {
+        for (at, node) in self.graph.nodes.iter().enumerate().filter(|(_, n)| n.shape.numel() <= 64)
+        {
             let clicked = format!(
                 "const face = document.querySelector('[data-node=\"{at}\"] > .face');
                  face?.dispatchEvent(new MouseEvent('click', {{ bubbles: true }}));

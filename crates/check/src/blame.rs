@@ -10,6 +10,7 @@ use crate::directions::Directions;
 use crate::function::Function;
 use crate::gradient::Gradient;
 use crate::report::Verdict;
+use crate::steps::representable;
 
 /// The op that is to blame for a wrong derivative or a kink.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +23,9 @@ pub struct Blame {
     pub input: usize,
     /// The scopes around it: `mlp/cross_entropy`; empty at the top.
     pub scope: String,
-    /// The line that recorded it.
-    pub location: &'static Location<'static>,
+    /// The line that recorded it; `None` in a report [without
+    /// locations](crate::Report::without_locations).
+    pub location: Option<&'static Location<'static>>,
 }
 
 impl fmt::Display for Blame {
@@ -32,7 +34,10 @@ impl fmt::Display for Blame {
         if !self.scope.is_empty() {
             write!(f, ", in {}", self.scope)?;
         }
-        write!(f, ", from {}:{})", self.location.file(), self.location.line())
+        if let Some(location) = self.location {
+            write!(f, ", from {}:{}", location.file(), location.line())?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -81,7 +86,13 @@ impl Evaluated {
             .map(|scope| scopes[scope].name.as_str())
             .collect();
         path.reverse();
-        Blame { op: node.op, node: node.id, input, scope: path.join("/"), location: node.location }
+        Blame {
+            op: node.op,
+            node: node.id,
+            input,
+            scope: path.join("/"),
+            location: Some(node.location),
+        }
     }
 }
 
@@ -111,15 +122,11 @@ fn is_wrong(
         return false;
     }
     let Some(op) = tape.op_instance(node.id) else { return false };
-    let weights = Directions::unit(node.shape.len(), 11).next();
+    let weights = Directions::unit(node.shape.numel(), 11).next();
     let Ok(weights) = Tensor::new(node.shape.clone(), weights) else { return false };
     let standalone = program(move |tape, x| op.record(tape, x));
-    let standalone = Function {
-        program: &standalone,
-        inputs,
-        injector: function.injector,
-        weights: Some(&weights),
-    };
+    let standalone =
+        Function { program: &standalone, inputs, weights: Some(&weights), ..*function };
     let checked = || Gradient::new(standalone, which, standalone.value()?)?.verdict();
     matches!(checked(), Ok(Verdict::Fail))
 }
@@ -152,7 +159,10 @@ pub(crate) fn first_kink(function: &Function<'_>) -> Result<Option<Blame>> {
                     if !x.dtype().is_float() {
                         return Some(onto.constant(x));
                     }
-                    let moved = x.to_f64s().iter().zip(direction).map(|(x, d)| x + t * d).collect();
+                    let x_plain = x.to_f64s();
+                    let step = representable(&x_plain, direction, STEP / 8.0, 8.0);
+                    let t = 8.0 * t / STEP;
+                    let moved = x_plain.iter().zip(step).map(|(x, step)| x + t * step).collect();
                     Some(onto.variable(Tensor::new(x.shape().clone(), moved).ok()?))
                 })
                 .collect();
@@ -182,7 +192,7 @@ pub(crate) fn broadcasts(function: &Function<'_>, blame: &Blame) -> bool {
     let Some(node) = tape.node(blame.node) else { return false };
     let [input] = node.inputs[..] else { return false };
     let Some(input) = tape.node(input) else { return false };
-    input.shape.len() < node.shape.len()
+    input.shape.numel() < node.shape.numel()
         && input.shape.broadcast(&node.shape).as_ref() == Some(&node.shape)
 }
 
@@ -192,7 +202,7 @@ pub(crate) fn lengths(function: &Function<'_>) -> Vec<usize> {
     let _ = function.record(&tape);
     let mut lengths: Vec<usize> = (0..tape.len())
         .filter_map(|id| tape.node(id))
-        .flat_map(|node| node.shape.iter().copied().chain([node.shape.len()]).collect::<Vec<_>>())
+        .flat_map(|node| node.shape.iter().copied().chain([node.shape.numel()]).collect::<Vec<_>>())
         .collect();
     lengths.sort_unstable();
     lengths.dedup();

@@ -1,5 +1,7 @@
 //! Random directions in which a program is moved.
 
+use crate::steps::root_mean_square;
+
 /// Directions in the space of an input: each element goes one way or the other, by something
 /// between half a step and a whole one, so that two errors do not cancel in every direction.
 pub(crate) struct Directions {
@@ -11,8 +13,8 @@ pub(crate) struct Directions {
 impl Directions {
     /// Directions for an input. A step is in units of its size: the root of its mean square.
     pub fn new(x: &[f64], seed: u64) -> Directions {
-        let mean = x.iter().map(|x| x * x).sum::<f64>() / x.len().max(1) as f64;
-        let scale = if mean > 0.0 && mean.is_finite() { mean.sqrt().clamp(1e-3, 1e3) } else { 1.0 };
+        let size = root_mean_square(x);
+        let scale = if size > 0.0 && size.is_finite() { size.clamp(1e-3, 1e3) } else { 1.0 };
         Directions { scale, len: x.len(), state: seed }
     }
 

@@ -1,5 +1,7 @@
 //! A program as a function of its inputs: recorded again for each point at which it is evaluated.
 
+use std::panic::Location;
+
 use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
 
@@ -13,41 +15,53 @@ pub(crate) struct Function<'a> {
     pub program: &'a Program<'a>,
     pub inputs: &'a [Tensor],
     pub injector: Option<&'a FaultInjector>,
+    /// The type of the tapes that it is recorded on.
+    pub dtype: DType,
     /// The weights of what the program gives; `None` for a program that gives one number. The
     /// weighted sum is not recorded, so that no rule but the program's own is checked.
     pub weights: Option<&'a Tensor>,
+    /// The line that called the check.
+    pub location: &'static Location<'static>,
 }
 
 impl Function<'_> {
     /// A tape with the rules that are checked.
     pub fn tape(&self) -> Tape {
+        let tape = if self.dtype == DType::F32 { Tape::new() } else { Tape::f64() };
         match self.injector {
-            Some(injector) => Tape::f64().with_faults(injector.clone()),
-            None => Tape::f64(),
+            Some(injector) => tape.with_faults(injector.clone()),
+            None => tape,
         }
     }
 
     /// Records the program at the point.
     pub fn record<'t>(&self, tape: &'t Tape) -> (Vec<Var<'t>>, Var<'t>) {
-        let vars: Vec<Var<'t>> = self.inputs.iter().map(|data| tape.variable(data)).collect();
+        let vars: Vec<Var<'t>> = self.inputs.iter().map(|data| tape.input(data)).collect();
         let y = (self.program)(tape, &vars);
         (vars, y)
     }
 
+    /// The inputs with `which` moved `t` along `direction`.
+    fn inputs_moved(&self, which: usize, direction: &[f64], t: f64) -> Result<Vec<Tensor>> {
+        let mut inputs = self.inputs.to_vec();
+        inputs[which] = along(&inputs[which], direction, t)?;
+        Ok(inputs)
+    }
+
     /// The value with input `which` moved `t` along `direction`.
     pub fn moved(&self, which: usize, direction: &[f64], t: f64) -> Result<f64> {
-        let tape = self.tape();
-        let vars = self.inputs.iter().enumerate().map(|(i, data)| {
-            Ok(tape.variable(if i == which { along(data, direction, t)? } else { data.clone() }))
-        });
-        let vars = vars.collect::<Result<Vec<_>>>()?;
-        self.total((self.program)(&tape, &vars))
+        Function { inputs: &self.inputs_moved(which, direction, t)?, ..*self }.value()
+    }
+
+    /// The gradient in input `which` with that moved `t` along `direction`.
+    pub fn gradient_moved(&self, which: usize, direction: &[f64], t: f64) -> Result<Vec<f64>> {
+        Function { inputs: &self.inputs_moved(which, direction, t)?, ..*self }.gradient(which)
     }
 
     /// The number that is checked.
     pub fn total(&self, y: Var<'_>) -> Result<f64> {
         match self.weights {
-            None => y.item(),
+            None => y.tape().attributed_to(self.location, || y.item()),
             Some(weights) => {
                 let (y, weights) = (y.value()?.to_f64s(), weights.to_f64s());
                 Ok(y.iter().zip(&weights).map(|(y, weight)| y * weight).sum())
@@ -61,12 +75,17 @@ impl Function<'_> {
         self.total(self.record(&tape).1)
     }
 
-    /// Records the gradient of what the program gives with respect to one of its inputs.
+    /// Records the gradients of what the program gives with respect to nodes that it is made of.
+    pub fn slopes<'t>(&self, tape: &'t Tape, y: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
+        tape.attributed_to(self.location, || match self.weights {
+            None => tape.grad(y, xs),
+            Some(weights) => tape.vjp(y, tape.constant(weights), xs),
+        })
+    }
+
+    /// Records the gradient with respect to one of the inputs.
     pub fn slope<'t>(&self, tape: &'t Tape, y: Var<'t>, x: Var<'t>) -> Var<'t> {
-        match self.weights {
-            None => tape.grad(y, &[x])[0],
-            Some(weights) => tape.vjp(y, tape.constant(weights), &[x])[0],
-        }
+        self.slopes(tape, y, &[x])[0]
     }
 
     /// The gradient with respect to input `which`.
@@ -90,8 +109,8 @@ pub(crate) fn tensor(like: &Tensor, numbers: Vec<f64>) -> Result<Tensor> {
         .map_err(|error| Fault::new("check", error.to_string()).into())
 }
 
-/// Inputs as a tape in `f64` has them: floats in double precision, integers as they are.
-pub(crate) fn doubled(inputs: &[Tensor]) -> Vec<Tensor> {
-    let double = |x: &Tensor| if x.dtype().is_float() { x.to_dtype(DType::F64) } else { x.clone() };
-    inputs.iter().map(double).collect()
+/// Inputs as a tape of a type has them: floats of that type, integers as they are.
+pub(crate) fn converted(inputs: &[Tensor], dtype: DType) -> Vec<Tensor> {
+    let convert = |x: &Tensor| if x.dtype().is_float() { x.to_dtype(dtype) } else { x.clone() };
+    inputs.iter().map(convert).collect()
 }

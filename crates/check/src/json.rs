@@ -64,7 +64,7 @@ fn op(op: &Blame) -> Value {
         "node": op.node,
         "input": op.input,
         "scope": op.scope,
-        "file": op.location.file(),
-        "line": op.location.line(),
+        "file": op.location.map(|location| location.file()),
+        "line": op.location.map(|location| location.line()),
     })
 }

@@ -18,14 +18,17 @@
 
 mod blame;
 mod check;
+mod compared;
 mod diagnosis;
 mod directions;
 mod function;
 mod gradient;
 mod json;
 mod report;
+mod rounding;
 mod single;
 mod slopes;
+mod steps;
 
 pub use blame::Blame;
 pub use check::{Check, check};

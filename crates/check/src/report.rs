@@ -6,6 +6,9 @@ use crate::blame::Blame;
 use crate::diagnosis::Diagnosis;
 use crate::slopes::Estimate;
 
+/// Why a derivative is skipped that a `detach` cuts off.
+pub(crate) const STOPS_ON_PURPOSE: &str = "its gradient stops on purpose";
+
 /// What a check says of the derivative in an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -134,9 +137,19 @@ pub struct Single {
 }
 
 impl Report {
-    /// Whether nothing failed.
+    /// Whether something was compared, and nothing failed.
     pub fn passed(&self) -> bool {
-        self.rows.iter().all(|row| row.verdict != Verdict::Fail)
+        self.compared() && self.rows.iter().all(|row| row.verdict != Verdict::Fail)
+    }
+
+    /// Whether anything is known: not every derivative was skipped, but for a gradient that stops on
+    /// purpose, which differences cannot see.
+    pub fn compared(&self) -> bool {
+        let known = |verdict: &Verdict| match verdict {
+            Verdict::Skipped(why) => why == STOPS_ON_PURPOSE,
+            _ => true,
+        };
+        self.rows.iter().any(|row| known(&row.verdict))
     }
 
     /// The most severe verdict.
@@ -145,6 +158,17 @@ impl Report {
         verdicts
             .reduce(Verdict::or_more_severe)
             .unwrap_or(Verdict::Skipped("there are no inputs".into()))
+    }
+
+    /// The report without the lines that recorded ops: for users of a program who do not know its
+    /// source.
+    pub fn without_locations(mut self) -> Report {
+        for row in &mut self.rows {
+            let kink = row.kink.as_mut().and_then(|kink| kink.op.as_mut());
+            let blame = row.failure.as_mut().and_then(|failure| failure.blame.as_mut());
+            kink.into_iter().chain(blame).for_each(|op| op.location = None);
+        }
+        self
     }
 
     /// The report with ANSI colors, for a terminal.

@@ -1,26 +1,23 @@
 //! How far the program in single precision is from the same in double.
 
 use lossgraph_autograd::{Result, Tape, Var};
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_tensor::DType;
 
-use crate::function::Function;
+use crate::function::{Function, converted};
 use crate::report::Single;
 
 /// Runs the program on a tape in `f32` and on one in `f64`, both at inputs that `f32` can hold.
 /// `None` if it is not finite in single precision.
 pub(crate) fn compared(function: &Function<'_>) -> Result<Option<Single>> {
-    let rounded: Vec<Tensor> = function
-        .inputs
-        .iter()
-        .map(|x| if x.dtype().is_float() { x.to_dtype(DType::F32) } else { x.clone() })
-        .collect();
+    let rounded = converted(function.inputs, DType::F32);
     let results = |tape: Tape| -> Result<(f64, Vec<Vec<f64>>)> {
-        let vars: Vec<Var<'_>> = rounded.iter().map(|data| tape.variable(data)).collect();
+        let vars: Vec<Var<'_>> = rounded.iter().map(|data| tape.input(data)).collect();
         let y = (function.program)(&tape, &vars);
         let floats: Vec<Var<'_>> = vars.into_iter().filter(|x| x.dtype().is_float()).collect();
-        let gradients = tape.grad(y, &floats).into_iter().filter(|g| !g.is_faulty());
+        let gradients = tape.attributed_to(function.location, || tape.grad(y, &floats));
+        let gradients = gradients.into_iter().filter(|g| !g.is_faulty());
         let gradients = gradients.map(|g| Ok(g.value()?.to_f64s())).collect::<Result<_>>()?;
-        Ok((y.item()?, gradients))
+        Ok((tape.attributed_to(function.location, || y.item())?, gradients))
     };
     let ((loss, gradients), (exact, slopes)) = (results(Tape::new())?, results(Tape::f64())?);
     if !loss.is_finite() || gradients.iter().flatten().any(|slope| !slope.is_finite()) {

@@ -23,93 +23,91 @@ pub(crate) struct Slopes {
     pub right: Estimate,
     /// The right one minus the left one.
     pub jump: Estimate,
+    /// What the noise of the values leaves of a slope.
+    pub noise: f64,
+    /// Whether the value itself seems to jump at 0.
+    pub jumps: bool,
 }
 
 /// Steps of one ladder, each half of the one before.
-const RUNGS: usize = 4;
-
-/// The first steps of the ladders that are tried, in units of the input's size. A smooth function
-/// is done after the first; one with a small scale, or a kink nearby, needs shorter steps.
-const FIRST_STEPS: [f64; 7] = [2e-2, 2e-3, 2e-4, 2e-5, 2e-6, 2e-7, 2e-8];
+pub(crate) const RUNGS: usize = 4;
 
 /// How many values [`noise`] takes.
-const SAMPLES: usize = 8;
+pub(crate) const SAMPLES: usize = 8;
 
 impl Slopes {
-    /// Measures the slopes of `f` at 0, where it is `at_0`; `noise` is the error of a value, and
-    /// `size` what a slope is compared with: errors far below it need no better estimate.
-    pub fn measure(
-        f: impl Fn(f64) -> Result<f64>,
-        at_0: f64,
-        noise: f64,
-        size: f64,
-    ) -> Result<Slopes> {
-        let mut best: Option<Slopes> = None;
-        let mut jumps = false;
-        for first in FIRST_STEPS {
-            let mut below = [0.0; RUNGS];
-            let mut above = [0.0; RUNGS];
-            for rung in 0..RUNGS {
-                let h = first / f64::from(1 << rung);
-                below[rung] = f(-h)?;
-                above[rung] = f(h)?;
-            }
-            // Outside of the domain: shorter steps stay inside.
-            if below.iter().chain(&above).any(|value| !value.is_finite()) {
-                continue;
-            }
-            let here = Slopes::of_ladder(first, &below, at_0, &above, noise);
-            let rounding = noise / first * f64::from(1 << RUNGS);
-            let settled = here.central.error <= 1e-9 * size || here.central.error <= 4.0 * rounding;
-            // A value that keeps its distance on every rung. Two rungs would not do: a smooth curve
-            // that turns back may be as far at one step as at another.
-            let stays = |side: &[f64; RUNGS]| {
-                let near = (side[RUNGS - 1] - at_0).abs();
-                let alike = |value: &f64| ((value - at_0).abs() - near).abs() < 0.2 * near;
-                near > 1e3 * noise && side.iter().all(alike)
-            };
-            jumps = stays(&above) || stays(&below);
-            if best.is_none_or(|best| here.central.error < best.central.error) {
-                best = Some(here);
-            }
-            if settled {
-                break;
-            }
-        }
+    /// What is known of a function that is not finite on a ladder.
+    pub const UNKNOWN: Slopes = {
         let unknown = Estimate { value: f64::NAN, error: f64::INFINITY };
-        if let (true, Some(best)) = (jumps, best) {
-            let infinite = |value: f64| Estimate { value, error: 0.0 };
-            let [left, right] = [f64::NEG_INFINITY, f64::INFINITY].map(infinite);
-            return Ok(Slopes { left, right, jump: right, ..best });
-        }
-        Ok(best.unwrap_or(Slopes {
+        Slopes {
             central: unknown,
             left: unknown,
             right: unknown,
             jump: unknown,
-        }))
+            noise: 0.0,
+            jumps: false,
+        }
+    };
+
+    /// These slopes, where the value itself jumps.
+    pub fn of_a_jump(self) -> Slopes {
+        let infinite = |value: f64| Estimate { value, error: 0.0 };
+        let [left, right] = [f64::NEG_INFINITY, f64::INFINITY].map(infinite);
+        Slopes { left, right, jump: right, ..self }
     }
 
-    fn of_ladder(
+    /// The slopes of a function that is `at_0` at 0, from its values on a ladder of steps, the
+    /// longest one first; `noise` is the error of a value. `None` if they are not all finite, as
+    /// outside of a domain.
+    pub fn of_ladder(
         first: f64,
         below: &[f64; RUNGS],
         at_0: f64,
         above: &[f64; RUNGS],
         noise: f64,
-    ) -> Slopes {
+    ) -> Option<Slopes> {
+        if below.iter().chain(above).any(|value| !value.is_finite()) {
+            return None;
+        }
+        // A value that keeps its distance on every rung. Two rungs would not do: a smooth curve
+        // that turns back may be as far at one step as at another.
+        let stays = |side: &[f64; RUNGS]| {
+            let near = (side[RUNGS - 1] - at_0).abs();
+            let alike = |value: &f64| ((value - at_0).abs() - near).abs() < 0.2 * near;
+            near > 1e3 * noise && side.iter().all(alike)
+        };
         let step = |rung: usize| first / f64::from(1 << rung);
         let each = |slope: &dyn Fn(usize) -> f64| -> [f64; RUNGS] { std::array::from_fn(slope) };
         // A difference over 2h has an error in even powers of h, one over h in all of them.
-        let central = each(&|k| (above[k] - below[k]) / (2.0 * step(k)));
+        let central = each(&|k| (above[k] - below[k]) / step(k) / 2.0);
         let left = each(&|k| (at_0 - below[k]) / step(k));
         let right = each(&|k| (above[k] - at_0) / step(k));
-        let jump = each(&|k| (above[k] - 2.0 * at_0 + below[k]) / step(k));
-        Slopes {
-            central: extrapolate(&central, 4.0, |k| noise / step(k)),
+        let jump = each(&|k| ((above[k] - at_0) + (below[k] - at_0)) / step(k));
+        Some(Slopes {
+            central: unless_it_drifts(
+                extrapolate(&central, 4.0, |k| noise / step(k)),
+                &central,
+                noise / step(RUNGS - 1),
+            ),
             left: extrapolate(&left, 2.0, |k| 2.0 * noise / step(k)),
             right: extrapolate(&right, 2.0, |k| 2.0 * noise / step(k)),
             jump: extrapolate(&jump, 2.0, |k| 4.0 * noise / step(k)),
-        }
+            noise: noise / first * f64::from(1 << RUNGS),
+            jumps: stays(above) || stays(below),
+        })
+    }
+}
+
+/// An extrapolation of slopes that come nearer to each other with every rung. If they do not, the
+/// steps are too long to see where they lead to.
+fn unless_it_drifts(found: Estimate, slopes: &[f64; RUNGS], noise: f64) -> Estimate {
+    let [first, second, last] = [1, 2, 3].map(|k| slopes[k] - slopes[k - 1]);
+    let grows = |from: f64, to: f64| to.abs() > 0.7 * from.abs();
+    // What noise does has no direction.
+    let one_way = first * second > 0.0 && second * last > 0.0 && grows(first, second);
+    match grows(second, last) && (last.abs() > noise || one_way) {
+        true => Estimate { error: found.error.max(8.0 * last.abs()), ..found },
+        false => found,
     }
 }
 
@@ -154,12 +152,19 @@ fn extrapolate(slopes: &[f64; RUNGS], ratio: f64, noise: impl Fn(usize) -> f64) 
 /// At each spacing the least over the orders counts, since what is smooth dies out with the order and
 /// noise does not. Of two spacings the larger noise counts: values that cancel inside of `f`, such as
 /// the `p − 1` of a saturated softmax, come in steps, which points too near to each other do not see.
-pub(crate) fn noise(f: impl Fn(f64) -> Result<f64>) -> Result<f64> {
+///
+/// `values` gives those at 1, 2, … [`SAMPLES`] times a spacing.
+pub(crate) fn noise(values: impl Fn(f64) -> Result<Vec<f64>>) -> Result<f64> {
     let (mut noise, mut largest) = (0.0_f64, 0.0_f64);
     for spacing in [1e-9, 1e-6] {
-        let mut values: Vec<f64> =
-            (1..=SAMPLES).map(|k| f(k as f64 * spacing)).collect::<Result<_>>()?;
-        largest = values.iter().fold(largest, |largest, value| largest.max(value.abs()));
+        let mut values = values(spacing)?;
+        let scale = values.iter().fold(0.0_f64, |scale, value| scale.max(value.abs()));
+        if scale == 0.0 || !scale.is_finite() {
+            continue;
+        }
+        largest = largest.max(scale);
+        // So that no square overflows.
+        values.iter_mut().for_each(|value| *value /= scale);
         let mut least = f64::INFINITY;
         // (j!)² / (2j)!: the share of a difference of order j that is the noise of one value.
         let mut share = 1.0;
@@ -171,7 +176,7 @@ pub(crate) fn noise(f: impl Fn(f64) -> Result<f64>) -> Result<f64> {
                 least = least.min((share * mean).sqrt());
             }
         }
-        noise = noise.max(least);
+        noise = noise.max(least * scale);
     }
     // Eight values may agree by chance; a few roundings of the value itself are always there.
     Ok(if noise.is_finite() { 4.0 * noise } else { 0.0 } + 4.0 * f64::EPSILON * largest)
@@ -180,10 +185,36 @@ pub(crate) fn noise(f: impl Fn(f64) -> Result<f64>) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compared::{Compared, Patience, Reach};
+
+    fn noise_of(f: impl Fn(f64) -> f64) -> f64 {
+        let values = |spacing: f64| Ok((1..=SAMPLES).map(|k| f(k as f64 * spacing)).collect());
+        noise(values).unwrap()
+    }
+
+    /// The slopes of a function whose slope by rules is `analytic`.
+    fn found(f: impl Fn(f64) -> f64, analytic: f64) -> Slopes {
+        let noise = noise_of(&f);
+        let ladder = |first: f64| {
+            let at = |sign: f64| std::array::from_fn(|k| f(sign * first / f64::from(1 << k)));
+            let slopes = Slopes::of_ladder(first, &at(-1.0), f(0.0), &at(1.0), noise);
+            Ok(slopes.map(|slopes| Compared {
+                analytic,
+                slopes,
+                size: 1.0,
+                rounding: 0.0,
+                first,
+                length: 1.0,
+                scatter: 0.0,
+            }))
+        };
+        let reach = Reach { patience: Patience::Long, least: 1.0, size: 1.0 };
+        Compared::search(ladder, reach).unwrap().unwrap().slopes
+    }
 
     fn measured(f: impl Fn(f64) -> f64) -> Slopes {
-        let value = |t: f64| Ok(f(t));
-        Slopes::measure(value, f(0.0), noise(value).unwrap(), 1.0).unwrap()
+        let slope = found(&f, f64::NAN).central.value;
+        found(f, slope)
     }
 
     /// Functions with their derivatives.
@@ -274,7 +305,7 @@ mod tests {
     #[test]
     fn noise_is_about_that_of_the_values() {
         // A value of 10⁶ is rounded to 1.2·10⁻¹⁰.
-        let found = noise(|t| Ok(1e6 + t)).unwrap();
+        let found = noise_of(|t| 1e6 + t);
         assert!((1e-10..1e-8).contains(&found), "{found}");
     }
 }

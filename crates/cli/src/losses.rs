@@ -1,13 +1,18 @@
 //! `lossgraph losses`: the catalogue, or one loss of it.
 
 use std::error::Error;
-use std::io::{self, Write};
 
 use clap::Args;
-use lossgraph_losses::{ALL, Choice, Loss, OptionKind, Sample, find};
+use lossgraph_losses::{ALL, Choice, Loss, OptionKind, Sample};
 use serde_json::{Value, json};
 
+use crate::output;
+use crate::subject::named;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What there is to read about a loss that is not of the catalogue.
+const OWN: &str = "write it as a function of `Var`s (README, \"A loss of your own\")";
 
 /// How wide lines may get; words that are longer alone are not broken.
 const WIDTH: usize = 100;
@@ -28,20 +33,11 @@ pub fn run(options: &Options) -> Result<()> {
         (None, false) => listing(),
         (None, true) => pretty(&ALL.iter().map(|loss| summary(loss)).collect())?,
         (Some(name), json) => {
-            let loss = find(name).map_err(|nearest| {
-                format!(
-                    "losses {name}: there is no such loss; the nearest is {nearest}; \
-                     `lossgraph losses` lists all"
-                )
-            })?;
+            let loss = named(name, OWN)?;
             if json { pretty(&description(loss))? } else { page(loss) }
         }
     };
-    match io::stdout().write_all(text.as_bytes()) {
-        // A reader such as `head` that has seen enough is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    output::print(text)
 }
 
 fn pretty(value: &Value) -> Result<String> {
@@ -176,6 +172,8 @@ fn option(choice: &Choice) -> Value {
             ("number", json!(default.to_string()))
         }
         OptionKind::Number(default) => ("number", json!(default)),
+        OptionKind::Integer(default) => ("integer", json!(default)),
+        OptionKind::Count(default) => ("count", json!(default)),
         OptionKind::Flag => ("flag", json!(false)),
         OptionKind::Word(words) => ("word", json!(words.first())),
         OptionKind::List(default) => ("list", json!(default)),

@@ -3,8 +3,11 @@
 mod check;
 mod explain;
 mod losses;
+mod output;
 mod pca;
 mod plot;
+#[cfg(feature = "png")]
+mod png;
 mod scatter;
 mod subject;
 mod train;
@@ -13,6 +16,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use output::Closed;
 
 /// Train small models, and see how their losses work.
 #[derive(Parser)]
@@ -26,7 +30,8 @@ struct Arguments {
 enum Command {
     /// Train a classifier or an embedding net on handwritten digits.
     Train(train::Options),
-    /// Check the derivatives of losses against finite differences. Exits with 1 if one is wrong.
+    /// Check the derivatives of losses against finite differences. Exits with 1 if one is wrong, or
+    /// if nothing could be checked.
     Check(check::Options),
     /// Write a page on which a loss opens into its ops and is stepped through, forward and backward.
     Explain(explain::Options),
@@ -37,27 +42,46 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Train(options) => train::run(&options).map(|()| true),
-        Command::Check(options) => check::run(&options),
-        Command::Explain(options) => explain::run(&options).map(|()| true),
-        Command::Losses(options) => losses::run(&options).map(|()| true),
-        Command::Plot(options) => plot::run(&options).map(|()| true),
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => run(&arguments.command),
+        // Help and version are no errors.
+        Err(usage) if !usage.use_stderr() => output::print(usage.to_string()).map(|()| true),
+        Err(usage) => {
+            output::complain(usage.to_string().trim_end());
+            return ExitCode::from(2);
+        }
     };
-    match result {
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", message(&*error));
+            output::complain(format_args!("error: {}", message(&*error)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The message of an error: of a recorded program with its operands and the cure, else a line.
+/// Runs a command, and says whether all is well.
+fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
+    match command {
+        Command::Train(options) => train::run(options).map(|()| true),
+        Command::Check(options) => check::run(options),
+        Command::Explain(options) => explain::run(options).map(|()| true),
+        Command::Losses(options) => losses::run(options).map(|()| true),
+        Command::Plot(options) => plot::run(options).map(|()| true),
+    }
+}
+
+/// The message of an error: of a recorded program with its operands and the cure, but not with the
+/// lines of ours that recorded it; else a line.
 fn message(error: &(dyn Error + 'static)) -> String {
-    match error.downcast_ref::<lossgraph_autograd::Error>() {
-        Some(fault) => format!("{fault:?}"),
+    let of_training = match error.downcast_ref() {
+        Some(lossgraph_nn::Error::Program(fault)) => Some(fault),
+        _ => None,
+    };
+    match error.downcast_ref::<lossgraph_autograd::Error>().or(of_training) {
+        Some(fault) => fault.without_locations(),
         None => error.to_string(),
     }
 }

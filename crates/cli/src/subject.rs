@@ -1,7 +1,7 @@
 //! Which loss a command is about, and in which setting.
 
 use clap::Args;
-use lossgraph_losses::{Loss, find};
+use lossgraph_losses::{Loss, UnknownLoss, find};
 
 /// The options of a loss, as all commands take them.
 #[derive(Args, Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl Setting {
 /// The loss with a name; else what to do about it, also for a loss that is not in the catalogue.
 /// `own` says how to do the same for that.
 pub fn named(name: &str, own: &str) -> Result<&'static Loss, String> {
-    find(name).map_err(|nearest| {
+    find(name).map_err(|UnknownLoss { nearest, .. }| {
         format!(
             "there is no loss `{name}`; the nearest is `{nearest}`, and `lossgraph losses` lists all\n\
              for a loss of your own, {own}"

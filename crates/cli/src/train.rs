@@ -1,7 +1,6 @@
 //! `lossgraph train`: a classifier or an embedding net on handwritten digits.
 
 use std::error::Error;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_data::{Dataset, digits, triplets};
-use lossgraph_losses::{ALL, Distance, Fit, Loss, Sample, Task, find};
+use lossgraph_losses::{ALL, Distance, Fit, Loss, Sample, Task};
 use lossgraph_nn::{
     Activation, AdamW, ConfusionMatrix, Layer, Mlp, Module, Optimizer, UpdateRule, accuracy,
     recall_at_k, save,
@@ -19,14 +18,18 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
-use crate::subject::Setting;
-use crate::{pca, scatter};
+use crate::subject::{Setting, named};
+use crate::{output, pca, scatter};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The share of the digits that tests, and the seed that says which.
 const TEST_SHARE: f64 = 0.2;
 const SPLIT_SEED: u64 = 0;
+
+/// How a loss trains that is not of the catalogue.
+const OWN: &str = "write the loop in a program: `my_loss(…).backward()` and `optimizer.step` \
+                   (README, \"A loss of your own\")";
 
 /// What to train, and how.
 #[derive(Args)]
@@ -79,8 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
             return Err(format!("{} {setting}: {why}", loss.name).into());
         }
     };
-    fs::create_dir_all(&options.out)
-        .map_err(|error| format!("the folder {} cannot be made: {error}", options.out.display()))?;
+    output::make_folder(&options.out)?;
     let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let outputs = if options.task == Goal::Classifier { 10 } else { 32 };
@@ -88,14 +90,14 @@ pub fn run(options: &Options) -> Result<()> {
     let dropout = (options.task == Goal::Classifier).then_some(0.2);
     let model = Mlp::with(&sizes, Activation::Relu, dropout, &mut rng)?;
     let optimizer = AdamW { lr: options.lr, ..AdamW::default() }.over(&model)?;
-    println!(
-        "{} digits to train on, {} to test with; {} parameters; loss {}; seed {}",
+    output::print(format!(
+        "{} digits to train on, {} to test with; {} parameters; loss {}; seed {}\n",
         train.len(),
         test.len(),
         model.parameters().iter().map(|(_, p)| p.value().len()).sum::<usize>(),
         loss.name,
         options.seed
-    );
+    ))?;
     let mut session = Session { options, loss, fit, setting, train, test, model, optimizer };
     match options.task {
         Goal::Classifier => session.classifier(),
@@ -150,13 +152,8 @@ fn names(goal: Goal) -> String {
 fn chosen(options: &Options) -> Result<Choice> {
     let Some(name) = &options.loss else { return options.task.default_loss() };
     let possible = || names(options.task);
-    let loss = find(name).map_err(|nearest| {
-        format!(
-            "--loss {name}: there is no such loss; the nearest is {nearest}; this task can be \
-             trained with {}",
-            possible()
-        )
-    })?;
+    let loss = named(name, OWN)
+        .map_err(|why| format!("{why}\nthis task can be trained with {}", possible()))?;
     let found = options.task.losses().into_iter().find(|(each, _)| std::ptr::eq(*each, loss));
     found.ok_or_else(|| {
         let why = "this task cannot be trained with it; it can with";
@@ -282,16 +279,15 @@ impl Session<'_> {
             last = sum / f64::from(steps);
             let [train, test] = [&self.train, &self.test].map(|part| self.accuracy(part));
             let line = format!("train {:6.2} %  test {:6.2} %", 100.0 * train?, 100.0 * test?);
-            self.report(&bar, epoch, last, &line, start);
+            self.report(&bar, epoch, last, &line, start)?;
         }
         bar.finish_and_clear();
         let scores = self.outputs(&self.test)?;
         let matrix = ConfusionMatrix::new(&scores, self.test.labels())?;
         let seconds = start.elapsed().as_secs_f64();
-        println!("\n{matrix}\ntest accuracy {:.2} %", 100.0 * matrix.accuracy());
+        output::print(format!("\n{matrix}\ntest accuracy {:.2} %\n", 100.0 * matrix.accuracy()))?;
         self.save("classifier")?;
-        self.finish(&[("test_accuracy", matrix.accuracy())], last, seconds);
-        Ok(())
+        self.finish(&[("test_accuracy", matrix.accuracy())], last, seconds)
     }
 
     fn embedding(&mut self) -> Result<()> {
@@ -336,19 +332,18 @@ impl Session<'_> {
             }
             last = sum / f64::from(steps);
             let recall = recall_at_k(&self.outputs(&self.test)?, self.test.labels(), 1)?;
-            self.report(&bar, epoch, last, &format!("test recall@1 {recall:.4}"), start);
+            self.report(&bar, epoch, last, &format!("test recall@1 {recall:.4}"), start)?;
         }
         bar.finish_and_clear();
         let points = self.outputs(&self.test)?;
         let recall = recall_at_k(&points, self.test.labels(), 1)?;
         let seconds = start.elapsed().as_secs_f64();
-        println!("\nrecall@1 on the test part {recall:.4}");
+        output::print(format!("\nrecall@1 on the test part {recall:.4}\n"))?;
         let picture = self.options.out.join("digits-embedding.svg");
         scatter::write(&picture, &pca::plane(&points)?, self.test.labels())?;
-        println!("wrote {}", picture.display());
+        output::print(format!("wrote {}\n", picture.display()))?;
         self.save("embedding")?;
-        self.finish(&[("recall_at_1", recall)], last, seconds);
-        Ok(())
+        self.finish(&[("recall_at_1", recall)], last, seconds)
     }
 
     /// The loss of a step.
@@ -359,21 +354,26 @@ impl Session<'_> {
     }
 
     fn bar(&self, steps: usize) -> ProgressBar {
-        let bar = ProgressBar::new(steps as u64 * self.options.epochs);
+        let bar = ProgressBar::new((steps as u64).saturating_mul(self.options.epochs));
         let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     }
 
-    fn report(&self, bar: &ProgressBar, epoch: u64, loss: f64, figures: &str, start: Instant) {
+    fn report(
+        &self,
+        bar: &ProgressBar,
+        epoch: u64,
+        loss: f64,
+        figures: &str,
+        start: Instant,
+    ) -> Result<()> {
         let (count, seconds) = (self.options.epochs, start.elapsed().as_secs_f64());
         let width = count.to_string().len();
-        bar.suspend(|| {
-            println!(
-                "epoch {:>width$}/{count}  loss {loss:.5}  {figures}  {seconds:5.2} s",
-                epoch + 1
-            );
-        });
+        let epoch = epoch + 1;
+        let line =
+            format!("epoch {epoch:>width$}/{count}  loss {loss:.5}  {figures}  {seconds:5.2} s\n");
+        bar.suspend(|| output::print(line))
     }
 
     /// Half a cosine from the requested rate to 0.
@@ -403,13 +403,12 @@ impl Session<'_> {
             ("epochs", epochs.as_str()),
         ];
         save(&self.model, &words, &path)?;
-        println!("wrote {}", path.display());
-        Ok(())
+        output::print(format!("wrote {}\n", path.display()))
     }
 
-    fn finish(&self, figures: &[(&str, f64)], train_loss: f64, seconds: f64) {
+    fn finish(&self, figures: &[(&str, f64)], train_loss: f64, seconds: f64) -> Result<()> {
         if !self.options.json {
-            return;
+            return Ok(());
         }
         let task = match self.options.task {
             Goal::Classifier => "classifier",
@@ -426,6 +425,6 @@ impl Session<'_> {
         for (name, figure) in figures {
             object[*name] = json!(figure);
         }
-        println!("{object}");
+        output::print(format!("{object}\n"))
     }
 }

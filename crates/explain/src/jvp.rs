@@ -16,8 +16,7 @@ impl Graph {
             return Ok(None);
         }
         let tape = Tape::f64();
-        let inputs: Vec<Var<'_>> =
-            (0..node.inputs.len()).map(|i| tape.variable(operand(i))).collect();
+        let inputs: Vec<Var<'_>> = (0..node.inputs.len()).map(|i| tape.input(operand(i))).collect();
         let Some(y) = node.operation.record(&tape, &inputs) else { return Ok(None) };
         tape.jvp(y, &[inputs[slot]], &[tape.constant(tangent)]).value().map(Some)
     }

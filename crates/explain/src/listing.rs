@@ -50,6 +50,7 @@ enum Row {
 ///
 /// # Errors
 /// An error of the program, such as shapes that differ, or a loss with more than one element.
+#[track_caller]
 pub fn listing(loss: Var<'_>) -> Result<Listing> {
     Ok(Graph::of(loss)?.listing())
 }

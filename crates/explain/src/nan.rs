@@ -1,6 +1,7 @@
 //! Where the first NaN or infinity comes from.
 
 use std::fmt;
+use std::panic::Location;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 
@@ -29,14 +30,17 @@ pub trait FindNan {
     ///
     /// # Errors
     /// An error of the program, a loss with more than one element, or one of another tape.
+    #[track_caller]
     fn find_nan(&self, loss: Var<'_>) -> Result<Option<NonFinite>>;
 }
 
 impl FindNan for Tape {
+    #[track_caller]
     fn find_nan(&self, loss: Var<'_>) -> Result<Option<NonFinite>> {
         if !std::ptr::eq(loss.tape(), self) {
             let fault = Fault::new("find_nan", "the loss is on another tape").operand("loss", loss);
-            return Err(fault.cure("loss.tape().find_nan(loss)").into());
+            let fault = fault.cure("loss.tape().find_nan(loss)");
+            return Err(fault.at(Location::caller()).into());
         }
         Ok(Graph::of(loss)?.non_finite())
     }
@@ -129,9 +133,11 @@ impl Graph {
         }
         node.inputs.iter().enumerate().find_map(|(slot, input)| {
             let flow = input.flow.as_ref()?;
-            let numbers = flow.value.to_f64s();
-            let element = numbers.iter().position(|x| !x.is_finite())?;
-            let read = &self.nodes[input.node];
+            let (numbers, read) = (flow.value.to_f64s(), &self.nodes[input.node]);
+            // What a choice leaves out, the gradient leaves out: 0 times infinity there does no harm.
+            let total = read.gradient.as_ref().map(|gradient| gradient.to_f64s())?;
+            let element =
+                (0..numbers.len()).find(|&i| !numbers[i].is_finite() && !total[i].is_finite())?;
             let what = signed(numbers[element]);
             let arithmetic = self.backward_arithmetic(at, slot, &read.shape.unravel_index(element));
             let arithmetic = arithmetic.unwrap_or_else(|| flow.rule.to_string());
@@ -220,6 +226,11 @@ mod tests {
         let found = found(&[0.0, 4.0], |x| (x.sqrt() * 3.0).sum(..)).unwrap();
         assert_eq!((found.node, found.pass, found.element), (1, Pass::Backward(0), 0));
         assert!(found.to_string().contains("%0 = [0, 4]"), "{found}");
+    }
+
+    #[test]
+    fn what_a_choice_leaves_out_is_no_harm() {
+        assert_eq!(found(&[0.0, 4.0], |x| x.gt(0.0).select(x.sqrt().ln(), 0.0).sum(..)), None);
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Graph {
         let depends = self.depends_on(node);
         let dependents = depends.iter().zip(&self.nodes).filter(|(depends, _)| **depends);
         let once =
-            EVALUATIONS * dependents.map(|(_, node)| OVERHEAD + node.shape.len()).sum::<usize>();
+            EVALUATIONS * dependents.map(|(_, node)| OVERHEAD + node.shape.numel()).sum::<usize>();
         if once * value.len() <= budget {
             let slopes = numeric_gradient(
                 |tape, x| self.substituted(tape, node, &depends, x[0]),

@@ -104,7 +104,7 @@ impl Graph {
         let node = &self.nodes[reader];
         let tape = Tape::with_dtype(node.value.dtype());
         let inputs: Vec<Var<'_>> =
-            node.inputs.iter().map(|input| tape.variable(&self.nodes[input.node].value)).collect();
+            node.inputs.iter().map(|input| tape.input(&self.nodes[input.node].value)).collect();
         let Some(output) = node.operation.record(&tape, &inputs) else { return Ok(Vec::new()) };
         let wanted: Vec<Var<'_>> = onward.iter().map(|&(slot, _)| inputs[slot]).collect();
         let contributions: Vec<Var<'_>> = paths
@@ -159,7 +159,7 @@ mod tests {
     fn of_first(loss: Var<'_>) -> (Paths, f64) {
         let graph = Graph::of(loss).unwrap();
         let paths = graph.paths(&[0]).unwrap().remove(0);
-        let mut sum = vec![0.0; graph.nodes[0].shape.len()];
+        let mut sum = vec![0.0; graph.nodes[0].shape.numel()];
         for part in paths.paths.iter().map(|path| &path.contribution).chain(&paths.rest) {
             sum.iter_mut().zip(part.to_f64s()).for_each(|(sum, x)| *sum += x);
         }

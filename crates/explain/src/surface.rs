@@ -1,5 +1,7 @@
 //! The surface of a program over two elements of its inputs.
 
+use std::panic::Location;
+
 use lossgraph_autograd::{Result, Tape, Var};
 use lossgraph_tensor::Tensor;
 
@@ -32,6 +34,7 @@ pub struct Surface {
 ///
 /// # Errors
 /// Those of [`curve`](crate::curve), for either element.
+#[track_caller]
 pub fn surface(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>,
     inputs: &[Tensor],
@@ -39,10 +42,12 @@ pub fn surface(
     intervals: usize,
 ) -> Result<Surface> {
     let current = [across.current("surface", inputs)?, up.current("surface", inputs)?];
+    let location = Location::caller();
     let value = |x: f64, y: f64| {
         let tape = Tape::f64();
         let vars = sweep::record(&tape, inputs, &[(across, x), (up, y)])?;
-        program(&tape, &vars).item()
+        let loss = program(&tape, &vars);
+        tape.attributed_to(location, || loss.item())
     };
     let (xs, ys): (Vec<f64>, Vec<f64>) =
         (across.linspace(intervals).collect(), up.linspace(intervals).collect());

@@ -1,6 +1,7 @@
 //! Sweeps: one element of an input takes the values of a range, and all else is constant.
 
 use std::ops::Range;
+use std::panic::Location;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
@@ -28,8 +29,10 @@ impl Sweep {
     ///
     /// # Errors
     /// A fault of `operation`: an input or element out of range, integers, or an empty range.
+    #[track_caller]
     pub(crate) fn current(&self, operation: &str, inputs: &[Tensor]) -> Result<f64> {
-        let refuse = |why: String| Err(Fault::new(operation, why).into());
+        let location = Location::caller();
+        let refuse = |why: String| Err(Fault::new(operation, why).at(location).into());
         let Sweep { input, element, range: Range { start, end } } = self;
         if !(start.is_finite() && end.is_finite() && start < end) {
             return refuse(format!(

@@ -1,6 +1,7 @@
 //! Why a gradient is 0: a tangent is pushed forward from the input, op by op, until it vanishes.
 
 use std::fmt;
+use std::panic::Location;
 
 use lossgraph_autograd::{Fault, Result, Var};
 use lossgraph_tensor::{Shape, Tensor};
@@ -61,16 +62,22 @@ pub struct Cause {
 /// ```
 ///
 /// # Errors
-/// An error of the program, a loss with more than one element, or an index out of range.
+/// An error of the program, a loss with more than one element, an `x` of another tape, or an index
+/// out of range.
+#[track_caller]
 pub fn why(loss: Var<'_>, x: Var<'_>, index: &[usize]) -> Result<Why> {
+    if !std::ptr::eq(loss.tape(), x.tape()) {
+        let fault = Fault::new("why", "x is on another tape than the loss");
+        let fault = fault.operand("loss", loss).operand("x", x).at(Location::caller());
+        return Err(fault.cure("ask for a variable that the loss could read").into());
+    }
     let graph = Graph::of(loss)?;
     let in_range =
         index.len() == x.rank() && index.iter().zip(x.shape().iter()).all(|(i, n)| i < n);
     if !in_range {
         return Err(out_of_range(index).operand("x", x).into());
     }
-    let node = graph.nodes.iter().position(|node| node.number == x.number());
-    match node.filter(|_| std::ptr::eq(loss.tape(), x.tape())) {
+    match graph.number_of(x) {
         Some(node) => graph.why(node, index),
         None => Ok(Why {
             answer: Answer::NoPath,
@@ -85,6 +92,7 @@ impl Graph {
     ///
     /// # Errors
     /// What the program gives.
+    #[track_caller]
     pub fn why(&self, x: usize, index: &[usize]) -> Result<Why> {
         let fits = |shape: &Shape| {
             index.len() == shape.rank() && index.iter().zip(shape.iter()).all(|(i, n)| i < n)
@@ -135,7 +143,7 @@ impl Graph {
     /// Where a change of an element no longer has an effect, and whether changes cancel anywhere.
     fn stops(&self, x: usize, element: usize) -> Result<(Vec<Cause>, bool)> {
         let mut tangents: Vec<Option<Vec<f64>>> = vec![None; self.nodes.len()];
-        tangents[x] = Some(one_hot(self.nodes[x].shape.len(), element));
+        tangents[x] = Some(one_hot(self.nodes[x].shape.numel(), element));
         let mut causes = Vec::new();
         let mut cancelled = false;
         for (at, node) in self.nodes.iter().enumerate().skip(x + 1) {
@@ -176,7 +184,7 @@ impl Graph {
         let tangent = Tensor::new(shape, tangent.to_vec());
         let tangent = tangent.map_err(|error| Fault::new("why", error.to_string()))?;
         let pushed = self.jvp(at, slot, &tangent)?;
-        Ok(pushed.map_or_else(|| vec![0.0; self.nodes[at].shape.len()], |y| y.to_f64s()))
+        Ok(pushed.map_or_else(|| vec![0.0; self.nodes[at].shape.numel()], |y| y.to_f64s()))
     }
 
     /// What stops a change of an input's element.
@@ -211,9 +219,11 @@ fn one_hot(len: usize, element: usize) -> Vec<f64> {
     (0..len).map(|i| if i == element { 1.0 } else { 0.0 }).collect()
 }
 
+#[track_caller]
 fn out_of_range(index: &[usize]) -> Fault {
     Fault::new("why", format!("there is no element {index:?}"))
         .cure("one number for each axis, counted from 0")
+        .at(Location::caller())
 }
 
 /// The first element whose tangent has no effect behind an op: any one where the shapes are the

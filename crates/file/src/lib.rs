@@ -8,6 +8,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod stream;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -30,24 +32,30 @@ pub struct Error {
 /// its name once all of it is on the disk.
 ///
 /// - On every failure the old file stays, and the temporary one is removed.
-/// - A file that is replaced keeps its permissions. A symbolic link stays a link: its target is
-///   replaced.
-/// - What is no regular file, such as a pipe or `/dev/stdout`, is appended to instead, and never
-///   replaced.
+/// - A file that is replaced keeps its permissions and its owner; one that may not be written to is
+///   not replaced. A symbolic link stays a link: its target is replaced.
+/// - What is no regular file, such as a pipe, a socket or `/dev/stdout`, is written to instead, and
+///   never replaced.
 /// - Writers at the same time, in one process or several, write to temporary files of their own;
 ///   the last one to finish wins.
 ///
 /// # Errors
-/// A folder that does not exist or cannot be written to, a full disk. The error names the path and
-/// the step that failed.
+/// A folder that does not exist or cannot be written to, a full disk, a folder in the place of the
+/// file. The error names the path and the step that failed.
 pub fn write_atomically(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<(), Error> {
     let (path, content) = (path.as_ref(), content.as_ref());
     let written = match Destination::of(path) {
         Ok(Destination::File(target)) => replace(&target, |file| file.write_all(content)),
-        Ok(Destination::Stream) => append(path, content),
+        Ok(Destination::Stream) => stream::write(path, content),
         Err(failure) => Err(failure),
     };
     written.map_err(|Failure(failed, source)| Error { path: path.to_owned(), failed, source })
+}
+
+/// Whether a path leads to what is no regular file, nor will be one: a pipe, a device, a descriptor
+/// of a process.
+pub fn is_stream(path: impl AsRef<Path>) -> bool {
+    matches!(Destination::of(path.as_ref()), Ok(Destination::Stream))
 }
 
 /// A step that failed, and what the operating system says.
@@ -73,9 +81,7 @@ impl Destination {
         const LINKS: usize = 40;
         let mut target = path.to_owned();
         for _ in 0..LINKS {
-            // `/dev/stdout` may lead to a regular file, on which others write as well: theirs would
-            // be lost with the file that is replaced.
-            if ["/dev", "/proc"].iter().any(|system| target.starts_with(system)) {
+            if is_of_a_process(&target) {
                 return Ok(Destination::Stream);
             }
             match fs::symlink_metadata(&target) {
@@ -86,6 +92,10 @@ impl Destination {
                     target = folder_of(&target).join(link);
                 }
                 Ok(metadata) if metadata.is_file() => return Ok(Destination::File(target)),
+                Ok(metadata) if metadata.is_dir() => {
+                    let folder = io::Error::new(ErrorKind::IsADirectory, "it is a folder");
+                    return Err(failed("looking for a file at", &target)(folder));
+                }
                 Ok(_) => return Ok(Destination::Stream),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Ok(Destination::File(target));
@@ -106,9 +116,14 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
-fn append(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let mut stream = OpenOptions::new().append(true).open(path).map_err(failed("opening", path))?;
-    stream.write_all(content).map_err(failed("writing to", path))
+/// Whether a path stands for what a process has open, whatever folders and links lead there. That
+/// may be a regular file on which others write as well: theirs would be lost with the file if it were
+/// replaced.
+fn is_of_a_process(path: &Path) -> bool {
+    let folder = fs::canonicalize(folder_of(path)).unwrap_or_else(|_| folder_of(path).to_owned());
+    let standard = ["stdin", "stdout", "stderr"].map(|name| Path::new("/dev").join(name));
+    let path = folder.join(path.file_name().unwrap_or_default());
+    folder.starts_with("/proc") || folder.starts_with("/dev/fd") || standard.contains(&path)
 }
 
 /// Replaces a regular file, or makes one, with what `fill` writes.
@@ -120,6 +135,9 @@ fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Res
     let folder = folder_of(target);
     let (temporary, mut file) = Temporary::new(folder)?;
     if let Ok(old) = fs::metadata(target) {
+        // Who may not write to a file does not get around that by replacing it.
+        OpenOptions::new().append(true).open(target).map_err(failed("opening", target))?;
+        keep_owner(&file, &old).map_err(failed("keeping the owner of", target))?;
         file.set_permissions(old.permissions())
             .map_err(failed("keeping the permissions of", target))?;
     }
@@ -130,6 +148,22 @@ fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Res
     drop(file);
     temporary.rename(target)?;
     sync_folder(folder);
+    Ok(())
+}
+
+/// Gives a new file to the owner and the group of the old one.
+#[cfg(unix)]
+fn keep_owner(new: &File, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let metadata = new.metadata()?;
+    match (metadata.uid(), metadata.gid()) == (old.uid(), old.gid()) {
+        true => Ok(()),
+        false => fchown(new, Some(old.uid()), Some(old.gid())),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 

@@ -60,13 +60,13 @@ fn a_failure_halfway_keeps_the_old_file_and_removes_the_temporary_one() {
 }
 
 #[test]
-fn a_name_that_cannot_be_taken_removes_the_temporary_file() {
+fn a_name_that_cannot_be_taken_leaves_the_folder_as_it_was() {
     let folder = Folder::new("rename");
     let target = folder.file("a");
     fs::create_dir(&target).unwrap();
     fs::write(target.join("b"), "in the way").unwrap();
     let Failure(step, _) = replace(&target, |file| file.write_all(b"new")).err().unwrap();
-    assert!(step.starts_with("renaming the new file to "), "{step}");
+    assert!(step.starts_with("opening "), "{step}");
     assert_eq!(fs::read_to_string(target.join("b")).unwrap(), "in the way");
     assert_eq!(folder.names(), ["a"]);
 }
@@ -80,7 +80,7 @@ fn an_error_names_the_path_and_what_failed() {
     let folder = Folder::new("folder");
     let error = write_atomically(&folder.0, "x").unwrap_err().to_string();
     let path = folder.0.display();
-    assert!(error.starts_with(&format!("{path} cannot be written: opening {path}: ")), "{error}");
+    assert!(error.ends_with(&format!("looking for a file at {path}: it is a folder")), "{error}");
     let error = write_atomically("", "x").unwrap_err().to_string();
     assert!(error.contains("expected the name of a file"), "{error}");
 }
@@ -169,6 +169,76 @@ mod unix {
         if Path::new("/dev/full").exists() {
             let error = write_atomically("/dev/full", "x").unwrap_err().to_string();
             assert!(error.starts_with("/dev/full cannot be written: writing to /dev/full: "));
+        }
+    }
+
+    #[test]
+    fn a_socket_is_written_to_and_stays_a_socket() {
+        use std::io::Read;
+        let folder = Folder::new("socket");
+        let socket = folder.file("socket");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut read = String::new();
+            listener.accept().unwrap().0.read_to_string(&mut read).unwrap();
+            read
+        });
+        write_atomically(&socket, "through").unwrap();
+        assert_eq!(reader.join().unwrap(), "through");
+        assert!(is_stream(&socket) && folder.names() == ["socket"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_process_has_open_is_written_to_by_whatever_way_it_is_reached() {
+        use std::os::fd::AsRawFd;
+        let folder = Folder::new("descriptor");
+        let path = folder.file("shared");
+        fs::write(&path, "").unwrap();
+        let mut open = OpenOptions::new().append(true).open(&path).unwrap();
+        let number = open.as_raw_fd();
+        symlink("/proc/self/fd", folder.file("fds")).unwrap();
+        symlink(format!("fds/{number}"), folder.file("link")).unwrap();
+        let ways = [
+            format!("/dev/fd/{number}"),
+            format!("/proc/self/fd/{number}"),
+            format!("/dev/../proc/self/fd/{number}"),
+            folder.file(&format!("fds/{number}")).display().to_string(),
+            folder.file("link").display().to_string(),
+        ];
+        for way in &ways {
+            assert!(is_stream(way), "{way}");
+            open.write_all(b"theirs ").unwrap();
+            write_atomically(way, "ours ").unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs ours ".repeat(ways.len()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_regular_file_below_dev_is_replaced_as_any_other() {
+        let file = PathBuf::from(format!("/dev/shm/lossgraph-file-{}", process::id()));
+        if !Path::new("/dev/shm").is_dir() {
+            return;
+        }
+        for content in ["the first, and longer", "the second"] {
+            write_atomically(&file, content).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), content);
+        }
+        fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_owner() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let folder = Folder::new("owner");
+        let file = folder.file("a");
+        fs::write(&file, "old").unwrap();
+        // Root alone may give files away.
+        if chown(&file, Some(12_345), Some(54_321)).is_ok() {
+            write_atomically(&file, "new").unwrap();
+            let metadata = fs::metadata(&file).unwrap();
+            assert_eq!((metadata.uid(), metadata.gid()), (12_345, 54_321));
         }
     }
 

@@ -58,15 +58,21 @@ pub(crate) fn pair<'t>(
     }
     let why = if left.rank() == right.rank() { "the shapes differ" } else { "they differ in rank" };
     let fault = Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
-    let fault = match left.len() == right.len() {
+    let may = unequal == Unequal::RefuseByDefault && left.broadcast(&right).is_some();
+    let fault = match left.numel() == right.numel() {
         true => fault.cure(format!("target.reshape({left})")),
-        false if unequal == Unequal::RefuseByDefault && left.broadcast(&right).is_some() => {
-            fault.cure("set the option `broadcast` if one of them is meant to repeat")
-        }
-        false => fault,
+        false => repeating(fault, may),
     };
     let fault = prediction.tape().fault(fault);
     (fault, fault)
+}
+
+/// A fault of unequal shapes, with the cure if they may broadcast.
+pub(crate) fn repeating(fault: Fault, may: bool) -> Fault {
+    match may {
+        true => fault.cure("set the option `broadcast` if one of them is meant to repeat"),
+        false => fault,
+    }
 }
 
 /// `var` if it holds floats, else a fault. Integers have no slope, and no fractions.
@@ -79,10 +85,74 @@ pub(crate) fn floats<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
     var.tape().fault(fault.cure(format!("{name}.to_float()")))
 }
 
+/// The operands if all of them hold floats, else a fault in the place of the first: vectors are
+/// never class numbers.
+#[track_caller]
+pub(crate) fn vectors<'t, const N: usize>(loss: &str, named: [(&str, Var<'t>); N]) -> [Var<'t>; N] {
+    let mut vars = named.map(|(_, var)| var);
+    // A loop, since a closure would not know who called.
+    for (name, var) in named {
+        let checked = floats(loss, name, var);
+        if checked.is_faulty() {
+            vars[0] = checked;
+            break;
+        }
+    }
+    vars
+}
+
+/// `target`, but a fault if it holds integers other than 0 and 1: those are class numbers, not what
+/// is true of each class.
+#[track_caller]
+pub(crate) fn bits<'t>(loss: &str, target: Var<'t>) -> Var<'t> {
+    let is_bit = |x: f64| x == 0.0 || x == 1.0;
+    coded(
+        loss,
+        "probabilities between 0 and 1",
+        is_bit,
+        "of class numbers: labels.one_hot(classes)",
+        target,
+    )
+}
+
+/// `target`, but a fault if it holds integers other than −1 and 1: those are class numbers, not
+/// signs.
+#[track_caller]
+pub(crate) fn signs<'t>(loss: &str, target: Var<'t>) -> Var<'t> {
+    let is_sign = |x: f64| x.abs() == 1.0;
+    coded(loss, "signs, −1 or 1", is_sign, "for targets of 0 and 1: target * 2.0 - 1.0", target)
+}
+
+#[track_caller]
+fn coded<'t>(
+    loss: &str,
+    expected: &str,
+    fits: impl Fn(f64) -> bool,
+    cure: &str,
+    target: Var<'t>,
+) -> Var<'t> {
+    if target.dtype().is_float() || target.is_faulty() {
+        return target;
+    }
+    // As class numbers are, integers that are computed are computed now.
+    let data = target.data().map_or_else(|| target.value(), Ok);
+    let numbers = data.map_or_else(|_| Vec::new(), |data| data.to_f64s());
+    match numbers.into_iter().find(|&x| !fits(x)) {
+        None => target,
+        Some(x) => {
+            let why = format!("target holds {x}, expected {expected}");
+            target.tape().fault(Fault::new(loss, why).operand("target", target).cure(cure))
+        }
+    }
+}
+
 /// `var` if it has exactly the shape of `like`, else a fault.
 #[track_caller]
 pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
-    if var.shape() == like.shape() || var.is_faulty() || like.is_faulty() {
+    if like.is_faulty() {
+        return like;
+    }
+    if var.shape() == like.shape() || var.is_faulty() {
         return var.to_float();
     }
     let why = format!("{name} has the shape of the prediction");
@@ -92,8 +162,11 @@ pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> 
 /// `var` if it broadcasts to the shape of `like`, else a fault.
 #[track_caller]
 pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
+    if like.is_faulty() {
+        return like;
+    }
     let fits = var.shape().broadcast(&like.shape()).as_ref() == Some(&like.shape());
-    if fits || var.is_faulty() || like.is_faulty() {
+    if fits || var.is_faulty() {
         return var.to_float();
     }
     let why = format!("{name} does not broadcast to the prediction");

@@ -4,10 +4,14 @@ use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::check::floats;
+use crate::rows::{capped, infinite};
 use crate::terms::Terms;
 
 /// The class number that PyTorch ignores by default.
 pub(crate) const IGNORED: i64 = -100;
+
+/// The axis that counts classes by default, after that of the batch.
+pub(crate) const SECOND: isize = 1;
 
 /// Class numbers of scores, with those to ignore set aside.
 pub(crate) struct Labels<'t> {
@@ -24,17 +28,20 @@ impl<'t> Labels<'t> {
     /// inside of the scope of `loss`, so that a fault is reported at the caller's line.
     pub fn new(
         loss: &str,
+        axis: isize,
         scores: Var<'t>,
         labels: Var<'t>,
         ignore_index: i64,
     ) -> Result<Labels<'t>, Var<'t>> {
-        Labels::among(scores.dim(class_axis(scores)), loss, scores, labels, ignore_index)
+        let classes = class_axis(axis, scores).map_or(0, |axis| scores.dim(axis));
+        Labels::among(classes, loss, axis, scores, labels, ignore_index)
     }
 
     /// As [`new`](Labels::new), for scores that are not one for each of the `classes`.
     pub fn among(
         classes: usize,
         loss: &str,
+        axis: isize,
         scores: Var<'t>,
         labels: Var<'t>,
         ignore_index: i64,
@@ -54,11 +61,10 @@ impl<'t> Labels<'t> {
         if labels.dtype() != DType::I64 {
             return Err(no_class_numbers(loss, scores, labels));
         }
-        let axis = class_axis(scores);
+        let Some(axis) = class_axis(axis, scores) else {
+            return Err(no_class_axis(loss, axis, scores));
+        };
         let mut expected = scores.shape().to_vec();
-        if expected.is_empty() {
-            return refuse("the scores have a class axis".to_owned());
-        }
         expected.remove(axis as usize);
         if labels.shape()[..] != expected[..] {
             return refuse(format!(
@@ -93,15 +99,16 @@ impl<'t> Labels<'t> {
     /// Those that are ignored count 0, in what the mean divides by as well.
     pub fn terms(
         loss: &str,
+        axis: isize,
         scores: Var<'t>,
         labels: Var<'t>,
         ignore_index: i64,
         each: impl FnOnce(&Labels<'t>, Var<'t>) -> Var<'t>,
     ) -> Terms<'t> {
-        match Labels::new(loss, scores, labels, ignore_index) {
+        match Labels::new(loss, axis, scores, labels, ignore_index) {
             Ok(labels) => {
-                let each = each(&labels, labels.counted_scores(scores));
-                Terms::new(labels.counted(each)).with_weights(labels.counted)
+                let each = each(&labels, capped(labels.counted_scores(scores)));
+                Terms::new(labels.counted(infinite(each))).with_weights(labels.counted)
             }
             Err(fault) => Terms::new(fault),
         }
@@ -124,11 +131,19 @@ impl<'t> Labels<'t> {
         self.labels.unsqueeze(self.axis).ne(classes)
     }
 
-    /// 1 for each of the thresholds `0 … thresholds − 1`, along a new last axis, that the label is
-    /// above.
-    pub fn above(&self, thresholds: usize) -> Var<'t> {
-        let tape = self.labels.tape();
-        self.labels.unsqueeze(-1).gt(tape.constant(Tensor::arange(thresholds, tape.dtype())))
+    /// By how much each class leads the label, plus a margin; 0 for the label itself, whose score may
+    /// be infinite.
+    pub fn lead(&self, scores: Var<'t>, margin: f64) -> Var<'t> {
+        let lead = scores - self.pick(scores).unsqueeze(self.axis) + margin;
+        self.others(scores).select(lead, 0.0)
+    }
+
+    /// 1 for each of the thresholds `0 … thresholds − 1`, along the axis of the scores, that the
+    /// label is above.
+    pub fn above(&self, scores: Var<'t>) -> Var<'t> {
+        let thresholds = Tensor::arange(scores.dim(self.axis), scores.dtype());
+        let thresholds = along(scores.tape().constant(thresholds), self.axis, scores);
+        self.labels.unsqueeze(self.axis).gt(thresholds)
     }
 
     /// The scores of the labels that are among the classes from `first` on, of which `scores` has
@@ -154,8 +169,8 @@ impl<'t> Labels<'t> {
     /// that are ignored.
     pub fn one_hot(&self, scores: Var<'t>) -> Var<'t> {
         let last = scores.rank() as isize - 1;
-        let order: Vec<isize> = (0..self.axis).chain([last]).chain(self.axis..last).collect();
-        self.counted_scores(self.labels.one_hot(scores.dim(self.axis)).permute(&order))
+        let one_hot = self.labels.one_hot(scores.dim(self.axis));
+        self.counted_scores(moved(one_hot, last, self.axis))
     }
 
     /// One number an example, 0 for those that are ignored.
@@ -199,16 +214,14 @@ pub(crate) fn integers<'t>(loss: &str, name: &str, var: Var<'t>) -> Result<Vec<i
 
 /// Whether a target is meant as class numbers, where probabilities are possible: it holds integers,
 /// or has their shape, one for each example. Floats of that shape [`Labels`] refuses.
-pub(crate) fn are_class_numbers(scores: Var<'_>, target: Var<'_>) -> bool {
+pub(crate) fn are_class_numbers(axis: isize, scores: Var<'_>, target: Var<'_>) -> bool {
     if !target.dtype().is_float() {
         return true;
     }
+    let Some(axis) = class_axis(axis, scores) else { return false };
     let mut expected = scores.shape().to_vec();
-    if expected.is_empty() || scores.is_faulty() || target.is_faulty() {
-        return false;
-    }
-    expected.remove(class_axis(scores) as usize);
-    target.shape()[..] == expected[..]
+    expected.remove(axis as usize);
+    !target.is_faulty() && target.shape()[..] == expected[..]
 }
 
 /// The fault of `loss` that floats stand where class numbers belong.
@@ -220,16 +233,60 @@ pub(crate) fn no_class_numbers<'t>(loss: &str, scores: Var<'t>, labels: Var<'t>)
     scores.tape().fault(fault.cure("tape.labels(&[…]), or a tensor of i64: one class number each"))
 }
 
-/// The axis that counts classes: the second, or the only one.
-pub(crate) fn class_axis(scores: Var<'_>) -> isize {
-    if scores.rank() > 1 { 1 } else { 0 }
+/// The axis of scores that counts classes, from the front: `axis`, from the end if negative. Scores
+/// of a single example have one axis alone, which axis 1 means, too. `None` if there is none.
+pub(crate) fn class_axis(axis: isize, scores: Var<'_>) -> Option<isize> {
+    match (axis, scores.rank()) {
+        _ if scores.is_faulty() => None,
+        (SECOND, 1) => Some(0),
+        _ => scores.shape().axis(axis).map(|axis| axis as isize),
+    }
+}
+
+/// The scores with their axis of classes, or a fault of `loss` if they have none.
+#[track_caller]
+pub(crate) fn on_class_axis<'t>(loss: &str, axis: isize, scores: Var<'t>) -> (Var<'t>, isize) {
+    match class_axis(axis, scores) {
+        Some(axis) => (scores, axis),
+        None => (no_class_axis(loss, axis, scores), 0),
+    }
+}
+
+#[track_caller]
+fn no_class_axis<'t>(loss: &str, axis: isize, scores: Var<'t>) -> Var<'t> {
+    let why = match scores.rank() {
+        _ if scores.is_faulty() => return scores,
+        0 => "the scores have a class axis".to_owned(),
+        rank => format!("axis {axis} of the classes is none of {rank}: −{rank} to {}", rank - 1),
+    };
+    scores.tape().fault(Fault::new(loss, why).operand("scores", scores))
+}
+
+/// One axis moved to another place; the others keep their order.
+#[track_caller]
+pub(crate) fn moved(x: Var<'_>, from: isize, to: isize) -> Var<'_> {
+    let mut order: Vec<isize> = (0..x.rank() as isize).filter(|&axis| axis != from).collect();
+    if from == to || order.len() < to as usize {
+        return x;
+    }
+    order.insert(to as usize, from);
+    x.permute(&order)
 }
 
 /// `weight` if it is one number for each class of `scores`, else a fault.
 #[track_caller]
-pub(crate) fn class_weight<'t>(loss: &str, weight: Var<'t>, scores: Var<'t>) -> Var<'t> {
-    let classes = scores.dim(class_axis(scores));
-    if weight.shape()[..] == [classes] || weight.is_faulty() || scores.is_faulty() {
+pub(crate) fn class_weight<'t>(
+    loss: &str,
+    weight: Var<'t>,
+    axis: isize,
+    scores: Var<'t>,
+) -> Var<'t> {
+    let (scores, axis) = on_class_axis(loss, axis, scores);
+    if scores.is_faulty() {
+        return scores;
+    }
+    let classes = scores.dim(axis);
+    if weight.shape()[..] == [classes] || weight.is_faulty() {
         return weight.to_float();
     }
     weight.tape().fault(

@@ -34,11 +34,12 @@ mod rows;
 mod segmentation;
 mod self_supervised;
 mod sequence;
+mod size;
 mod terms;
 
 pub use catalogue::{
     ALL, Args, BadSetting, Case, Choice, Configured, Domain, Fit, Invariance, Loss, Numbers,
-    OptionKind, Plain, Sample, Setting, Task, find,
+    OptionKind, Plain, Sample, Setting, Task, UnknownLoss, find,
 };
 pub use classification::*;
 pub use detection::*;

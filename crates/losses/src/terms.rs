@@ -236,7 +236,7 @@ impl<'t> Terms<'t> {
     #[track_caller]
     pub fn mean(self) -> Var<'t> {
         match self.weight {
-            Some(weight) => self.per_length().sum(..) / weight.sum(..),
+            Some(weight) => weighted_mean(self.per_length().sum(..), weight.sum(..)),
             None => self.per_length().mean(..),
         }
     }
@@ -269,11 +269,19 @@ impl<'t> Terms<'t> {
             }
             Reduction::NonZeroMean => {
                 let each = self.per_length();
-                let above = each.gt(0.0);
-                ratio(above.select(each, 0.0).sum(..), above.select(self.counts(), 0.0).sum(..))
+                // Not those above 0, of which a NaN would be none.
+                let taught = each.le(0.0);
+                ratio(taught.select(0.0, each).sum(..), taught.select(0.0, self.counts()).sum(..))
             }
         }
     }
+}
+
+/// `sum / total`: NaN over nothing, with slope 0, since that of `x/0` is infinite.
+#[track_caller]
+pub(crate) fn weighted_mean<'t>(sum: Var<'t>, total: Var<'t>) -> Var<'t> {
+    let nothing = total.eq(0.0);
+    nothing.select(f64::NAN, sum / nothing.select(1.0, total))
 }
 
 /// `sum / count`, where a count of 0 comes with a sum of 0, which it stays.

@@ -76,7 +76,7 @@ fn gradients_agree_with_finite_differences() {
     for case in cases(11) {
         let data = case.inputs.clone();
         let tape = Tape::f64();
-        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
+        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.input(data)).collect();
         let indices = differentiable(&case);
         let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
         let gradients = tape.grad(case.record(&tape, &vars).mean(), &wanted);
@@ -107,7 +107,7 @@ fn second_derivatives_agree_with_finite_differences() {
             along.reduce(|a, b| a + b).unwrap().number()
         };
         let tape = Tape::f64();
-        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.variable(data)).collect();
+        let vars: Vec<Var<'_>> = data.iter().map(|data| tape.input(data)).collect();
         let wanted: Vec<Var<'_>> = indices.iter().map(|&i| vars[i]).collect();
         let products = tape.grad(tape.var(slope(&tape, &vars)).unwrap(), &wanted);
         let numeric = numeric_gradient(|tape, x| tape.var(slope(tape, x)).unwrap(), &data).unwrap();
@@ -233,7 +233,7 @@ fn what_must_not_change_a_loss_does_not() {
 
 /// The first row along the first axis moved to its end.
 fn rotated(tensor: &Tensor) -> Tensor {
-    let len = tensor.shape().len();
+    let len = tensor.shape().numel();
     let numbers = tensor.to_f64s();
     let row = len / tensor.shape().first().copied().unwrap_or(1).max(1);
     mapped(tensor, |i, _| numbers[(i + row) % len])
@@ -291,7 +291,9 @@ fn names_and_aliases_find_exactly_one_loss() {
         }
     }
     assert_eq!(find("nn.BCEWithLogitsLoss").unwrap().name, "bce_with_logits");
-    assert_eq!(find("hubber").unwrap_err(), "huber");
+    assert_eq!(find("hubber").unwrap_err().nearest, "huber");
+    let error = find("CrossEntropyLos").unwrap_err().to_string();
+    assert_eq!(error, "there is no loss `CrossEntropyLos`; perhaps `cross_entropy`");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn labeled() -> impl Iterator<Item = (&'static Loss, Vec<(&'static str, Tensor)>
 }
 
 fn record<'t>(tape: &'t Tape, loss: &'static Loss, inputs: &[(&'static str, Tensor)]) -> Terms<'t> {
-    let vars: Vec<_> = inputs.iter().map(|(name, x)| (*name, tape.variable(x))).collect();
+    let vars: Vec<_> = inputs.iter().map(|(name, x)| (*name, tape.input(x))).collect();
     loss.record(tape, &vars, "")
 }
 
@@ -248,7 +248,7 @@ fn a_maximum_generates_the_losses_that_it_is_known_for() {
     let z = tape.constant([[1.0, 0.5, -1.0]]);
     let t = tape.constant([[0.0, 1.0, 0.0]]);
     let labels = tape.labels(&[1]);
-    let best = FenchelYoung { maximum: |z| z.max(-1) };
+    let best = FenchelYoung { maximum: |z| z.max(-1), ..FenchelYoung::default() };
     let value = |terms: Terms<'_>| terms.mean().item().unwrap();
     close("max", &[value(best.forward(z, t))], &[value(perceptron(z, labels))]);
     close("log_sum_exp", &[value(fenchel_young(z, t))], &[value(cross_entropy(z, labels))]);
@@ -329,7 +329,10 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         (GeneralizedCe { q: 0.0, ..Default::default() }.forward(z, labels), "q is 0"),
         (SymmetricCe { beta: -1.0, ..Default::default() }.forward(z, labels), "beta -1"),
         (SymmetricCe { log_zero: 0.0, ..Default::default() }.forward(z, labels), "log_zero is 0"),
-        (ConfidencePenalty { threshold: Some(f64::NAN) }.forward(z), "threshold is NaN"),
+        (
+            ConfidencePenalty { threshold: Some(f64::NAN), ..Default::default() }.forward(z),
+            "threshold is NaN",
+        ),
         (Distillation { temperature: 0.0, ..Default::default() }.forward(z, z), "temperature is 0"),
         (Distillation { alpha: 1.5, ..Default::default() }.forward(z, z), "alpha is 1.5"),
         (distillation(z, odd, 1.0), "they differ in rank"),

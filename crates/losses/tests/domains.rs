@@ -4,9 +4,10 @@
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_losses::{
     AdaptiveWing, Dice, ElasticNet, FocalTversky, GaussianNll, LovaszHinge, LovaszSoftmax, Masks,
-    PoissonNll, Rmse, Scores, Terms, Tweedie, charbonnier, dice, generalized_dice, giou, iou,
-    jaccard, log_cosh, lovasz_hinge, lovasz_softmax, mape, msle, poisson_nll, psnr, quantile, rmse,
-    smape, total_variation, tukey_biweight, tweedie, welsch,
+    MsSsim, Mse, PoissonNll, Rmse, Scores, Ssim, Terms, Tweedie, cauchy, charbonnier, dice,
+    geman_mcclure, generalized_dice, giou, huber, iou, jaccard, lambda_rank, log_cosh,
+    lovasz_hinge, lovasz_softmax, mape, msle, poisson_nll, pseudo_huber, psnr, quantile, rmse,
+    smape, ssim, total_variation, tukey_biweight, tweedie, welsch, wing,
 };
 
 fn gradient(loss: Var<'_>, of: Var<'_>) -> Vec<f64> {
@@ -162,6 +163,118 @@ fn a_variance_below_its_least_has_the_slope_of_the_least() {
     let var = tape.variable([0.01, 0.5]);
     let loss = GaussianNll { eps: 0.5, ..GaussianNll::default() }.forward(p, t, var).sum();
     assert_eq!(gradient(loss, var), [-1.0, -1.0]); // ½ (1 − 1/½) / ½
+}
+
+/// A loss of one number, with the value and slope that it has at an error.
+type OfError = fn(f64) -> [f64; 2];
+
+#[test]
+fn robust_losses_are_right_at_errors_whose_squares_are_beyond_the_type() {
+    type Run = for<'t> fn(Var<'t>, Var<'t>) -> Terms<'t>;
+    let losses: [(&str, Run, OfError); 9] = [
+        ("geman_mcclure", |p, t| geman_mcclure(p, t, 1.0), |_| [0.5, 0.0]),
+        ("pseudo_huber", |p, t| pseudo_huber(p, t, 1.0), |x| [x, 1.0]),
+        ("charbonnier", |p, t| charbonnier(p, t, 1e-3), |x| [x, 1.0]),
+        ("cauchy", |p, t| cauchy(p, t, 0.1), |x| [0.01 * (x / 0.1).ln(), 0.01 / x]),
+        ("welsch", |p, t| welsch(p, t, 1.0), |_| [0.5, 0.0]),
+        ("tukey_biweight", |p, t| tukey_biweight(p, t, 1.0), |_| [1.0 / 6.0, 0.0]),
+        ("huber", |p, t| huber(p, t, 1.0), |x| [x, 1.0]),
+        ("log_cosh", |p, t| log_cosh(p, t), |x| [x, 1.0]),
+        ("wing", |p, t| wing(p, t), |x| [x, 1.0]),
+    ];
+    for (name, run, expected) in losses {
+        let sizes = [(Tape::new(), 1e20), (Tape::new(), 1e37), (Tape::f64(), 1e307)];
+        for (tape, size) in sizes {
+            let p = tape.variable([size]);
+            let loss = run(p, tape.constant([0.0])).sum();
+            let slope = tape.grad(loss, &[p])[0];
+            let second = tape.grad(slope.sum(..), &[p])[0].value().unwrap().to_f64s()[0];
+            let (got, slope) = (loss.item().unwrap(), slope.value().unwrap().to_f64s()[0]);
+            let [value, expected] = expected(size);
+            assert!((got / value - 1.0).abs() < 1e-5, "{name} at {size}: {got}, not {value}");
+            assert!((slope - expected).abs() < 1e-6, "{name} at {size}: slope {slope}");
+            assert!(second.abs() < 1e-6, "{name} at {size}: second derivative {second}");
+        }
+    }
+}
+
+#[test]
+fn robust_losses_keep_their_second_derivative_where_they_bend() {
+    let tape = Tape::f64();
+    let p = tape.variable([0.6]);
+    let t = tape.constant([0.0]);
+    let r = 1.36_f64;
+    let expected = [
+        (geman_mcclure(p, t, 1.0), (1.0 - 3.0 * 0.36) / r.powi(3)),
+        (pseudo_huber(p, t, 1.0), r.powf(-1.5)),
+        (charbonnier(p, t, 1.0), r.powf(-1.5)),
+        (cauchy(p, t, 1.0), (1.0 - 0.36) / r.powi(2)),
+    ];
+    for (i, (terms, expected)) in expected.into_iter().enumerate() {
+        let slope = tape.grad(terms.sum(), &[p])[0].sum(..);
+        let second = gradient(slope, p)[0];
+        assert!((second - expected).abs() < 1e-14, "the loss at {i}: {second}, not {expected}");
+    }
+}
+
+#[test]
+fn bright_pictures_are_as_similar_as_dark_ones() {
+    let noise = |seed: usize, i: usize| ((i * (37 + 2 * seed) + 11 * seed) % 101) as f64 * 1.2;
+    let picture =
+        |seed: usize| -> Vec<f64> { (0..48 * 48).map(|i| 3e4 + noise(seed, i)).collect() };
+    let of = |tape: &Tape, scales: bool| {
+        let [p, t] = [1, 3].map(|seed| tape.constant(picture(seed)).reshape([1, 1, 48, 48]));
+        let weights = vec![0.5, 0.5];
+        match scales {
+            true => MsSsim { weights, data_range: 255.0, ..MsSsim::default() }.forward(p, t),
+            false => Ssim { data_range: 255.0, ..Ssim::default() }.forward(p, t),
+        }
+        .unreduced()
+        .value()
+        .unwrap()
+    };
+    for scales in [false, true] {
+        let (single, double) = (of(&Tape::new(), scales), of(&Tape::f64(), scales));
+        let pairs = single.to_f64s().into_iter().zip(double.to_f64s());
+        let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(worst < 1e-4, "{worst}");
+    }
+    let tape = Tape::new();
+    let p = tape.constant(picture(1)).reshape([1, 1, 48, 48]);
+    assert!(ssim(p, p, 255.0).mean().item().unwrap().abs() < 1e-6);
+}
+
+#[test]
+fn lists_without_anything_relevant_have_no_slope() {
+    let tape = Tape::f64();
+    let s = tape.variable([[1.0, 2.0, 3.0]]);
+    let loss = lambda_rank(s, tape.constant([[0.0, 0.0, 0.0]])).sum();
+    assert_eq!((loss.item().unwrap(), gradient(loss, s)), (0.0, vec![0.0; 3]));
+}
+
+#[test]
+fn weights_that_are_all_0_leave_no_slope() {
+    let tape = Tape::f64();
+    let (p, w) = (tape.variable([1.0, 2.0]), tape.variable([0.0, 0.0]));
+    let t = tape.constant([0.0, 0.0]);
+    let mse = Mse { weight: Some(w), ..Mse::default() }.forward(p, t);
+    let rmse = Rmse { weight: Some(w), ..Rmse::default() }.forward(p, t);
+    for terms in [mse, rmse] {
+        assert!(terms.mean().item().unwrap().is_nan());
+        assert_eq!(gradient(terms.mean(), p), [0.0, 0.0]);
+        assert_eq!(gradient(terms.mean(), w), [0.0, 0.0]);
+    }
+}
+
+#[test]
+fn boxes_of_any_size_overlap_alike() {
+    for size in [1.0, 1e20, 1e30] {
+        let tape = Tape::new();
+        let p = tape.variable([[0.0, 0.0, 2.0 * size, 2.0 * size]]);
+        let loss = iou(p, tape.constant([[size, 0.0, 3.0 * size, 2.0 * size]])).sum();
+        assert!((loss.item().unwrap() - 2.0 / 3.0).abs() < 1e-6, "{size}");
+        assert!(gradient(loss, p).iter().all(|x| x.is_finite()), "{size}");
+    }
 }
 
 #[test]

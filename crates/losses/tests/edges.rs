@@ -2,8 +2,9 @@
 
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_losses::{
-    BceWithLogits, CrossEntropy, KlDiv, bce, cosine_embedding, cross_entropy, huber, kl_div, mse,
-    nll, smooth_l1,
+    BceWithLogits, CrossEntropy, KlDiv, Terms, asymmetric, bce, bce_with_logits,
+    confidence_penalty, cosine_embedding, cross_entropy, distillation, huber, kl_div, mse, nll,
+    poly, sigmoid_focal, smooth_l1, softmax_focal,
 };
 use lossgraph_tensor::Tensor;
 
@@ -175,4 +176,55 @@ fn a_cosine_of_long_vectors_does_not_overflow_in_single_precision() {
     let b = tape.variable(vec![3e12_f32, 4e12]);
     let loss = cosine_embedding(a, b, tape.constant(1.0), 0.0).sum();
     assert!(loss.item().unwrap().abs() < 1e-6);
+}
+
+#[test]
+fn what_is_infinitely_sure_and_right_costs_nothing_and_wrong_everything() {
+    let tape = Tape::f64();
+    let z = tape.variable([INF, -INF]);
+    let [right, wrong] = [[1.0, 0.0], [0.0, 1.0]].map(|t| tape.constant(t));
+    type Run = for<'t> fn(Var<'t>, Var<'t>) -> Terms<'t>;
+    let losses: [Run; 3] =
+        [|z, t| sigmoid_focal(z, t, 2.0), |z, t| asymmetric(z, t), |z, t| bce_with_logits(z, t)];
+    for (i, run) in losses.into_iter().enumerate() {
+        let loss = run(z, right).sum();
+        assert_eq!(
+            (loss.item().unwrap(), gradient(loss, z)),
+            (0.0, vec![0.0; 2]),
+            "the loss at {i}"
+        );
+        let loss = run(z, wrong).unreduced();
+        // What is below the clip costs the asymmetric loss little.
+        assert_eq!(loss.value().unwrap().to_f64s()[1], INF, "the loss at {i}");
+        assert!(gradient(loss.sum(..), z).iter().all(|x| x.is_finite()), "the loss at {i}");
+    }
+    let z = tape.variable([[INF, 0.0, 1.0]]);
+    let losses: [Run; 3] =
+        [|z, t| softmax_focal(z, t, 2.0), |z, t| cross_entropy(z, t), |z, t| poly(z, t, 1.0)];
+    for (i, run) in losses.into_iter().enumerate() {
+        let loss = run(z, tape.labels(&[0])).sum();
+        assert_eq!(
+            (loss.item().unwrap(), gradient(loss, z)),
+            (0.0, vec![0.0; 3]),
+            "the loss at {i}"
+        );
+        let loss = run(z, tape.labels(&[1])).sum();
+        assert_eq!((loss.item().unwrap(), gradient(loss, z)[1]), (INF, -1.0), "the loss at {i}");
+    }
+}
+
+#[test]
+fn an_impossible_class_leaves_the_slopes_of_the_others() {
+    let tape = Tape::f64();
+    let z = tape.variable([[0.0, f64::NEG_INFINITY, 3.0_f64.ln()]]);
+    let loss = confidence_penalty(z).sum();
+    let without = tape.variable([[0.0, 3.0_f64.ln()]]);
+    let expected = gradient(confidence_penalty(without).sum(), without);
+    assert_eq!(gradient(loss, z), [expected[0], 0.0, expected[1]]);
+    let teacher = tape.variable([[1.0, f64::NEG_INFINITY, 0.0]]);
+    let loss = distillation(z, teacher, 2.0).sum();
+    assert!(loss.item().unwrap().is_finite());
+    for slope in [gradient(loss, z), gradient(loss, teacher)] {
+        assert!(slope[1] == 0.0 && slope.iter().all(|x| x.is_finite()), "{slope:?}");
+    }
 }

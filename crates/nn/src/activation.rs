@@ -1,14 +1,11 @@
 //! Functions without parameters: activations and dropout.
 
-use std::sync::{Arc, Mutex};
-
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::Tensor;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Uniform};
 
 use crate::error::{Error, Result};
+use crate::generator::Generator;
 use crate::layer::{Layer, Mode};
 use crate::module::Module;
 
@@ -54,14 +51,15 @@ impl Layer for Activation {
 }
 
 /// In training, sets each element to 0 with a probability, and scales up the others so that the
-/// expectation stays; in evaluation, the identity. Clones draw from one stream.
+/// expectation stays; in evaluation, the identity. Clones draw from one stream, which a
+/// [`Training`](crate::Training) saves.
 ///
 /// # Source
 /// Srivastava et al., Dropout, 2014.
 #[derive(Clone, Debug)]
 pub struct Dropout {
     probability: f64,
-    rng: Arc<Mutex<ChaCha8Rng>>,
+    generator: Generator,
 }
 
 impl Dropout {
@@ -71,11 +69,11 @@ impl Dropout {
             let (subject, name, expected) = ("dropout", "probability", "0 or more, and below 1");
             return Err(Error::Option { subject, name, given: probability, expected });
         }
-        Ok(Dropout { probability, rng: Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(seed))) })
+        Ok(Dropout { probability, generator: Generator::new(seed) })
     }
 }
 
-impl Module for Dropout {}
+crate::module!(Dropout { generator, .. });
 
 impl Layer for Dropout {
     #[track_caller]
@@ -84,13 +82,11 @@ impl Layer for Dropout {
             return x;
         }
         let scale = 1.0 / (1.0 - self.probability);
-        let mut rng = self.rng.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mask = match Uniform::new(0.0, 1.0) {
-            Ok(uniform) => {
-                let draw =
-                    |_| if uniform.sample(&mut *rng) < self.probability { 0.0 } else { scale };
+            Ok(uniform) => self.generator.draw(|rng| {
+                let draw = |_| if uniform.sample(rng) < self.probability { 0.0 } else { scale };
                 Tensor::new(x.shape(), (0..x.len()).map(draw).collect::<Vec<f64>>())
-            }
+            }),
             Err(_) => Tensor::ones(x.shape(), x.dtype()),
         };
         x.tape().named_call("dropout", || match mask {

@@ -1,20 +1,24 @@
 //! Limits on gradients.
 
+use std::collections::HashSet;
+
 use lossgraph_autograd::Gradients;
 use lossgraph_tensor::{Result as TensorResult, Tensor};
 
 use crate::error::{Error, Result};
 
 /// Scales all gradients by one factor so that their norm is at most `max_norm`, and gives the norm
-/// before: they are multiplied by `min(1, max_norm / (norm + 10⁻⁶))`.
+/// before: they are multiplied by `min(1, max_norm / (norm + 10⁻⁶))`. Tied weights, which are one
+/// parameter, count once.
 ///
-/// `p` is the order of the norm; ∞ takes the largest element.
+/// `p` is the order of the norm: 2 is that of PyTorch's default, ∞ takes the largest element.
 ///
 /// # Errors
 /// A norm that is not finite: the gradients are as before. A `max_norm` or `p` out of range.
 ///
 /// # Source
 /// Pascanu, Mikolov and Bengio, On the Difficulty of Training Recurrent Neural Networks, 2013.
+#[doc(alias = "clip_grad_norm_")]
 pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Result<f64> {
     let subject = "clip_grad_norm";
     if max_norm.is_nan() || max_norm < 0.0 {
@@ -24,7 +28,11 @@ pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Resul
     if p.is_nan() || p <= 0.0 {
         return Err(Error::Option { subject, name: "p", given: p, expected: "more than 0" });
     }
-    let elements = || gradients.parameters().iter().flat_map(|(_, gradient)| gradient.to_f64s());
+    let mut counted = HashSet::new();
+    let listed = gradients.parameters().iter();
+    let once: Vec<&Tensor> =
+        listed.filter(|(p, _)| counted.insert(p.id())).map(|(_, gradient)| gradient).collect();
+    let elements = || once.iter().flat_map(|gradient| gradient.to_f64s());
     let largest = elements().fold(0.0_f64, |max, x| {
         if x.is_nan() || max.is_nan() { f64::NAN } else { max.max(x.abs()) }
     });
@@ -37,7 +45,7 @@ pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Resul
         let bad = |gradient: &Tensor| gradient.to_f64s().iter().any(|x| !x.is_finite());
         let culprit = gradients.parameters().iter().find(|(_, gradient)| bad(gradient));
         let parameter = culprit.map_or(parameter, |(parameter, _)| parameter).name().to_owned();
-        return Err(Error::NotFinite { parameter });
+        return Err(Error::NotFinite { subject, parameter });
     }
     let scale = max_norm / (norm + 1e-6);
     if scale < 1.0 {
@@ -52,6 +60,7 @@ pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Resul
 ///
 /// # Errors
 /// A limit that is negative or NaN.
+#[doc(alias = "clip_grad_value_")]
 pub fn clip_grad_value(gradients: &mut Gradients, limit: f64) -> Result<()> {
     if limit.is_nan() || limit < 0.0 {
         let (subject, name, expected) = ("clip_grad_value", "limit", "0 or more");
@@ -87,10 +96,23 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_that_is_listed_twice_counts_once() {
+        let w = Parameter::new("w", [3.0, 4.0]);
+        let listed = || (w.clone(), Tensor::from([3.0, 4.0]));
+        let mut gradients = Gradients::new(0.0, vec![listed(), listed()]);
+        assert_eq!(clip_grad_norm(&mut gradients, 1.0, 2.0).unwrap(), 5.0);
+        assert!((gradients.get(&w).unwrap().to_f64s()[0] - 0.6).abs() < 1e-6);
+    }
+
+    #[test]
     fn gradients_that_are_not_finite_are_refused_and_stay() {
         for bad in [[f64::NAN, 1.0], [1.0, f64::NAN], [f64::INFINITY, 1.0]] {
             let mut gradients = gradients(bad);
-            assert!(clip_grad_norm(&mut gradients, 1.0, 2.0).is_err());
+            let error = clip_grad_norm(&mut gradients, 1.0, 2.0).unwrap_err();
+            let expected = "clip_grad_norm: the gradient of `w` is not finite; the gradients are";
+            for text in [error.to_string(), format!("{error:?}")] {
+                assert!(text.starts_with(expected) && !text.contains("step"), "{text}");
+            }
             assert_eq!(gradients.parameters()[0].1.to_f64s()[1].to_bits(), bad[1].to_bits());
         }
     }

@@ -1,7 +1,7 @@
 //! Layers over images: convolution, pooling, and the step to vectors behind them.
 
 use lossgraph_autograd::{Conv, Parameter, Pool, Var};
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_tensor::{DType, Shape, Tensor};
 use rand::Rng;
 
 use crate::error::{Error, Result};
@@ -58,11 +58,12 @@ impl Conv2d {
             return Err(Error::Option { subject, name: "groups", given, expected });
         }
         let shape = [outputs, inputs / groups, window[0], window[1]];
-        let weight = Init::FanIn.draw(&shape, DType::F32, rng)?;
+        let weight = Init::FanIn.draw(&shape, DType::F64, rng)?;
         let fan_in: f64 = shape[1..].iter().map(|&dim| dim as f64).product();
         let bound = 1.0 / fan_in.max(1.0).sqrt();
-        let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F32, rng)?;
-        Ok(Conv2d::of(weight, Some(bias), options))
+        let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F64, rng)?;
+        let bias = Some(Parameter::drawn("bias", bias));
+        Ok(Conv2d { weight: Parameter::drawn("weight", weight), bias, options })
     }
 
     /// A layer with a given weight `[outputs, inputs / groups, window, window]` and options.
@@ -142,8 +143,13 @@ impl Module for Flatten {}
 impl Layer for Flatten {
     #[track_caller]
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        let batch = if x.rank() == 0 { 1 } else { x.dim(0) };
-        x.tape().unnamed_call(|| x.reshape([batch, x.len() / batch.max(1)]))
+        // The features are counted by themselves, so that a batch of none has as many as any other.
+        let shape = x.shape();
+        let (batch, features) = match shape.split_first() {
+            Some((&batch, features)) => (batch, Shape::from(features).numel()),
+            None => (1, 1),
+        };
+        x.tape().unnamed_call(|| x.reshape([batch, features]))
     }
 }
 
@@ -169,6 +175,23 @@ mod tests {
         assert_eq!(layer.forward(x).value().unwrap(), expected.value().unwrap());
         let expected = x.conv2d(weight, None, options);
         assert_eq!(layer.without_bias().forward(x).value().unwrap(), expected.value().unwrap());
+    }
+
+    #[test]
+    fn a_batch_of_none_is_flattened_to_as_many_features_as_any_other() {
+        let tape = Tape::new();
+        for (from, to) in [
+            (&[0, 1, 8, 8][..], [0, 64]),
+            (&[2, 3, 0], [2, 0]),
+            (&[0, 0], [0, 0]),
+            (&[0], [0, 1]),
+            (&[3], [3, 1]),
+            (&[], [1, 1]),
+            (&[2, 3, 4], [2, 12]),
+        ] {
+            let y = Flatten.forward(tape.fill(Shape::from(from), 1.0));
+            assert_eq!((&y.shape()[..], &y.value().unwrap().shape()[..]), (&to[..], &to[..]));
+        }
     }
 
     #[test]

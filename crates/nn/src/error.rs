@@ -27,11 +27,23 @@ pub enum Error {
         /// Its range.
         expected: &'static str,
     },
+    /// Gradients of which none is that of a parameter of the optimizer.
+    #[error(
+        "step: none of the optimizer's parameters is among the {given} with a gradient: {MODEL_CURE}"
+    )]
+    NoGradient {
+        /// How many parameters have a gradient.
+        given: usize,
+    },
     /// A gradient with NaN or infinity in it. No parameter has been changed.
     #[error(
-        "step: the gradient of `{parameter}` is not finite; the parameters are as before. `tape.find_nan(loss)` names the op that made it; a lower learning rate or `clip_grad_norm` may avoid it"
+        "{subject}: the gradient of `{parameter}` is not finite; the {} are as before. `tape.find_nan(loss)` names the op that made it; {} may avoid it",
+        kept(subject),
+        finite_cure(subject)
     )]
     NotFinite {
+        /// The function.
+        subject: &'static str,
         /// The parameter.
         parameter: String,
     },
@@ -42,7 +54,7 @@ pub enum Error {
     )]
     Gradient {
         /// The parameter.
-        parameter: String,
+        parameter: Box<str>,
         /// Shape and dtype of the gradient.
         given: (Shape, DType),
         /// Shape and dtype of the parameter.
@@ -59,6 +71,33 @@ pub enum Error {
         given: DType,
         /// The dtype of the optimizer's state.
         expected: DType,
+    },
+    /// A parameter that is in two groups of an optimizer.
+    #[error(
+        "{optimizer}: `{}` of group {} is `{}` of group {}, too; a parameter is in one group: leave it out of the other",
+        second.1, second.0, first.1, first.0
+    )]
+    Groups {
+        /// The optimizer.
+        optimizer: &'static str,
+        /// The group that has it, and its name there.
+        first: (usize, String),
+        /// The group that was to be added, and its name there.
+        second: (usize, String),
+    },
+    /// The state of an optimizer or a generator that does not fit the one that was to go on with it.
+    #[error("load_state_dict: {subject}: {why}")]
+    StateDict {
+        /// What was to go on.
+        subject: &'static str,
+        /// What does not fit.
+        why: String,
+    },
+    /// Tensors that do not fit a model, or a model that no file can hold.
+    #[error("checkpoint: {why}")]
+    Checkpoint {
+        /// What is wrong.
+        why: String,
     },
     /// Two models of which one does not fit into the other.
     #[error("copy_parameters: the models differ: {differences}")]
@@ -93,7 +132,23 @@ pub enum Error {
     Program(#[from] lossgraph_autograd::Error),
 }
 
+const MODEL_CURE: &str = "make the optimizer of the model that is trained, whose layers record the \
+                          loss; `detach` and parameters read with `value` cut gradients off";
+
 const STATE_CURE: &str = "make the optimizer after `with_dtype`";
+
+/// What a gradient that is not finite leaves as it was.
+fn kept(subject: &str) -> &'static str {
+    if subject == "step" { "parameters" } else { "gradients" }
+}
+
+fn finite_cure(subject: &str) -> &'static str {
+    if subject == "step" {
+        "a lower learning rate or `clip_grad_norm`"
+    } else {
+        "a lower learning rate"
+    }
+}
 
 fn gradient_cure(given: &(Shape, DType), expected: &(Shape, DType)) -> Option<String> {
     let tape = match expected.1 {
@@ -120,11 +175,17 @@ impl fmt::Debug for Error {
                 write!(f, "{subject}: {name} is out of its range")?;
                 compared(f, &given.to_string(), expected)
             }
-            Error::NotFinite { parameter } => write!(
+            Error::NoGradient { given } => write!(
                 f,
-                "step: the gradient of `{parameter}` is not finite; the parameters are as before\n\
-                 perhaps: a lower learning rate, or `clip_grad_norm`; `tape.find_nan(loss)` names \
-                 the op that made it"
+                "step: none of the optimizer's parameters is among the {given} with a gradient\n\
+                 perhaps: {MODEL_CURE}"
+            ),
+            Error::NotFinite { subject, parameter } => write!(
+                f,
+                "{subject}: the gradient of `{parameter}` is not finite; the {} are as before\n\
+                 perhaps: {}; `tape.find_nan(loss)` names the op that made it",
+                kept(subject),
+                finite_cure(subject)
             ),
             Error::Gradient { parameter, given, expected } => {
                 write!(f, "step: the gradient of `{parameter}` does not fit the parameter")?;
@@ -147,7 +208,12 @@ impl fmt::Debug for Error {
             }
             Error::File { path, why } => write!(f, "{}\n    {why}", path.display()),
             Error::Program(error) => fmt::Debug::fmt(error, f),
-            Error::Metric { .. } | Error::Write(_) | Error::Tensor(_) => fmt::Display::fmt(self, f),
+            Error::Groups { .. }
+            | Error::StateDict { .. }
+            | Error::Checkpoint { .. }
+            | Error::Metric { .. }
+            | Error::Write(_)
+            | Error::Tensor(_) => fmt::Display::fmt(self, f),
         }
     }
 }
@@ -191,6 +257,18 @@ mod tests {
              after `with_dtype`"
         );
         Sgd::default().over(&model).unwrap().step(&gradients).unwrap();
+    }
+
+    #[test]
+    fn a_step_that_would_move_nothing_is_refused() {
+        let [trained, other] = ["trained", "other"].map(|name| Parameter::new(name, [1.0]));
+        let gradients = Gradients::new(0.0, vec![(trained.clone(), Tensor::from([1.0]))]);
+        let error = Sgd::default().over(&other).unwrap().step(&gradients).unwrap_err();
+        let expected = "step: none of the optimizer's parameters is among the 1 with a gradient: make the \
+             optimizer of the model that is trained";
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert!(format!("{error:?}").contains("\nperhaps: make the optimizer of the model"));
+        Sgd::default().over(&[trained, other]).unwrap().step(&gradients).unwrap();
     }
 
     #[test]

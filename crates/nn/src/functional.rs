@@ -1,8 +1,11 @@
 //! Models called with other parameters than their own.
 
+use std::collections::HashMap;
+
 use lossgraph_autograd::{Fault, Parameter, Var};
 
 use crate::layer::{Layer, Mode};
+use crate::module::named;
 
 /// Records the forward pass of a model with other values in the place of some of its parameters, by
 /// name. Gradients flow through them, those of gradients as well: a step of training can be
@@ -32,7 +35,8 @@ use crate::layer::{Layer, Mode};
 /// [`Tape::with_parameters`](lossgraph_autograd::Tape::with_parameters).
 ///
 /// # Errors
-/// Recorded as faults: a name that is none of the model's parameters, a value of another shape.
+/// Recorded as faults: a name that is none of the model's parameters, a value of another shape, a
+/// parameter that is given twice, by one name or by two as tied weights have.
 ///
 /// # Source
 /// PyTorch's `torch.func.functional_call`. Finn, Abbeel and Levine, Model-Agnostic Meta-Learning, 2017.
@@ -43,16 +47,23 @@ pub fn functional_call<'t>(
     x: Var<'t>,
     mode: Mode,
 ) -> Var<'t> {
-    let own = model.parameters();
+    let own = named(model);
+    let by_name: HashMap<&str, &Parameter> = own.iter().map(|(name, p)| (&name[..], p)).collect();
+    let mut given: HashMap<u64, &str> = HashMap::new();
     let mut substitutes: Vec<(&Parameter, Var<'t>)> = Vec::with_capacity(parameters.len());
     for (name, var) in parameters {
         let name = name.as_ref();
-        let Some((_, parameter)) = own.iter().find(|(own, _)| own == name) else {
+        let Some(&parameter) = by_name.get(name) else {
             let names: Vec<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
             let why = format!("the model has no parameter `{name}`");
             let cure = format!("one of {}", names.join(", "));
             return x.tape().fault(Fault::new("functional_call", why).cure(cure));
         };
+        if let Some(other) = given.insert(parameter.id(), name) {
+            let why = format!("`{other}` and `{name}` are one parameter, and both are given");
+            let cure = "give it once, by one of its names";
+            return x.tape().fault(Fault::new("functional_call", why).cure(cure));
+        }
         substitutes.push((parameter, *var));
     }
     let location = std::panic::Location::caller();
@@ -63,8 +74,9 @@ pub fn functional_call<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mlp, Module};
+    use crate::{Linear, Mlp, Module, Sequential};
     use lossgraph_autograd::Tape;
+    use lossgraph_tensor::Tensor;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -80,6 +92,24 @@ mod tests {
         let text = format!("{error:?}");
         assert!(text.contains("the model has no parameter `0.wieght`"), "{text}");
         assert!(text.contains("perhaps: one of 0.weight, 0.bias"), "{text}");
+    }
+
+    #[test]
+    fn tied_weights_are_replaced_by_either_name_and_not_by_both() {
+        let shared = Linear::of(Tensor::from([[2.0_f32]]), None);
+        let model = Sequential::new().then(shared.clone()).then(shared);
+        let tape = Tape::new();
+        let (x, three) = (tape.constant([[1.0]]), tape.constant([[3.0]]));
+        for name in ["0.weight", "1.weight"] {
+            let y = functional_call(&model, &[(name, three)], x, Mode::Evaluate);
+            assert_eq!(y.value().unwrap().to_f64s(), [9.0]);
+        }
+        let both = [("0.weight", three), ("1.weight", three)];
+        let error = functional_call(&model, &both, x, Mode::Evaluate).value().unwrap_err();
+        assert!(
+            error.to_string().contains("`0.weight` and `1.weight` are one parameter"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub enum Mode {
     /// Dropout drops, batch normalization uses the batch.
     Train,
     /// The same input gives the same output.
+    #[doc(alias = "Eval")]
     Evaluate,
 }
 

@@ -27,6 +27,7 @@ mod clip;
 mod convolution;
 mod error;
 mod functional;
+mod generator;
 mod init;
 mod layer;
 mod linear;
@@ -37,11 +38,14 @@ pub mod optimizer;
 mod sequential;
 
 pub use activation::{Activation, Dropout};
-pub use checkpoint::{Checkpoint, copy_parameters, load, save};
+pub use checkpoint::{
+    Checkpoint, Matching, Stateful, Training, copy_parameters, load, load_matching, save,
+};
 pub use clip::{clip_grad_norm, clip_grad_value};
 pub use convolution::{AvgPool2d, Conv2d, Flatten, MaxPool2d};
 pub use error::{Error, Result};
 pub use functional::functional_call;
+pub use generator::Generator;
 pub use init::Init;
 pub use layer::{Layer, Mode};
 pub use linear::Linear;

@@ -18,17 +18,21 @@ pub struct Linear {
 crate::module!(Linear { weight, bias });
 
 impl Linear {
-    /// A layer with PyTorch's initialization: weight and bias uniform in ±1/√inputs.
+    /// A layer with PyTorch's initialization: weight and bias uniform in ±1/√inputs. Without inputs, it
+    /// gives the bias.
     pub fn new(inputs: usize, outputs: usize, rng: &mut impl Rng) -> Result<Linear> {
         Linear::with(inputs, outputs, Init::FanIn, rng)
     }
 
     /// A layer whose weight is drawn as `init` says; the bias is uniform in ±1/√inputs.
     pub fn with(inputs: usize, outputs: usize, init: Init, rng: &mut impl Rng) -> Result<Linear> {
-        let weight = init.draw(&[outputs, inputs], DType::F32, rng)?;
+        let weight = init.draw(&[outputs, inputs], DType::F64, rng)?;
         let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-        let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F32, rng)?;
-        Ok(Linear::of(weight, Some(bias)))
+        let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F64, rng)?;
+        Ok(Linear {
+            weight: Parameter::drawn("weight", weight),
+            bias: Some(Parameter::drawn("bias", bias)),
+        })
     }
 
     /// A layer with a given weight `[outputs, inputs]` and bias `[outputs]`.

@@ -1,12 +1,11 @@
-//! Modules: what has parameters, by names that say where they are.
+//! Modules of one's own, and the names that lead to what they are made of.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use lossgraph_autograd::Parameter;
-use lossgraph_tensor::DType;
 
-/// Something with parameters: a layer, a model, or a part of one. Optimizers, [`save`](crate::save),
-/// [`load`](crate::load) and [`copy_parameters`](crate::copy_parameters) take any.
+/// Optimizers, [`save`](crate::save), [`load`](crate::load) and
+/// [`copy_parameters`](crate::copy_parameters) take any.
 ///
 /// A model of one's own is a struct, and [`module!`](crate::module) names its parts. It needs not be
 /// a [`Layer`](crate::Layer): its methods may take and give what they like.
@@ -39,58 +38,7 @@ use lossgraph_tensor::DType;
 /// let optimizer = Adam::default().over(&encoder)?;
 /// # Ok::<(), lossgraph_nn::Error>(())
 /// ```
-pub trait Module {
-    /// What it is made of, by name: modules, and parameters, which are modules without children.
-    #[doc(alias = "named_children")]
-    fn children(&self) -> Vec<(String, &dyn Module)> {
-        Vec::new()
-    }
-
-    /// The parameters, by the names of the children that lead to them: `encoder.0.weight`.
-    #[doc(alias = "named_parameters")]
-    fn parameters(&self) -> Vec<(String, Parameter)> {
-        collect(self.children(), |child| child.parameters())
-    }
-
-    /// State that is saved but not trained, such as running statistics.
-    #[doc(alias = "named_buffers")]
-    fn buffers(&self) -> Vec<(String, Parameter)> {
-        collect(self.children(), |child| child.buffers())
-    }
-
-    /// The module with its parameters and buffers in another float type, as its tape has; integers
-    /// stay. Make the optimizer after it.
-    ///
-    /// ```
-    /// use lossgraph_autograd::Tape;
-    /// use lossgraph_nn::{Layer, Linear, Module, Sgd, UpdateRule};
-    /// use lossgraph_tensor::DType;
-    /// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
-    ///
-    /// let model = Linear::new(2, 1, &mut ChaCha8Rng::seed_from_u64(0))?.with_dtype(DType::F64);
-    /// let mut optimizer = Sgd::default().over(&model)?;
-    /// let tape = Tape::f64();
-    /// let loss = model.forward_train(tape.constant([[1.0, 2.0]])).square().mean(..);
-    /// optimizer.step(&loss.backward()?)?;
-    /// # Ok::<(), lossgraph_nn::Error>(())
-    /// ```
-    #[doc(alias = "to_dtype")]
-    #[doc(alias = "double")]
-    #[must_use = "it gives the module back"]
-    fn with_dtype(self, dtype: DType) -> Self
-    where
-        Self: Sized,
-    {
-        for (_, parameter) in all(&self) {
-            parameter.update(|value| {
-                if dtype.is_float() && value.dtype().is_float() {
-                    *value = value.to_dtype(dtype);
-                }
-            });
-        }
-        self
-    }
-}
+pub use lossgraph_autograd::Module;
 
 /// Implements [`Module`] for a struct: names the fields that have parameters, which are modules,
 /// [`Parameter`]s, or options, vectors and arrays of them.
@@ -173,94 +121,52 @@ macro_rules! module {
 
 /// The buffers of a module's children, and its own.
 pub fn buffers_of(module: &dyn Module, own: &[(&str, &dyn Module)]) -> Vec<(String, Parameter)> {
-    let own = own.iter().map(|&(name, part)| (name.to_owned(), part)).collect();
-    let mut buffers = collect(module.children(), |child| child.buffers());
-    buffers.extend(collect(own, |part| part.parameters()));
-    buffers
+    let children = module.children().into_iter();
+    let of_children = children.map(|(child, module)| (child, module.buffers()));
+    let own = own.iter().map(|&(name, part)| (name.to_owned(), part.parameters()));
+    let parts = of_children.chain(own);
+    parts
+        .flat_map(|(part, all)| {
+            all.into_iter().map(move |(name, buffer)| (within(&part, name), buffer))
+        })
+        .collect()
 }
 
-/// The parameters and buffers of a module, as a file holds them.
-#[doc(alias = "state_dict")]
-pub(crate) fn all(module: &(impl Module + ?Sized)) -> Vec<(String, Parameter)> {
-    module.parameters().into_iter().chain(module.buffers()).collect()
-}
-
-fn collect(
-    children: Vec<(String, &dyn Module)>,
-    of: impl Fn(&dyn Module) -> Vec<(String, Parameter)>,
-) -> Vec<(String, Parameter)> {
+/// The parameters of a module under every name that leads to them: tied weights have several.
+pub(crate) fn named(module: &(impl Module + ?Sized)) -> Vec<(String, Parameter)> {
+    let mut names: HashMap<u64, Vec<String>> = HashMap::new();
+    for (child, module) in module.children() {
+        for (name, parameter) in named(module) {
+            names.entry(parameter.id()).or_default().push(within(&child, name));
+        }
+    }
     let mut all = Vec::new();
-    for (child, module) in children {
-        all.extend(of(module).into_iter().map(|(name, parameter)| {
-            // A parameter is a child itself, and has no name within itself.
-            (if name.is_empty() { child.clone() } else { format!("{child}.{name}") }, parameter)
-        }));
+    for (name, parameter) in module.parameters() {
+        // A module that lists its parameters itself decides which there are, and how they are named.
+        match names.get(&parameter.id()).filter(|names| names.contains(&name)) {
+            Some(names) => all.extend(names.iter().map(|name| (name.clone(), parameter.clone()))),
+            None => all.push((name, parameter)),
+        }
     }
     all
 }
 
-impl Module for Parameter {
-    fn parameters(&self) -> Vec<(String, Parameter)> {
-        vec![(String::new(), self.clone())]
-    }
+/// The parameters and buffers of a module under all their names, as a file holds them.
+#[doc(alias = "state_dict")]
+pub(crate) fn all(module: &(impl Module + ?Sized)) -> Vec<(String, Parameter)> {
+    named(module).into_iter().chain(module.buffers()).collect()
 }
 
-fn numbered<'a, M: Module + 'a>(
-    modules: impl Iterator<Item = &'a M>,
-) -> Vec<(String, &'a dyn Module)> {
-    modules.enumerate().map(|(i, module)| (i.to_string(), module as &dyn Module)).collect()
-}
-
-impl<M: Module> Module for Vec<M> {
-    fn children(&self) -> Vec<(String, &dyn Module)> {
-        numbered(self.iter())
-    }
-}
-
-impl<M: Module, const N: usize> Module for [M; N] {
-    fn children(&self) -> Vec<(String, &dyn Module)> {
-        numbered(self.iter())
-    }
-}
-
-macro_rules! behind {
-    ($($of:ident: $pointer:ty),*) => {
-        $(impl<$of: Module + ?Sized> Module for $pointer {
-            fn children(&self) -> Vec<(String, &dyn Module)> {
-                (**self).children()
-            }
-
-            fn parameters(&self) -> Vec<(String, Parameter)> {
-                (**self).parameters()
-            }
-
-            fn buffers(&self) -> Vec<(String, Parameter)> {
-                (**self).buffers()
-            }
-        })*
-    };
-}
-
-behind!(M: &M, M: Box<M>, M: Arc<M>);
-
-impl<M: Module> Module for Option<M> {
-    fn children(&self) -> Vec<(String, &dyn Module)> {
-        self.as_ref().map_or_else(Vec::new, Module::children)
-    }
-
-    fn parameters(&self) -> Vec<(String, Parameter)> {
-        self.as_ref().map_or_else(Vec::new, Module::parameters)
-    }
-
-    fn buffers(&self) -> Vec<(String, Parameter)> {
-        self.as_ref().map_or_else(Vec::new, Module::buffers)
-    }
+/// The name of a part of a child. A parameter is a child itself, and has no name within itself.
+fn within(child: &str, name: String) -> String {
+    if name.is_empty() { child.to_owned() } else { format!("{child}.{name}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{BatchNorm, Linear, Sequential};
+    use lossgraph_tensor::DType;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 

@@ -1,7 +1,5 @@
 //! Normalization layers.
 
-use std::sync::{Arc, Mutex};
-
 use lossgraph_autograd::{Parameter, Var};
 use lossgraph_tensor::{DType, Tensor};
 
@@ -75,6 +73,10 @@ impl Layer for LayerNorm {
 
 /// Normalizes each channel (axis 1) over the batch; in evaluation, by running statistics.
 ///
+/// A training pass records what the running statistics become; they move when an optimizer's step,
+/// or [`Gradients::commit`](lossgraph_autograd::Gradients::commit), has found all numbers finite. On
+/// the same tape, an evaluation after it uses what they become.
+///
 /// # Source
 /// Ioffe and Szegedy, Batch Normalization, 2015.
 #[derive(Clone, Debug)]
@@ -85,8 +87,6 @@ pub struct BatchNorm {
     running_var: Parameter,
     momentum: f64,
     eps: f64,
-    /// Two threads must not mix their updates of the statistics.
-    updating: Arc<Mutex<()>>,
 }
 
 crate::module!(BatchNorm { weight, bias, .. } buffers { running_mean, running_var });
@@ -104,7 +104,6 @@ impl BatchNorm {
             running_var: vector("running_var", 1.0)?,
             momentum: 0.1,
             eps: 1e-5,
-            updating: Arc::default(),
         })
     }
 
@@ -148,19 +147,17 @@ impl BatchNorm {
         &self.running_var
     }
 
-    /// Moves the running statistics towards those of the batch. They are computed here and now, since
-    /// the tape may never be evaluated; an error in `x` is reported when it is.
-    fn update(&self, x: Var<'_>) {
-        let _guard = self.updating.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let Ok((mean, var)) = x.channel_statistics() else { return };
-        for (running, batch) in [(&self.running_mean, mean), (&self.running_var, var)] {
-            let old = running.value();
-            let mixed = old.to_f64s().into_iter().zip(batch.to_f64s());
-            let mixed = mixed.map(|(old, new)| (1.0 - self.momentum) * old + self.momentum * new);
-            if let Ok(new) = Tensor::new(old.shape().clone(), mixed.collect::<Vec<f64>>()) {
-                running.update(|value| *value = new.to_dtype(old.dtype()));
-            }
+    /// Records that the running statistics move towards those of the batch.
+    fn move_statistics(&self, x: Var<'_>) {
+        let tape = x.tape();
+        for (running, batch) in self.running().into_iter().zip(x.channel_statistics()) {
+            let old = tape.state(running);
+            tape.assign(running, (1.0 - self.momentum) * old + self.momentum * batch);
         }
+    }
+
+    fn running(&self) -> [&Parameter; 2] {
+        [&self.running_mean, &self.running_var]
     }
 }
 
@@ -173,12 +170,11 @@ impl Layer for BatchNorm {
             if mode == Mode::Train {
                 let y = x.batch_norm(Some(weight), Some(bias), self.eps);
                 if !y.is_faulty() {
-                    self.update(x);
+                    self.move_statistics(x);
                 }
                 return y;
             }
-            let [mean, var] =
-                [&self.running_mean, &self.running_var].map(|p| tape.constant(p.value()));
+            let [mean, var] = self.running().map(|running| tape.state(running));
             x.batch_norm_with(mean, var, Some(weight), Some(bias), self.eps)
         })
     }
@@ -187,20 +183,96 @@ impl Layer for BatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lossgraph_autograd::Tape;
+    use crate::optimizer::{Sgd, UpdateRule};
+    use lossgraph_autograd::{Gradients, Tape};
+
+    /// What a training pass makes of a layer's running statistics.
+    fn trained(layer: &BatchNorm, batches: &[[[f64; 2]; 2]]) -> Gradients {
+        let tape = Tape::f64();
+        let outputs = batches.iter().map(|&batch| layer.forward_train(tape.constant(batch)));
+        outputs.map(|y| y.square().sum(..)).sum::<Var<'_>>().backward().unwrap()
+    }
+
+    fn statistics(layer: &BatchNorm) -> [Vec<f64>; 2] {
+        [layer.running_mean(), layer.running_var()].map(|running| running.value().to_f64s())
+    }
+
+    const BATCH: [[f64; 2]; 2] = [[1.0, 10.0], [3.0, 30.0]];
 
     #[test]
     fn running_statistics_move_towards_those_of_the_batch() {
         let layer = BatchNorm::new(2).unwrap();
         let tape = Tape::f64();
-        let x = tape.constant([[1.0, 10.0], [3.0, 30.0]]);
-        let y = layer.forward_train(x).value().unwrap();
-        assert!((y.get([0, 0]).unwrap() + 1.0).abs() < 1e-4);
+        let x = tape.constant(BATCH);
+        let y = layer.forward_train(x);
+        assert!((y.value().unwrap().get([0, 0]).unwrap() + 1.0).abs() < 1e-4);
+        // On the same tape, the moved statistics are used before they are written.
+        let used = layer.forward(x).value().unwrap();
+        assert!((used.get([0, 0]).unwrap() - 0.8 / 1.1_f64.sqrt()).abs() < 1e-4);
+        y.square().sum(..).backward().unwrap().commit().unwrap();
         let [mean, var] = [&layer.running_mean, &layer.running_var].map(|p| p.value());
         assert!(mean.allclose(&Tensor::from([0.2_f32, 2.0]), 1e-6, 0.0));
         assert!(var.allclose(&Tensor::from([1.1_f32, 20.9]), 1e-6, 0.0));
-        let used = layer.forward(x).value().unwrap();
-        assert!((used.get([0, 0]).unwrap() - 0.8 / 1.1_f64.sqrt()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_program_that_is_evaluated_moves_no_statistics() {
+        let layer = BatchNorm::new(2).unwrap();
+        let tape = Tape::f64();
+        layer.forward_train(tape.constant(BATCH)).value().unwrap();
+        assert_eq!(statistics(&layer), [[0.0, 0.0], [1.0, 1.0]]);
+    }
+
+    #[test]
+    fn a_refused_step_moves_no_statistics() {
+        let layer = BatchNorm::new(2).unwrap();
+        let mut sgd = Sgd::default().over(&layer).unwrap();
+        for bad in [f64::NAN, f64::INFINITY, 1e200] {
+            let gradients = trained(&layer, &[[[1.0, 2.0], [bad, 3.0]]]);
+            assert!(sgd.step(&gradients).is_err() && gradients.commit().is_err());
+            assert_eq!(statistics(&layer), [[0.0, 0.0], [1.0, 1.0]]);
+            assert_eq!(layer.weight().value().to_f64s(), [1.0, 1.0]);
+        }
+    }
+
+    #[test]
+    fn statistics_that_are_not_finite_are_refused_though_no_gradient_shows_them() {
+        let layer = BatchNorm::new(2).unwrap();
+        let w = Parameter::new("w", 1.0);
+        let mut sgd = Sgd::default().over(&w).unwrap();
+        let tape = Tape::f64();
+        let _ = layer.forward_train(tape.constant([[f64::NAN, 2.0], [1.0, 3.0]]));
+        let error = sgd.step(&tape.parameter(&w).square().backward().unwrap()).unwrap_err();
+        let expected = "the state `running_mean` would not be finite";
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(w.value().item().unwrap(), 1.0);
+    }
+
+    #[test]
+    fn a_layer_that_is_used_twice_in_a_program_moves_its_statistics_twice() {
+        let [twice, one_by_one] = [(); 2].map(|()| BatchNorm::new(2).unwrap());
+        let other = [[5.0, 0.0], [7.0, 1.0]];
+        trained(&twice, &[BATCH, other]).commit().unwrap();
+        trained(&one_by_one, &[BATCH]).commit().unwrap();
+        trained(&one_by_one, &[other]).commit().unwrap();
+        for (a, b) in statistics(&twice).iter().zip(statistics(&one_by_one)) {
+            assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
+        assert!((statistics(&twice)[0][0] - (0.9 * 0.2 + 0.1 * 6.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn statistics_of_micro_batches_are_averaged_and_written_once() {
+        let layer = BatchNorm::new(2).unwrap();
+        let mut sum = trained(&layer, &[BATCH]);
+        for batch in [[[5.0, 0.0], [7.0, 0.0]], [[8.0, 4.0], [10.0, 4.0]]] {
+            sum.accumulate(&trained(&layer, &[batch])).unwrap();
+        }
+        for _ in 0..2 {
+            sum.commit().unwrap();
+            let mean = layer.running_mean().value();
+            assert!(mean.allclose(&Tensor::from([1.7 / 3.0, 0.8]).to_dtype(DType::F32), 1e-6, 0.0));
+        }
     }
 
     #[test]
@@ -209,7 +281,9 @@ mod tests {
         let tape = Tape::f64();
         let x = tape.constant([[1.0], [3.0]]);
         // The variance of 1 and 3 is 1, and (1 − 2)/√(1 + 3) is −½; unbiased, it is 2.
-        assert_eq!(layer.forward_train(x).value().unwrap().to_f64s(), [-0.5, 0.5]);
+        let y = layer.forward_train(x);
+        assert_eq!(y.value().unwrap().to_f64s(), [-0.5, 0.5]);
+        y.square().sum(..).backward().unwrap().commit().unwrap();
         assert_eq!(layer.running_mean().value().to_f64s(), [2.0]);
         assert_eq!(layer.running_var().value().to_f64s(), [2.0]);
         let norm = LayerNorm::new(&[2]).unwrap().with_eps(3.0).unwrap();

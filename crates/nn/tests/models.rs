@@ -1,10 +1,11 @@
 //! What programs do with whole models: threads, checks, meta-learning, micro-batches, doubles.
 
-use lossgraph_autograd::{Parameter, Tape, Var};
+use lossgraph_autograd::{Parameter, Pool, Tape, Var};
 use lossgraph_check::check;
 use lossgraph_nn::{
-    Activation, Adam, BatchNorm, Init, Layer, Linear, Mlp, Mode, Module, Sequential, Sgd,
-    UpdateRule, copy_parameters, functional_call,
+    Activation, Adam, AvgPool2d, BatchNorm, Conv2d, Dropout, Flatten, Init, Layer, LayerNorm,
+    Linear, MaxPool2d, Mlp, Mode, Module, Sequential, Sgd, UpdateRule, copy_parameters,
+    functional_call,
 };
 use lossgraph_tensor::{DType, Tensor};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -160,6 +161,67 @@ fn a_model_of_doubles_trains_with_every_layer() {
     optimizer.step(&(y * y * y).sum(..).backward().unwrap()).unwrap();
     let values = model.parameters().into_iter().chain(model.buffers()).map(|(_, p)| p.value());
     assert!(values.into_iter().all(|value| value.dtype() == DType::F64));
+}
+
+#[test]
+fn a_model_of_doubles_is_drawn_in_doubles_and_one_of_singles_as_before() {
+    type Make = fn(&mut ChaCha8Rng) -> Box<dyn Layer>;
+    let models: [Make; 4] = [
+        |rng| Box::new(Linear::new(3, 4, rng).unwrap()),
+        |rng| Box::new(Linear::with(3, 4, Init::XavierNormal, rng).unwrap()),
+        |rng| Box::new(Conv2d::new(2, 3, 3, rng).unwrap()),
+        |rng| Box::new(Mlp::new(&[3, 4, 2], rng).unwrap()),
+    ];
+    for make in models {
+        let model = || make(&mut ChaCha8Rng::seed_from_u64(7));
+        let pairs =
+            model().with_dtype(DType::F64).parameters().into_iter().zip(model().parameters());
+        for ((name, double), (_, single)) in pairs {
+            let (double, single) = (double.value(), single.value());
+            assert_eq!(double.to_dtype(DType::F32), single, "{name}");
+            assert_ne!(double, single.to_dtype(DType::F64), "{name}");
+        }
+    }
+    // The numbers that singles had before there were doubles.
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let weight = Init::FanIn.draw(&[4, 3], DType::F32, &mut rng).unwrap();
+    let linear = Linear::new(3, 4, &mut ChaCha8Rng::seed_from_u64(7)).unwrap();
+    assert_eq!(linear.weight().value(), weight);
+    // What has changed since has the digits that it has.
+    linear.weight().set(weight.clone()).unwrap();
+    assert_eq!(linear.with_dtype(DType::F64).weight().value(), weight.to_dtype(DType::F64));
+}
+
+#[test]
+fn a_batch_of_none_has_the_shape_of_any_other_and_slopes_of_0() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut image: Vec<Box<dyn Layer>> = vec![
+        Box::new(Conv2d::new(2, 3, 3, &mut rng).unwrap()),
+        Box::new(MaxPool2d(Pool::new([2, 2]))),
+        Box::new(AvgPool2d(Pool::new([2, 2]))),
+        Box::new(Flatten),
+        Box::new(LayerNorm::new(&[6, 6]).unwrap()),
+        Box::new(Activation::Gelu),
+        Box::new(Dropout::new(0.5, 1).unwrap()),
+    ];
+    let flat = Sequential::new().then(Flatten).then(Linear::new(72, 4, &mut rng).unwrap());
+    image.push(Box::new(flat));
+    for (i, layer) in image.into_iter().enumerate() {
+        for mode in [Mode::Train, Mode::Evaluate] {
+            let tape = Tape::new();
+            let shape = |batch| layer.forward_in(tape.fill([batch, 2, 6, 6], 1.0), mode).shape();
+            let (none, some) = (shape(0), shape(5));
+            assert_eq!((none[0], &none[1..]), (0, &some[1..]), "layer {i}");
+            let y = layer.forward_in(tape.fill([0, 2, 6, 6], 1.0), mode);
+            assert_eq!(*y.value().unwrap().shape(), none, "layer {i}");
+            if !layer.parameters().is_empty() {
+                let gradients = y.sum(..).backward().unwrap();
+                assert!(layer.parameters().iter().all(|(_, p)| {
+                    gradients.get(p).unwrap().to_f64s().iter().all(|&slope| slope == 0.0)
+                }));
+            }
+        }
+    }
 }
 
 #[test]

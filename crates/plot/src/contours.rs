@@ -33,7 +33,7 @@ pub fn draw(landscape: &Landscape) -> String {
     svg += &frame(landscape);
     svg += "<g clip-path=\"url(#ground)\">\n";
     svg += &lines(landscape, &levels);
-    svg += &ways(landscape);
+    svg += &paths(landscape);
     svg += "</g>\n";
     svg + &legend(landscape, &levels) + "</svg>\n"
 }
@@ -93,8 +93,8 @@ fn lines(landscape: &Landscape, levels: &[f64]) -> String {
     text
 }
 
-/// The ways of the optimizers, with a dot for each step, and a ring where they start.
-fn ways(landscape: &Landscape) -> String {
+/// The paths of the optimizers, with a dot for each step, and a ring where they start.
+fn paths(landscape: &Landscape) -> String {
     let at = position(landscape);
     let mut text = String::new();
     for (i, path) in landscape.paths.iter().enumerate() {

@@ -7,7 +7,7 @@ use lossgraph_explain::Surface;
 use crate::braille::Ink;
 use crate::contours;
 
-/// A program over two numbers, drawn by lines of equal value, and ways down it.
+/// A program over two numbers, drawn by lines of equal value, and paths down it.
 ///
 /// ```
 /// use lossgraph_explain::{Sweep, surface};
@@ -35,7 +35,7 @@ pub struct Landscape {
     pub paths: Vec<Path>,
 }
 
-/// The way of an optimizer.
+/// The path of an optimizer.
 #[derive(Clone, Debug)]
 pub struct Path {
     /// Its name.
@@ -68,7 +68,7 @@ impl Landscape {
         Landscape { axes: names.map(str::to_owned), ..self }
     }
 
-    /// With the way of an optimizer.
+    /// With the path of an optimizer.
     pub fn path(mut self, path: Path) -> Landscape {
         self.paths.push(path);
         self

@@ -1,9 +1,10 @@
 //! `+ - * /` of tensors, and of tensors and numbers.
 //!
 //! Shapes may not broadcast and types may differ, which no operator of Rust can return but as a
-//! value; so these give a `Result`, as candle's do, and nothing panics as ndarray's do. A number or
-//! a result may stand on the right, so that `x + y * z` needs one `?`; on the left, a result has to
-//! be asked first, `(x * y)? + z`, since `Result` is not ours to give operators to.
+//! value; so these give a `Result`, as candle's do, and nothing panics as ndarray's do. A result may
+//! stand beside a tensor on either side, so that `(x - y) / z` needs one `?`. Beside a number, or
+//! another result, it stands on the right alone, and has to be asked first on the left, `(x * y)? + 1`:
+//! `Result` is not ours to give operators to.
 //!
 //! ```
 //! use lossgraph_tensor::Tensor;
@@ -11,6 +12,7 @@
 //! let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
 //! let row = Tensor::from([10.0, 20.0]);
 //! assert_eq!((&x + &row * 2.0)?, Tensor::from([[21.0, 42.0], [23.0, 44.0]]));
+//! assert_eq!(((&x - &row) / &row)?, Tensor::from([[-0.9, -0.9], [-0.7, -0.8]]));
 //! assert_eq!((1.0 - &x)?, Tensor::from([[0.0, -1.0], [-2.0, -3.0]]));
 //! assert!((&x + Tensor::from([1.0, 2.0, 3.0])).is_err());
 //! # Ok::<(), lossgraph_tensor::Error>(())
@@ -117,6 +119,7 @@ macro_rules! operator {
         operator!(@right $trait $method $operation $what: Tensor, &Tensor);
         // One type of floats and one of integers, so that a literal has one meaning.
         operator!(@left $trait $method $operation: f64, i32);
+        operator!(@result $trait $method: Tensor, &Tensor);
     };
     (@right $trait:ident $method:ident $operation:ident $what:literal: $($left:ty),*) => {
         $(
@@ -133,6 +136,15 @@ macro_rules! operator {
                 }
             }
         )*
+    };
+    (@result $trait:ident $method:ident: $($right:ty),*) => {
+        $(impl $trait<$right> for Result<Tensor> {
+            type Output = Result<Tensor>;
+
+            fn $method(self, other: $right) -> Result<Tensor> {
+                $trait::$method(&self?, other)
+            }
+        })*
     };
     (@left $trait:ident $method:ident $operation:ident: $($number:ty),*) => {
         $(
@@ -199,6 +211,17 @@ mod tests {
         assert_eq!((&row / &row)?, Tensor::from([1.0, 1.0]));
         assert_eq!((&row * &x.flatten())?, Tensor::from([10.0, 40.0]));
         assert_eq!(-x, Tensor::from([[-1.0], [-2.0]]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_result_stands_on_either_side_of_a_tensor() -> Result<()> {
+        let [x, mean, std] = [[3.0, 5.0], [1.0, 1.0], [2.0, 4.0]].map(Tensor::from);
+        assert_eq!(((&x - &mean) / &std)?, Tensor::from([1.0, 1.0]));
+        assert_eq!(((&x - &mean) * std.clone() + &mean)?, Tensor::from([5.0, 17.0]));
+        assert_eq!((&x - (&x - mean))?, Tensor::from([1.0, 1.0]));
+        let refused = &x + Tensor::from([1.0, 2.0, 3.0]);
+        assert_eq!((refused.clone() - &std).err(), refused.err());
         Ok(())
     }
 

@@ -27,34 +27,7 @@ impl Tensor {
     /// # Errors
     /// No tensor; no such axis; shapes that differ elsewhere; element types that differ.
     pub fn concat(tensors: &[Tensor], axis: impl IntoAxis) -> Result<Tensor> {
-        let axis = axis.into_axis();
-        let Some(first) = tensors.first() else {
-            let (name, expected) = ("the number of tensors", "at least 1");
-            return Err(Error::OutOfRange { operation: "concat", name, given: 0.0, expected });
-        };
-        let shape = first.shape();
-        let error = || Error::Axis { operation: "concat", axis, shape: shape.clone() };
-        let at = shape.axis(axis).ok_or_else(error)?;
-        let mut dims = shape.to_vec();
-        dims[at] = 0;
-        for tensor in tensors {
-            let other = tensor.shape();
-            if other.rank() != shape.rank()
-                || (0..shape.rank()).any(|axis| axis != at && other[axis] != shape[axis])
-            {
-                let (left, right) = (shape.clone(), other.clone());
-                let why = "they may differ along the axis of concatenation alone";
-                return Err(Error::Shape { operation: "concat", left, right, why });
-            }
-            if tensor.dtype() != first.dtype() {
-                let (given, expected) = (tensor.dtype(), first.dtype());
-                return Err(Error::DType { operation: "concat", given, expected });
-            }
-            dims[at] = dims[at].saturating_add(other[at]);
-        }
-        let mut out = Tensor::zeros(dims, first.dtype())?;
-        kernels::concat(&tensors.iter().collect::<Vec<_>>(), at, &mut out)?;
-        Ok(out)
+        joined("concat", tensors, axis.into_axis())
     }
 
     /// Stacks tensors of equal shapes along a new axis.
@@ -62,16 +35,17 @@ impl Tensor {
     /// # Errors
     /// No tensor; no such axis; shapes or element types that differ.
     pub fn stack(tensors: &[Tensor], axis: impl IntoAxis) -> Result<Tensor> {
-        let axis = axis.into_axis();
-        let rows: Result<Vec<Tensor>> =
-            tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect();
-        let rows = rows?;
-        if let Some(odd) = rows.iter().find(|row| row.shape() != rows[0].shape()) {
-            let (left, right) = (tensors[0].shape().clone(), odd.squeeze(axis)?.shape().clone());
+        let (operation, axis) = ("stack", axis.into_axis());
+        if let Some(odd) = tensors.iter().find(|tensor| tensor.shape() != tensors[0].shape()) {
+            let (left, right) = (tensors[0].shape().clone(), odd.shape().clone());
             let why = "stacked tensors have equal shapes";
-            return Err(Error::Shape { operation: "stack", left, right, why });
+            return Err(Error::Shape { operation, left, right, why });
         }
-        Tensor::concat(&rows, axis)
+        let row = |tensor: &Tensor| match tensor.unsqueeze(axis) {
+            Err(Error::Axis { axis, shape, .. }) => Err(Error::Axis { operation, axis, shape }),
+            row => row,
+        };
+        joined(operation, &tensors.iter().map(row).collect::<Result<Vec<Tensor>>>()?, axis)
     }
 
     /// `before` and `after` elements of `value` around each axis, one pair an axis.
@@ -80,8 +54,8 @@ impl Tensor {
     /// Another number of pairs than of axes; no memory for the result.
     pub fn pad(&self, around: &[(usize, usize)], value: f64) -> Result<Tensor> {
         if around.len() != self.rank() {
-            let (axis, shape) = (around.len() as isize, self.shape().clone());
-            return Err(Error::Axis { operation: "pad", axis, shape });
+            let (given, shape) = (around.len(), self.shape().clone());
+            return Err(Error::PerAxis { operation: "pad", what: "pairs", given, shape });
         }
         let pairs = self.shape().iter().zip(around);
         let slices: Vec<Slice> =
@@ -124,6 +98,36 @@ impl Tensor {
         };
         self.shape() == other.shape() && self.to_f64s().into_iter().zip(other.to_f64s()).all(close)
     }
+}
+
+fn joined(operation: &'static str, tensors: &[Tensor], axis: isize) -> Result<Tensor> {
+    let Some(first) = tensors.first() else {
+        let (name, expected) = ("the number of tensors", "at least 1");
+        return Err(Error::OutOfRange { operation, name, given: 0.0, expected });
+    };
+    let shape = first.shape();
+    let error = || Error::Axis { operation, axis, shape: shape.clone() };
+    let at = shape.axis(axis).ok_or_else(error)?;
+    let mut dims = shape.to_vec();
+    dims[at] = 0;
+    for tensor in tensors {
+        let other = tensor.shape();
+        if other.rank() != shape.rank()
+            || (0..shape.rank()).any(|axis| axis != at && other[axis] != shape[axis])
+        {
+            let (left, right) = (shape.clone(), other.clone());
+            let why = "they may differ along the axis of concatenation alone";
+            return Err(Error::Shape { operation, left, right, why });
+        }
+        if tensor.dtype() != first.dtype() {
+            let (given, expected) = (tensor.dtype(), first.dtype());
+            return Err(Error::DType { operation, given, expected });
+        }
+        dims[at] = dims[at].saturating_add(other[at]);
+    }
+    let mut out = Tensor::zeros(dims, first.dtype())?;
+    kernels::concat(&tensors.iter().collect::<Vec<_>>(), at, &mut out)?;
+    Ok(out)
 }
 
 impl Comparison {
@@ -177,7 +181,15 @@ mod tests {
         assert!(Tensor::concat(&[a.clone(), b.clone()], 0).is_err());
         assert!(Tensor::concat(&[], 0).is_err());
         assert!(Tensor::concat(&[a.clone(), Tensor::from([1_i64])], 0).is_err());
-        assert!(Tensor::stack(&[a, Tensor::from([1.0])], 0).is_err());
+        assert!(Tensor::stack(&[a.clone(), Tensor::from([1.0])], 0).is_err());
+        for stacked in [
+            Tensor::stack(&[], 0),
+            Tensor::stack(std::slice::from_ref(&a), 2),
+            Tensor::stack(&[a, Tensor::from([1_i64, 2])], 0),
+        ] {
+            let error = stacked.err().unwrap().to_string();
+            assert!(error.starts_with("stack: "), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::kernels::accumulate::Accumulate;
 use crate::tensor::Storage;
 
 /// The type of a tensor's elements, known at run time.
@@ -43,7 +44,16 @@ impl fmt::Display for DType {
 
 /// A type that a tensor can hold: `f32`, `f64` or `i64`.
 pub trait Elem:
-    Copy + Default + PartialOrd + fmt::Debug + fmt::Display + Send + Sync + sealed::Stored + 'static
+    Copy
+    + Default
+    + PartialOrd
+    + fmt::Debug
+    + fmt::Display
+    + Send
+    + Sync
+    + Accumulate
+    + sealed::Stored
+    + 'static
 {
     /// The run-time name of the type.
     const DTYPE: DType;

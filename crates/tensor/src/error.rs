@@ -28,13 +28,33 @@ pub enum Error {
         why: &'static str,
     },
     /// An axis out of range.
-    #[error("{operation}: there is no axis {axis} in shape {shape}, which has {} axes", shape.rank())]
+    #[error("{operation}: there is no axis {axis} in shape {shape}, which has {}", axes(shape))]
     Axis {
         /// The operation.
         operation: &'static str,
         /// The requested axis.
         axis: isize,
         /// The shape that lacks it.
+        shape: Shape,
+    },
+    /// Axes that are not there, or are named twice.
+    #[error("{operation}: {why}")]
+    Axes {
+        /// The operation.
+        operation: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// More or fewer arguments than axes.
+    #[error("{operation}: {given} {what} given, {shape} has {}", axes(shape))]
+    PerAxis {
+        /// The operation.
+        operation: &'static str,
+        /// What there should be one of for each axis.
+        what: &'static str,
+        /// How many there are.
+        given: usize,
+        /// The shape.
         shape: Shape,
     },
     /// The axes are not a permutation of all axes.
@@ -64,7 +84,7 @@ pub enum Error {
         expected: String,
     },
     /// A number of elements that does not fill a shape.
-    #[error("{operation}: {given} elements given, {shape} has {}", shape.len())]
+    #[error("{operation}: {given} elements given, {shape} has {}", shape.numel())]
     Length {
         /// The operation.
         operation: &'static str,
@@ -203,12 +223,27 @@ pub enum Error {
     },
 }
 
+/// The number of axes, in words.
+fn axes(shape: &Shape) -> String {
+    match shape.rank() {
+        1 => "1 axis".into(),
+        rank => format!("{rank} axes"),
+    }
+}
+
+/// For functions that say what is wrong in a clause, such as a `Function` of one's own.
+impl From<Error> for String {
+    fn from(error: Error) -> String {
+        error.to_string()
+    }
+}
+
 impl Error {
     /// What is likely to help.
-    fn cure(&self) -> Option<String> {
+    pub fn cure(&self) -> Option<String> {
         Some(match self {
             Error::Shape { operation: "squeeze", .. } => "reshape, to drop other axes".into(),
-            Error::Shape { left, right, .. } if left.len() == right.len() => {
+            Error::Shape { left, right, .. } if left.numel() == right.numel() => {
                 format!("x.reshape({left}), or permute")
             }
             Error::Shape { why: "they do not broadcast", .. } => {
@@ -218,6 +253,7 @@ impl Error {
                 let rank = shape.rank();
                 format!("0 to {}, or -{rank} to -1 from the end", rank - 1)
             }
+            Error::PerAxis { what, .. } => format!("one of the {what} for each axis"),
             Error::Length { given, .. } => format!("the shape [{given}], to be reshaped"),
             Error::Reshape { .. } => "-1 for one length: as long as the elements ask for".into(),
             Error::TooLarge { .. } => {
@@ -226,6 +262,7 @@ impl Error {
             }
             Error::DType { expected, .. } => format!("x.to_dtype(DType::{expected:?})"),
             Error::Index { dim: 0, .. } => "the axis is empty".into(),
+            Error::Index { dim, .. } => format!("indices from 0 to {}", dim - 1),
             Error::Slice { axis, .. } => {
                 format!("x.slice({axis}, start..stop), whose ends are clamped")
             }

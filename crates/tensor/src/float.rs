@@ -17,6 +17,12 @@ pub trait Float:
     const INFINITY: Self;
     /// Negative infinity.
     const NEG_INFINITY: Self;
+    /// The largest number that is not infinite.
+    const MAX: Self;
+    /// The smallest number above 0 that has all its digits.
+    const MIN_POSITIVE: Self;
+    /// Zero with a negative sign: what leaves any number as it is when it is added, −0 as well.
+    const NEG_ZERO: Self;
 
     /// `|x|`.
     fn abs(self) -> Self;
@@ -71,6 +77,9 @@ pub trait Float:
     fn erfc(self) -> Self;
     /// Whether it is NaN.
     fn is_nan(self) -> bool;
+    /// The largest power of two that is not above `|x|`, for a number that is neither subnormal nor
+    /// infinite.
+    fn power_of_two(self) -> Self;
     /// `self · a + b`, rounded once.
     fn mul_add(self, a: Self, b: Self) -> Self;
 
@@ -134,6 +143,9 @@ macro_rules! float {
         impl Float for $type {
             const INFINITY: $type = $type::INFINITY;
             const NEG_INFINITY: $type = $type::NEG_INFINITY;
+            const MAX: $type = $type::MAX;
+            const MIN_POSITIVE: $type = $type::MIN_POSITIVE;
+            const NEG_ZERO: $type = -0.0;
 
             float!(@std $type abs floor sqrt asin acos atan);
             float!(@own $type exp: exp exp_m1);
@@ -177,6 +189,12 @@ macro_rules! float {
             fn is_nan(self) -> bool {
                 $type::is_nan(self)
             }
+
+            #[inline(always)]
+            fn power_of_two(self) -> $type {
+                // The exponent alone: those of infinity are all bits of it.
+                $type::from_bits(self.to_bits() & $type::INFINITY.to_bits())
+            }
         }
     };
     (@own $type:ident $file:ident: $($method:ident)*) => {
@@ -210,6 +228,13 @@ mod tests {
         assert_eq!(Float::sigmoid(-700.0_f64), (-700.0_f64).exp());
         assert_eq!(Float::sigmoid(800.0_f64), 1.0);
         assert_eq!(Float::sigmoid(0.0_f32), 0.5);
+    }
+
+    #[test]
+    fn a_power_of_two_is_the_number_without_its_digits() {
+        let powers = [1.0, 1.999, 2.0, -3.0, 1e38, f32::MIN_POSITIVE].map(Float::power_of_two);
+        assert_eq!(powers, [1.0, 1.0, 2.0, 2.0, 2_f32.powi(126), f32::MIN_POSITIVE]);
+        assert_eq!(Float::power_of_two(1e300_f64), 2_f64.powi(996));
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl Shape {
         }
         let length = |dim: isize| if dim == -1 { len / known } else { dim as usize };
         let shape = Shape::from(dims.iter().map(|&dim| length(dim)).collect::<Dims>());
-        if shape.len() != len {
+        if shape.numel() != len {
             return Err(format!("{len} elements do not fill {shape}"));
         }
         Ok(shape)

@@ -152,7 +152,7 @@ impl Layout {
     #[inline]
     #[allow(clippy::len_without_is_empty, reason = "as for Shape")]
     pub fn len(&self) -> usize {
-        self.shape.len()
+        self.shape.numel()
     }
 
     /// Whether the elements are contiguous in row-major order. Strides of axes of length 1 do not
@@ -234,8 +234,8 @@ impl Layout {
     pub fn slice(&self, slices: &[Slice]) -> Result<Layout> {
         let mut layout = self.clone();
         if slices.len() > self.shape.rank() {
-            let axis = self.shape.rank() as isize;
-            return Err(Error::Axis { operation: "slice", axis, shape: self.shape.clone() });
+            let (given, shape) = (slices.len(), self.shape.clone());
+            return Err(Error::PerAxis { operation: "slices", what: "slices", given, shape });
         }
         let mut dims: Dims = self.shape.iter().copied().collect();
         for (axis, &slice) in slices.iter().enumerate() {

@@ -35,6 +35,7 @@
 //! `ndarray`, off by default: `From` and `TryFrom` between tensors and arrays of that crate.
 
 mod arithmetic;
+mod axes;
 mod combine;
 mod convert;
 mod create;
@@ -52,11 +53,13 @@ mod print;
 #[doc(hidden)]
 pub mod program;
 mod random;
+mod reduce;
 mod shape;
 mod tensor;
 mod views;
 
 pub use arithmetic::TensorOperand;
+pub use axes::{Axes, IntoAxes, keep};
 pub use combine::Comparison;
 pub use convert::Nested;
 pub use dtype::{DType, Elem, Number};

@@ -1,4 +1,5 @@
-//! Printing, as NumPy does: nested brackets, aligned columns, long axes summarized.
+//! Printing, as NumPy does: nested brackets, aligned columns, long axes summarized. `{:.2}` shows two
+//! decimals of each float.
 
 use std::fmt::{self, Write};
 
@@ -24,7 +25,7 @@ impl fmt::Display for Tensor {
         // Lengths of 0 do not count: an empty tensor may have many empty rows.
         let brackets = self.shape().iter().filter(|&&dim| dim != 0).product::<usize>();
         let shown = if brackets > THRESHOLD { Shown::EdgeItems } else { Shown::All };
-        let format = Format::of(self, shown);
+        let format = Format::of(self, shown, f.precision());
         let mut out = String::new();
         write_axis(&mut out, self, &format, &mut Vec::new(), shown)?;
         f.write_str(&out)
@@ -33,58 +34,65 @@ impl fmt::Display for Tensor {
 
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self} {} {}", self.shape(), self.dtype())
+        fmt::Display::fmt(self, f)?;
+        write!(f, " {} {}", self.shape(), self.dtype())
     }
 }
 
 /// How elements are formatted: all in one style and width.
 struct Format {
     style: Style,
+    /// How many decimals the style shows.
+    decimals: usize,
     width: usize,
 }
 
 enum Style {
     Integer,
-    /// With so many decimals.
-    Fixed(usize),
+    Fixed,
     Scientific,
 }
 
 impl Format {
-    fn of(tensor: &Tensor, shown: Shown) -> Format {
+    fn of(tensor: &Tensor, shown: Shown, precision: Option<usize>) -> Format {
         let mut elements = Vec::new();
         visit(tensor, &mut Vec::new(), shown, &mut |x| elements.push(x));
         let finite = || elements.iter().copied().filter(|x| x.is_finite());
-        let style =
-            if !tensor.dtype().is_float() || finite().all(|x| x == x.trunc() && x.abs() < 1e8) {
-                Style::Integer
+        let whole = || finite().all(|x| x == x.trunc() && x.abs() < 1e8);
+        let mut decimals = precision.unwrap_or(PRECISION);
+        let style = if !tensor.dtype().is_float() || precision.is_none() && whole() {
+            Style::Integer
+        } else {
+            let sizes = || finite().map(f64::abs).filter(|&x| x > 0.0);
+            let largest = sizes().fold(0.0, f64::max);
+            let smallest = sizes().fold(f64::INFINITY, f64::min);
+            if largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1e3 && largest >= 1e5 {
+                Style::Scientific
+            } else if precision.is_some() {
+                Style::Fixed
             } else {
-                let sizes = || finite().map(f64::abs).filter(|&x| x > 0.0);
-                let largest = sizes().fold(0.0, f64::max);
-                let smallest = sizes().fold(f64::INFINITY, f64::min);
-                if largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1e3 && largest >= 1e5 {
-                    Style::Scientific
-                } else {
-                    // No more decimals than some element needs.
-                    let needed = finite().map(|x| {
-                        let text = format!("{x:.PRECISION$}");
-                        text.trim_end_matches('0').split('.').nth(1).map_or(0, str::len)
-                    });
-                    Style::Fixed(needed.max().unwrap_or(0).max(1))
-                }
-            };
-        let mut format = Format { style, width: 0 };
+                // No more decimals than some element needs.
+                let needed = finite().map(|x| {
+                    let text = format!("{x:.PRECISION$}");
+                    text.trim_end_matches('0').split('.').nth(1).map_or(0, str::len)
+                });
+                decimals = needed.max().unwrap_or(0).max(1);
+                Style::Fixed
+            }
+        };
+        let mut format = Format { style, decimals, width: 0 };
         format.width = elements.iter().map(|&x| format.text(x).len()).max().unwrap_or(0);
         format
     }
 
     fn text(&self, x: f64) -> String {
+        let decimals = self.decimals;
         match self.style {
             _ if x.is_nan() => "nan".into(),
             _ if x.is_infinite() => if x > 0.0 { "inf" } else { "-inf" }.into(),
             Style::Integer => format!("{x:.0}"),
-            Style::Fixed(decimals) => format!("{x:.decimals$}"),
-            Style::Scientific => format!("{x:.PRECISION$e}"),
+            Style::Fixed => format!("{x:.decimals$}"),
+            Style::Scientific => format!("{x:.decimals$e}"),
         }
     }
 }
@@ -162,6 +170,18 @@ mod tests {
     fn columns_are_aligned() {
         let x = Tensor::from([[1.5, -20.25], [0.0, 3.0]]);
         assert_eq!(x.to_string(), "[[  1.50, -20.25],\n [  0.00,   3.00]]");
+    }
+
+    #[test]
+    fn a_precision_says_how_many_decimals_are_shown() {
+        let x = Tensor::from([1.5, -20.256]);
+        assert_eq!(format!("{x:.2}"), "[  1.50, -20.26]");
+        assert_eq!(format!("{x:.0}"), "[  2, -20]");
+        assert_eq!(format!("{x:.1?}"), "[  1.5, -20.3] [2] f64");
+        assert_eq!(format!("{:.2}", Tensor::from([1.0, 2.0])), "[1.00, 2.00]");
+        assert_eq!(format!("{:.1}", Tensor::from([1e-9, 1.0])), "[1.0e-9,  1.0e0]");
+        assert_eq!(format!("{:.2}", Tensor::from([1_i64, 20])), "[ 1, 20]");
+        assert_eq!(format!("{:.6}", Tensor::from(0.5)), "0.500000");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Random tensors. The generator is the caller's, so that a seed determines them.
 
+use std::ops::Range;
+
 use rand::Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 
@@ -34,6 +36,34 @@ impl Tensor {
         let error =
             |_| Error::OutOfRange { operation: "uniform", name, given: high - low, expected };
         sample(shape.into(), dtype, Uniform::new(low, high).map_err(error)?, rng)
+    }
+
+    /// Whole numbers, each of a range equally likely, as `I64`: class numbers, indices.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Tensor;
+    /// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    ///
+    /// let dice = Tensor::integers([2, 100], 1..7, &mut ChaCha8Rng::seed_from_u64(0))?;
+    /// assert_eq!((dice.min(..)?.item()?, dice.max(..)?.item()?), (1.0, 6.0));
+    /// # Ok::<(), lossgraph_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A range that is empty.
+    #[doc(alias = "randint")]
+    pub fn integers(
+        shape: impl Into<Shape>,
+        range: Range<i64>,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor> {
+        let given = range.end as f64 - range.start as f64;
+        let (name, expected) = ("the length of the range", "at least 1");
+        let error = |_| Error::OutOfRange { operation: "integers", name, given, expected };
+        let uniform = Uniform::try_from(range).map_err(error)?;
+        let shape = shape.into();
+        let len = allocatable_len::<i64>(&shape)?;
+        Tensor::new(shape, (0..len).map(|_| uniform.sample(rng)).collect::<Vec<i64>>())
     }
 
     /// Normal with a mean and a standard deviation.
@@ -148,6 +178,20 @@ fn sample(
 mod tests {
     use super::*;
     use rand::SeedableRng;
+
+    #[test]
+    fn integers_are_within_their_range_and_an_empty_one_is_refused() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(3);
+        let x = Tensor::integers([1000], -2..2, rng).unwrap();
+        for n in -2..2 {
+            assert!(x.to_vec::<i64>().unwrap().iter().filter(|&&x| x == n).count() > 200);
+        }
+        assert!(Tensor::integers([3], i64::MIN..i64::MAX, rng).is_ok());
+        let error = Tensor::integers([3], 2..2, rng).err().unwrap().to_string();
+        assert_eq!(error, "integers: the length of the range is 0, expected at least 1");
+        let (from, to) = (3, 2);
+        assert!(Tensor::integers([0], from..to, rng).is_err());
+    }
     use rand_chacha::ChaCha8Rng;
 
     fn rng() -> ChaCha8Rng {

@@ -44,11 +44,9 @@ pub(crate) fn each_axis<T: Copy>(numbers: &[T]) -> SmallVec<[T; 4]> {
 /// the product of any of the lengths of a tensor fits an `isize`, in bytes, and kernels multiply
 /// without looking.
 pub(crate) fn checked_len(shape: &Shape) -> Result<usize> {
-    let lengths = shape.iter().filter(|&&dim| dim != 0);
-    let bytes = lengths.copied().try_fold(size_of::<f64>(), usize::checked_mul);
-    match bytes {
-        Some(bytes) if bytes <= isize::MAX as usize => Ok(shape.len()),
-        _ => Err(Error::TooLarge { shape: shape.clone() }),
+    match shape.is_addressable() {
+        true => Ok(shape.numel()),
+        false => Err(Error::TooLarge { shape: shape.clone() }),
     }
 }
 
@@ -70,11 +68,27 @@ impl Hash for Shape {
 }
 
 impl Shape {
-    /// The number of elements: the product of the lengths.
+    /// The number of elements: the product of the lengths. `len` is that of the slice, the rank.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Shape;
+    ///
+    /// let shape = Shape::from([2, 3]);
+    /// assert_eq!((shape.numel(), shape.rank(), shape.len()), (6, 2, 2));
+    /// ```
     #[inline]
-    #[allow(clippy::len_without_is_empty, reason = "a shape with no axes has one element")]
-    pub fn len(&self) -> usize {
-        self.0.iter().fold(1, |len, &dim| len.saturating_mul(dim))
+    #[doc(alias = "elements")]
+    #[doc(alias = "size")]
+    pub fn numel(&self) -> usize {
+        self.0.iter().fold(1, |numel, &dim| numel.saturating_mul(dim))
+    }
+
+    /// Whether memory has addresses for so many elements, lengths of 0 not counted.
+    #[inline]
+    pub fn is_addressable(&self) -> bool {
+        let lengths = self.iter().filter(|&&dim| dim != 0);
+        let bytes = lengths.copied().try_fold(size_of::<f64>(), usize::checked_mul);
+        bytes.is_some_and(|bytes| bytes <= isize::MAX as usize)
     }
 
     /// The number of axes.

@@ -213,8 +213,8 @@ impl Tensor {
     pub fn get(&self, index: impl IntoDims) -> Result<f64> {
         let index = index.into_dims();
         if index.len() != self.rank() {
-            let (axis, shape) = (index.len() as isize, self.shape().clone());
-            return Err(Error::Axis { operation: "get", axis, shape });
+            let (given, shape) = (index.len(), self.shape().clone());
+            return Err(Error::PerAxis { operation: "get", what: "indices", given, shape });
         }
         let mut at = self.layout.offset() as isize;
         for (axis, (&i, &stride)) in index.iter().zip(self.strides()).enumerate() {
@@ -319,7 +319,9 @@ mod tests {
         assert_eq!(x.get([-1, -2]), Ok(3.0));
         assert!(x.get([0, -3]).is_err() && x.get([isize::MIN, 0]).is_err());
         assert!(x.get([0, 2]).is_err());
-        assert!(x.get([0]).is_err());
+        let error = |index: &[usize]| x.flatten().get(index).err().unwrap().to_string();
+        assert_eq!(error(&[1, 0]), "get: 2 indices given, [4] has 1 axis");
+        assert_eq!(error(&[]), "get: 0 indices given, [4] has 1 axis");
         assert!(x.item().is_err());
     }
 }

@@ -1,6 +1,5 @@
 //! Golden files of the family `classification`.
 
-use lossgraph_autograd::Var;
 use lossgraph_losses::{
     AdaptiveLogSoftmax, Bce, BceWithLogits, CategoricalHinge, CrossEntropy, GeneralizedCe, Hinge,
     LinearCrossEntropy, ModifiedHuber, MultiMargin, MultilabelMargin, MultilabelSoftMargin, Nll,
@@ -13,7 +12,8 @@ use super::{broadcasts, cross_entropy, ignore_index, reduced};
 
 pub const FILES: &[(&str, Adapter)] = &[
     ("nll_loss", |x| {
-        let loss = Nll { weight: x.tensor("weight"), ignore_index: ignore_index(x) };
+        let (weight, ignore_index) = (x.tensor("weight"), ignore_index(x));
+        let loss = Nll { weight, ignore_index, ..Nll::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("cross_entropy", |x| reduced(x, cross_entropy(x, "input", "target"))),
@@ -74,10 +74,11 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("multilabel_margin_loss", |x| {
-        reduced(x, MultilabelMargin {}.forward(x.var("input"), x.var("target")))
+        reduced(x, MultilabelMargin::default().forward(x.var("input"), x.var("target")))
     }),
     ("multilabel_soft_margin_loss", |x| {
-        let loss = MultilabelSoftMargin { weight: x.tensor("weight") };
+        let (weight, broadcast) = (x.tensor("weight"), broadcasts(x));
+        let loss = MultilabelSoftMargin { weight, broadcast, ..Default::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("hinge_loss", |x| {
@@ -141,16 +142,16 @@ pub const FILES: &[(&str, Adapter)] = &[
         Perceptron::default().forward(x.var("predictor_outputs"), signs).unreduced().into()
     }),
     ("optax_multiclass_hinge_loss", |x| {
-        let loss = CategoricalHinge::default();
-        loss.forward(classes_second(x.var("scores")), x.var("labels")).unreduced().into()
+        let loss = CategoricalHinge { axis: -1, ..CategoricalHinge::default() };
+        loss.forward(x.var("scores"), x.var("labels")).unreduced().into()
     }),
     ("optax_multiclass_perceptron_loss", |x| {
-        let loss = Perceptron::default();
-        loss.forward(classes_second(x.var("scores")), x.var("labels")).unreduced().into()
+        let loss = Perceptron { axis: -1, ..Perceptron::default() };
+        loss.forward(x.var("scores"), x.var("labels")).unreduced().into()
     }),
     ("optax_multiclass_sparsemax_loss", |x| {
-        Sparsemax::default()
-            .forward(classes_second(x.var("scores")), x.var("labels"))
+        Sparsemax { axis: -1, ..Sparsemax::default() }
+            .forward(x.var("scores"), x.var("labels"))
             .unreduced()
             .into()
     }),
@@ -158,16 +159,15 @@ pub const FILES: &[(&str, Adapter)] = &[
         binary_sparsemax(x.var("logits"), x.var("labels")).unreduced().into()
     }),
     ("optax_poly_loss_cross_entropy", |x| {
-        let loss = Poly { epsilon: x.number("epsilon").unwrap_or(2.0), ..Poly::default() };
-        loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels")))
-            .unreduced()
-            .into()
+        let epsilon = x.number("epsilon").unwrap_or(2.0);
+        let loss = Poly { epsilon, axis: -1, ..Poly::default() };
+        loss.forward(x.var("logits"), x.var("labels")).unreduced().into()
     }),
     ("optax_softmax_cross_entropy", of_probabilities),
     ("optax_safe_softmax_cross_entropy", of_probabilities),
     ("optax_softmax_cross_entropy_with_integer_labels", |x| {
-        let loss = CrossEntropy::default();
-        loss.forward(classes_second(x.var("logits")), x.var("labels")).unreduced().into()
+        let loss = CrossEntropy { axis: -1, ..CrossEntropy::default() };
+        loss.forward(x.var("logits"), x.var("labels")).unreduced().into()
     }),
     ("optax_sigmoid_binary_cross_entropy", |x| {
         bce_with_logits(x.var("logits"), x.var("labels")).unreduced().into()
@@ -184,24 +184,12 @@ pub const FILES: &[(&str, Adapter)] = &[
 ];
 
 fn of_probabilities<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    let loss = CrossEntropy::default();
-    loss.forward(classes_second(x.var("logits")), classes_second(x.var("labels")))
-        .unreduced()
-        .into()
+    let loss = CrossEntropy { axis: -1, ..CrossEntropy::default() };
+    loss.forward(x.var("logits"), x.var("labels")).unreduced().into()
 }
 
 /// The focal loss with the options of a case. `null` and what is negative both mean no `alpha`.
 fn sigmoid_focal(x: &Inputs<'_>) -> SigmoidFocal {
     let alpha = x.number("alpha").filter(|&alpha| alpha >= 0.0);
     SigmoidFocal { alpha, gamma: x.number("gamma").unwrap_or(2.0) }
-}
-
-/// The last axis, which counts classes in optax, as the second, which does here.
-fn classes_second(scores: Var<'_>) -> Var<'_> {
-    let rank = scores.rank() as isize;
-    let mut axes: Vec<isize> = (0..rank).collect();
-    if let Some(last) = axes.pop() {
-        axes.insert(axes.len().min(1), last);
-    }
-    scores.permute(&axes)
 }

@@ -12,7 +12,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("js_divergence", |x| {
-        let loss = JensenShannon { broadcast: broadcasts(x) };
+        let loss = JensenShannon { broadcast: broadcasts(x), ..JensenShannon::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("optax_kl_divergence", |x| per_row(x, KlDiv::default(), "targets")),

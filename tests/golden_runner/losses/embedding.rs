@@ -21,7 +21,8 @@ pub const FILES: &[(&str, Adapter)] = &[
         Some(other) => Reply::Unsupported(format!("there is no distance {other}")),
     }),
     ("cosine_embedding_loss", |x| {
-        let loss = CosineEmbedding { margin: x.number("margin").unwrap_or(0.0) };
+        let margin = x.number("margin").unwrap_or(0.0);
+        let loss = CosineEmbedding { margin, ..CosineEmbedding::default() };
         reduced(x, loss.forward(x.var("input1"), x.var("input2"), x.var("target")))
     }),
     ("hinge_embedding_loss", |x| {
@@ -51,6 +52,7 @@ pub const FILES: &[(&str, Adapter)] = &[
             distance: metric::distance(x, Distance::UNIT),
             swap: x.flag("swap"),
             smooth: x.flag("smooth_loss"),
+            broadcast: false,
         };
         metric::reduced(x, loss.over(&metric::triplets(x)))
     }),
@@ -100,7 +102,7 @@ pub const FILES: &[(&str, Adapter)] = &[
     ("pml_NormalizedSoftmaxLoss", |x| {
         let temperature = x.number("temperature").unwrap_or(0.05);
         let distance = metric::distance(x, Distance::CosineSimilarity);
-        let loss = NormSoftmax { temperature, distance };
+        let loss = NormSoftmax { temperature, distance, ..NormSoftmax::default() };
         of_classes(x, "W", |e, w, labels| loss.forward(e, w, labels))
     }),
     ("pml_SoftTripleLoss", |x| {
@@ -270,6 +272,7 @@ fn arc_face<'t>(x: &Inputs<'t>, sub_centers: usize) -> Reply<'t> {
 
 fn triplet<'t>(x: &Inputs<'t>, distance: Distance) -> Reply<'t> {
     let margin = x.number("margin").unwrap_or(1.0);
-    let loss = TripletMargin { margin, distance, swap: x.flag("swap"), smooth: false };
+    let swap = x.flag("swap");
+    let loss = TripletMargin { margin, distance, swap, ..TripletMargin::default() };
     reduced(x, loss.forward(x.var("anchor"), x.var("positive"), x.var("negative")))
 }

@@ -42,6 +42,7 @@ pub fn cross_entropy<'t>(x: &Inputs<'t>, input: &str, target: &str) -> Terms<'t>
         weight: x.tensor("weight"),
         ignore_index: ignore_index(x),
         label_smoothing: x.number("label_smoothing").unwrap_or(0.0),
+        ..CrossEntropy::default()
     };
     loss.forward(x.var(input), x.var(target))
 }

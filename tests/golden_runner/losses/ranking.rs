@@ -7,11 +7,11 @@ use super::reduced;
 
 pub const FILES: &[(&str, Adapter)] = &[
     ("ranknet_loss", |x| {
-        let loss = RankNet { sigma: x.number("sigma").unwrap_or(1.0) };
+        let loss = RankNet { sigma: x.number("sigma").unwrap_or(1.0), ..RankNet::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("lambdarank_loss", |x| {
-        let loss = LambdaRank { sigma: x.number("sigma").unwrap_or(1.0) };
+        let loss = LambdaRank { sigma: x.number("sigma").unwrap_or(1.0), ..LambdaRank::default() };
         reduced(x, loss.forward(x.var("input"), x.var("target")))
     }),
     ("listnet_loss", |x| reduced(x, list_net(x.var("input"), x.var("target")))),

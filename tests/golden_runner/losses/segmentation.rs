@@ -37,7 +37,8 @@ pub const FILES: &[(&str, Adapter)] = &[
     }),
     ("lovasz_softmax", |x| {
         let all_classes = x.text("classes") == Some("all");
-        let loss = LovaszSoftmax { all_classes, ignore_index: ignore_index(x) };
+        let ignore_index = ignore_index(x);
+        let loss = LovaszSoftmax { all_classes, ignore_index, ..LovaszSoftmax::default() };
         loss.forward(x.var("input"), x.var("target")).mean().into()
     }),
     ("optax_dice_loss", |x| {
@@ -54,7 +55,7 @@ pub const FILES: &[(&str, Adapter)] = &[
         loss.forward(x.var("predictions"), x.var("targets")).unreduced().into()
     }),
     ("optax_multiclass_generalized_dice_loss", |x| {
-        let there = classes_second(x.var("targets")).transpose(0, 1);
+        let there = x.var("targets").transpose(0, -1);
         let sizes = there.reshape([there.dim(0), there.len() / there.dim(0).max(1)]).sum(1);
         let weight = (sizes.square() + 1e-7).recip();
         let weight = weight / weight.mean(..);
@@ -75,15 +76,8 @@ fn optax_dice<'t>(x: &Inputs<'t>, class_weight: Option<Var<'t>>) -> Terms<'t> {
         false => Scores::Probabilities,
     };
     let ignore_background = x.flag("ignore_background");
-    let masks = Masks { scores, per_class: true, ignore_background, class_weight, weight: None };
+    let masks =
+        Masks { scores, per_class: true, axis: -1, ignore_background, class_weight, weight: None };
     let (alpha, beta) = (x.number("alpha").unwrap_or(0.5), x.number("beta").unwrap_or(0.5));
-    Tversky { alpha, beta, smooth: smooth(x), masks }
-        .forward(classes_second(predictions), classes_second(targets))
-}
-
-/// `[batch, …, class]` to `[batch, class, …]`.
-fn classes_second(x: Var<'_>) -> Var<'_> {
-    let last = x.rank() as isize - 1;
-    let order: Vec<isize> = [0, last].into_iter().chain(1..last).collect();
-    x.permute(&order)
+    Tversky { alpha, beta, smooth: smooth(x), masks }.forward(predictions, targets)
 }

@@ -1,5 +1,7 @@
 //! Derivatives by finite differences: what an analytic gradient is compared with.
 
+use std::panic::Location;
+
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::record::fault::{Fault, Result};
@@ -27,19 +29,22 @@ use crate::record::var::Var;
 ///
 /// # Errors
 /// What the program itself gives; or a result with more than one element.
+#[track_caller]
 pub fn numeric_gradient(
     program: impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t>,
     inputs: &[Tensor],
 ) -> Result<Vec<Tensor>> {
+    let location = Location::caller();
     let mut at: Vec<Vec<f64>> = inputs.iter().map(Tensor::to_f64s).collect();
     let value = |at: &[Vec<f64>]| -> Result<f64> {
         let tape = Tape::f64();
         let leaf = |(x, like): (&Vec<f64>, &Tensor)| -> Result<Var<'_>> {
             let x = shaped(x.clone(), like)?;
-            Ok(tape.variable(if like.dtype().is_float() { x } else { x.to_dtype(DType::I64) }))
+            Ok(tape.input(&if like.dtype().is_float() { x } else { x.to_dtype(DType::I64) }))
         };
         let vars = at.iter().zip(inputs).map(leaf).collect::<Result<Vec<_>>>()?;
-        program(&tape, &vars).item()
+        let y = program(&tape, &vars);
+        y.tape().attributed_to(location, || y.item())
     };
     let mut gradients = Vec::new();
     for (i, like) in inputs.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::{DType, Tensor};
 
+use crate::grad::named;
 use crate::record::fault::{Fault, Result};
 use crate::record::tape::Tape;
 use crate::record::var::Var;
@@ -16,6 +17,9 @@ impl Tape {
     #[track_caller]
     pub fn jvp<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>], tangents: &[Var<'t>]) -> Var<'t> {
         let _call = self.call("jvp");
+        if let Some(fault) = self.admit_with("jvp", y, xs, ("tangent", tangents)) {
+            return fault;
+        }
         if let Some(fault) = unfit("jvp", "tangent", xs, tangents) {
             return self.fault(fault);
         }
@@ -35,6 +39,9 @@ impl Tape {
     #[track_caller]
     pub fn hvp<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>], vectors: &[Var<'t>]) -> Vec<Var<'t>> {
         let _call = self.call("hvp");
+        if let Some(fault) = self.admit_with("hvp", y, xs, ("vector", vectors)) {
+            return vec![fault; xs.len()];
+        }
         if let Some(fault) = unfit("hvp", "vector", xs, vectors) {
             return vec![self.fault(fault); xs.len()];
         }
@@ -52,6 +59,9 @@ impl Tape {
     #[track_caller]
     pub fn jacobian<'t>(&'t self, y: Var<'t>, x: Var<'t>) -> Var<'t> {
         let _call = self.call("jacobian");
+        if let Some(fault) = self.admit("jacobian", &[("y", y), ("x", x)]) {
+            return fault;
+        }
         if let Some(&faulty) = [y, x].iter().find(|var| var.is_faulty()) {
             return faulty;
         }
@@ -73,6 +83,22 @@ impl Tape {
     pub fn hessian<'t>(&'t self, y: Var<'t>, x: Var<'t>) -> Var<'t> {
         let _call = self.call("hessian");
         self.jacobian(self.grad(y, &[x])[0], x)
+    }
+}
+
+impl Tape {
+    /// A fault if a result, its variables or the vectors that go with them are on another tape.
+    #[track_caller]
+    fn admit_with<'t>(
+        &'t self,
+        operation: &str,
+        y: Var<'t>,
+        xs: &[Var<'t>],
+        (name, vectors): (&str, &[Var<'t>]),
+    ) -> Option<Var<'t>> {
+        let mut vars = named("y", y, xs);
+        vars.extend(vectors.iter().map(|&vector| (name, vector)));
+        self.admit(operation, &vars)
     }
 }
 
@@ -103,7 +129,7 @@ fn tape_for(inputs: &[Tensor]) -> Tape {
 }
 
 fn variables<'t>(tape: &'t Tape, tensors: &[Tensor]) -> Vec<Var<'t>> {
-    tensors.iter().map(|tensor| tape.variable(tensor)).collect()
+    tensors.iter().map(|tensor| tape.input(tensor)).collect()
 }
 
 /// The value of a program, and how it moves when the inputs move along `tangents`.

@@ -3,15 +3,16 @@
 pub(crate) mod finite_difference;
 pub(crate) mod functional;
 pub(crate) mod remat;
+pub(crate) mod support;
 
 use smallvec::SmallVec;
 
 use crate::grad::remat::Remat;
-use crate::ops::combine;
+use crate::grad::support::Cotangent;
 use crate::ops::family::Rule;
 use crate::ops::op::{Leaf, Op};
 use crate::record::fault::Fault;
-use crate::record::node::Id;
+use crate::record::node::{Id, Node};
 use crate::record::tape::Tape;
 use crate::record::var::Var;
 
@@ -33,10 +34,15 @@ impl Tape {
     ///
     /// # Errors
     /// Recorded as faults: `y` has more than one element; or a path from an `x` to `y` exists
-    /// only through [`Var::detach`]. An `x` that `y` does not depend on gets zeros.
+    /// only through [`Var::detach`]; or an `x` holds integers; or it is a parameter, of which `y`
+    /// depends on another value than that of `x`; or one of them is on another tape. An `x` that `y`
+    /// does not depend on gets zeros.
     #[track_caller]
     pub fn grad<'t>(&'t self, y: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
         let _call = self.call("grad");
+        if let Some(fault) = self.admit("grad", &named("y", y, xs)) {
+            return vec![fault; xs.len()];
+        }
         if !y.is_faulty() && y.len() != 1 {
             let fault = Fault::new("grad", "only the gradient of one number is defined")
                 .operand("y", y)
@@ -55,6 +61,11 @@ impl Tape {
     #[track_caller]
     pub fn vjp<'t>(&'t self, y: Var<'t>, cotangent: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
         let _call = self.call("vjp");
+        let mut vars = named("y", y, xs);
+        vars.push(("cotangent", cotangent));
+        if let Some(fault) = self.admit("vjp", &vars) {
+            return vec![fault; xs.len()];
+        }
         let broken = std::iter::once(&y).chain([&cotangent]).chain(xs).find(|var| var.is_faulty());
         if let Some(&fault) = broken {
             return vec![fault; xs.len()];
@@ -69,8 +80,24 @@ impl Tape {
         let adjoints = self.adjoints(y, cotangent, xs);
         xs.iter()
             .zip(adjoints)
-            .map(|(&x, adjoint)| adjoint.unwrap_or_else(|| self.no_adjoint(x, y)))
+            .map(|(&x, adjoint)| match self.unfit_for_gradient(x, y) {
+                Some(fault) => self.fault(fault),
+                None => adjoint.unwrap_or_else(|| self.no_adjoint(x, y)),
+            })
             .collect()
+    }
+
+    /// What is wrong with an `x` by which `y` is to be differentiated.
+    fn unfit_for_gradient(&self, x: Var<'_>, y: Var<'_>) -> Option<Fault> {
+        if !x.dtype().is_float() {
+            let fault = Fault::new("grad", "it holds integers, which have no gradient");
+            return Some(fault.operand("x", x).cure("2.0 instead of 2"));
+        }
+        let others = self.recording().other_values(x.id()).into_iter();
+        let mut others = others.map(|id| Var::new(self, id)).filter(|other| other.id() <= y.id());
+        let other =
+            others.find(|other| self.between(y, &[*other], other.id()).ends_with(&[true]))?;
+        Some(self.two_values("grad", x, other))
     }
 
     /// The gradient where none came back: zeros, or a fault that names the cut.
@@ -96,49 +123,68 @@ impl Tape {
             let recording = self.recording();
             (recording.scope, recording.serves)
         };
+        let mut wanted_ids: Vec<Id> = xs.iter().map(|x| x.id()).collect();
+        wanted_ids.sort_unstable();
         // Cotangents of the nodes first..=y, as they come in.
-        let mut cotangents: Vec<SmallVec<[Var<'t>; 2]>> = vec![SmallVec::new(); between.len()];
+        let mut cotangents: Vec<SmallVec<[Cotangent<'t>; 2]>> =
+            vec![SmallVec::new(); between.len()];
         if let Some(last) = cotangents.last_mut() {
-            last.push(seed);
+            last.push(Cotangent::new(seed));
         }
         let mut remat = Remat::none();
         for at in (0..between.len()).rev().filter(|&at| between[at]) {
             let id = first + at as Id;
-            let (op, inputs) = {
+            let (node, differentiable) = {
                 let mut recording = self.recording_mut();
                 recording.scope = recording.origins[id as usize].scope;
                 recording.serves = Some(id);
-                let node = &recording.nodes[id as usize];
-                (node.op.clone(), node.inputs.clone())
+                let node = recording.nodes[id as usize].clone();
+                let flows = |i: usize| recording.is_differentiable_in(&node, i);
+                let differentiable: SmallVec<[bool; 4]> =
+                    (0..node.inputs.len()).map(flows).collect();
+                (node, differentiable)
             };
-            let Some(g) = combine::total(&cotangents[at]) else { continue };
+            let Node { op, inputs, .. } = node;
+            let Some(mut g) = Cotangent::total(&cotangents[at]) else { continue };
+            if !op.is_elementwise() || wanted_ids.binary_search(&id).is_ok() {
+                g = g.held();
+            }
             cotangents[at] = SmallVec::from_iter([g]);
             let wanted = |i: usize| {
-                inputs[i] >= first
-                    && between[(inputs[i] - first) as usize]
-                    && op.is_differentiable_in(i)
+                inputs[i] >= first && between[(inputs[i] - first) as usize] && differentiable[i]
             };
             if !(0..inputs.len()).any(wanted) {
                 continue;
             }
-            remat.reach(id, g, |ids| {
+            remat.reach(id, g.var, |ids| {
                 let ids = ids.start.max(first)..ids.end;
-                ids.flat_map(|id| cotangents[(id - first) as usize].clone()).collect()
+                let pending = ids.flat_map(|id| &cotangents[(id - first) as usize]);
+                pending.map(|cotangent| cotangent.var).collect()
             });
             let read = |id: Id| remat.read(Var::new(self, id));
             let vars: Vec<Var<'t>> = inputs.iter().map(|&input| read(input)).collect();
-            let rule = Rule { g, y: read(id), inputs: &vars, wanted: &wanted };
-            let given = op.family().vjp(&rule);
-            for (i, cotangent) in given.into_iter().enumerate().filter(|&(i, _)| wanted(i)) {
-                let cotangent = cotangent.map(|cotangent| match &self.injector {
-                    Some(injector) => injector.change(op.name(), i, g, cotangent),
+            let y = read(id);
+            let apply =
+                |g: Var<'t>| op.family().vjp(&Rule { g, y, inputs: &vars, wanted: &wanted });
+            let from = self.len() as Id;
+            let mut masks = None;
+            for (i, cotangent) in apply(g.var).into_iter().enumerate() {
+                let Some(cotangent) = cotangent.filter(|_| wanted(i)) else { continue };
+                let cotangent = match &self.injector {
+                    Some(injector) => injector.change(op.name(), i, g.var, cotangent),
                     None => cotangent,
+                };
+                cotangents[(inputs[i] - first) as usize].push(match op.is_elementwise() {
+                    true => g.through_map(cotangent, from),
+                    false => g.through(cotangent, from, |support| {
+                        let masks = masks.get_or_insert_with(|| apply(support.indicator()));
+                        *masks.get(i)?
+                    }),
                 });
-                cotangents[(inputs[i] - first) as usize].extend(cotangent);
             }
         }
         (self.recording_mut().scope, self.recording_mut().serves) = outer;
-        let of = |x: &Var<'t>| cotangents.get((x.id() - first) as usize)?.first().copied();
+        let of = |x: &Var<'t>| Some(cotangents.get((x.id() - first) as usize)?.first()?.var);
         xs.iter().map(of).collect()
     }
 
@@ -157,7 +203,7 @@ impl Tape {
                 || node.inputs.iter().enumerate().any(|(i, &input)| {
                     input >= first
                         && between[(input - first) as usize]
-                        && node.op.is_differentiable_in(i)
+                        && recording.is_differentiable_in(node, i)
                 });
         }
         between
@@ -177,7 +223,7 @@ impl Tape {
                 }
                 let detached = matches!(node.op, Op::Detach(_));
                 // Comparisons and indices have derivative zero: that path is no cut.
-                if detached || node.op.is_differentiable_in(i) {
+                if detached || recording.is_differentiable_in(node, i) {
                     reached[id as usize] = true;
                     cut[id as usize] =
                         cut[id as usize].or(cut[input as usize]).or(detached.then_some(id));
@@ -186,6 +232,15 @@ impl Tape {
         }
         cut[y.id() as usize].map(|id| Var::new(self, id))
     }
+}
+
+/// Nodes with the names that errors give them.
+pub(crate) fn named<'a, 't>(
+    name: &'a str,
+    var: Var<'t>,
+    xs: &[Var<'t>],
+) -> SmallVec<[(&'a str, Var<'t>); 8]> {
+    std::iter::once((name, var)).chain(xs.iter().map(|&x| ("x", x))).collect()
 }
 
 /// The gradient of a loss with respect to every variable, and to every parameter that reaches it

@@ -35,7 +35,9 @@ impl Tape {
         let mut recording = self.recording_mut();
         let end = recording.nodes.len() as Id;
         recording.rematerialized.retain(|inner| inner.start < first);
-        recording.rematerialized.push(first..end);
+        if first < end {
+            recording.rematerialized.push(first..end);
+        }
         result
     }
 }

@@ -1,12 +1,12 @@
 //! Element-wise functions of two tensors. Rules never mention broadcasting: what is broadcast is
 //! expanded before, and the rule of `expand` is `sum_to`.
 
-use lossgraph_tensor::kernels::{self, Map2};
-use lossgraph_tensor::{Tensor, map2};
+use lossgraph_tensor::kernels::{self, Integers2, Map2};
+use lossgraph_tensor::{DType, Tensor, map2};
 
 use super::Kink;
-use super::facts::Precedence::{Atom, Comparison, Power, Product, Sign, Sum};
-use super::facts::{Arithmetic, Cost, Element, Facts, Notation};
+use super::facts::Precedence::{self, Atom, Comparison, Power, Product, Sum};
+use super::facts::{Arithmetic, Cost, Element, Facts, Notation, Sign};
 use super::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::op::{Op, RowRef};
 use crate::record::fault::Fault;
@@ -35,6 +35,8 @@ pub struct Binary {
     pub kinks: &'static [Kink],
     /// Whether `f(a, b) = f(b, a)`.
     pub commutes: bool,
+    /// The function of integers, if it has one; of other functions, integers become floats.
+    pub integers: Option<Integers2>,
     /// Cost, notation, and so on.
     pub facts: Facts,
 }
@@ -45,7 +47,8 @@ impl Binary {
     pub const fn new(name: &'static str, formula: &'static str, kernel: Map2) -> Binary {
         let facts = Facts { cost: Cost::Cheap, ..Facts::DEFAULT };
         let domain = [-3.0, 3.0];
-        Binary { name, formula, kernel, vjp: None, domain, kinks: &[], commutes: false, facts }
+        let (vjp, kinks, commutes, integers) = (None, &[], false, None);
+        Binary { name, formula, kernel, vjp, domain, kinks, commutes, integers, facts }
     }
 
     /// With a rule for each input.
@@ -68,6 +71,11 @@ impl Binary {
         Binary { commutes: true, ..self }
     }
 
+    /// Exact for integers; what leaves them wraps.
+    pub const fn integers(self, integers: Integers2) -> Binary {
+        Binary { integers: Some(integers), ..self }
+    }
+
     /// Not computed twice by the planner.
     pub const fn expensive(self) -> Binary {
         Binary { facts: Facts { cost: Cost::Expensive, ..self.facts }, ..self }
@@ -81,6 +89,11 @@ impl Binary {
     /// 0 for finite operands other than 0 only because of underflow.
     pub const fn zero_by_underflow(self) -> Binary {
         Binary { facts: Facts { zero_by_underflow: true, ..self.facts }, ..self }
+    }
+
+    /// Never negative, and never −0.
+    pub const fn positive(self) -> Binary {
+        Binary { facts: Facts { sign: Sign::Positive, ..self.facts }, ..self }
     }
 
     /// One of the four operations of arithmetic.
@@ -118,7 +131,12 @@ impl Family for BinaryOp {
     }
 
     fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
-        kernels::map2(&self.0.0.kernel, inputs[0], inputs[1], out)
+        match (self.0.0.integers, inputs[0].dtype()) {
+            (Some(integers), DType::I64) => {
+                kernels::combine_integers(integers, inputs[0], inputs[1], out)
+            }
+            _ => kernels::map2(&self.0.0.kernel, inputs[0], inputs[1], out),
+        }
     }
 
     fn facts(&self) -> Facts {
@@ -133,23 +151,44 @@ impl Family for BinaryOp {
 /// Records a row on two nodes, expanding them to their common shape.
 #[track_caller]
 pub(crate) fn record<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> Var<'t> {
-    let tape = a.tape();
-    let [a, b] = [a, b].map(|x| if x.dtype().is_float() { x } else { x.to_float() });
+    let (tape, b) = (a.tape(), a.admit(row.name, b));
+    let ([a, b], dtype) = promoted(row, a, b);
     let left = a.shape();
     let op = Op::Binary(BinaryOp(RowRef(row)));
     if b.has_shape(&left) || a.is_faulty() || b.is_faulty() {
-        return tape.record(op, &[a, b], left, tape.dtype());
+        return tape.record(op, &[a, b], left, dtype);
     }
     match left.broadcast(&b.shape()) {
         Some(shape) => {
             let operands = [a.expand(shape.clone()), b.expand(shape.clone())];
-            tape.record(op, &operands, shape, tape.dtype())
+            tape.record(op, &operands, shape, dtype)
         }
         None => tape.fault(
             Fault::new(row.name, "the shapes do not broadcast")
                 .operand("left", a)
                 .operand("right", b),
         ),
+    }
+}
+
+/// Both operands as integers, if they are and the function has such a kernel, or else as floats;
+/// and the type of the result.
+#[track_caller]
+fn promoted<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> ([Var<'t>; 2], DType) {
+    let float = a.tape().dtype();
+    let integers = [a, b].map(|x| !x.dtype().is_float());
+    if integers == [false; 2] {
+        return ([a, b], float);
+    }
+    match row.integers {
+        Some(Integers2::Number(_)) if integers == [true; 2] => ([a, b], DType::I64),
+        // The type of a mask does not depend on that of a number beside integers, so that a whole
+        // one is compared exactly.
+        Some(Integers2::Mask(_)) => match [a, b].map(Var::as_integers) {
+            [Some(a), Some(b)] => ([a, b], float),
+            _ => ([a, b].map(Var::to_float), float),
+        },
+        _ => ([a, b].map(Var::to_float), float),
     }
 }
 
@@ -191,6 +230,7 @@ macro_rules! binary {
 /// `add`: a + b.
 pub static ADD: Binary = Binary::new("add", "a + b", map2!(|a, b| a + b))
     .vjp(|g, _, _, _| g, |g, _, _, _| g)
+    .integers(Integers2::Number(i64::wrapping_add))
     .commutes()
     .arithmetic(Arithmetic::Sum)
     .written(Notation::binary("a + b", Sum, Sum, Sum));
@@ -198,12 +238,14 @@ pub static ADD: Binary = Binary::new("add", "a + b", map2!(|a, b| a + b))
 /// `sub`: a − b.
 pub static SUB: Binary = Binary::new("sub", "a − b", map2!(|a, b| a - b))
     .vjp(|g, _, _, _| g, |g, _, _, _| -g)
+    .integers(Integers2::Number(i64::wrapping_sub))
     .arithmetic(Arithmetic::Difference)
     .written(Notation::binary("a − b", Sum, Sum, Product));
 
 /// `mul`: a · b.
 pub static MUL: Binary = Binary::new("mul", "a · b", map2!(|a, b| a * b))
     .vjp(|g, _, b, _| g * b, |g, a, _, _| g * a)
+    .integers(Integers2::Number(i64::wrapping_mul))
     .commutes()
     .arithmetic(Arithmetic::Product)
     .zero_by_underflow()
@@ -216,26 +258,42 @@ pub static DIV: Binary = Binary::new("div", "a / b", map2!(|a, b| a / b))
     .domain(0.4, 3.0)
     .arithmetic(Arithmetic::Quotient)
     .zero_by_underflow()
-    .written(Notation::binary("a / b", Product, Product, Sign));
+    .written(Notation::binary("a / b", Product, Product, Precedence::Sign));
 
 binary! {
-    /// The power `aᵇ`; slopes `b aᵇ⁻¹` (0 where `b = 0`) and `y ln a` (0 where `a = 0 ≤ b`).
+    /// The power `aᵇ`; slopes `b aᵇ⁻¹` (0 where `b = 0`) and `y ln a` (0 where `y = 0`).
+    ///
+    /// At `a = 0` a power with `b ≥ 0` counts as one that does not depend on `b`, in every order of
+    /// derivative; so there, second slopes are `b (b − 1) aᵇ⁻²` by `a` twice, and else 0.
     fn pow = POW {
         formula: "aᵇ",
         value: |a, b| a.powf(b),
         vjp: Some([
-            |g, a, b, _| b.eq(0.0).select(0.0, g * (b * a.pow(b - 1.0))),
-            |g, a, b, y| (a.eq(0.0) * b.ge(0.0)).select(0.0, g * (y * a.ln())),
+            |g, a, b, _| {
+                let b = exponent(a, b);
+                b.eq(0.0).select(0.0, g * (b * a.pow(b - 1.0)))
+            },
+            |g, a, b, y| (y.eq(0.0) + a.eq(0.0) * b.eq(0.0)).select(0.0, g * (y * a.ln())),
         ]),
         domain: [0.3, 2.5],
         facts: expensive().zero_by_underflow().written(Notation::binary("a^b", Power, Atom, Atom)),
         kink: "b = 0", |[_, b], _| b == 0.0, [2.0, 0.0], [0.0, std::f64::consts::LN_2], "aᵇ is 1 for every a",
+        kink: "a = b = 0", |[a, b], _| a == 0.0 && b == 0.0, [0.0, 0.0], [0.0, 0.0], "0ᵇ jumps, and a⁰ is 1",
+        kink: "a = 0 < b", |[a, b], _| a == 0.0 && b > 0.0, [0.0, 1.0], [1.0, 0.0], "0ᵇ is 0 for every b > 0",
+    }
+}
+
+/// The exponent b of `aᵇ`; without a slope where `a = 0 ≤ b`. A number of the formula has none anyway.
+fn exponent<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    match b.is_fill() {
+        true => b,
+        false => (a.eq(0.0) * b.ge(0.0)).select(b.detach(), b),
     }
 }
 
 binary! {
-    /// The angle of the point with ordinate `self` and abscissa `other`, in radians. Its slopes at
-    /// the origin, where every angle fits, are 0.
+    /// The angle of the point with ordinate `self` and abscissa `other`, in radians. Its slopes are
+    /// 0 at the origin, where every angle fits, and at infinity.
     fn atan2 = ATAN2 {
         formula: "arctan a/b, in the quadrant of (b, a)",
         value: |a, b| a.atan2(b),
@@ -249,11 +307,14 @@ binary! {
     }
 }
 
-/// `x / (a² + b²)`, and 0 where `a = b = 0`.
+/// `x / (a² + b²)`; 0 where `a = b = 0`, and where one of both is infinite.
 fn at_distance<'t>(x: Var<'t>, a: Var<'t>, b: Var<'t>) -> Var<'t> {
-    let square = a.square() + b.square();
-    let origin = square.eq(0.0);
-    origin.select(0.0, x / origin.select(1.0, square))
+    // By the larger one first: squares overflow, and underflow, long before numbers do.
+    let s = a.abs().maximum(b.abs()).detach();
+    let outside = s.eq(0.0) + s.eq(f64::INFINITY);
+    let s = outside.select(1.0, s);
+    let square = (a / s).square() + (b / s).square();
+    outside.select(0.0, x / s / outside.select(1.0, square) / s)
 }
 
 binary! {
@@ -268,7 +329,7 @@ binary! {
             |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
         ]),
         domain: [-3.0, 3.0],
-        facts: zero_slope(&["it is {x}, and the other operand is taken"; 2]),
+        facts: integers(Integers2::Number(i64::max)).zero_slope(&["it is {x}, and the other operand is taken"; 2]),
         kink: "a = b", |[a, b], _| a == b, [1.0, 1.0], [0.5, 0.5], "a tie is shared",
     }
 }
@@ -283,7 +344,7 @@ binary! {
             |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
         ]),
         domain: [-3.0, 3.0],
-        facts: zero_slope(&["it is {x}, and the other operand is taken"; 2]),
+        facts: integers(Integers2::Number(i64::min)).zero_slope(&["it is {x}, and the other operand is taken"; 2]),
         kink: "a = b", |[a, b], _| a == b, [1.0, 1.0], [0.5, 0.5], "a tie is shared",
     }
 }
@@ -320,7 +381,7 @@ binary! {
             |g, a, b, y| -g * (y * b.exp_share(a)),
         ]),
         domain: [-3.0, 3.0],
-        facts: zero_by_underflow(),
+        facts: positive().zero_by_underflow(),
     }
 }
 
@@ -338,7 +399,7 @@ macro_rules! comparison {
                 value: |$a, $b| if $holds { T::ONE } else { T::ZERO },
                 vjp: None,
                 domain: [-3.0, 3.0],
-                facts: written(Notation::binary(concat!("a ", $sign, " b"), Comparison, Comparison, Sum)),
+                facts: positive().integers(Integers2::Mask(|$a, $b| $holds)).written(Notation::binary(concat!("a ", $sign, " b"), Comparison, Comparison, Sum)),
             }
         }
     };
@@ -358,7 +419,8 @@ macro_rules! by_exp_neg_abs {
         pub(crate) static $row: Binary =
             Binary::new($name, concat!($name, " x, given e^(−|x|)"), map2!(|x, e| x.$method(e)))
                 .domain(-4.0, 4.0)
-                .expensive();
+                .expensive()
+                .positive();
     };
 }
 

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::Location;
+
 use lossgraph_tensor::{IntoAxis, Shape, Slice, Tensor, Window, kernels};
 use smallvec::SmallVec;
 
@@ -22,6 +26,9 @@ pub fn concat<'t>(vars: &[Var<'t>], axis: impl IntoAxis) -> Var<'t> {
     let Some(&first) = vars.first() else { return of_nothing("concat") };
     let _call = first.tape().call("concat");
     let axis = axis.into_axis();
+    if let Some(fault) = first.tape().admit("concat", &numbered(vars)) {
+        return fault;
+    }
     if let Some(&faulty) = vars.iter().find(|var| var.is_faulty()) {
         return faulty;
     }
@@ -54,26 +61,42 @@ pub fn concat<'t>(vars: &[Var<'t>], axis: impl IntoAxis) -> Var<'t> {
     first.tape().record(Op::Concat(Concat { axis: along }), vars, Shape::from(dims), first.dtype())
 }
 
+/// Nodes with the name that errors give them.
+fn numbered<'t>(vars: &[Var<'t>]) -> SmallVec<[(&'static str, Var<'t>); 8]> {
+    vars.iter().map(|&var| ("input", var)).collect()
+}
+
 /// The tensors, of equal shapes, side by side along a new axis.
 #[track_caller]
 pub fn stack<'t>(vars: &[Var<'t>], axis: impl IntoAxis) -> Var<'t> {
     let Some(&first) = vars.first() else { return of_nothing("stack") };
     let _call = first.tape().call("stack");
     let axis = axis.into_axis();
+    if let Some(fault) = first.tape().admit("stack", &numbered(vars)) {
+        return fault;
+    }
     let rows: SmallVec<[Var<'t>; 8]> = vars.iter().map(|var| var.unsqueeze(axis)).collect();
     concat(&rows, axis)
 }
 
-/// What a function of some tensors gives for none: a fault, on a tape that each thread has for it,
-/// since there is no other to record it on.
+/// What a function of some tensors gives for none: a fault, on a tape that each thread has for it
+/// and the line that called, since there is no other to record it on.
 #[track_caller]
-pub(crate) fn of_nothing<'t>(operation: &str) -> Var<'t> {
+pub(crate) fn of_nothing<'t>(operation: &'static str) -> Var<'t> {
+    type Calls = HashMap<(&'static str, &'static Location<'static>), &'static Tape>;
     thread_local! {
-        static TAPE: &'static Tape = Box::leak(Box::default());
+        static CALLS: RefCell<Calls> = RefCell::default();
     }
-    let fault = Fault::new(operation, "it takes at least one tensor, given none");
-    let tape: &'static Tape = TAPE.with(|tape| *tape);
-    tape.fault(fault)
+    let call = (operation, Location::caller());
+    let known = CALLS.with_borrow(|calls| calls.get(&call).copied());
+    let tape = known.unwrap_or_else(|| {
+        let fault = Fault::new(operation, "it takes at least one tensor, given none");
+        let fault = fault.at(call.1);
+        let tape: &'static Tape = Box::leak(Box::new(Tape::of_fault(fault)));
+        CALLS.with_borrow_mut(|calls| calls.insert(call, tape));
+        tape
+    });
+    Var::new(tape, 0)
 }
 
 /// The inputs one after another along an axis.
@@ -293,8 +316,9 @@ impl<'t> Var<'t> {
         let slices = pairs.clone().map(|(&len, pair)| Slice { start: pair.0, len, step: 1 });
         let padded =
             |(&len, pair): (&usize, &(usize, usize))| len.checked_add(pair.0)?.checked_add(pair.1);
+        let x = if kernels::is_integer(value) { self } else { self.to_float() };
         match pairs.clone().map(padded).collect::<Option<Vec<usize>>>() {
-            Some(padded) => pad_at(self, slices.collect(), Shape::from(padded), value),
+            Some(padded) => pad_at(x, slices.collect(), Shape::from(padded), value),
             None => {
                 let why = format!("{around:?} makes an axis longer than memory");
                 self.tape().fault(Fault::new("pad", why).operand("input", self))

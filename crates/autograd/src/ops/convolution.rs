@@ -149,6 +149,7 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn linear(self, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
         let _call = self.tape().call("linear");
+        let weight = self.admit("linear", weight);
         let faulty = self.is_faulty() || weight.is_faulty();
         if !faulty && weight.rank() == 2 && self.shape().last() != weight.shape().last() {
             let [outputs, inputs] = [weight.dim(0), weight.dim(1)];
@@ -229,40 +230,50 @@ impl<'t> Var<'t> {
         bias: Option<Var<'t>>,
         options: Conv<N>,
     ) -> Var<'t> {
+        let weight = self.admit(name, weight);
+        let bias = bias.map(|bias| self.admit(name, bias));
         if let Some(faulty) =
             [Some(self), Some(weight), bias].into_iter().flatten().find(|x| x.is_faulty())
         {
             return faulty;
         }
-        let refuse = |why: &str| {
-            self.tape()
-                .fault(Fault::new(name, why).operand("input", self).operand("weight", weight))
+        let refuse = |why: &str, cure: &str| {
+            let fault = Fault::new(name, why).operand("input", self).operand("weight", weight);
+            self.tape().fault(fault.cure(cure))
         };
         if self.rank() == N + 1 {
             return self.unsqueeze(0).conv(name, weight, bias, options).squeeze(0);
         }
         if self.rank() != N + 2 || weight.rank() != N + 2 {
-            return refuse("the ranks do not fit");
+            let lengths = if N == 1 { "length" } else { "height, width" };
+            let cure = format!(
+                "an input of [batch, channels, {lengths}], a weight of [out, channels, {lengths}]"
+            );
+            return refuse("the ranks do not fit", &cure);
         }
         let Conv { stride, dilation, groups, .. } = options;
         let [channels, out, each] = [self.dim(1), weight.dim(0), weight.dim(1)];
         if groups == 0 || out % groups != 0 || channels % groups != 0 {
-            return refuse(&format!("{groups} groups do not divide the channels"));
+            let cure = format!("as many groups as divide both {channels} and {out}");
+            return refuse(&format!("{groups} groups do not divide the channels"), &cure);
         }
         if each != channels / groups {
             let of =
                 if groups == 1 { String::new() } else { format!(" in each of {groups} groups") };
-            return refuse(&format!(
-                "the input has {} channels{of}, and the weight takes {each}",
-                channels / groups
-            ));
+            let (given, mut fitting) = (channels / groups, weight.shape().to_vec());
+            fitting[1] = given;
+            return refuse(
+                &format!("the input has {given} channels{of}, and the weight takes {each}"),
+                &format!("a weight of {fitting:?}; the channels are axis 1 of the input"),
+            );
         }
         if stride.contains(&0) || dilation.contains(&0) {
-            return refuse("a stride or a dilation is 0");
+            return refuse("a stride or a dilation is 0", "1, which leaves out nothing");
         }
         if let Some(bias) = bias.filter(|bias| bias.shape()[..] != [out]) {
             let why = format!("one bias for each of the {out} channels");
-            return self.tape().fault(Fault::new(name, why).operand("bias", bias));
+            let fault = Fault::new(name, why).operand("bias", bias);
+            return self.tape().fault(fault.cure(format!("a bias of [{out}]")));
         }
         // One axis is the second of two, the first of which has length 1.
         let mut windows = [Window { size: 1, stride: 1, dilation: 1 }; 2];
@@ -278,11 +289,15 @@ impl<'t> Var<'t> {
                     let around = size.saturating_sub(1).saturating_mul(dilation[axis]);
                     [around / 2, around.div_ceil(2)]
                 }
-                Padding::Same => return refuse("the output is as long at a stride of 1 alone"),
+                Padding::Same => {
+                    let why = "the output is as long at a stride of 1 alone";
+                    return refuse(why, "Padding::Each");
+                }
             };
             let padded = length.saturating_add(around[0]).saturating_add(around[1]);
             let Some(len) = windows[at].count(padded) else {
-                return refuse("the window is larger than the padded input");
+                let why = "the window is larger than the padded input";
+                return refuse(why, "a smaller window, or more padding");
             };
             (padding[at], dims[2 + at]) = (around[0], len);
         }

@@ -16,6 +16,8 @@ pub struct Facts {
     pub exact: bool,
     /// Whether it is 0 for finite operands other than 0 only because of underflow.
     pub zero_by_underflow: bool,
+    /// Which sign its results have.
+    pub sign: Sign,
     /// Which of the four operations of arithmetic it is.
     pub arithmetic: Option<Arithmetic>,
     /// Which reduction it is.
@@ -32,6 +34,7 @@ impl Facts {
         notation: Notation::Call(""),
         exact: false,
         zero_by_underflow: false,
+        sign: Sign::Any,
         arithmetic: None,
         reduces: None,
         zero_slope: &[],
@@ -56,6 +59,17 @@ pub enum Cost {
     Cheap,
     /// More.
     Expensive,
+}
+
+/// Which sign the results of an op have. A zero has one; NaN counts as either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// One or the other.
+    Any,
+    /// None is negative, and none is −0.
+    Positive,
+    /// That holds if it holds of all operands, as of a square root.
+    PositiveOfPositive,
 }
 
 /// The four operations.

@@ -148,6 +148,7 @@ impl<'t> Var<'t> {
     /// What is wrong with `index` for `operation` along `axis`, or the axis itself.
     #[track_caller]
     fn index_axis(self, operation: &str, axis: isize, index: Var<'t>) -> Result<usize, Var<'t>> {
+        let index = self.admit(operation, index);
         if self.is_faulty() || index.is_faulty() {
             return Err(self.tape().record(
                 Op::Detach(Detach),
@@ -156,15 +157,20 @@ impl<'t> Var<'t> {
                 self.dtype(),
             ));
         }
-        let why = if index.dtype() != DType::I64 {
-            "the index holds floats".to_owned()
+        let (why, cure) = if index.dtype() != DType::I64 {
+            let cure = "tape.constant of integers, tape.labels, or what argmax and argsort give";
+            ("the index holds floats".to_owned(), cure.to_owned())
         } else if let Some(axis) = self.shape().axis(axis) {
             return Ok(axis);
         } else {
-            format!("there is no axis {axis}")
+            let cure = match self.rank() {
+                0 => "an input of at least one axis".to_owned(),
+                rank => format!("0 to {}, or -{rank} to -1 from the end", rank - 1),
+            };
+            (format!("there is no axis {axis}"), cure)
         };
         let fault = Fault::new(operation, why).operand("input", self).operand("index", index);
-        Err(self.tape().fault(fault))
+        Err(self.tape().fault(fault.cure(cure)))
     }
 
     /// Elements at indices along an axis: `y[i, j] = x[i, index[i, j]]` for axis 1.
@@ -188,7 +194,10 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn scatter_add(self, axis: impl IntoAxis, index: Var<'t>, source: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("scatter_add");
-        let axis = axis.into_axis();
+        let (axis, source) = (axis.into_axis(), self.admit("scatter_add", source));
+        if source.is_faulty() {
+            return source;
+        }
         let at = match self.index_axis("scatter_add", axis, index) {
             Ok(at) => at,
             Err(fault) => return fault,
@@ -215,12 +224,12 @@ impl<'t> Var<'t> {
 
     #[track_caller]
     fn unfit(self, operation: &str, index: Var<'t>) -> Var<'t> {
-        self.tape().fault(
-            Fault::new(operation, "input and index do not fit")
-                .operand("input", self)
-                .operand("index", index)
-                .cure("index.unsqueeze(axis), so that both have as many axes"),
-        )
+        let cure = match self.rank() == index.rank() {
+            true => "an index that is no longer than the input along the other axes",
+            false => "index.unsqueeze(axis), so that both have as many axes",
+        };
+        let fault = Fault::new(operation, "input and index do not fit");
+        self.tape().fault(fault.operand("input", self).operand("index", index).cure(cure))
     }
 
     /// Whole slices at indices along an axis. The axes of `index` replace that axis.

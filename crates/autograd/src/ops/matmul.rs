@@ -55,7 +55,7 @@ fn product<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
     if let Some(columns) = dims.last_mut() {
         *columns = b.dim(-1);
     }
-    a.tape().record(Op::MatMul(MatMul), &[a, b], Shape::from(dims), a.tape().dtype())
+    a.tape().record(Op::MatMul(MatMul), &[a, b], Shape::from(dims), a.dtype())
 }
 
 impl<'t> Var<'t> {
@@ -69,7 +69,7 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn matmul(self, other: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("matmul");
-        let tape = self.tape();
+        let (tape, other) = (self.tape(), self.admit("matmul", other));
         if self.is_faulty() || other.is_faulty() {
             return tape.record(Op::MatMul(MatMul), &[self, other], Shape::from(()), tape.dtype());
         }
@@ -79,7 +79,10 @@ impl<'t> Var<'t> {
         if self.rank() == 0 || other.rank() == 0 {
             return refuse("a scalar has no rows");
         }
-        let [x, y] = [self.to_float(), other.to_float()];
+        let [x, y] = match self.dtype() == other.dtype() {
+            true => [self, other],
+            false => [self.to_float(), other.to_float()],
+        };
         let a = if self.rank() == 1 { x.unsqueeze(0) } else { x };
         let b = if other.rank() == 1 { y.unsqueeze(1) } else { y };
         if a.dim(-1) != b.dim(-2) {
@@ -98,7 +101,7 @@ impl<'t> Var<'t> {
         let inner = a.dim(-1);
         let result = if b.rank() == 2 && a.rank() > 2 {
             // One matrix on the right: the batch is just more rows.
-            let flat = a.reshape([common.len() * rows, inner]);
+            let flat = a.reshape([common.numel() * rows, inner]);
             product(flat, b).reshape(with_batch(rows, columns))
         } else {
             product(a.expand(with_batch(rows, inner)), b.expand(with_batch(inner, columns)))

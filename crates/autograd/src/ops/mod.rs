@@ -9,6 +9,7 @@ pub mod binary;
 pub mod combine;
 pub mod convolution;
 pub mod custom;
+pub mod einsum;
 pub mod facts;
 pub(crate) mod family;
 pub mod index;

@@ -1,9 +1,8 @@
 //! Normalisation by mean and variance, or by a norm: composed.
 
-use lossgraph_tensor::{IntoAxis, Tensor};
+use lossgraph_tensor::{IntoAxes, IntoAxis, keep};
 
-use crate::record::axes::{IntoAxes, keep};
-use crate::record::fault::{Fault, Result};
+use crate::record::fault::Fault;
 use crate::record::var::Var;
 
 impl<'t> Var<'t> {
@@ -12,7 +11,7 @@ impl<'t> Var<'t> {
     pub fn standardize(self, axes: impl IntoAxes, eps: f64) -> Var<'t> {
         let _call = self.tape().call("standardize");
         let axes = axes.into_axes();
-        let deviation = self - self.mean(keep(axes.clone()));
+        let deviation = self.centered(axes.clone());
         deviation * (deviation.square().mean(keep(axes)) + eps).rsqrt()
     }
 
@@ -33,6 +32,7 @@ impl<'t> Var<'t> {
         if self.is_faulty() {
             return self;
         }
+        let [weight, bias] = [weight, bias].map(|of| of.map(|var| self.admit("layer_norm", var)));
         let fits = |var: Var<'t>| var.is_faulty() || var.shape()[..] == *shape;
         if shape.is_empty()
             || !self.shape().ends_with(shape)
@@ -76,8 +76,7 @@ impl<'t> Var<'t> {
                     .cure("train with more than one example, or evaluate with running statistics"),
             ),
             Ok(()) => {
-                let axes: Vec<isize> =
-                    (0..self.rank() as isize).filter(|&axis| axis != 1).collect();
+                let axes = self.all_but_channels();
                 self.standardize(&axes[..], eps).scale_channels(weight, bias)
             }
         }
@@ -104,19 +103,28 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// The mean and the unbiased variance of each channel, as running statistics are fed with.
-    pub fn channel_statistics(self) -> Result<(Tensor, Tensor)> {
-        let axes: Vec<isize> = (0..self.rank() as isize).filter(|&axis| axis != 1).collect();
-        let x = self.detach();
-        let mut values = self.tape().eval(&[x.mean(&axes[..]), x.var(&axes[..], 1.0)])?;
-        let var = values.remove(1);
-        Ok((values.remove(0), var))
+    /// The mean and the unbiased variance of each channel (axis 1), as running statistics are fed
+    /// with. The plan computes them once for these and for [`batch_norm`](Var::batch_norm).
+    #[track_caller]
+    pub fn channel_statistics(self) -> [Var<'t>; 2] {
+        let _call = self.tape().call("channel_statistics");
+        match self.check_channels(&[]) {
+            Err(fault) => [fault; 2],
+            Ok(()) => {
+                let axes = self.all_but_channels();
+                [self.mean(&axes[..]), self.var(&axes[..], 1.0)]
+            }
+        }
     }
 
     #[track_caller]
-    fn check_channels(self, vectors: &[Option<Var<'t>>]) -> std::result::Result<(), Var<'t>> {
+    fn check_channels(self, vectors: &[Option<Var<'t>>]) -> Result<(), Var<'t>> {
         if self.is_faulty() {
             return Err(self);
+        }
+        let mut admitted = vectors.iter().flatten().map(|&v| self.admit("batch_norm", v));
+        if let Some(faulty) = admitted.find(|v| v.is_faulty()) {
+            return Err(faulty);
         }
         let given = vectors.iter().flatten();
         let odd = given.clone().find(|v| !v.is_faulty() && v.shape()[..] != [self.dim(1)]);
@@ -132,6 +140,10 @@ impl<'t> Var<'t> {
             )),
             None => Ok(()),
         }
+    }
+
+    fn all_but_channels(self) -> Vec<isize> {
+        (0..self.rank() as isize).filter(|&axis| axis != 1).collect()
     }
 
     /// A vector with one number a channel, shaped to broadcast against `like`.

@@ -117,7 +117,20 @@ pub enum Leaf {
 
 /// A number, as often as the shape says.
 #[derive(Clone, Copy, PartialEq, Hash, Debug)]
-pub(crate) struct Fill(pub Number);
+pub(crate) enum Fill {
+    Float(Number),
+    Integer(i64),
+}
+
+impl Fill {
+    /// The number, as the float nearest to it.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Fill::Float(number) => number.0,
+            Fill::Integer(number) => number as f64,
+        }
+    }
+}
 
 /// The number of a fault on its tape.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -164,7 +177,10 @@ impl Family for Fill {
     }
 
     fn attributes(&self) -> String {
-        number(self.0.0)
+        match *self {
+            Fill::Float(value) => number(value.0),
+            Fill::Integer(value) => value.to_string(),
+        }
     }
 
     fn is_differentiable_in(&self, _: usize) -> bool {

@@ -119,10 +119,9 @@ impl<'t> Var<'t> {
         let [up, across] = along.map(|axis| axis.positions);
         let argmax =
             Index::WindowArgmax(along.map(|axis| axis.window), along.map(|axis| axis.padding));
-        let x = self.to_float();
         let positions =
-            self.tape().record(Op::Index(argmax), &[x], with(&[up, across]), DType::I64);
-        x.reshape(with(&[area]))
+            self.tape().record(Op::Index(argmax), &[self], with(&[up, across]), DType::I64);
+        self.reshape(with(&[area]))
             .gather(-1, positions.reshape(with(&[up * across])))
             .reshape(with(&[up, across]))
     }
@@ -133,14 +132,16 @@ impl<'t> Var<'t> {
         if self.is_faulty() {
             return Err(self);
         }
-        let refuse =
-            |why: &str| Err(self.tape().fault(Fault::new(name, why).operand("input", self)));
+        let refuse = |why: &str, cure: &str| {
+            Err(self.tape().fault(Fault::new(name, why).operand("input", self).cure(cure)))
+        };
         if self.rank() < 2 {
-            return refuse("two axes to pool over are needed");
+            let why = "two axes to pool over are needed";
+            return refuse(why, "an input of [batch, channels, height, width]");
         }
         let Pool { size, stride, padding, dilation, partial, .. } = options;
         if [size, stride, dilation].iter().any(|each| each.contains(&0)) {
-            return refuse("a size, a stride or a dilation is 0");
+            return refuse("a size, a stride or a dilation is 0", "1 or more of each");
         }
         let mut along = [0, 1].map(|axis| Along {
             window: Window { size: size[axis], stride: stride[axis], dilation: dilation[axis] },
@@ -153,11 +154,13 @@ impl<'t> Var<'t> {
             let Along { window, padding, .. } = *along;
             let reach = (window.size - 1).saturating_mul(window.dilation).saturating_add(1);
             if padding > reach / 2 {
-                return refuse("the padding is more than half of the window");
+                let cure = format!("a padding of at most {}", reach / 2);
+                return refuse("the padding is more than half of the window", &cure);
             }
             let padded = extent.saturating_add(2 * padding);
             let Some(whole) = window.count(padded) else {
-                return refuse("the window is larger than the padded input");
+                let why = "the window is larger than the padded input";
+                return refuse(why, "a smaller window, or more padding");
             };
             along.positions = whole;
             let next = whole * window.stride;
@@ -171,7 +174,8 @@ impl<'t> Var<'t> {
             };
             let sees = |position: usize| (0..window.size).any(|k| on_axis(position, k));
             if !(0..along.positions).all(sees) {
-                return refuse("a window sees nothing but padding");
+                let why = "a window sees nothing but padding";
+                return refuse(why, "less padding, or a smaller dilation");
             }
         }
         Ok(along)
@@ -191,6 +195,6 @@ impl<'t> Var<'t> {
         for (i, axis) in along.iter().enumerate() {
             windows = windows.windows((first + i) as isize, axis.window);
         }
-        windows.sum([-2, -1])
+        windows.float_sum([-2, -1])
     }
 }

@@ -1,13 +1,12 @@
 //! The primitive reductions: sum, maximum, minimum. A product is composed, so that it has the right
 //! slope where a factor is 0.
 
-use lossgraph_tensor::{AxisSet, Shape, Tensor, kernels};
+use lossgraph_tensor::{Axes, AxisSet, IntoAxes, Shape, Tensor, kernels};
 
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
 
 use crate::ops::op::{Op, ReduceOp, listed};
-use crate::record::axes::{Axes, IntoAxes};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -61,7 +60,7 @@ impl Family for Reduce {
         let belongs = |from: &Vec<usize>| {
             (0..from.len()).all(|i| self.axes.contains(i) || from[i] == at.index[i])
         };
-        let all = (0..operand.len()).map(|n| operand.unravel_index(n));
+        let all = (0..operand.numel()).map(|n| operand.unravel_index(n));
         Some(Element::Reduce(all.filter(belongs).collect()))
     }
 }
@@ -72,7 +71,7 @@ const NOT_MIN: &str = "it is {x}, and the min is another element: only that one 
 #[track_caller]
 fn record<'t>(op: ReduceOp, x: Var<'t>, axes: AxisSet) -> Var<'t> {
     let shape = reduced(&x.shape(), axes);
-    x.tape().record(Op::Reduce(Reduce { op, axes }), &[x], shape, x.tape().dtype())
+    x.tape().record(Op::Reduce(Reduce { op, axes }), &[x], shape, x.dtype())
 }
 
 /// `shape` with length 1 along `axes`.
@@ -92,7 +91,8 @@ fn without(shape: &Shape, axes: AxisSet) -> Shape {
 }
 
 impl<'t> Var<'t> {
-    /// The sum along `axes`: `1`, `[0, 2]`, or `..` for all; see [`keep`](crate::keep).
+    /// The sum along `axes`: `1`, `[0, 2]`, or `..` for all; see [`keep`](crate::keep). That of
+    /// integers wraps.
     #[track_caller]
     pub fn sum(self, axes: impl IntoAxes) -> Var<'t> {
         self.reduce("sum", ReduceOp::Sum, axes.into_axes())
@@ -121,10 +121,27 @@ impl<'t> Var<'t> {
                     let fault = Fault::new(name, "nothing to choose from along an empty axis");
                     return self.tape().fault(fault.operand("input", self));
                 }
-                let x = self.to_float();
                 // Nothing to reduce: an axis set can be empty for a scalar.
-                let y = if set.is_empty() { x } else { record(op, x, set) };
+                let y = if set.is_empty() { self } else { record(op, self, set) };
                 y.drop_reduced(&axes, set, &self.shape())
+            }
+            Err(fault) => fault,
+        }
+    }
+
+    /// The sum as floats: that of integers is exact, and then rounded.
+    #[track_caller]
+    pub(crate) fn float_sum(self, axes: impl IntoAxes) -> Var<'t> {
+        let axes = axes.into_axes();
+        if self.dtype().is_float() {
+            return self.sum(axes);
+        }
+        match self.axes("sum", &axes) {
+            Ok(set) => {
+                let (tape, shape) = (self.tape(), reduced(&self.shape(), set));
+                let op = Op::Reduce(Reduce { op: ReduceOp::Sum, axes: set });
+                let sum = tape.record(op, &[self], shape, tape.dtype());
+                sum.drop_reduced(&axes, set, &self.shape())
             }
             Err(fault) => fault,
         }
@@ -145,7 +162,7 @@ impl<'t> Var<'t> {
     /// Drops the reduced axes, unless they are to be kept. `shape` is that before the reduction.
     #[track_caller]
     pub(crate) fn drop_reduced(self, axes: &Axes, set: AxisSet, shape: &Shape) -> Var<'t> {
-        if axes.keep { self } else { self.reshape(without(shape, set)) }
+        if axes.are_kept() { self } else { self.reshape(without(shape, set)) }
     }
 
     /// The product along `axes`, as a tree of products of halves: right in value and in every
@@ -158,11 +175,15 @@ impl<'t> Var<'t> {
             Ok(set) => set,
             Err(fault) => return fault,
         };
-        let mut y = self.to_float();
+        let mut y = self;
         for axis in set.iter() {
             let along = axis as isize;
             if y.dim(along) == 0 {
-                y = y.tape().fill(reduced(&y.shape(), AxisSet::from_iter([axis])), 1.0);
+                let ones = reduced(&y.shape(), AxisSet::from_iter([axis]));
+                y = match y.dtype().is_float() {
+                    true => y.tape().fill(ones, 1.0),
+                    false => y.tape().integers(ones, 1),
+                };
             }
             while y.dim(along) > 1 {
                 let half = (y.dim(along) / 2) as isize;

@@ -52,17 +52,18 @@ impl Family for CumSum {
 
 #[track_caller]
 fn record(op: CumSum, x: Var<'_>) -> Var<'_> {
-    x.tape().record(Op::CumSum(op), &[x], x.shape(), x.tape().dtype())
+    x.tape().record(Op::CumSum(op), &[x], x.shape(), x.dtype())
 }
 
 impl<'t> Var<'t> {
-    /// The running sum along an axis: `yᵢ = x₀ + … + xᵢ`.
+    /// The running sum along an axis: `yᵢ = x₀ + … + xᵢ`. Its error does not grow along the axis;
+    /// that of integers wraps.
     #[track_caller]
     pub fn cumsum(self, axis: impl IntoAxis) -> Var<'t> {
         let _call = self.tape().call("cumsum");
         let axis = axis.into_axis();
         match self.shape().axis(axis) {
-            Some(axis) => record(CumSum { axis, direction: Direction::Forward }, self.to_float()),
+            Some(axis) => record(CumSum { axis, direction: Direction::Forward }, self),
             None if self.is_faulty() || (self.rank() == 0 && (axis == 0 || axis == -1)) => self,
             None => self.tape().fault(
                 Fault::new("cumsum", format!("there is no axis {axis}")).operand("input", self),

@@ -1,13 +1,13 @@
 //! Choosing between two tensors by a mask, and integers as floats.
 
 use lossgraph_tensor::kernels::{self, Map3};
-use lossgraph_tensor::{Tensor, map3};
+use lossgraph_tensor::{DType, Tensor, map3};
 use smallvec::smallvec;
 
 use super::facts::Precedence::Comparison;
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, none};
-use crate::ops::op::Op;
+use crate::ops::op::{Fill, Op};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
@@ -36,7 +36,10 @@ impl Family for Select {
     }
 
     fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
-        kernels::map3(&SELECT, inputs[0], inputs[1], inputs[2], out)
+        match out.dtype() {
+            DType::I64 => kernels::select_integers(inputs[0], inputs[1], inputs[2], out),
+            _ => kernels::map3(&SELECT, inputs[0], inputs[1], inputs[2], out),
+        }
     }
 
     fn facts(&self) -> Facts {
@@ -88,13 +91,22 @@ impl<'t> Var<'t> {
     pub fn select(self, a: impl Operand<'t>, b: impl Operand<'t>) -> Var<'t> {
         let _call = self.tape().call("select");
         let tape = self.tape();
-        let mask = if self.dtype().is_float() { self } else { self.to_float() };
-        let (a, b) = (a.beside(mask).to_float(), b.beside(mask).to_float());
+        // A number takes the type of the other side if that one holds integers.
+        let integers =
+            |side: Option<Var<'t>>| side.filter(|x| !x.dtype().is_float()).unwrap_or(self);
+        let (of_a, of_b) = (integers(b.node()), integers(a.node()));
+        let sides = [a.beside(of_a), b.beside(of_b)].map(|side| self.admit("select", side));
+        let both = sides.iter().all(|side| !side.dtype().is_float());
+        let ([a, b], dtype) = match both {
+            true => (sides, DType::I64),
+            false => (sides.map(Var::to_float), tape.dtype()),
+        };
+        let mask = if both { self } else { self.to_float() };
         let shape = mask.shape().broadcast(&a.shape()).and_then(|s| s.broadcast(&b.shape()));
         match shape {
             Some(shape) => {
                 let operands = [mask, a, b].map(|x| x.expand(shape.clone()));
-                tape.record(Op::Select(Select), &operands, shape, tape.dtype())
+                tape.record(Op::Select(Select), &operands, shape, dtype)
             }
             None => tape.fault(
                 Fault::new("select", "the shapes do not broadcast")
@@ -105,12 +117,34 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// Integers (labels, indices) as the tape's float type; floats as they are.
+    /// Integers (labels, indices) as the tape's float type, each rounded to the nearest; floats as
+    /// they are.
     #[track_caller]
     pub fn to_float(self) -> Var<'t> {
         if self.dtype().is_float() {
             return self;
         }
-        self.tape().record(Op::Cast(Cast), &[self], self.shape(), self.tape().dtype())
+        match self.as_fill() {
+            Some(Fill::Integer(value)) => self.tape().fill(self.shape(), value as f64),
+            _ => self.tape().record(Op::Cast(Cast), &[self], self.shape(), self.tape().dtype()),
+        }
+    }
+
+    /// Integers as they are, and a whole number of the program as an integer.
+    #[track_caller]
+    pub(crate) fn as_integers(self) -> Option<Var<'t>> {
+        match self.as_fill() {
+            Some(Fill::Float(value)) if kernels::is_integer(value.0) => {
+                Some(self.tape().integers(self.shape(), value.0 as i64))
+            }
+            _ => (!self.dtype().is_float()).then_some(self),
+        }
+    }
+
+    fn as_fill(self) -> Option<Fill> {
+        match self.tape().recording().nodes[self.number()].op {
+            Op::Fill(fill) => Some(fill),
+            _ => None,
+        }
     }
 }

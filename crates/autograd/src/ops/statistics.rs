@@ -1,19 +1,63 @@
-//! Means, variances, norms and softmaxes: composed, without rules of their own.
+//! Means, variances, norms and softmaxes: composed.
 
-use lossgraph_tensor::{DType, IntoAxis};
+use lossgraph_tensor::{Axes, DType, IntoAxes, IntoAxis, keep, map1};
 
-use crate::record::axes::{IntoAxes, keep};
+use super::facts::Notation;
+use super::facts::Precedence::{Product, Sign};
+use super::unary::{SCALE, Unary};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
+/// A quotient that plans leave as it is. The sum of n equal numbers of few digits, over n, is that
+/// number; times 1/n, it may be another one.
+static DIVIDED: Unary = Unary::new("divided", "x / n", map1!(|x, p| x / p[0]))
+    .vjp(|g, _, _, p| g.unary(&DIVIDED, p))
+    .sample([3.0, 0.0])
+    .cheap()
+    .zero_by_underflow()
+    .written(Notation::unary("a / p", Product, Sign));
+
 impl<'t> Var<'t> {
-    /// The mean along `axes`; NaN over nothing.
+    /// The mean along `axes`; NaN over nothing. That of integers is a float, and no sum wraps.
     #[track_caller]
     pub fn mean(self, axes: impl IntoAxes) -> Var<'t> {
         let _call = self.tape().call("mean");
         let axes = axes.into_axes();
         let count = self.reduced_len(&axes);
-        self.sum(axes) / count as f64
+        self.float_sum(axes) / count as f64
+    }
+
+    /// `x − mean` along `axes`: exactly 0 where all elements are equal, whatever they are.
+    ///
+    /// The mean of large numbers is off by some of their ulps, which may be more than they differ
+    /// by. So the mean of what is left is subtracted as well:
+    ///
+    /// ```text
+    /// d = x − c        c: the mean as it was computed
+    /// y = d − mean d
+    /// ```
+    ///
+    /// Any c gives the same result, so no slope flows through it.
+    #[track_caller]
+    pub fn centered(self, axes: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("centered");
+        let axes = keep(axes.into_axes());
+        let count = self.reduced_len(&axes) as f64;
+        let d = match self.dtype().is_float() {
+            true => self - self.detach().mean(axes.clone()),
+            false => self.above_smallest(axes.clone()),
+        };
+        d - d.sum(axes).unary(&DIVIDED, [count, 0.0])
+    }
+
+    /// Of integers, how far they are above the smallest one. Where that wraps, it is negative.
+    #[track_caller]
+    fn above_smallest(self, axes: Axes) -> Var<'t> {
+        if self.reduced_len(&axes) == 0 {
+            return self.to_float();
+        }
+        let above = self - self.min(axes);
+        above.to_float() + above.lt(0) * 2_f64.powi(64)
     }
 
     /// The variance along `axes`: `Σ(x − mean)² / (n − correction)`. With `correction` 1 it is
@@ -23,8 +67,7 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("var");
         let axes = axes.into_axes();
         let count = self.reduced_len(&axes) as f64;
-        let deviation = self - self.mean(keep(axes.clone()));
-        deviation.square().sum(axes) / (count - correction).max(0.0)
+        self.centered(axes.clone()).square().sum(axes) / (count - correction).max(0.0)
     }
 
     /// The standard deviation along `axes`: `√var`. Its slope at a constant is 0.
@@ -34,7 +77,7 @@ impl<'t> Var<'t> {
         self.var(axes, correction).root(0.5)
     }
 
-    /// `xᵖ` for `x ≥ 0` and `0 < p ≤ 1`, with slope 0 at 0 in every order of derivative.
+    /// `xᵖ` for `x ≥ 0` and `p > 0`, with slope 0 at 0 in every order of derivative.
     ///
     /// The power itself has an infinite slope there, and infinity times the 0 that comes from
     /// inside of a norm is NaN: so 0 goes around the power on both ways.
@@ -47,7 +90,11 @@ impl<'t> Var<'t> {
     }
 
     /// The norm `(Σ|x|ᵖ)^(1/p)` along `axes`. `p = 0` counts what is not 0; `p = ±∞` is the
-    /// largest or smallest absolute value. The slope at the zero vector is 0.
+    /// largest or smallest absolute value.
+    ///
+    /// In an element that is 0 the slope is 0, where it is not smooth as well: for `p < 1` it is
+    /// infinite on both sides. At the zero vector all slopes are 0, in every order of derivative.
+    /// Nothing overflows or underflows on the way to a norm that does not.
     #[track_caller]
     pub fn norm(self, p: f64, axes: impl IntoAxes) -> Var<'t> {
         let _call = self.tape().call("norm");
@@ -55,15 +102,59 @@ impl<'t> Var<'t> {
             let fault = Fault::new("norm", "the order p is NaN").operand("input", self);
             return self.tape().fault(fault);
         }
+        let x = self.to_float();
         match p {
-            0.0 => self.ne(0.0).sum(axes),
-            1.0 => self.abs().sum(axes),
-            2.0 => self.square().sum(axes).root(0.5),
-            f64::INFINITY => self.abs().max(axes),
-            f64::NEG_INFINITY => self.abs().min(axes),
-            _ if p > 1.0 => self.abs().powf(p).sum(axes).root(1.0 / p),
-            _ => self.abs().powf(p).sum(axes).powf(1.0 / p),
+            0.0 => x.ne(0.0).sum(axes),
+            1.0 => x.abs().sum(axes),
+            f64::INFINITY => x.abs().max(axes),
+            f64::NEG_INFINITY => x.abs().min(axes),
+            _ => x.norm_of_powers(p, axes.into_axes()),
         }
+    }
+
+    /// `(Σ|s·x|ᵖ)^(1/p) / s`, with an `s` that keeps powers in range: any `s` gives the same.
+    #[track_caller]
+    fn norm_of_powers(self, p: f64, axes: Axes) -> Var<'t> {
+        let scale = self.norm_scale(p, &axes);
+        let x = scale.map_or(self, |scale| self * scale);
+        let powers = match p {
+            2.0 => x.square(),
+            _ if p > 0.0 && p % 2.0 == 0.0 => x.powf(p),
+            _ if p > 0.0 => x.abs().root(p),
+            _ => {
+                let zero = x.eq(0.0);
+                zero.select(f64::INFINITY, zero.select(1.0, x.abs()).powf(p))
+            }
+        };
+        let sum = powers.sum(keep(axes.clone()));
+        let norm = if p > 0.0 { sum.root(1.0 / p) } else { sum.powf(1.0 / p) };
+        let norm = scale.map_or(norm, |scale| norm / scale);
+        match self.axes("norm", &axes) {
+            Ok(set) => norm.drop_reduced(&axes, set, &self.shape()),
+            Err(fault) => fault,
+        }
+    }
+
+    /// What brings the element that a norm is mostly made of into a range whose powers are finite
+    /// and not 0; 1 where it is there. `None` over nothing.
+    #[track_caller]
+    fn norm_scale(self, p: f64, axes: &Axes) -> Option<Var<'t>> {
+        if self.reduced_len(axes) == 0 {
+            return None;
+        }
+        let magnitude = self.abs();
+        let most = if p > 0.0 {
+            magnitude.max(keep(axes.clone()))
+        } else {
+            magnitude.min(keep(axes.clone()))
+        };
+        // Half of the exponents at most, so that sums and slopes have room, too.
+        let [low, high] = match self.tape().dtype() {
+            DType::F32 => [f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)],
+            _ => [f64::MIN_POSITIVE, f64::MAX],
+        };
+        let bounds = [low, high].map(|bound| bound.powf((0.5 / p.abs()).min(0.25)));
+        Some(most.unary(&SCALE, bounds))
     }
 
     /// `ln Σ eˣ` along `axes`, without overflow; its slope is the softmax.
@@ -97,7 +188,7 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("softmax");
         let axis = axis.into_axis();
         if self.len() == 0 {
-            return self;
+            return self.to_float();
         }
         let e = (self - self.detach().max(keep(axis))).exp();
         e / e.sum(keep(axis))
@@ -109,7 +200,7 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("log_softmax");
         let axis = axis.into_axis();
         if self.len() == 0 {
-            return self;
+            return self.to_float();
         }
         let shifted = self - self.offset(keep(axis));
         shifted - shifted.exp().sum(keep(axis)).ln()

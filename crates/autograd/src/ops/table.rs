@@ -1,14 +1,13 @@
 //! The table of all ops, from which tests and docs are made.
 
 use lossgraph_tensor::kernels::Order;
-use lossgraph_tensor::{Slice, Window};
+use lossgraph_tensor::{Slice, Window, keep};
 
 use super::binary::{self, Binary};
 use super::convolution::{Conv, Padding};
 use super::pooling::Pool;
 use super::unary::{self, Unary};
 use super::{Kink, combine};
-use crate::record::axes::keep;
 use crate::record::var::Var;
 
 /// An op as tests and docs see it: how to record one, on which inputs.
@@ -41,6 +40,7 @@ use Sample::{Floats, Integers};
 
 const AROUND: [f64; 2] = [-2.0, 2.0];
 const CUBE: Sample = Floats(&[2, 3, 4], AROUND);
+const WIDE: Sample = Floats(&[2, 3, 4], [-5.0, 5.0]);
 
 /// Every op: rows of the element-wise tables, then the other families, then what is composed.
 pub static ALL: &[Row] = &[
@@ -114,7 +114,7 @@ pub static ALL: &[Row] = &[
     op("expand", "view", "repeats axes of length 1", &[Floats(&[3, 1], AROUND)], |x| {
         x[0].expand([2, 3, 4])
     }),
-    op("permute", "view", "the axes in another order", &[CUBE], |x| x[0].permute(&[2, 0, 1])),
+    op("permute", "view", "the axes in another order", &[CUBE], |x| x[0].permute([2, 0, 1])),
     op("slice", "view", "some indices of an axis", &[CUBE], |x| {
         x[0].slice(1, 1..).slices(&[Slice { start: 1, len: 2, step: -1 }])
     }),
@@ -180,6 +180,7 @@ pub static ALL: &[Row] = &[
     op("powi", "composed", "xⁿ, for whole n", &[CUBE], |x| x[0].powi(3)),
     op("log2", "composed", "ln x / ln 2", &[Floats(&[2, 3], [0.1, 4.0])], |x| x[0].log2()),
     op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),
+    op("centered", "composed", "x − mean", &[CUBE], |x| x[0].centered([0, 1])),
     op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0)),
     op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0)),
     op("norm", "composed", "(Σ |x|ᵖ)^(1/p)", &[CUBE], |x| x[0].norm(3.0, 1)),
@@ -195,6 +196,32 @@ pub static ALL: &[Row] = &[
     op("gelu_tanh", "composed", "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", &[CUBE], |x| {
         x[0].gelu_tanh()
     }),
+    op("mish", "composed", "x tanh(softplus x)", &[CUBE], |x| x[0].mish()),
+    op("selu", "composed", "λ elu(x, α)", &[CUBE], |x| x[0].selu()),
+    op("celu", "composed", "x, or α (e^(x/α) − 1) below 0", &[CUBE], |x| x[0].celu(0.7)),
+    op("softsign", "composed", "x / (1 + |x|)", &[CUBE], |x| x[0].softsign()),
+    op("tanhshrink", "composed", "x − tanh x", &[CUBE], |x| x[0].tanhshrink()),
+    op("hardtanh", "composed", "x, held between two numbers", &[CUBE], |x| {
+        x[0].hardtanh(-1.0, 1.5)
+    }),
+    op("relu6", "composed", "x, held between 0 and 6", &[Floats(&[2, 3], [-2.0, 8.0])], |x| {
+        x[0].relu6()
+    }),
+    op("hardsigmoid", "composed", "x/6 + ½, held between 0 and 1", &[WIDE], |x| {
+        x[0].hardsigmoid()
+    }),
+    op("hardswish", "composed", "x hardsigmoid(x)", &[WIDE], |x| x[0].hardswish()),
+    op("hardshrink", "composed", "x, or 0 where |x| ≤ λ", &[CUBE], |x| x[0].hardshrink(0.5)),
+    op("softshrink", "composed", "x − λ sign x, or 0 where |x| ≤ λ", &[CUBE], |x| {
+        x[0].softshrink(0.5)
+    }),
+    op("threshold", "composed", "x above a number, else another", &[CUBE], |x| {
+        x[0].threshold(0.3, -1.0)
+    }),
+    op("prelu", "composed", "x, or w x below 0", &[CUBE, Floats(&[3], AROUND)], |x| {
+        x[0].prelu(x[1])
+    }),
+    op("glu", "composed", "a σ(b), of the halves a and b", &[CUBE], |x| x[0].glu(-1)),
     op(
         "linear",
         "composed",

@@ -1,11 +1,11 @@
 //! Element-wise functions of one tensor. Each section is a row: what it computes, and its rule.
 
-use lossgraph_tensor::kernels::{self, Map1};
-use lossgraph_tensor::{Tensor, map1};
+use lossgraph_tensor::kernels::{self, Integers1, Map1};
+use lossgraph_tensor::{DType, Tensor, map1};
 
 use super::Kink;
-use super::facts::Precedence::{Atom, Power, Product, Sign};
-use super::facts::{Cost, Element, Facts, Notation, Precedence};
+use super::facts::Precedence::{self, Atom, Power, Product};
+use super::facts::{Cost, Element, Facts, Notation, Sign};
 use super::family::{At, Cotangents, Family, Rule, none, one};
 use crate::ops::op::{Number, Op, RowRef, listed, number};
 use crate::record::fault::Fault;
@@ -48,6 +48,9 @@ pub struct Unary {
     pub sample: [f64; 2],
     /// The points without a derivative.
     pub kinks: &'static [Kink],
+    /// The function of integers, if it has integers as results: with parameters that are whole, or
+    /// infinite. Of other functions, integers become floats.
+    pub integers: Option<Integers1>,
     /// Cost, notation, and so on.
     pub facts: Facts,
 }
@@ -58,7 +61,8 @@ impl Unary {
     pub const fn new(name: &'static str, formula: &'static str, kernel: Map1) -> Unary {
         let facts = Facts::DEFAULT;
         let (domain, sample) = ([-3.0, 3.0], [0.0; 2]);
-        Unary { name, formula, kernel, vjp: None, domain, sample, kinks: &[], facts }
+        let (vjp, integers) = (None, None);
+        Unary { name, formula, kernel, vjp, domain, sample, kinks: &[], integers, facts }
     }
 
     /// With a rule.
@@ -81,6 +85,11 @@ impl Unary {
         Unary { kinks, ..self }
     }
 
+    /// With integers as results for integers; what leaves them wraps.
+    pub const fn integers(self, integers: Integers1) -> Unary {
+        Unary { integers: Some(integers), ..self }
+    }
+
     /// As cheap as reading its operand: the planner may compute it twice.
     pub const fn cheap(self) -> Unary {
         Unary { facts: Facts { cost: Cost::Cheap, ..self.facts }, ..self }
@@ -99,6 +108,16 @@ impl Unary {
     /// 0 for a finite operand other than 0 only because of underflow.
     pub const fn zero_by_underflow(self) -> Unary {
         Unary { facts: Facts { zero_by_underflow: true, ..self.facts }, ..self }
+    }
+
+    /// Never negative, and never −0.
+    pub const fn positive(self) -> Unary {
+        Unary { facts: Facts { sign: Sign::Positive, ..self.facts }, ..self }
+    }
+
+    /// Neither of the two where the operand is neither.
+    pub const fn positive_of_positive(self) -> Unary {
+        Unary { facts: Facts { sign: Sign::PositiveOfPositive, ..self.facts }, ..self }
     }
 
     /// With the reason why no slope comes back where none does; `{x}` stands for the operand.
@@ -143,7 +162,11 @@ impl Family for UnaryOp {
     }
 
     fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
-        kernels::map1(&self.row.0.kernel, inputs[0], self.p.map(|p| p.0), out)
+        let p = self.p.map(|p| p.0);
+        match (self.row.0.integers, inputs[0].dtype()) {
+            (Some(integers), DType::I64) => kernels::map_integers(integers, inputs[0], p, out),
+            _ => kernels::map1(&self.row.0.kernel, inputs[0], p, out),
+        }
     }
 
     fn facts(&self) -> Facts {
@@ -163,9 +186,18 @@ impl<'t> Var<'t> {
             let fault = Fault::new(row.name, "a parameter is NaN").operand("input", self);
             return self.tape().fault(fault);
         }
-        let x = if self.dtype().is_float() { self } else { self.to_float() };
-        self.tape().record(Op::Unary(UnaryOp::new(row, p)), &[x], x.shape(), self.tape().dtype())
+        let whole = p.iter().all(|p| p.fract() == 0.0 || p.is_infinite());
+        let x = if row.integers.is_some() && whole { self } else { self.to_float() };
+        self.tape().record(Op::Unary(UnaryOp::new(row, p)), &[x], x.shape(), x.dtype())
     }
+}
+
+/// `x²`, flat where it overflows: for a slope that is 0 there, and of which the slope is 0 as well,
+/// although its formula is 0 times `x`.
+fn flat_square(x: Var<'_>) -> Var<'_> {
+    let largest = if x.tape().dtype() == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };
+    let bound = 2.0 * largest.sqrt();
+    x.clamp(-bound, bound).square()
 }
 
 /// One section: the docs, the method, and the row.
@@ -213,9 +245,10 @@ macro_rules! unary {
 /// `neg`: −x. The operator `-x` records it.
 pub static NEG: Unary = Unary::new("neg", "−x", map1!(|x, _p| -x))
     .vjp(|g, _, _, _| -g)
+    .integers(|x, _| x.wrapping_neg())
     .cheap()
     .exact()
-    .written(Notation::unary("−a", Sign, Power));
+    .written(Notation::unary("−a", Precedence::Sign, Power));
 
 unary! {
     /// The reciprocal, `1/x`; slope `−1/x²`.
@@ -224,7 +257,7 @@ unary! {
         value: |x, _p| T::ONE / x,
         vjp: Some(|g, _, y, _| -g * y.square()),
         domain: [0.3, 3.0],
-        facts: cheap().zero_by_underflow().written(Notation::unary("1 / a", Product, Sign)),
+        facts: positive_of_positive().cheap().zero_by_underflow().written(Notation::unary("1 / a", Product, Precedence::Sign)),
     }
 }
 
@@ -233,9 +266,10 @@ unary! {
     fn square() = SQUARE {
         formula: "x²",
         value: |x, _p| x * x,
-        vjp: Some(|g, x, _, _| g * (x * 2.0)),
+        // The factor meets g first: what x is multiplied with is one number where g is.
+        vjp: Some(|g, x, _, _| (g * 2.0) * x),
         domain: [-3.0, 3.0],
-        facts: cheap().zero_by_underflow().written(Notation::unary("a²", Power, Atom)),
+        facts: positive().cheap().integers(|x, _| x.wrapping_mul(x)).zero_by_underflow().written(Notation::unary("a²", Power, Atom)),
     }
 }
 
@@ -246,7 +280,7 @@ unary! {
         value: |x, _p| x.sqrt(),
         vjp: Some(|g, _, y, _| g * 0.5 / y),
         domain: [0.1, 4.0],
-        facts: written(Notation::unary("√a", Power, Atom)),
+        facts: positive_of_positive().written(Notation::unary("√a", Power, Atom)),
     }
 }
 
@@ -257,7 +291,7 @@ unary! {
         value: |x, _p| T::ONE / x.sqrt(),
         vjp: Some(|g, _, y, _| g * (y * y.square() * -0.5)),
         domain: [0.1, 4.0],
-        facts: zero_by_underflow(),
+        facts: positive_of_positive().zero_by_underflow(),
     }
 }
 
@@ -268,7 +302,7 @@ unary! {
         formula: "xⁿ",
         value: |x, p| x.powf(p[0]),
         vjp: Some(|g, x, _, [n, _]| match n {
-            0.0 => g * 0.0,
+            0.0 => g.tape().fill(g.shape(), 0.0),
             1.0 => g,
             _ => g * (x.powf(n - 1.0) * n),
         }),
@@ -282,7 +316,24 @@ impl<'t> Var<'t> {
     /// The power with a whole number as exponent, `xⁿ`; slope `n xⁿ⁻¹`.
     #[track_caller]
     pub fn powi(self, exponent: i32) -> Var<'t> {
-        if exponent == 2 { self.square() } else { self.powf(exponent.into()) }
+        match u32::try_from(exponent) {
+            Ok(2) => self.square(),
+            Ok(exponent) if !self.dtype().is_float() => self.repeated_squares(exponent),
+            _ => self.powf(exponent.into()),
+        }
+    }
+
+    /// The power of an integer, by squares: it wraps as a product does.
+    #[track_caller]
+    fn repeated_squares(self, exponent: u32) -> Var<'t> {
+        let (mut power, mut square, mut rest) =
+            (self.tape().integers(self.shape(), 1), self, exponent);
+        while rest > 0 {
+            power = if rest % 2 == 1 { power * square } else { power };
+            rest /= 2;
+            square = if rest > 0 { square.square() } else { square };
+        }
+        power
     }
 }
 
@@ -293,7 +344,7 @@ unary! {
         value: |x, _p| x.abs(),
         vjp: Some(|g, x, _, _| g * x.signum()),
         domain: [-3.0, 3.0],
-        facts: cheap().written(Notation::unary("|a|", Atom, Precedence::Comparison)),
+        facts: positive().cheap().integers(|x, _| x.wrapping_abs()).written(Notation::unary("|a|", Atom, Precedence::Comparison)),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "a minimum: 0 lies between the slopes −1 and 1",
     }
 }
@@ -306,7 +357,7 @@ unary! {
         value: |x, _p| x.signum0(),
         vjp: None,
         domain: [-3.0, 3.0],
-        facts: cheap().written(Notation::Call("sign")),
+        facts: cheap().integers(|x, _| x.signum()).written(Notation::Call("sign")),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "a jump: the slope on both sides",
     }
 }
@@ -318,7 +369,7 @@ unary! {
         value: |x, _p| x.floor(),
         vjp: None,
         domain: [0.1, 0.9],
-        facts: cheap(),
+        facts: cheap().integers(|x, _| x),
         kink: "x whole", |[x, _], _| x == x.floor(), 1.0, 0.0, "a jump: the slope on both sides",
     }
 }
@@ -330,7 +381,7 @@ unary! {
         value: |x, _p| x.exp(),
         vjp: Some(|g, _, y, _| g * y),
         domain: [-3.0, 3.0],
-        facts: zero_by_underflow(),
+        facts: positive().zero_by_underflow(),
     }
 }
 
@@ -422,7 +473,7 @@ unary! {
     fn atan() = ATAN {
         formula: "arctan x",
         value: |x, _p| x.atan(),
-        vjp: Some(|g, x, _, _| g / (x.square() + 1.0)),
+        vjp: Some(|g, x, _, _| g / (flat_square(x) + 1.0)),
         domain: [-3.0, 3.0],
     }
 }
@@ -444,6 +495,7 @@ unary! {
         value: |x, _p| x.cosh(),
         vjp: Some(|g, x, _, _| g * x.sinh()),
         domain: [-3.0, 3.0],
+        facts: positive(),
     }
 }
 
@@ -466,7 +518,7 @@ unary! {
         value: |x, _p| x.sigmoid(),
         vjp: Some(|g, x, y, _| g * (y * (-x).sigmoid())),
         domain: [-4.0, 4.0],
-        facts: zero_by_underflow().written(Notation::Call("σ")),
+        facts: positive().zero_by_underflow().written(Notation::Call("σ")),
     }
 }
 
@@ -477,15 +529,36 @@ unary! {
         value: |x, _p| x.softplus(),
         vjp: Some(|g, x, _, _| g * x.sigmoid()),
         domain: [-4.0, 4.0],
-        facts: zero_by_underflow(),
+        facts: positive().zero_by_underflow(),
     }
 }
+
+/// A power of two that brings a number above 0 which is outside of a range near 1; 1 within the range,
+/// for 0 and for what is not finite. A product with it is exact. It scales what does not depend on the
+/// scale, and so has no slope.
+pub(crate) static SCALE: Unary = Unary::new(
+    "scale",
+    "1 if a ≤ x ≤ b, else 2^−⌊log₂ x⌋",
+    map1!(|x, p| {
+        let inside = x >= p[0] && x <= p[1];
+        if inside || !(x > T::ZERO && x < T::INFINITY) {
+            T::ONE
+        } else {
+            let least = T::MIN_POSITIVE;
+            T::ONE / x.max(least).min(T::ONE / least).power_of_two()
+        }
+    }),
+)
+.domain(0.1, 4.0)
+.sample([0.5, 2.0]);
 
 /// `e^(−|x|)`, which [`SIGMOID`] and [`SOFTPLUS`] have in common. Plans compute it once for both,
 /// by [`SIGMOID_BY`](super::binary::SIGMOID_BY) and [`SOFTPLUS_BY`](super::binary::SOFTPLUS_BY);
 /// no tape records it.
 pub(crate) static EXP_NEG_ABS: Unary =
-    Unary::new("exp_neg_abs", "e^(−|x|)", map1!(|x, _p| x.exp_neg_abs())).domain(-4.0, 4.0);
+    Unary::new("exp_neg_abs", "e^(−|x|)", map1!(|x, _p| x.exp_neg_abs()))
+        .domain(-4.0, 4.0)
+        .positive();
 
 unary! {
     /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below. NaN stays NaN, with
@@ -497,7 +570,7 @@ unary! {
         // Where the output is not 0, NaN included.
         vjp: Some(|g, _, y, _| g * y.ne(0.0)),
         domain: [-3.0, 3.0],
-        facts: cheap().zero_slope(&["its input is {x}, and relu is flat there"]),
+        facts: positive_of_positive().cheap().integers(|x, _| x.max(0)).zero_slope(&["its input is {x}, and relu is flat there"]),
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "the left slope",
     }
 }
@@ -532,7 +605,7 @@ unary! {
     fn erf() = ERF {
         formula: "2/√π ∫₀ˣ e^(−t²) dt",
         value: |x, _p| x.erf(),
-        vjp: Some(|g, x, _, _| g * ((-x.square()).exp() * std::f64::consts::FRAC_2_SQRT_PI)),
+        vjp: Some(|g, x, _, _| g * ((-flat_square(x)).exp() * std::f64::consts::FRAC_2_SQRT_PI)),
         domain: [-2.0, 2.0],
     }
 }
@@ -542,9 +615,9 @@ unary! {
     fn erfc() = ERFC {
         formula: "1 − erf x",
         value: |x, _p| x.erfc(),
-        vjp: Some(|g, x, _, _| g * ((-x.square()).exp() * -std::f64::consts::FRAC_2_SQRT_PI)),
+        vjp: Some(|g, x, _, _| g * ((-flat_square(x)).exp() * -std::f64::consts::FRAC_2_SQRT_PI)),
         domain: [-2.0, 2.0],
-        facts: zero_by_underflow(),
+        facts: positive().zero_by_underflow(),
     }
 }
 
@@ -561,7 +634,7 @@ unary! {
         vjp: Some(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0)),
         domain: [-3.0, 3.0],
         sample: [-1.0, 1.5],
-        facts: cheap().zero_slope(&["its input is {x}, and clamp is flat there"]),
+        facts: cheap().integers(|x, p| x.max(p[0] as i64).min(p[1] as i64)).zero_slope(&["its input is {x}, and clamp is flat there"]),
         kink: "x = a", |[x, _], [a, _]| x == a, -1.0, 0.0, "the slope outside",
         kink: "x = b", |[x, _], [_, b]| x == b, 1.5, 0.0, "the slope outside",
     }

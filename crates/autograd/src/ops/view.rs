@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lossgraph_tensor::{
-    AxisSet, IntoAxis, IntoDims, IntoRange, Shape, Slice, Tensor, Window, kernels,
+    Axes, AxisSet, IntoAxis, IntoDims, IntoRange, Shape, Slice, Tensor, Window, kernels,
 };
 use smallvec::SmallVec;
 
@@ -12,7 +12,6 @@ use super::facts::Precedence::{Atom, Power};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
 use crate::ops::op::{Op, listed};
-use crate::record::axes::Axes;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -68,7 +67,7 @@ impl Family for View {
         let (g, x) = (rule.g, rule.inputs[0]);
         one(match self {
             View::Reshape => g.reshape(x.shape()),
-            View::Permute(axes) => g.permute(&inverse(axes)),
+            View::Permute(axes) => g.permute(&inverse(axes)[..]),
             View::Expand => g.sum_to(x.shape()),
             View::Slice(slices) => pad_at(g, slices.clone(), x.shape(), 0.0),
             View::Windows { axis, window } => {
@@ -169,7 +168,7 @@ impl<'t> Var<'t> {
             return self;
         }
         let from = self.shape();
-        match Shape::resolve(shape, from.len()) {
+        match Shape::resolve(shape, from.numel()) {
             Ok(to) if from == to => self,
             Ok(to) => self.view(View::Reshape, to),
             Err(why) => self.tape().fault(Fault::new("reshape", why).operand("input", self)),
@@ -226,8 +225,9 @@ impl<'t> Var<'t> {
 
     /// The axes in another order: axis `i` of the result is axis `axes[i]`.
     #[track_caller]
-    pub fn permute(self, axes: &[isize]) -> Var<'t> {
+    pub fn permute(self, axes: impl IntoDims) -> Var<'t> {
         let _call = self.tape().call("permute");
+        let axes = axes.into_dims();
         if self.is_faulty() {
             return self;
         }
@@ -236,7 +236,7 @@ impl<'t> Var<'t> {
             axes.iter().filter_map(|&axis| Some(shape.axis(axis)? as isize)).collect();
         let set: AxisSet = order.iter().map(|&axis| axis as usize).collect();
         if order.len() != shape.rank() || axes.len() != shape.rank() || set.len() != shape.rank() {
-            let why = format!("{axes:?} is no order of its {} axes", shape.rank());
+            let why = format!("{:?} is no order of its {} axes", &axes[..], shape.rank());
             return self.tape().fault(Fault::new("permute", why).operand("input", self));
         }
         let dims: Vec<usize> = order.iter().map(|&axis| shape[axis as usize]).collect();
@@ -255,7 +255,7 @@ impl<'t> Var<'t> {
         };
         let mut order: SmallVec<[isize; 4]> = (0..shape.rank() as isize).collect();
         order.swap(i, j);
-        self.permute(&order)
+        self.permute(&order[..])
     }
 
     /// The last two axes exchanged: the transposed matrix.

@@ -131,6 +131,12 @@ impl<'a> Analysis<'a> {
             _ if nothing || fusion == Fusion::Unfused || !node.dtype.is_float() => {
                 Pattern::Standalone
             }
+            // Programs of micro-ops compute in floats.
+            Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::Reduce(_)
+                if self.dag.reads_integers(node) =>
+            {
+                Pattern::Standalone
+            }
             Op::Unary(_) | Op::Binary(_) | Op::Select(_) => match self.epilogue_of(node) {
                 Some(_) => Pattern::Epilogue,
                 None => Pattern::Elementwise,
@@ -173,7 +179,7 @@ impl<'a> Analysis<'a> {
         let reduced =
             |&x: &Id| matches!(self.pattern(x), Pattern::ReduceAll(_) | Pattern::Epilogue);
         let pass = |x: Id| (self.level(x), self.domain(x).0);
-        let ends = inputs().find(reduced).map(pass).filter(|_| node.shape.len() == 1)?;
+        let ends = inputs().find(reduced).map(pass).filter(|_| node.shape.numel() == 1)?;
         let fits = |x: Id| match reduced(&x) {
             true => pass(x) == ends,
             false => self.pattern(x) == Pattern::Input,
@@ -219,7 +225,7 @@ impl<'a> Analysis<'a> {
                 match self.pattern(input) {
                     Pattern::Expand(_) => {
                         let narrow = self.strip_reshapes(self.node(input).inputs[0]);
-                        self.node(narrow).shape.len() == 1 && settled(narrow)
+                        self.node(narrow).shape.numel() == 1 && settled(narrow)
                     }
                     _ => settled(input),
                 }
@@ -247,7 +253,7 @@ impl<'a> Analysis<'a> {
             Pattern::Epilogue => {
                 self.epilogue_of(node).map_or(own, |(_, space)| (space, Extent::One))
             }
-            Pattern::Elementwise if node.shape.len() == 1 => (own.0, Extent::One),
+            Pattern::Elementwise if node.shape.numel() == 1 => (own.0, Extent::One),
             Pattern::Elementwise => {
                 let inputs = node.inputs.iter().map(|&input| self.strip_reshapes(input));
                 let fusible = inputs.filter(|&x| {
@@ -268,10 +274,10 @@ impl<'a> Analysis<'a> {
     fn access(&self, id: Id, extent: Extent, space: Space) -> (Access, Extent) {
         let id = self.strip_reshapes(id);
         let node = self.node(id);
-        let extent = if node.shape.len() == 1 { Extent::One } else { extent };
+        let extent = if node.shape.numel() == 1 { Extent::One } else { extent };
         match self.pattern(id) {
             Pattern::Input => match node.op {
-                Op::Fill(Fill(value)) => (Access::Constant(value.0), Extent::One),
+                Op::Fill(Fill::Float(value)) => (Access::Constant(value.0), Extent::One),
                 _ => (Access::Load(id), extent),
             },
             Pattern::Expand(repeats) => {

@@ -38,7 +38,7 @@ impl Plan {
             let made = if step.is_view() { 0 } else { step.outputs.len() };
             for output in 0..made {
                 let Output { slot, dtype, ref shape, .. } = step.outputs[output];
-                let size = (dtype, shape.len());
+                let size = (dtype, shape.numel());
                 let unused_after = |slot: usize| last_use[slot] == at && !has_view[slot];
                 let fits = |buffer: u32| self.buffers[buffer as usize] == size;
                 let over = (0..step.inputs.len()).find(|&input| {

@@ -7,8 +7,8 @@ use lossgraph_tensor::program::{self, Extent, Program};
 
 use super::analysis::{Access, Analysis, Pattern};
 use super::fusion::{FusionGroup, GroupValue};
-use super::peephole::{Peephole, Superinstruction};
-use crate::ops::binary::BinaryOp;
+use super::peephole::{Peephole, Read, Superinstruction};
+use crate::ops::binary::{ADD, BinaryOp};
 use crate::ops::facts::Arithmetic;
 use crate::ops::op::Op;
 use crate::ops::select::SELECT;
@@ -60,7 +60,7 @@ struct Lowering<'p, 'a> {
 }
 
 impl Lowering<'_, '_> {
-    fn value(&mut self, (access, extent): (Access, Extent)) -> program::Value {
+    fn value(&mut self, (access, extent): Read) -> program::Value {
         match access {
             Access::Constant(number) => self.program.constant(number),
             Access::Inline(id) => self.values[&(id, extent)],
@@ -116,7 +116,11 @@ impl Lowering<'_, '_> {
                 self.program.reduce_row(op, x)
             }
             (_, Pattern::ReduceAll(op)) => {
-                let x = self.value(reads[0]);
+                let mut x = self.value(reads[0]);
+                // What is repeated along rows counts as often as it is repeated.
+                if extent == Extent::Full {
+                    x = self.program.full(x);
+                }
                 self.program.reduce_all(op, x)
             }
             (_, Pattern::ReduceColumns(op)) => {
@@ -145,8 +149,13 @@ impl Lowering<'_, '_> {
         let subtracts = arithmetic == Some(Arithmetic::Difference);
         match fused {
             Superinstruction::Scatter { scatter, onto, added } => {
-                let onto = self.value(onto);
-                let added = if subtracts { self.negative(added) } else { self.value(added) };
+                // What a scatter adds to is 0: to whole rows, and in place. A 0 that is added leaves
+                // no trace but in −0, and one that is subtracted none at all.
+                let onto = if subtracts { self.value(onto) } else { self.plus_zero(onto) };
+                let mut added = self.plus_zero(added);
+                if subtracts {
+                    added = self.program.map1(NEG.name, &NEG.kernel, [0.0; 2], added);
+                }
                 let (index, shape) = self.index(scatter);
                 let tag = self.analysis.dag.origins[scatter as usize];
                 self.program.scatter(Some(onto), added, index, shape, tag)
@@ -167,8 +176,22 @@ impl Lowering<'_, '_> {
         }
     }
 
+    /// An operand plus 0: itself, but that −0 becomes 0.
+    fn plus_zero(&mut self, read: Read) -> program::Value {
+        let x = self.value(read);
+        let needless = match read.0 {
+            Access::Constant(number) => number != 0.0 || number.is_sign_positive(),
+            Access::Inline(id) | Access::Load(id) => self.analysis.dag.is_never_negative_zero(id),
+        };
+        if needless {
+            return x;
+        }
+        let zero = self.program.constant(0.0);
+        self.program.map2(ADD.name, &ADD.kernel, x, zero)
+    }
+
     /// The negative of an operand.
-    fn negative(&mut self, (access, extent): (Access, Extent)) -> program::Value {
+    fn negative(&mut self, (access, extent): Read) -> program::Value {
         if let Access::Constant(number) = access {
             return self.program.constant(-number);
         }

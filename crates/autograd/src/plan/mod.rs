@@ -99,8 +99,13 @@ impl Plan {
         let (node, slot) = (&dag.nodes[id as usize], self.new_slot());
         match (&node.op, dag.sources[id as usize]) {
             (_, Some(source)) => self.inputs.push((source, slot)),
-            (Op::Fill(Fill(value)), None) => {
-                let fill = Tensor::filled_view(node.shape.clone(), value.0, node.dtype);
+            (Op::Fill(value), None) => {
+                let fill = match *value {
+                    Fill::Float(value) => {
+                        Tensor::filled_view(node.shape.clone(), value.0, node.dtype)
+                    }
+                    Fill::Integer(value) => Tensor::from(value).expand(node.shape.clone()),
+                };
                 self.constants.push((slot, fill.expect("larger shapes are refused before")));
             }
             (op, None) => self.steps.push(Step {

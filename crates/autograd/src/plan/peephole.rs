@@ -72,7 +72,7 @@ static UNARY_OF_BINARY: [UnaryOfBinary; 1] = [UnaryOfBinary {
     kernel: map2!(|x, y| (x - y).exp()),
 }];
 
-type Read = (Access, Extent);
+pub(super) type Read = (Access, Extent);
 
 /// A micro-op that computes a value together with values that only it reads.
 pub(super) enum Superinstruction {

@@ -26,7 +26,7 @@ pub(super) fn list_schedule(
     let Uses { of_units: reads, of_roots } = Uses::of(dag, &units);
     let bytes = |id: Id| {
         let node = &dag.nodes[id as usize];
-        (node.shape.len() * node.dtype.size()) as i64
+        (node.shape.numel() * node.dtype.size()) as i64
     };
     let mut values: Vec<LiveValue> = (0..dag.nodes.len() as Id)
         .map(|id| LiveValue { bytes: bytes(id), readers: Vec::new(), left: 0 })

@@ -63,7 +63,7 @@ pub(super) struct Spaces {
 impl Spaces {
     pub fn of(dag: &Dag) -> Spaces {
         let count = dag.nodes.len();
-        let lens = dag.nodes.iter().map(|node| node.shape.len()).collect();
+        let lens = dag.nodes.iter().map(|node| node.shape.numel()).collect();
         let mut spaces = Spaces { parent: (0..count as Id).collect(), votes: HashMap::new(), lens };
         let mut votes: Vec<(Id, usize)> = Vec::new();
         for (id, node) in dag.nodes.iter().enumerate() {
@@ -137,5 +137,5 @@ pub(super) fn indexes_rows(dag: &Dag, node: &Node, axis: usize) -> bool {
         && wide[axis] > 1
         && (0..wide.rank()).all(|a| a == axis || (wide[a] == index[a]))
         && wide[axis + 1..].iter().all(|&dim| dim == 1)
-        && wide.len() > wide[axis]
+        && wide.numel() > wide[axis]
 }

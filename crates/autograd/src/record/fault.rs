@@ -32,7 +32,8 @@ pub struct Fault {
 struct Described {
     name: String,
     shape: String,
-    origin: String,
+    node: String,
+    location: &'static Location<'static>,
 }
 
 impl Fault {
@@ -53,7 +54,8 @@ impl Fault {
         self.operands.push(Described {
             name: name.into(),
             shape: var.shape().to_string(),
-            origin: var.describe(),
+            node: var.describe(),
+            location: var.location(),
         });
         self
     }
@@ -61,6 +63,13 @@ impl Fault {
     /// Adds the likely cure, as code or a short advice.
     pub fn cure(mut self, cure: impl Into<String>) -> Fault {
         self.cure = Some(cure.into());
+        self
+    }
+
+    /// Says where in the caller's program it happened, unless that is known: for an error that no tape
+    /// records. A fault of [`Tape::fault`](crate::Tape::fault) knows by itself.
+    pub fn at(mut self, location: &'static Location<'static>) -> Fault {
+        self.location.get_or_insert(location);
         self
     }
 
@@ -87,6 +96,14 @@ impl Fault {
     }
 }
 
+/// For functions that say what is wrong in a clause, such as a [`Function`](crate::Function) of
+/// one's own.
+impl From<Error> for String {
+    fn from(error: Error) -> String {
+        error.to_string()
+    }
+}
+
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Error {
         fault.into_error()
@@ -97,6 +114,20 @@ impl Error {
     /// The operation that refused its operands.
     pub fn operation(&self) -> &str {
         &self.0.operation
+    }
+
+    /// What `Debug` shows, without the lines that recorded it: for users of a program who do not
+    /// know its source.
+    pub fn without_locations(&self) -> String {
+        struct Without<'a>(&'a Fault);
+
+        impl fmt::Display for Without<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write(f, |_, _, _| Ok(()))
+            }
+        }
+
+        Without(&self.0).to_string()
     }
 
     /// Where in the caller's program it happened, as `file:line`.
@@ -133,24 +164,33 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fault = &*self.0;
-        write!(f, "{}: {}", fault.operation, fault.message)?;
-        let names = fault.operands.iter().map(|o| o.name.len()).max().unwrap_or(0);
-        let shapes = fault.operands.iter().map(|o| o.shape.len()).max().unwrap_or(0);
-        for operand in &fault.operands {
-            write!(
-                f,
-                "\n    {:names$}  {:>shapes$}   {}",
-                operand.name, operand.shape, operand.origin
-            )?;
+        self.0.write(f, |f, before, location| {
+            write!(f, "{before}{}:{}", location.file(), location.line())
+        })
+    }
+}
+
+/// Shows a location after some words, or leaves both out.
+type Locate = fn(&mut fmt::Formatter<'_>, &str, &Location<'_>) -> fmt::Result;
+
+impl Fault {
+    /// The message with operands, locations and the cure, a line each.
+    fn write(&self, f: &mut fmt::Formatter<'_>, locate: Locate) -> fmt::Result {
+        write!(f, "{}: {}", self.operation, self.message)?;
+        let names = self.operands.iter().map(|o| o.name.len()).max().unwrap_or(0);
+        let shapes = self.operands.iter().map(|o| o.shape.len()).max().unwrap_or(0);
+        for operand in &self.operands {
+            let Described { name, shape, node, location } = operand;
+            write!(f, "\n    {name:names$}  {shape:>shapes$}   {node}")?;
+            locate(f, ", from ", location)?;
         }
-        if let Some(location) = fault.location {
-            write!(f, "\n    called at {}:{}", location.file(), location.line())?;
+        if let Some(location) = self.location {
+            locate(f, "\n    called at ", location)?;
         }
-        if let Some(within) = &fault.within {
+        if let Some(within) = &self.within {
             write!(f, "\n    in {within}")?;
         }
-        match &fault.cure {
+        match &self.cure {
             Some(cure) => write!(f, "\nperhaps: {cure}"),
             None => Ok(()),
         }

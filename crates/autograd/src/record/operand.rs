@@ -3,7 +3,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use lossgraph_tensor::Tensor;
+use lossgraph_tensor::{Number, Tensor};
 
 use crate::ops::binary::{ADD, Binary, DIV, MUL, SUB};
 use crate::ops::combine::of_nothing;
@@ -14,6 +14,11 @@ use crate::record::var::Var;
 pub trait Operand<'t> {
     /// The operand as a node; a number takes the shape of its partner.
     fn beside(self, partner: Var<'t>) -> Var<'t>;
+
+    /// The operand, if it is a node already.
+    fn node(&self) -> Option<Var<'t>> {
+        None
+    }
 }
 
 impl<'t> Operand<'t> for Var<'t> {
@@ -21,12 +26,20 @@ impl<'t> Operand<'t> for Var<'t> {
     fn beside(self, _: Var<'t>) -> Var<'t> {
         self
     }
+
+    fn node(&self) -> Option<Var<'t>> {
+        Some(*self)
+    }
 }
 
 impl<'t> Operand<'t> for &Var<'t> {
     #[track_caller]
     fn beside(self, _: Var<'t>) -> Var<'t> {
         *self
+    }
+
+    fn node(&self) -> Option<Var<'t>> {
+        Some(**self)
     }
 }
 
@@ -45,7 +58,7 @@ impl<'t> Operand<'t> for &Tensor {
 }
 
 macro_rules! numbers {
-    ($($number:ty),*) => {
+    (floats $($number:ty),*) => {
         $(impl<'t> Operand<'t> for $number {
             #[track_caller]
             fn beside(self, partner: Var<'t>) -> Var<'t> {
@@ -53,9 +66,22 @@ macro_rules! numbers {
             }
         })*
     };
+    (integers $($number:ty),*) => {
+        $(impl<'t> Operand<'t> for $number {
+            /// An integer beside integers, a float beside floats.
+            #[track_caller]
+            fn beside(self, partner: Var<'t>) -> Var<'t> {
+                match partner.dtype().is_float() {
+                    true => partner.tape().fill(partner.shape(), self as f64),
+                    false => partner.tape().integers(partner.shape(), self.into_elem()),
+                }
+            }
+        })*
+    };
 }
 
-numbers!(f64, f32, i32, i64, u32, usize);
+numbers!(floats f64, f32);
+numbers!(integers i32, i64, u32, usize);
 
 impl<'t> Var<'t> {
     /// Records a row of the binary table, broadcasting both operands by NumPy's rule.

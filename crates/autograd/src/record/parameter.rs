@@ -1,6 +1,7 @@
 //! Parameters: tensors that live longer than a tape, and the gradients a tape gives for them.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -8,6 +9,8 @@ use lossgraph_tensor::{DType, Float, Shape, Tensor};
 
 use crate::record::fault::{Fault, Result};
 use crate::record::node::Id;
+use crate::record::state::NextState;
+use crate::record::tape::Tape;
 use crate::record::var::Var;
 
 /// A tensor that training changes. A clone is the same parameter: what one sees, the other sees.
@@ -17,15 +20,40 @@ pub struct Parameter(Arc<Inner>);
 struct Inner {
     id: u64,
     name: String,
-    value: RwLock<Tensor>,
+    location: &'static Location<'static>,
+    value: RwLock<Value>,
+}
+
+struct Value {
+    tensor: Tensor,
+    /// The numbers as they were drawn, of which the tensor is a rounding, until it changes.
+    drawn: Option<Tensor>,
 }
 
 impl Parameter {
     /// A new parameter with its first value.
+    ///
+    /// # Errors
+    /// Of integers, which have no gradient, a tape makes a fault of this line: `2.0`, not `2`.
+    #[track_caller]
     pub fn new(name: impl Into<String>, value: impl Into<Tensor>) -> Parameter {
+        Parameter::with(name.into(), Value { tensor: value.into(), drawn: None })
+    }
+
+    /// A new parameter of `f32` that begins with random numbers, which were drawn in `f64`. Until it
+    /// changes, a [`cast`](Parameter::cast) to `f64` gives all their digits.
+    #[track_caller]
+    pub fn drawn(name: impl Into<String>, numbers: Tensor) -> Parameter {
+        let tensor = numbers.to_dtype(DType::F32);
+        Parameter::with(name.into(), Value { tensor, drawn: Some(numbers) })
+    }
+
+    #[track_caller]
+    fn with(name: String, value: Value) -> Parameter {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Parameter(Arc::new(Inner { id, name: name.into(), value: RwLock::new(value.into()) }))
+        let (location, value) = (Location::caller(), RwLock::new(value));
+        Parameter(Arc::new(Inner { id, name, location, value }))
     }
 
     /// Its name within its layer, such as `weight`.
@@ -38,9 +66,14 @@ impl Parameter {
         self.0.id
     }
 
+    /// The line that made it.
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.0.location
+    }
+
     /// The value as it is now; shared, not copied.
     pub fn value(&self) -> Tensor {
-        self.0.value.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.0.value.read().unwrap_or_else(|poisoned| poisoned.into_inner()).tensor.clone()
     }
 
     /// The shape of the value.
@@ -56,14 +89,36 @@ impl Parameter {
                 format!("`{}` has shape {}, given {}", self.name(), old.shape(), value.shape());
             return Err(Fault::new("parameter.set", message).into_error());
         }
-        *self.0.value.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = value;
+        if old.dtype().is_float() && !value.dtype().is_float() {
+            let message = format!("`{}` would hold integers, which have no gradient", self.name());
+            return Err(Fault::new("parameter.set", message).cure("2.0 instead of 2").into_error());
+        }
+        self.update(|old| *old = value);
         Ok(())
     }
 
     /// Changes the value in place. `change` sees the tensor itself, so that writing to it copies
     /// only when somebody else, such as a tape, still holds it.
     pub fn update<R>(&self, change: impl FnOnce(&mut Tensor) -> R) -> R {
-        change(&mut self.0.value.write().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        let mut value = self.0.value.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        value.drawn = None;
+        change(&mut value.tensor)
+    }
+
+    /// Rounds the value to another float type, or widens it; integers stay.
+    pub fn cast(&self, dtype: DType) {
+        let mut value = self.0.value.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if dtype.is_float() && value.tensor.dtype().is_float() {
+            let exact = value.drawn.as_ref().unwrap_or(&value.tensor);
+            value.tensor = exact.to_dtype(dtype);
+        }
+    }
+}
+
+/// By its own name, where a list of parameters is to have names.
+impl From<Parameter> for (String, Parameter) {
+    fn from(parameter: Parameter) -> (String, Parameter) {
+        (parameter.name().to_owned(), parameter)
     }
 }
 
@@ -73,24 +128,31 @@ impl fmt::Debug for Parameter {
     }
 }
 
-/// What [`Var::backward`](crate::Var::backward) gives: the loss, and its gradient with respect
-/// to each parameter and variable that it depends on.
+/// What [`Var::backward`](crate::Var::backward) gives: the loss, its gradient with respect to each
+/// parameter and variable that it depends on, and what states such as running statistics become.
 #[derive(Clone, Debug)]
 pub struct Gradients {
     loss: f64,
     parameters: Vec<(Parameter, Tensor)>,
     /// By the node number of the leaf.
     variables: Vec<(Id, Tensor)>,
+    pub(crate) states: Vec<NextState>,
+    /// The [`Tape::id`](crate::Tape::id) of the tape that the variables are on.
+    tape: Option<u64>,
 }
 
 impl Gradients {
     /// Gradients that come from elsewhere than a tape.
     pub fn new(loss: f64, parameters: Vec<(Parameter, Tensor)>) -> Gradients {
-        Gradients { loss, parameters, variables: Vec::new() }
+        Gradients { loss, parameters, variables: Vec::new(), states: Vec::new(), tape: None }
     }
 
-    pub(crate) fn with_variables(self, variables: Vec<(Id, Tensor)>) -> Gradients {
-        Gradients { variables, ..self }
+    pub(crate) fn with_variables(self, tape: u64, variables: Vec<(Id, Tensor)>) -> Gradients {
+        Gradients { variables, tape: Some(tape), ..self }
+    }
+
+    pub(crate) fn with_states(self, states: Vec<NextState>) -> Gradients {
+        Gradients { states, ..self }
     }
 
     /// The value of the loss.
@@ -104,8 +166,12 @@ impl Gradients {
         found.map(|(_, gradient)| gradient)
     }
 
-    /// The gradient with respect to a variable; `None` if it is not one of this loss.
+    /// The gradient with respect to a variable; `None` if it is not one of this loss, or of another
+    /// tape: a copy is another one, too.
     pub fn of(&self, variable: Var<'_>) -> Option<&Tensor> {
+        if self.tape != Some(variable.tape().id()) {
+            return None;
+        }
         let found = self.variables.iter().find(|(id, _)| *id == variable.id());
         found.map(|(_, gradient)| gradient)
     }
@@ -121,7 +187,8 @@ impl Gradients {
     }
 
     /// Adds the gradients, and the loss, of another tape or batch: parameter by parameter, and one
-    /// that only `other` has a gradient of comes along. What belongs to the nodes of a tape does not
+    /// that only `other` has a gradient of comes along. A state, such as a running mean, becomes the mean
+    /// of what the batches make of it. What belongs to the nodes of a tape does not
     /// add up: [`of`](Gradients::of) has no gradients of variables any more.
     ///
     /// ```
@@ -151,18 +218,16 @@ impl Gradients {
             all.iter().position(|(p, _)| p.id() == of.id())
         };
         for (parameter, new) in &other.parameters {
-            let Some(at) = find(parameter, &self.parameters) else { continue };
-            let old = &self.parameters[at].1;
-            if (old.shape(), old.dtype()) != (new.shape(), new.dtype()) {
-                let name = parameter.name();
-                let (shape, dtype) = (new.shape(), new.dtype());
-                let message = format!(
-                    "the gradient of `{name}` is {} {}, and that to be added {shape} {dtype}",
-                    old.shape(),
-                    old.dtype()
-                );
-                let cure = "record all batches on tapes of one type";
-                return Err(Fault::new("accumulate", message).cure(cure).into_error());
+            if let Some(at) = find(parameter, &self.parameters) {
+                add_up("gradient", parameter, &self.parameters[at].1, new)?;
+            }
+        }
+        let find_state = |of: &NextState, all: &[NextState]| {
+            all.iter().position(|known| known.state.id() == of.state.id())
+        };
+        for next in &other.states {
+            if let Some(at) = find_state(next, &self.states) {
+                add_up("next value", &next.state, &self.states[at].value, &next.value)?;
             }
         }
         for (parameter, new) in &other.parameters {
@@ -176,6 +241,12 @@ impl Gradients {
                         DType::I64 => {}
                     }
                 }
+            }
+        }
+        for next in &other.states {
+            match find_state(next, &self.states) {
+                Some(at) => self.states[at].accumulate(next),
+                None => self.states.push(next.clone()),
             }
         }
         self.loss += other.loss;
@@ -198,6 +269,17 @@ impl Gradients {
     }
 }
 
+/// `Ok` if two tensors that belong to a parameter can be added.
+fn add_up(what: &str, of: &Parameter, old: &Tensor, new: &Tensor) -> Result<()> {
+    if (old.shape(), old.dtype()) == (new.shape(), new.dtype()) {
+        return Ok(());
+    }
+    let [old, new] = [old, new].map(|tensor| format!("{} {}", tensor.shape(), tensor.dtype()));
+    let message = format!("the {what} of `{}` is {old}, and that to be added {new}", of.name());
+    let cure = "record all batches on tapes of one type";
+    Err(Fault::new("accumulate", message).cure(cure).into_error())
+}
+
 fn add<T: Float>(sum: &mut Tensor, term: &Tensor) {
     let term = term.contiguous();
     let (Some(sum), Some(term)) = (sum.as_mut_slice::<T>(), term.as_slice::<T>()) else { return };
@@ -209,10 +291,37 @@ fn multiply<T: Float>(tensor: &mut Tensor, factor: f64) {
     tensor.as_mut_slice::<T>().into_iter().flatten().for_each(|x| *x = *x * factor);
 }
 
+impl Tape {
+    /// What is wrong with a result that depends on two values of one parameter, one as it was before
+    /// a change and one as it was after.
+    pub(crate) fn two_values(&self, operation: &str, a: Var<'_>, b: Var<'_>) -> Fault {
+        let recording = self.recording();
+        let name = recording.parameter(a.id()).map_or("", Parameter::name);
+        let why = format!("parameter `{name}` was changed between two uses");
+        drop(recording);
+        let [before, after] = if a.id() < b.id() { [a, b] } else { [b, a] };
+        Fault::new(operation, why).operand("before", before).operand("after", after).cure(
+            "record all that depends on it again after the change, or detach() what keeps the old value",
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tape;
+
+    #[test]
+    fn a_parameter_knows_all_digits_of_what_was_drawn_until_it_changes() {
+        let drawn = Tensor::from([1.0 / 3.0, 0.1]);
+        let p = Parameter::drawn("p", drawn.clone());
+        assert_eq!(p.value(), drawn.to_dtype(DType::F32));
+        p.cast(DType::F64);
+        assert_eq!(p.value(), drawn);
+        p.cast(DType::F32);
+        p.update(|value| value.as_mut_slice::<f32>().unwrap()[0] = 2.0);
+        p.cast(DType::F64);
+        assert_eq!(p.value().to_f64s(), [2.0, f64::from(0.1_f32)]);
+    }
 
     #[test]
     fn gradients_of_two_halves_add_up_to_that_of_the_whole() {

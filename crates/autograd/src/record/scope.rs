@@ -57,6 +57,9 @@ impl Tape {
         let result = record();
         let mut recording = self.recording_mut();
         recording.scopes[opened].end = recording.nodes.len();
+        if recording.sealed {
+            recording.scopes.truncate(opened);
+        }
         recording.scope = outer;
         result
     }
@@ -85,6 +88,8 @@ impl Tape {
 pub(crate) struct Origin {
     pub location: &'static Location<'static>,
     pub scope: u32,
+    /// The function that recorded it, if it is not the op alone.
+    pub call: Option<&'static str>,
     /// For a node of an adjoint pass, the forward node that it serves.
     pub serves: Option<Id>,
 }

@@ -65,8 +65,9 @@ impl Tape {
     /// What stands for a parameter: the node, or what is wrong with it.
     #[track_caller]
     fn substitute<'t>(&'t self, parameter: &Parameter, var: Var<'_>) -> Var<'t> {
-        if !std::ptr::eq(var.tape(), self) {
-            return self.fault(Fault::new("with_parameters", "an operand is on another tape"));
+        let given = [("node that stands for a parameter", var)];
+        if let Some(fault) = self.admit("with_parameters", &given) {
+            return fault;
         }
         if !var.is_faulty() && !var.has_shape(&parameter.shape()) {
             let (name, shape) = (parameter.name(), parameter.shape());

@@ -1,9 +1,11 @@
 //! The tape: a program as it was written, node by node.
 
 use std::cell::{Ref, RefCell, RefMut};
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::ops::Range;
 use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lossgraph_tensor::{DType, Shape, Tensor};
 use smallvec::SmallVec;
@@ -13,6 +15,7 @@ use crate::plan::Fusion;
 use crate::probe::FaultInjector;
 use crate::record::call::Call;
 use crate::record::fault::{Error, Fault};
+use crate::record::labels::IntoLabels;
 use crate::record::node::{Id, Inputs, Node};
 use crate::record::parameter::Parameter;
 use crate::record::scope::{Origin, ScopeInfo, TOP};
@@ -23,6 +26,7 @@ use crate::record::var::Var;
 ///
 /// Recording computes nothing. Training records one tape a step: equal programs share one plan.
 pub struct Tape {
+    id: u64,
     dtype: DType,
     strict: bool,
     fusion: Fusion,
@@ -40,6 +44,12 @@ pub(crate) struct Recording {
     /// The data of leaves, by node number, ascending.
     pub leaves: Vec<(Id, Tensor)>,
     pub parameters: Vec<(Id, Parameter)>,
+    /// The node that stands for each state, by its [`Parameter::id`].
+    pub states: HashMap<u64, Id>,
+    /// What states become, in the order of the program.
+    pub assignments: Vec<(Id, Parameter)>,
+    /// The last leaf of each parameter, by [`Parameter::id`], with the value that it was recorded with.
+    pub parameter_leaves: HashMap<u64, (Id, Tensor)>,
     /// What stands for parameters, by their [`Parameter::id`]; the last one of several.
     pub substitutes: Vec<(u64, Id)>,
     /// Values that were requested and computed, by node number, ascending; a plan starts from them.
@@ -52,6 +62,8 @@ pub(crate) struct Recording {
     pub rematerialized: Vec<Range<Id>>,
     /// The forward node that nodes being recorded serve, in an adjoint pass.
     pub serves: Option<Id>,
+    /// Whether nothing more is recorded: whatever would be is its only node, a fault.
+    pub sealed: bool,
 }
 
 /// A node as listings and pictures see it.
@@ -89,6 +101,9 @@ impl Recording {
             origins: Vec::with_capacity(64),
             leaves: Vec::new(),
             parameters: Vec::new(),
+            states: HashMap::new(),
+            assignments: Vec::new(),
+            parameter_leaves: HashMap::new(),
             substitutes: Vec::new(),
             values: Vec::new(),
             faults: Vec::new(),
@@ -97,17 +112,22 @@ impl Recording {
             call: Call::default(),
             rematerialized: Vec::new(),
             serves: None,
+            sealed: false,
         }
     }
 
     #[inline]
     pub fn push(&mut self, node: Node, location: &'static Location<'static>) -> Id {
         let location = self.call.location.unwrap_or(location);
-        self.push_from(node, Origin { location, scope: self.scope, serves: self.serves })
+        let (scope, serves, call) = (self.scope, self.serves, self.call.name);
+        self.push_from(node, Origin { location, scope, call, serves })
     }
 
     #[inline]
     pub fn push_from(&mut self, node: Node, origin: Origin) -> Id {
+        if self.sealed {
+            return 0;
+        }
         let id = self.nodes.len() as Id;
         let before = self.hashes.last().copied().unwrap_or(0);
         self.hashes.push(node.hash_after(before));
@@ -121,6 +141,12 @@ impl Recording {
         of(&self.leaves, id)
     }
 
+    /// Whether a cotangent of a node gives one of an input: none flows into integers.
+    pub fn is_differentiable_in(&self, node: &Node, input: usize) -> bool {
+        node.op.is_differentiable_in(input)
+            && self.nodes[node.inputs[input] as usize].dtype.is_float()
+    }
+
     /// The data of a leaf, or a value that was requested before.
     pub fn known(&self, id: Id) -> Option<&Tensor> {
         self.leaf(id).or_else(|| of(&self.values, id))
@@ -131,12 +157,24 @@ impl Recording {
         of(&self.parameters, leaf)
     }
 
-    /// The node that stands for a parameter, or else its leaf, if it has one.
-    fn node_of(&self, parameter: &Parameter) -> Option<Id> {
+    /// The node that stands for a parameter, or else its leaf, if it has one with this value.
+    fn node_of(&self, parameter: &Parameter, value: &Tensor) -> Option<Id> {
         let id = parameter.id();
         let substitute = self.substitutes.iter().rev().find(|(of, _)| *of == id).map(|s| s.1);
-        let leaf = || self.parameters.iter().find(|(_, p)| p.id() == id).map(|p| p.0);
-        substitute.or_else(leaf)
+        // No tensor changes behind its holder: a value that changed has another buffer.
+        let now = |leaf: &&(Id, Tensor)| leaf.1.shares_storage_with(value);
+        substitute.or_else(|| self.parameter_leaves.get(&id).filter(now).map(|leaf| leaf.0))
+    }
+
+    /// The other leaves of the parameter that a leaf is of: with values that it had before or after.
+    pub fn other_values(&self, leaf: Id) -> Vec<Id> {
+        // Most tapes have one leaf of each parameter.
+        if self.parameters.len() == self.parameter_leaves.len() {
+            return Vec::new();
+        }
+        let Some(parameter) = self.parameter(leaf) else { return Vec::new() };
+        let same = self.parameters.iter().filter(|(_, other)| other.id() == parameter.id());
+        same.map(|&(id, _)| id).filter(|&id| id != leaf).collect()
     }
 
     /// Remembers the value of a node; that of a leaf is known.
@@ -172,7 +210,14 @@ impl Tape {
 
     fn of(dtype: DType) -> Tape {
         let recording = RefCell::new(Recording::new());
-        Tape { dtype, strict: false, fusion: Fusion::Fused, injector: None, recording }
+        Tape {
+            id: next_id(),
+            dtype,
+            strict: false,
+            fusion: Fusion::Fused,
+            injector: None,
+            recording,
+        }
     }
 
     /// This tape, panicking at the line of a shape error or invalid argument as it is recorded: for debugging.
@@ -184,6 +229,11 @@ impl Tape {
     /// compared with, for tests and for looking at every step.
     pub fn unfused(self) -> Tape {
         Tape { fusion: Fusion::Unfused, ..self }
+    }
+
+    /// A number that no other tape of the process has, a copy of this one included.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     pub(crate) fn fusion(&self) -> Fusion {
@@ -213,25 +263,47 @@ impl Tape {
     }
 
     /// A leaf of which [`Var::backward`] gives the gradient; of data as for
-    /// [`constant`](Tape::constant).
+    /// [`constant`](Tape::constant). Integers, which have no gradient, are a fault.
     #[track_caller]
     pub fn variable(&self, data: impl TryInto<Tensor, Error: Display>) -> Var<'_> {
         self.data("variable", Leaf::Variable, data)
     }
 
+    /// An input of a program: a [`variable`](Tape::variable) if it holds floats, a
+    /// [`constant`](Tape::constant) if it holds integers, which have no gradient.
+    #[track_caller]
+    pub fn input(&self, data: &Tensor) -> Var<'_> {
+        if data.dtype().is_float() { self.variable(data) } else { self.constant(data) }
+    }
+
     #[track_caller]
     fn data(&self, name: &str, leaf: Leaf, data: impl TryInto<Tensor, Error: Display>) -> Var<'_> {
         match data.try_into() {
+            Ok(data) if leaf == Leaf::Variable && !data.dtype().is_float() => {
+                self.fault(holds_integers(name, "it"))
+            }
             Ok(data) => self.leaf(leaf, data),
             Err(error) => self.fault(Fault::new(name, error.to_string())),
         }
     }
 
-    /// Class numbers, as an integer leaf of shape `[n]`.
+    /// Class numbers, as an integer leaf: of any integer type, in a slice, vector, array or tensor.
+    ///
+    /// ```
+    /// # use lossgraph_autograd::Tape;
+    /// let (tape, y) = (Tape::new(), vec![2_i64, 0]);
+    /// assert_eq!(tape.labels(&[2, 0]).value()?, tape.labels(&y).value()?);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
     #[track_caller]
-    pub fn labels(&self, labels: &[usize]) -> Var<'_> {
-        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-        self.leaf(Leaf::Constant, Tensor::from(labels))
+    pub fn labels(&self, labels: impl IntoLabels) -> Var<'_> {
+        let labels = labels.into_labels();
+        if labels.dtype().is_float() {
+            let fault =
+                Fault::new("labels", format!("given {}, expected integers", labels.dtype()));
+            return self.fault(fault.cure("x.to_dtype(DType::I64), or x.argmax(axis) of scores"));
+        }
+        self.leaf(Leaf::Constant, labels)
     }
 
     /// A number that may differ from step to step, such as a learning rate: a leaf, so that the
@@ -241,16 +313,45 @@ impl Tape {
         self.leaf(Leaf::Constant, Tensor::from(value))
     }
 
-    /// A parameter of a model, as it is now; a second time, the same node. Inside of
+    /// A parameter of a model, as it is now; a second time, the same node, unless its value has
+    /// changed since: then a new leaf with the new value. Inside of
     /// [`with_parameters`](Tape::with_parameters), what stands for it.
+    ///
+    /// ```
+    /// use lossgraph_autograd::{Parameter, Tape};
+    ///
+    /// let w = Parameter::new("w", 3.0);
+    /// let tape = Tape::f64();
+    /// let before = tape.parameter(&w).square();
+    /// w.set(5.0.into())?;
+    /// let after = tape.parameter(&w).square();
+    /// assert_eq!(before.backward()?.get(&w).unwrap().item()?, 6.0);
+    /// assert_eq!(after.backward()?.get(&w).unwrap().item()?, 10.0);
+    /// // By which of both values?
+    /// assert!((before + after).backward().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Recorded as a fault, of the line that made the parameter: integers, which have no gradient.
     #[track_caller]
     pub fn parameter(&self, parameter: &Parameter) -> Var<'_> {
-        let known = self.recording().node_of(parameter);
+        let value = parameter.value();
+        let known = self.recording().node_of(parameter, &value);
         if let Some(id) = known {
             return Var::new(self, id);
         }
-        let var = self.leaf(Leaf::Parameter, parameter.value());
-        self.recording_mut().parameters.push((var.id(), parameter.clone()));
+        if !value.dtype().is_float() {
+            let mut fault = holds_integers("parameter", &format!("`{}`", parameter.name()));
+            fault.set_location(parameter.location(), None);
+            return self.fault(fault);
+        }
+        let var = self.leaf(Leaf::Parameter, value.clone());
+        let mut recording = self.recording_mut();
+        if !recording.sealed {
+            recording.parameters.push((var.id(), parameter.clone()));
+            recording.parameter_leaves.insert(parameter.id(), (var.id(), value));
+        }
         var
     }
 
@@ -268,14 +369,22 @@ impl Tape {
         };
         let mut recording = self.recording_mut();
         let id = recording.push(node, Location::caller());
-        recording.leaves.push((id, data));
+        if !recording.sealed {
+            recording.leaves.push((id, data));
+        }
         Var::new(self, id)
     }
 
     /// A tensor of one number, which is part of the program.
     #[track_caller]
     pub fn fill(&self, shape: impl Into<Shape>, value: f64) -> Var<'_> {
-        self.record(Op::Fill(Fill(Number(value))), &[], shape.into(), self.dtype)
+        self.record(Op::Fill(Fill::Float(Number(value))), &[], shape.into(), self.dtype)
+    }
+
+    /// A tensor of one integer, which is part of the program.
+    #[track_caller]
+    pub(crate) fn integers(&self, shape: impl Into<Shape>, value: i64) -> Var<'_> {
+        self.record(Op::Fill(Fill::Integer(value)), &[], shape.into(), DType::I64)
     }
 
     /// Records a node. What is computed from a fault is the same fault.
@@ -288,13 +397,23 @@ impl Tape {
             if !std::ptr::eq(input.tape(), self) {
                 let name = node.op.name();
                 drop(recording);
-                return self.fault(Fault::new(name, "an operand is on another tape"));
+                let named: SmallVec<[(&str, Var<'_>); 3]> =
+                    inputs.iter().map(|&input| ("operand", input)).collect();
+                let fault = self.foreign(name, &named);
+                return self.fault(fault.unwrap_or_else(|| Fault::new(name, "on another tape")));
             }
             if let Op::Fault(Invalid(fault)) = recording.nodes[input.id() as usize].op {
                 node = faulty(fault, self.dtype);
                 break;
             }
             node.inputs.push(input.id());
+        }
+        if !node.shape.is_addressable() {
+            let why = format!("shape {} has more elements than memory has addresses", node.shape);
+            let fault = Fault::new(node.op.name(), why);
+            drop(recording);
+            let fault = inputs.iter().fold(fault, |fault, &input| fault.operand("input", input));
+            return self.fault(fault);
         }
         let id = recording.push(node, location);
         Var::new(self, id)
@@ -305,6 +424,9 @@ impl Tape {
     #[track_caller]
     pub fn fault(&self, mut fault: Fault) -> Var<'_> {
         let recording = self.recording();
+        if recording.sealed {
+            return Var::new(self, 0);
+        }
         let mut location = recording.call.location.unwrap_or(Location::caller());
         if let Some(name) = recording.call.name {
             fault.set_operation(name);
@@ -339,13 +461,50 @@ impl Tape {
         Var::new(self, id)
     }
 
+    /// What is wrong with the nodes that an operation is given, if one of them is on another tape: it
+    /// is named, and one that is on this tape.
+    pub(crate) fn foreign(&self, operation: &str, vars: &[(&str, Var<'_>)]) -> Option<Fault> {
+        let is_here = |(_, var): &&(&str, Var<'_>)| std::ptr::eq(var.tape(), self);
+        let foreign = vars.iter().find(|each| !is_here(each))?;
+        // What was wrong before says more than the tape on which it was.
+        if let Some(fault) = foreign.1.tape().fault_at(foreign.1.id()) {
+            return Some(fault);
+        }
+        let fault = Fault::new(operation, format!("the {} is on another tape", foreign.0));
+        let named = vars.iter().find(is_here).into_iter().chain([foreign]);
+        let fault = named.fold(fault, |fault, &(name, var)| fault.operand(name, var));
+        Some(fault.cure("record both on one tape; a value crosses by tape.constant(x.value()?)"))
+    }
+
+    /// A fault if one of the nodes that an operation is given is on another tape.
+    #[track_caller]
+    pub(crate) fn admit<'t>(
+        &'t self,
+        operation: &str,
+        vars: &[(&str, Var<'_>)],
+    ) -> Option<Var<'t>> {
+        let here = vars.iter().all(|(_, var)| std::ptr::eq(var.tape(), self));
+        if here { None } else { Some(self.fault(self.foreign(operation, vars)?)) }
+    }
+
+    /// A tape of one fault, on which nothing more is recorded.
+    #[track_caller]
+    pub(crate) fn of_fault(fault: Fault) -> Tape {
+        let tape = Tape::new();
+        let _ = tape.fault(fault);
+        tape.recording_mut().sealed = true;
+        tape
+    }
+
     /// The fault behind a node, if it has one.
     pub(crate) fn fault_of(&self, id: Id) -> Option<Error> {
+        self.fault_at(id).map(Fault::into_error)
+    }
+
+    fn fault_at(&self, id: Id) -> Option<Fault> {
         let recording = self.recording();
         match recording.nodes[id as usize].op {
-            Op::Fault(Invalid(number)) => {
-                Some(recording.faults[number as usize].clone().into_error())
-            }
+            Op::Fault(Invalid(number)) => Some(recording.faults[number as usize].clone()),
             _ => None,
         }
     }
@@ -371,8 +530,11 @@ impl Tape {
             nodes: from.nodes[..count].to_vec(),
             hashes: from.hashes[..count].to_vec(),
             origins: from.origins[..count].to_vec(),
-            leaves: from.leaves.iter().filter(|(id, _)| (*id as usize) < count).cloned().collect(),
-            parameters: from.parameters.clone(),
+            leaves: below(&from.leaves, count),
+            parameters: below(&from.parameters, count),
+            states: HashMap::new(),
+            assignments: below(&from.assignments, count),
+            parameter_leaves: from.parameter_leaves.clone(),
             substitutes: Vec::new(),
             values: Vec::new(),
             faults: from.faults.clone(),
@@ -381,9 +543,11 @@ impl Tape {
             call: from.call,
             rematerialized: from.rematerialized.clone(),
             serves: None,
+            sealed: from.sealed,
         };
         let injector = self.injector.clone();
-        Tape { recording: RefCell::new(copy), strict: false, injector, ..*self }
+        let recording = RefCell::new(copy);
+        Tape { id: next_id(), recording, strict: false, injector, ..*self }
     }
 
     /// The node with number `id`, for listings and pictures; `None` if there is none.
@@ -407,7 +571,8 @@ impl Tape {
                 _ => None,
             },
             fill: match node.op {
-                Op::Fill(Fill(number)) => Some(number.0),
+                Op::Fill(Fill::Float(number)) => Some(number.0),
+                Op::Fill(Fill::Integer(number)) => Some(number as f64),
                 _ => None,
             },
         })
@@ -423,6 +588,22 @@ impl Tape {
 fn of<T>(table: &[(Id, T)], id: Id) -> Option<&T> {
     let at = table.binary_search_by_key(&id, |(id, _)| *id).ok()?;
     Some(&table[at].1)
+}
+
+/// The part of a table, ascending by node number, that is about the first `count` nodes.
+fn below<T: Clone>(table: &[(Id, T)], count: usize) -> Vec<(Id, T)> {
+    table[..table.partition_point(|(id, _)| (*id as usize) < count)].to_vec()
+}
+
+/// What an operation says that has to differentiate by integers.
+fn holds_integers(operation: &str, what: &str) -> Fault {
+    Fault::new(operation, format!("{what} holds integers, which have no gradient"))
+        .cure("2.0 instead of 2; tape.constant(…) for labels and indices")
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn faulty(number: u32, dtype: DType) -> Node {

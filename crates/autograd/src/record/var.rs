@@ -69,7 +69,7 @@ impl<'t> Var<'t> {
     /// The number of elements.
     #[allow(clippy::len_without_is_empty, reason = "an expression is not a collection")]
     pub fn len(self) -> usize {
-        self.tape.recording().nodes[self.id as usize].shape.len()
+        self.tape.recording().nodes[self.id as usize].shape.numel()
     }
 
     /// The element type: the tape's float type, or `I64` for labels and indices.
@@ -80,6 +80,17 @@ impl<'t> Var<'t> {
     /// Whether the node is invalid, or computed from one.
     pub fn is_faulty(self) -> bool {
         matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fault(_))
+    }
+
+    /// Whether it is a number of the program.
+    pub(crate) fn is_fill(self) -> bool {
+        matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fill(_))
+    }
+
+    /// `other`, to be read beside this node; if it is on another tape, a fault that names both.
+    #[track_caller]
+    pub(crate) fn admit(self, operation: &str, other: Var<'t>) -> Var<'t> {
+        self.tape.admit(operation, &[("operand", self), ("other operand", other)]).unwrap_or(other)
     }
 
     /// What the node writes where into zeros, if that is what it does.
@@ -112,11 +123,11 @@ impl<'t> Var<'t> {
         if let Ok(item) = self.value()?.item() {
             return Ok(item);
         }
-        let mut fault = Fault::new("item", "expected one element")
+        let called = self.tape.recording().call.location;
+        let fault = Fault::new("item", "expected one element")
             .operand("value", self)
             .cure("reduce it first, with .mean(..) or .sum(..)");
-        fault.set_location(Location::caller(), None);
-        Err(fault.into_error())
+        Err(fault.at(called.unwrap_or(Location::caller())).into_error())
     }
 
     /// The same value, through which no gradient flows. Requesting a gradient that could only
@@ -126,17 +137,21 @@ impl<'t> Var<'t> {
         self.tape.record(Op::Detach(Detach), &[self], self.shape(), self.dtype())
     }
 
-    /// `%7 add, from examples/digits.rs:41`.
+    /// `%7 add`.
     pub(crate) fn describe(self) -> String {
         let recording = self.tape.recording();
-        let name = recording.nodes[self.id as usize].op.name();
-        let location = recording.origins[self.id as usize].location;
-        format!("%{} {name}, from {}:{}", self.id, location.file(), location.line())
+        format!("%{} {}", self.id, recording.nodes[self.id as usize].op.name())
+    }
+
+    /// Where it was recorded.
+    pub(crate) fn location(self) -> &'static Location<'static> {
+        self.tape.recording().origins[self.id as usize].location
     }
 }
 
 impl fmt::Debug for Var<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.describe(), self.shape())
+        let (node, location) = (self.describe(), self.location());
+        write!(f, "{node}, from {}:{} {}", location.file(), location.line(), self.shape())
     }
 }

@@ -12,6 +12,7 @@ use crate::plan::{Fusion, Plan, PlanRequest};
 use crate::record::fault::{Fault, Result};
 use crate::record::node::{FxHasher, Id, Node};
 use crate::record::parameter::Gradients;
+use crate::record::state::NextState;
 use crate::record::tape::{Recording, Tape};
 use crate::record::var::Var;
 use crate::run::executor::Workspace;
@@ -49,7 +50,8 @@ struct Request {
 enum RequestKind {
     /// The values of the roots.
     Values,
-    /// The value of the only root, and its gradient with respect to variables and parameters.
+    /// The values of the roots, and the gradient of the first with respect to variables and
+    /// parameters.
     Gradients,
 }
 
@@ -89,7 +91,6 @@ impl Tape {
         for &var in vars {
             self.own(var)?;
         }
-        self.refuse_too_large(self.len())?;
         let recording = self.recording();
         let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
         let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
@@ -103,7 +104,7 @@ impl Tape {
         if !std::ptr::eq(var.tape(), self) {
             let mut fault = Fault::new("eval", "the node is on another tape").operand("node", var);
             fault.set_location(Location::caller(), None);
-            return Err(fault.into_error());
+            return Err(fault.cure("var.value(), or var.tape().eval(…)").into_error());
         }
         self.fault_of(var.id()).map_or(Ok(()), Err)
     }
@@ -135,36 +136,30 @@ impl Tape {
         match result {
             Ok(values) => Ok((planned, values)),
             Err(failed) => {
-                let location = recording.origins[failed.origin as usize].location;
-                let scope = recording.origins[failed.origin as usize].scope;
-                let name = recording.nodes[failed.origin as usize].op.name();
+                let origin = recording.origins[failed.origin as usize];
+                let op = recording.nodes[failed.origin as usize].op.name();
                 drop(recording);
-                let path = self.scope_path(scope);
-                let mut fault = Fault::new(name, failed.error.to_string());
-                fault.set_location(location, (!path.is_empty()).then_some(path));
+                let path = self.scope_path(origin.scope);
+                // What a kernel says begins with a name, as the fault does.
+                let kernel = match &*failed.error {
+                    lossgraph_tensor::Error::Index { operation, .. } => operation,
+                    _ => op,
+                };
+                let text = failed.error.to_string();
+                let why = text.strip_prefix(kernel).and_then(|why| why.strip_prefix(": "));
+                let name = origin.call.unwrap_or(op);
+                let mut fault = Fault::new(name, why.unwrap_or(&text));
+                if let Some(cure) = failed.error.cure() {
+                    fault = fault.cure(cure);
+                }
+                fault.set_location(origin.location, (!path.is_empty()).then_some(path));
                 Err(fault.into_error())
             }
         }
     }
 
-    /// Refuses shapes that no memory holds, before anything is made of them.
-    fn refuse_too_large(&self, count: usize) -> Result<()> {
-        let recording = self.recording();
-        let too_large = |node: &Node| {
-            let bytes = node.shape.iter().try_fold(8_usize, |bytes, &dim| bytes.checked_mul(dim));
-            bytes.is_none_or(|bytes| bytes > isize::MAX as usize) && !node.shape.contains(&0)
-        };
-        let Some(at) = recording.nodes[..count].iter().position(too_large) else { return Ok(()) };
-        let (node, origin) = (&recording.nodes[at], &recording.origins[at]);
-        let why = format!("shape {} has more elements than memory has addresses", node.shape);
-        let mut fault = Fault::new(node.op.name(), why);
-        fault.set_location(origin.location, None);
-        Err(fault.into_error())
-    }
-
     /// Makes the plan for a request to the first `count` nodes.
     fn plan_for(&self, request: &Request, count: usize) -> Result<Planned> {
-        self.refuse_too_large(count)?;
         // Adjoints are recorded on a copy: the tape keeps what the user wrote.
         let tape = self.copy_of_first(count);
         let mut roots = request.roots.clone();
@@ -192,7 +187,8 @@ impl Tape {
 
 impl<'t> Var<'t> {
     /// Computes this loss together with its gradient with respect to every parameter and
-    /// variable that it depends on, in one run. Afterwards [`Var::item`] costs nothing.
+    /// variable that it depends on, and what the program before it [assigned](Tape::assign) to states,
+    /// in one run. Afterwards [`Var::item`] costs nothing.
     ///
     /// # Errors
     /// More than one element; nothing to differentiate with respect to (the error names the
@@ -210,12 +206,30 @@ impl<'t> Var<'t> {
         if self.len() != 1 {
             refuse("a loss is one number", "reduce it with .mean(..) or .sum(..)")?;
         }
-        let (planned, values) = tape.run_plan(RequestKind::Gradients, vec![self.id()])?;
+        let assigned = tape.assigned_before(self.id());
+        let mut roots = vec![self.id()];
+        for (_, next) in &assigned {
+            tape.own(Var::new(tape, *next))?;
+            roots.push(*next);
+        }
+        let (planned, values) = tape.run_plan(RequestKind::Gradients, roots)?;
         if planned.leaves.is_empty() {
             refuse(
                 "it depends on no variable, and on no parameter that detach does not cut off",
                 "record what is trained with tape.variable(…) or tape.parameter(…)",
             )?;
+        }
+        let recording = tape.recording();
+        let twice = planned.leaves.iter().find_map(|&leaf| {
+            let others = recording.other_values(leaf);
+            let other = others.into_iter().find(|other| planned.leaves.contains(other))?;
+            Some((leaf, other))
+        });
+        drop(recording);
+        if let Some((leaf, other)) = twice {
+            let [leaf, other] = [leaf, other].map(|id| Var::new(tape, id));
+            let id = tape.fault(tape.two_values("backward", leaf, other)).id();
+            tape.fault_of(id).map_or(Ok(()), Err)?;
         }
         let mut values = values.into_iter();
         let mut recording = tape.recording_mut();
@@ -223,6 +237,11 @@ impl<'t> Var<'t> {
         if let Some(value) = values.next() {
             loss = value.item().unwrap_or(f64::NAN);
             recording.remember(self.id(), value);
+        }
+        let mut states = Vec::with_capacity(assigned.len());
+        for ((state, next), value) in assigned.into_iter().zip(&mut values) {
+            recording.remember(next, value.clone());
+            states.push(NextState { state, value, passes: 1 });
         }
         let mut parameters = Vec::with_capacity(planned.leaves.len());
         let mut variables = Vec::new();
@@ -233,7 +252,8 @@ impl<'t> Var<'t> {
                 None => variables.push((leaf, gradient)),
             }
         }
-        Ok(Gradients::new(loss, parameters).with_variables(variables))
+        let gradients = Gradients::new(loss, parameters);
+        Ok(gradients.with_variables(tape.id(), variables).with_states(states))
     }
 }
 
@@ -278,7 +298,7 @@ mod tests {
             assert_eq!((sum(n), sum(1)), (n as f64, 1.0));
         }
         let kept: Vec<usize> = CACHE
-            .with_borrow(|cache| cache.iter().map(|entry| entry.nodes[0].shape.len()).collect());
+            .with_borrow(|cache| cache.iter().map(|entry| entry.nodes[0].shape.numel()).collect());
         assert_eq!(kept.len(), CAPACITY);
         assert!(kept.contains(&1) && !kept.contains(&2) && kept.contains(&(CAPACITY + 10)));
     }

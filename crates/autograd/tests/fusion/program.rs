@@ -17,20 +17,87 @@ pub enum Lie {
     Sparse,
 }
 
+/// The numbers of a leaf.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers {
+    /// Between −1.7 and 1.7; others for each seed.
+    Moderate,
+    /// Drawn by this seed from those at the ends of a float type: see [`EXTREMES`].
+    Extreme(u64),
+}
+
+/// Numbers with which products overflow and underflow, zeros of both signs, infinities and NaN.
+pub const EXTREMES: [[f64; 14]; 2] = [
+    [
+        1.0,
+        -1.0,
+        2.5,
+        0.0,
+        -0.0,
+        1e38,
+        -1e38,
+        1e-40,
+        -3e-40,
+        1e-20,
+        3e19,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+    ],
+    [
+        1.0,
+        -1.0,
+        2.5,
+        0.0,
+        -0.0,
+        1e308,
+        -1e308,
+        1e-310,
+        -3e-310,
+        1e-160,
+        3e150,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+    ],
+];
+
+/// Some numbers of [`EXTREMES`]: few a seed, so that not every sum meets a NaN.
+fn extremes(seed: u64, dtype: DType, len: usize) -> Vec<f64> {
+    let all = EXTREMES[usize::from(dtype == DType::F64)];
+    // SplitMix64 (Steele, Lea and Flood 2014).
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as usize
+    };
+    let some: Vec<f64> = (0..1 + next() % 4).map(|_| all[next() % all.len()]).collect();
+    (0..len)
+        .map(|_| if next() % 3 == 0 { all[next() % 3] } else { some[next() % some.len()] })
+        .collect()
+}
+
 /// A variable that a program begins with.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     pub shape: Vec<usize>,
     pub lie: Lie,
+    pub numbers: Numbers,
 }
 
 impl Leaf {
-    /// Numbers between −1.7 and 1.7; others for each `seed`.
-    fn data(&self, seed: f64) -> Tensor {
+    /// The tensor for a tape of a float type; others for each `seed`, unless they are extreme.
+    fn data(&self, seed: f64, dtype: DType) -> Tensor {
         let of = |shape: &[usize]| {
             let len = shape.iter().product::<usize>();
             let at = |i: usize| (i as f64 * 0.73 + seed * 1.9 + 0.4).sin() * 1.7;
-            Tensor::new(shape, (0..len).map(at).collect()).unwrap()
+            let data = match self.numbers {
+                Numbers::Moderate => (0..len).map(at).collect(),
+                Numbers::Extreme(draw) => extremes(draw, dtype, len),
+            };
+            Tensor::new(shape, data).unwrap()
         };
         let rank = self.shape.len() as isize;
         match self.lie {
@@ -67,43 +134,48 @@ pub struct Line {
 /// A program on two leaves.
 #[derive(Clone)]
 pub struct Program {
+    pub ops: Ops,
     pub leaves: [Leaf; 2],
     pub lines: Vec<Line>,
 }
 
-pub const OPS: u8 = 31;
-
 /// What a line has recorded.
-struct Recorded<'t> {
-    value: Var<'t>,
+pub struct Recorded<'t> {
+    pub value: Var<'t>,
     /// How the line is written.
-    text: &'static str,
+    pub text: &'static str,
     /// How far each element is from a kink or a jump, if there is one.
-    margin: Option<Var<'t>>,
+    pub margin: Option<Var<'t>>,
 }
+
+/// How lines are recorded.
+pub type Ops = for<'t> fn(Line, &[Var<'t>]) -> Recorded<'t>;
+
+/// What a line has recorded, with its text.
+macro_rules! written {
+    ($value:expr $(, off $margin:expr)?) => {{
+        let margin: Option<lossgraph_autograd::Var<'_>> = None;
+        $(let margin = margin.or(Some($margin));)?
+        $crate::program::Recorded { value: $value, text: stringify!($value), margin }
+    }};
+}
+pub(crate) use written;
 
 impl Line {
     /// The numbers of the operands, and the axis.
-    fn operands(self, v: &[Var<'_>]) -> (usize, usize, isize) {
+    pub fn operands(self, v: &[Var<'_>]) -> (usize, usize, isize) {
         let [a, b] = [self.a, self.b].map(|n| n as usize % v.len());
         (a, b, (self.axis as usize % v[a].rank().max(1)) as isize)
     }
 
-    /// Records the line; what does not fit its operands does nothing.
-    fn record<'t>(self, v: &[Var<'t>]) -> Recorded<'t> {
-        macro_rules! written {
-            ($value:expr $(, off $margin:expr)?) => {{
-                let margin: Option<Var<'t>> = None;
-                $(let margin = margin.or(Some($margin));)?
-                Recorded { value: $value, text: stringify!($value), margin }
-            }};
-        }
+    /// Records the line, on moderate numbers; what does not fit its operands does nothing.
+    pub fn moderate<'t>(self, v: &[Var<'t>]) -> Recorded<'t> {
         let (a, b, at) = self.operands(v);
         let (a, b) = (v[a], v[b]);
         let fits = a.shape().broadcast(&b.shape()).is_some();
         let axes = a.rank() > 0;
         let full = axes && a.len() > 0;
-        match self.op % OPS {
+        match self.op % 31 {
             0 => written!(a.tanh()),
             1 => written!(a.sigmoid()),
             2 => written!(a.tanh().exp()),
@@ -166,7 +238,7 @@ pub fn gathered(a: Var<'_>, axis: isize) -> Var<'_> {
 impl Program {
     pub fn record(&self, v: &mut Vec<Var<'_>>) {
         for line in &self.lines {
-            v.push(line.record(v).value);
+            v.push((self.ops)(*line, v).value);
         }
     }
 
@@ -176,7 +248,7 @@ impl Program {
         let mut v: Vec<Var<'_>> = leaves(&tape, &self.leaves, 0.0);
         let mut margins = Vec::new();
         for line in &self.lines {
-            let recorded = line.record(&v);
+            let recorded = (self.ops)(*line, &v);
             v.push(recorded.value);
             margins.extend(recorded.margin);
         }
@@ -194,15 +266,17 @@ impl Program {
 /// The program as Rust: what to paste into a test.
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let leaf = |Leaf { shape, lie }: &Leaf| {
-            format!("Leaf {{ shape: vec!{shape:?}, lie: Lie::{lie:?} }}")
+        let leaf = |Leaf { shape, lie, numbers }: &Leaf| {
+            format!(
+                "Leaf {{ shape: vec!{shape:?}, lie: Lie::{lie:?}, numbers: Numbers::{numbers:?} }}"
+            )
         };
         let [x, y] = self.leaves.each_ref().map(leaf);
         writeln!(f, "\n    compare(&[{x}, {y}], &|v| {{")?;
         let tape = Tape::f64();
         let mut v = leaves(&tape, &self.leaves, 0.0);
         for line in &self.lines {
-            let ((a, b, at), recorded) = (line.operands(&v), line.record(&v));
+            let ((a, b, at), recorded) = (line.operands(&v), (self.ops)(*line, &v));
             writeln!(f, "        let (a, b, at) = (v[{a}], v[{b}], {at});")?;
             let text = recorded.text.replace('\n', " ");
             writeln!(f, "        v.push({text}); // {}", recorded.value.shape())?;
@@ -217,15 +291,20 @@ type Orders = [Vec<Tensor>; 3];
 
 fn leaves<'t>(tape: &'t Tape, leaves: &[Leaf; 2], seed: f64) -> Vec<Var<'t>> {
     let seeds = [seed, seed + 1.0];
-    leaves.iter().zip(seeds).map(|(leaf, seed)| tape.variable(leaf.data(seed))).collect()
+    leaves
+        .iter()
+        .zip(seeds)
+        .map(|(leaf, seed)| tape.variable(leaf.data(seed, tape.dtype())))
+        .collect()
 }
 
 /// The last values of a program, the gradients of a number made of them, and those of a number
-/// made of these gradients.
+/// made of these gradients. Numbers are made by weights for the elements.
 pub fn run(
     tape: &Tape,
     from: &[Leaf; 2],
     seed: f64,
+    weight: &dyn Fn(f64) -> f64,
     program: &dyn Fn(&mut Vec<Var<'_>>),
 ) -> Orders {
     let mut v = leaves(tape, from, seed);
@@ -233,7 +312,7 @@ pub fn run(
     program(&mut v);
     let number = |vars: &[Var<'_>], k: f64| {
         let each = vars.iter().map(|&v| {
-            let w = (0..v.len()).map(|i| (i as f64 * 1.1 + k).cos()).collect();
+            let w = (0..v.len()).map(|i| weight(i as f64 * 1.1 + k)).collect();
             let w = tape.constant(Tensor::new(v.shape(), w).unwrap());
             tape.var((v * w).sum(..).number()).unwrap()
         });
@@ -276,8 +355,9 @@ fn compare_in(
     from: &[Leaf; 2],
     program: &dyn Fn(&mut Vec<Var<'_>>),
 ) -> Result<(), String> {
-    let reference =
-        |dtype: DType, seed: f64| run(&Tape::with_dtype(dtype).unfused(), from, seed, program);
+    let reference = |dtype: DType, seed: f64| {
+        run(&Tape::with_dtype(dtype).unfused(), from, seed, &f64::cos, program)
+    };
     let exact = reference(DType::F64, 0.0);
     // For each order, the largest loss of it and of those that it is computed from.
     let mut lost = [0.0_f64; 3];
@@ -290,7 +370,7 @@ fn compare_in(
         }
     }
     for &dtype in precisions {
-        let fused = run(&Tape::with_dtype(dtype), from, 0.0, program);
+        let fused = run(&Tape::with_dtype(dtype), from, 0.0, &f64::cos, program);
         for (order, (fused, exact)) in fused.iter().zip(&exact).enumerate() {
             for (at, (x, y)) in fused.iter().zip(exact).enumerate() {
                 let (given, most) = (distance(x, y), allowed(lost[order], dtype));

@@ -5,6 +5,7 @@ mod self_test;
 
 use std::error::Error;
 use std::io::IsTerminal;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_check::{Check, Method, Report, Verdict};
-use lossgraph_losses::{ALL, Case, Loss};
+use lossgraph_losses::{ALL, BadSetting, Case, Loss};
 use serde_json::json;
 
+use crate::output;
 use crate::subject::{Setting, named};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -48,12 +50,12 @@ pub struct Options {
     /// Print all results as one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write the results as JUnit XML to this file, too.
+    /// Write the results as JUnit XML to this file, too; `-` prints them instead.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Inject faults of many kinds and sizes, and print which are found, and how often a right
     /// derivative is blamed.
-    #[arg(long, conflicts_with_all = ["losses", "set", "junit"])]
+    #[arg(long, conflicts_with_all = ["losses", "set", "junit", "order", "method", "full", "seeds"])]
     self_test: bool,
 }
 
@@ -77,7 +79,8 @@ pub(crate) fn check(case: &Case, method: Method, orders: usize) -> Result<Report
     let skip = (0..case.samples.len()).filter(|&i| case.samples[i].detached).collect();
     let (title, seed) = (case.title(), case.seed);
     let check = Check { title, names, method, orders, seed, skip, ..Check::default() };
-    Ok(check.run(|tape, x| case.record(tape, x).mean(), &case.inputs)?)
+    let report = check.run(|tape, x| case.record(tape, x).mean(), &case.inputs)?;
+    Ok(report.without_locations())
 }
 
 /// A report with the time that it took.
@@ -99,36 +102,56 @@ pub fn run(options: &Options) -> Result<bool> {
             "--set goes with the losses that it is for: lossgraph check LOSS --set …".into()
         );
     }
-    let cases =
-        cases(&losses, &options.setting, options.seed..options.seed.saturating_add(options.seeds))?;
+    let xml_alone = options.junit.as_deref().is_some_and(output::is_stdout);
+    if xml_alone && options.json {
+        return Err("--junit - and --json both print: one of them needs a file".into());
+    }
+    let last = options.seed.checked_add(options.seeds - 1);
+    let last = last.ok_or_else(|| {
+        let (seed, seeds) = (options.seed, options.seeds);
+        format!("--seed {seed} --seeds {seeds}: seeds end at {}", u64::MAX)
+    })?;
+    let settings: usize = losses.iter().map(|loss| settings(loss, &options.setting).len()).sum();
     let method = if options.full { Method::Full } else { options.method };
     let started = Instant::now();
-    let bar = progress(cases.len() as u64);
-    let mut results = Vec::with_capacity(cases.len());
-    for case in &cases {
+    let bar = progress((settings as u64).saturating_mul(options.seeds));
+    let mut results = Vec::new();
+    for case in cases(&losses, &options.setting, options.seed..=last) {
+        let case = case?;
         bar.set_message(case.title());
         let started = Instant::now();
-        let report = check(case, method, options.order.into())?;
+        let report = check(&case, method, options.order.into())?;
         results.push(Timed { report, loss: case.loss, took: started.elapsed() });
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let passed = results.iter().all(|timed| timed.report.passed());
-    if let Some(file) = &options.junit {
-        let text = junit::suite(&results)?;
-        lossgraph_file::write_atomically(file, text)?;
+    let nothing = results.iter().find(|timed| !timed.report.compared());
+    if nothing.is_some() || results.is_empty() {
+        let title = nothing.map_or("nothing", |timed| &timed.report.title);
+        output::complain(format_args!("error: {title}: nothing was checked, so nothing is right"));
     }
-    match format {
+    let passed = !results.is_empty() && results.iter().all(|timed| timed.report.passed());
+    if let Some(file) = &options.junit {
+        output::write(file, junit::suite(&results)?)?;
+    }
+    let text = match format {
+        _ if xml_alone => String::new(),
         Format::Json => {
             let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();
-            println!("{}", json!({ "passed": passed, "reports": reports }));
+            format!("{}\n", json!({ "passed": passed, "reports": reports }))
         }
-        Format::Text if options.losses.is_empty() => {
-            summary(&losses, &results, started.elapsed());
-        }
-        Format::Text => results.iter().for_each(|timed| show(&timed.report)),
+        Format::Text if options.losses.is_empty() => summary(&losses, &results, started.elapsed()),
+        Format::Text => results.iter().map(|timed| show(&timed.report)).collect(),
+    };
+    conclude(text, passed)
+}
+
+/// Prints the last of what there is to say. Whether all is well does not depend on who reads it.
+fn conclude(text: String, passed: bool) -> Result<bool> {
+    match output::print(text) {
+        Err(error) if error.is::<output::Closed>() => Ok(passed),
+        printed => printed.map(|()| passed),
     }
-    Ok(passed)
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
@@ -138,26 +161,26 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
     names.iter().map(|name| Ok(named(name, OWN)?)).collect()
 }
 
-/// The losses in a setting, or in every setting of their grids, with every seed.
+/// The setting that is given, or every one that a loss is checked in.
+fn settings(loss: &Loss, setting: &Setting) -> Vec<String> {
+    match setting.is_empty() {
+        true => loss.grid.iter().map(|text| (*text).to_owned()).collect(),
+        false => vec![setting.text()],
+    }
+}
+
+/// The losses in their settings, with every seed.
 fn cases(
     losses: &[&'static Loss],
     setting: &Setting,
-    seeds: std::ops::Range<u64>,
-) -> Result<Vec<Case>> {
-    let text = setting.text();
-    let settings = |loss: &Loss| match setting.is_empty() {
-        true => loss.grid.to_vec(),
-        false => vec![&text[..]],
-    };
-    let mut cases = Vec::new();
-    for loss in losses {
-        for text in settings(loss) {
-            for seed in seeds.clone() {
-                cases.push(Case::new(loss, text, seed)?);
-            }
-        }
-    }
-    Ok(cases)
+    seeds: RangeInclusive<u64>,
+) -> impl Iterator<Item = std::result::Result<Case, BadSetting>> {
+    losses.iter().flat_map(move |loss| {
+        let seeds = seeds.clone();
+        settings(loss, setting)
+            .into_iter()
+            .flat_map(move |text| seeds.clone().map(move |seed| Case::new(loss, &text, seed)))
+    })
 }
 
 pub(crate) fn progress(len: u64) -> ProgressBar {
@@ -169,20 +192,19 @@ pub(crate) fn progress(len: u64) -> ProgressBar {
     }
 }
 
-/// Prints a report, with colors if a person reads it.
-fn show(report: &Report) {
-    if std::io::stdout().is_terminal() {
-        println!("{}", report.colored());
-    } else {
-        println!("{report}");
+/// A report, with colors if a person reads it.
+fn show(report: &Report) -> String {
+    match std::io::stdout().is_terminal() {
+        true => format!("{}\n", report.colored()),
+        false => format!("{report}\n"),
     }
 }
 
 /// A line for each loss, and what failed in full.
-fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) {
+fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) -> String {
     let width = losses.iter().map(|loss| loss.name.len()).max().unwrap_or(0).max(4);
-    println!(
-        "{:<width$}  settings  derivatives  pass  kink  noise  fail  skipped  digits at least",
+    let mut text = format!(
+        "{:<width$}  settings  derivatives  pass  kink  noise  fail  skipped  digits at least\n",
         "loss"
     );
     let mut all = [0; 5];
@@ -194,8 +216,8 @@ fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) {
         let passed = rows().filter(|row| row.verdict == Verdict::Pass);
         let digits = passed.map(|row| row.digits).fold(16.0, f64::min);
         let [pass, kink, noise, fail, skipped] = counts;
-        println!(
-            "{:<width$}  {:>8}  {:>11}  {pass:>4}  {kink:>4}  {noise:>5}  {fail:>4}  {skipped:>7}  {digits:>6.1}",
+        text += &format!(
+            "{:<width$}  {:>8}  {:>11}  {pass:>4}  {kink:>4}  {noise:>5}  {fail:>4}  {skipped:>7}  {digits:>6.1}\n",
             loss.name,
             of_loss().count(),
             rows().count() - skipped,
@@ -203,17 +225,14 @@ fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) {
         all.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
     let failed = results.iter().filter(|timed| !timed.report.passed());
-    failed.for_each(|timed| {
-        println!();
-        show(&timed.report);
-    });
+    failed.for_each(|timed| text += &format!("\n{}", show(&timed.report)));
     let [pass, kink, noise, fail, skipped] = all;
     let runs: usize = results.iter().map(|timed| timed.report.runs).sum();
-    println!(
+    text + &format!(
         "\n{pass} pass, {kink} kink, {noise} noise, {fail} fail, {skipped} skipped; {} losses in {} \
-         settings, {runs} runs in {:.1} s",
+         settings, {runs} runs in {:.1} s\n",
         losses.len(),
         results.len(),
         took.as_secs_f64(),
-    );
+    )
 }

@@ -1,6 +1,5 @@
 //! Pages of all losses, with an index.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use lossgraph_autograd::Tape;
@@ -11,23 +10,24 @@ use super::inputs::Inputs;
 use super::latex::mathml;
 use super::subject::Subject;
 use crate::check::progress;
+use crate::output;
 
 /// Writes a page for each loss of the catalogue into a folder; returns the path of the index.
 pub fn write(folder: &Path) -> Result<PathBuf> {
-    fs::create_dir_all(folder)
-        .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+    output::make_folder(folder)?;
     let bar = progress(ALL.len() as u64);
     for loss in ALL {
         bar.set_message(loss.name);
         let tape = Tape::f64();
         let subject = Subject::of(loss)?;
-        let inputs = Inputs::samples(std::slice::from_ref(&subject));
-        super::write(&subject.page(&tape, &inputs)?, &folder.join(format!("{}.html", loss.name)))?;
+        let inputs = Inputs::samples(std::slice::from_ref(&subject))?;
+        let file = folder.join(format!("{}.html", loss.name));
+        output::write(&file, subject.page(&tape, &inputs)?.to_html()?)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     let index = folder.join("index.html");
-    lossgraph_file::write_atomically(&index, page()?)?;
+    output::write(&index, page()?)?;
     Ok(index)
 }
 

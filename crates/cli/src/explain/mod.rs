@@ -7,13 +7,13 @@ mod lessons;
 mod subject;
 
 use std::error::Error;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lossgraph_autograd::Tape;
-use lossgraph_explain::{Graph, Page, PageError};
+use lossgraph_explain::{Graph, Page};
 
+use crate::output;
 use crate::subject::Setting;
 use inputs::Inputs;
 use subject::Subject;
@@ -35,63 +35,114 @@ pub struct Options {
     /// A file of JSON with your own numbers: {"logits": [[2, 1, 0]], "labels": [0]}.
     #[arg(long, value_name = "FILE")]
     inputs: Option<PathBuf>,
-    /// A page, or a view of the same graph.
-    #[arg(long, value_enum, default_value_t = Format::Html)]
-    format: Format,
-    /// To which nesting depth groups are expanded in a picture; all by default.
+    /// A page, or a view of the same graph; by default what the name of the file says, else a page.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// To which nesting depth groups are expanded in a picture or JSON; all by default.
     #[arg(long)]
     depth: Option<usize>,
-    /// The file to write; for a page LOSS.html by default. With --all, the folder.
+    /// The file to write, `-` for standard output; for a page LOSS.html by default. With --all, the
+    /// folder.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Open the page in the browser.
+    /// Open the file that was written in the browser.
     #[arg(long)]
     open: bool,
     /// Pages of all losses of the catalogue, with an index.
-    #[arg(long, conflicts_with_all = ["loss", "versus", "set", "inputs"])]
+    #[arg(long, conflicts_with_all = ["loss", "versus", "set", "inputs", "format", "depth"])]
     all: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Html,
     Listing,
     Dot,
     Mermaid,
     Svg,
+    Png,
     Json,
+}
+
+/// Which format a file has, by the end of its name.
+const ENDINGS: [(&str, Format); 9] = [
+    ("html", Format::Html),
+    ("htm", Format::Html),
+    ("txt", Format::Listing),
+    ("dot", Format::Dot),
+    ("gv", Format::Dot),
+    ("mmd", Format::Mermaid),
+    ("svg", Format::Svg),
+    ("png", Format::Png),
+    ("json", Format::Json),
+];
+
+impl Format {
+    /// The requested format, or that of the file. A name without an end says nothing.
+    fn of(options: &Options) -> Result<Format> {
+        let file = options.out.as_deref().unwrap_or(Path::new(""));
+        let Some(end) = file.extension() else { return Ok(options.format.unwrap_or(Format::Html)) };
+        let end = end.to_string_lossy().to_lowercase();
+        let by_name = ENDINGS.iter().find(|(each, _)| *each == end).map(|(_, format)| *format);
+        match (options.format, by_name) {
+            (Some(requested), Some(by_name)) if requested != by_name => Err(format!(
+                "--out {} is the name of another format than that of --format",
+                file.display()
+            )
+            .into()),
+            (Some(format), _) | (None, Some(format)) => Ok(format),
+            (None, None) => {
+                let known = ENDINGS.map(|(end, _)| format!(".{end}")).join(", ");
+                let out = file.display();
+                Err(format!("--out {out}: expected a name in one of {known}, or a --format").into())
+            }
+        }
+    }
 }
 
 /// Writes what is requested.
 pub fn run(options: &Options) -> Result<()> {
     if options.all {
         let folder = options.out.clone().unwrap_or_else(|| PathBuf::from("explained"));
-        return report(&all::write(&folder)?, options);
+        let index = all::write(&folder)?;
+        output::print(format!("wrote {}\n", index.display()))?;
+        return open(&index, options);
+    }
+    let format = Format::of(options)?;
+    if options.depth.is_some() && matches!(format, Format::Html | Format::Listing) {
+        return Err("--depth is for svg, png, dot, mermaid and json: a page is opened group by \
+                    group, and a listing has no groups"
+            .into());
     }
     let (subjects, inputs) = requested(options)?;
-    match options.format {
-        Format::Html => {
-            let file = options.out.clone().unwrap_or_else(|| file_name(options, &subjects).into());
-            let tapes: Vec<Tape> = subjects.iter().map(|_| Tape::f64()).collect();
-            let pages =
-                subjects.iter().zip(&tapes).map(|(subject, tape)| subject.page(tape, &inputs));
-            let mut pages = pages.collect::<Result<Vec<_>>>()?.into_iter();
-            if let Some(first) = pages.next() {
-                write(&pages.fold(first, Page::versus), &file)?;
-            }
-            report(&file, options)
-        }
-        format if format != Format::Listing && subjects.len() > 1 => Err(format!(
-            "a picture shows one loss, not {}; a page or a listing shows all",
-            subjects.len()
-        )
-        .into()),
-        format => {
-            let texts =
-                subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
-            emit(&texts.collect::<Result<Vec<String>>>()?.join("\n"), options)
-        }
+    let default = (format == Format::Html).then(|| file_name(options, &subjects).into());
+    let file = options.out.clone().or(default).unwrap_or_else(|| PathBuf::from("-"));
+    if options.open && output::is_stdout(&file) {
+        return Err("--open is for a file: name one by --out".into());
     }
+    if !matches!(format, Format::Html | Format::Listing) && subjects.len() > 1 {
+        let count = subjects.len();
+        let why = format!("a picture shows one loss, not {count}; a page or a listing shows all");
+        return Err(why.into());
+    }
+    let content = match format {
+        Format::Html => page(&subjects, &inputs)?.into_bytes(),
+        _ => {
+            let views =
+                subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
+            views.collect::<Result<Vec<_>>>()?.join(&b"\n"[..])
+        }
+    };
+    output::write_and_report(&file, content)?;
+    open(&file, options)
+}
+
+/// The page of some losses, side by side.
+fn page(subjects: &[Subject], inputs: &Inputs) -> Result<String> {
+    let tapes: Vec<Tape> = subjects.iter().map(|_| Tape::f64()).collect();
+    let pages = subjects.iter().zip(&tapes).map(|(subject, tape)| subject.page(tape, inputs));
+    let page = pages.collect::<Result<Vec<_>>>()?.into_iter().reduce(Page::versus);
+    Ok(page.ok_or("there is no loss to explain")?.to_html()?)
 }
 
 /// A loss as text or picture.
@@ -100,27 +151,21 @@ fn view(
     inputs: &Inputs,
     format: Format,
     depth: Option<usize>,
-) -> Result<String> {
+) -> Result<Vec<u8>> {
     let tape = Tape::f64();
     let (vars, loss) = subject.record(&tape, inputs)?;
     let named = |graph: Graph, (name, var): (&str, _)| graph.name(var, name);
     let graph = vars.into_iter().fold(Graph::of(loss)?, named);
     let depth = depth.unwrap_or(usize::MAX);
-    Ok(match format {
+    let text = match format {
         Format::Html | Format::Listing => graph.listing().to_string(),
         Format::Dot => graph.dot(depth),
         Format::Mermaid => graph.mermaid(depth),
-        Format::Svg => graph.svg(depth),
         Format::Json => format!("{:#}\n", graph.json(depth)),
-    })
-}
-
-/// Writes a page; an error of the program is reported with its operands and its cure.
-fn write(page: &Page<'_>, file: &Path) -> Result<()> {
-    match page.write(file) {
-        Err(PageError::Loss(fault)) => Err(fault.into()),
-        written => Ok(written?),
-    }
+        Format::Svg => graph.svg(depth),
+        Format::Png => return crate::plot::png(&graph.svg(depth), None),
+    };
+    Ok(text.into_bytes())
 }
 
 /// The requested losses, and their inputs.
@@ -138,9 +183,34 @@ fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
         let (name, setting) = other.split_once(' ').unwrap_or((other, ""));
         subjects.push(Subject::new(name, setting)?);
     }
-    let inputs = inputs.unwrap_or_else(|| Inputs::samples(&subjects));
+    inputs::have_common_names(&subjects)?;
+    let inputs = match inputs {
+        Some(inputs) => inputs,
+        None => Inputs::samples(&subjects)?,
+    };
     inputs.give(&mut subjects)?;
+    comparable(&subjects)?;
     Ok((subjects, inputs))
+}
+
+/// Refuses losses side by side that have no input in common.
+fn comparable(subjects: &[Subject]) -> Result<()> {
+    let names = |subject: &Subject| -> Vec<&str> {
+        subject.takes().into_iter().map(|takes| takes.name).collect()
+    };
+    let (first, others) = subjects.split_first().ok_or("there is no loss")?;
+    let ours = names(first);
+    match others.iter().find(|other| !names(other).iter().any(|name| ours.contains(name))) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "{} takes {}, and {} takes {}: no input is the same, so that there is nothing to compare",
+            first.name(),
+            ours.join(", "),
+            other.name(),
+            names(other).join(", ")
+        )
+        .into()),
+    }
 }
 
 /// The default file name of a page.
@@ -152,27 +222,11 @@ fn file_name(options: &Options, subjects: &[Subject]) -> String {
     format!("{}.html", names.join("-versus-"))
 }
 
-/// Reports the file that was written, and opens it if that is requested.
-fn report(file: &Path, options: &Options) -> Result<()> {
-    println!("wrote {}", file.display());
+/// Opens a file that was written, if that is requested.
+fn open(file: &Path, options: &Options) -> Result<()> {
     if options.open {
         open::that(file)
             .map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
     }
     Ok(())
-}
-
-/// Writes a view to its file, or prints it.
-fn emit(text: &str, options: &Options) -> Result<()> {
-    match &options.out {
-        Some(file) => {
-            lossgraph_file::write_atomically(file, text)?;
-            report(file, options)
-        }
-        None => match io::stdout().write_all(text.as_bytes()) {
-            // A reader such as `head` may close the pipe early, which is no error.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        },
-    }
 }

@@ -27,6 +27,7 @@ pub struct Takes {
     pub name: &'static str,
     /// What it is where nothing else is given.
     pub sample: Tensor,
+    pub domain: Domain,
     pub is_whole: bool,
     is_variable: bool,
 }
@@ -78,6 +79,7 @@ impl Subject {
                 let takes = inputs.map(|(sample, input)| Takes {
                     name: sample.name,
                     sample: input.clone(),
+                    domain: sample.domain,
                     is_whole: matches!(sample.domain, Domain::Labels(_) | Domain::Integers(_)),
                     is_variable: sample.is_differentiable(),
                 });
@@ -89,10 +91,25 @@ impl Subject {
                 .map(|&(name, shape, numbers)| Takes {
                     name,
                     sample: lessons::tensor(shape, numbers),
+                    domain: match name {
+                        "labels" => Domain::Labels(3),
+                        _ => Domain::Logits,
+                    },
                     is_whole: name == "labels",
                     is_variable: name != "labels",
                 })
                 .collect(),
+        }
+    }
+
+    /// The names of the inputs that it takes in every setting.
+    pub fn needs(&self) -> Vec<&'static str> {
+        match self {
+            Subject::Loss(case) => {
+                let needed = case.loss.inputs.iter().filter(|sample| !sample.optional);
+                needed.map(|sample| sample.name).collect()
+            }
+            Subject::Program(program) => program.inputs.iter().map(|(name, ..)| *name).collect(),
         }
     }
 

@@ -1,28 +1,26 @@
 //! The pictures of all losses, and the page that shows them.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 
 use lossgraph_losses::{ALL, Loss};
 
-use super::{Request, curves};
+use super::{CurvesRequest, curves};
 use crate::check::progress;
-use lossgraph_file::write_atomically;
+use crate::output;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Draws every loss into a folder, and writes a page with all of them.
 pub fn run(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)
-        .map_err(|error| format!("the folder {} cannot be made: {error}", folder.display()))?;
+    output::make_folder(folder)?;
     let bar = progress(ALL.len() as u64);
     let mut page = PREFACE.to_owned();
     let mut family = "";
     for loss in ALL {
         bar.set_message(loss.name);
-        let picture = curves(loss, &Request::default())?;
-        write_atomically(folder.join(format!("{}.svg", loss.name)), picture.svg())?;
+        let picture = curves(loss, &CurvesRequest::default())?;
+        output::write(&folder.join(format!("{}.svg", loss.name)), picture.svg())?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
             family = loss.family;
@@ -31,9 +29,9 @@ pub fn run(folder: &Path) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    write_atomically(folder.join("README.md"), page)?;
-    println!("wrote {} pictures and README.md to {}", ALL.len(), folder.display());
-    Ok(())
+    output::write(&folder.join("README.md"), page)?;
+    let (count, folder) = (ALL.len(), folder.display());
+    output::print(format!("wrote {count} pictures and README.md to {folder}\n"))
 }
 
 const PREFACE: &str = "\

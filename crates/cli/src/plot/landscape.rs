@@ -1,4 +1,4 @@
-//! A loss over two numbers, and the ways of optimizers down it.
+//! A loss over two numbers, and the paths of optimizers down it.
 
 use std::error::Error;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use lossgraph_nn::{Adam, AdamW, Sgd, UpdateRule};
 use lossgraph_plot::{Landscape, Path};
 use lossgraph_tensor::{DType, Tensor};
 
-use super::scene::{Framing, Scene, Wish};
+use super::scene::{Framing, Scene, VariedRequest};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -40,8 +40,8 @@ pub enum Optimizer {
     Rmsprop,
 }
 
-/// How optimizers go.
-pub struct Ways<'a> {
+/// How optimizers descend.
+pub struct Descent<'a> {
     /// Which.
     pub optimizers: &'a [Optimizer],
     /// How many steps.
@@ -51,13 +51,13 @@ pub struct Ways<'a> {
 }
 
 /// A program of two numbers.
-struct Hill {
+struct Objective {
     scene: Scene,
-    ground: Ground,
+    variables: Variables,
 }
 
 /// What the two numbers are.
-enum Ground {
+enum Variables {
     /// Slope and height of a line, which gives a prediction at each of `XS`.
     Line(Vec<Tensor>),
     /// Slope and height of a line, which gives the score of the first of two classes.
@@ -70,31 +70,31 @@ enum Ground {
 pub fn landscape(
     loss: &'static Loss,
     setting: &str,
-    wish: &Wish,
-    ways: &Ways<'_>,
+    request: &VariedRequest,
+    descent: &Descent<'_>,
 ) -> Result<Landscape> {
-    let hill = Hill::of(loss, setting, wish)?;
-    let start = hill.start();
+    let objective = Objective::of(loss, setting, request)?;
+    let start = objective.start();
     let along = |element: usize| {
-        let range = wish.range.clone().unwrap_or(hill.reach(start[element]));
+        let range = request.range.clone().unwrap_or(objective.reach(start[element]));
         Sweep { input: 0, element, range }
     };
     let inputs = [Tensor::from(start)];
     let surface =
-        surface(|tape, x| hill.record(tape, x[0]), &inputs, [&along(0), &along(1)], PARTS)?;
-    let paths = ways.optimizers.iter().map(|&optimizer| ways.down(&hill, optimizer));
+        surface(|tape, x| objective.record(tape, x[0]), &inputs, [&along(0), &along(1)], PARTS)?;
+    let paths = descent.optimizers.iter().map(|&optimizer| descent.path(&objective, optimizer));
     Ok(Landscape {
-        title: hill.scene.case.title(),
-        note: hill.note(),
-        axes: hill.axes(),
+        title: objective.scene.case.title(),
+        note: objective.note(),
+        axes: objective.axes(),
         surface,
         paths: paths.collect::<Result<_>>()?,
     })
 }
 
-impl Hill {
-    fn of(loss: &'static Loss, setting: &str, wish: &Wish) -> Result<Hill> {
-        let scene = Scene::of(loss, setting, wish)?;
+impl Objective {
+    fn of(loss: &'static Loss, setting: &str, request: &VariedRequest) -> Result<Objective> {
+        let scene = Scene::of(loss, setting, request)?;
         let moving = scene.moving();
         let can_be_any_number = match moving.domain {
             Domain::Between(low, high) => low < 0.0 && high > 0.0,
@@ -103,17 +103,18 @@ impl Hill {
         if scene.framing == Framing::Single && can_be_any_number {
             let stays =
                 scene.case.samples.iter().map(|sample| fitted(sample)).collect::<Result<_>>()?;
-            return Ok(Hill { scene, ground: Ground::Line(stays) });
+            return Ok(Objective { scene, variables: Variables::Line(stays) });
         }
         if scene.framing == Framing::TrueClass && can_be_any_number {
             // Of the two inputs, the scores move: labels alone are read.
             let labels = Tensor::from(CLASSES.map(|class| 1 - class as i64));
             let stays = vec![labels; scene.case.samples.len()];
-            return Ok(Hill { scene, ground: Ground::Classifier(stays) });
+            return Ok(Objective { scene, variables: Variables::Classifier(stays) });
         }
         // Of a single element there is no surface: the sample has more.
-        let element = wish.element.unwrap_or(0);
-        let scene = Scene::of(loss, setting, &Wish { element: Some(element), ..wish.clone() })?;
+        let element = request.element.unwrap_or(0);
+        let scene =
+            Scene::of(loss, setting, &VariedRequest { element: Some(element), ..request.clone() })?;
         let len = scene.case.inputs[scene.along.input].len();
         if element + 1 >= len {
             let name = scene.moving().name;
@@ -128,18 +129,20 @@ impl Hill {
             rest[element] = 0.0;
         }
         let (one_hot, rest) = (Tensor::new([2, len], one_hot)?, Tensor::new([1, len], rest)?);
-        Ok(Hill { scene, ground: Ground::Elements { elements, one_hot, rest } })
+        Ok(Objective { scene, variables: Variables::Elements { elements, one_hot, rest } })
     }
 
     fn record<'t>(&self, tape: &'t Tape, w: Var<'t>) -> Var<'t> {
         let moving = self.scene.along.input;
-        let (moved, stays) = match &self.ground {
-            Ground::Line(stays) => (line(tape, w).reshape(column(self.scene.moving())), &stays[..]),
-            Ground::Classifier(stays) => {
+        let (moved, stays) = match &self.variables {
+            Variables::Line(stays) => {
+                (line(tape, w).reshape(column(self.scene.moving())), &stays[..])
+            }
+            Variables::Classifier(stays) => {
                 let other = tape.fill([XS.len(), 1], 0.0);
                 (concat(&[line(tape, w), other], 1), &stays[..])
             }
-            Ground::Elements { one_hot, rest, .. } => {
+            Variables::Elements { one_hot, rest, .. } => {
                 let (one_hot, rest) = (tape.constant(one_hot.clone()), tape.constant(rest.clone()));
                 let shape = self.scene.moving().shape;
                 (
@@ -157,8 +160,8 @@ impl Hill {
     }
 
     fn start(&self) -> [f64; 2] {
-        match self.ground {
-            Ground::Elements { elements, .. } => {
+        match self.variables {
+            Variables::Elements { elements, .. } => {
                 let numbers = self.scene.case.inputs[self.scene.along.input].to_f64s();
                 elements.map(|element| numbers[element])
             }
@@ -167,8 +170,8 @@ impl Hill {
     }
 
     fn reach(&self, around: f64) -> Range<f64> {
-        match self.ground {
-            Ground::Elements { .. } => {
+        match self.variables {
+            Variables::Elements { .. } => {
                 let Range { start, end } = self.scene.along.range;
                 start.min(around)..end.max(around)
             }
@@ -178,20 +181,20 @@ impl Hill {
 
     fn note(&self) -> String {
         let (points, name) = (XS.len(), self.scene.moving().name);
-        match self.ground {
-            Ground::Line(_) => format!("{name} = slope · x + height, fitted to {points} points"),
-            Ground::Classifier(_) => {
+        match self.variables {
+            Variables::Line(_) => format!("{name} = slope · x + height, fitted to {points} points"),
+            Variables::Classifier(_) => {
                 format!("{name} = (slope · x + height, 0), fitted to {points} points")
             }
-            Ground::Elements { .. } => {
+            Variables::Elements { .. } => {
                 "two numbers of the catalogue's sample move; all else stays".to_owned()
             }
         }
     }
 
     fn axes(&self) -> [String; 2] {
-        match self.ground {
-            Ground::Elements { elements, .. } => {
+        match self.variables {
+            Variables::Elements { elements, .. } => {
                 elements.map(|element| self.scene.element_name(element))
             }
             _ => ["slope", "height"].map(str::to_owned),
@@ -225,23 +228,27 @@ fn fitted(sample: &Sample) -> Result<Tensor> {
     Ok(Tensor::new(column(sample), numbers)?)
 }
 
-impl Ways<'_> {
-    fn down(&self, hill: &Hill, optimizer: Optimizer) -> Result<Path> {
+impl Descent<'_> {
+    fn path(&self, objective: &Objective, optimizer: Optimizer) -> Result<Path> {
         let lr = self.lr;
         match optimizer {
-            Optimizer::Sgd => self.go("sgd", Sgd { lr, ..Sgd::default() }, hill),
+            Optimizer::Sgd => self.steps_of("sgd", Sgd { lr, ..Sgd::default() }, objective),
             Optimizer::Momentum => {
-                self.go("momentum", Sgd { lr, momentum: 0.9, ..Sgd::default() }, hill)
+                self.steps_of("momentum", Sgd { lr, momentum: 0.9, ..Sgd::default() }, objective)
             }
-            Optimizer::Adam => self.go("adam", Adam { lr, ..Adam::default() }, hill),
-            Optimizer::Adamw => self.go("adamw", AdamW { lr, ..AdamW::default() }, hill),
-            Optimizer::Adagrad => self.go("adagrad", Adagrad { lr, ..Adagrad::default() }, hill),
-            Optimizer::Rmsprop => self.go("rmsprop", RmsProp { lr, ..RmsProp::default() }, hill),
+            Optimizer::Adam => self.steps_of("adam", Adam { lr, ..Adam::default() }, objective),
+            Optimizer::Adamw => self.steps_of("adamw", AdamW { lr, ..AdamW::default() }, objective),
+            Optimizer::Adagrad => {
+                self.steps_of("adagrad", Adagrad { lr, ..Adagrad::default() }, objective)
+            }
+            Optimizer::Rmsprop => {
+                self.steps_of("rmsprop", RmsProp { lr, ..RmsProp::default() }, objective)
+            }
         }
     }
 
-    fn go(&self, label: &str, rule: impl UpdateRule, hill: &Hill) -> Result<Path> {
-        let w = Parameter::new("w", Tensor::from(hill.start()).to_dtype(DType::F64));
+    fn steps_of(&self, label: &str, rule: impl UpdateRule, objective: &Objective) -> Result<Path> {
+        let w = Parameter::new("w", Tensor::from(objective.start()).to_dtype(DType::F64));
         let mut optimizer = rule.over_parameters([w.clone()])?;
         let current = || {
             let numbers = w.value().to_f64s();
@@ -250,12 +257,12 @@ impl Ways<'_> {
         let mut points = vec![current()];
         for _ in 0..self.steps {
             let tape = Tape::f64();
-            let loss = hill.record(&tape, tape.parameter(&w));
+            let loss = objective.record(&tape, tape.parameter(&w));
             optimizer.step(&loss.backward()?)?;
             points.push(current());
         }
         let tape = Tape::f64();
-        let loss = hill.record(&tape, tape.parameter(&w)).item()?;
+        let loss = objective.record(&tape, tape.parameter(&w)).item()?;
         Ok(Path { label: label.to_owned(), points, loss })
     }
 }

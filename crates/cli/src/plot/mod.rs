@@ -2,12 +2,10 @@
 
 mod gallery;
 mod landscape;
-#[cfg(feature = "png")]
-mod png;
 mod scene;
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +13,10 @@ use clap::Args;
 use lossgraph_losses::Loss;
 use lossgraph_plot::{Ink, Member, Picture};
 
-use self::landscape::{Optimizer, Ways, landscape};
-use self::scene::{Framing, Scene, Wish};
+use self::landscape::{Descent, Optimizer, landscape};
+use self::scene::{Framing, Scene, VariedRequest};
+use crate::output;
 use crate::subject::{Setting, named};
-use lossgraph_file::write_atomically;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -50,18 +48,18 @@ pub struct Options {
     /// else two elements of the sample.
     #[arg(long)]
     surface: bool,
-    /// Optimizers whose way down the surface is shown: sgd,adam.
+    /// Optimizers whose path down the surface is shown: sgd,adam.
     #[arg(long, value_enum, value_delimiter = ',', requires = "surface")]
     optimizer: Vec<Optimizer>,
     /// How many steps they take.
-    #[arg(long, default_value_t = 40, requires = "surface",
+    #[arg(long, default_value_t = 40, requires = "optimizer",
         value_parser = clap::value_parser!(u64).range(..=10_000))]
     steps: u64,
     /// Their learning rate.
-    #[arg(long, default_value_t = 0.1, requires = "surface")]
+    #[arg(long, default_value_t = 0.1, requires = "optimizer", allow_hyphen_values = true)]
     lr: f64,
-    /// Write a picture to this file, .svg or .png; with --all, the folder. Without it, the picture
-    /// is printed as text.
+    /// Write a picture to this file, .svg, .png or .txt; with --all, the folder. Without it, or to
+    /// `-`, the picture is printed as text.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// How wide it is: pixels of a PNG (1280), or columns of text (80).
@@ -75,10 +73,10 @@ pub struct Options {
 
 /// What a picture of curves is to show, beside the loss.
 #[derive(Default)]
-struct Request<'a> {
+struct CurvesRequest<'a> {
     over: Option<&'a str>,
     set: &'a str,
-    wish: Wish,
+    varied: VariedRequest,
 }
 
 /// Draws what is requested.
@@ -88,46 +86,44 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let name = options.name.as_deref().unwrap_or_default();
     let loss = named(name, OWN)?;
-    let format = options.out.as_deref().map(Format::of).transpose()?;
-    let wish = Wish {
+    let file = options.out.as_deref().unwrap_or(Path::new("-"));
+    let format = Format::of(file)?;
+    if options.width.is_some() && format == Format::Svg {
+        return Err("--width is for .png and text: an .svg has no pixels".into());
+    }
+    let request = VariedRequest {
         input: options.input.clone(),
         element: options.element,
         range: options.range.clone(),
     };
     let set = &options.setting.text();
     let columns = options.width.unwrap_or(80) as usize;
-    let ink = if io::stdout().is_terminal() { Ink::Colored } else { Ink::Plain };
+    let is_terminal = output::is_stdout(file) && io::stdout().is_terminal();
+    let ink = if is_terminal { Ink::Colored } else { Ink::Plain };
     let drawn = if options.surface {
-        let ways =
-            Ways { optimizers: &options.optimizer, steps: options.steps as usize, lr: options.lr };
-        let landscape = landscape(loss, &setting(loss, set), &wish, &ways)?;
+        let descent = Descent {
+            optimizers: &options.optimizer,
+            steps: options.steps as usize,
+            lr: options.lr,
+        };
+        let landscape = landscape(loss, &setting(loss, set), &request, &descent)?;
         match format {
-            Some(_) => landscape.svg(),
-            None => landscape.text(columns, ink),
+            Format::Text => landscape.text(columns, ink),
+            _ => landscape.svg(),
         }
     } else {
-        let picture = curves(loss, &Request { over: options.over.as_deref(), set, wish })?;
+        let over = options.over.as_deref();
+        let picture = curves(loss, &CurvesRequest { over, set, varied: request })?;
         match format {
-            Some(_) => picture.svg(),
-            None => picture.text(columns, ink),
+            Format::Text => picture.text(columns, ink),
+            _ => picture.svg(),
         }
     };
-    match (format, &options.out) {
-        (Some(format), Some(file)) => {
-            write_atomically(file, format.bytes(drawn, options.width.unwrap_or(1280))?)?;
-            println!("wrote {}", file.display());
-            Ok(())
-        }
-        _ => match io::stdout().write_all(drawn.as_bytes()) {
-            // A reader such as `head` that has seen enough is no failure.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        },
-    }
+    output::write_and_report(file, format.bytes(drawn, options.width.unwrap_or(1280))?)
 }
 
 /// The curves of a loss: over the requested values of an option, or those of its row.
-fn curves(loss: &'static Loss, request: &Request<'_>) -> Result<Picture> {
+fn curves(loss: &'static Loss, request: &CurvesRequest<'_>) -> Result<Picture> {
     let base = setting(loss, request.set);
     let over = match (request.over, request.set) {
         (Some(over), _) => Some(over.to_owned()),
@@ -146,7 +142,7 @@ fn curves(loss: &'static Loss, request: &Request<'_>) -> Result<Picture> {
             .map(|member| (member.replace('-', "−"), format!("{base} {member}")))
             .collect(),
     };
-    let scene = Scene::of(loss, &settings[0].1, &request.wish)?;
+    let scene = Scene::of(loss, &settings[0].1, &request.varied)?;
     let member = |(label, setting): (String, String)| -> Result<Member> {
         loss.setting(&setting)?;
         Ok(Member { label, curve: scene.curve(&setting)? })
@@ -199,6 +195,7 @@ fn range(text: &str) -> std::result::Result<Range<f64>, String> {
 enum Format {
     Svg,
     Png,
+    Text,
 }
 
 impl Format {
@@ -207,25 +204,36 @@ impl Format {
         let end = file.extension().and_then(|end| end.to_str()).map(str::to_lowercase);
         match end.as_deref() {
             Some("svg") => Ok(Format::Svg),
-            Some("png") if cfg!(feature = "png") => Ok(Format::Png),
-            Some("png") => {
-                Err("this program was built without PNG: build it with the feature `png`, or \
-                     write an .svg"
-                    .into())
+            Some("png") => Ok(Format::Png),
+            Some("txt") => Ok(Format::Text),
+            None if output::is_stdout(file) || lossgraph_file::is_stream(file) => Ok(Format::Text),
+            _ => {
+                let why = "expected a name in .svg, .png or .txt";
+                Err(format!("--out {}: {why}", file.display()).into())
             }
-            _ => Err(format!("--out {}: expected a name in .svg or .png", file.display()).into()),
         }
     }
 
-    fn bytes(self, svg: String, width: u32) -> Result<Vec<u8>> {
+    fn bytes(self, drawn: String, width: u32) -> Result<Vec<u8>> {
         match self {
-            Format::Svg => Ok(svg.into_bytes()),
-            #[cfg(feature = "png")]
-            Format::Png => png::render(&svg, width),
-            #[cfg(not(feature = "png"))]
-            Format::Png => Err(format!("no PNG of {width} pixels without the feature").into()),
+            Format::Svg | Format::Text => Ok(drawn.into_bytes()),
+            Format::Png => png(&drawn, Some(width)),
         }
     }
+}
+
+/// A picture as PNG, so many pixels wide or in twice its size.
+#[cfg(feature = "png")]
+pub(crate) fn png(svg: &str, width: Option<u32>) -> Result<Vec<u8>> {
+    crate::png::render(svg, width)
+}
+
+/// A picture as PNG, which this program was built without.
+#[cfg(not(feature = "png"))]
+pub(crate) fn png(_: &str, _: Option<u32>) -> Result<Vec<u8>> {
+    let why =
+        "this program was built without PNG: build it with the feature `png`, or write an .svg";
+    Err(why.into())
 }
 
 #[cfg(test)]
@@ -237,7 +245,7 @@ mod tests {
     fn what_a_picture_varies_by_default_can_be_seen() {
         for loss in ALL.iter().filter(|loss| !loss.over.is_empty()) {
             let name = loss.name;
-            let picture = curves(loss, &Request::default()).unwrap();
+            let picture = curves(loss, &CurvesRequest::default()).unwrap();
             for pair in picture.members.windows(2) {
                 assert!(pair[0].curve != pair[1].curve, "{name}: {}", pair[1].label);
             }

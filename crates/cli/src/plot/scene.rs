@@ -36,9 +36,9 @@ pub enum Framing {
     Sample,
 }
 
-/// What a user asks to move, where it is not left to the scene.
+/// What a user requests to vary, where it is not left to the scene.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct VariedRequest {
     /// The name of the input.
     pub input: Option<String>,
     /// The number of the element.
@@ -50,32 +50,32 @@ pub struct Wish {
 impl Scene {
     /// The scene of a loss: one element by itself where the loss is a number for each; the score of
     /// the right class where it is of class numbers; and else the catalogue's sample, with its first
-    /// element or that which is wished for.
-    pub fn of(loss: &'static Loss, setting: &str, wish: &Wish) -> Result<Scene> {
+    /// element or the requested one.
+    pub fn of(loss: &'static Loss, setting: &str, request: &VariedRequest) -> Result<Scene> {
         let case = Case::new(loss, setting, 0)?;
-        let input = moving(&case, wish)?;
+        let input = moving(&case, request)?;
         let moving = case.samples[input];
-        let (name, len) = (moving.name, Shape::from(moving.shape).len());
-        if let Some(element) = wish.element.filter(|element| *element >= len) {
+        let (name, len) = (moving.name, Shape::from(moving.shape).numel());
+        if let Some(element) = request.element.filter(|element| *element >= len) {
             let why = format!("`{name}` has {len} elements, there is no element {element}");
             return Err(format!("{}: {why}; they count from 0", loss.name).into());
         }
         let scene = Scene {
             along: Sweep {
                 input,
-                element: wish.element.unwrap_or(0),
-                range: wish.range.clone().unwrap_or_else(|| reach(moving)),
+                element: request.element.unwrap_or(0),
+                range: request.range.clone().unwrap_or_else(|| reach(moving)),
             },
             axis: String::new(),
             note: String::new(),
             framing: Framing::Sample,
             case,
         };
-        if wish.element.is_none() && scene.is_elementwise() {
+        if request.element.is_none() && scene.is_elementwise() {
             return scene.single();
         }
         match scene.labels() {
-            Some(labels) if wish.element.is_none() => scene.true_class(labels),
+            Some(labels) if request.element.is_none() => scene.true_class(labels),
             _ => Ok(scene.sample()),
         }
     }
@@ -182,9 +182,9 @@ impl Scene {
 }
 
 /// The index of the input that moves.
-fn moving(case: &Case, wish: &Wish) -> Result<usize> {
+fn moving(case: &Case, request: &VariedRequest) -> Result<usize> {
     let loss = case.loss.name;
-    let Some(name) = &wish.input else {
+    let Some(name) = &request.input else {
         let first = case.samples.iter().position(|sample| sample.domain.is_continuous());
         return first.ok_or_else(|| format!("{loss}: it has no input that can move").into());
     };
@@ -254,7 +254,7 @@ mod tests {
 
     fn scene(name: &str) -> Scene {
         let loss = find(name).unwrap();
-        Scene::of(loss, loss.grid[0], &Wish::default()).unwrap()
+        Scene::of(loss, loss.grid[0], &VariedRequest::default()).unwrap()
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Graph {
     fn slopes(&self, at: usize, by: f64) -> Option<Vec<f64>> {
         let node = &self.nodes[at];
         let tape = Tape::f64();
-        let x = tape.variable(&self.nodes[node.inputs[0].node].value) + by;
+        let x = tape.input(&self.nodes[node.inputs[0].node].value) + by;
         let y = node.operation.record(&tape, &[x])?;
         let slopes = tape.vjp(y, tape.fill(y.shape(), 1.0), &[x])[0].value().ok()?;
         Some(slopes.to_f64s())

@@ -78,7 +78,7 @@ impl Graph {
     /// same elements of its inputs, or all of an input of another shape.
     pub(crate) fn all_operands(&self, at: usize, is: impl Fn(f64) -> bool) -> Vec<bool> {
         let node = &self.nodes[at];
-        let mut all = vec![true; node.shape.len()];
+        let mut all = vec![true; node.shape.numel()];
         for operand in node.inputs.iter().map(|input| &self.nodes[input.node]) {
             let mut x = operand.value.to_f64s().into_iter().map(&is);
             if operand.shape == node.shape {

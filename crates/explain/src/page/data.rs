@@ -190,7 +190,7 @@ impl Writer<'_> {
     /// readers from the last one to the first.
     fn accumulated(&self, at: usize, slot: usize) -> Vec<f64> {
         let node = self.graph.nodes[at].inputs[slot].node;
-        let mut sum = vec![0.0; self.graph.nodes[node].shape.len()];
+        let mut sum = vec![0.0; self.graph.nodes[node].shape.numel()];
         for (reader, other) in self.graph.readers(node) {
             let earlier = reader > at || reader == at && other < slot;
             if let (true, Some(flow)) = (earlier, &self.graph.nodes[reader].inputs[other].flow) {

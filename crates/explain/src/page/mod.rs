@@ -60,10 +60,14 @@ impl fmt::Debug for PageError {
 /// explain::page(&tape, loss).title("The length of a vector").name(x, "x").write("out.html")?;
 /// # Ok::<(), explain::PageError>(())
 /// ```
+#[track_caller]
 pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
     let loss = match std::ptr::eq(tape, loss.tape()) {
         true => loss,
-        false => tape.fault(Fault::new("page", "the loss is on another tape")),
+        false => {
+            let fault = Fault::new("page", "the loss is on another tape").operand("loss", loss);
+            tape.fault(fault.cure("explain::page(loss.tape(), loss)"))
+        }
     };
     Page {
         loss,
@@ -92,8 +96,14 @@ impl<'t> Page<'t> {
         self
     }
 
-    /// Names an input.
+    /// Names an input. One of another tape makes the page an error.
+    #[track_caller]
     pub fn name(mut self, var: Var<'t>, name: &str) -> Page<'t> {
+        if !std::ptr::eq(var.tape(), self.loss.tape()) && !self.loss.is_faulty() {
+            let fault = Fault::new("page", format!("`{name}` is on another tape than the loss"));
+            let fault = fault.operand("loss", self.loss).operand(name, var);
+            return Page { loss: self.loss.tape().fault(fault), ..self };
+        }
         self.names.push((var, name.to_owned()));
         self
     }
@@ -108,9 +118,13 @@ impl<'t> Page<'t> {
     ///
     /// # Errors
     /// An error of the program, or a loss with more than one element.
+    #[track_caller]
     pub fn to_html(&self) -> Result<String> {
         let sides: Vec<&Page<'t>> = std::iter::once(self).chain(&self.beside).collect();
-        let data = sides.iter().map(|side| side.data()).collect::<Result<Vec<Value>>>()?;
+        let mut data = Vec::new();
+        for side in &sides {
+            data.push(side.data()?);
+        }
         let title: Vec<String> = sides.iter().map(|side| escaped(&side.title)).collect();
         Ok(format!(
             include_str!("page.html"),
@@ -125,10 +139,12 @@ impl<'t> Page<'t> {
     ///
     /// # Errors
     /// Those of [`to_html`](Page::to_html), and of the file system.
+    #[track_caller]
     pub fn write(&self, path: impl AsRef<Path>) -> std::result::Result<(), PageError> {
         Ok(lossgraph_file::write_atomically(path, self.to_html()?)?)
     }
 
+    #[track_caller]
     fn data(&self) -> Result<Value> {
         let mut graph = Graph::of(self.loss)?;
         for (var, name) in &self.names {

@@ -252,8 +252,8 @@ function gradientCheck({ gradient, numeric }) {
   const apart = largest(pairs.map(([a, b]) => a - b));
   const size = largest(pairs.flat());
   const digits = apart === 0 ? 15 : Math.floor(-Math.log10(apart / size));
-  const agree = finite && (size === 0 || digits >= 3);
-  const result = !finite ? "cannot be compared: not all of them are finite" : size === 0 ? "agree: both are 0"
+  const agree = finite && pairs.length > 0 && (size === 0 || digits >= 3);
+  const result = pairs.length === 0 ? "cannot be compared: there are no elements" : !finite ? "cannot be compared: not all of them are finite" : size === 0 ? "agree: both are 0"
     : agree ? `agree to ${digits} digits` : `differ by up to ${number(apart)}`;
   const what = directional ? `in one direction ${number(numeric.numeric)}, and ${number(numeric.analytic)}` : "";
   return html("details", { class: `check ${agree ? "" : "apart"}` },

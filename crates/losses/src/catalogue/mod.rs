@@ -1,5 +1,7 @@
 //! The table of all losses. Tests, docs and the `lossgraph` program come from it.
 
+use std::fmt;
+
 mod case;
 mod configured;
 #[cfg(test)]
@@ -12,8 +14,8 @@ mod task;
 pub use case::Case;
 pub use configured::Configured;
 pub(crate) use row::{
-    BROADCAST, C, INNER, N, PAIR, POSITIVE, TWO, WIDE, detached, flag, input, list, number, option,
-    word,
+    BROADCAST, C, CLASS_AXIS, INNER, LAST_AXIS, N, PAIR, POSITIVE, TWO, WIDE, count, detached,
+    flag, input, integer, list, number, option, word,
 };
 pub use row::{Choice, Invariance, Loss, OptionKind};
 pub use sample::{Domain, Plain, Sample};
@@ -40,9 +42,9 @@ const FAMILIES: [&[&Loss]; 10] = [
 ];
 
 /// Every loss.
-pub static ALL: &[&Loss] = &joined::<{ count() }>();
+pub static ALL: &[&Loss] = &joined::<{ losses() }>();
 
-const fn count() -> usize {
+const fn losses() -> usize {
     let (mut count, mut family) = (0, 0);
     while family < FAMILIES.len() {
         count += FAMILIES[family].len();
@@ -67,15 +69,42 @@ const fn joined<const COUNT: usize>() -> [&'static Loss; COUNT] {
     all
 }
 
-/// The loss with a name or alias, whatever its case and punctuation; else the nearest name.
+/// A name that no loss has. Shown, it says which one comes nearest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnknownLoss {
+    /// The name.
+    pub name: String,
+    /// The loss whose name, or alias, is the nearest.
+    pub nearest: &'static str,
+}
+
+impl fmt::Display for UnknownLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no loss `{}`; perhaps `{}`", self.name, self.nearest)
+    }
+}
+
+impl fmt::Debug for UnknownLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for UnknownLoss {}
+
+/// The loss with a name or alias, whatever its case and punctuation.
 ///
 /// ```
 /// use lossgraph_losses::find;
 ///
 /// assert_eq!(find("nn.CrossEntropyLoss").unwrap().name, "cross_entropy");
-/// assert_eq!(find("croos_entropy").unwrap_err(), "cross_entropy");
+/// let error = find("CrossEntropyLos").unwrap_err();
+/// assert_eq!(error.to_string(), "there is no loss `CrossEntropyLos`; perhaps `cross_entropy`");
 /// ```
-pub fn find(name: &str) -> Result<&'static Loss, &'static str> {
+///
+/// # Errors
+/// There is no such loss.
+pub fn find(name: &str) -> Result<&'static Loss, UnknownLoss> {
     let plain = |name: &str| -> String {
         let name = name.rsplit(['.', ':']).next().unwrap_or(name);
         name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -86,11 +115,12 @@ pub fn find(name: &str) -> Result<&'static Loss, &'static str> {
     if let Some(loss) = ALL.iter().find(|loss| names(loss).any(|name| plain(name) == wanted)) {
         return Ok(loss);
     }
-    let near = ALL
+    let nearest = ALL
         .iter()
         .flat_map(|loss| names(loss).map(move |name| (loss.name, plain(name))))
         .min_by_key(|(_, name)| distance(&wanted, name));
-    Err(near.map_or("mse", |(name, _)| name))
+    let nearest = nearest.map_or("mse", |(name, _)| name);
+    Err(UnknownLoss { name: name.to_owned(), nearest })
 }
 
 /// The nearest of some names.

@@ -41,6 +41,8 @@ pub struct Loss {
     pub grid: &'static [&'static str],
     /// What leaves it as it is.
     pub invariances: &'static [Invariance],
+    /// Edges where it or a slope is NaN, or has no digits, and why; a family's go for its losses.
+    pub edges: &'static [(&'static str, &'static str)],
     /// The tasks that it can train; the first is what it is made for.
     pub tasks: &'static [Fit],
     /// An option and the values that a picture shows, `delta=0.5,1,2`; nothing for one setting alone.
@@ -67,6 +69,10 @@ pub struct Choice {
 pub enum OptionKind {
     /// A number, with its default.
     Number(f64),
+    /// A whole number, such as a label, with its default.
+    Integer(i64),
+    /// A number of things, 0 or more, with its default.
+    Count(usize),
     /// On or off; off by default.
     Flag,
     /// One of some words, the first by default.
@@ -80,6 +86,8 @@ impl fmt::Display for OptionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OptionKind::Number(default) => write!(f, "{default}"),
+            OptionKind::Integer(default) => write!(f, "{default}"),
+            OptionKind::Count(default) => write!(f, "{default}"),
             OptionKind::Flag => f.write_str("false"),
             OptionKind::Word(words) => f.write_str(words.first().copied().unwrap_or("")),
             OptionKind::List(default) => {
@@ -126,6 +134,16 @@ pub(crate) const fn number(name: &'static str, default: f64, about: &'static str
     Choice { name, kind: OptionKind::Number(default), about }
 }
 
+/// An option that is a whole number.
+pub(crate) const fn integer(name: &'static str, default: i64, about: &'static str) -> Choice {
+    Choice { name, kind: OptionKind::Integer(default), about }
+}
+
+/// An option that says how many, or counts from 0.
+pub(crate) const fn count(name: &'static str, default: usize, about: &'static str) -> Choice {
+    Choice { name, kind: OptionKind::Count(default), about }
+}
+
 /// An option that is on or off.
 pub(crate) const fn flag(name: &'static str, about: &'static str) -> Choice {
     Choice { name, kind: OptionKind::Flag, about }
@@ -170,6 +188,12 @@ pub(crate) const PAIR: [Sample; 3] = [
 /// A prediction and a target.
 pub(crate) const TWO: [Sample; 2] = [PAIR[0], PAIR[1]];
 
+/// Where scores count classes: after the batch by default.
+pub(crate) const CLASS_AXIS: Choice = integer("axis", 1, "the axis that counts classes");
+
+/// Where scores count classes, in losses whose last axis does so by default.
+pub(crate) const LAST_AXIS: Choice = integer("axis", -1, "the axis that counts classes");
+
 /// What most regressions can do with unequal shapes.
 pub(crate) const BROADCAST: Choice =
     flag("broadcast", "lets prediction and target broadcast to a common shape");
@@ -192,6 +216,7 @@ impl Loss {
         options: &[],
         grid: &[""],
         invariances: &[],
+        edges: &[],
         tasks: &[],
         over: "",
         run: |x| Terms::new(x.var("…")),

@@ -105,7 +105,7 @@ impl Sample {
 
     /// Numbers for this input: a pure function of the seed.
     pub fn draw(&self, seed: u64) -> Tensor {
-        let len = Shape::from(self.shape).len();
+        let len = Shape::from(self.shape).numel();
         let name: u64 = self.name.bytes().map(u64::from).sum();
         // SplitMix64, so that samples need no generator of their own.
         let unit = |i: usize| {

@@ -19,6 +19,8 @@ pub struct Setting {
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Number(f64),
+    Integer(i64),
+    Count(usize),
     On,
     Word(&'static str),
     List(Vec<f64>),
@@ -79,13 +81,38 @@ impl Setting {
         Ok(setting)
     }
 
-    /// An option that is a number.
+    /// An option that is a number, whole or not.
     pub fn number(&self, name: &str) -> f64 {
         match (self.value(name), self.kind(name)) {
             (Some(Value::Number(value)), _) => *value,
             (_, Some(OptionKind::Number(default))) => default,
+            (_, Some(OptionKind::Integer(_))) => self.integer(name) as f64,
+            (_, Some(OptionKind::Count(_))) => self.count(name) as f64,
             _ => f64::NAN,
         }
+    }
+
+    /// An option that is a whole number.
+    pub fn integer(&self, name: &str) -> i64 {
+        match (self.value(name), self.kind(name)) {
+            (Some(Value::Integer(value)), _) => *value,
+            (_, Some(OptionKind::Integer(default))) => default,
+            _ => 0,
+        }
+    }
+
+    /// An option that says how many, or counts from 0.
+    pub fn count(&self, name: &str) -> usize {
+        match (self.value(name), self.kind(name)) {
+            (Some(Value::Count(value)), _) => *value,
+            (_, Some(OptionKind::Count(default))) => default,
+            _ => 0,
+        }
+    }
+
+    /// The option `axis`.
+    pub(crate) fn axis(&self) -> isize {
+        self.integer("axis") as isize
     }
 
     /// Whether a flag is set.
@@ -131,14 +158,16 @@ impl OptionKind {
         let read = match (self, value) {
             (OptionKind::Flag, None | Some("true" | "1")) => Value::On,
             (OptionKind::Flag, Some("false" | "0")) => return Some(None),
-            (OptionKind::Number(_), Some(text)) => Value::Number(text.parse().ok()?),
+            (OptionKind::Number(_), Some(text)) => Value::Number(number(text)?),
+            (OptionKind::Integer(_), Some(text)) => Value::Integer(text.parse().ok()?),
+            (OptionKind::Count(_), Some(text)) => Value::Count(text.parse().ok()?),
             (OptionKind::Word(words), Some(text)) => {
                 Value::Word(words.iter().find(|each| **each == text)?)
             }
-            (OptionKind::List(_), Some(text)) => {
-                let numbers = text.split(',').filter(|each| !each.is_empty());
-                Value::List(numbers.map(|each| each.parse().ok()).collect::<Option<_>>()?)
-            }
+            (OptionKind::List(_), Some(text)) => Value::List(match text {
+                "" => Vec::new(),
+                _ => text.split(',').map(number).collect::<Option<_>>()?,
+            }),
             _ => return None,
         };
         Some(Some(read))
@@ -147,12 +176,24 @@ impl OptionKind {
     /// What a value has to look like.
     fn expected(self) -> String {
         match self {
-            OptionKind::Number(_) => "a number".to_owned(),
+            OptionKind::Number(_) => "a number that `f64` can hold".to_owned(),
+            OptionKind::Integer(_) => {
+                format!("a whole number from {} to {}", i64::MIN, i64::MAX)
+            }
+            OptionKind::Count(_) => format!("a whole number from 0 to {}", usize::MAX),
             OptionKind::Flag => "true or false".to_owned(),
             OptionKind::Word(words) => format!("one of {}", words.join(", ")),
             OptionKind::List(_) => "numbers with commas between them".to_owned(),
         }
     }
+}
+
+/// A number as it is written: not one that is not a number, nor one that is infinite because it is
+/// too large.
+fn number(text: &str) -> Option<f64> {
+    let x: f64 = text.parse().ok()?;
+    let says_infinity = text.trim_start_matches(['+', '-']).starts_with(['i', 'I']);
+    (x.is_finite() || x.is_infinite() && says_infinity).then_some(x)
 }
 
 fn unknown(loss: &'static Loss, name: &str) -> String {

@@ -4,6 +4,7 @@ use lossgraph_autograd::{Fault, Var, concat};
 
 use super::FAMILY;
 use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, input, option};
+use crate::check::floats;
 use crate::labels::integers;
 use crate::terms::Terms;
 
@@ -192,6 +193,15 @@ impl<'t> AdaptiveLogSoftmax<'t> {
             let fault = Fault::new(NAME, why).operand("features", features);
             Err(features.tape().fault(fault.operand("head", self.head)))
         };
+        let given = [("features", features), ("head", self.head)].into_iter();
+        let given = given.chain(self.head_bias.map(|bias| ("head_bias", bias)));
+        let given = given.chain(self.tails.iter().flatten().map(|&tail| ("tails", tail)));
+        for (name, var) in given {
+            let checked = floats(NAME, name, var);
+            if checked.is_faulty() {
+                return Err(checked);
+            }
+        }
         let (cutoffs, inner) = (&self.cutoffs, features.dim(-1));
         if !(1..=2).contains(&features.rank()) {
             return refuse("features are [batch, feature] or [feature]".to_owned());
@@ -304,6 +314,10 @@ pub(crate) static ROW: Loss = Loss {
         let labels = x.of("labels").iter().map(|&label| label as usize);
         x.rows("features").into_iter().zip(labels).map(term).collect()
     },
+    edges: &[
+        ("+∞", "sums of products with infinite features are ∞ − ∞"),
+        ("−∞", "sums of products with infinite features are ∞ − ∞"),
+    ],
     ..FAMILY
 };
 

@@ -5,7 +5,8 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input, number};
-use crate::check::{Unequal, demand, pair, probability};
+use crate::check::{Unequal, bits, demand, pair, probability};
+use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
 /// Binary cross-entropy of logits that passes over easy negatives more than over easy positives,
@@ -78,7 +79,7 @@ impl Asymmetric {
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("asymmetric", || {
             let Asymmetric { gamma_pos, gamma_neg, clip } = *self;
-            let (z, t) = pair("asymmetric", logits, target, Unequal::Refuse);
+            let (z, t) = pair("asymmetric", logits, bits("asymmetric", target), Unequal::Refuse);
             let t = probability("asymmetric", "target", t);
             let fits = [gamma_pos, gamma_neg].iter().all(|g| (0.0..f64::INFINITY).contains(g));
             let why = || {
@@ -87,12 +88,13 @@ impl Asymmetric {
             let z = demand("asymmetric", fits, why, z);
             let fits = (0.0..1.0).contains(&clip);
             let z = demand("asymmetric", fits, || format!("clip is {clip}, expected 0 to 1"), z);
+            let z = finite(z);
             let positive = positive_power((-z).sigmoid(), gamma_pos) * (-z).softplus();
             let p_m = (z.sigmoid() - clip).relu();
             // With a clip, 1 − pₘ is at least the clip. Without one it can round to 0.
             let nll = if clip == 0.0 { z.softplus() } else { -(-p_m).ln_1p() };
             let negative = positive_power(p_m, gamma_neg) * nll;
-            Terms::new(t * positive + (1.0 - t) * negative)
+            Terms::new(infinite(t * positive + (1.0 - t) * negative))
         })
     }
 }

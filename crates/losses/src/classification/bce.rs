@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{C, INNER, Invariance, Loss, N, POSITIVE, input, option};
-use crate::check::{Unequal, pair, probability, repeats};
+use crate::check::{Unequal, bits, pair, probability, repeats};
 use crate::terms::{Terms, scaled};
 
 /// Binary cross-entropy of probabilities.
@@ -61,7 +61,7 @@ impl<'t> Bce<'t> {
     #[track_caller]
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("bce", || {
-            let (p, t) = pair("bce", prediction, target, Unequal::Refuse);
+            let (p, t) = pair("bce", prediction, bits("bce", target), Unequal::Refuse);
             let p = probability("bce", "prediction", p);
             let t = probability("bce", "target", t);
             let weight = self.weight.map(|weight| repeats("bce", "weight", weight, p));
@@ -82,7 +82,7 @@ fn bounded_logarithms(p: Var<'_>) -> (Var<'_>, Var<'_>) {
     let step = (p - fixed) * 1e12;
     let ln_p = fixed.ln().clamp(-100.0, f64::INFINITY) + step * (1.0 - fixed);
     let ln_q = (1.0 - fixed).ln().clamp(-100.0, f64::INFINITY) - step * fixed;
-    (inside.select(safe.ln(), ln_p), inside.select((1.0 - safe).ln(), ln_q))
+    (inside.select(safe.ln(), ln_p), inside.select((-safe).ln_1p(), ln_q))
 }
 
 pub(crate) static ROW: Loss = Loss {

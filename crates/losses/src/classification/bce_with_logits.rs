@@ -4,8 +4,8 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, POSITIVE, input, option};
-use crate::check::{Unequal, pair, repeats};
-use crate::rows::finite;
+use crate::check::{Unequal, bits, pair, repeats};
+use crate::rows::{finite, infinite};
 use crate::terms::{Terms, scaled};
 
 /// Binary cross-entropy of the sigmoid of logits.
@@ -65,7 +65,8 @@ impl<'t> BceWithLogits<'t> {
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("bce_with_logits", || {
-            let (z, t) = pair("bce_with_logits", logits, target, Unequal::Refuse);
+            let (z, t) =
+                pair("bce_with_logits", logits, bits("bce_with_logits", target), Unequal::Refuse);
             let [weight, pos_weight] = [("weight", self.weight), ("pos_weight", self.pos_weight)]
                 .map(|(name, var)| var.map(|var| repeats("bce_with_logits", name, var, z)));
             let z = finite(z);
@@ -73,7 +74,7 @@ impl<'t> BceWithLogits<'t> {
                 None => z.softplus() - t * z,
                 Some(c) => (1.0 - t) * z + (1.0 + (c - 1.0) * t) * (-z).softplus(),
             };
-            Terms::new(scaled(each, weight))
+            Terms::new(scaled(infinite(each), weight))
         })
     }
 }

@@ -4,7 +4,8 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input};
-use crate::check::{Unequal, pair};
+use crate::check::{Unequal, bits, pair};
+use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
 /// The loss of sparsemax of two classes: logistic loss, but 0 where the logit is right by 1.
@@ -57,10 +58,12 @@ impl BinarySparsemax {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("binary_sparsemax", || {
-            let (z, t) = pair("binary_sparsemax", logits, target, Unequal::Refuse);
+            let (z, t) =
+                pair("binary_sparsemax", logits, bits("binary_sparsemax", target), Unequal::Refuse);
+            let z = finite(z);
             let near = z.abs().lt(1.0);
             let square = (near.select(z, 0.0) + 1.0).square() * 0.25;
-            Terms::new(near.select(square, z.relu()) - t * z - t * (1.0 - t))
+            Terms::new(infinite(near.select(square, z.relu()) - t * z - t * (1.0 - t)))
         })
     }
 }

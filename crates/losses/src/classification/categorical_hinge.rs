@@ -3,9 +3,9 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, input, integer, number};
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels};
+use crate::labels::{IGNORED, Labels, SECOND};
 use crate::terms::Terms;
 
 /// How far the score of the label fails to exceed the best of the others by a margin.
@@ -50,11 +50,14 @@ pub struct CategoricalHinge {
     pub margin: f64,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for CategoricalHinge {
     fn default() -> Self {
-        CategoricalHinge { margin: 1.0, ignore_index: IGNORED }
+        CategoricalHinge { margin: 1.0, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -70,13 +73,18 @@ impl CategoricalHinge {
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("categorical_hinge", || {
-            let CategoricalHinge { margin, ignore_index } = *self;
+            let CategoricalHinge { margin, ignore_index, .. } = *self;
             let fits = (0.0..f64::INFINITY).contains(&margin);
             let why = || format!("margin is {margin}, expected a number of 0 and above");
             let scores = demand("categorical_hinge", fits, why, scores);
-            Labels::terms("categorical_hinge", scores, labels, ignore_index, |labels, z| {
-                (z + labels.others(z) * margin).max(labels.axis) - labels.pick(z)
-            })
+            Labels::terms(
+                "categorical_hinge",
+                self.axis,
+                scores,
+                labels,
+                ignore_index,
+                |labels, z| labels.lead(z, margin).max(labels.axis),
+            )
         })
     }
 }
@@ -95,13 +103,14 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[input("scores", &[N, C], Domain::Logits), input("labels", &[N], Domain::Labels(C))],
     options: &[
         number("margin", 1.0, "by how much the score of the label shall exceed the others"),
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "margin=0.4 ignore_index=1"],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "labels"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        CategoricalHinge { margin: x.number("margin"), ignore_index }
+        let ignore_index = x.integer("ignore_index");
+        CategoricalHinge { margin: x.number("margin"), ignore_index, axis: x.axis() }
             .forward(x.var("scores"), x.var("labels"))
     },
     naive: |x| {
@@ -112,5 +121,6 @@ pub(crate) static ROW: Loss = Loss {
             (x.number("margin") + best - rows[i][label]).max(0.0)
         })
     },
+    edges: &[("all times 1e-10", "the kink is one rounding away")],
     ..FAMILY
 };

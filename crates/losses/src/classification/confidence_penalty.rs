@@ -4,10 +4,10 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number};
-use crate::check::demand;
-use crate::labels::class_axis;
-use crate::rows::times;
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, number};
+use crate::check::{demand, floats};
+use crate::labels::{SECOND, on_class_axis};
+use crate::rows::{capped, times};
 use crate::terms::Terms;
 
 /// A penalty on predictions of low entropy, to be added to a loss with a weight of its own.
@@ -47,11 +47,20 @@ use crate::terms::Terms;
 ///
 /// # Source
 /// Pereyra et al., Regularizing Neural Networks by Penalizing Confident Output Distributions, 2017.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[doc(alias = "entropy")]
 pub struct ConfidencePenalty {
     /// The entropy from which on a prediction is unsure enough, in nats.
     pub threshold: Option<f64>,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
+}
+
+impl Default for ConfidencePenalty {
+    fn default() -> ConfidencePenalty {
+        ConfidencePenalty { threshold: None, axis: SECOND }
+    }
 }
 
 /// [`ConfidencePenalty`] without a threshold.
@@ -65,16 +74,11 @@ impl ConfidencePenalty {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("confidence_penalty", || {
-            let z = demand(
-                "confidence_penalty",
-                logits.rank() > 0,
-                || "logits have a class axis".to_owned(),
-                logits,
-            );
+            let z = floats("confidence_penalty", "logits", logits);
+            let (z, axis) = on_class_axis("confidence_penalty", self.axis, z);
             let fits = self.threshold.is_none_or(|threshold| !threshold.is_nan());
             let z = demand("confidence_penalty", fits, || "threshold is NaN".to_owned(), z);
-            let axis = class_axis(z);
-            let log_p = z.log_softmax(axis);
+            let log_p = capped(z).log_softmax(axis);
             let minus_h = times(log_p.exp(), log_p).sum(axis);
             Terms::new(match self.threshold {
                 Some(threshold) => (minus_h + threshold).relu(),
@@ -97,12 +101,15 @@ pub(crate) static ROW: Loss = Loss {
     tasks: &[Task::Penalty.fit()],
     over: "threshold=0.5,0.8,inf",
     inputs: &[input("logits", &[N, C], Domain::Logits)],
-    options: &[number("threshold", f64::INFINITY, "the entropy that is enough; inf for none")],
+    options: &[
+        number("threshold", f64::INFINITY, "the entropy that is enough; inf for none"),
+        CLASS_AXIS,
+    ],
     grid: &["", "threshold=0.5"],
     invariances: &[Invariance::Shift("logits"), Invariance::Order(&["logits"])],
     run: |x| {
         let threshold = Some(x.number("threshold")).filter(|threshold| threshold.is_finite());
-        ConfidencePenalty { threshold }.forward(x.var("logits"))
+        ConfidencePenalty { threshold, axis: x.axis() }.forward(x.var("logits"))
     },
     naive: |x| {
         let entropy = |z| -> f64 { softmax_of(z).into_iter().map(|p| -p * p.ln()).sum() };

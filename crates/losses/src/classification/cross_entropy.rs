@@ -3,10 +3,14 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, Task, input, number, option};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, Task, input, integer, number, option,
+};
 use crate::check::{Unequal, demand, pair};
-use crate::labels::{IGNORED, Labels, along, are_class_numbers, class_axis, class_weight};
-use crate::rows::times;
+use crate::labels::{
+    IGNORED, Labels, SECOND, along, are_class_numbers, class_weight, on_class_axis,
+};
+use crate::rows::{capped, infinite, times};
 use crate::terms::{Terms, scaled};
 
 /// Cross-entropy of the softmax of logits against class numbers or class probabilities.
@@ -60,11 +64,14 @@ pub struct CrossEntropy<'t> {
     pub ignore_index: i64,
     /// How much of each target is spread over all classes, 0 to 1.
     pub label_smoothing: f64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for CrossEntropy<'_> {
     fn default() -> Self {
-        CrossEntropy { weight: None, ignore_index: IGNORED, label_smoothing: 0.0 }
+        CrossEntropy { weight: None, ignore_index: IGNORED, label_smoothing: 0.0, axis: SECOND }
     }
 }
 
@@ -83,8 +90,9 @@ impl<'t> CrossEntropy<'t> {
             let fits = (0.0..=1.0).contains(&smoothing);
             let why = || format!("label_smoothing is {smoothing}, expected 0 to 1");
             let z = demand("cross_entropy", fits, why, logits);
-            let weight = self.weight.map(|weight| class_weight("cross_entropy", weight, z));
-            match are_class_numbers(z, target) {
+            let weight =
+                self.weight.map(|weight| class_weight("cross_entropy", weight, self.axis, z));
+            match are_class_numbers(self.axis, z, target) {
                 true => self.of_labels(z, target, weight),
                 false => self.of_probabilities(z, target, weight),
             }
@@ -92,12 +100,13 @@ impl<'t> CrossEntropy<'t> {
     }
 
     fn of_labels(&self, logits: Var<'t>, labels: Var<'t>, weight: Option<Var<'t>>) -> Terms<'t> {
-        let labels = match Labels::new("cross_entropy", logits, labels, self.ignore_index) {
+        let (axis, ignore_index) = (self.axis, self.ignore_index);
+        let labels = match Labels::new("cross_entropy", axis, logits, labels, ignore_index) {
             Ok(labels) => labels,
             Err(fault) => return Terms::new(fault),
         };
         let (axis, smoothing) = (labels.axis, self.label_smoothing);
-        let z = labels.counted_scores(logits);
+        let z = capped(labels.counted_scores(logits));
         let of_label = labels.class_weight(weight);
         let each = if smoothing == 0.0 {
             scaled(z.log_sum_exp(axis) - labels.pick(z), of_label)
@@ -107,7 +116,7 @@ impl<'t> CrossEntropy<'t> {
             let spread = scaled(-log_p, weight.map(|weight| along(weight, axis, z))).mean(axis);
             sharp * (1.0 - smoothing) + spread * smoothing
         };
-        Terms::new(labels.counted(each)).with_weights(labels.weigh(of_label))
+        Terms::new(labels.counted(infinite(each))).with_weights(labels.weigh(of_label))
     }
 
     fn of_probabilities(
@@ -120,12 +129,11 @@ impl<'t> CrossEntropy<'t> {
         let (z, t) = pair("cross_entropy", logits, target, Unequal::Refuse);
         let why = || format!("ignore_index {ignore} is for class numbers, given probabilities");
         let z = demand("cross_entropy", ignore < 0, why, z);
-        let z = demand("cross_entropy", z.rank() > 0, || "logits have a class axis".to_owned(), z);
-        let axis = class_axis(z);
+        let (z, axis) = on_class_axis("cross_entropy", self.axis, z);
         let t = if smoothing == 0.0 { t } else { smoothed(t, smoothing, axis) };
-        let each_class = times(t, -z.log_softmax(axis));
+        let each_class = times(t, -capped(z).log_softmax(axis));
         let weighted = scaled(each_class, weight.map(|weight| along(weight, axis, z)));
-        Terms::new(weighted.sum(axis))
+        Terms::new(infinite(weighted.sum(axis)))
     }
 }
 
@@ -184,8 +192,9 @@ pub(crate) static ROW: Loss = Loss {
         option("weight", &[C], POSITIVE),
     ],
     options: &[
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
         number("label_smoothing", 0.0, "how much of each target is spread over all classes"),
+        CLASS_AXIS,
     ],
     grid: &[
         "",
@@ -200,9 +209,9 @@ pub(crate) static ROW: Loss = Loss {
         Invariance::Order(&["logits", "labels", "probabilities"]),
     ],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
+        let ignore_index = x.integer("ignore_index");
         let label_smoothing = x.number("label_smoothing");
-        CrossEntropy { weight: x.maybe("weight"), ignore_index, label_smoothing }
+        CrossEntropy { weight: x.maybe("weight"), ignore_index, label_smoothing, axis: x.axis() }
             .forward(x.var("logits"), x.maybe("probabilities").unwrap_or_else(|| x.var("labels")))
     },
     naive: |x| {
@@ -221,5 +230,21 @@ pub(crate) static ROW: Loss = Loss {
             None => x.labeled(|i, label| spread(i, &|c| f64::from(u8::from(c == label)))),
         }
     },
+    edges: &[
+        ("the label impossible with weight", "the slope in the weight is ∞ − ∞"),
+        ("sure and wrong with weight", "the slope in the weight is ∞ − ∞"),
+        (
+            "an impossible class with probabilities",
+            "the loss is infinite where an impossible class is meant",
+        ),
+        (
+            "all others impossible with probabilities",
+            "the loss is infinite where an impossible class is meant",
+        ),
+        (
+            "the label impossible with probabilities",
+            "the loss is infinite where an impossible class is meant",
+        ),
+    ],
     ..FAMILY
 };

@@ -4,10 +4,12 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
-use crate::check::{Unequal, demand, pair};
-use crate::labels::{IGNORED, Labels, class_axis};
-use crate::rows::times;
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, number, option,
+};
+use crate::check::{Unequal, demand, floats, pair};
+use crate::labels::{IGNORED, Labels, SECOND, on_class_axis};
+use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
 
 /// The divergence of a teacher's distribution from a student's, both softened by a temperature;
@@ -62,11 +64,20 @@ pub struct Distillation<'t> {
     pub alpha: f64,
     /// The label of examples that have none.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for Distillation<'_> {
     fn default() -> Self {
-        Distillation { temperature: 2.0, labels: None, alpha: 0.5, ignore_index: IGNORED }
+        Distillation {
+            temperature: 2.0,
+            labels: None,
+            alpha: 0.5,
+            ignore_index: IGNORED,
+            axis: SECOND,
+        }
     }
 }
 
@@ -82,7 +93,8 @@ impl<'t> Distillation<'t> {
     #[track_caller]
     pub fn forward(&self, student: Var<'t>, teacher: Var<'t>) -> Terms<'t> {
         student.tape().named_call("distillation", || {
-            let Distillation { temperature, labels, alpha, ignore_index } = *self;
+            let Distillation { temperature, labels, alpha, ignore_index, .. } = *self;
+            let teacher = floats("distillation", "teacher", teacher);
             let (student, teacher) = pair("distillation", student, teacher, Unequal::Refuse);
             let fits = temperature > 0.0 && temperature.is_finite();
             let why = || format!("temperature is {temperature}, expected a number above 0");
@@ -90,15 +102,15 @@ impl<'t> Distillation<'t> {
             let fits = (0.0..=1.0).contains(&alpha);
             let why = || format!("alpha is {alpha}, expected 0 to 1");
             let student = demand("distillation", fits, why, student);
-            let why = || "scores have a class axis".to_owned();
-            let student = demand("distillation", student.rank() > 0, why, student);
-            let axis = class_axis(student);
+            let (student, axis) = on_class_axis("distillation", self.axis, student);
+            let [teacher, student] = [teacher, student].map(capped);
             let ln_t = (teacher / temperature).log_softmax(axis);
             let ln_s = (student / temperature).log_softmax(axis);
             let t = ln_t.exp();
             let divergence = (times(t, ln_t) - times(t, ln_s)).sum(axis) * temperature.powi(2);
+            let divergence = infinite(divergence);
             let Some(labels) = labels else { return Terms::new(divergence) };
-            match Labels::new("distillation", student, labels, ignore_index) {
+            match Labels::new("distillation", axis, student, labels, ignore_index) {
                 Ok(labels) => {
                     let hard = labels.counted(labels.nll(student));
                     Terms::new(divergence * alpha + hard * (1.0 - alpha))
@@ -129,7 +141,8 @@ pub(crate) static ROW: Loss = Loss {
     options: &[
         number("temperature", 2.0, "what scores are divided by before their softmax"),
         number("alpha", 0.5, "how much the teacher counts beside the labels"),
-        number("ignore_index", -100.0, "the label of examples that have none"),
+        integer("ignore_index", -100, "the label of examples that have none"),
+        CLASS_AXIS,
     ],
     grid: &["", "temperature=1", "labels", "labels alpha=0.2 temperature=4 ignore_index=1"],
     invariances: &[
@@ -142,7 +155,8 @@ pub(crate) static ROW: Loss = Loss {
             temperature: x.number("temperature"),
             labels: x.maybe("labels"),
             alpha: x.number("alpha"),
-            ignore_index: x.number("ignore_index") as i64,
+            ignore_index: x.integer("ignore_index"),
+            axis: x.axis(),
         }
         .forward(x.var("student"), x.var("teacher"))
     },
@@ -160,5 +174,9 @@ pub(crate) static ROW: Loss = Loss {
         let hard = x.labeled(|i, label| -softmax_of(student[i])[label].ln());
         (0..N).map(|i| alpha * divergence(i) + (1.0 - alpha) * hard[i]).collect()
     },
+    edges: &[
+        ("−∞", "the slope in the teacher is ∞ − ∞"),
+        ("all times 1e10", "scores of this size have no digits left for their differences"),
+    ],
     ..FAMILY
 };

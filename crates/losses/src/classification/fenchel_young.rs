@@ -4,9 +4,10 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input};
-use crate::check::{Unequal, pair};
-use crate::rows::times;
+use crate::catalogue::{C, Domain, Invariance, LAST_AXIS, Loss, N, Task, input};
+use crate::check::{Unequal, floats, pair};
+use crate::labels::{moved, on_class_axis};
+use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
 
 /// The loss that a smooth maximum of scores generates: by how much it exceeds the score of the
@@ -38,7 +39,7 @@ use crate::terms::Terms;
 /// let gradients = fenchel_young(z, t).mean().backward()?;
 /// assert!((gradients.loss() - 2.0_f64.ln()).abs() < 1e-15);
 /// assert_eq!(gradients.of(z).unwrap().to_f64s(), [-0.5, 0.5]);
-/// let perceptron = FenchelYoung { maximum: |z| z.max(-1) };
+/// let perceptron = FenchelYoung { maximum: |z| z.max(-1), ..FenchelYoung::default() };
 /// assert_eq!(perceptron.forward(z, t).mean().item()?, 0.0);
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
@@ -54,11 +55,14 @@ use crate::terms::Terms;
 pub struct FenchelYoung {
     /// The maximum of the scores along their last axis, which it drops.
     pub maximum: for<'t> fn(Var<'t>) -> Var<'t>,
+    /// The axis that counts classes, which the maximum is given as the last; from the end, if
+    /// negative.
+    pub axis: isize,
 }
 
 impl Default for FenchelYoung {
     fn default() -> Self {
-        FenchelYoung { maximum: |scores| scores.log_sum_exp(-1) }
+        FenchelYoung { maximum: |scores| scores.log_sum_exp(-1), axis: -1 }
     }
 }
 
@@ -73,8 +77,11 @@ impl FenchelYoung {
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("fenchel_young", || {
+            let target = floats("fenchel_young", "target", target);
             let (z, t) = pair("fenchel_young", scores, target, Unequal::Refuse);
-            Terms::new((self.maximum)(z) - times(t, z).sum(-1))
+            let (z, axis) = on_class_axis("fenchel_young", self.axis, capped(z));
+            let [z, t] = [z, t].map(|x| moved(x, axis, x.rank() as isize - 1));
+            Terms::new(infinite((self.maximum)(z) - times(t, z).sum(-1)))
         })
     }
 }
@@ -94,8 +101,12 @@ pub(crate) static ROW: Loss = Loss {
         input("scores", &[N, C], Domain::Logits),
         input("target", &[N, C], Domain::Probabilities),
     ],
+    options: &[LAST_AXIS],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "target"])],
-    run: |x| FenchelYoung::default().forward(x.var("scores"), x.var("target")),
+    run: |x| {
+        FenchelYoung { axis: x.axis(), ..FenchelYoung::default() }
+            .forward(x.var("scores"), x.var("target"))
+    },
     naive: |x| {
         let pairs = x.rows("scores").into_iter().zip(x.rows("target"));
         pairs.map(|(z, t)| softmax_of(z).iter().zip(t).map(|(p, t)| -t * p.ln()).sum()).collect()

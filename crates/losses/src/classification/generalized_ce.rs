@@ -4,9 +4,9 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, input, integer, number};
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels};
+use crate::labels::{IGNORED, Labels, SECOND};
 use crate::terms::Terms;
 
 /// A loss that wrong labels cannot dominate: cross-entropy for small `q`, the probability of being
@@ -51,11 +51,14 @@ pub struct GeneralizedCe {
     pub q: f64,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for GeneralizedCe {
     fn default() -> Self {
-        GeneralizedCe { q: 0.7, ignore_index: IGNORED }
+        GeneralizedCe { q: 0.7, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -72,10 +75,10 @@ impl GeneralizedCe {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("generalized_ce", || {
-            let GeneralizedCe { q, ignore_index } = *self;
+            let GeneralizedCe { q, ignore_index, .. } = *self;
             let why = || format!("q is {q}, expected a number above 0 and at most 1");
             let logits = demand("generalized_ce", q > 0.0 && q <= 1.0, why, logits);
-            Labels::terms("generalized_ce", logits, labels, ignore_index, |labels, z| {
+            Labels::terms("generalized_ce", self.axis, logits, labels, ignore_index, |labels, z| {
                 -(labels.nll(z) * -q).exp_m1() / q
             })
         })
@@ -101,13 +104,15 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[input("logits", &[N, C], Domain::Logits), input("labels", &[N], Domain::Labels(C))],
     options: &[
         number("q", 0.7, "how far from cross-entropy, above 0 and at most 1"),
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "q=0.2 ignore_index=1", "q=1"],
     invariances: &[Invariance::Shift("logits"), Invariance::Order(&["logits", "labels"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        GeneralizedCe { q: x.number("q"), ignore_index }.forward(x.var("logits"), x.var("labels"))
+        let ignore_index = x.integer("ignore_index");
+        GeneralizedCe { q: x.number("q"), ignore_index, axis: x.axis() }
+            .forward(x.var("logits"), x.var("labels"))
     },
     naive: |x| {
         let (rows, q) = (x.rows("logits"), x.number("q"));

@@ -8,10 +8,10 @@ use lossgraph_tensor::Shape;
 use super::FAMILY;
 use super::cross_entropy::smooth_labels;
 use crate::catalogue::{
-    C, Domain, Invariance, Loss, N, POSITIVE, Task, WIDE, input, number, option,
+    C, Domain, Invariance, Loss, N, POSITIVE, Task, WIDE, count, input, integer, number, option,
 };
 use crate::check::{demand, floats};
-use crate::labels::{IGNORED, Labels, no_class_numbers};
+use crate::labels::{IGNORED, Labels, SECOND, no_class_numbers};
 use crate::rows::{finite, times};
 use crate::terms::{Terms, scaled};
 
@@ -97,10 +97,10 @@ impl<'t> LinearCrossEntropy<'t> {
                 return Terms::new(features);
             }
             let examples = Shape::from(&features.shape()[..features.rank() - 1]);
-            let rows = features.reshape([examples.len(), features.dim(-1)]);
+            let rows = features.reshape([examples.numel(), features.dim(-1)]);
             let terms = match target.dtype().is_float() {
                 true => {
-                    let target = target.reshape([examples.len(), matrix.dim(0)]);
+                    let target = target.reshape([examples.numel(), matrix.dim(0)]);
                     self.of_probabilities(rows, matrix, target)
                 }
                 false => self.of_labels(rows, matrix, target.flatten()),
@@ -111,7 +111,7 @@ impl<'t> LinearCrossEntropy<'t> {
 
     fn of_labels(&self, rows: Var<'t>, matrix: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         let (smoothing, classes) = (self.label_smoothing, matrix.dim(0));
-        let labels = match Labels::among(classes, NAME, rows, labels, self.ignore_index) {
+        let labels = match Labels::among(classes, NAME, SECOND, rows, labels, self.ignore_index) {
             Ok(labels) => labels,
             Err(fault) => return Terms::new(fault),
         };
@@ -156,9 +156,9 @@ impl<'t> LinearCrossEntropy<'t> {
             let block = first..classes.min(first + width as isize);
             rows.tape().remat(|| {
                 let bias = self.bias.map(|bias| bias.slice(0, block.clone()));
-                let z = rows.linear(matrix.slice(0, block.clone()), bias);
-                // All classes of a block may be impossible, which has no slope.
-                [finite(z).log_sum_exp(1), part(z, block)]
+                // All classes of a block may be impossible, and any infinitely likely.
+                let z = finite(rows.linear(matrix.slice(0, block.clone()), bias));
+                [z.log_sum_exp(1), part(z, block)]
             })
         };
         let others = (0..classes).step_by(width).skip(1);
@@ -242,9 +242,9 @@ pub(crate) static ROW: Loss = Loss {
         option("weight", &[C], POSITIVE),
     ],
     options: &[
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
         number("label_smoothing", 0.0, "how much of each target is spread over all classes"),
-        number("block", (1 << 20) as f64, "how many logits there may be at a time"),
+        count("block", 1 << 20, "how many logits there may be at a time"),
     ],
     grid: &[
         "",
@@ -259,9 +259,9 @@ pub(crate) static ROW: Loss = Loss {
         let loss = LinearCrossEntropy {
             bias: x.maybe("bias"),
             weight: x.maybe("weight"),
-            ignore_index: x.number("ignore_index") as i64,
+            ignore_index: x.integer("ignore_index"),
             label_smoothing: x.number("label_smoothing"),
-            block: x.number("block") as usize,
+            block: x.count("block"),
         };
         let target = x.maybe("probabilities").unwrap_or_else(|| x.var("labels"));
         loss.forward(x.var("features"), x.var("matrix"), target)
@@ -283,6 +283,10 @@ pub(crate) static ROW: Loss = Loss {
             None => x.labeled(|i, label| term(i, &|c| f64::from(u8::from(c == label)))),
         }
     },
+    edges: &[
+        ("+∞", "sums of products with infinite features are ∞ − ∞"),
+        ("−∞", "sums of products with infinite features are ∞ − ∞"),
+    ],
     ..FAMILY
 };
 

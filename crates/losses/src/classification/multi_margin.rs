@@ -4,9 +4,11 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::power::positive_power;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, input, integer, number, option,
+};
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels, class_weight};
+use crate::labels::{IGNORED, Labels, SECOND, class_weight};
 use crate::terms::{Terms, scaled};
 
 /// How far the score of the label fails to exceed each other score by a margin, in the mean over
@@ -57,11 +59,14 @@ pub struct MultiMargin<'t> {
     pub weight: Option<Var<'t>>,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for MultiMargin<'_> {
     fn default() -> Self {
-        MultiMargin { p: 1.0, margin: 1.0, weight: None, ignore_index: IGNORED }
+        MultiMargin { p: 1.0, margin: 1.0, weight: None, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -77,15 +82,13 @@ impl<'t> MultiMargin<'t> {
     #[track_caller]
     pub fn forward(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("multi_margin", || {
-            let MultiMargin { p, margin, weight, ignore_index } = *self;
+            let MultiMargin { p, margin, weight, ignore_index, axis } = *self;
             let fits = (1.0..f64::INFINITY).contains(&p) && margin.is_finite();
             let why = || format!("p is {p} and margin {margin}, expected p of 1 or more");
             let scores = demand("multi_margin", fits, why, scores);
-            let weight = weight.map(|weight| class_weight("multi_margin", weight, scores));
-            Labels::terms("multi_margin", scores, labels, ignore_index, |labels, z| {
-                let h = margin - labels.pick(z).unsqueeze(labels.axis) + z;
-                let others = labels.others(z);
-                let each = (others * positive_power(h, p)).mean(labels.axis);
+            let weight = weight.map(|weight| class_weight("multi_margin", weight, axis, scores));
+            Labels::terms("multi_margin", axis, scores, labels, ignore_index, |labels, z| {
+                let each = positive_power(labels.lead(z, margin), p).mean(labels.axis);
                 scaled(each, labels.class_weight(weight))
             })
         })
@@ -111,7 +114,8 @@ pub(crate) static ROW: Loss = Loss {
     options: &[
         number("p", 1.0, "the power of each distance"),
         number("margin", 1.0, "by how much the score of the label shall exceed the others"),
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "p=2", "p=1.5 margin=0.5", "weight p=2 ignore_index=1", "weight"],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "labels"])],
@@ -120,7 +124,8 @@ pub(crate) static ROW: Loss = Loss {
             p: x.number("p"),
             margin: x.number("margin"),
             weight: x.maybe("weight"),
-            ignore_index: x.number("ignore_index") as i64,
+            ignore_index: x.integer("ignore_index"),
+            axis: x.axis(),
         }
         .forward(x.var("scores"), x.var("labels"))
     },
@@ -133,5 +138,6 @@ pub(crate) static ROW: Loss = Loss {
             x.weight("weight", label) * sum / C as f64
         })
     },
+    edges: &[("the label impossible with p=2", "the slope is infinite")],
     ..FAMILY
 };

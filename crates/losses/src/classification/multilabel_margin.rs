@@ -4,8 +4,9 @@ use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::{DType, Tensor};
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input};
-use crate::labels::no_class_numbers;
+use crate::catalogue::{C, Domain, Invariance, LAST_AXIS, Loss, N, Task, input};
+use crate::check::floats;
+use crate::labels::{moved, no_class_numbers, on_class_axis};
 use crate::terms::Terms;
 
 /// How far the scores of the labels of an example fail to exceed those of all other classes by 1.
@@ -45,29 +46,41 @@ use crate::terms::Terms;
 ///
 /// # Source
 /// PyTorch's `MultiLabelMarginLoss`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[doc(alias = "MultiLabelMarginLoss")]
-pub struct MultilabelMargin {}
+pub struct MultilabelMargin {
+    /// The axis that counts classes, and along which labels are listed; from the end, if negative.
+    pub axis: isize,
+}
 
-/// [`MultilabelMargin`], which has no options.
+impl Default for MultilabelMargin {
+    fn default() -> MultilabelMargin {
+        MultilabelMargin { axis: -1 }
+    }
+}
+
+/// [`MultilabelMargin`] with its defaults.
 #[doc(alias = "multilabel_margin_loss")]
 #[track_caller]
 pub fn multilabel_margin<'t>(scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-    MultilabelMargin {}.forward(scores, labels)
+    MultilabelMargin::default().forward(scores, labels)
 }
 
 impl MultilabelMargin {
     /// The terms.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
-        scores.tape().named_call("multilabel_margin", || match Lists::new(scores, labels) {
-            Err(fault) => Terms::new(fault),
-            Ok(Lists { indices, listed, others }) => {
-                // [batch, label, class]: each label against each class.
-                let of_labels = scores.gather(-1, indices).unsqueeze(-1);
-                let h = (1.0 - of_labels + scores.unsqueeze(-2)).relu();
-                let pairs = listed.unsqueeze(-1) * others.unsqueeze(-2);
-                Terms::new((pairs * h).sum([-2, -1]) / scores.dim(-1) as f64)
+        scores.tape().named_call("multilabel_margin", || {
+            match Lists::new(scores, labels, self.axis) {
+                Err(fault) => Terms::new(fault),
+                Ok(Lists { scores, indices, listed, others }) => {
+                    // [batch, label, class]: each label against each class.
+                    let of_labels = scores.gather(-1, indices).unsqueeze(-1);
+                    let h = (1.0 - of_labels + scores.unsqueeze(-2)).relu();
+                    let pairs = listed.unsqueeze(-1) * others.unsqueeze(-2);
+                    // Chosen, not multiplied: a label's lead of itself may be ∞ − ∞.
+                    Terms::new(pairs.select(h, 0.0).sum([-2, -1]) / scores.dim(-1) as f64)
+                }
             }
         })
     }
@@ -75,6 +88,8 @@ impl MultilabelMargin {
 
 /// Lists of labels, read.
 struct Lists<'t> {
+    /// The scores, their classes along the last axis.
+    scores: Var<'t>,
     /// The labels, `[…, longest list]`; class 0 beyond the end of a list.
     indices: Var<'t>,
     /// 1 where `indices` holds a label.
@@ -84,7 +99,7 @@ struct Lists<'t> {
 }
 
 impl<'t> Lists<'t> {
-    fn new(scores: Var<'t>, labels: Var<'t>) -> Result<Lists<'t>, Var<'t>> {
+    fn new(scores: Var<'t>, labels: Var<'t>, axis: isize) -> Result<Lists<'t>, Var<'t>> {
         let tape = scores.tape();
         if let Some(&faulty) = [scores, labels].iter().find(|var| var.is_faulty()) {
             return Err(faulty);
@@ -102,6 +117,12 @@ impl<'t> Lists<'t> {
         if !(1..=2).contains(&scores.rank()) {
             return refuse("the scores are [batch, class] or [class]".to_owned());
         }
+        let (on_axis, axis) = on_class_axis("multilabel_margin", axis, scores);
+        let on_axis = floats("multilabel_margin", "scores", on_axis);
+        if on_axis.is_faulty() {
+            return Err(on_axis);
+        }
+        let [scores, labels] = [scores, labels].map(|x| moved(x, axis, x.rank() as isize - 1));
         // As for other labels, what is computed is computed now.
         let data = match labels.data().map_or_else(|| labels.value(), Ok) {
             Ok(data) => data,
@@ -132,6 +153,7 @@ impl<'t> Lists<'t> {
         shape[all.len() - 1] = longest;
         let constants = || -> lossgraph_tensor::Result<Lists<'t>> {
             Ok(Lists {
+                scores,
                 indices: tape.constant(Tensor::new(shape.clone(), indices)?),
                 listed: tape.constant(Tensor::new(shape, listed)?),
                 others: tape.constant(Tensor::new(all, others)?),
@@ -164,8 +186,9 @@ pub(crate) static ROW: Loss = Loss {
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N, C], Domain::Integers(&LISTS)),
     ],
+    options: &[LAST_AXIS],
     invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "labels"])],
-    run: |x| MultilabelMargin {}.forward(x.var("scores"), x.var("labels")),
+    run: |x| MultilabelMargin { axis: x.axis() }.forward(x.var("scores"), x.var("labels")),
     naive: |x| {
         let term = |(z, labels): (&[f64], &[f64])| {
             let mut sum = 0.0;
@@ -181,5 +204,6 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.rows("scores").into_iter().zip(x.rows("labels")).map(term).collect()
     },
+    edges: &[("all others impossible", "labels that are impossible lead no others: ∞ − ∞")],
     ..FAMILY
 };

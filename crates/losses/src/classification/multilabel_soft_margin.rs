@@ -3,8 +3,12 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, POSITIVE, input, option};
-use crate::check::{Unequal, pair, repeats};
+use crate::catalogue::{
+    BROADCAST, C, Domain, INNER, Invariance, LAST_AXIS, Loss, N, POSITIVE, input, option,
+};
+use crate::check::{Unequal, bits, pair, repeats};
+use crate::labels::{along, on_class_axis};
+use crate::rows::{finite, infinite};
 use crate::terms::{Terms, scaled};
 
 /// Binary cross-entropy of logits, in the mean over the classes of an example.
@@ -20,7 +24,7 @@ use crate::terms::{Terms, scaled};
 ///
 /// | | |
 /// |---|---|
-/// | shapes | logits and target alike, `[…, class]`; terms: without the class axis, which is the last |
+/// | shapes | logits and target alike, `[…, class]`; terms: without the class axis |
 /// | unit | nats |
 /// | range | 0 and above, for targets from 0 to 1 |
 ///
@@ -36,15 +40,26 @@ use crate::terms::{Terms, scaled};
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; a weight that does not broadcast to the logits.
+/// Unequal shapes, unless [`broadcast`](MultilabelSoftMargin::broadcast); a weight that does not
+/// broadcast to the logits; class numbers.
 ///
 /// # Source
 /// PyTorch's `MultiLabelSoftMarginLoss`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[doc(alias = "MultiLabelSoftMarginLoss")]
 pub struct MultilabelSoftMargin<'t> {
-    /// A weight for each class; broadcasts to the logits.
+    /// A weight for each class, or one that broadcasts to the logits.
     pub weight: Option<Var<'t>>,
+    /// The axis that counts classes; from the end, if negative.
+    pub axis: isize,
+    /// Lets logits and target broadcast to a common shape.
+    pub broadcast: bool,
+}
+
+impl Default for MultilabelSoftMargin<'_> {
+    fn default() -> Self {
+        MultilabelSoftMargin { weight: None, axis: -1, broadcast: false }
+    }
 }
 
 /// [`MultilabelSoftMargin`] with its defaults.
@@ -59,10 +74,19 @@ impl<'t> MultilabelSoftMargin<'t> {
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("multilabel_soft_margin", || {
-            let (z, t) = pair("multilabel_soft_margin", logits, target, Unequal::Refuse);
+            let unequal = Unequal::broadcast_if(self.broadcast);
+            let target = bits("multilabel_soft_margin", target);
+            let (z, t) = pair("multilabel_soft_margin", logits, target, unequal);
+            let (z, axis) = on_class_axis("multilabel_soft_margin", self.axis, z);
+            let of_classes = |weight: Var<'t>| match weight.rank() {
+                1 => along(weight, axis, z),
+                _ => weight,
+            };
+            let weight = self.weight.map(of_classes);
             let weight =
-                self.weight.map(|weight| repeats("multilabel_soft_margin", "weight", weight, z));
-            Terms::new(scaled(z.softplus() - t * z, weight).mean(-1))
+                weight.map(|weight| repeats("multilabel_soft_margin", "weight", weight, z));
+            let z = finite(z);
+            Terms::new(scaled(infinite(z.softplus() - t * z), weight).mean(axis))
         })
     }
 }
@@ -83,10 +107,12 @@ pub(crate) static ROW: Loss = Loss {
         input("target", &[N, C], INNER),
         option("weight", &[C], POSITIVE),
     ],
+    options: &[LAST_AXIS, BROADCAST],
     grid: &["", "weight"],
     invariances: &[Invariance::Order(&["logits", "target"])],
     run: |x| {
-        MultilabelSoftMargin { weight: x.maybe("weight") }.forward(x.var("logits"), x.var("target"))
+        let (weight, axis, broadcast) = (x.maybe("weight"), x.axis(), x.flag("broadcast"));
+        MultilabelSoftMargin { weight, axis, broadcast }.forward(x.var("logits"), x.var("target"))
     },
     naive: |x| {
         let term = |(z, t): (&[f64], &[f64])| {

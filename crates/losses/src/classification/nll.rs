@@ -3,8 +3,10 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
-use crate::labels::{IGNORED, Labels, class_weight};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, input, integer, option,
+};
+use crate::labels::{IGNORED, Labels, SECOND, class_weight};
 use crate::terms::{Terms, scaled};
 
 /// The negative log-likelihood of class numbers.
@@ -49,11 +51,14 @@ pub struct Nll<'t> {
     pub weight: Option<Var<'t>>,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for Nll<'_> {
     fn default() -> Self {
-        Nll { weight: None, ignore_index: IGNORED }
+        Nll { weight: None, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -69,11 +74,11 @@ impl<'t> Nll<'t> {
     #[track_caller]
     pub fn forward(&self, log_p: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         log_p.tape().named_call("nll", || {
-            let labels = match Labels::new("nll", log_p, labels, self.ignore_index) {
+            let labels = match Labels::new("nll", self.axis, log_p, labels, self.ignore_index) {
                 Ok(labels) => labels,
                 Err(fault) => return Terms::new(fault),
             };
-            let weight = self.weight.map(|weight| class_weight("nll", weight, log_p));
+            let weight = self.weight.map(|weight| class_weight("nll", weight, self.axis, log_p));
             let weight = labels.class_weight(weight);
             let each = scaled(-labels.counted(labels.pick(log_p)), weight);
             Terms::new(each).with_weights(labels.weigh(weight))
@@ -96,13 +101,22 @@ pub(crate) static ROW: Loss = Loss {
         input("labels", &[N], Domain::Labels(C)),
         option("weight", &[C], POSITIVE),
     ],
-    options: &[number("ignore_index", -100.0, "the label of examples that do not count")],
+    options: &[
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
+    ],
     grid: &["", "weight", "weight ignore_index=1"],
     invariances: &[Invariance::Order(&["log_p", "labels"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        Nll { weight: x.maybe("weight"), ignore_index }.forward(x.var("log_p"), x.var("labels"))
+        let ignore_index = x.integer("ignore_index");
+        Nll { weight: x.maybe("weight"), ignore_index, axis: x.axis() }
+            .forward(x.var("log_p"), x.var("labels"))
     },
     naive: |x| x.labeled(|i, label| -x.weight("weight", label) * x.of("log_p")[i * C + label]),
+    edges: &[
+        ("NaN", "only the label is looked at"),
+        ("the label impossible with weight", "the slope in the weight is ∞ − ∞"),
+        ("sure and wrong with weight", "the slope in the weight is ∞ − ∞"),
+    ],
     ..FAMILY
 };

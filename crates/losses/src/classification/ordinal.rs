@@ -3,8 +3,11 @@
 use lossgraph_autograd::{Fault, Var};
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, Task, input, number, option};
-use crate::labels::{IGNORED, Labels, class_axis};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, Task, input, integer, option,
+};
+use crate::labels::{IGNORED, Labels, SECOND, along, on_class_axis};
+use crate::rows::{finite, infinite};
 use crate::terms::{Terms, scaled};
 
 /// Cross-entropy of the questions whether the class is above 0, above 1, and so on, for classes
@@ -22,7 +25,7 @@ use crate::terms::{Terms, scaled};
 ///
 /// | | |
 /// |---|---|
-/// | shapes | logits: `[batch, classes − 1]` or `[classes − 1]`; labels: without the last axis; terms as the labels |
+/// | shapes | logits: `[batch, classes − 1]`, `[batch, classes − 1, …]` or `[classes − 1]`; labels: without that axis; terms as the labels |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -51,11 +54,14 @@ pub struct Ordinal<'t> {
     pub weight: Option<Var<'t>>,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for Ordinal<'_> {
     fn default() -> Self {
-        Ordinal { weight: None, ignore_index: IGNORED }
+        Ordinal { weight: None, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -71,26 +77,26 @@ impl<'t> Ordinal<'t> {
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("ordinal", || {
-            let z = logits;
             let refuse = |why: String| {
                 let fault = Fault::new("ordinal", why).operand("logits", logits);
                 Terms::new(logits.tape().fault(fault.operand("labels", labels)))
             };
-            if z.rank() > 2 {
-                return refuse("the logits are [batch, classes − 1] or [classes − 1]".to_owned());
-            }
-            let thresholds = z.dim(class_axis(z));
-            if let Some(weight) = self.weight.filter(|weight| weight.shape()[..] != [thresholds]) {
+            let (z, axis) = on_class_axis("ordinal", self.axis, logits);
+            let thresholds = z.dim(axis);
+            if let Some(weight) =
+                self.weight.filter(|weight| !z.is_faulty() && weight.shape()[..] != [thresholds])
+            {
                 return refuse(format!(
                     "one weight for each of the {thresholds} thresholds, given {}",
                     weight.shape()
                 ));
             }
-            match Labels::among(thresholds + 1, "ordinal", z, labels, self.ignore_index) {
+            match Labels::among(thresholds + 1, "ordinal", axis, z, labels, self.ignore_index) {
                 Ok(labels) => {
-                    let z = labels.counted_scores(z);
-                    let each = scaled(z.softplus() - labels.above(thresholds) * z, self.weight);
-                    Terms::new(labels.counted(each.sum(-1))).with_weights(labels.weigh(None))
+                    let z = finite(labels.counted_scores(z));
+                    let weight = self.weight.map(|weight| along(weight, axis, z));
+                    let each = scaled(infinite(z.softplus() - labels.above(z) * z), weight);
+                    Terms::new(labels.counted(each.sum(axis))).with_weights(labels.weigh(None))
                 }
                 Err(fault) => Terms::new(fault),
             }
@@ -104,7 +110,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of the questions whether the class is above each threshold.",
     formula: "Σ_k w[k] (softplus(z[k]) − [label > k] z[k])",
     latex: r"-\sum_k w_k \left( [y > k] \log \sigma(z_k) + [y \le k] \log \sigma(-z_k) \right)",
-    shapes: "logits: [batch, classes − 1] or [classes − 1]; labels and terms: without the last axis",
+    shapes: "logits: [batch, classes − 1, …] or [classes − 1]; labels and terms: without that axis",
     unit: "nats",
     range: "[0, ∞)",
     source: "Cao, Mirjalili and Raschka, 2020",
@@ -114,12 +120,15 @@ pub(crate) static ROW: Loss = Loss {
         input("labels", &[N], Domain::Labels(C + 1)),
         option("weight", &[C], POSITIVE),
     ],
-    options: &[number("ignore_index", -100.0, "the label of examples that do not count")],
+    options: &[
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
+    ],
     grid: &["", "weight", "weight ignore_index=1"],
     invariances: &[Invariance::Order(&["logits", "labels"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        Ordinal { weight: x.maybe("weight"), ignore_index }
+        let ignore_index = x.integer("ignore_index");
+        Ordinal { weight: x.maybe("weight"), ignore_index, axis: x.axis() }
             .forward(x.var("logits"), x.var("labels"))
     },
     naive: |x| {

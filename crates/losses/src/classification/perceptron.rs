@@ -4,9 +4,9 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::signs::agreement;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, option};
 use crate::check::Unequal;
-use crate::labels::{IGNORED, Labels, are_class_numbers};
+use crate::labels::{IGNORED, Labels, SECOND, are_class_numbers};
 use crate::terms::Terms;
 
 /// How far a prediction lies on the wrong side: that of the perceptron, of two classes or of many.
@@ -54,11 +54,14 @@ use crate::terms::Terms;
 pub struct Perceptron {
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for Perceptron {
     fn default() -> Self {
-        Perceptron { ignore_index: IGNORED }
+        Perceptron { ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -73,11 +76,20 @@ impl Perceptron {
     /// The terms. The target is class numbers if it holds integers, else signs.
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
-        scores.tape().named_call("perceptron", || match are_class_numbers(scores, target) {
-            false => Terms::new((-agreement("perceptron", scores, target, Unequal::Refuse)).relu()),
-            true => Labels::terms("perceptron", scores, target, self.ignore_index, |labels, z| {
-                z.max(labels.axis) - labels.pick(z)
-            }),
+        scores.tape().named_call("perceptron", || {
+            match are_class_numbers(self.axis, scores, target) {
+                false => {
+                    Terms::new((-agreement("perceptron", scores, target, Unequal::Refuse)).relu())
+                }
+                true => Labels::terms(
+                    "perceptron",
+                    self.axis,
+                    scores,
+                    target,
+                    self.ignore_index,
+                    |labels, z| labels.lead(z, 0.0).max(labels.axis),
+                ),
+            }
         })
     }
 }
@@ -98,11 +110,14 @@ pub(crate) static ROW: Loss = Loss {
         input("labels", &[N], Domain::Labels(C)),
         option("signs", &[N, C], Domain::Signs),
     ],
-    options: &[number("ignore_index", -100.0, "the label of examples that do not count")],
+    options: &[
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
+    ],
     grid: &["", "ignore_index=1", "signs"],
     invariances: &[Invariance::Order(&["scores", "labels", "signs"])],
     run: |x| {
-        Perceptron { ignore_index: x.number("ignore_index") as i64 }
+        Perceptron { ignore_index: x.integer("ignore_index"), axis: x.axis() }
             .forward(x.var("scores"), x.maybe("signs").unwrap_or_else(|| x.var("labels")))
     },
     naive: |x| match x.maybe("signs") {

@@ -4,10 +4,12 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, number, option,
+};
 use crate::check::{Unequal, demand, pair};
-use crate::labels::{IGNORED, Labels, are_class_numbers, class_axis};
-use crate::rows::times;
+use crate::labels::{IGNORED, Labels, SECOND, are_class_numbers, on_class_axis};
+use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
 
 /// Cross-entropy of the softmax of logits plus `epsilon` times the probability of being wrong.
@@ -53,11 +55,14 @@ pub struct Poly {
     pub epsilon: f64,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for Poly {
     fn default() -> Self {
-        Poly { epsilon: 2.0, ignore_index: IGNORED }
+        Poly { epsilon: 2.0, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -73,19 +78,26 @@ impl Poly {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("poly", || {
-            let Poly { epsilon, ignore_index } = *self;
+            let Poly { epsilon, ignore_index, .. } = *self;
             let why = || format!("epsilon is {epsilon}, expected a number");
             let logits = demand("poly", epsilon.is_finite(), why, logits);
-            if are_class_numbers(logits, target) {
-                return Labels::terms("poly", logits, target, ignore_index, |labels, z| {
-                    let s = labels.nll(z);
-                    s - (-s).exp_m1() * epsilon
-                });
+            if are_class_numbers(self.axis, logits, target) {
+                return Labels::terms(
+                    "poly",
+                    self.axis,
+                    logits,
+                    target,
+                    ignore_index,
+                    |labels, z| {
+                        let s = labels.nll(z);
+                        s - (-s).exp_m1() * epsilon
+                    },
+                );
             }
             let (z, t) = pair("poly", logits, target, Unequal::Refuse);
-            let axis = class_axis(z);
-            let log_p = z.log_softmax(axis);
-            Terms::new((times(t, -log_p) - t * log_p.exp_m1() * epsilon).sum(axis))
+            let (z, axis) = on_class_axis("poly", self.axis, z);
+            let log_p = capped(z).log_softmax(axis);
+            Terms::new(infinite((times(t, -log_p) - t * log_p.exp_m1() * epsilon).sum(axis)))
         })
     }
 }
@@ -109,7 +121,8 @@ pub(crate) static ROW: Loss = Loss {
     ],
     options: &[
         number("epsilon", 2.0, "what is added to the coefficient of the first term"),
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "epsilon=-1 ignore_index=1", "probabilities"],
     invariances: &[
@@ -117,8 +130,8 @@ pub(crate) static ROW: Loss = Loss {
         Invariance::Order(&["logits", "labels", "probabilities"]),
     ],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        Poly { epsilon: x.number("epsilon"), ignore_index }
+        let ignore_index = x.integer("ignore_index");
+        Poly { epsilon: x.number("epsilon"), ignore_index, axis: x.axis() }
             .forward(x.var("logits"), x.maybe("probabilities").unwrap_or_else(|| x.var("labels")))
     },
     naive: |x| {

@@ -12,6 +12,7 @@ pub(super) fn positive_power(x: Var<'_>, p: f64) -> Var<'_> {
     if p == 2.0 {
         return x.relu().square();
     }
-    let above = x.gt(0.0);
-    above.select(above.select(x, 1.0).powf(p), 0.0)
+    // Not those above 0, of which a NaN would be none.
+    let flat = x.le(0.0);
+    flat.select(0.0, flat.select(1.0, x).powf(p))
 }

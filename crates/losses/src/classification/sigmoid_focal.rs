@@ -5,7 +5,8 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input, number};
-use crate::check::{Unequal, demand, pair, probability};
+use crate::check::{Unequal, bits, demand, pair, probability};
+use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
 /// Binary cross-entropy of logits, in which an example counts the less, the surer and righter its
@@ -75,15 +76,17 @@ impl SigmoidFocal {
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("sigmoid_focal", || {
             let SigmoidFocal { alpha, gamma } = *self;
-            let (z, t) = pair("sigmoid_focal", logits, target, Unequal::Refuse);
+            let (z, t) =
+                pair("sigmoid_focal", logits, bits("sigmoid_focal", target), Unequal::Refuse);
             let t = probability("sigmoid_focal", "target", t);
             let fits = (0.0..f64::INFINITY).contains(&gamma);
             let why = || format!("gamma is {gamma}, expected a number of 0 and above");
             let z = demand("sigmoid_focal", fits, why, z);
             let fits = alpha.is_none_or(|alpha| (0.0..=1.0).contains(&alpha));
             let z = demand("sigmoid_focal", fits, || "alpha is not in 0 to 1".to_owned(), z);
+            let z = finite(z);
             let wrong = t * (-z).sigmoid() + (1.0 - t) * z.sigmoid();
-            let each = positive_power(wrong, gamma) * (z.softplus() - t * z);
+            let each = infinite(positive_power(wrong, gamma) * (z.softplus() - t * z));
             Terms::new(match alpha {
                 Some(alpha) => (t * alpha + (1.0 - t) * (1.0 - alpha)) * each,
                 None => each,
@@ -125,5 +128,6 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("logits").iter().zip(x.of("target")).map(term).collect()
     },
+    edges: &[("sure and wrong", "the slope in the target is infinite, in parts of both signs")],
     ..FAMILY
 };

@@ -3,7 +3,7 @@
 use lossgraph_autograd::{Fault, Var};
 
 use crate::catalogue::{C, Domain, N, Sample, input};
-use crate::check::{Unequal, pair};
+use crate::check::{Unequal, pair, signs};
 
 /// What losses of signs take.
 pub(super) const SIGNED: [Sample; 2] =
@@ -19,7 +19,7 @@ pub(super) fn agreement<'t>(
     target: Var<'t>,
     unequal: Unequal,
 ) -> Var<'t> {
-    let (p, t) = pair(loss, prediction, target, unequal);
+    let (p, t) = pair(loss, prediction, signs(loss, target), unequal);
     let unsigned = target.data().is_some_and(|data| data.to_f64s().contains(&0.0));
     if unsigned && !p.is_faulty() {
         let fault = Fault::new(loss, "target holds 0, expected signs, −1 or 1");

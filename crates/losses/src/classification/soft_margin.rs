@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::signs::SIGNED;
 use crate::catalogue::{BROADCAST, Invariance, Loss};
-use crate::check::{Unequal, pair};
+use crate::check::{Unequal, pair, signs};
 use crate::terms::Terms;
 
 /// The logistic loss of a prediction whose sign is to be that of the target.
@@ -63,7 +63,7 @@ impl SoftMargin {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("soft_margin", || {
             let unequal = Unequal::broadcast_if(self.broadcast);
-            let (p, t) = pair("soft_margin", prediction, target, unequal);
+            let (p, t) = pair("soft_margin", prediction, signs("soft_margin", target), unequal);
             Terms::new((-t * p).softplus())
         })
     }

@@ -5,9 +5,12 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::power::positive_power;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, POSITIVE, input, number, option};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, input, integer, number, option,
+};
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels, class_weight};
+use crate::labels::{IGNORED, Labels, SECOND, class_weight};
+use crate::rows::finite;
 use crate::terms::{Terms, scaled};
 
 /// Cross-entropy of the softmax of logits, in which an example counts the less, the surer and
@@ -56,11 +59,14 @@ pub struct SoftmaxFocal<'t> {
     pub gamma: f64,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for SoftmaxFocal<'_> {
     fn default() -> Self {
-        SoftmaxFocal { alpha: None, gamma: 2.0, ignore_index: IGNORED }
+        SoftmaxFocal { alpha: None, gamma: 2.0, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -75,13 +81,13 @@ impl<'t> SoftmaxFocal<'t> {
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("softmax_focal", || {
-            let SoftmaxFocal { alpha, gamma, ignore_index } = *self;
+            let SoftmaxFocal { alpha, gamma, ignore_index, axis: _ } = *self;
             let fits = (0.0..f64::INFINITY).contains(&gamma);
             let why = || format!("gamma is {gamma}, expected a number of 0 and above");
             let logits = demand("softmax_focal", fits, why, logits);
-            let alpha = alpha.map(|alpha| class_weight("softmax_focal", alpha, logits));
-            Labels::terms("softmax_focal", logits, labels, ignore_index, |labels, z| {
-                let s = labels.nll(z);
+            let alpha = alpha.map(|alpha| class_weight("softmax_focal", alpha, self.axis, logits));
+            Labels::terms("softmax_focal", self.axis, logits, labels, ignore_index, |labels, z| {
+                let s = finite(labels.nll(z));
                 let wrong = -(-s).exp_m1();
                 scaled(positive_power(wrong, gamma) * s, labels.class_weight(alpha))
             })
@@ -107,14 +113,15 @@ pub(crate) static ROW: Loss = Loss {
     ],
     options: &[
         number("gamma", 2.0, "how strongly what is easy is passed over"),
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "alpha gamma=1", "gamma=0.5 ignore_index=1", "gamma=0"],
     invariances: &[Invariance::Shift("logits"), Invariance::Order(&["logits", "labels"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        SoftmaxFocal { alpha: x.maybe("alpha"), gamma: x.number("gamma"), ignore_index }
-            .forward(x.var("logits"), x.var("labels"))
+        let ignore_index = x.integer("ignore_index");
+        let (alpha, gamma, axis) = (x.maybe("alpha"), x.number("gamma"), x.axis());
+        SoftmaxFocal { alpha, gamma, ignore_index, axis }.forward(x.var("logits"), x.var("labels"))
     },
     naive: |x| {
         let rows = x.rows("logits");

@@ -3,10 +3,10 @@
 use lossgraph_autograd::{Var, keep};
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, input, number, option};
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, option};
 use crate::check::{Unequal, pair};
-use crate::labels::{IGNORED, Labels, are_class_numbers, class_axis};
-use crate::rows::times;
+use crate::labels::{IGNORED, Labels, SECOND, are_class_numbers, on_class_axis};
+use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
 /// The loss of sparsemax, which maps scores to the nearest distribution and so gives zeros to
@@ -52,11 +52,14 @@ use crate::terms::Terms;
 pub struct Sparsemax {
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for Sparsemax {
     fn default() -> Self {
-        Sparsemax { ignore_index: IGNORED }
+        Sparsemax { ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -72,18 +75,22 @@ impl Sparsemax {
     #[track_caller]
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("sparsemax", || {
-            if are_class_numbers(scores, target) {
+            if are_class_numbers(self.axis, scores, target) {
                 return Labels::terms(
                     "sparsemax",
+                    self.axis,
                     scores,
                     target,
                     self.ignore_index,
-                    |labels, z| potential(z, labels.axis) - (labels.pick(z) - 0.5),
+                    |labels, z| {
+                        let z = finite(z);
+                        infinite(potential(z, labels.axis) - (labels.pick(z) - 0.5))
+                    },
                 );
             }
             let (z, t) = pair("sparsemax", scores, target, Unequal::Refuse);
-            let axis = class_axis(z);
-            Terms::new(potential(z, axis) - (times(t, z) - t.square() * 0.5).sum(axis))
+            let (z, axis) = on_class_axis("sparsemax", self.axis, finite(z));
+            Terms::new(infinite(potential(z, axis) - (t * z - t.square() * 0.5).sum(axis)))
         })
     }
 }
@@ -92,12 +99,14 @@ impl Sparsemax {
 #[track_caller]
 fn potential(z: Var<'_>, axis: isize) -> Var<'_> {
     let p = projected(z, axis);
-    (times(p, z) - p.square() * 0.5).sum(axis)
+    (p * z - p.square() * 0.5).sum(axis)
 }
 
 /// The distribution along an axis that is nearest to the scores.
 #[track_caller]
 fn projected(z: Var<'_>, axis: isize) -> Var<'_> {
+    // Large scores would leave no digits for the 1.
+    let z = z - z.detach().max(keep(axis));
     // At [j, c]: by how much class c exceeds class j.
     let excess = (z.unsqueeze(axis) - z.unsqueeze(axis + 1)).relu();
     let supported = excess.sum(axis + 1).lt(1.0);
@@ -122,14 +131,17 @@ pub(crate) static ROW: Loss = Loss {
         input("labels", &[N], Domain::Labels(C)),
         option("distribution", &[N, C], Domain::Probabilities),
     ],
-    options: &[number("ignore_index", -100.0, "the label of examples that do not count")],
+    options: &[
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
+    ],
     grid: &["", "ignore_index=1", "distribution"],
     invariances: &[
         Invariance::Shift("scores"),
         Invariance::Order(&["scores", "labels", "distribution"]),
     ],
     run: |x| {
-        Sparsemax { ignore_index: x.number("ignore_index") as i64 }
+        Sparsemax { ignore_index: x.integer("ignore_index"), axis: x.axis() }
             .forward(x.var("scores"), x.maybe("distribution").unwrap_or_else(|| x.var("labels")))
     },
     naive: |x| {

@@ -4,9 +4,9 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::softmax_of;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, input, number};
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, input, integer, number};
 use crate::check::demand;
-use crate::labels::{IGNORED, Labels};
+use crate::labels::{IGNORED, Labels, SECOND};
 use crate::terms::Terms;
 
 /// Cross-entropy of the prediction against the label, plus that of the label against the
@@ -57,6 +57,9 @@ pub struct SymmetricCe {
     pub log_zero: f64,
     /// The label of examples that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 /// The logarithm of 10⁻⁴.
@@ -64,7 +67,13 @@ const LOG_ZERO: f64 = -4.0 * std::f64::consts::LN_10;
 
 impl Default for SymmetricCe {
     fn default() -> Self {
-        SymmetricCe { alpha: 0.1, beta: 1.0, log_zero: LOG_ZERO, ignore_index: IGNORED }
+        SymmetricCe {
+            alpha: 0.1,
+            beta: 1.0,
+            log_zero: LOG_ZERO,
+            ignore_index: IGNORED,
+            axis: SECOND,
+        }
     }
 }
 
@@ -80,14 +89,14 @@ impl SymmetricCe {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("symmetric_ce", || {
-            let SymmetricCe { alpha, beta, log_zero, ignore_index } = *self;
+            let SymmetricCe { alpha, beta, log_zero, ignore_index, .. } = *self;
             let fits = [alpha, beta].iter().all(|x| (0.0..f64::INFINITY).contains(x));
             let why = || format!("alpha is {alpha} and beta {beta}, expected 0 or more");
             let logits = demand("symmetric_ce", fits, why, logits);
             let fits = log_zero < 0.0 && log_zero.is_finite();
             let why = || format!("log_zero is {log_zero}, expected a number below 0");
             let logits = demand("symmetric_ce", fits, why, logits);
-            Labels::terms("symmetric_ce", logits, labels, ignore_index, |labels, z| {
+            Labels::terms("symmetric_ce", self.axis, logits, labels, ignore_index, |labels, z| {
                 let others = labels.others(z);
                 let wrong = others * z.softmax(labels.axis).clamp(1e-7, 1.0);
                 labels.nll(z) * alpha - wrong.sum(labels.axis) * (beta * log_zero)
@@ -112,7 +121,8 @@ pub(crate) static ROW: Loss = Loss {
         number("alpha", 0.1, "the weight of cross-entropy"),
         number("beta", 1.0, "the weight of reverse cross-entropy"),
         number("log_zero", LOG_ZERO, "A, what the logarithm of 0 counts as"),
-        number("ignore_index", -100.0, "the label of examples that do not count"),
+        integer("ignore_index", -100, "the label of examples that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "alpha=2 beta=0.5 log_zero=-4 ignore_index=1"],
     invariances: &[Invariance::Shift("logits"), Invariance::Order(&["logits", "labels"])],
@@ -121,7 +131,8 @@ pub(crate) static ROW: Loss = Loss {
             alpha: x.number("alpha"),
             beta: x.number("beta"),
             log_zero: x.number("log_zero"),
-            ignore_index: x.number("ignore_index") as i64,
+            ignore_index: x.integer("ignore_index"),
+            axis: x.axis(),
         }
         .forward(x.var("logits"), x.var("labels"))
     },

@@ -10,7 +10,10 @@ use crate::terms::Terms;
 pub(super) struct Boxes<'t> {
     p: [Var<'t>; 4],
     t: [Var<'t>; 4],
-    eps: f64,
+    /// What sides are divided by.
+    scale: Var<'t>,
+    /// What is added to areas that divide.
+    pub eps: Var<'t>,
 }
 
 /// The terms of a loss: `each` gives one for each pair of boxes.
@@ -31,7 +34,7 @@ pub(super) fn terms<'t>(
         let p = demand(loss, eps >= 0.0 && eps.is_finite(), why, p);
         let (p, t) = (in_order(loss, "prediction", p), in_order(loss, "target", t));
         let corners = |x: Var<'t>| [0, 1, 2, 3].map(|corner| x.index(-1, corner));
-        Terms::new(each(Boxes { p: corners(p), t: corners(t), eps }))
+        Terms::new(each(Boxes::new(corners(p), corners(t), eps)))
     })
 }
 
@@ -54,27 +57,48 @@ fn sides<'t>([x1, y1, x2, y2]: [Var<'t>; 4]) -> [Var<'t>; 2] {
     [x2 - x1, y2 - y1]
 }
 
-/// Width and height, multiplied.
+/// Width and height of the smallest box around two.
 #[track_caller]
-fn area(corners: [Var<'_>; 4]) -> Var<'_> {
-    let [width, height] = sides(corners);
-    width * height
+fn enclosing<'t>(p: [Var<'t>; 4], t: [Var<'t>; 4]) -> [Var<'t>; 2] {
+    sides([p[0].minimum(t[0]), p[1].minimum(t[1]), p[2].maximum(t[2]), p[3].maximum(t[3])])
 }
 
 impl<'t> Boxes<'t> {
+    /// Nothing changes if sides are divided by a number, and `eps` by its square; so no area
+    /// overflows.
+    #[track_caller]
+    fn new(p: [Var<'t>; 4], t: [Var<'t>; 4], eps: f64) -> Boxes<'t> {
+        let [width, height] = enclosing(p, t);
+        let scale = (width.maximum(height).detach() / 1e15).clamp(1.0, f64::INFINITY);
+        Boxes { p, t, scale, eps: eps / scale.square() }
+    }
+
+    /// Width and height.
+    #[track_caller]
+    fn sides(&self, corners: [Var<'t>; 4]) -> [Var<'t>; 2] {
+        sides(corners).map(|side| side / self.scale)
+    }
+
+    #[track_caller]
+    fn area(&self, corners: [Var<'t>; 4]) -> Var<'t> {
+        let [width, height] = self.sides(corners);
+        width * height
+    }
+
     /// The area that both cover.
     #[track_caller]
     fn intersection(&self) -> Var<'t> {
         let (p, t) = (self.p, self.t);
         let [width, height] =
-            sides([p[0].maximum(t[0]), p[1].maximum(t[1]), p[2].minimum(t[2]), p[3].minimum(t[3])]);
+            sides([p[0].maximum(t[0]), p[1].maximum(t[1]), p[2].minimum(t[2]), p[3].minimum(t[3])])
+                .map(|side| side / self.scale);
         width.relu() * height.relu()
     }
 
     /// The area that at least one covers.
     #[track_caller]
     pub fn union(&self) -> Var<'t> {
-        area(self.p) + area(self.t) - self.intersection()
+        self.area(self.p) + self.area(self.t) - self.intersection()
     }
 
     /// The intersection as a part of the union.
@@ -86,15 +110,14 @@ impl<'t> Boxes<'t> {
     /// Width and height of the smallest box around both.
     #[track_caller]
     pub fn around(&self) -> [Var<'t>; 2] {
-        let (p, t) = (self.p, self.t);
-        sides([p[0].minimum(t[0]), p[1].minimum(t[1]), p[2].maximum(t[2]), p[3].maximum(t[3])])
+        enclosing(self.p, self.t).map(|side| side / self.scale)
     }
 
     /// The squared distance of the centers by the squared diagonal around both.
     #[track_caller]
     pub fn apart(&self) -> Var<'t> {
         let (p, t) = (self.p, self.t);
-        let center = |i: usize| (p[i] + p[i + 2] - t[i] - t[i + 2]) * 0.5;
+        let center = |i: usize| (p[i] + p[i + 2] - t[i] - t[i + 2]) / self.scale * 0.5;
         let [width, height] = self.around();
         let distance = center(0).square() + center(1).square();
         distance / (width.square() + height.square() + self.eps)
@@ -105,7 +128,7 @@ impl<'t> Boxes<'t> {
     pub fn angles(&self) -> [Var<'t>; 2] {
         // Not the arctangent of a quotient, which has no slope at height 0.
         [self.p, self.t].map(|corners| {
-            let [width, height] = sides(corners);
+            let [width, height] = self.sides(corners);
             width.atan2(height)
         })
     }

@@ -72,7 +72,7 @@ impl Giou {
         boxes::terms("giou", prediction, target, eps, |b| {
             let [width, height] = b.around();
             let around = width * height;
-            1.0 - b.iou() + (around - b.union()) / (around + eps)
+            1.0 - b.iou() + (around - b.union()) / (around + b.eps)
         })
     }
 }

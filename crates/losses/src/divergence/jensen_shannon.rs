@@ -3,8 +3,9 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, input};
-use crate::check::{Unequal, demand, pair, probability};
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, LAST_AXIS, Loss, N, input};
+use crate::check::{Unequal, floats, pair, probability};
+use crate::labels::on_class_axis;
 use crate::terms::Terms;
 
 /// The Jensen-Shannon divergence of two distributions: the mean divergence of each from their
@@ -16,14 +17,14 @@ use crate::terms::Terms;
 /// ∂Lᵢ/∂p[c] = ½ ln(p[c]/m[c])
 /// ```
 ///
-/// Both inputs are probabilities along the last axis (for logits, `z.softmax(-1)`), and both have a
+/// Both inputs are probabilities along an axis, by default the last one (for logits, `z.softmax(-1)`), and both have a
 /// gradient. It is finite for all distributions: a probability of 0 counts 0. Its slope in a
 /// probability of 0 is minus infinity by the formula, and here finite, that of the other part, so
 /// that 0 times it is 0 behind a softmax.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | prediction and target alike, `[…, class]`; terms: without the last axis |
+/// | shapes | prediction and target alike, `[…, class]`; terms: without the class axis |
 /// | unit | nats |
 /// | range | 0 to ln 2 |
 ///
@@ -45,11 +46,19 @@ use crate::terms::Terms;
 ///
 /// # Source
 /// Lin, Divergence Measures Based on the Shannon Entropy, 1991.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[doc(alias = "js_divergence")]
 pub struct JensenShannon {
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
+    /// The axis that counts classes; from the end, if negative.
+    pub axis: isize,
+}
+
+impl Default for JensenShannon {
+    fn default() -> JensenShannon {
+        JensenShannon { broadcast: false, axis: -1 }
+    }
 }
 
 /// [`JensenShannon`] with its defaults.
@@ -63,14 +72,14 @@ impl JensenShannon {
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("jensen_shannon", || {
+            const NAME: &str = "jensen_shannon";
             let [prediction, target] = [("prediction", prediction), ("target", target)]
-                .map(|(name, var)| probability("jensen_shannon", name, var));
+                .map(|(name, var)| probability("jensen_shannon", name, floats(NAME, name, var)));
             let unequal = Unequal::broadcast_if(self.broadcast);
             let (p, q) = pair("jensen_shannon", prediction, target, unequal);
-            let why = || "distributions have a class axis".to_owned();
-            let p = demand("jensen_shannon", p.rank() > 0, why, p);
+            let (p, axis) = on_class_axis("jensen_shannon", self.axis, p);
             let m = (p + q) * 0.5;
-            Terms::new((kl_terms(p, m) + kl_terms(q, m)).sum(-1) * 0.5)
+            Terms::new((kl_terms(p, m) + kl_terms(q, m)).sum(axis) * 0.5)
         })
     }
 }
@@ -89,7 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The mean divergence of two distributions from their mixture.",
     formula: "½ Σ_c p ln(p/m) + ½ Σ_c q ln(q/m), with m = (p + q)/2",
     latex: r"\frac{1}{2} \sum_c p_c \log \frac{p_c}{m_c} + \frac{1}{2} \sum_c q_c \log \frac{q_c}{m_c}, \quad m = \frac{p + q}{2}",
-    shapes: "prediction, target: alike, […, class]; terms: without the last axis",
+    shapes: "prediction, target: alike, […, class]; terms: without the class axis",
     unit: "nats",
     range: "[0, ln 2]",
     source: "Lin, 1991",
@@ -97,10 +106,10 @@ pub(crate) static ROW: Loss = Loss {
         input("prediction", &[N, C], Domain::Probabilities),
         input("target", &[N, C], Domain::Probabilities),
     ],
-    options: &[BROADCAST],
+    options: &[LAST_AXIS, BROADCAST],
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
-        JensenShannon { broadcast: x.flag("broadcast") }
+        JensenShannon { broadcast: x.flag("broadcast"), axis: x.axis() }
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| {

@@ -3,8 +3,11 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, Task, flag, input, option};
-use crate::check::{Unequal, demand, pair};
+use crate::catalogue::{
+    BROADCAST, C, Domain, Invariance, LAST_AXIS, Loss, N, Task, flag, input, option,
+};
+use crate::check::{Unequal, floats, pair};
+use crate::labels::on_class_axis;
 use crate::terms::{Reduction, Terms};
 
 /// The terms of the Kullback-Leibler divergence of `target` from a prediction, in nats.
@@ -27,7 +30,7 @@ use crate::terms::{Reduction, Terms};
 ///
 /// | | |
 /// |---|---|
-/// | shapes | prediction and target alike, `[batch, …]`; terms have that shape, without its last axis if `per_row` |
+/// | shapes | prediction and target alike, `[batch, …]`; terms have that shape, without the axis of its classes if `per_row` |
 /// | unit | nats |
 /// | range | the divergence is 0 and above; a term of an element may be negative, unless generalized |
 ///
@@ -49,7 +52,7 @@ use crate::terms::{Reduction, Terms};
 /// Kullback and Leibler, On Information and Sufficiency, 1951. PyTorch's `KLDivLoss`; optax's
 /// `kl_divergence`, `kl_divergence_with_log_targets` and `generalized_kl_divergence`, which are
 /// `per_row`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[doc(alias = "KLDivLoss")]
 pub struct KlDiv {
     /// The target holds log-probabilities too.
@@ -57,10 +60,18 @@ pub struct KlDiv {
     /// Adds what the prediction sums to and takes away what the target does.
     #[doc(alias = "generalised")]
     pub generalized: bool,
-    /// One term for each distribution: the sum along the last axis.
+    /// One term for each distribution: the sum along [`axis`](KlDiv::axis).
     pub per_row: bool,
+    /// The axis that counts classes, along which `per_row` adds; from the end, if negative.
+    pub axis: isize,
     /// Lets prediction and target broadcast to a common shape.
     pub broadcast: bool,
+}
+
+impl Default for KlDiv {
+    fn default() -> KlDiv {
+        KlDiv { log_target: false, generalized: false, per_row: false, axis: -1, broadcast: false }
+    }
 }
 
 /// [`KlDiv`] of a target of probabilities.
@@ -76,9 +87,12 @@ impl KlDiv {
         prediction.tape().named_call("kl_div", || {
             let batch = if prediction.rank() == 0 { 1 } else { prediction.dim(0) };
             let unequal = Unequal::broadcast_if(self.broadcast);
+            let target = floats("kl_div", "target", target);
             let (p, t) = pair("kl_div", prediction, target, unequal);
-            let why = || "distributions have a last axis".to_owned();
-            let p = demand("kl_div", !self.per_row || p.rank() > 0, why, p);
+            let (p, axis) = match self.per_row {
+                true => on_class_axis("kl_div", self.axis, p),
+                false => (p, 0),
+            };
             // What never happens is left out before the product, so that neither its logarithm nor
             // an infinite prediction can reach a slope.
             let never = t.eq(if self.log_target { f64::NEG_INFINITY } else { 0.0 });
@@ -93,7 +107,10 @@ impl KlDiv {
             if self.generalized {
                 each = each + p.exp() - if self.log_target { t.exp() } else { t };
             }
-            Terms::new(if self.per_row { each.sum(-1) } else { each }).of_batch(batch)
+            match self.per_row {
+                true => Terms::new(each.sum(axis)),
+                false => Terms::new(each).of_batch(batch),
+            }
         })
     }
 }
@@ -112,7 +129,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The terms of the Kullback-Leibler divergence of a target from a prediction.",
     formula: "t (ln t − p), with log-probabilities p; generalized: … + e^p − t",
     latex: r"t \left( \log t - \log p \right)",
-    shapes: "prediction, target: alike, [batch, …]; terms: alike, or without the last axis if per_row",
+    shapes: "prediction, target: alike, [batch, …]; terms: alike, or without the class axis if per_row",
     unit: "nats",
     range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",
     source: "Kullback and Leibler, 1951; PyTorch KLDivLoss",
@@ -124,7 +141,8 @@ pub(crate) static ROW: Loss = Loss {
     ],
     options: &[
         flag("generalized", "adds what the prediction sums to less what the target does"),
-        flag("per_row", "one term for each distribution along the last axis"),
+        flag("per_row", "one term for each distribution"),
+        LAST_AXIS,
         BROADCAST,
     ],
     grid: &["", "log_target", "generalized", "per_row", "log_target generalized per_row"],
@@ -135,6 +153,7 @@ pub(crate) static ROW: Loss = Loss {
             log_target: log_target.is_some(),
             generalized: x.flag("generalized"),
             per_row: x.flag("per_row"),
+            axis: x.axis(),
             broadcast: x.flag("broadcast"),
         }
         .forward(x.var("prediction"), log_target.unwrap_or_else(|| x.var("target")))
@@ -155,5 +174,6 @@ pub(crate) static ROW: Loss = Loss {
             false => each,
         }
     },
+    edges: &[("+∞", "it is no logarithm of a probability")],
     ..FAMILY
 };

@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::classes::{Scores, angle, similarities};
 use super::distance::Distance;
 use super::sample::{CENTERS, ORDER, cross_entropy};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, count, number};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -137,7 +137,7 @@ pub(crate) static ROW: Loss = Loss {
     options: &[
         number("margin", 0.5, "how much larger the right angle counts, in radians"),
         number("scale", 64.0, "what the cosines are multiplied by"),
-        number("sub_centers", 1.0, "how many vectors each class has"),
+        count("sub_centers", 1, "how many vectors each class has"),
     ],
     grid: &["scale=8", "scale=4 margin=0.2", "margin=2.5 scale=2", "scale=4 sub_centers=2"],
     invariances: &[ORDER, Invariance::Scale("embeddings"), Invariance::Scale("vectors")],
@@ -145,13 +145,13 @@ pub(crate) static ROW: Loss = Loss {
         ArcFace {
             margin: x.number("margin"),
             scale: x.number("scale"),
-            sub_centers: x.number("sub_centers") as usize,
+            sub_centers: x.count("sub_centers"),
         }
         .forward(x.var("embeddings"), x.var("vectors"), x.var("labels"))
     },
     naive: |x| {
         let (margin, scale) = (x.number("margin"), x.number("scale"));
-        let centers = x.number("sub_centers") as usize;
+        let centers = x.count("sub_centers");
         let nearest = |i: usize, class: usize| {
             let of_class = class * centers..(class + 1) * centers;
             of_class.map(|center| x.class_cosine(i, center)).fold(-1.0, f64::max)

@@ -1,6 +1,6 @@
 //! Vectors that stand for classes, and are trained with the embeddings.
 
-use lossgraph_autograd::{Parameter, Tape, Var};
+use lossgraph_autograd::{Module, Parameter, Tape, Var};
 use lossgraph_tensor::{DType, Result, Tensor};
 use rand::Rng;
 
@@ -22,10 +22,19 @@ use rand::Rng;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// An optimizer takes them like the parameters of any layer, beside those of the model:
+/// They are a [`Module`]: a model has them as a field like any layer, trains and saves them, and names
+/// them `proxies.class_vectors`. In a group of their own, an optimizer takes them beside the model:
 /// `Adam::default().over(&model)?.and(rule, proxies.parameters())`.
 #[derive(Clone, Debug)]
 pub struct ClassVectors(Parameter);
+
+const NAME: &str = "class_vectors";
+
+impl Module for ClassVectors {
+    fn children(&self) -> Vec<(String, &dyn Module)> {
+        vec![(NAME.to_owned(), &self.0)]
+    }
+}
 
 impl ClassVectors {
     /// Vectors `[classes, features]` drawn from a normal distribution, so that their directions
@@ -40,13 +49,13 @@ impl ClassVectors {
     /// [`ArcFace::sub_centers`]: crate::ArcFace::sub_centers
     pub fn new(classes: usize, features: usize, rng: &mut impl Rng) -> Result<ClassVectors> {
         let deviation = 1.0 / (features.max(1) as f64).sqrt();
-        let vectors = Tensor::normal([classes, features], 0.0, deviation, DType::F32, rng)?;
-        Ok(ClassVectors::of(vectors))
+        let vectors = Tensor::normal([classes, features], 0.0, deviation, DType::F64, rng)?;
+        Ok(ClassVectors(Parameter::drawn(NAME, vectors)))
     }
 
     /// Given vectors.
     pub fn of(vectors: Tensor) -> ClassVectors {
-        ClassVectors(Parameter::new("class_vectors", vectors))
+        ClassVectors(Parameter::new(NAME, vectors))
     }
 
     /// The vectors on a tape, as they are now.

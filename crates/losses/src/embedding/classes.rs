@@ -6,7 +6,7 @@ use lossgraph_tensor::{DType, Tensor};
 use super::distance::Distance;
 use super::pairs::Pairs;
 use crate::check::floats;
-use crate::labels::{IGNORED, Labels};
+use crate::labels::{IGNORED, Labels, SECOND};
 use crate::terms::Terms;
 
 /// The scores of every class for each example, and which class is right.
@@ -19,7 +19,7 @@ pub(super) struct Scores<'t> {
 impl<'t> Scores<'t> {
     /// Examples with the label −100 do not count.
     pub fn new(loss: &str, all: Var<'t>, labels: Var<'t>) -> Result<Scores<'t>, Terms<'t>> {
-        let labels = Labels::new(loss, all, labels, IGNORED).map_err(Terms::new)?;
+        let labels = Labels::new(loss, SECOND, all, labels, IGNORED).map_err(Terms::new)?;
         Ok(Scores { all, labels })
     }
 
@@ -94,12 +94,12 @@ fn checked_labels<'t>(
     checked(loss, embeddings, vectors).or_else(|| {
         // Scores that nobody computes, only to check the labels against them.
         let scores = embeddings.tape().fill([embeddings.dim(0), vectors.dim(0)], 0.0);
-        Labels::new(loss, scores, labels, i64::MIN).err()
+        Labels::new(loss, SECOND, scores, labels, i64::MIN).err()
     })
 }
 
 /// A fault, unless there are embeddings and class vectors of as many features.
-fn checked<'t>(loss: &str, embeddings: Var<'t>, vectors: Var<'t>) -> Option<Var<'t>> {
+pub(super) fn checked<'t>(loss: &str, embeddings: Var<'t>, vectors: Var<'t>) -> Option<Var<'t>> {
     if let Some(&faulty) = [embeddings, vectors].iter().find(|var| var.is_faulty()) {
         return Some(faulty);
     }

@@ -151,5 +151,11 @@ pub(crate) static ROW: Loss = Loss {
         let pushes: Vec<f64> = x.negative_pairs().iter().map(push).collect();
         vec![x.reduced(&pulls) + x.reduced(&pushes)]
     },
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("constant", "a constant signal has no variance to compare noise with"),
+        ("zeros", "a constant signal has no variance to compare noise with"),
+    ],
     ..FAMILY
 };

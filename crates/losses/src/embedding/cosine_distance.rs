@@ -4,7 +4,7 @@ use lossgraph_autograd::{Var, keep};
 
 use super::FAMILY;
 use crate::catalogue::{C, Invariance, Loss, N, Task, WIDE, input, number};
-use crate::check::{Unequal, demand, pair};
+use crate::check::{Unequal, demand, floats, pair};
 use crate::terms::Terms;
 
 /// One minus the cosine of the angle between prediction and target.
@@ -65,13 +65,14 @@ impl CosineDistance {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("cosine_distance", || {
             let eps = self.eps;
+            let target = floats("cosine_distance", "target", target);
             let (p, t) = pair("cosine_distance", prediction, target, Unequal::Refuse);
             let why = || format!("eps is {eps}, expected 0 or more");
             let p = demand("cosine_distance", eps >= 0.0, why, p);
             let why = || "a scalar has no direction".to_owned();
             let p = demand("cosine_distance", p.rank() > 0, why, p);
-            let unit = |x: Var<'t>| x / x.norm(2.0, keep(-1)).clamp(eps.sqrt(), f64::INFINITY);
-            Terms::new(1.0 - (unit(p) * unit(t)).sum(-1))
+            let [p, t] = [p, t].map(|x| x / x.norm(2.0, keep(-1)).clamp(eps.sqrt(), f64::INFINITY));
+            Terms::new(1.0 - (p * t).sum(-1))
         })
     }
 }

@@ -1,10 +1,11 @@
 //! Pairs in one direction, or not.
 
 use lossgraph_autograd::{Fault, Var};
+use lossgraph_tensor::Shape;
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, Invariance, Loss, N, Task, WIDE, input, number};
-use crate::check::demand;
+use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, Task, WIDE, input, number};
+use crate::check::{demand, repeating, signs, vectors};
 use crate::terms::Terms;
 
 /// Similar pairs should point in one direction, others should not, by a margin.
@@ -37,7 +38,8 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Shapes other than the table's; a margin that is NaN.
+/// Shapes other than the table's, unless [`broadcast`](CosineEmbedding::broadcast) makes them so;
+/// vectors or targets that are class numbers; a margin that is NaN.
 ///
 /// # Source
 /// PyTorch's `CosineEmbeddingLoss`.
@@ -46,13 +48,15 @@ use crate::terms::Terms;
 pub struct CosineEmbedding {
     /// The cosine that dissimilar pairs may have, from −1 to 1.
     pub margin: f64,
+    /// Lets the vectors, and the targets with their pairs, broadcast to a common shape.
+    pub broadcast: bool,
 }
 
 /// [`CosineEmbedding`] with a margin.
 #[doc(alias = "cosine_embedding_loss")]
 #[track_caller]
 pub fn cosine_embedding<'t>(a: Var<'t>, b: Var<'t>, target: Var<'t>, margin: f64) -> Terms<'t> {
-    CosineEmbedding { margin }.forward(a, b, target)
+    CosineEmbedding { margin, ..CosineEmbedding::default() }.forward(a, b, target)
 }
 
 impl CosineEmbedding {
@@ -63,31 +67,44 @@ impl CosineEmbedding {
             const EPS: f64 = 1e-12;
             let margin = self.margin;
             let a = demand("cosine_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), a);
-            let a = pairs(a, b, target);
+            let [a, b, target] = self.pairs(a, b, signs("cosine_embedding", target));
             // Two roots, since the product of two squared lengths overflows at 10⁹ in f32.
             let shrink = |x: Var<'t>| (x.square().sum(-1) + EPS).rsqrt();
             let cosine = (a * b).sum(-1) * shrink(a) * shrink(b);
-            let apart = target.eq(-1.0).select((cosine - margin).relu(), 0.0);
+            // Of another target nothing is asked, and one that is NaN shows.
+            let apart = target.eq(-1.0).select((cosine - margin).relu(), target * 0.0);
             Terms::new(target.eq(1.0).select(1.0 - cosine, apart))
         })
     }
-}
 
-/// `a`, if it is vectors of the shape of `b`, with a target for each.
-#[track_caller]
-fn pairs<'t>(a: Var<'t>, b: Var<'t>, target: Var<'t>) -> Var<'t> {
-    let (shape, rank) = (a.shape(), a.rank());
-    let fits =
-        (1..=2).contains(&rank) && b.shape() == shape && target.shape()[..] == shape[..rank - 1];
-    if fits || [a, b, target].iter().any(|var| var.is_faulty()) {
-        return a;
+    /// Vectors of one shape with a target for each pair, or a fault in the place of the first.
+    #[track_caller]
+    fn pairs<'t>(&self, a: Var<'t>, b: Var<'t>, target: Var<'t>) -> [Var<'t>; 3] {
+        let [a, b] = vectors("cosine_embedding", [("a", a), ("b", b)]);
+        let fitting = |shape: Shape| {
+            let batch = Shape::from(shape.get(..shape.rank().checked_sub(1)?)?);
+            let each = batch.broadcast(&target.shape()).filter(|each| *each == batch)?;
+            (1..=2).contains(&shape.rank()).then_some((shape, each))
+        };
+        let common = a.shape().broadcast(&b.shape()).and_then(fitting);
+        let alike = |(shape, each): &(Shape, Shape)| {
+            a.shape() == *shape && b.shape() == *shape && target.shape() == *each
+        };
+        let faulty = [a, b, target].iter().any(|var| var.is_faulty());
+        match common {
+            _ if faulty => [a, b, target.to_float()],
+            Some(common) if alike(&common) => [a, b, target.to_float()],
+            Some((shape, each)) if self.broadcast => {
+                [a.expand(shape.clone()), b.expand(shape), target.to_float().expand(each)]
+            }
+            common => {
+                let why = "two times [batch, features], and a target for each pair";
+                let fault = Fault::new("cosine_embedding", why).operand("a", a).operand("b", b);
+                let fault = repeating(fault.operand("target", target), common.is_some());
+                [a.tape().fault(fault), b, target.to_float()]
+            }
+        }
     }
-    a.tape().fault(
-        Fault::new("cosine_embedding", "two times [batch, features], and a target for each pair")
-            .operand("a", a)
-            .operand("b", b)
-            .operand("target", target),
-    )
 }
 
 pub(crate) static ROW: Loss = Loss {
@@ -106,11 +123,11 @@ pub(crate) static ROW: Loss = Loss {
         input("b", &[N, C], WIDE),
         input("target", &[N], Domain::Signs),
     ],
-    options: &[number("margin", 0.0, "the cosine that dissimilar pairs may have")],
+    options: &[number("margin", 0.0, "the cosine that dissimilar pairs may have"), BROADCAST],
     grid: &["", "margin=-0.5"],
     invariances: &[Invariance::Order(&["a", "b", "target"])],
     run: |x| {
-        CosineEmbedding { margin: x.number("margin") }.forward(
+        CosineEmbedding { margin: x.number("margin"), broadcast: x.flag("broadcast") }.forward(
             x.var("a"),
             x.var("b"),
             x.var("target"),
@@ -130,5 +147,14 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..N).map(term).collect()
     },
+    edges: &[
+        ("+∞", "an infinite vector has no direction"),
+        ("−∞", "an infinite vector has no direction"),
+        ("all times 1e20", "squares overflow beyond 10¹⁹ in f32"),
+        ("1e20", "squares overflow beyond 10¹⁹ in f32"),
+        ("−1e20", "squares overflow beyond 10¹⁹ in f32"),
+        ("1e30", "squares overflow beyond 10¹⁹ in f32"),
+        ("−1e30", "squares overflow beyond 10¹⁹ in f32"),
+    ],
     ..FAMILY
 };

@@ -89,6 +89,9 @@ impl Distance {
     #[track_caller]
     pub fn between<'t>(self, a: Var<'t>, b: Var<'t>) -> Var<'t> {
         match self {
+            // Not scaled as `norm` is, which takes a pass more: squares overflow beyond 10¹⁹ in f32.
+            Distance::Lp { p: 2.0, eps: 0.0 } => (a - b).square().sum(-1).root(0.5),
+            Distance::Lp { p: 2.0, eps } => (a - b + eps).square().sum(-1).root(0.5),
             Distance::Lp { p, eps: 0.0 } => (a - b).norm(p, -1),
             Distance::Lp { p, eps } => (a - b + eps).norm(p, -1),
             Distance::Smoothed { p: 2.0, eps } => ((a - b).square().sum(-1) + eps).sqrt(),
@@ -101,7 +104,7 @@ impl Distance {
             // Without a root, so that the second derivative is right at equal vectors as well.
             Distance::Norm { p: 2.0, power: 2.0, .. } => (a - b).square().sum(-1),
             Distance::Norm { p, power, .. } => (a - b).norm(p, -1).powf(power),
-            Distance::Cosine => 1.0 - (unit(a) * unit(b)).sum(-1),
+            Distance::Cosine => 1.0 - (direction(a) * direction(b)).sum(-1),
             Distance::SquaredEuclidean => (a - b).square().sum(-1),
             Distance::Chebyshev => (a - b).abs().max(-1),
             Distance::Canberra => {
@@ -149,7 +152,7 @@ pub(crate) fn normalized(x: Var<'_>, p: f64) -> Var<'_> {
 /// `x / max(‖x‖, 1e-8)` along the last axis. The bound does not show in the slope, as in PyTorch's
 /// cosine similarity.
 #[track_caller]
-fn unit(x: Var<'_>) -> Var<'_> {
+fn direction(x: Var<'_>) -> Var<'_> {
     let norm = x.norm(2.0, keep(-1));
     x / (norm + (norm.clamp(1e-8, f64::INFINITY) - norm).detach())
 }

@@ -7,7 +7,7 @@ use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::Pairs;
 use super::sample::{self, BATCH, MEAN, ORDER};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, count, number};
 use crate::terms::Terms;
 
 /// One minus the average precision of each anchor's neighbors, from soft histograms of distances.
@@ -115,19 +115,19 @@ pub(crate) static ROW: Loss = Loss {
     source: "Cakir et al., 2019; pytorch-metric-learning FastAPLoss",
     inputs: &BATCH,
     options: &[
-        number("bins", 10.0, "how many bins the range is cut into"),
+        count("bins", 10, "how many bins the range is cut into"),
         number("range", 4.0, "the largest distance that there can be"),
         MEAN,
     ],
     grid: &["", "bins=4 reduction=sum", "bins=3 range=5"],
     invariances: &[ORDER, Invariance::Scale("embeddings")],
     run: |x| {
-        let bins = x.number("bins") as usize;
+        let bins = x.count("bins");
         let loss = FastAp { bins, range: x.number("range"), ..FastAp::default() };
         sample::reduced(x, loss.forward(sample::pairs(x)))
     },
     naive: |x| {
-        let (bins, range) = (x.number("bins") as usize, x.number("range"));
+        let (bins, range) = (x.count("bins"), x.number("range"));
         let width = range / bins as f64;
         let term = |i: usize| {
             let weight = |others: &[usize], bin: usize| -> f64 {
@@ -149,5 +149,10 @@ pub(crate) static ROW: Loss = Loss {
         let anchors = (0..6).filter(|&i| !x.positives(i).is_empty());
         vec![x.reduced(&anchors.map(term).collect::<Vec<_>>())]
     },
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("all times 1e-20", "distances lie on the edge of a bin: a kink"),
+    ],
     ..FAMILY
 };

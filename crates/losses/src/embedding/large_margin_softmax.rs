@@ -7,7 +7,7 @@ use super::classes::similarities;
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy, dot};
 use super::sphere_face::{multiplied, psi};
-use crate::catalogue::{Loss, number};
+use crate::catalogue::{Loss, count, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -109,13 +109,13 @@ pub(crate) static ROW: Loss = Loss {
     over: "margin=1,2,4",
     inputs: &CLASSES,
     options: &[
-        number("margin", 4.0, "what the right angle is multiplied by"),
+        count("margin", 4, "what the right angle is multiplied by"),
         number("scale", 1.0, "what scores are multiplied by"),
     ],
     grid: &["", "margin=2 scale=0.5", "margin=1"],
     invariances: &[ORDER],
     run: |x| {
-        let margin = x.number("margin") as usize;
+        let margin = x.count("margin");
         LargeMarginSoftmax { margin, scale: x.number("scale") }.forward(
             x.var("embeddings"),
             x.var("vectors"),
@@ -137,5 +137,13 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..5).map(term).collect()
     },
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("1e20", "scores of this size have no digits left for their differences"),
+        ("1e30", "scores of this size have no digits left for their differences"),
+        ("−1e20", "scores of this size have no digits left for their differences"),
+        ("−1e30", "scores of this size have no digits left for their differences"),
+    ],
     ..FAMILY
 };

@@ -9,7 +9,7 @@ use super::parts::Parts;
 use super::sample::{self, BATCH, DIVISOR};
 use super::triplets::Triplets;
 use crate::catalogue::{Domain, Invariance, Loss, Sample, input, number};
-use crate::check::demand;
+use crate::check::{demand, floats};
 use crate::terms::{Reduction, Terms};
 
 /// Positives of a triplet within a border `beta`, negatives beyond it, both by a margin.
@@ -85,6 +85,7 @@ impl Margin {
             let Margin { margin, nu, distance } = *self;
             let fits = beta.rank() == 0 || beta.shape()[..] == [triplets.embeddings.dim(0)];
             let why = || format!("beta is {}, expected [] or one for each example", beta.shape());
+            let beta = floats("margin", "beta", beta);
             let beta = demand("margin", fits || triplets.embeddings.is_faulty(), why, beta);
             let why = || "margin or nu is NaN".to_owned();
             let beta = demand("margin", !margin.is_nan() && !nu.is_nan(), why, beta);

@@ -4,7 +4,7 @@ use lossgraph_autograd::{Fault, Var};
 
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Domain, Invariance, Loss, N, Task, WIDE, input, number};
-use crate::check::demand;
+use crate::check::{demand, repeating, signs, vectors};
 use crate::terms::Terms;
 
 /// The first score should be larger than the second by a margin where `y = 1`, smaller where
@@ -85,6 +85,7 @@ impl MarginRanking {
     pub fn forward<'t>(&self, first: Var<'t>, second: Var<'t>, target: Var<'t>) -> Terms<'t> {
         first.tape().named_call("margin_ranking", || {
             let margin = self.margin;
+            let target = signs("margin_ranking", target);
             let a = self.fitting(first, second, target);
             let a = demand("margin_ranking", !margin.is_nan(), || "margin is NaN".to_owned(), a);
             Terms::new((margin - target * (a - second)).relu())
@@ -93,21 +94,22 @@ impl MarginRanking {
 
     /// The first, if all three have one shape, or one rank and broadcast where the option says so.
     fn fitting<'t>(&self, first: Var<'t>, second: Var<'t>, target: Var<'t>) -> Var<'t> {
+        let [first, second] = vectors("margin_ranking", [("first", first), ("second", second)]);
         let [a, b, y] = [first, second, target].map(|var| var.shape());
         let common = a.broadcast(&b).and_then(|shape| shape.broadcast(&y));
+        let repeat = common.is_some() && a.rank() == b.rank() && b.rank() == y.rank();
         let fits = match self.broadcast {
-            true => common.is_some() && a.rank() == b.rank() && b.rank() == y.rank(),
+            true => repeat,
             false => a == b && b == y,
         };
         if fits || [first, second, target].iter().any(|var| var.is_faulty()) {
             return first;
         }
-        first.tape().fault(
-            Fault::new("margin_ranking", "two scores and a target of one shape")
-                .operand("first", first)
-                .operand("second", second)
-                .operand("target", target),
-        )
+        let fault = Fault::new("margin_ranking", "two scores and a target of one shape")
+            .operand("first", first)
+            .operand("second", second)
+            .operand("target", target);
+        first.tape().fault(repeating(fault, !self.broadcast && repeat))
     }
 }
 

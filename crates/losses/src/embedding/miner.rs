@@ -11,6 +11,8 @@ use super::triplets::Triplets;
 /// How pairs or triplets are chosen, by the values that embeddings have now. A choice has no
 /// gradient. It runs the tape up to the distances; what it chose is data of the program.
 ///
+/// A distance that is NaN is chosen before all others, so that it shows in the loss.
+///
 /// ```
 /// # use lossgraph_autograd::Tape;
 /// # use lossgraph_losses::{Distance, Miner, Pairs};
@@ -150,7 +152,8 @@ impl Far {
         // The first of equals stays.
         let best = |row: &[Measured], sign: f64| {
             let all = row.iter().copied();
-            all.reduce(|best, next| if sign * next.1 > sign * best.1 { next } else { best })
+            let beats = |a: f64, b: f64| sign * a > sign * b || (a.is_nan() && !b.is_nan());
+            all.reduce(|best, next| if beats(next.1, best.1) { next } else { best })
         };
         let of_anchor =
             |(i, positive, negative)| Some([i, best(positive, 1.0)?.0, best(negative, -1.0)?.0]);
@@ -161,8 +164,8 @@ impl Far {
         let mut chosen = Vec::new();
         for (i, positive, negative) in self.anchors() {
             for (j, near) in positive {
-                let within = |far: f64| far > *near && far - near <= margin;
-                let farther = negative.iter().filter(|(_, far)| within(*far));
+                let beyond = |far: f64| far <= *near || far - near > margin;
+                let farther = negative.iter().filter(|(_, far)| !beyond(*far));
                 chosen.extend(farther.map(|(k, _)| [i, *j, *k]));
             }
         }
@@ -175,16 +178,17 @@ impl Far {
         for (i, positive, negative) in self.anchors() {
             let nearest = negative.iter().map(|(_, d)| *d).fold(f64::INFINITY, f64::min);
             let farthest = positive.iter().map(|(_, d)| *d).fold(f64::NEG_INFINITY, f64::max);
-            let hard = positive.iter().filter(|(_, d)| d + epsilon > nearest);
+            let hard = positive.iter().filter(|(_, d)| d.is_nan() || d + epsilon > nearest);
             near.extend(hard.map(|(j, _)| [i, *j]));
-            let hard = negative.iter().filter(|(_, d)| d - epsilon < farthest);
+            let hard = negative.iter().filter(|(_, d)| d.is_nan() || d - epsilon < farthest);
             far.extend(hard.map(|(k, _)| [i, *k]));
         }
         [near, far]
     }
 
     /// For each positive pair a negative of its anchor, drawn with a weight by its distance, of
-    /// which the logarithm is given; `None` is not drawn.
+    /// which the logarithm is given; `None` is not drawn. Where a NaN is among the distances, the
+    /// first pair that has it.
     fn drawn(&self, ln_weight: impl Fn(f64) -> Option<f64>, seed: u64) -> Vec<[usize; 3]> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut chosen = Vec::new();
@@ -194,7 +198,11 @@ impl Far {
             // Only ratios matter; in many dimensions the weights themselves overflow.
             let largest = weights.iter().map(|(_, ln)| *ln).fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = weights.iter().map(|(_, ln)| (ln - largest).exp()).sum();
-            for (j, _) in positive {
+            for (j, near) in positive {
+                if let Some((k, _)) = negative.iter().find(|(_, far)| (near + far).is_nan()) {
+                    chosen.push([i, *j, *k]);
+                    continue;
+                }
                 let mut left = rng.random::<f64>() * total;
                 let found = weights.iter().find(|(_, ln)| {
                     left -= (ln - largest).exp();

@@ -89,7 +89,15 @@ pub(crate) use pairs::log_sum_exp_of;
 use crate::catalogue::{Loss, Task};
 
 /// What the rows of this family have in common.
-const FAMILY: Loss = Loss { family: "embedding", tasks: &[Task::Embeddings.fit()], ..Loss::BASE };
+const FAMILY: Loss = Loss {
+    family: "embedding",
+    tasks: &[Task::Embeddings.fit()],
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+    ],
+    ..Loss::BASE
+};
 
 pub(crate) const ROWS: &[&Loss] = &[
     &triplet_margin::ROW,

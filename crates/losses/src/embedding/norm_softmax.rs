@@ -3,10 +3,10 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use super::classes::{Scores, similarities};
-use super::distance::Distance;
-use super::sample::{CLASSES, ORDER, cross_entropy};
-use crate::catalogue::{Invariance, Loss, number};
+use super::classes::{Scores, checked, similarities};
+use super::distance::{Distance, normalized};
+use super::sample::{CLASSES, ORDER, cross_entropy, dot};
+use crate::catalogue::{Invariance, Loss, number, word};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -51,13 +51,20 @@ use crate::terms::Terms;
 pub struct NormSoftmax {
     /// What the similarities are divided by.
     pub temperature: f64,
-    /// The similarity.
+    /// The similarity of unit vectors.
     pub distance: Distance,
+    /// Brings the embeddings to length 1. If not, their length says how sure they are, and the
+    /// scores are `x · w/‖w‖ / T`, whatever the similarity.
+    pub normalize_embeddings: bool,
 }
 
 impl Default for NormSoftmax {
     fn default() -> NormSoftmax {
-        NormSoftmax { temperature: 0.05, distance: Distance::CosineSimilarity }
+        NormSoftmax {
+            temperature: 0.05,
+            distance: Distance::CosineSimilarity,
+            normalize_embeddings: true,
+        }
     }
 }
 
@@ -77,9 +84,15 @@ impl NormSoftmax {
     #[track_caller]
     pub fn forward<'t>(&self, embeddings: Var<'t>, vectors: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         embeddings.tape().named_call("norm_softmax", || {
-            let NormSoftmax { temperature, distance } = *self;
+            let NormSoftmax { temperature, distance, normalize_embeddings } = *self;
             let x = above_zero("norm_softmax", "temperature", temperature, embeddings);
-            let s = similarities("norm_softmax", distance, x, vectors) * -distance.sign();
+            let s = match normalize_embeddings {
+                true => similarities("norm_softmax", distance, x, vectors) * -distance.sign(),
+                false => match checked("norm_softmax", x, vectors) {
+                    Some(fault) => fault,
+                    None => Distance::DotProduct.between_all(x, normalized(vectors, 2.0)),
+                },
+            };
             match Scores::new("norm_softmax", s, labels) {
                 Ok(scores) => scores.cross_entropy(s / temperature),
                 Err(fault) => fault,
@@ -100,19 +113,27 @@ pub(crate) static ROW: Loss = Loss {
     source: "Zhai and Wu, 2019; pytorch-metric-learning NormalizedSoftmaxLoss",
     over: "temperature=0.1,0.2,0.5",
     inputs: &CLASSES,
-    options: &[number("temperature", 0.05, "what the similarities are divided by")],
-    grid: &["", "temperature=0.5"],
-    invariances: &[ORDER, Invariance::Scale("embeddings"), Invariance::Scale("vectors")],
+    options: &[
+        number("temperature", 0.05, "what the similarities are divided by"),
+        word("normalize_embeddings", &["true", "false"], "brings the embeddings to length 1"),
+    ],
+    grid: &["", "temperature=0.5", "normalize_embeddings=false"],
+    invariances: &[ORDER, Invariance::Scale("vectors")],
     run: |x| {
-        NormSoftmax { temperature: x.number("temperature"), ..NormSoftmax::default() }.forward(
-            x.var("embeddings"),
-            x.var("vectors"),
-            x.var("labels"),
-        )
+        NormSoftmax {
+            temperature: x.number("temperature"),
+            normalize_embeddings: x.word("normalize_embeddings") == "true",
+            ..NormSoftmax::default()
+        }
+        .forward(x.var("embeddings"), x.var("vectors"), x.var("labels"))
     },
     naive: |x| {
         let term = |i: usize| {
-            let score = |class: usize| x.class_cosine(i, class) / x.number("temperature");
+            let length = match x.word("normalize_embeddings") {
+                "true" => 1.0,
+                _ => dot(x.rows("embeddings")[i], x.rows("embeddings")[i]).sqrt(),
+            };
+            let score = |class: usize| length * x.class_cosine(i, class) / x.number("temperature");
             cross_entropy(&(0..4).map(score).collect::<Vec<_>>(), x.label(i))
         };
         (0..5).map(term).collect()

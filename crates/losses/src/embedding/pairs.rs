@@ -6,6 +6,7 @@ use lossgraph_tensor::{DType, Tensor};
 use super::distance::Distance;
 use crate::check::{above_zero, demand, floats};
 use crate::labels::no_class_numbers;
+use crate::rows::finite;
 use crate::terms::Terms;
 
 /// Pairs of embeddings, of one class or of two.
@@ -241,8 +242,8 @@ pub(crate) fn log_sum_exp_of<'t>(counts: Var<'t>, x: Var<'t>) -> Var<'t> {
         return x.sum(keep(-1)).ln();
     }
     let counted = counts.gt(0.0);
-    // Held within finite numbers, since ∞ − ∞ is NaN.
-    let shift = counted.select(x.detach(), NOTHING).max(keep(-1)).clamp(-1e30, 1e30);
+    // Finite, since ∞ − ∞ is NaN.
+    let shift = finite(counted.select(x.detach(), NOTHING).max(keep(-1)));
     let sum = (counted.select(x - shift, NOTHING).exp() * counts).sum(keep(-1));
     let none = sum.eq(0.0);
     none.select(NOTHING, none.select(1.0, sum).ln() + shift)

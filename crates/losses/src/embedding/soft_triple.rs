@@ -7,7 +7,7 @@ use super::arc_face::of_centers;
 use super::classes::{Scores, similarities};
 use super::distance::Distance;
 use super::sample::{CENTERS, ORDER, cross_entropy};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, count, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -114,7 +114,7 @@ pub(crate) static ROW: Loss = Loss {
     over: "la=5,10,20",
     inputs: &CENTERS,
     options: &[
-        number("centers", 10.0, "how many centers each class has"),
+        count("centers", 10, "how many centers each class has"),
         number("la", 20.0, "what similarities are multiplied by"),
         number("gamma", 0.1, "how soft the maximum over the centers is"),
         number("margin", 0.01, "by how much the right similarity should be the largest"),
@@ -123,7 +123,7 @@ pub(crate) static ROW: Loss = Loss {
     invariances: &[ORDER, Invariance::Scale("embeddings"), Invariance::Scale("vectors")],
     run: |x| {
         SoftTriple {
-            centers: x.number("centers") as usize,
+            centers: x.count("centers"),
             la: x.number("la"),
             gamma: x.number("gamma"),
             margin: x.number("margin"),
@@ -131,7 +131,7 @@ pub(crate) static ROW: Loss = Loss {
         .forward(x.var("embeddings"), x.var("vectors"), x.var("labels"))
     },
     naive: |x| {
-        let centers = x.number("centers") as usize;
+        let centers = x.count("centers");
         let soft = |i: usize, class: usize| {
             let of_class = class * centers..(class + 1) * centers;
             let cosines: Vec<f64> = of_class.map(|k| x.class_cosine(i, k)).collect();

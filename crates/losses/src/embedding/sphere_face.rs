@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::classes::{Scores, angle, similarities};
 use super::distance::Distance;
 use super::sample::{CLASSES, ORDER, cross_entropy, dot};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, count, number};
 use crate::check::{above_zero, demand};
 use crate::terms::Terms;
 
@@ -131,13 +131,13 @@ pub(crate) static ROW: Loss = Loss {
     over: "margin=1,2,4",
     inputs: &CLASSES,
     options: &[
-        number("margin", 4.0, "what the right angle is multiplied by"),
+        count("margin", 4, "what the right angle is multiplied by"),
         number("scale", 1.0, "what scores are multiplied by"),
     ],
     grid: &["", "margin=2 scale=2", "margin=1", "margin=3"],
     invariances: &[ORDER, Invariance::Scale("vectors")],
     run: |x| {
-        SphereFace { margin: x.number("margin") as usize, scale: x.number("scale") }.forward(
+        SphereFace { margin: x.count("margin"), scale: x.number("scale") }.forward(
             x.var("embeddings"),
             x.var("vectors"),
             x.var("labels"),

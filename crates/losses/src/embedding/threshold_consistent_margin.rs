@@ -87,8 +87,9 @@ impl ThresholdConsistentMargin {
             let fits = !(lambda_plus + lambda_minus + margin_plus + margin_minus).is_nan();
             let pairs = pairs.demand(NAME, fits, || "an option is NaN".to_owned());
             let s = pairs.distances(Distance::CosineSimilarity);
-            let hard_positive = pairs.positive * s.le(margin_plus);
-            let hard_negative = pairs.negative * s.ge(margin_minus);
+            // All but the easy ones, so that a NaN is among them.
+            let hard_positive = s.gt(margin_plus).select(0.0, pairs.positive);
+            let hard_negative = s.lt(margin_minus).select(0.0, pairs.negative);
             let pull = counted((margin_plus - s) * lambda_plus, hard_positive);
             let push = counted((s - margin_minus) * lambda_minus, hard_negative);
             Parts::from(pull).and(push)

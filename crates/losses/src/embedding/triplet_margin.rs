@@ -5,8 +5,8 @@ use lossgraph_autograd::{Fault, Var};
 use super::FAMILY;
 use super::distance::Distance;
 use super::triplets::Triplets;
-use crate::catalogue::{C, Invariance, Loss, N, Task, WIDE, flag, input, number};
-use crate::check::above_zero;
+use crate::catalogue::{BROADCAST, C, Invariance, Loss, N, Task, WIDE, flag, input, number};
+use crate::check::{above_zero, repeating, vectors};
 use crate::terms::Terms;
 
 /// An anchor should be nearer to a positive than to a negative, by a margin.
@@ -50,7 +50,7 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes, or scalars; a margin that is not above 0.
+/// Unequal shapes, unless [`broadcast`](TripletMargin::broadcast); scalars; integers; a margin that is not above 0.
 ///
 /// # Source
 /// Balntas et al., Learning Local Feature Descriptors with Triplets, 2016. PyTorch's
@@ -67,11 +67,19 @@ pub struct TripletMargin {
     pub swap: bool,
     /// Takes `softplus` instead of `max(0, ·)`.
     pub smooth: bool,
+    /// Lets the three broadcast to a common shape.
+    pub broadcast: bool,
 }
 
 impl Default for TripletMargin {
     fn default() -> TripletMargin {
-        TripletMargin { margin: 1.0, distance: Distance::default(), swap: false, smooth: false }
+        TripletMargin {
+            margin: 1.0,
+            distance: Distance::default(),
+            swap: false,
+            smooth: false,
+            broadcast: false,
+        }
     }
 }
 
@@ -92,7 +100,8 @@ impl TripletMargin {
     #[track_caller]
     pub fn forward<'t>(&self, anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Terms<'t> {
         anchor.tape().named_call("triplet_margin", || {
-            let a = self.checked(vectors(anchor, positive, negative));
+            let [a, positive, negative] = self.three(anchor, positive, negative);
+            let a = self.checked(a);
             let near = self.distance.between(a, positive);
             let far = self.distance.between(a, negative);
             self.terms(near, far, || self.distance.between(positive, negative))
@@ -110,6 +119,25 @@ impl TripletMargin {
             let sides = triplets.sides(self.distance);
             self.terms(sides.positive, sides.negative, || triplets.across(self.distance))
         })
+    }
+
+    /// The three, if they are vectors of one shape, or a fault in the place of the first.
+    #[track_caller]
+    fn three<'t>(&self, a: Var<'t>, p: Var<'t>, n: Var<'t>) -> [Var<'t>; 3] {
+        let three = [("anchor", a), ("positive", p), ("negative", n)];
+        let [a, p, n] = vectors("triplet_margin", three);
+        let common = a.shape().broadcast(&p.shape()).and_then(|ap| ap.broadcast(&n.shape()));
+        match common.filter(|shape| shape.rank() > 0) {
+            _ if [a, p, n].iter().any(|var| var.is_faulty()) => [a, p, n],
+            Some(shape) if [a, p, n].iter().all(|var| var.shape() == shape) => [a, p, n],
+            Some(shape) if self.broadcast => [a, p, n].map(|var| var.expand(shape.clone())),
+            common => {
+                let fault = Fault::new("triplet_margin", "the three are vectors of one shape");
+                let fault = fault.operand("anchor", a).operand("positive", p);
+                let fault = repeating(fault.operand("negative", n), common.is_some());
+                [a.tape().fault(fault), p, n]
+            }
+        }
     }
 
     #[track_caller]
@@ -133,78 +161,75 @@ impl TripletMargin {
     }
 }
 
-/// The anchor, if all three are vectors of one shape.
-#[track_caller]
-fn vectors<'t>(anchor: Var<'t>, positive: Var<'t>, negative: Var<'t>) -> Var<'t> {
-    let shape = anchor.shape();
-    let fits = shape.rank() > 0 && positive.shape() == shape && negative.shape() == shape;
-    if fits || [anchor, positive, negative].iter().any(|var| var.is_faulty()) {
-        return anchor;
-    }
-    anchor.tape().fault(
-        Fault::new("triplet_margin", "the three are vectors of one shape")
-            .operand("anchor", anchor)
-            .operand("positive", positive)
-            .operand("negative", negative),
-    )
-}
-
-pub(crate) static ROW: Loss =
-    Loss {
-        name: "triplet_margin",
-        aliases: &[
-            "TripletMarginLoss",
-            "triplet_margin_loss",
-            "TripletMarginWithDistanceLoss",
-            "triplet",
-        ],
-        summary: "An anchor nearer to a positive than to a negative, by a margin.",
-        formula: "max(0, d(a, p) − d(a, n) + margin)",
-        latex: r"\max \left( 0, d(a, p) - d(a, n) + m \right)",
-        shapes: "anchor, positive, negative: [batch, features] or [features]; terms: [batch]",
-        unit: "the distance's",
-        range: "[0, ∞)",
-        source: "Balntas et al., 2016; PyTorch TripletMarginLoss",
-        tasks: &[Task::Triplets.set("swap").by_default()],
-        over: "margin=0.5,1,2",
-        inputs: &[
-            input("anchor", &[N, C], WIDE),
-            input("positive", &[N, C], WIDE),
-            input("negative", &[N, C], WIDE),
-        ],
-        options: &[
-            number("margin", 1.0, "how much nearer, in the distance's unit"),
-            number("p", 2.0, "the order of the norm"),
-            number("eps", 1e-6, "what is added to each difference"),
-            flag("swap", "also looks from the positive to the negative"),
-            flag("smooth", "takes softplus instead of max(0, ·)"),
-        ],
-        grid: &["", "margin=3", "p=1 margin=4", "p=3 swap margin=5", "smooth swap"],
-        invariances: &[Invariance::Order(&["anchor", "positive", "negative"])],
-        run: |x| {
-            let (p, eps) = (x.number("p"), x.number("eps"));
-            let margin = x.number("margin");
-            let distance = Distance::Lp { p, eps };
-            TripletMargin { margin, distance, swap: x.flag("swap"), smooth: x.flag("smooth") }
-                .forward(x.var("anchor"), x.var("positive"), x.var("negative"))
-        },
-        naive: |x| {
-            let (p, eps) = (x.number("p"), x.number("eps"));
-            let distance = |a: &str, b: &str, i: usize| -> f64 {
-                let (a, b) = (x.of(a), x.of(b));
-                let sum: f64 =
-                    (i * C..(i + 1) * C).map(|k| (a[k] - b[k] + eps).abs().powf(p)).sum();
-                sum.powf(1.0 / p)
-            };
-            let term = |i: usize| {
-                let mut far = distance("anchor", "negative", i);
-                if x.flag("swap") {
-                    far = far.min(distance("positive", "negative", i));
-                }
-                let violation = distance("anchor", "positive", i) - far + x.number("margin");
-                if x.flag("smooth") { violation.exp().ln_1p() } else { violation.max(0.0) }
-            };
-            (0..N).map(term).collect()
-        },
-        ..FAMILY
-    };
+pub(crate) static ROW: Loss = Loss {
+    name: "triplet_margin",
+    aliases: &[
+        "TripletMarginLoss",
+        "triplet_margin_loss",
+        "TripletMarginWithDistanceLoss",
+        "triplet",
+    ],
+    summary: "An anchor nearer to a positive than to a negative, by a margin.",
+    formula: "max(0, d(a, p) − d(a, n) + margin)",
+    latex: r"\max \left( 0, d(a, p) - d(a, n) + m \right)",
+    shapes: "anchor, positive, negative: [batch, features] or [features]; terms: [batch]",
+    unit: "the distance's",
+    range: "[0, ∞)",
+    source: "Balntas et al., 2016; PyTorch TripletMarginLoss",
+    tasks: &[Task::Triplets.set("swap").by_default()],
+    over: "margin=0.5,1,2",
+    inputs: &[
+        input("anchor", &[N, C], WIDE),
+        input("positive", &[N, C], WIDE),
+        input("negative", &[N, C], WIDE),
+    ],
+    options: &[
+        number("margin", 1.0, "how much nearer, in the distance's unit"),
+        number("p", 2.0, "the order of the norm"),
+        number("eps", 1e-6, "what is added to each difference"),
+        flag("swap", "also looks from the positive to the negative"),
+        flag("smooth", "takes softplus instead of max(0, ·)"),
+        BROADCAST,
+    ],
+    grid: &["", "margin=3", "p=1 margin=4", "p=3 swap margin=5", "smooth swap"],
+    invariances: &[Invariance::Order(&["anchor", "positive", "negative"])],
+    run: |x| {
+        let (p, eps) = (x.number("p"), x.number("eps"));
+        let margin = x.number("margin");
+        let distance = Distance::Lp { p, eps };
+        let [swap, smooth, broadcast] = ["swap", "smooth", "broadcast"].map(|name| x.flag(name));
+        TripletMargin { margin, distance, swap, smooth, broadcast }.forward(
+            x.var("anchor"),
+            x.var("positive"),
+            x.var("negative"),
+        )
+    },
+    naive: |x| {
+        let (p, eps) = (x.number("p"), x.number("eps"));
+        let distance = |a: &str, b: &str, i: usize| -> f64 {
+            let (a, b) = (x.of(a), x.of(b));
+            let sum: f64 = (i * C..(i + 1) * C).map(|k| (a[k] - b[k] + eps).abs().powf(p)).sum();
+            sum.powf(1.0 / p)
+        };
+        let term = |i: usize| {
+            let mut far = distance("anchor", "negative", i);
+            if x.flag("swap") {
+                far = far.min(distance("positive", "negative", i));
+            }
+            let violation = distance("anchor", "positive", i) - far + x.number("margin");
+            if x.flag("smooth") { violation.exp().ln_1p() } else { violation.max(0.0) }
+        };
+        (0..N).map(term).collect()
+    },
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("all times 1e-20", "the distances are those of eps: a tie"),
+        ("all times 1e20", "squares overflow beyond 10¹⁹ in f32"),
+        ("1e20", "squares overflow beyond 10¹⁹ in f32"),
+        ("−1e20", "squares overflow beyond 10¹⁹ in f32"),
+        ("1e30", "squares overflow beyond 10¹⁹ in f32"),
+        ("−1e30", "squares overflow beyond 10¹⁹ in f32"),
+    ],
+    ..FAMILY
+};

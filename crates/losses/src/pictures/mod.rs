@@ -14,6 +14,11 @@ pub use total_variation::{TotalVariation, total_variation};
 use crate::catalogue::{Loss, Task};
 
 /// What the rows of this family have in common.
-const FAMILY: Loss = Loss { family: "pictures", tasks: &[Task::Pictures.fit()], ..Loss::BASE };
+const FAMILY: Loss = Loss {
+    family: "pictures",
+    tasks: &[Task::Pictures.fit()],
+    edges: &[("+∞", "an infinite pixel: ∞/∞"), ("−∞", "an infinite pixel: ∞/∞")],
+    ..Loss::BASE
+};
 
 pub(crate) const ROWS: &[&Loss] = &[&ssim::ROW, &ms_ssim::ROW, &total_variation::ROW, &psnr::ROW];

@@ -4,7 +4,7 @@ use lossgraph_autograd::{Pool, Var};
 
 use super::FAMILY;
 use super::structure::{Comparison, Plane};
-use crate::catalogue::{INNER, Invariance, Loss, input, list, number};
+use crate::catalogue::{INNER, Invariance, Loss, count, input, list, number};
 use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
 
@@ -133,7 +133,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[input("prediction", SHAPE, INNER), input("target", SHAPE, INNER)],
     options: &[
         list("weights", &WEIGHTS, "the weight of each scale, the finest first"),
-        number("window", 11.0, "the side of a window, in pixels"),
+        count("window", 11, "the side of a window, in pixels"),
         number("sigma", 1.5, "the deviation of its Gaussian, in pixels"),
         number("data_range", 1.0, "the largest value of a pixel less the smallest"),
         number("k1", 0.01, "how dark a window has to be not to count"),
@@ -147,13 +147,13 @@ pub(crate) static ROW: Loss = Loss {
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
         let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
-        let (window, k1, k2) = (x.number("window") as usize, x.number("k1"), x.number("k2"));
+        let (window, k1, k2) = (x.count("window"), x.number("k1"), x.number("k2"));
         MsSsim { weights: x.list("weights"), window, sigma, data_range, k1, k2 }
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| {
         let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
-        let (window, k1, k2) = (x.number("window") as usize, x.number("k1"), x.number("k2"));
+        let (window, k1, k2) = (x.count("window"), x.number("k1"), x.number("k2"));
         let comparison = Comparison { window, sigma, data_range, k1, k2 };
         let weights = x.list("weights");
         let term = |(p, t): (Plane, Plane)| {

@@ -7,6 +7,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{INNER, Invariance, Loss, input, number};
 use crate::check::{Unequal, above_zero, demand, pair};
+use crate::size::size;
 use crate::terms::Terms;
 
 /// The peak signal-to-noise ratio of each picture, in decibels and with its sign changed, so that
@@ -75,9 +76,12 @@ impl Psnr {
             let p = above_zero("psnr", "data_range", range, p);
             let p = demand("psnr", p.rank() > 0, || "pictures have a batch axis".to_owned(), p);
             let inner: Vec<isize> = (1..p.rank() as isize).collect();
-            let mse = ((p - t) / range).square().mean(&inner[..]);
+            let d = (p - t) / range;
+            let size = size(d, &inner[..]);
+            let mse = (d / size).square().mean(&inner[..]);
             let perfect = mse.eq(0.0);
-            let decibels = perfect.select(1.0, mse).ln() * (10.0 / LN_10);
+            let ln_mse = perfect.select(1.0, mse).ln() + size.reshape(mse.shape()).ln() * 2.0;
+            let decibels = ln_mse * (10.0 / LN_10);
             Terms::new(perfect.select(f64::NEG_INFINITY, decibels))
         })
     }

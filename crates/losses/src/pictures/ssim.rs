@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::structure::{Comparison, Plane};
-use crate::catalogue::{INNER, Invariance, Loss, input, number};
+use crate::catalogue::{INNER, Invariance, Loss, count, input, number};
 use crate::check::{Unequal, pair};
 use crate::terms::Terms;
 
@@ -111,7 +111,7 @@ pub(crate) static ROW: Loss = Loss {
     source: "Wang et al., 2004",
     inputs: &[input("prediction", SHAPE, INNER), input("target", SHAPE, INNER)],
     options: &[
-        number("window", 11.0, "the side of a window, in pixels"),
+        count("window", 11, "the side of a window, in pixels"),
         number("sigma", 1.5, "the deviation of its Gaussian, in pixels"),
         number("data_range", 1.0, "the largest value of a pixel less the smallest"),
         number("k1", 0.01, "how dark a window has to be not to count"),
@@ -122,13 +122,13 @@ pub(crate) static ROW: Loss = Loss {
     invariances: &[Invariance::Order(&["prediction", "target"])],
     run: |x| {
         let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
-        let window = x.number("window") as usize;
+        let window = x.count("window");
         Ssim { window, sigma, data_range, k1: x.number("k1"), k2: x.number("k2") }
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| {
         let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
-        let (window, k1, k2) = (x.number("window") as usize, x.number("k1"), x.number("k2"));
+        let (window, k1, k2) = (x.count("window"), x.number("k1"), x.number("k2"));
         let comparison = Comparison { window, sigma, data_range, k1, k2 };
         let planes = |name: &str| Plane::all(x.shape(name), x.of(name));
         let pairs = planes("prediction").into_iter().zip(planes("target"));

@@ -1,6 +1,6 @@
 //! The similarity of structures, which the losses of it share.
 
-use lossgraph_autograd::{Conv, Fault, Var};
+use lossgraph_autograd::{Conv, Fault, Var, keep};
 use lossgraph_tensor::Tensor;
 
 use crate::check::above_zero;
@@ -57,12 +57,21 @@ impl Comparison {
     /// ```
     #[track_caller]
     pub fn of<'t>(self, p: Var<'t>, t: Var<'t>) -> (Var<'t>, Var<'t>) {
-        let [c1, c2] = [self.k1, self.k2].map(|k| (k * self.data_range).powi(2));
+        // Nothing changes if pictures and range are divided by a number; so no square overflows.
+        let largest = p.abs().maximum(t.abs()).detach().max(keep([2, 3]));
+        let scale = (largest / 1e18).clamp(1.0, f64::INFINITY);
+        let [p, t] = [p / scale, t / scale];
+        let [c1, c2] = [self.k1, self.k2].map(|k| (k * self.data_range / scale).square());
         let mean = |x| self.blur(x);
+        // Nor does a variance if a number is subtracted: near 0, its two squares are small. The
+        // least number, not the mean, which a single far pixel would carry off.
+        let [least_p, least_t] = [p, t].map(nearest_to_0);
+        let (p, t) = (p - least_p, t - least_t);
         let (mean_p, mean_t) = (mean(p), mean(t));
         let var_p = mean(p.square()) - mean_p.square();
         let var_t = mean(t.square()) - mean_t.square();
         let covariance = mean(p * t) - mean_p * mean_t;
+        let (mean_p, mean_t) = (mean_p + least_p, mean_t + least_t);
         let luminance = (mean_p * mean_t * 2.0 + c1) / (mean_p.square() + mean_t.square() + c1);
         (luminance, (covariance * 2.0 + c2) / (var_p + var_t + c2))
     }
@@ -83,6 +92,13 @@ impl Comparison {
         );
         blurred.reshape([batch, channels, blurred.dim(2), blurred.dim(3)])
     }
+}
+
+/// What is nearest to 0 between the smallest and the largest pixel of each plane, as a constant.
+#[track_caller]
+fn nearest_to_0(x: Var<'_>) -> Var<'_> {
+    let x = x.detach();
+    x.min(keep([2, 3])).relu() - (-x.max(keep([2, 3]))).relu()
 }
 
 /// `e^(−(i − middle)² / 2σ²)`, divided by the sum.

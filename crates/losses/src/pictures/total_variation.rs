@@ -4,6 +4,7 @@ use lossgraph_autograd::{Fault, Var};
 
 use super::FAMILY;
 use crate::catalogue::{Invariance, Loss, Task, WIDE, flag, input};
+use crate::check::floats;
 use crate::terms::Terms;
 
 /// How much a picture varies from each pixel to the next, to the right and down: a penalty that
@@ -64,7 +65,7 @@ impl TotalVariation {
     #[track_caller]
     pub fn forward<'t>(&self, pictures: Var<'t>) -> Terms<'t> {
         pictures.tape().named_call("total_variation", || {
-            let p = pictures;
+            let p = floats("total_variation", "pictures", pictures);
             if p.is_faulty() || p.rank() < 2 {
                 let fault = Fault::new("total_variation", "pictures are […, height, width]");
                 let fault = fault.operand("pictures", p);
@@ -72,7 +73,11 @@ impl TotalVariation {
             }
             let (right, down) = (difference(p, -1), difference(p, -2));
             Terms::new(match self.isotropic {
-                true => (right.square() + down.square()).root(0.5),
+                true => {
+                    let size = right.abs().maximum(down.abs()).detach().clamp(1e-18, f64::INFINITY);
+                    let [right, down] = [right, down].map(|difference| difference / size);
+                    (right.square() + down.square()).root(0.5) * size
+                }
                 false => right.abs() + down.abs(),
             })
         })

@@ -3,9 +3,10 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use super::lists::{ITEMS, differences, discount, gain, ideal, lists, naive_ideal};
+use super::lists::{ITEMS, KEEP, Lists, differences, discount, gain, naive, naive_ideal};
 use crate::catalogue::{Domain, Invariance, Loss, N, input, number};
 use crate::check::above_zero;
+use crate::rows::finite;
 use crate::terms::Terms;
 
 /// One less the discounted gain of a list as a share of the best one, with ranks that are smooth in
@@ -19,11 +20,11 @@ use crate::terms::Terms;
 ///
 /// The smaller the temperature `T`, the nearer the ranks are to whole numbers, and the flatter
 /// their slopes. A list in which nothing is relevant has no order that is better than another; it
-/// counts 0.
+/// counts 0. Padding takes no rank, and a list of nothing else counts 0 in the mean as well.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | shapes | scores and relevance: `[…, item]` alike; keep broadcasts to them; terms: without the last axis |
 /// | unit | none: a share |
 /// | range | 0 to 1 |
 ///
@@ -42,45 +43,48 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; single numbers; a temperature that is not above 0.
+/// Unequal shapes; single numbers; a `keep` that does not broadcast to the scores; a temperature that is not above 0.
 ///
 /// # Source
 /// Qin, Liu and Li, A General Approximation Framework for Direct Optimization of Information
 /// Retrieval Measures, 2010. TensorFlow Ranking's `ApproxNDCGLoss`.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "ApproxNDCGLoss")]
-pub struct ApproxNdcg {
+pub struct ApproxNdcg<'t> {
     /// How large a difference of scores has to be to count as an order.
     pub temperature: f64,
+    /// Not 0 for the items that there are; broadcasts to the scores. The others are padding, and so
+    /// is an item whose score is −∞: no term sees it, whatever it holds, and its slope is 0.
+    pub keep: Option<Var<'t>>,
 }
 
-impl Default for ApproxNdcg {
-    fn default() -> ApproxNdcg {
-        ApproxNdcg { temperature: 0.1 }
+impl Default for ApproxNdcg<'_> {
+    fn default() -> Self {
+        ApproxNdcg { temperature: 0.1, keep: None }
     }
 }
 
 /// [`ApproxNdcg`] with a temperature.
 #[track_caller]
 pub fn approx_ndcg<'t>(scores: Var<'t>, relevance: Var<'t>, temperature: f64) -> Terms<'t> {
-    ApproxNdcg { temperature }.forward(scores, relevance)
+    ApproxNdcg { temperature, ..ApproxNdcg::default() }.forward(scores, relevance)
 }
 
-impl ApproxNdcg {
+impl<'t> ApproxNdcg<'t> {
     /// The terms.
     #[track_caller]
-    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("approx_ndcg", || {
-            let (s, t) = lists("approx_ndcg", scores, relevance);
-            let s = above_zero("approx_ndcg", "temperature", self.temperature, s);
+            let s = above_zero("approx_ndcg", "temperature", self.temperature, scores);
+            let lists = Lists::new("approx_ndcg", s, relevance, self.keep);
+            let lost = (differences(finite(lists.scores)) / -self.temperature).sigmoid();
             // An item loses half a rank to itself.
-            let lost = (differences(s) / -self.temperature).sigmoid().sum(-1);
-            let rank = 0.5 + lost;
-            let g = gain(t);
-            let best = ideal(g).squeeze(-1);
+            let rank = 0.5 + lists.items.unsqueeze(-2).select(lost, 0.0).sum(-1);
+            let g = gain(lists.relevance);
+            let best = lists.ideal(g);
             let relevant = best.ne(0.0);
             let share = (g * discount(rank)).sum(-1) / relevant.select(best, 1.0);
-            Terms::new(relevant.select(1.0 - share, 0.0))
+            lists.terms(relevant.select(1.0 - share, 0.0))
         })
     }
 }
@@ -91,27 +95,31 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less the normalized discounted gain, with smooth ranks.",
     formula: "1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best, with rankᵢ = 1 + Σ_(j ≠ i) σ((sⱼ − sᵢ)/T)",
     latex: r"1 - \frac{1}{\mathrm{IDCG}} \sum_i \frac{2^{t_i} - 1}{\log_2 (1 + \hat{r}_i)} \quad \hat{r}_i = 1 + \sum_{j \ne i} \sigma \left( \frac{s_j - s_i}{T} \right)",
-    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
+    shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: without the last axis",
     range: "[0, 1]",
     source: "Qin et al., 2010; TensorFlow Ranking ApproxNDCGLoss",
     over: "temperature=0.1,0.5,1",
     inputs: &[
         input("scores", &[N, ITEMS], Domain::Logits),
         input("relevance", &[N, ITEMS], Domain::Between(0.1, 3.0)),
+        KEEP,
     ],
     options: &[number(
         "temperature",
         0.1,
         "how large a difference of scores has to be to count as an order",
     )],
-    grid: &["", "temperature=1"],
-    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
+    grid: &["", "temperature=1", "keep"],
+    invariances: &[
+        Invariance::Shift("scores"),
+        Invariance::Order(&["scores", "relevance", "keep"]),
+    ],
     run: |x| {
-        ApproxNdcg { temperature: x.number("temperature") }
+        ApproxNdcg { temperature: x.number("temperature"), keep: x.maybe("keep") }
             .forward(x.var("scores"), x.var("relevance"))
     },
     naive: |x| {
-        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+        naive(x, |s, t| {
             let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
             let rank = |i: usize| -> f64 {
                 let others = (0..s.len()).filter(|&j| j != i);
@@ -119,8 +127,12 @@ pub(crate) static ROW: Loss = Loss {
             };
             let gain = |i: usize| (2.0_f64.powf(t[i]) - 1.0) / (1.0 + rank(i)).log2();
             1.0 - (0..s.len()).map(gain).sum::<f64>() / naive_ideal(t)
-        };
-        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
+        })
     },
+    edges: &[
+        ("all times 1e10", "the gain 2^relevance is infinite"),
+        ("all times 1e20", "the gain 2^relevance is infinite"),
+        ("subnormal", "1/ideal is beyond the range of f32"),
+    ],
     ..FAMILY
 };

@@ -4,11 +4,10 @@ use lossgraph_autograd::Var;
 use lossgraph_tensor::kernels::Order;
 
 use super::FAMILY;
-use super::lists::{
-    GRADES, ITEMS, differences, discount, gain, ideal, lists, naive_ideal, preferred,
-};
+use super::lists::{GRADES, ITEMS, KEEP, Lists, differences, discount, gain, naive, naive_ideal};
 use crate::catalogue::{Domain, Invariance, Loss, N, detached, input, number};
 use crate::check::above_zero;
+use crate::rows::{finite, infinite, times};
 use crate::terms::Terms;
 
 /// [`RankNet`](crate::RankNet)'s loss of each pair, times how much the discounted gain of the
@@ -23,11 +22,12 @@ use crate::terms::Terms;
 ///
 /// Ranks come from the scores, the largest first, equal ones in the order in which they stand.
 /// The Δ are constants on purpose: nothing flows through ranks, nor to the relevance. A list
-/// without a pair counts 0.
+/// without a pair counts 0. Padding is in no pair and has no rank, and a list of nothing else counts
+/// 0 in the mean as well.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | shapes | scores and relevance: `[…, item]` alike; keep broadcasts to them; terms: without the last axis |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -45,21 +45,24 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; single numbers; a `sigma` that is not above 0.
+/// Unequal shapes; single numbers; a `keep` that does not broadcast to the scores; a `sigma` that is not above 0.
 ///
 /// # Source
 /// Burges et al., Learning to Rank with Nonsmooth Cost Functions, 2006; as a loss: Wang et al., The
 /// LambdaLoss Framework, 2018.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "LambdaLoss")]
-pub struct LambdaRank {
+pub struct LambdaRank<'t> {
     /// How steep a difference of scores counts.
     pub sigma: f64,
+    /// Not 0 for the items that there are; broadcasts to the scores. The others are padding, and so
+    /// is an item whose score is −∞: no term sees it, whatever it holds, and its slope is 0.
+    pub keep: Option<Var<'t>>,
 }
 
-impl Default for LambdaRank {
-    fn default() -> LambdaRank {
-        LambdaRank { sigma: 1.0 }
+impl Default for LambdaRank<'_> {
+    fn default() -> Self {
+        LambdaRank { sigma: 1.0, keep: None }
     }
 }
 
@@ -69,22 +72,24 @@ pub fn lambda_rank<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
     LambdaRank::default().forward(scores, relevance)
 }
 
-impl LambdaRank {
+impl<'t> LambdaRank<'t> {
     /// The terms.
     #[track_caller]
-    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("lambda_rank", || {
-            let (s, t) = lists("lambda_rank", scores, relevance);
-            let s = above_zero("lambda_rank", "sigma", self.sigma, s);
-            let best_first = s.argsort(-1, Order::Descending).to_float();
+            let s = above_zero("lambda_rank", "sigma", self.sigma, scores);
+            let lists = Lists::new("lambda_rank", s, relevance, self.keep);
+            let (s, t) = (lists.scores, lists.relevance);
+            let best_first = lists.without_padding(s).argsort(-1, Order::Descending).to_float();
             let rank = best_first.argsort(-1, Order::Ascending).to_float() + 1.0;
             let g = gain(t.detach());
             let change = differences(g).abs() * differences(discount(rank)).abs();
-            let delta = change / ideal(g).unsqueeze(-1);
-            let nll = (differences(s) * -self.sigma).softplus();
-            // Chosen, not multiplied: where nothing is relevant, delta is 0/0.
-            let each = preferred(t).select(delta * nll, 0.0);
-            Terms::new(each.sum([-2, -1]))
+            // Where nothing is relevant, no change is worth anything.
+            let best = lists.ideal(g).unsqueeze(-1).unsqueeze(-1);
+            let delta = change / best.eq(0.0).select(1.0, best);
+            let nll = infinite((differences(finite(s)) * -self.sigma).softplus());
+            let each = times(lists.preferred() * delta, nll);
+            lists.terms(each.sum([-2, -1]))
         })
     }
 }
@@ -95,7 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of each pair, counted by what its order costs in discounted gain.",
     formula: "Σ |Δ NDCG of i and j changing places| ln(1 + exp(−σ (sᵢ − sⱼ))) over tᵢ > tⱼ",
     latex: r"\sum_{t_i > t_j} \lvert \Delta \mathrm{NDCG}_{ij} \rvert \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
-    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
+    shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: without the last axis",
     unit: "nats",
     range: "[0, ∞)",
     source: "Burges et al., 2006; Wang et al., 2018",
@@ -103,13 +108,20 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("scores", &[N, ITEMS], Domain::Logits),
         detached("relevance", &[N, ITEMS], GRADES),
+        KEEP,
     ],
     options: &[number("sigma", 1.0, "how steep a difference of scores counts")],
-    grid: &["", "sigma=2"],
-    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
-    run: |x| LambdaRank { sigma: x.number("sigma") }.forward(x.var("scores"), x.var("relevance")),
+    grid: &["", "sigma=2", "keep"],
+    invariances: &[
+        Invariance::Shift("scores"),
+        Invariance::Order(&["scores", "relevance", "keep"]),
+    ],
+    run: |x| {
+        LambdaRank { sigma: x.number("sigma"), keep: x.maybe("keep") }
+            .forward(x.var("scores"), x.var("relevance"))
+    },
     naive: |x| {
-        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+        naive(x, |s, t| {
             let n = s.len();
             let rank =
                 |i: usize| 1 + (0..n).filter(|&j| s[j] > s[i] || (s[j] == s[i] && j < i)).count();
@@ -122,8 +134,12 @@ pub(crate) static ROW: Loss = Loss {
                 sum += delta / naive_ideal(t) * nll;
             }
             sum
-        };
-        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
+        })
     },
+    edges: &[
+        ("all times 1e10", "the gain 2^relevance is infinite"),
+        ("all times 1e20", "the gain 2^relevance is infinite"),
+        ("subnormal", "1/ideal is beyond the range of f32"),
+    ],
     ..FAMILY
 };

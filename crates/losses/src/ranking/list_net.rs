@@ -3,8 +3,9 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use super::lists::{LISTS, lists};
+use super::lists::{LISTS, Lists, naive};
 use crate::catalogue::{Invariance, Loss};
+use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
 
 /// Cross-entropy of which item comes first: by the relevance, against by the scores.
@@ -15,11 +16,12 @@ use crate::terms::Terms;
 /// ```
 ///
 /// It is least, and then the entropy of the relevance, where scores and relevance differ by the
-/// same number for all items. The relevance has a gradient, too.
+/// same number for all items. The relevance has a gradient, too. Padding never comes first, and a
+/// list of nothing else counts 0 in sum and mean.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | shapes | scores and relevance: `[…, item]` alike; keep broadcasts to them; terms: without the last axis |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -36,27 +38,33 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; single numbers.
+/// Unequal shapes; single numbers; a `keep` that does not broadcast to the scores.
 ///
 /// # Source
 /// Cao et al., Learning to Rank: From Pairwise Approach to Listwise Approach, 2007.
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(alias = "ListNetLoss")]
-pub struct ListNet {}
+pub struct ListNet<'t> {
+    /// Not 0 for the items that there are; broadcasts to the scores. The others are padding, and so
+    /// is an item whose score is −∞: no term sees it, whatever it holds, and its slope is 0.
+    pub keep: Option<Var<'t>>,
+}
 
-/// [`ListNet`].
+/// [`ListNet`] with its defaults.
 #[track_caller]
 pub fn list_net<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
     ListNet::default().forward(scores, relevance)
 }
 
-impl ListNet {
+impl<'t> ListNet<'t> {
     /// The terms.
     #[track_caller]
-    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("list_net", || {
-            let (s, t) = lists("list_net", scores, relevance);
-            Terms::new((t.softmax(-1) * -s.log_softmax(-1)).sum(-1))
+            let lists = Lists::new("list_net", scores, relevance, self.keep);
+            let [s, t] = [lists.scores, lists.relevance].map(|x| lists.without_padding(capped(x)));
+            let log_p = lists.items.select(s.log_softmax(-1), 0.0);
+            lists.terms(infinite(times(t.softmax(-1), -log_p).sum(-1)))
         })
     }
 }
@@ -67,24 +75,24 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of which item comes first, by relevance and by scores.",
     formula: "−Σᵢ softmax(t)ᵢ log_softmax(s)ᵢ",
     latex: r"-\sum_i \mathrm{softmax}(t)_i \log \mathrm{softmax}(s)_i",
-    shapes: "scores, relevance: […, item] alike; terms: without the last axis",
+    shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: without the last axis",
     unit: "nats",
     range: "[0, ∞)",
     source: "Cao et al., 2007",
     inputs: &LISTS,
+    grid: &["", "keep"],
     invariances: &[
         Invariance::Shift("scores"),
         Invariance::Shift("relevance"),
-        Invariance::Order(&["scores", "relevance"]),
+        Invariance::Order(&["scores", "relevance", "keep"]),
     ],
-    run: |x| ListNet {}.forward(x.var("scores"), x.var("relevance")),
+    run: |x| ListNet { keep: x.maybe("keep") }.forward(x.var("scores"), x.var("relevance")),
     naive: |x| {
         let sum = |z: &[f64]| -> f64 { z.iter().map(|z| z.exp()).sum() };
-        let term = |(s, t): (&[f64], &[f64])| -> f64 {
+        naive(x, |s, t| {
             let each = s.iter().zip(t).map(|(s_i, t_i)| t_i.exp() / sum(t) * (sum(s).ln() - s_i));
             each.sum()
-        };
-        x.rows("scores").into_iter().zip(x.rows("relevance")).map(term).collect()
+        })
     },
     ..FAMILY
 };

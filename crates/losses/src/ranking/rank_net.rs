@@ -3,9 +3,10 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use super::lists::{LISTS, differences, lists, preferred};
+use super::lists::{LISTS, Lists, differences};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::above_zero;
+use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
 /// The negative log-likelihood that the more relevant of two items wins, by the difference of scores.
@@ -16,10 +17,11 @@ use crate::terms::Terms;
 /// ```
 ///
 /// Pairs of all lists count alike: the mean divides by their number. Without any pair it is NaN.
+/// Padding is in no pair.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores and relevance: `[…, item]` alike; terms: `[…, item, item]`, 0 where there is no pair |
+/// | shapes | scores and relevance: `[…, item]` alike; keep broadcasts to them; terms: `[…, item, item]`, 0 where there is no pair |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -35,20 +37,23 @@ use crate::terms::Terms;
 /// ```
 ///
 /// # Errors
-/// Unequal shapes; single numbers; a `sigma` that is not above 0.
+/// Unequal shapes; single numbers; a `keep` that does not broadcast to the scores; a `sigma` that is not above 0.
 ///
 /// # Source
 /// Burges et al., Learning to Rank Using Gradient Descent, 2005.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "RankNetLoss")]
-pub struct RankNet {
+pub struct RankNet<'t> {
     /// How steep a difference of scores counts.
     pub sigma: f64,
+    /// Not 0 for the items that there are; broadcasts to the scores. The others are padding, and so
+    /// is an item whose score is −∞: no term sees it, whatever it holds, and its slope is 0.
+    pub keep: Option<Var<'t>>,
 }
 
-impl Default for RankNet {
-    fn default() -> RankNet {
-        RankNet { sigma: 1.0 }
+impl Default for RankNet<'_> {
+    fn default() -> Self {
+        RankNet { sigma: 1.0, keep: None }
     }
 }
 
@@ -58,15 +63,15 @@ pub fn rank_net<'t>(scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
     RankNet::default().forward(scores, relevance)
 }
 
-impl RankNet {
+impl<'t> RankNet<'t> {
     /// The terms.
     #[track_caller]
-    pub fn forward<'t>(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
+    pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("rank_net", || {
-            let (s, t) = lists("rank_net", scores, relevance);
-            let s = above_zero("rank_net", "sigma", self.sigma, s);
-            let each = (differences(s) * -self.sigma).softplus();
-            Terms::new(each).masked(preferred(t))
+            let s = above_zero("rank_net", "sigma", self.sigma, scores);
+            let lists = Lists::new("rank_net", s, relevance, self.keep);
+            let each = infinite((differences(finite(lists.scores)) * -self.sigma).softplus());
+            Terms::new(each).masked(lists.preferred())
         })
     }
 }
@@ -77,25 +82,34 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood that the more relevant of two items has the larger score.",
     formula: "ln(1 + exp(−σ (sᵢ − sⱼ))) for tᵢ > tⱼ",
     latex: r"\log \left( 1 + e^{-\sigma (s_i - s_j)} \right) \quad t_i > t_j",
-    shapes: "scores, relevance: […, item] alike; terms: […, item, item]",
+    shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: […, item, item]",
     unit: "nats",
     range: "[0, ∞)",
     source: "Burges et al., 2005",
     over: "sigma=1,2,4",
     inputs: &LISTS,
     options: &[number("sigma", 1.0, "how steep a difference of scores counts")],
-    grid: &["", "sigma=2"],
-    invariances: &[Invariance::Shift("scores"), Invariance::Order(&["scores", "relevance"])],
-    run: |x| RankNet { sigma: x.number("sigma") }.forward(x.var("scores"), x.var("relevance")),
+    grid: &["", "sigma=2", "keep"],
+    invariances: &[
+        Invariance::Shift("scores"),
+        Invariance::Order(&["scores", "relevance", "keep"]),
+    ],
+    run: |x| {
+        RankNet { sigma: x.number("sigma"), keep: x.maybe("keep") }
+            .forward(x.var("scores"), x.var("relevance"))
+    },
     naive: |x| {
-        let term = |(s, t): (&[f64], &[f64])| -> Vec<f64> {
-            let pair = |i: usize, j: usize| match t[i] > t[j] {
+        let term = |(row, (s, t)): (usize, (&[f64], &[f64]))| -> Vec<f64> {
+            let there =
+                |i: usize| x.maybe("keep").is_none_or(|keep| keep[row * s.len() + i] != 0.0);
+            let pair = |i: usize, j: usize| match t[i] > t[j] && there(i) && there(j) {
                 true => (1.0 + (-x.number("sigma") * (s[i] - s[j])).exp()).ln(),
                 false => 0.0,
             };
             (0..s.len() * s.len()).map(|k| pair(k / s.len(), k % s.len())).collect()
         };
-        x.rows("scores").into_iter().zip(x.rows("relevance")).flat_map(term).collect()
+        let lists = x.rows("scores").into_iter().zip(x.rows("relevance"));
+        lists.enumerate().flat_map(term).collect()
     },
     ..FAMILY
 };

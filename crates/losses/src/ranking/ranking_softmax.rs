@@ -3,10 +3,10 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use super::lists::{ITEMS, LISTS, lists};
-use crate::catalogue::{Domain, Invariance, Loss, N, POSITIVE, option};
+use super::lists::{ITEMS, KEEP, LISTS, Lists};
+use crate::catalogue::{Invariance, Loss, N, POSITIVE, option};
 use crate::check::repeats;
-use crate::rows::times;
+use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
 
 /// Cross-entropy of a softmax over the items of a list, each counted by its relevance.
@@ -17,12 +17,12 @@ use crate::terms::Terms;
 /// ```
 ///
 /// The relevance is not normalized: a list with more of it counts more. With relevance of 1 for one
-/// item and 0 for the others it is [`cross_entropy`](crate::cross_entropy()). Items that `keep`
-/// leaves out are in no list: they take no part in the softmax, and have slope 0.
+/// item and 0 for the others it is [`cross_entropy`](crate::cross_entropy()). Padding takes no part
+/// in the softmax, and a list of nothing else counts 0 in sum and mean.
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores and relevance: `[…, item]` alike; terms: without the last axis |
+/// | shapes | scores and relevance: `[…, item]` alike; keep broadcasts to them; terms: without the last axis |
 /// | unit | nats times the relevance |
 /// | range | 0 and above, for relevances of 0 and above |
 ///
@@ -48,7 +48,9 @@ use crate::terms::Terms;
 pub struct RankingSoftmax<'t> {
     /// A weight for each item; broadcasts to the scores.
     pub weight: Option<Var<'t>>,
-    /// Not 0 for the items that there are; broadcasts to the scores. Optax's `where`.
+    /// Not 0 for the items that there are; broadcasts to the scores. The others are padding, and so
+    /// is an item whose score is −∞: no term sees it, whatever it holds, and its slope is 0. Optax's
+    /// `where`.
     pub keep: Option<Var<'t>>,
 }
 
@@ -63,13 +65,12 @@ impl<'t> RankingSoftmax<'t> {
     #[track_caller]
     pub fn forward(&self, scores: Var<'t>, relevance: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("ranking_softmax", || {
-            let (s, t) = lists("ranking_softmax", scores, relevance);
-            let [weight, keep] = [("weight", self.weight), ("keep", self.keep)]
-                .map(|(name, var)| var.map(|var| repeats("ranking_softmax", name, var, s)));
-            let t = weight.map_or(t, |weight| t * weight);
-            let [s, t] = [(s, f64::NEG_INFINITY), (t, 0.0)]
-                .map(|(x, left_out)| keep.map_or(x, |keep| keep.select(x, left_out)));
-            Terms::new(times(t, -s.log_softmax(-1)).sum(-1))
+            let lists = Lists::new("ranking_softmax", scores, relevance, self.keep);
+            let t = lists.relevance;
+            let weight = self.weight.map(|weight| repeats("ranking_softmax", "weight", weight, t));
+            let t = weight.map_or(t, |weight| lists.items.select(t * weight, 0.0));
+            let log_p = lists.without_padding(capped(lists.scores)).log_softmax(-1);
+            lists.terms(infinite(times(t, -log_p).sum(-1)))
         })
     }
 }
@@ -84,16 +85,11 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats times the relevance",
     range: "[0, ∞)",
     source: "Bruch et al., 2019; optax ranking_softmax_loss",
-    inputs: &[
-        LISTS[0],
-        LISTS[1],
-        option("weight", &[N, ITEMS], POSITIVE),
-        option("keep", &[ITEMS], Domain::Integers(&[1, 1, 0, 1, 1])),
-    ],
+    inputs: &[LISTS[0], LISTS[1], option("weight", &[N, ITEMS], POSITIVE), KEEP],
     grid: &["", "weight", "keep", "weight keep"],
     invariances: &[
         Invariance::Shift("scores"),
-        Invariance::Order(&["scores", "relevance", "weight"]),
+        Invariance::Order(&["scores", "relevance", "weight", "keep"]),
     ],
     run: |x| {
         RankingSoftmax { weight: x.maybe("weight"), keep: x.maybe("keep") }
@@ -101,7 +97,8 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| {
         let term = |(row, (s, t)): (usize, (&[f64], &[f64]))| -> f64 {
-            let kept = |i: &usize| x.maybe("keep").is_none_or(|keep| keep[*i] != 0.0);
+            let kept =
+                |i: &usize| x.maybe("keep").is_none_or(|keep| keep[row * s.len() + *i] != 0.0);
             let items: Vec<usize> = (0..s.len()).filter(kept).collect();
             let sum: f64 = items.iter().map(|&i| s[i].exp()).sum();
             let weight = |i: usize| x.weight("weight", row * s.len() + i);
@@ -110,5 +107,6 @@ pub(crate) static ROW: Loss = Loss {
         let lists = x.rows("scores").into_iter().zip(x.rows("relevance"));
         lists.enumerate().map(term).collect()
     },
+    edges: &[("all times 1e10", "scores of this size have no digits left for their differences")],
     ..FAMILY
 };

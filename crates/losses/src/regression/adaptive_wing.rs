@@ -19,7 +19,7 @@ use crate::terms::Terms;
 ///
 /// The branches meet in value and slope. With an exponent `e` above 1, as for targets from 0 to 1
 /// and the default `α`, there is no kink at 0; for `e` below 2 the second derivative is infinite
-/// there. (The paper writes the second branch as `A a − C`, which is the same.)
+/// there, and given as 0. (The paper writes the second branch as `A a − C`, which is the same.)
 ///
 /// | | |
 /// |---|---|
@@ -92,11 +92,13 @@ impl AdaptiveWing {
             let a = (p - t).abs();
             let e = alpha - t;
             let near = a.lt(theta);
-            let bent = (near.select(a, 0.0) / epsilon).pow(e).ln_1p() * omega;
-            let r = (e * (theta / epsilon).ln()).exp();
-            let slope = e * omega * r / ((r + 1.0) * theta);
-            let straight = slope * (a - theta) + r.ln_1p() * omega;
-            Terms::new(near.select(bent, straight))
+            // A power below 2 has an infinite second derivative at 0: there the loss is flat.
+            let bent = near * a.gt(0.0);
+            let power = (bent.select(a, theta) / epsilon).pow(e);
+            let k = e * (theta / epsilon).ln();
+            let slope = e * k.sigmoid() * (omega / theta);
+            let straight = slope * (a - theta) + k.softplus() * omega;
+            Terms::new(near.select(bent.select(power.ln_1p() * omega, 0.0), straight))
         })
     }
 }

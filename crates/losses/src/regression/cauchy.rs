@@ -5,6 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
+use crate::rows::ln_1p_square;
 use crate::terms::Terms;
 
 /// Half the square of small errors, growing only as their logarithm far away: the negative
@@ -73,7 +74,7 @@ impl Cauchy {
             let c = self.c;
             let (p, t) = pair("cauchy", prediction, target, Unequal::broadcast_if(self.broadcast));
             let p = above_zero("cauchy", "c", c, p);
-            Terms::new(((p - t) / c).square().ln_1p() * (c * c / 2.0))
+            Terms::new(ln_1p_square(p - t, c) * (c * c / 2.0))
         })
     }
 }
@@ -101,5 +102,6 @@ pub(crate) static ROW: Loss = Loss {
         let c = x.number("c");
         x.residuals(|d| 0.5 * c * c * (1.0 + d * d / (c * c)).ln())
     },
+    edges: &[],
     ..FAMILY
 };

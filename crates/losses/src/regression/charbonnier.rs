@@ -5,6 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
+use crate::rows::hypot;
 use crate::terms::Terms;
 
 /// A smooth absolute error: it leaves the kink of [`L1`](crate::L1) for a bend of width `ε`.
@@ -72,7 +73,7 @@ impl Charbonnier {
             let (p, t) =
                 pair("charbonnier", prediction, target, Unequal::broadcast_if(self.broadcast));
             let p = above_zero("charbonnier", "eps", eps, p);
-            Terms::new(((p - t).square() + eps * eps).sqrt())
+            Terms::new(hypot(p - t, eps))
         })
     }
 }
@@ -100,5 +101,6 @@ pub(crate) static ROW: Loss = Loss {
         let eps = x.number("eps");
         x.residuals(|d| d.hypot(eps))
     },
+    edges: &[],
     ..FAMILY
 };

@@ -4,7 +4,7 @@ use lossgraph_autograd::{Tape, Var};
 
 use super::FAMILY;
 use crate::catalogue::{C, Loss, N, Task, WIDE, input, number, option};
-use crate::check::demand;
+use crate::check::{demand, floats};
 use crate::terms::Terms;
 
 /// The elastic net: a penalty on the size of parameters, part absolute (L1), part squared (L2).
@@ -76,8 +76,15 @@ impl ElasticNet {
             let nothing = demand("elastic_net", alpha >= 0.0 && alpha.is_finite(), why, nothing);
             let why = || format!("l1_ratio is {r}, expected 0 to 1");
             let nothing = demand("elastic_net", (0.0..=1.0).contains(&r), why, nothing);
-            let of = |w: &Var<'t>| (w.abs() * r + w.square() * ((1.0 - r) / 2.0)).sum(..);
-            Terms::new(weights.iter().map(of).fold(nothing, |sum, each| sum + each) * alpha)
+            let (lasso, ridge) = (alpha * r, alpha * (1.0 - r) / 2.0);
+            let size = |w: Var<'t>| w.abs() * lasso;
+            // Without squares where they count nothing: they may be infinite.
+            let of = |w: Var<'t>| match r {
+                1.0 => size(w).sum(..),
+                _ => (size(w) + w * ridge * w).sum(..),
+            };
+            let weights = weights.iter().map(|&w| floats("elastic_net", "weights", w));
+            Terms::new(weights.map(of).fold(nothing, |sum, each| sum + each))
         })
     }
 }

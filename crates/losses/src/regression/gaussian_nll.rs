@@ -8,7 +8,7 @@ use super::FAMILY;
 use crate::catalogue::{
     BROADCAST, C, Invariance, Loss, N, POSITIVE, Task, WIDE, flag, input, number, option,
 };
-use crate::check::{Unequal, demand, holds, pair};
+use crate::check::{Unequal, demand, floats, holds, pair};
 use crate::terms::Terms;
 
 /// The negative log-likelihood of normal errors, whose variance is predicted as well.
@@ -82,11 +82,13 @@ impl GaussianNll {
             let (p, t) = pair("gaussian_nll", prediction, target, Unequal::broadcast_if(broadcast));
             let why = || format!("eps is {eps}, expected a number from 0");
             let p = demand("gaussian_nll", eps >= 0.0 && eps.is_finite(), why, p);
+            let var = floats("gaussian_nll", "var", var);
             let var = holds("gaussian_nll", "var", "variances from 0", |var| var >= 0.0, var);
             let var = laid_out(var, p);
             // What the clamp adds is a constant, through which no slope flows.
             let v = var + (var.clamp(eps, f64::INFINITY) - var).detach();
-            let each = (v.ln() + (p - t).square() / v) * 0.5;
+            let d = p - t;
+            let each = (v.ln() + d * (d / v)) * 0.5;
             Terms::new(if full { each + (2.0 * PI).sqrt().ln() } else { each })
         })
     }

@@ -5,16 +5,19 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
+use crate::rows::sine;
 use crate::terms::Terms;
 
 /// Grows as the square of small errors and levels off at ½, so that far outliers do not pull.
 ///
 /// ```text
 /// dᵢ = pᵢ − tᵢ
-/// Lᵢ = ½ dᵢ² / (dᵢ² + c²)
-/// ∂Lᵢ/∂pᵢ = c² dᵢ / (dᵢ² + c²)²
+/// sᵢ = dᵢ / √(dᵢ² + c²)
+/// Lᵢ = ½ sᵢ²
+/// ∂Lᵢ/∂pᵢ = sᵢ (1 − sᵢ²)^1.5 / c
 /// ```
 ///
+/// No error is squared by itself, so that the loss is right for errors of any size.
 /// It counts outliers more than it measures them. The pull is largest at `c/√3`; the loss is not
 /// convex.
 ///
@@ -72,8 +75,7 @@ impl GemanMcClure {
             let (p, t) =
                 pair("geman_mcclure", prediction, target, Unequal::broadcast_if(self.broadcast));
             let p = above_zero("geman_mcclure", "c", c, p);
-            let square = (p - t).square();
-            Terms::new(square * 0.5 / (square + c * c))
+            Terms::new(sine(p - t, c).square() * 0.5)
         })
     }
 }
@@ -100,5 +102,6 @@ pub(crate) static ROW: Loss = Loss {
         let c = x.number("c");
         x.residuals(|d| 0.5 / (1.0 + (c / d).powi(2)))
     },
+    edges: &[],
     ..FAMILY
 };

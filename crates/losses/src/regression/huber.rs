@@ -89,7 +89,7 @@ pub(super) fn rounded(d: Var<'_>, threshold: f64) -> Var<'_> {
     // one makes c·d − c²/2 largest, so the slope is c: that of c itself has the factor d − c,
     // which is 0 wherever c moves.
     let c = d.clamp(-threshold, threshold);
-    c * d - c * c * 0.5
+    c * d - c.square() * 0.5
 }
 
 pub(crate) static ROW: Loss = Loss {

@@ -94,5 +94,6 @@ pub(crate) static ROW: Loss = Loss {
         LogCosh { broadcast: x.flag("broadcast") }.forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| x.residuals(|d| d.cosh().ln()),
+    edges: &[],
     ..FAMILY
 };

@@ -49,8 +49,15 @@ pub use wing::{Wing, wing};
 use crate::catalogue::{Loss, Task};
 
 /// What the rows of this family have in common.
-const FAMILY: Loss =
-    Loss { family: "regression", tasks: &[Task::Numbers.fit(), Task::Classes.fit()], ..Loss::BASE };
+const FAMILY: Loss = Loss {
+    family: "regression",
+    tasks: &[Task::Numbers.fit(), Task::Classes.fit()],
+    edges: &[
+        ("+∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+        ("−∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+    ],
+    ..Loss::BASE
+};
 
 pub(crate) const ROWS: &[&Loss] = &[
     &mse::ROW,

@@ -88,7 +88,8 @@ impl PoissonNll {
             let why = || format!("eps is {eps}, expected a number from 0");
             let p = demand("poisson_nll", eps >= 0.0 && eps.is_finite(), why, p);
             let (rate, ln_rate) = if log_input { (p.exp(), p) } else { (p, (p + eps).ln()) };
-            let each = rate - times(t, ln_rate);
+            // Far above, the rate is infinite, and so is the loss.
+            let each = rate - times(t, ln_rate.clamp(f64::NEG_INFINITY, 1e5));
             Terms::new(if full { each + ln_factorial(t) } else { each })
         })
     }

@@ -5,6 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
+use crate::rows::hypot_excess;
 use crate::terms::Terms;
 
 /// Half the square of small errors, `δ` times the size of large ones, with no seam between them.
@@ -13,11 +14,10 @@ use crate::terms::Terms;
 /// dᵢ = pᵢ − tᵢ
 /// rᵢ = √(1 + (dᵢ/δ)²)
 /// Lᵢ = δ² (rᵢ − 1)
-///    = dᵢ² / (1 + rᵢ)
 /// ∂Lᵢ/∂pᵢ = dᵢ / rᵢ
 /// ```
 ///
-/// The second form subtracts no number from one next to it. Unlike those of
+/// It keeps its digits near 0, and is right for errors of any size. Unlike those of
 /// [`Huber`](crate::Huber), all derivatives exist everywhere.
 ///
 /// | | |
@@ -74,9 +74,7 @@ impl PseudoHuber {
             let (p, t) =
                 pair("pseudo_huber", prediction, target, Unequal::broadcast_if(self.broadcast));
             let p = above_zero("pseudo_huber", "delta", delta, p);
-            let d = p - t;
-            let r = ((d / delta).square() + 1.0).sqrt();
-            Terms::new(d.square() / (r + 1.0))
+            Terms::new(hypot_excess(p - t, delta) * delta)
         })
     }
 }
@@ -104,5 +102,6 @@ pub(crate) static ROW: Loss = Loss {
         let delta = x.number("delta");
         x.residuals(|d| delta * delta * ((1.0 + d * d / (delta * delta)).sqrt() - 1.0))
     },
+    edges: &[],
     ..FAMILY
 };

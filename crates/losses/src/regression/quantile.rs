@@ -102,5 +102,6 @@ pub(crate) static ROW: Loss = Loss {
         let q = x.number("quantile");
         x.residuals(|d| if d < 0.0 { -q * d } else { (1.0 - q) * d })
     },
+    edges: &[],
     ..FAMILY
 };

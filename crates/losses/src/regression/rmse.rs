@@ -5,7 +5,8 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, flag};
 use crate::check::{Unequal, alike, demand, pair};
-use crate::terms::Terms;
+use crate::size::size;
+use crate::terms::{Terms, weighted_mean};
 
 /// The root of the mean squared error: one number, or one for each example.
 ///
@@ -71,12 +72,14 @@ impl<'t> Rmse<'t> {
             let p = demand("rmse", several, || "a single number has no examples".to_owned(), p);
             let weight = self.weight.map(|weight| alike("rmse", "weight", weight, p));
             let inner: Vec<isize> = (isize::from(self.per_example)..p.rank() as isize).collect();
-            let squares = (p - t).square();
+            let d = p - t;
+            let size = size(d, &inner[..]);
+            let squares = (d / size).square();
             let mean = match weight {
-                Some(w) => (squares * w).sum(&inner[..]) / w.sum(&inner[..]),
+                Some(w) => weighted_mean((squares * w).sum(&inner[..]), w.sum(&inner[..])),
                 None => squares.mean(&inner[..]),
             };
-            Terms::new(mean.root(0.5))
+            Terms::new(mean.root(0.5) * size.reshape(mean.shape()))
         })
     }
 }
@@ -109,5 +112,21 @@ pub(crate) static ROW: Loss = Loss {
         };
         squares.chunks(each).enumerate().map(term).collect()
     },
+    edges: &[
+        ("+∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+        ("−∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+        (
+            "1e30 with weight",
+            "fused, the second derivative multiplies its constants first: beyond the range of f32",
+        ),
+        (
+            "−1e30 with weight",
+            "fused, the second derivative multiplies its constants first: beyond the range of f32",
+        ),
+        (
+            "all times 1e20 with weight",
+            "fused, the second derivative multiplies its constants first: beyond the range of f32",
+        ),
+    ],
     ..FAMILY
 };

@@ -5,6 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, Task};
 use crate::check::{Unequal, pair};
+use crate::rows::finite;
 use crate::terms::Terms;
 
 /// The absolute error as a part of the mean size of prediction and target, which may change places.
@@ -61,6 +62,8 @@ impl Smape {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("smape", || {
             let (p, t) = pair("smape", prediction, target, Unequal::broadcast_if(self.broadcast));
+            // Halved, so that the sum of two sizes cannot overflow.
+            let [p, t] = [p, t].map(|x| finite(x) * 0.5);
             let size = p.abs() + t.abs();
             Terms::new((p - t).abs() * 2.0 / size.eq(0.0).select(1.0, size))
         })
@@ -91,5 +94,6 @@ pub(crate) static ROW: Loss = Loss {
         let pairs = x.of("prediction").iter().zip(x.of("target"));
         pairs.map(|(p, t)| 2.0 * (p - t).abs() / (p.abs() + t.abs())).collect()
     },
+    edges: &[],
     ..FAMILY
 };

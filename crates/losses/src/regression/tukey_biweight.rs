@@ -107,5 +107,6 @@ pub(crate) static ROW: Loss = Loss {
             c * c / 6.0 * (1.0 - inside.powi(3))
         })
     },
+    edges: &[],
     ..FAMILY
 };

@@ -90,7 +90,8 @@ impl Tweedie {
             let why = || format!("power is {k}, expected a number not between 0 and 1");
             let p = demand("tweedie", known, why, p);
             let mean_to = |q: f64| if log_input { (p * q).exp() } else { p.powf(q) };
-            let ln_mean = || if log_input { p } else { p.ln() };
+            // Far above, the mean is infinite, and so is the deviance.
+            let ln_mean = || if log_input { p.clamp(f64::NEG_INFINITY, 1e5) } else { p.ln() };
             let half = if k == 0.0 {
                 (t - mean_to(1.0)).square() * 0.5
             } else if k == 1.0 {
@@ -157,5 +158,11 @@ pub(crate) static ROW: Loss = Loss {
         };
         x.of("prediction").iter().zip(x.of("target")).map(term).collect()
     },
+    edges: &[
+        ("+∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+        ("−∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+        ("all times 1e-10", "powers of it are beyond the range of f32"),
+        ("all times 1e-20", "powers of it are beyond the range of f32"),
+    ],
     ..FAMILY
 };

@@ -72,7 +72,9 @@ impl Welsch {
             let c = self.c;
             let (p, t) = pair("welsch", prediction, target, Unequal::broadcast_if(self.broadcast));
             let p = above_zero("welsch", "c", c, p);
-            Terms::new((-((p - t) / c).square()).exp_m1() * (-c * c / 2.0))
+            // Beyond 30 the exponential is 0, and with it the slope.
+            let u = ((p - t) / c).clamp(-30.0, 30.0);
+            Terms::new((-u.square()).exp_m1() * (-c * c / 2.0))
         })
     }
 }
@@ -100,5 +102,6 @@ pub(crate) static ROW: Loss = Loss {
         let c = x.number("c");
         x.residuals(|d| 0.5 * c * c * (1.0 - (-d * d / (c * c)).exp()))
     },
+    edges: &[],
     ..FAMILY
 };

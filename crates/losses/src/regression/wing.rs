@@ -113,5 +113,6 @@ pub(crate) static ROW: Loss = Loss {
         let bent = |a: f64| w * (1.0 + a / epsilon).ln();
         x.residuals(|d| if d.abs() < w { bent(d.abs()) } else { d.abs() - w + bent(w) })
     },
+    edges: &[],
     ..FAMILY
 };

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, PER_CLASS, SCORES, sum};
-use crate::catalogue::{Loss, flag, number};
+use crate::catalogue::{CLASS_AXIS, Loss, flag, number};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -103,6 +103,7 @@ pub(crate) static ROW: Loss = Loss {
         flag("squared", "squares below the fraction line"),
         SCORES,
         PER_CLASS,
+        CLASS_AXIS,
         IGNORE_BACKGROUND,
     ],
     grid: &[

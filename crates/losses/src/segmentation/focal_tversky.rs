@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, PER_CLASS, SCORES, sum};
 use super::tversky::{fits, missed};
-use crate::catalogue::{Loss, number};
+use crate::catalogue::{CLASS_AXIS, Loss, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -104,6 +104,7 @@ pub(crate) static ROW: Loss = Loss {
         number("smooth", 1.0, "what is added above and below the fraction line"),
         SCORES,
         PER_CLASS,
+        CLASS_AXIS,
         IGNORE_BACKGROUND,
     ],
     grid: &[

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, Scores, sum};
-use crate::catalogue::{Loss, number, word};
+use crate::catalogue::{CLASS_AXIS, Loss, number, word};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -106,6 +106,7 @@ pub(crate) static ROW: Loss = Loss {
     options: &[
         number("smooth", 1e-6, "what is added above and below the fraction line"),
         word("scores", &["class_logits", "logits"], "what the prediction holds"),
+        CLASS_AXIS,
         IGNORE_BACKGROUND,
     ],
     grid: &["", "weight", "scores=logits smooth=0.1", "probabilities ignore_background"],

@@ -3,6 +3,8 @@
 use lossgraph_autograd::{Var, keep};
 use lossgraph_tensor::kernels::Order;
 
+use crate::rows::times;
+
 /// The extension along the last axis: what each error adds to the loss of Jaccard's index if the
 /// errors are let in one by one, the largest first, times the error. Errors below 0 cost nothing.
 #[track_caller]
@@ -14,7 +16,7 @@ pub(super) fn extension<'t>(errors: Var<'t>, foreground: Var<'t>) -> Var<'t> {
     let mut around = vec![(0, 0); e.rank().saturating_sub(1)];
     around.push((1, 0));
     let before = jaccard.slice(-1, ..-1).pad(&around, 0.0);
-    (e.relu() * (jaccard - before)).sum(-1)
+    times(jaccard - before, e.relu()).sum(-1)
 }
 
 /// The extension on plain numbers, by its definition: the index of the set of pixels that are wrong

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::lovasz::{extension, naive};
-use crate::catalogue::{Domain, Invariance, Loss, N, flag, input, number};
+use crate::catalogue::{Domain, Invariance, Loss, N, flag, input, integer};
 use crate::check::{Unequal, holds, pair};
 use crate::labels::IGNORED;
 use crate::terms::Terms;
@@ -104,12 +104,12 @@ pub(crate) static ROW: Loss = Loss {
     ],
     options: &[
         flag("whole_batch", "the overlap of all images together"),
-        number("ignore_index", -100.0, "the target of pixels that do not count"),
+        integer("ignore_index", -100, "the target of pixels that do not count"),
     ],
     grid: &["", "whole_batch", "ignore_index=1"],
     invariances: &[Invariance::Order(&["logits", "target"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
+        let ignore_index = x.integer("ignore_index");
         LovaszHinge { whole_batch: x.flag("whole_batch"), ignore_index }
             .forward(x.var("logits"), x.var("target"))
     },
@@ -127,5 +127,6 @@ pub(crate) static ROW: Loss = Loss {
         let images = x.rows("logits").into_iter().zip(x.rows("target"));
         images.map(|(z, t)| term(z, t)).collect()
     },
+    edges: &[("all times 1e-10", "the kink is one rounding away")],
     ..FAMILY
 };

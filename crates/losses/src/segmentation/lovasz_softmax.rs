@@ -4,8 +4,9 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::lovasz::{extension, naive};
-use crate::catalogue::{C, Domain, Invariance, Loss, flag, input, number};
-use crate::labels::{IGNORED, Labels};
+use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, flag, input, integer};
+use crate::labels::{IGNORED, Labels, SECOND};
+use crate::rows::capped;
 use crate::terms::Terms;
 
 /// The Lovász extension of Jaccard's loss at the errors of the softmax, for each class over the
@@ -55,11 +56,14 @@ pub struct LovaszSoftmax {
     pub all_classes: bool,
     /// The label of pixels that do not count.
     pub ignore_index: i64,
+    /// The axis of the scores that counts classes; from the end, if negative. For scores of one axis,
+    /// 1 means that.
+    pub axis: isize,
 }
 
 impl Default for LovaszSoftmax {
     fn default() -> LovaszSoftmax {
-        LovaszSoftmax { all_classes: false, ignore_index: IGNORED }
+        LovaszSoftmax { all_classes: false, ignore_index: IGNORED, axis: SECOND }
     }
 }
 
@@ -74,12 +78,13 @@ impl LovaszSoftmax {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("lovasz_softmax", || {
-            let labels = match Labels::new("lovasz_softmax", logits, labels, self.ignore_index) {
+            let LovaszSoftmax { ignore_index, axis, .. } = *self;
+            let labels = match Labels::new("lovasz_softmax", axis, logits, labels, ignore_index) {
                 Ok(labels) => labels,
                 Err(fault) => return Terms::new(fault),
             };
             let t = labels.one_hot(logits);
-            let p = labels.counted_scores(logits).softmax(labels.axis);
+            let p = capped(labels.counted_scores(logits)).softmax(labels.axis);
             let errors = labels.counted_scores((t - p).abs());
             let [errors, t] = [errors, t].map(|x| class_by_class(x, labels.axis));
             let terms = Terms::new(extension(errors, t));
@@ -110,13 +115,14 @@ pub(crate) static ROW: Loss = Loss {
     ],
     options: &[
         flag("all_classes", "counts classes that no label names"),
-        number("ignore_index", -100.0, "the label of pixels that do not count"),
+        integer("ignore_index", -100, "the label of pixels that do not count"),
+        CLASS_AXIS,
     ],
     grid: &["", "all_classes", "ignore_index=1"],
     invariances: &[Invariance::Order(&["logits", "labels"])],
     run: |x| {
-        let ignore_index = x.number("ignore_index") as i64;
-        LovaszSoftmax { all_classes: x.flag("all_classes"), ignore_index }
+        let ignore_index = x.integer("ignore_index");
+        LovaszSoftmax { all_classes: x.flag("all_classes"), ignore_index, axis: x.axis() }
             .forward(x.var("logits"), x.var("labels"))
     },
     naive: |x| {

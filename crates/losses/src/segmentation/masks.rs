@@ -6,8 +6,9 @@ use crate::catalogue::{
     Args, C, Choice, Domain, INNER, Invariance, N, Numbers, POSITIVE, Sample, flag, input, option,
     word,
 };
-use crate::check::{Unequal, demand, holds, pair, repeats};
-use crate::labels::class_weight;
+use crate::check::{Unequal, demand, floats, holds, pair, repeats};
+use crate::labels::{SECOND, class_weight, moved, on_class_axis};
+use crate::rows::capped;
 use crate::terms::{Terms, scaled};
 
 /// What the scores of a mask are.
@@ -16,7 +17,7 @@ pub enum Scores {
     /// Logits, each by itself: their sigmoids are the probabilities.
     #[default]
     Logits,
-    /// Logits of classes that exclude each other: their softmax along axis 1 is the probabilities.
+    /// Logits of classes that exclude each other: their softmax is the probabilities.
     ClassLogits,
     /// Probabilities.
     Probabilities,
@@ -27,19 +28,34 @@ pub enum Scores {
 ///
 /// Prediction and target are alike, `[batch, …]` or, with classes, `[batch, class, …]`. A target is
 /// 0 or 1 or between; of class numbers, [`one_hot`](Var::one_hot) makes one with the classes along
-/// the last axis.
-#[derive(Clone, Copy, Debug, Default)]
+/// the last axis, which [`axis`](Masks::axis) may say.
+#[derive(Clone, Copy, Debug)]
 pub struct Masks<'t> {
     /// What the prediction holds.
     pub scores: Scores,
-    /// Axis 1 counts classes, and each has a term of its own; else all of an example is one mask.
+    /// An axis counts classes, and each has a term of its own; else all of an example is one mask.
     pub per_class: bool,
+    /// The axis that counts classes, where one does; from the end, if negative.
+    pub axis: isize,
     /// Leaves out class 0, if there are others.
     pub ignore_background: bool,
     /// A weight for each class. The mean divides by their sum.
     pub class_weight: Option<Var<'t>>,
     /// A weight for each element, which broadcasts to the prediction; 0 leaves the element out.
     pub weight: Option<Var<'t>>,
+}
+
+impl Default for Masks<'_> {
+    fn default() -> Self {
+        Masks {
+            scores: Scores::default(),
+            per_class: false,
+            axis: SECOND,
+            ignore_background: false,
+            class_weight: None,
+            weight: None,
+        }
+    }
 }
 
 /// A predicted mask and a target, and how to sum over them.
@@ -98,23 +114,30 @@ impl<'t> Masks<'t> {
             let prediction =
                 holds(loss, "prediction", "probabilities from 0 to 1", is_score, prediction);
             let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
+            let prediction = floats(loss, "prediction", prediction);
             let (z, t) = pair(loss, prediction, target, Unequal::Refuse);
             let classes = per_class || scores == Scores::ClassLogits;
             let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
             let fits = z.rank() > usize::from(classes);
             let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
+            let (z, axis) = if classes { on_class_axis(loss, self.axis, z) } else { (z, SECOND) };
             let of_classes = ignore_background || self.class_weight.is_some();
             let why = || "ignore_background and class_weight go with per_class".to_owned();
             let z = demand(loss, per_class || !of_classes, why, z);
             let weight = self.weight.map(|weight| repeats(loss, "weight", weight, z));
-            let of_class = self.class_weight.map(|weight| class_weight(loss, weight, z));
+            let of_class = self.class_weight.map(|weight| class_weight(loss, weight, axis, z));
             let p = match scores {
                 Scores::Logits => z.sigmoid(),
-                Scores::ClassLogits => z.softmax(1),
+                Scores::ClassLogits => capped(z).softmax(axis),
                 Scores::Probabilities => z,
             };
-            let start = isize::from(ignore_background && z.dim(1) > 1);
-            let counted = |x: Var<'t>| if per_class { x.slice(1, start..) } else { x };
+            let start = isize::from(ignore_background && z.dim(axis) > 1);
+            // As [batch, class, …], of which a term is a class or an example.
+            let laid_out = |x: Var<'t>| if classes { moved(x, axis, SECOND) } else { x };
+            let counted = |x: Var<'t>| match per_class {
+                true => laid_out(x).slice(SECOND, start..),
+                false => laid_out(x),
+            };
             let weight = weight.map(|weight| counted(weight.expand(z.shape())));
             let inner = 1 + usize::from(per_class);
             let each = each(Overlap { p: counted(p), t: counted(t), weight, inner });
@@ -135,7 +158,7 @@ pub(super) const INPUTS: [Sample; 5] = [
 /// The options that all losses of overlap have.
 pub(super) const SCORES: Choice =
     word("scores", &["logits", "class_logits"], "what the prediction holds");
-pub(super) const PER_CLASS: Choice = flag("per_class", "axis 1 counts classes, a term for each");
+pub(super) const PER_CLASS: Choice = flag("per_class", "an axis counts classes, a term for each");
 pub(super) const IGNORE_BACKGROUND: Choice = flag("ignore_background", "leaves out class 0");
 
 pub(super) const INVARIANCES: &[Invariance] =
@@ -151,6 +174,7 @@ pub(super) fn given<'t>(x: &Args<'t>) -> (Masks<'t>, Var<'t>, Var<'t>) {
             _ => Scores::Logits,
         },
         per_class: x.flag("per_class"),
+        axis: x.axis(),
         ignore_background: x.flag("ignore_background"),
         class_weight: x.maybe("class_weight"),
         weight: x.maybe("weight"),

@@ -22,7 +22,15 @@ pub use tversky::{Tversky, tversky};
 use crate::catalogue::{Loss, Task};
 
 /// What the rows of this family have in common.
-const FAMILY: Loss = Loss { family: "segmentation", tasks: &[Task::Masks.fit()], ..Loss::BASE };
+const FAMILY: Loss = Loss {
+    family: "segmentation",
+    tasks: &[Task::Masks.fit()],
+    edges: &[(
+        "sure and wrong",
+        "several classes that exclude each other are sure, or none is possible",
+    )],
+    ..Loss::BASE
+};
 
 pub(crate) const ROWS: &[&Loss] = &[
     &dice::ROW,

@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::masks::{
     self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, Overlap, PER_CLASS, SCORES, sum,
 };
-use crate::catalogue::{Loss, number};
+use crate::catalogue::{CLASS_AXIS, Loss, number};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -119,6 +119,7 @@ pub(crate) static ROW: Loss = Loss {
         number("smooth", 1.0, "what is added above and below the fraction line"),
         SCORES,
         PER_CLASS,
+        CLASS_AXIS,
         IGNORE_BACKGROUND,
     ],
     grid: &[

@@ -1,11 +1,12 @@
 //! Features that agree between views, and differ among themselves.
 
-use lossgraph_autograd::Var;
+use lossgraph_autograd::{Var, keep};
 use lossgraph_tensor::{DType, Tensor};
 
 use super::{FAMILY, VIEWS, views};
 use crate::catalogue::{Invariance, Loss, number};
 use crate::check::demand;
+use crate::size::size;
 use crate::terms::Terms;
 
 /// The correlation of each feature with itself in the other view towards 1, with others towards 0.
@@ -73,11 +74,21 @@ impl BarlowTwins {
             let fits = !lambda.is_nan() && eps >= 0.0;
             let first = demand("barlow_twins", fits, why, views("barlow_twins", z1, z2));
             let batch = first.dim(0) as f64;
-            let c = first.standardize(0, eps).t().matmul(z2.standardize(0, eps)) / batch;
+            let [first, second] = [first, z2].map(|z| standardized(z, eps));
+            let c = first.t().matmul(second) / batch;
             let same = tape.constant(Tensor::eye(c.dim(0), DType::F64));
             Terms::new(same.select((c - 1.0).square(), c.square() * lambda).sum(..))
         })
     }
+}
+
+/// Each feature with mean 0 and variance 1 over the batch, whatever its size.
+#[track_caller]
+fn standardized(z: Var<'_>, eps: f64) -> Var<'_> {
+    let deviation = z - z.mean(keep(0));
+    let size = size(deviation, 0);
+    let deviation = deviation / size;
+    deviation * (deviation.square().mean(keep(0)) + eps / size.square()).rsqrt()
 }
 
 pub(crate) static ROW: Loss = Loss {

@@ -5,7 +5,7 @@ use lossgraph_autograd::{Fault, Var};
 use super::FAMILY;
 use super::views;
 use crate::catalogue::{Invariance, Loss, WIDE, flag, input, number, option};
-use crate::check::above_zero;
+use crate::check::{above_zero, floats};
 use crate::embedding::normalized;
 use crate::terms::Terms;
 
@@ -97,6 +97,7 @@ impl<'t> InfoNce<'t> {
     }
 
     fn fitting(&self, negatives: Var<'t>, query: Var<'t>) -> Var<'t> {
+        let negatives = floats("info_nce", "negatives", negatives);
         let fits = negatives.rank() == 2 && negatives.dim(1) == query.dim(-1);
         let why = match fits {
             _ if negatives.is_faulty() || query.is_faulty() => return negatives,

@@ -17,9 +17,18 @@ pub use vicreg::{Vicreg, vicreg};
 use lossgraph_autograd::{Fault, Var};
 
 use crate::catalogue::{Loss, Sample, Task, WIDE, input};
+use crate::check::vectors;
 
 /// What the rows of this family have in common.
-const FAMILY: Loss = Loss { family: "self_supervised", tasks: &[Task::Views.fit()], ..Loss::BASE };
+const FAMILY: Loss = Loss {
+    family: "self_supervised",
+    tasks: &[Task::Views.fit()],
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+    ],
+    ..Loss::BASE
+};
 
 pub(crate) const ROWS: &[&Loss] = &[
     &nt_xent_simclr::ROW,
@@ -35,6 +44,7 @@ const VIEWS: [Sample; 2] = [input("z1", &[5, 3], WIDE), input("z2", &[5, 3], WID
 
 /// The first of two views, if both are matrices of one shape.
 fn views<'t>(loss: &str, z1: Var<'t>, z2: Var<'t>) -> Var<'t> {
+    let [z1, z2] = vectors(loss, [("first", z1), ("second", z2)]);
     if (z1.rank() == 2 && z1.shape() == z2.shape()) || z1.is_faulty() || z2.is_faulty() {
         return z1;
     }

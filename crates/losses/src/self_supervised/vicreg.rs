@@ -1,6 +1,6 @@
 //! Views that agree, features that spread and do not repeat each other.
 
-use lossgraph_autograd::{Var, keep};
+use lossgraph_autograd::Var;
 use lossgraph_tensor::{DType, Tensor};
 
 use super::{FAMILY, VIEWS, views};
@@ -92,7 +92,7 @@ impl Vicreg {
 /// The squared covariances of different features, summed and divided by the number of features.
 fn covariances(z: Var<'_>) -> Var<'_> {
     let (batch, features) = (z.dim(0) as f64, z.dim(1) as f64);
-    let deviation = z - z.mean(keep(0));
+    let deviation = z.centered(0);
     let covariance = deviation.t().matmul(deviation) / (batch - 1.0);
     let same = z.tape().constant(Tensor::eye(covariance.dim(0), DType::F64));
     same.select(0.0, covariance.square()).sum(..) / features
@@ -148,5 +148,10 @@ pub(crate) static ROW: Loss = Loss {
         }
         vec![loss]
     },
+    edges: &[
+        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("one example", "one example has no variance"),
+    ],
     ..FAMILY
 };

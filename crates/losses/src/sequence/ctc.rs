@@ -6,7 +6,7 @@ use lossgraph_tensor::Shape;
 use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
-use crate::catalogue::{Domain, Invariance, Loss, Numbers, flag, input, number, option};
+use crate::catalogue::{Domain, Invariance, Loss, Numbers, count, flag, input, option};
 use crate::check::{demand, floats};
 use crate::terms::Terms;
 
@@ -115,7 +115,12 @@ impl Ctc {
         input_lengths: Var<'t>,
         target_lengths: Var<'t>,
     ) -> Terms<'t> {
-        self.forward(logits.log_softmax(-1), targets, input_lengths, target_lengths)
+        self.forward(
+            floats("ctc", "logits", logits).log_softmax(-1),
+            targets,
+            input_lengths,
+            target_lengths,
+        )
     }
 
     /// Looks at what is given.
@@ -245,14 +250,13 @@ pub(crate) static ROW: Loss = Loss {
         input("target_lengths", &[BATCH], Domain::Integers(&[1, 2])),
     ],
     options: &[
-        number("blank", 0.0, "the class of no label"),
+        count("blank", 0, "the class of no label"),
         flag("zero_infinity", "makes the loss of a target that cannot be 0"),
     ],
     grid: &["", "blank=3", "zero_infinity", "logits"],
     invariances: &[Invariance::Shift("logits")],
     run: |x| {
-        let loss =
-            Ctc { blank: x.number("blank") as usize, zero_infinity: x.flag("zero_infinity") };
+        let loss = Ctc { blank: x.count("blank"), zero_infinity: x.flag("zero_infinity") };
         let [targets, inputs, counts] =
             ["targets", "input_lengths", "target_lengths"].map(|name| x.var(name));
         match x.maybe("logits") {
@@ -273,6 +277,15 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..BATCH).map(|row| -all_paths(x, &log_p, row).ln()).collect()
     },
+    edges: &[
+        ("an impossible class", "no path is possible: the slope is 0/0"),
+        ("all others impossible", "no path is possible: the slope is 0/0"),
+        ("the label impossible", "no path is possible: the slope is 0/0"),
+        ("sure and right", "no path is possible: the slope is 0/0"),
+        ("sure and wrong", "no path is possible: the slope is 0/0"),
+        ("+∞", "it is no logarithm of a probability"),
+        ("NaN", "frames beyond the length are not looked at"),
+    ],
     ..FAMILY
 };
 

@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
-use crate::catalogue::{Domain, Invariance, Loss, Numbers, input, number, option};
+use crate::catalogue::{Domain, Invariance, Loss, Numbers, count, input, option};
 use crate::check::{demand, floats};
 use crate::terms::Terms;
 
@@ -102,7 +102,12 @@ impl RnnT {
         input_lengths: Var<'t>,
         target_lengths: Var<'t>,
     ) -> Terms<'t> {
-        self.forward(logits.log_softmax(-1), targets, input_lengths, target_lengths)
+        self.forward(
+            floats("rnn_t", "logits", logits).log_softmax(-1),
+            targets,
+            input_lengths,
+            target_lengths,
+        )
     }
 
     /// Looks at what is given.
@@ -214,14 +219,14 @@ pub(crate) static ROW: Loss = Loss {
         input("input_lengths", &[BATCH], Domain::Integers(&[2, 3])),
         input("target_lengths", &[BATCH], Domain::Integers(&[1, 2])),
     ],
-    options: &[number("blank", 0.0, "the class that goes on to the next frame")],
+    options: &[count("blank", 0, "the class that goes on to the next frame")],
     grid: &["", "blank=2", "logits"],
     invariances: &[
         Invariance::Shift("logits"),
         Invariance::Order(&["log_p", "logits", "targets", "input_lengths", "target_lengths"]),
     ],
     run: |x| {
-        let loss = RnnT { blank: x.number("blank") as usize };
+        let loss = RnnT { blank: x.count("blank") };
         let [targets, inputs, counts] =
             ["targets", "input_lengths", "target_lengths"].map(|name| x.var(name));
         match x.maybe("logits") {
@@ -230,6 +235,12 @@ pub(crate) static ROW: Loss = Loss {
         }
     },
     naive: |x| (0..BATCH).map(|row| -paths_from(x, row, 0, 0).ln()).collect(),
+    edges: &[
+        ("sure and right", "no path is possible: the slope is 0/0"),
+        ("sure and wrong", "no path is possible: the slope is 0/0"),
+        ("+∞", "it is no logarithm of a probability"),
+        ("NaN", "what is on no path is not looked at"),
+    ],
     ..FAMILY
 };
 

@@ -2,7 +2,8 @@
 
 use lossgraph_tensor::Float;
 
-use super::{UpdateRule, at_least_zero};
+use super::UpdateRule;
+use super::rule::{at_least_zero, ratio};
 use crate::error::Result;
 
 /// Steps of the gradient over the root of the sum of its squares so far.
@@ -11,6 +12,8 @@ use crate::error::Result;
 /// s ← s + g²
 /// p ← p − lr / (1 + (t − 1) d) · g / (√s + ε)      decay d of the learning rate
 /// ```
+///
+/// Where the divisor is 0, which takes an ε of 0, the parameter stays.
 ///
 /// # Source
 /// Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011. PyTorch's `Adagrad`.
@@ -67,7 +70,7 @@ impl UpdateRule for Adagrad {
         for ((p, &g), sum) in p.iter_mut().zip(g).zip(states[0].iter_mut()) {
             let g = g + decay * *p;
             *sum = *sum + g * g;
-            *p = *p - lr * g / (sum.sqrt() + eps);
+            *p = *p - ratio(lr * g, sum.sqrt() + eps);
         }
     }
 }

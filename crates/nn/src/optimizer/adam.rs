@@ -2,7 +2,8 @@
 
 use lossgraph_tensor::Float;
 
-use super::{UpdateRule, at_least_zero, below_one};
+use super::UpdateRule;
+use super::rule::{at_least_zero, below_one, ratio};
 use crate::error::Result;
 
 /// Adam: steps of the size of the learning rate, in the direction of the mean gradient over its
@@ -13,6 +14,9 @@ use crate::error::Result;
 /// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
 /// p ← p − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 /// ```
+///
+/// Where the divisor is 0, which takes an ε of 0, the parameter stays. What is subtracted from 1 is
+/// so in `f64`, so that betas near 1 keep their meaning in models of `f32`.
 ///
 /// # Source
 /// Kingma and Ba, Adam, 2015; AMSGrad: Reddi et al., On the Convergence of Adam and Beyond, 2018.
@@ -74,7 +78,8 @@ impl UpdateRule for Adam {
     fn update<T: Float>(&self, step: i32, p: &mut [T], g: &[T], states: &mut [&mut [T]]) {
         let [m, v, largest] = states else { return };
         let [beta1, beta2] = self.betas.map(T::of);
-        let corrections = self.betas.map(|beta| 1.0 - beta.powi(step));
+        let [new1, new2] = self.betas.map(|beta| T::of(1.0 - beta));
+        let corrections = self.betas.map(|beta| correction(beta, step));
         let size = T::of(self.lr / corrections[0]);
         let root = T::of(1.0 / corrections[1].sqrt());
         let eps = T::of(self.eps);
@@ -82,27 +87,32 @@ impl UpdateRule for Adam {
             false => (self.weight_decay, 0.0),
             true => (0.0, self.lr * self.weight_decay),
         };
-        let (l2, shrink) = (T::of(l2), T::ONE - T::of(decoupled));
+        let [l2, decoupled] = [l2, decoupled].map(T::of);
         let sign = if self.maximize { -T::ONE } else { T::ONE };
         let update_moments = |p: T, g: T, m: &mut T, v: &mut T| {
             let g = sign * g + l2 * p;
-            *m = beta1 * *m + (T::ONE - beta1) * g;
-            *v = beta2 * *v + (T::ONE - beta2) * g * g;
+            *m = beta1 * *m + new1 * g;
+            *v = beta2 * *v + new2 * g * g;
         };
         let each = p.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut());
         if self.amsgrad {
             for ((((p, &g), m), v), largest) in each.zip(largest.iter_mut()) {
                 update_moments(*p, g, m, v);
                 *largest = largest.max(*v);
-                *p = *p * shrink - size * *m / (largest.sqrt() * root + eps);
+                *p = *p - (decoupled * *p + ratio(size * *m, largest.sqrt() * root + eps));
             }
         } else {
             for (((p, &g), m), v) in each {
                 update_moments(*p, g, m, v);
-                *p = *p * shrink - size * *m / (v.sqrt() * root + eps);
+                *p = *p - (decoupled * *p + ratio(size * *m, v.sqrt() * root + eps));
             }
         }
     }
+}
+
+/// `1 − βᵗ`, with all digits where β is near 1.
+fn correction(beta: f64, step: i32) -> f64 {
+    -Float::exp_m1(f64::from(step) * Float::ln_1p(beta - 1.0))
 }
 
 /// [`Adam`] with decoupled weight decay: `p ← (1 − lr · λ) p` before each step.

@@ -2,7 +2,8 @@
 
 use lossgraph_tensor::Float;
 
-use super::{UpdateRule, at_least_zero};
+use super::UpdateRule;
+use super::rule::{at_least_zero, below_one, ratio};
 use crate::error::Result;
 
 /// Steps of the gradient over its root mean square.
@@ -13,6 +14,9 @@ use crate::error::Result;
 /// b ← μ b + g / (√v' + ε)                      momentum μ
 /// p ← p − lr · b
 /// ```
+///
+/// Where the divisor is 0, which takes an ε of 0, the gradient over it counts as 0. A variance that
+/// rounding makes negative is 0.
 ///
 /// # Source
 /// Hinton, Coursera lecture 6e, 2012; centered: Graves, 2013. PyTorch's `RMSprop`.
@@ -55,7 +59,7 @@ impl UpdateRule for RmsProp {
 
     fn check(&self) -> Result<()> {
         at_least_zero("rmsprop", "lr", self.lr)?;
-        at_least_zero("rmsprop", "alpha", self.alpha)?;
+        below_one("rmsprop", "alpha", self.alpha)?;
         at_least_zero("rmsprop", "eps", self.eps)?;
         at_least_zero("rmsprop", "momentum", self.momentum)?;
         at_least_zero("rmsprop", "weight_decay", self.weight_decay)
@@ -66,13 +70,14 @@ impl UpdateRule for RmsProp {
         let [square, mean, momentum] = states else { return };
         let [lr, alpha, eps, decay, carry] =
             [self.lr, self.alpha, self.eps, self.weight_decay, self.momentum].map(T::of);
+        let new = T::of(1.0 - self.alpha);
         let states = square.iter_mut().zip(mean.iter_mut()).zip(momentum.iter_mut());
         for ((p, &g), ((v, mean), b)) in p.iter_mut().zip(g).zip(states) {
             let g = g + decay * *p;
-            *v = alpha * *v + (T::ONE - alpha) * g * g;
-            *mean = alpha * *mean + (T::ONE - alpha) * g;
-            let variance = if self.centered { *v - *mean * *mean } else { *v };
-            *b = carry * *b + g / (variance.sqrt() + eps);
+            *v = alpha * *v + new * g * g;
+            *mean = alpha * *mean + new * g;
+            let variance = if self.centered { (*v - *mean * *mean).max(T::ZERO) } else { *v };
+            *b = carry * *b + ratio(g, variance.sqrt() + eps);
             *p = *p - lr * *b;
         }
     }

@@ -2,7 +2,8 @@
 
 use lossgraph_tensor::Float;
 
-use super::{UpdateRule, at_least_zero};
+use super::UpdateRule;
+use super::rule::at_least_zero;
 use crate::error::{Error, Result};
 
 /// Stochastic gradient descent, with momentum.

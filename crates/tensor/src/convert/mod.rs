@@ -117,10 +117,10 @@ impl TryFrom<&Tensor> for f64 {
 
 /// What could not be made is what is wrong: so data that may be refused, such as
 /// [`eye`](Tensor::eye), stands where data does.
-impl TryFrom<Result<Tensor>> for Tensor {
-    type Error = Error;
+impl<E> TryFrom<std::result::Result<Tensor, E>> for Tensor {
+    type Error = E;
 
-    fn try_from(tensor: Result<Tensor>) -> Result<Tensor> {
+    fn try_from(tensor: std::result::Result<Tensor, E>) -> std::result::Result<Tensor, E> {
         tensor
     }
 }

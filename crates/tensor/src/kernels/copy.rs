@@ -1,5 +1,6 @@
 //! Data movement: copies, casts, fills, concatenation, padding, and overlap-add.
 
+use super::accumulate::{Accumulate, MANY, totals};
 use super::nditer::{NdIter, Packer};
 use super::{input, output};
 use crate::tensor::with_elem;
@@ -30,12 +31,12 @@ pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
 }
 
 /// Calls `write` for each element of `x` with the element of `out` at the same index.
-fn zip<T: Elem>(
+fn zip<T: Elem, Y>(
     x: &[T],
     x_layout: &Layout,
-    out: &mut [T],
+    out: &mut [Y],
     out_layout: &Layout,
-    write: impl Fn(T, &mut T),
+    write: impl Fn(T, &mut Y),
 ) {
     NdIter::new([x_layout, out_layout]).for_each_run(|offsets, len, strides| {
         let [from, to] = offsets.map(|offset| offset as usize);
@@ -126,22 +127,30 @@ pub fn overlap_add(x: &Tensor, axis: usize, window: Window, out: &mut Tensor) ->
         let why = "these are the windows of the output";
         return Err(Error::Shape { operation: "overlap_add", left, right, why });
     }
-    fill(0.0, out)?;
     let shape: Shape = out.shape().clone();
     let last = x.rank() as isize - 1;
+    // One element of all windows at a time: no two of them coincide.
+    let each = |add: &mut dyn FnMut(&Layout, &Layout)| {
+        for i in 0..window.size {
+            let mut slices: Vec<Slice> = x.shape().iter().map(|&dim| Slice::all(dim)).collect();
+            slices[last as usize] = Slice { start: i, len: 1, step: 1 };
+            let from = x.layout().slice(&slices)?.squeeze(last)?;
+            add(&from, &windows.slice(&slices)?.squeeze(last)?);
+        }
+        Ok(())
+    };
     with_elem!(out.dtype(), T => {
         let from = input::<T>("overlap_add", x)?;
         let out = output::<T>("overlap_add", out, &shape)?;
-        // One element of all windows at a time: no two of them coincide.
-        for i in 0..window.size {
-            let mut slices: Vec<Slice> =
-                x.shape().iter().map(|&dim| Slice::all(dim)).collect();
-            slices[last as usize] = Slice { start: i, len: 1, step: 1 };
-            let each = x.layout().slice(&slices)?.squeeze(last)?;
-            let region = windows.slice(&slices)?.squeeze(last)?;
-            zip(from, &each, out, &region, |x, y| *y = y.plus(x));
+        if window.size > MANY {
+            return totals(out, |totals: &mut [_]| {
+                each(&mut |x, region| {
+                    zip(from, x, totals, region, |x, y| *y = <T as Accumulate>::added(*y, x));
+                })
+            });
         }
-        Ok(())
+        out.fill(T::ZERO);
+        each(&mut |x, region| zip(from, x, out, region, |x, y| *y = y.plus(x)))
     })
 }
 

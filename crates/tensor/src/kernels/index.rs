@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::accumulate::{Accumulate, MANY, totals};
 use super::threads::try_parallel_chunks_mut;
 use super::{CHUNK, borrowed, copied, input, outer_dim_inner, output};
 use crate::tensor::with_elem;
@@ -82,19 +83,28 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
         let all = index_rows.rows();
         let rows = if disjoint { (INDICES / index_rows.row().max(1)).max(1) } else { all };
         let chunk = if disjoint { rows * dim } else { out.len() };
-        try_parallel_chunks_mut(out, chunk, |task, out| {
-            out.fill(T::ZERO);
+        // Calls `add` with the position in the chunk of a task, and the number, of each element.
+        let each = |task: usize, add: &mut dyn FnMut(usize, usize)| {
             for row in task * rows..all.min((task + 1) * rows) {
                 let (mut to, [step, stride]) = index_rows.of(&layout, row);
                 to -= (task * chunk) as isize;
                 for n in row * index_rows.row()..(row + 1) * index_rows.row() {
                     let i = in_range("scatter_add", at[n], dim, n, index.shape())?;
-                    let sum = &mut out[(to + i as isize * stride) as usize];
-                    *sum = sum.plus(source[n]);
+                    add((to + i as isize * stride) as usize, n);
                     to += step;
                 }
             }
             Ok(())
+        };
+        let many = index.shape()[axis] > MANY;
+        try_parallel_chunks_mut(out, chunk, |task, out| {
+            if many {
+                return totals(out, |totals| {
+                    each(task, &mut |to, n| totals[to] = T::added(totals[to], source[n]))
+                });
+            }
+            out.fill(T::ZERO);
+            each(task, &mut |to, n| out[to] = out[to].plus(source[n]))
         })
     })
 }
@@ -171,7 +181,7 @@ pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -
 pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("index_add", index)?;
     let shape = out.shape().clone();
-    let [outer, dim, inner] = outer_dim_inner("index_add", &shape, axis)?;
+    let [_, dim, inner] = outer_dim_inner("index_add", &shape, axis)?;
     if source.shape()[..] != selected(&shape, axis, index.shape()) {
         let (left, right) = (source.shape().clone(), shape);
         let why = "in the source, the axes of the index replace the axis";
@@ -182,18 +192,57 @@ pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor)
         let source = source.contiguous();
         let Some(source) = source.as_slice::<T>() else { return Ok(()) };
         let out = output::<T>("index_add", out, &shape)?;
-        out.fill(T::ZERO);
-        for slab in 0..outer {
-            for (n, &i) in at.iter().enumerate() {
-                let i = in_range("index_add", i, dim, n, index.shape())?;
-                let (from, to) = ((slab * at.len() + n) * inner, (slab * dim + i) * inner);
-                for (y, &x) in out[to..to + inner].iter_mut().zip(&source[from..from + inner]) {
-                    *y = y.plus(x);
+        let readers = Readers::of(&at, dim, index.shape())?;
+        // Whole slices of the output go to different threads.
+        let slices = (CHUNK / inner.max(1)).max(1);
+        try_parallel_chunks_mut(out, slices * inner.max(1), |task, out| {
+            let mut sums = vec![T::NOTHING; inner];
+            for (nth, out) in out.chunks_exact_mut(inner.max(1)).enumerate() {
+                let (slab, i) = ((task * slices + nth) / dim, (task * slices + nth) % dim);
+                sums.fill(T::NOTHING);
+                for &n in readers.of_index(i) {
+                    let from = (slab * at.len() + n) * inner;
+                    for (sum, &x) in sums.iter_mut().zip(&source[from..from + inner]) {
+                        *sum = T::added(*sum, x);
+                    }
+                }
+                for (y, &sum) in out.iter_mut().zip(&sums) {
+                    *y = T::rounded(sum);
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     })
+}
+
+/// For each index of an axis, where it stands among the indices, in their order.
+struct Readers {
+    starts: Vec<usize>,
+    positions: Vec<usize>,
+}
+
+impl Readers {
+    /// By counting.
+    fn of(at: &[i64], dim: usize, shape: &Shape) -> Result<Readers> {
+        let mut starts = vec![0; dim + 1];
+        for (n, &i) in at.iter().enumerate() {
+            starts[in_range("index_add", i, dim, n, shape)? + 1] += 1;
+        }
+        for i in 0..dim {
+            starts[i + 1] += starts[i];
+        }
+        let (mut next, mut positions) = (starts.clone(), vec![0; at.len()]);
+        for (n, &i) in at.iter().enumerate() {
+            let next = &mut next[i as usize];
+            positions[*next] = n;
+            *next += 1;
+        }
+        Ok(Readers { starts, positions })
+    }
+
+    fn of_index(&self, i: usize) -> &[usize] {
+        &self.positions[self.starts[i]..self.starts[i + 1]]
+    }
 }
 
 fn selected(shape: &Shape, axis: usize, index: &Shape) -> Vec<usize> {
@@ -241,14 +290,10 @@ impl Extreme {
 /// Argmax or argmin: the index of the first largest, or smallest, element along an axis, which has
 /// length 1 in `out`; NaN counts as the extreme.
 pub fn arg_extreme(extreme: Extreme, x: &Tensor, axis: usize, out: &mut Tensor) -> Result<()> {
-    match x.dtype() {
-        DType::F32 => arg_extreme_of::<f32>(extreme, x, axis, out),
-        DType::F64 => arg_extreme_of::<f64>(extreme, x, axis, out),
-        DType::I64 => arg_extreme_of::<f64>(extreme, &x.to_dtype(DType::F64), axis, out),
-    }
+    with_elem!(x.dtype(), T => arg_extreme_of::<T>(extreme, x, axis, out))
 }
 
-fn arg_extreme_of<T: Float>(
+fn arg_extreme_of<T: Elem>(
     extreme: Extreme,
     x: &Tensor,
     axis: usize,
@@ -268,14 +313,16 @@ fn arg_extreme_of<T: Float>(
     for slab in 0..outer {
         for i in 0..inner {
             let at = |n: usize| data[(slab * dim + n) * inner + i];
+            // NaN alone differs from itself; integers have none.
+            let is_nan = |a: T| a.partial_cmp(&a).is_none();
             let beats = |a: T, b: T| match extreme {
                 Extreme::Max => a > b,
                 Extreme::Min => a < b,
             };
             let mut best = 0;
             for n in 1..dim {
-                let better = beats(at(n), at(best)) || (at(n).is_nan() && !at(best).is_nan());
-                if better && !at(best).is_nan() {
+                let better = beats(at(n), at(best)) || (is_nan(at(n)) && !is_nan(at(best)));
+                if better && !is_nan(at(best)) {
                     best = n;
                 }
             }
@@ -403,6 +450,8 @@ mod tests {
         assert_eq!(index(Tensor::from([[1.0, 3.0, 3.0]]), Extreme::Max), Ok(1.0));
         assert_eq!(index(Tensor::from([[1.0, 1.0, 3.0]]), Extreme::Min), Ok(0.0));
         assert_eq!(index(Tensor::from([[1.0, f64::NAN, f64::NAN, 9.0]]), Extreme::Max), Ok(1.0));
+        let large = (1_i64 << 60) + 1;
+        assert_eq!(index(Tensor::from([[large, large + 1, large + 1]]), Extreme::Max), Ok(1.0));
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::cell::Cell;
 
 use gemm::Parallelism;
 
+use super::accumulate::totals;
 use super::scratch::Scratch;
 use super::simd::vector_bytes;
 use super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::transpose::transpose;
-use super::{input, output};
+use super::{borrowed, input, output};
 use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
 
 /// From how many multiplications for each byte of a vector on, some microseconds of them, a product
@@ -20,6 +21,10 @@ const TWO_AXES_THRESHOLD: usize = 3 << 23;
 
 /// How long a block is at least: along the longer axis, and along the other one.
 const MIN_BLOCK: [usize; 2] = [16, 64];
+
+/// How many terms of a dot product are added up in one go: longer ones are cut, since `gemm` adds
+/// up from left to right.
+const TERMS: usize = 1 << 12;
 
 /// A transposed second factor is packed from so many rows of the first on, and up to so many
 /// elements, which the L2 cache holds beside the result.
@@ -36,32 +41,44 @@ thread_local! {
 /// Operands of any strides are read in place.
 pub fn matmul(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     match out.dtype() {
-        DType::F64 => typed::<f64>(a, b, out),
-        _ => typed::<f32>(a, b, out),
+        DType::F32 => floats::<f32>(a, b, out),
+        DType::F64 => floats::<f64>(a, b, out),
+        DType::I64 => integers(a, b, out),
     }
 }
 
-fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
-    let (left, right) = (a.shape(), b.shape());
-    let error = |why: &'static str| Error::Shape {
-        operation: "matmul",
-        left: left.clone(),
-        right: right.clone(),
-        why,
-    };
-    let rank = left.rank();
-    if rank < 2 || right.rank() != rank {
-        return Err(error("both have at least two axes, and as many"));
+/// The product of matrices of integers, which wrap.
+fn integers(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
+    let (_, [m, k, n]) = sizes(a, b)?;
+    let shape = out.shape().clone();
+    let [a, b] = [
+        input::<i64>("matmul", a).map(|_| borrowed::<i64>(a))?,
+        input::<i64>("matmul", b).map(|_| borrowed::<i64>(b))?,
+    ];
+    let out = output::<i64>("matmul", out, &shape)?;
+    out.fill(0);
+    if out.is_empty() || k == 0 {
+        return Ok(());
     }
-    let (batch, [m, k]) = (&left[..rank - 2], [left[rank - 2], left[rank - 1]]);
-    let n = right[rank - 1];
-    if right[..rank - 2] != *batch || right[rank - 2] != k {
-        return Err(error(
-            "the batches are equal, and rows of one as long as columns of the other",
-        ));
+    let rows = a.chunks_exact(k).zip(out.chunks_exact_mut(n)).enumerate();
+    for (row, (a, out)) in rows {
+        let b = &b[row / m * k * n..][..k * n];
+        for (&a, b) in a.iter().zip(b.chunks_exact(n)) {
+            for (y, &b) in out.iter_mut().zip(b) {
+                *y = y.wrapping_add(a.wrapping_mul(b));
+            }
+        }
     }
+    Ok(())
+}
+
+fn floats<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
+    let (batch, [m, k, n]) = sizes(a, b)?;
     let mut dims: Dims = batch.into();
     dims.extend([m, n]);
+    if k > TERMS {
+        return long::<T>(a, b, out, &dims);
+    }
     let out = output::<T>("matmul", out, &dims)?;
     let [a, b] = [(input::<T>("matmul", a)?, a.layout()), (input::<T>("matmul", b)?, b.layout())];
     if out.is_empty() {
@@ -94,6 +111,48 @@ fn typed<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The axes before the last two, and the lengths of these.
+fn sizes<'a>(a: &'a Tensor, b: &Tensor) -> Result<(&'a [usize], [usize; 3])> {
+    let (left, right) = (a.shape(), b.shape());
+    let error = |why: &'static str| Error::Shape {
+        operation: "matmul",
+        left: left.clone(),
+        right: right.clone(),
+        why,
+    };
+    let rank = left.rank();
+    if rank < 2 || right.rank() != rank {
+        return Err(error("both have at least two axes, and as many"));
+    }
+    let (batch, [m, k]) = (&left[..rank - 2], [left[rank - 2], left[rank - 1]]);
+    let n = right[rank - 1];
+    if right[..rank - 2] != *batch || right[rank - 2] != k {
+        return Err(error(
+            "the batches are equal, and rows of one as long as columns of the other",
+        ));
+    }
+    Ok((batch, [m, k, n]))
+}
+
+/// Products of long rows: part by part, added up without an error that grows with their number.
+fn long<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor, dims: &[usize]) -> Result<()> {
+    let rank = a.rank() as isize;
+    let k = a.shape()[a.rank() - 1];
+    let mut part = Tensor::zeros(dims, T::DTYPE)?;
+    let out = output::<T>("matmul", out, dims)?;
+    totals(out, |totals| {
+        for start in (0..k).step_by(TERMS) {
+            let len = TERMS.min(k - start);
+            let (a, b) = (a.narrow(rank - 1, start, len)?, b.narrow(rank - 2, start, len)?);
+            floats::<T>(&a, &b, &mut part)?;
+            for (total, &term) in totals.iter_mut().zip(input::<T>("matmul", &part)?) {
+                *total = T::added(*total, term);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// From how many multiplications on a product is computed in parallel.
@@ -226,6 +285,13 @@ impl<'a, T: Float> Matrix<'a, T> {
         out: *mut T,
         leading: usize,
     ) {
+        // The stride along an axis of length 1 is any number, and `gemm` chooses its loops, and so
+        // the order of its sums, by strides.
+        let strides = |[row, column]: [isize; 2], [rows, columns]: [usize; 2]| {
+            let column = if columns == 1 { 1 } else { column };
+            [if rows == 1 { columns as isize } else { row }, column]
+        };
+        let (left, right) = (strides(self.strides, [m, k]), strides(other.strides, [k, n]));
         // SAFETY: layouts stay inside of their buffers, so every element that gemm reads is there;
         // what it writes to, the caller vouches for; the type is f32 or f64, which gemm knows.
         unsafe {
@@ -238,11 +304,11 @@ impl<'a, T: Float> Matrix<'a, T> {
                 leading as isize,
                 false,
                 self.buffer.as_ptr().offset(self.offset),
-                self.strides[1],
-                self.strides[0],
+                left[1],
+                left[0],
                 other.buffer.as_ptr().offset(other.offset),
-                other.strides[1],
-                other.strides[0],
+                right[1],
+                right[0],
                 T::ZERO,
                 T::ONE,
                 false,

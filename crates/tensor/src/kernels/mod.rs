@@ -9,10 +9,12 @@
 //! [`threads`], and for sorting. The kernels themselves are unstable: for the crates of lossgraph,
 //! and not shown.
 
+pub(crate) mod accumulate;
 mod convolution;
 mod copy;
 mod fast_path;
 mod index;
+mod integers;
 pub(crate) mod loops;
 mod map;
 mod matmul;
@@ -20,16 +22,19 @@ pub(crate) mod nditer;
 mod planes;
 mod pooling;
 pub(crate) mod reduce;
+mod scan;
 pub(crate) mod scratch;
 pub(crate) mod simd;
 pub mod threads;
 mod transpose;
 
 pub use index::{Extreme, Order};
+pub use integers::{Integers1, Integers2};
 pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
 pub(crate) use loops::{Loops, Strip};
 pub(crate) use matmul::LazyProduct;
-pub use reduce::{Direction, ReduceOp};
+pub use reduce::ReduceOp;
+pub use scan::Direction;
 
 // What the macros name, and what lossgraph-autograd calls.
 #[doc(hidden)]
@@ -38,10 +43,12 @@ pub use {
     copy::{cast, concat, copy, fill, overlap_add, pad},
     fast_path::FastPath,
     index::{arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add},
+    integers::{combine_integers, is_integer, map_integers, select_integers},
     map::{map1, map2, map3},
     matmul::matmul,
     pooling::window_argmax,
-    reduce::{cumsum, reduce},
+    reduce::reduce,
+    scan::cumsum,
     simd::{Loop, vectorized},
 };
 

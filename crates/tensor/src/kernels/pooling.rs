@@ -21,9 +21,20 @@ pub fn window_argmax(
     out: &mut Tensor,
 ) -> Result<()> {
     match x.dtype() {
+        DType::F32 => typed::<f32>(x, windows, padding, out),
         DType::F64 => typed::<f64>(x, windows, padding, out),
-        _ => typed::<f32>(x, windows, padding, out),
+        DType::I64 => typed::<f64>(&ranks(x)?, windows, padding, out),
     }
+}
+
+/// For each integer, how many other ones of the tensor are smaller: in the same order, and floats
+/// without rounding.
+fn ranks(x: &Tensor) -> Result<Tensor> {
+    let elements = x.to_vec::<i64>()?;
+    let mut sorted = elements.clone();
+    sorted.sort_unstable();
+    let rank = |x: &i64| sorted.partition_point(|other| other < x) as f64;
+    Tensor::new(x.shape().clone(), elements.iter().map(rank).collect::<Vec<f64>>())
 }
 
 /// The first element of each window that is on the axis; `None` if a window has none.
@@ -162,6 +173,8 @@ mod tests {
         assert_eq!(indices(x, window, 0, [1, 2]), Ok(vec![1.0, 2.0]));
         let none = Tensor::full([2, 2], f64::NEG_INFINITY, DType::F64).unwrap();
         assert_eq!(indices(none, window, 0, [1, 1]), Ok(vec![0.0]));
+        let large = Tensor::from([[1_i64 << 60, (1 << 60) + 1], [(1 << 60) + 1, i64::MIN]]);
+        assert_eq!(indices(large, window, 0, [1, 1]), Ok(vec![1.0]));
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Reductions along axes, and cumulative sums.
+//! Reductions along axes.
 
 use super::simd::dispatch;
 use super::threads::parallel_chunks_mut;
-use super::{CHUNK, input, outer_dim_inner, output};
-use crate::tensor::with_elem;
+use super::{CHUNK, borrowed, input, output};
 use crate::{AxisSet, DType, Elem, Error, Float, Result, Tensor};
 
 /// How a reduction combines elements.
@@ -32,6 +31,8 @@ impl ReduceOp {
 /// How two numbers are combined, with the identity element, for loops.
 pub(crate) trait Combine<T> {
     const IDENTITY: T;
+    /// Whether results are rounded: whether it is a sum.
+    const ROUNDS: bool = false;
     fn combine(a: T, b: T) -> T;
 }
 
@@ -40,21 +41,31 @@ pub(crate) struct Max;
 pub(crate) struct Min;
 
 macro_rules! reduction {
-    ($name:ident $identity:ident |$a:ident, $b:ident| $value:expr) => {
+    ($name:ident $rounds:literal $identity:ident |$a:ident, $b:ident| $value:expr, $integers:expr) => {
         impl<T: Float> Combine<T> for $name {
             const IDENTITY: T = T::$identity;
+            const ROUNDS: bool = $rounds;
 
             #[inline(always)]
             fn combine($a: T, $b: T) -> T {
                 $value
             }
         }
+
+        impl Combine<i64> for $name {
+            const IDENTITY: i64 = $integers.0;
+
+            #[inline(always)]
+            fn combine(a: i64, b: i64) -> i64 {
+                $integers.1(a, b)
+            }
+        }
     };
 }
 
-reduction!(Sum ZERO |a, b| a + b);
-reduction!(Max NEG_INFINITY |a, b| a.max(b));
-reduction!(Min INFINITY |a, b| a.min(b));
+reduction!(Sum true NEG_ZERO |a, b| a + b, (0, i64::wrapping_add));
+reduction!(Max false NEG_INFINITY |a, b| a.max(b), (i64::MIN, i64::max));
+reduction!(Min false INFINITY |a, b| a.min(b), (i64::MAX, i64::min));
 
 /// Calls a function with the [`Combine`] of a [`ReduceOp`].
 macro_rules! with_reduce {
@@ -69,7 +80,7 @@ macro_rules! with_reduce {
 }
 pub(crate) use with_reduce;
 
-/// The identity element: the reduction of nothing.
+/// The identity element, which combined with a number gives that number, bit for bit.
 pub(crate) fn identity<T: Float>(op: ReduceOp) -> T {
     fn of<T: Float, C: Combine<T>>() -> T {
         C::IDENTITY
@@ -85,12 +96,20 @@ pub(crate) fn combine<T: Float>(op: ReduceOp, a: T, b: T) -> T {
     with_reduce!(op, of::<T>(a, b))
 }
 
+/// Shorter slices are not reduced in lanes: the vectors would be half empty.
+pub(crate) const SHORT: usize = 16;
+
 /// The reduction of a slice in `N` lanes, which are then reduced by halves.
+///
+/// A slice shorter than [`SHORT`] is reduced one element after another.
 ///
 /// Four elements for a lane are combined with each other first: a lane then depends on one
 /// combination in four, which counts since a compiler may well keep lanes in memory.
 #[inline(always)]
-pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
+pub(crate) fn lanes<T: Elem, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
+    if x.len() < SHORT {
+        return x.iter().fold(C::IDENTITY, |y, &x| C::combine(y, x));
+    }
     let mut lanes = [C::IDENTITY; N];
     while x.len() >= 4 * N {
         let now = &x[..4 * N];
@@ -111,7 +130,7 @@ pub(crate) fn lanes<T: Float, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
 
 /// The reduction of lanes, by halves.
 #[inline(always)]
-pub(crate) fn halved<T: Float, C: Combine<T>, const N: usize>(mut lanes: [T; N]) -> T {
+pub(crate) fn halved<T: Elem, C: Combine<T>, const N: usize>(mut lanes: [T; N]) -> T {
     let mut width = N;
     while width > 1 {
         width /= 2;
@@ -123,16 +142,16 @@ pub(crate) fn halved<T: Float, C: Combine<T>, const N: usize>(mut lanes: [T; N])
 }
 
 /// Reduces rows of as many elements as `into` has into it.
-pub(crate) fn into_row<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
+pub(crate) fn into_row<T: Elem, C: Combine<T>>(x: &[T], into: &mut [T]) {
     #[inline(always)]
-    fn plain<T: Float, C: Combine<T>>(x: &[T], into: &mut [T]) {
+    fn plain<T: Elem, C: Combine<T>>(x: &[T], into: &mut [T]) {
         for row in x.chunks_exact(into.len().max(1)) {
             for (y, &x) in into.iter_mut().zip(row) {
                 *y = C::combine(*y, x);
             }
         }
     }
-    dispatch!(<T: Float, C: Combine<T>> (x: &[T], into: &mut [T]) { plain::<T, C>(x, into) })
+    dispatch!(<T: Elem, C: Combine<T>> (x: &[T], into: &mut [T]) { plain::<T, C>(x, into) })
 }
 
 /// Reduces `x` along `axes`, which have length 1 in `out`.
@@ -145,18 +164,37 @@ pub fn reduce(op: ReduceOp, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Resu
         let operation = op.name();
         return Err(Error::Empty { operation, axis, shape: x.shape().clone() });
     }
-    match out.dtype() {
-        DType::F32 => typed::<f32>(op, x, axes, out),
-        _ => typed::<f64>(op, x, axes, out),
+    match (x.dtype(), out.dtype()) {
+        (DType::I64, DType::F32) if op == ReduceOp::Sum => exact_sum::<f32>(x, axes, out),
+        (DType::I64, DType::F64) if op == ReduceOp::Sum => exact_sum::<f64>(x, axes, out),
+        (_, DType::F32) => with_reduce!(op, reduce_axes::<f32>(x, axes, out)),
+        (_, DType::F64) => with_reduce!(op, reduce_axes::<f64>(x, axes, out)),
+        (_, DType::I64) => with_reduce!(op, reduce_axes::<i64>(x, axes, out)),
     }
 }
 
-fn typed<T: Float>(op: ReduceOp, x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
-    with_reduce!(op, reduce_axes::<T>(x, axes, out))
+/// The sum of integers as floats: exact, however large it is, and then rounded.
+fn exact_sum<T: Float>(x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()> {
+    // Sums of the upper and of the lower half of the bits do not overflow.
+    const HALF: u32 = 32;
+    let shape = out.shape().clone();
+    let sums = |half: fn(i64) -> i64| {
+        let halves: Vec<i64> = borrowed::<i64>(x).iter().map(|&x| half(x)).collect();
+        let halves = Tensor::new(x.shape().clone(), halves)?;
+        let mut sums = Tensor::zeros(shape.clone(), DType::I64)?;
+        reduce_axes::<i64, Sum>(&halves, axes, &mut sums)?;
+        sums.to_vec::<i64>()
+    };
+    let (upper, lower) = (sums(|x| x >> HALF)?, sums(|x| x & ((1 << HALF) - 1))?);
+    let out = output::<T>("reduce", out, &shape)?;
+    for (y, (upper, lower)) in out.iter_mut().zip(upper.into_iter().zip(lower)) {
+        *y = T::of(((i128::from(upper) << HALF) + i128::from(lower)) as f64);
+    }
+    Ok(())
 }
 
 /// Reduces groups of adjacent axes one after another, each as `[outer, reduced, inner]`.
-fn reduce_axes<T: Float, C: Combine<T> + Sync>(
+fn reduce_axes<T: Elem, C: Combine<T> + Sync>(
     x: &Tensor,
     axes: AxisSet,
     out: &mut Tensor,
@@ -204,10 +242,11 @@ fn reduce_axes<T: Float, C: Combine<T> + Sync>(
 }
 
 /// Reduces the middle one of three axes of contiguous data.
-fn reduce_middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mut [T]) {
+fn reduce_middle<T: Elem, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], out: &mut [T]) {
     let [_, reduced, inner] = dims;
     if reduced == 0 || out.is_empty() {
-        out.fill(C::IDENTITY);
+        // Only sums can be of nothing.
+        out.fill(T::ZERO);
     } else if inner == 1 {
         let rows = (CHUNK / reduced).max(1);
         let reduce_rows = |(data, out): (&[T], &mut [T])| {
@@ -235,7 +274,7 @@ fn reduce_middle<T: Float, C: Combine<T> + Sync>(data: &[T], dims: [usize; 3], o
 
 /// The reduction of contiguous elements: a tree of halves over blocks of 16 lanes. The tree depends
 /// on the length alone, and large halves go to different threads.
-fn reduce_row<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
+fn reduce_row<T: Elem, C: Combine<T> + Sync>(data: &[T]) -> T {
     const BLOCK: usize = 1024;
     if data.len() <= BLOCK {
         return block::<T, C>(data);
@@ -254,12 +293,12 @@ fn reduce_row<T: Float, C: Combine<T> + Sync>(data: &[T]) -> T {
     C::combine(a, b)
 }
 
-fn block<T: Float, C: Combine<T>>(data: &[T]) -> T {
-    dispatch!(<T: Float, C: Combine<T>> (data: &[T]) -> T { lanes::<T, C, 16>(data) })
+fn block<T: Elem, C: Combine<T>>(data: &[T]) -> T {
+    dispatch!(<T: Elem, C: Combine<T>> (data: &[T]) -> T { lanes::<T, C, 16>(data) })
 }
 
 /// The reduction of rows of `inner` elements to one row: a tree of halves over blocks of 32 rows.
-fn reduce_columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [T]) {
+fn reduce_columns<T: Elem, C: Combine<T> + Sync>(data: &[T], inner: usize, out: &mut [T]) {
     const ROWS: usize = 32;
     let rows = data.len() / inner;
     if rows <= ROWS {
@@ -279,51 +318,6 @@ fn reduce_columns<T: Float, C: Combine<T> + Sync>(data: &[T], inner: usize, out:
         });
     }
     into_row::<T, C>(&other, out);
-}
-
-/// The direction of a scan along an axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the start of the axis to its end.
-    Forward,
-    /// From the end of the axis to its start.
-    Reverse,
-}
-
-impl Direction {
-    /// The other one: that of the transposed scan.
-    pub fn reversed(self) -> Direction {
-        match self {
-            Direction::Forward => Direction::Reverse,
-            Direction::Reverse => Direction::Forward,
-        }
-    }
-}
-
-/// The cumulative (inclusive) sum along an axis.
-pub fn cumsum(x: &Tensor, axis: usize, direction: Direction, out: &mut Tensor) -> Result<()> {
-    let shape = x.shape().clone();
-    let [_, len, inner] = outer_dim_inner("cumsum", &shape, axis)?;
-    super::copy(x, out)?;
-    with_elem!(out.dtype(), T => {
-        let out = output::<T>("cumsum", out, &shape)?;
-        if inner == 0 || len == 0 {
-            return Ok(());
-        }
-        for slab in out.chunks_exact_mut(len * inner) {
-            for step in 1..len {
-                // The row before, in the direction of the sum, and the row that it is added to.
-                let (from, to) = match direction {
-                    Direction::Forward => (step - 1, step),
-                    Direction::Reverse => (len - step, len - step - 1),
-                };
-                for i in 0..inner {
-                    slab[to * inner + i] = slab[to * inner + i].plus(slab[from * inner + i]);
-                }
-            }
-        }
-        Ok(())
-    })
 }
 
 #[cfg(test)]
@@ -401,6 +395,28 @@ mod tests {
     }
 
     #[test]
+    fn integers_are_reduced_as_integers() {
+        let large = (1_i64 << 60) + 1;
+        let x = Tensor::from([[large, -3], [large + 1, i64::MIN]]);
+        let of = |op, axes: &[usize]| reduced(op, &x, axes).to_vec::<i64>().unwrap();
+        assert_eq!(of(ReduceOp::Sum, &[0]), [2 * large + 1, i64::MAX - 2]);
+        assert_eq!(of(ReduceOp::Max, &[0, 1]), [large + 1]);
+        assert_eq!(of(ReduceOp::Min, &[1]), [-3, i64::MIN]);
+    }
+
+    #[test]
+    fn a_sum_of_integers_as_a_float_is_rounded_once() {
+        let sum = |x: Vec<i64>| {
+            let mut out = Tensor::zeros([1], DType::F64).unwrap();
+            reduce(ReduceOp::Sum, &Tensor::from(x), AxisSet::from_iter([0]), &mut out).unwrap();
+            out.to_f64s()[0]
+        };
+        assert_eq!(sum(vec![i64::MAX; 4]), 4.0 * i64::MAX as f64);
+        assert_eq!(sum(vec![i64::MIN; 3]), 3.0 * i64::MIN as f64);
+        assert_eq!(sum(vec![(1 << 53) + 1, -(1 << 53), 4, -4]), 1.0);
+    }
+
+    #[test]
     fn extremes_keep_nan() {
         let x = Tensor::from([1.0, f64::NAN, 3.0]);
         assert!(reduced(ReduceOp::Max, &x, &[0]).to_f64s()[0].is_nan());
@@ -430,17 +446,5 @@ mod tests {
             })
         };
         assert!(run(1) == run(2) && run(2) == run(7));
-    }
-
-    #[test]
-    fn cumulative_sums_go_both_ways() {
-        let x = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
-        let mut out = Tensor::zeros([3, 2], DType::F64).unwrap();
-        cumsum(&x, 0, Direction::Forward, &mut out).unwrap();
-        assert_eq!(out.to_f64s(), [1.0, 2.0, 4.0, 6.0, 9.0, 12.0]);
-        cumsum(&x, 0, Direction::Reverse, &mut out).unwrap();
-        assert_eq!(out.to_f64s(), [9.0, 12.0, 8.0, 10.0, 5.0, 6.0]);
-        cumsum(&x, 1, Direction::Forward, &mut out).unwrap();
-        assert_eq!(out.to_f64s(), [1.0, 3.0, 3.0, 7.0, 5.0, 11.0]);
     }
 }

@@ -1,10 +1,16 @@
 //! The loops of micro-ops that are not maps: reductions, broadcasts along rows, streaming copies.
 
-use crate::Float;
+use crate::kernels::accumulate::Compensated;
 use crate::kernels::loops::rows::{Elements, Number, Read, rows_of};
-use crate::kernels::reduce::{Combine, into_row, lanes, with_reduce};
+use crate::kernels::reduce::{Combine, SHORT, combine, identity, lanes, with_reduce};
 use crate::kernels::simd::dispatch;
 use crate::kernels::{ReduceOp, Strip};
+use crate::{DType, Float};
+
+/// How elements are combined, and what they are accumulated in.
+trait Combines<T>: Combine<T> + Combine<f64> {}
+
+impl<T, C: Combine<T> + Combine<f64>> Combines<T> for C {}
 
 /// The reduction of all elements of a tile.
 pub(super) fn reduce_all<T: Float>(op: ReduceOp, x: &[T]) -> T {
@@ -18,13 +24,13 @@ pub(super) fn reduce_rows<T: Float>(op: ReduceOp, x: &[T], columns: usize, out: 
     with_reduce!(op, rows::<T>(x, columns, out));
 }
 
-fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
+fn rows<T: Float, C: Combines<T>>(x: &[T], columns: usize, out: &mut [T]) {
     #[inline(always)]
-    fn plain<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
-        if columns < 16 {
+    fn plain<T: Float, C: Combines<T>>(x: &[T], columns: usize, out: &mut [T]) {
+        if columns < SHORT {
             // Too short for lanes; the rows do not depend on each other.
             for (row, y) in x.chunks_exact(columns.max(1)).zip(out) {
-                *y = row.iter().fold(C::IDENTITY, |y, &x| C::combine(y, x));
+                *y = row.iter().fold(<C as Combine<T>>::IDENTITY, |y, &x| C::combine(y, x));
             }
         } else if columns < 256 {
             for (row, y) in x.chunks_exact(columns).zip(out) {
@@ -33,13 +39,12 @@ fn rows<T: Float, C: Combine<T>>(x: &[T], columns: usize, out: &mut [T]) {
         } else {
             for (row, y) in x.chunks_exact(columns).zip(out) {
                 // Blocks keep the error of a sum small: it grows with the length of a lane.
-                let mut blocks = row.chunks(1 << 13).map(lanes::<T, C, 16>);
-                let first = blocks.next().unwrap_or(C::IDENTITY);
-                *y = blocks.fold(first, C::combine);
+                let blocks = row.chunks(1 << 11).map(lanes::<T, C, 16>);
+                *y = T::of(blocks.fold(C::IDENTITY, |y, x| C::combine(y, x.to_f64())));
             }
         }
     }
-    dispatch!(<T: Float, C: Combine<T>> (x: &[T], columns: usize, out: &mut [T]) {
+    dispatch!(<T: Float, C: Combines<T>> (x: &[T], columns: usize, out: &mut [T]) {
         plain::<T, C>(x, columns, out)
     })
 }
@@ -61,9 +66,73 @@ pub(super) fn weighted<T: Float>(x: [Strip<'_, T>; 4], columns: usize, out: &mut
     })
 }
 
-/// Reduces the rows of a tile into `into`, which has an element for each column.
-pub(super) fn reduce_columns<T: Float>(op: ReduceOp, x: &[T], into: &mut [T]) {
-    with_reduce!(op, into_row::<T>(x, into));
+/// Reduces the rows of a tile into the accumulators of the columns: what is added up, and, where
+/// `f64` is, what the roundings lost.
+pub(super) fn reduce_columns<T: Float>(op: ReduceOp, x: &[T], sums: &mut [f64], lost: &mut [f64]) {
+    with_reduce!(op, columns::<T>(x, sums, lost));
+}
+
+/// How many rows are combined with each other before they are accumulated.
+const ROWS: usize = 4;
+
+fn columns<T: Float, C: Combines<T>>(x: &[T], sums: &mut [f64], lost: &mut [f64]) {
+    #[inline(always)]
+    fn add<T: Float, C: Combines<T>>(
+        rows: impl Iterator<Item = T>,
+        sums: &mut [f64],
+        lost: &mut [f64],
+    ) {
+        for ((x, sum), lost) in rows.zip(sums).zip(lost) {
+            if <C as Combine<T>>::ROUNDS && T::DTYPE == DType::F64 {
+                let total = Compensated { sum: *sum, lost: *lost }.plus(x.to_f64());
+                (*sum, *lost) = (total.sum, total.lost);
+            } else {
+                *sum = C::combine(*sum, x.to_f64());
+            }
+        }
+    }
+    #[inline(always)]
+    fn plain<T: Float, C: Combines<T>>(x: &[T], sums: &mut [f64], lost: &mut [f64]) {
+        let n = sums.len().max(1);
+        let mut blocks = x.chunks_exact(ROWS * n);
+        for block in &mut blocks {
+            let (front, back) = block.split_at(2 * n);
+            let ((a, b), (c, d)) = (front.split_at(n), back.split_at(n));
+            let pairs = a.iter().zip(b).zip(c.iter().zip(d));
+            let rows = pairs.map(|((&a, &b), (&c, &d))| -> T {
+                C::combine(C::combine(a, b), C::combine(c, d))
+            });
+            add::<T, C>(rows, sums, lost);
+        }
+        for row in blocks.remainder().chunks_exact(n) {
+            add::<T, C>(row.iter().copied(), sums, lost);
+        }
+    }
+    dispatch!(<T: Float, C: Combines<T>>
+    (x: &[T], sums: &mut [f64], lost: &mut [f64]) {
+        plain::<T, C>(x, sums, lost)
+    })
+}
+
+/// Combines the accumulators of the tasks, one behind the other, in their order.
+pub(super) fn combine_columns<T: Float>(op: ReduceOp, tasks: &[f64], out: &mut [T]) {
+    let n = out.len();
+    for (i, y) in out.iter_mut().enumerate() {
+        let empty = Compensated { sum: identity(op), lost: 0.0 };
+        let total = tasks.chunks_exact(2 * n).fold(empty, |total, task| {
+            let total = accumulated(op, total, task[i]);
+            Compensated { lost: total.lost + task[n + i], ..total }
+        });
+        *y = T::of(total.rounded());
+    }
+}
+
+/// An accumulator, and one more number.
+pub(super) fn accumulated(op: ReduceOp, total: Compensated, x: f64) -> Compensated {
+    match op {
+        ReduceOp::Sum => total.plus(x),
+        _ => Compensated { sum: combine(op, total.sum, x), ..total },
+    }
 }
 
 /// Broadcasts each number of `x` along a row of `columns` elements.

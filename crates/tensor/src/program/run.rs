@@ -11,8 +11,9 @@ use super::RunError;
 use super::code::{Executable, Instruction, Segment, Slot, Source};
 use super::micro;
 use super::tile::{Accumulators, Tile};
+use crate::kernels::accumulate::Compensated;
 use crate::kernels::nditer::Packer;
-use crate::kernels::reduce::{combine, identity};
+use crate::kernels::reduce::identity;
 use crate::kernels::scratch::Scratch;
 use crate::kernels::threads::{Pointer, try_parallel_for};
 use crate::kernels::{LazyProduct, Loops, ReduceOp};
@@ -195,14 +196,19 @@ impl<'a, T: Loops> Run<'a, T> {
         let invariants = Pointer(invariants);
         let tasks = executable.tasks;
         // For each reduction, an accumulator for each task.
-        let mut scalars: SmallVec<[f64; 4]> = SmallVec::new();
+        let empty = |op: ReduceOp| Compensated { sum: identity(op), lost: 0.0 };
+        let mut scalars: SmallVec<[Compensated; 4]> = SmallVec::new();
         for (op, _) in &executable.scalar_accumulators {
-            scalars.extend(std::iter::repeat_n(identity::<f64>(*op), tasks));
+            scalars.extend(std::iter::repeat_n(empty(*op), tasks));
         }
-        let mut columns: Vec<T> =
-            Vec::with_capacity(executable.column_accumulators.len() * tasks * executable.columns);
+        let column_stride = 2 * executable.columns;
+        let mut columns: Vec<f64> =
+            Vec::with_capacity(executable.column_accumulators.len() * tasks * column_stride);
         for op in &executable.column_accumulators {
-            columns.extend(std::iter::repeat_n(identity::<T>(*op), tasks * executable.columns));
+            for _ in 0..tasks {
+                columns.extend(std::iter::repeat_n(identity::<f64>(*op), executable.columns));
+                columns.extend(std::iter::repeat_n(0.0, executable.columns));
+            }
         }
         let starts = (Pointer(scalars.as_mut_ptr()), Pointer(columns.as_mut_ptr()));
         let run = &*self;
@@ -210,8 +216,9 @@ impl<'a, T: Loops> Run<'a, T> {
             let accumulators = Accumulators {
                 scalars: starts.0.get().wrapping_add(task),
                 scalar_stride: tasks,
-                columns: starts.1.get().wrapping_add(task * executable.columns),
-                column_stride: tasks * executable.columns,
+                columns: starts.1.get().wrapping_add(task * column_stride),
+                column_stride: tasks * column_stride,
+                all_columns: executable.columns,
             };
             run.task(task, invariants.get(), &accumulators)
         };
@@ -275,7 +282,7 @@ impl<'a, T: Loops> Run<'a, T> {
         &self,
         task: usize,
         invariants: *mut T,
-        accumulators: &Accumulators<T>,
+        accumulators: &Accumulators,
     ) -> Result<(), RunError> {
         let executable = self.executable;
         let tiles = task * executable.tiles / executable.tasks
@@ -331,16 +338,20 @@ impl<'a, T: Loops> Run<'a, T> {
     fn run_epilogue(
         &self,
         invariants: *mut T,
-        scalars: &[f64],
-        columns: &[T],
+        scalars: &[Compensated],
+        columns: &[f64],
     ) -> Result<(), RunError> {
         let executable = self.executable;
         for (&(op, offset), tasks) in
             executable.scalar_accumulators.iter().zip(scalars.chunks_exact(executable.tasks))
         {
-            let result = tasks.iter().fold(identity(op), |a, &b| combine(op, a, b));
+            let empty = Compensated { sum: identity(op), lost: 0.0 };
+            let result = tasks.iter().fold(empty, |a, b| {
+                let a = micro::accumulated(op, a, b.sum);
+                Compensated { lost: a.lost + b.lost, ..a }
+            });
             // SAFETY: the compiler allocated an element of the invariants for each result.
-            unsafe { *invariants.add(offset) = T::of(result) };
+            unsafe { *invariants.add(offset) = T::of(result.rounded()) };
         }
         self.run_invariant(&executable.epilogue, invariants)?;
         for ((source, len), (out, _)) in executable.outputs.iter().zip(&self.outputs) {
@@ -350,10 +361,8 @@ impl<'a, T: Loops> Run<'a, T> {
                 Source::Tiles => {}
                 Source::ColumnAccumulator(at) => {
                     let op: ReduceOp = executable.column_accumulators[at];
-                    let len = executable.columns * executable.tasks;
-                    let out = write();
-                    out.fill(identity(op));
-                    micro::reduce_columns(op, &columns[at * len..(at + 1) * len], out);
+                    let len = 2 * executable.columns * executable.tasks;
+                    micro::combine_columns(op, &columns[at * len..(at + 1) * len], write());
                 }
                 Source::Invariant(offset) => {
                     // SAFETY: the invariants hold `len` elements of this value.

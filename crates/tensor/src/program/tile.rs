@@ -6,22 +6,25 @@ use super::code::{Instruction, Operand, SlotId, SummedMap};
 use super::micro;
 use super::{Extent, RowIndex, RunError};
 use crate::Error;
+use crate::kernels::accumulate::Compensated;
 use crate::kernels::reduce::combine;
 use crate::kernels::{Loops, Strip};
 
 /// The accumulators of a task: a number for each reduction over everything, and a row of columns
 /// for each reduction over rows.
-pub(super) struct Accumulators<T> {
-    pub scalars: *mut f64,
+pub(super) struct Accumulators {
+    pub scalars: *mut Compensated,
     pub scalar_stride: usize,
-    pub columns: *mut T,
+    /// The sums of all columns, then what their roundings lost.
+    pub columns: *mut f64,
     pub column_stride: usize,
+    pub all_columns: usize,
 }
 
-impl<T> Accumulators<T> {
-    pub fn none() -> Accumulators<T> {
+impl Accumulators {
+    pub fn none() -> Accumulators {
         let (scalars, columns) = (std::ptr::null_mut(), std::ptr::null_mut());
-        Accumulators { scalars, scalar_stride: 0, columns, column_stride: 0 }
+        Accumulators { scalars, scalar_stride: 0, columns, column_stride: 0, all_columns: 0 }
     }
 }
 
@@ -34,7 +37,7 @@ pub(super) struct Tile<'a, T> {
     /// The first row and column in the space.
     pub row: usize,
     pub column: usize,
-    pub accumulators: &'a Accumulators<T>,
+    pub accumulators: &'a Accumulators,
     pub indices: &'a [Cow<'a, [i64]>],
 }
 
@@ -119,24 +122,24 @@ impl<T: Loops> Tile<'_, T> {
             Instruction::SumAll { of, accumulator } => {
                 let mut sum = [T::ZERO];
                 self.row_sums(of, self.rows * self.columns, &mut sum);
-                *self.scalar_accumulator(*accumulator) += sum[0].to_f64();
+                let accumulator = self.scalar_accumulator(*accumulator);
+                *accumulator = accumulator.plus(sum[0].to_f64());
             }
             Instruction::ReduceAll { op, x, extent, accumulator } => {
                 let x = micro::reduce_all(*op, self.read(*x, self.len(*extent)));
                 let accumulator = self.scalar_accumulator(*accumulator);
-                *accumulator = combine(*op, *accumulator, x.to_f64());
+                *accumulator = micro::accumulated(*op, *accumulator, x.to_f64());
             }
             Instruction::ReduceColumns { op, x, accumulator } => {
                 let x = self.read(*x, self.rows * self.columns);
                 let start = accumulator * self.accumulators.column_stride + self.column;
-                // SAFETY: the accumulators of this task, an element for each column.
-                let into = unsafe {
-                    std::slice::from_raw_parts_mut(
-                        self.accumulators.columns.add(start),
-                        self.columns,
-                    )
-                };
-                micro::reduce_columns(*op, x, into);
+                // SAFETY: the accumulators of this task, two elements for each column: the columns
+                // of a tile are some of all columns, so that both slices are inside and disjoint.
+                let [sums, lost] = [0, self.accumulators.all_columns].map(|offset| unsafe {
+                    let first = self.accumulators.columns.add(start + offset);
+                    std::slice::from_raw_parts_mut(first, self.columns)
+                });
+                micro::reduce_columns(*op, x, sums, lost);
             }
             Instruction::Gather { x, out, row_index } => {
                 let x = self.read(*x, self.rows * self.columns);
@@ -188,7 +191,7 @@ impl<T: Loops> Tile<'_, T> {
     /// The number that a reduction over everything accumulates in.
     #[inline(always)]
     #[allow(clippy::mut_from_ref, reason = "accumulators are memory beside the tile")]
-    fn scalar_accumulator(&self, accumulator: usize) -> &mut f64 {
+    fn scalar_accumulator(&self, accumulator: usize) -> &mut Compensated {
         let Accumulators { scalars, scalar_stride, .. } = *self.accumulators;
         // SAFETY: this task alone has it, and a micro-op borrows one of them.
         unsafe { &mut *scalars.add(accumulator * scalar_stride) }

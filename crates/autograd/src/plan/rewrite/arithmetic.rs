@@ -23,7 +23,7 @@ impl Dag {
         }
         let mut rewrites = UNARY.iter().filter(|rewrite| RowRef(rewrite.of) == RowRef(row));
         rewrites
-            .find_map(|rewrite| (rewrite.apply)(self, x))
+            .find_map(|rewrite| rewrite.applied(self, x))
             .unwrap_or_else(|| self.push(op, Inputs::from_slice(&[x]), &shape, dtype))
     }
 
@@ -43,17 +43,12 @@ impl Dag {
             return self.expand(result, &shape);
         }
         let mut rewrites = BINARY.iter().filter(|rewrite| RowRef(rewrite.of) == RowRef(row));
-        rewrites.find_map(|rewrite| (rewrite.apply)(self, [a, b])).unwrap_or_else(|| {
+        rewrites.find_map(|rewrite| rewrite.applied(self, [a, b])).unwrap_or_else(|| {
             // One order for both, so that equal products and sums are found to be equal.
             let swap = row.commutes && (self.is_broadcast(a), a) > (self.is_broadcast(b), b);
             let operands = if swap { [b, a] } else { [a, b] };
             self.push(op, Inputs::from_slice(&operands), &shape, dtype)
         })
-    }
-
-    /// Whether a value is one number, known or not, everywhere.
-    pub(super) fn is_number(&self, id: Id) -> bool {
-        self.is_broadcast(id) && self.narrowest(id).iter().all(|&dim| dim == 1)
     }
 }
 

@@ -1,23 +1,23 @@
 //! Algebra: rewrites a program, as it is copied for a plan, into one that costs less.
 //!
-//! Each rule is local and moves towards a normal form: constants are folded, broadcasts and
-//! factors that are constant along an axis move outward, reading at an index moves inward, equal
-//! nodes become one. Rules only ever make nodes smaller, fewer, or move one of these things in its
-//! direction, so that rewriting ends. What two functions have in common is split off from both.
+//! Each rule is local and moves towards a normal form: constants are folded, broadcasts move
+//! outward, reading at an index moves inward, equal nodes become one. Rules only ever make nodes
+//! smaller, fewer, or move one of these things in its direction, so that rewriting ends. What two
+//! functions have in common is split off from both.
 //!
-//! Three rules change results by rounding: a division by what is constant along an axis becomes a
-//! product with its reciprocal, such a factor leaves a sum, and factors are multiplied in another
-//! order. Each costs an ulp or two. Some turn the sign of a zero: `x + 0` becomes x, and `−(a − b)`
-//! becomes `b − a`. Between the bounds of a clamp, `f · x − f · clamp(x)` is 0, for an infinite `f`
-//! as well.
+//! **The rule**: a rewrite gives, bit for bit, what the program as written gives, for all numbers:
+//! infinities, NaN, zeros of both signs and what overflows or underflows on the way. So nothing is
+//! multiplied in another order, and nothing is divided by multiplying with a rounded reciprocal.
+//! One thing is rounded otherwise: the sum of n equal terms is the term times n.
 //!
 //! Rewrites of single ops are rows of the [`table`]; those of shapes, choices and reductions stand
-//! in [`shapes`], [`select`] and [`reductions`].
+//! in [`shapes`], [`select`] and [`reductions`]; [`signs`] knows which values are never −0.
 
 mod arithmetic;
 mod reductions;
 mod select;
 mod shapes;
+mod signs;
 mod table;
 
 use std::collections::HashMap;
@@ -33,6 +33,7 @@ use crate::ops::reduce::Reduce;
 use crate::ops::unary::{Unary, UnaryOp};
 use crate::ops::view::View;
 use crate::record::node::{Id, Inputs, Node};
+use signs::Signs;
 
 /// A program that is being rewritten, or ready to be planned.
 pub(in crate::plan) struct Dag {
@@ -42,11 +43,16 @@ pub(in crate::plan) struct Dag {
     /// For each leaf and known value, the node on the requesting tape.
     pub sources: Vec<Option<Id>>,
     pub roots: Vec<Id>,
+    /// What is known of the signs of each node.
+    signs: Vec<Signs>,
     numbers: HashMap<u64, SmallVec<[Id; 1]>>,
     /// The origin of what is being copied.
     origin: Id,
     /// The float type of the program.
     float: DType,
+    /// The equations of the table that were applied.
+    #[cfg(test)]
+    applied: Vec<&'static str>,
 }
 
 /// How many nodes read the operands of a node that is copied.
@@ -64,7 +70,13 @@ impl Dag {
     /// Copies what is needed of a request, rewritten by the rules.
     pub fn simplified(request: &PlanRequest<'_>) -> Dag {
         Dag::copied(request, |dag, node, inputs, readers| match &node.op {
-            Op::Fill(Fill(value)) => dag.fill(value.0, &node.shape),
+            // The rules are those of real numbers, which integers that wrap are not.
+            Op::Unary(_) | Op::Binary(_) | Op::Select(_) | Op::Reduce(_)
+                if dag.any_integers(&inputs) =>
+            {
+                dag.push(node.op.clone(), inputs, &node.shape, node.dtype)
+            }
+            Op::Fill(Fill::Float(value)) => dag.fill(value.0, &node.shape),
             Op::Unary(UnaryOp { row, p }) => dag.unary(row.0, p.map(|p| p.0), inputs[0]),
             Op::Binary(BinaryOp(row)) => dag.binary(row.0, inputs[0], inputs[1]),
             Op::Select(_) => dag.select([inputs[0], inputs[1], inputs[2]]),
@@ -93,9 +105,12 @@ impl Dag {
             origins: vec![],
             sources: vec![],
             roots: vec![],
+            signs: vec![],
             numbers: HashMap::new(),
             origin: 0,
             float: request.float,
+            #[cfg(test)]
+            applied: vec![],
         };
         let mut copies = vec![Id::MAX; request.nodes.len()];
         for (id, node) in request.nodes.iter().enumerate() {
@@ -127,6 +142,7 @@ impl Dag {
     }
 
     fn add(&mut self, node: Node, source: Option<Id>) -> Id {
+        self.signs.push(self.signs_of(&node));
         self.nodes.push(node);
         self.origins.push(self.origin);
         self.sources.push(source);
@@ -146,6 +162,15 @@ impl Dag {
         id
     }
 
+    /// Whether some input of a node holds integers.
+    pub(in crate::plan) fn reads_integers(&self, node: &Node) -> bool {
+        self.any_integers(&node.inputs)
+    }
+
+    fn any_integers(&self, inputs: &[Id]) -> bool {
+        inputs.iter().any(|&input| !self.node(input).dtype.is_float())
+    }
+
     fn node(&self, id: Id) -> &Node {
         &self.nodes[id as usize]
     }
@@ -154,19 +179,22 @@ impl Dag {
         self.node(id).shape.clone()
     }
 
+    /// A constant, rounded to the float type of the program, as its kernels read it.
     fn fill(&mut self, value: f64, shape: &Shape) -> Id {
-        self.push(Op::Fill(Fill(Number(value))), Inputs::new(), shape, self.float)
+        let value = if self.float == DType::F32 { f64::from(value as f32) } else { value };
+        self.push(Op::Fill(Fill::Float(Number(value))), Inputs::new(), shape, self.float)
     }
 
     fn as_fill(&self, id: Id) -> Option<f64> {
         match self.node(id).op {
-            Op::Fill(Fill(value)) => Some(value.0),
+            Op::Fill(Fill::Float(value)) => Some(value.0),
             _ => None,
         }
     }
 
+    /// Whether a value is this number everywhere; 0 is not −0.
     fn is_fill_of(&self, id: Id, value: f64) -> bool {
-        self.as_fill(id) == Some(value)
+        self.as_fill(id).is_some_and(|number| number.to_bits() == value.to_bits())
     }
 
     /// What a node expands, if it does.

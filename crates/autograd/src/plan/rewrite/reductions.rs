@@ -2,11 +2,10 @@
 
 use lossgraph_tensor::{AxisSet, Shape};
 
-use super::table::{SUM_OF_BINARY, SUM_OF_UNARY};
 use super::{Dag, Dims};
 use crate::ops::binary::BinaryOp;
 use crate::ops::index::Index;
-use crate::ops::op::{Op, ReduceOp, RowRef};
+use crate::ops::op::{Op, ReduceOp};
 use crate::ops::reduce::Reduce;
 use crate::ops::unary::UnaryOp;
 use crate::record::node::{Id, Inputs};
@@ -33,51 +32,28 @@ impl Dag {
         }
         if let Some(base) = self.as_expand(x).filter(|_| !from.contains(&0)) {
             // Along axes where all elements are equal there is nothing to reduce but to count them.
+            // A sum that goes on along others keeps its order: it decides on what overflows.
             let narrow = self.shape(base);
             let (equal, rest): (Vec<usize>, Vec<usize>) =
                 axes.iter().partition(|&axis| narrow[axis] == 1);
-            if !equal.is_empty() {
+            if rest.is_empty() || op != ReduceOp::Sum && !equal.is_empty() {
                 let mut y = self.reduce(op, rest.into_iter().collect(), base);
                 if op == ReduceOp::Sum {
-                    let times: f64 = equal.iter().map(|&axis| from[axis] as f64).product();
                     let shape = self.shape(y);
-                    let times = self.fill(times, &shape);
+                    let times = self.fill(count, &shape);
                     y = self.mul(y, times);
                 }
                 return self.expand(y, &shape);
             }
         }
-        if op == ReduceOp::Sum
-            && let Some(sum) = self.rewritten_sum(axes, x)
-        {
-            return sum;
-        }
         self.push(Op::Reduce(Reduce { op, axes }), Inputs::from_slice(&[x]), &shape, dtype)
-    }
-
-    pub(super) fn sum(&mut self, axes: AxisSet, x: Id) -> Id {
-        self.reduce(ReduceOp::Sum, axes, x)
-    }
-
-    fn rewritten_sum(&mut self, axes: AxisSet, x: Id) -> Option<Id> {
-        match self.node(x).op {
-            Op::Unary(UnaryOp { row, .. }) => {
-                let mut rewrites = SUM_OF_UNARY.iter().filter(|rewrite| RowRef(rewrite.of) == row);
-                rewrites.find_map(|rewrite| (rewrite.apply)(self, (axes, x)))
-            }
-            Op::Binary(BinaryOp(row)) => {
-                let mut rewrites = SUM_OF_BINARY.iter().filter(|rewrite| RowRef(rewrite.of) == row);
-                rewrites.find_map(|rewrite| (rewrite.apply)(self, (axes, x)))
-            }
-            _ => None,
-        }
     }
 
     /// Reading at an index moves inward, to where there is least to compute: to the leaves.
     pub(super) fn gather(&mut self, x: Id, axis: usize, index: Id) -> Id {
         let (shape, dtype) = (self.shape(index), self.node(x).dtype);
         let node = self.node(x);
-        let elementwise = node.op.is_elementwise();
+        let elementwise = node.op.is_elementwise() && !self.reads_integers(node);
         // The index keeps what else there is, and takes one element along its axis.
         let one = shape[axis] == 1
             && (0..shape.rank()).all(|a| a == axis || shape[a] == node.shape[a])

@@ -2,27 +2,52 @@
 //! single ops. [`Dag`] tries them in this order whenever it makes a node; a replacement is made by
 //! the same functions, so that it is rewritten in turn.
 //!
-//! In the equations, s and t are constant along an axis.
+//! In the equations, s is constant along an axis. Both sides of each are the same bit for bit,
+//! whatever the numbers; a test tries all that are extreme.
 
-use lossgraph_tensor::AxisSet;
+use lossgraph_tensor::DType;
 
 use super::Dag;
 use crate::ops::binary::{ADD, Binary, DIV, GT, LT, MUL, SIGMOID_BY, SOFTPLUS_BY, SUB};
 use crate::ops::unary::{CLAMP, EXP_NEG_ABS, NEG, RECIP, SIGMOID, SOFTPLUS, Unary};
 use crate::record::node::Id;
+#[cfg(test)]
+use crate::record::var::Var;
 
 /// A rewrite of a node that computes `of`.
 pub(super) struct Rewrite<Row: 'static, Operands> {
     pub of: &'static Row,
+    #[cfg(test)]
+    equation: &'static str,
+    /// The left side, of an x and a y, and of an s.
+    #[cfg(test)]
+    left: for<'t> fn([Var<'t>; 3]) -> Var<'t>,
     /// The replacement, if the operands are such.
-    pub apply: fn(&mut Dag, Operands) -> Option<Id>,
+    apply: fn(&mut Dag, Operands) -> Option<Id>,
 }
 
-/// Rows of a table. The equation is for the reader.
+impl<Row, Operands> Rewrite<Row, Operands> {
+    /// The replacement, if the operands are such.
+    pub fn applied(&self, dag: &mut Dag, operands: Operands) -> Option<Id> {
+        let replacement = (self.apply)(dag, operands);
+        #[cfg(test)]
+        dag.applied.extend(replacement.map(|_| self.equation));
+        replacement
+    }
+}
+
+/// Rows of a table: the equation, for the reader; its left side, for the test; the replacement.
 macro_rules! rewrites {
-    ($($of:ident $equation:literal |$dag:ident, $operands:pat_param| $replacement:expr;)*) => {
+    ($(
+        $of:ident $equation:literal: |$vars:pat_param| $left:expr;
+        |$dag:ident, $operands:pat_param| $replacement:expr;
+    )*) => {
         &[$(Rewrite {
             of: &$of,
+            #[cfg(test)]
+            equation: $equation,
+            #[cfg(test)]
+            left: |$vars| $left,
             apply: |$dag, $operands| $replacement,
         }),*]
     };
@@ -30,60 +55,89 @@ macro_rules! rewrites {
 
 /// Of functions of one value.
 pub(super) static UNARY: &[Rewrite<Unary, Id>] = rewrites! {
-    NEG "−(−x) = x" |dag, x| dag.as_unary(x, &NEG);
-    NEG "−(a − b) = b − a" |dag, x| {
-        let [a, b] = dag.as_binary(x, &SUB)?;
-        Some(dag.binary(&SUB, b, a))
-    };
-    NEG "−(x · s) = x · (−s)" |dag, x| {
+    NEG "−(−x) = x": |[x, ..]| -(-x);
+    |dag, x| dag.as_unary(x, &NEG);
+
+    NEG "−(x · s) = x · (−s)": |[x, _, s]| -(x * s);
+    |dag, x| {
         let [x, s] = dag.as_binary(x, &MUL).filter(|&[_, s]| dag.is_broadcast(s))?;
         let s = dag.neg(s);
         Some(dag.mul(x, s))
     };
+
     // σ and softplus of x, and those of −x, have e^(−|x|) in common.
-    SIGMOID "σ(x) by e^(−|x|)" |dag, x| dag.by_exp_neg_abs(&SIGMOID_BY, x);
-    SOFTPLUS "softplus(x) by e^(−|x|)" |dag, x| dag.by_exp_neg_abs(&SOFTPLUS_BY, x);
+    SIGMOID "σ(x) by e^(−|x|)": |[x, ..]| x.sigmoid() * (-x).sigmoid();
+    |dag, x| dag.by_exp_neg_abs(&SIGMOID_BY, x);
+
+    SOFTPLUS "softplus(x) by e^(−|x|)": |[x, ..]| x.softplus() * (-x).softplus();
+    |dag, x| dag.by_exp_neg_abs(&SOFTPLUS_BY, x);
 };
 
 /// Of functions of two values. What is constant along an axis stands on the right of a product.
 pub(super) static BINARY: &[Rewrite<Binary, [Id; 2]>] = rewrites! {
-    ADD "x + 0 = x" |dag, [x, zero]| dag.is_fill_of(zero, 0.0).then_some(x);
-    ADD "0 + x = x" |dag, [zero, x]| dag.is_fill_of(zero, 0.0).then_some(x);
-    ADD "x + x = x · 2" |dag, [x, y]| (x == y).then(|| {
+    ADD "x + (−0) = x": |[x, ..]| x + -0.0;
+    |dag, [x, zero]| dag.is_fill_of(zero, -0.0).then_some(x);
+
+    ADD "(−0) + x = x": |[x, ..]| -0.0 + x;
+    |dag, [zero, x]| dag.is_fill_of(zero, -0.0).then_some(x);
+
+    ADD "x + 0 = x for an x that is never −0": |[x, ..]| x.square() + 0.0;
+    |dag, [x, zero]| dag.adds_nothing(x, zero).then_some(x);
+
+    ADD "0 + x = x for an x that is never −0": |[x, y, _]| 0.0 + (x.abs() - y);
+    |dag, [zero, x]| dag.adds_nothing(x, zero).then_some(x);
+
+    ADD "x + x = x · 2": |[x, ..]| x + x;
+    |dag, [x, y]| (x == y).then(|| {
         let two = dag.fill(2.0, &dag.shape(x));
         dag.mul(x, two)
     });
-    ADD "a + (−b) = a − b" |dag, [a, b]| {
+
+    ADD "x + (−y) = x − y": |[x, y, _]| x + -y;
+    |dag, [a, b]| {
         let b = dag.as_negative_term(b)?;
         Some(dag.binary(&SUB, a, b))
     };
-    ADD "(−a) + b = b − a" |dag, [a, b]| {
+
+    ADD "(−x) + y = y − x": |[x, y, _]| x * -2.5 + y;
+    |dag, [a, b]| {
         let a = dag.as_negative_term(a)?;
         Some(dag.binary(&SUB, b, a))
     };
-    SUB "x − 0 = x" |dag, [x, zero]| dag.is_fill_of(zero, 0.0).then_some(x);
-    SUB "0 − x = −x" |dag, [zero, x]| dag.is_fill_of(zero, 0.0).then(|| dag.neg(x));
-    SUB "a − (−b) = a + b" |dag, [a, b]| {
+
+    SUB "x − 0 = x": |[x, ..]| x - 0.0;
+    |dag, [x, zero]| dag.is_fill_of(zero, 0.0).then_some(x);
+
+    SUB "x − (−y) = x + y": |[x, _, s]| x - -s;
+    |dag, [a, b]| {
         let b = dag.as_negative_term(b)?;
         Some(dag.binary(&ADD, a, b))
     };
-    MUL "x · 1 = x" |dag, operands| {
+
+    MUL "x · 1 = x": |[x, ..]| x * 1.0;
+    |dag, operands| {
         let [x, one] = dag.broadcast_last(operands);
         dag.is_fill_of(one, 1.0).then_some(x)
     };
-    MUL "x · (−1) = −x" |dag, operands| {
+
+    MUL "x · (−1) = −x": |[x, ..]| x * -1.0;
+    |dag, operands| {
         let [x, one] = dag.broadcast_last(operands);
         dag.is_fill_of(one, -1.0).then(|| dag.neg(x))
     };
+
     // A negation goes where it costs least: into a broadcast factor, else out of the product.
-    MUL "(−x) · s = x · (−s)" |dag, operands| {
+    MUL "(−x) · s = x · (−s)": |[x, _, s]| -x * s;
+    |dag, operands| {
         let [x, s] = dag.broadcast_last(operands);
         let one_is = dag.is_broadcast(s) && !dag.is_broadcast(x);
         let x = if one_is { dag.as_negative(x)? } else { return None };
         let s = dag.neg(s);
         Some(dag.mul(x, s))
     };
-    MUL "(−x) · y = −(x · y)" |dag, [a, b]| {
+
+    MUL "(−x) · y = −(x · y)": |[x, y, _]| -x * y;
+    |dag, [a, b]| {
         let none_is = !dag.is_broadcast(a) && !dag.is_broadcast(b);
         [[a, b], [b, a]].into_iter().filter(|_| none_is).find_map(|[x, y]| {
             let x = dag.as_negative(x)?;
@@ -91,14 +145,10 @@ pub(super) static BINARY: &[Rewrite<Binary, [Id; 2]>] = rewrites! {
             Some(dag.neg(product))
         })
     };
-    MUL "(x · s) · t = x · (s · t)" |dag, operands| {
-        let [product, t] = dag.broadcast_last(operands);
-        let [x, s] = dag.as_binary(product, &MUL)?;
-        let smaller = dag.is_broadcast(s) && dag.is_broadcast(t);
-        let factor = if smaller { dag.mul(s, t) } else { return None };
-        dag.is_broadcast(factor).then(|| dag.mul(x, factor))
-    };
-    MUL "(m ? x : 0) · (m ? y : 0) = m ? x · y : 0" |dag, [a, b]| {
+
+    MUL "(m ? x : 0) · (m ? y : 0) = m ? x · y : 0":
+    |[x, y, s]| x.gt(s).select(x, 0.0) * x.gt(s).select(y, 0.0);
+    |dag, [a, b]| {
         let none_is = !dag.is_broadcast(a) && !dag.is_broadcast(b);
         let ((mask, x), (other, y)) = dag.masked(a).zip(dag.masked(b)).filter(|_| none_is)?;
         (mask == other).then(|| {
@@ -107,53 +157,25 @@ pub(super) static BINARY: &[Rewrite<Binary, [Id; 2]>] = rewrites! {
             dag.select([mask, product, zero])
         })
     };
-    MUL "(x · s) · y = (x · y) · s for a number s" |dag, [a, b]| {
-        let none_is = !dag.is_broadcast(a) && !dag.is_broadcast(b);
-        [[a, b], [b, a]].into_iter().filter(|_| none_is).find_map(|[scaled, y]| {
-            let [x, s] = dag.as_binary(scaled, &MUL).filter(|&[_, s]| dag.is_number(s))?;
-            let product = dag.mul(x, y);
-            Some(dag.mul(product, s))
-        })
-    };
-    DIV "x / 1 = x" |dag, [x, one]| dag.is_fill_of(one, 1.0).then_some(x);
-    DIV "1 / x = recip(x)" |dag, [one, x]| {
-        dag.is_fill_of(one, 1.0).then(|| dag.unary(&RECIP, [0.0; 2], x))
-    };
-    DIV "(−a) / b = −(a / b)" |dag, [a, b]| {
+
+    DIV "x / 1 = x": |[x, ..]| x / 1.0;
+    |dag, [x, one]| dag.is_fill_of(one, 1.0).then_some(x);
+
+    DIV "1 / x = recip(x)": |[x, ..]| 1.0 / x;
+    |dag, [one, x]| dag.is_fill_of(one, 1.0).then(|| dag.unary(&RECIP, [0.0; 2], x));
+
+    DIV "(−x) / y = −(x / y)": |[x, y, _]| -x / y;
+    |dag, [a, b]| {
         let a = dag.as_negative(a)?;
         let quotient = dag.binary(&DIV, a, b);
         Some(dag.neg(quotient))
     };
-    // A single division stays as exact as it was written.
-    DIV "x / s = x · (1 / s)" |dag, [x, s]| {
-        (dag.is_broadcast(s) && dag.shape(x).len() > 1).then(|| {
-            let reciprocal = dag.unary(&RECIP, [0.0; 2], s);
-            dag.mul(x, reciprocal)
-        })
-    };
-};
 
-/// Of sums along axes of what computes `of`.
-pub(super) static SUM_OF_UNARY: &[Rewrite<Unary, (AxisSet, Id)>] = rewrites! {
-    NEG "Σ (−x) = −Σ x" |dag, (axes, x)| {
-        let x = dag.as_unary(x, &NEG)?;
-        let sum = dag.sum(axes, x);
-        Some(dag.neg(sum))
-    };
-};
-
-/// Of sums along axes of what computes `of`.
-pub(super) static SUM_OF_BINARY: &[Rewrite<Binary, (AxisSet, Id)>] = rewrites! {
-    MUL "Σ (x · s) = (Σ x) · s, where s is constant along the axes" |dag, (axes, product)| {
-        let [x, s] = dag.as_binary(product, &MUL)?;
-        let narrow = dag.narrowest(s);
-        let constant = dag.is_broadcast(s) && axes.iter().all(|axis| narrow[axis] == 1);
-        if !constant || dag.shape(product).contains(&0) {
-            return None;
-        }
-        let sum = dag.sum(axes, x);
-        let s = dag.narrow(s, &dag.shape(sum));
-        Some(dag.mul(sum, s))
+    DIV "x / 2ᵏ = x · 2⁻ᵏ": |[x, ..]| x / -0.25;
+    |dag, [x, power]| {
+        let reciprocal = dag.exact_reciprocal(dag.as_fill(power)?)?;
+        let factor = dag.fill(reciprocal, &dag.shape(x));
+        Some(dag.mul(x, factor))
     };
 };
 
@@ -163,6 +185,21 @@ impl Dag {
         let either = self.as_unary(x, &NEG).unwrap_or(x);
         let e = self.unary(&EXP_NEG_ABS, [0.0; 2], either);
         Some(self.binary(by, x, e))
+    }
+
+    /// Whether the sum with `zero` is x.
+    fn adds_nothing(&self, x: Id, zero: Id) -> bool {
+        self.is_fill_of(zero, 0.0) && self.is_never_negative_zero(x)
+    }
+
+    /// The reciprocal of a power of two, if it is a normal number of this program.
+    fn exact_reciprocal(&self, power: f64) -> Option<f64> {
+        let normal = |x: f64| match self.float {
+            DType::F32 => (x as f32).is_normal(),
+            _ => x.is_normal(),
+        };
+        let is_power = power.to_bits() << 12 == 0 && normal(power);
+        Some(power.recip()).filter(|&reciprocal| is_power && normal(reciprocal))
     }
 
     /// The operands of a product, what is constant along an axis on the right.
@@ -200,24 +237,35 @@ impl Dag {
         self.binary(&MUL, a, b)
     }
 
-    /// Whether `f(x) − f(clamp(x))` is what the mask of this clamp chooses: between the bounds both
-    /// are the same. It is what the slope of a bound leaves over where the bound is the best one,
-    /// as in Huber's loss, which is the largest `c · x − c²/2` of all c within the bounds.
+    /// Whether `f · x − f · clamp(x)` is 0 where the mask of this clamp is set: between the bounds
+    /// both products are the same, and their difference is 0 unless they are infinite or NaN. So f is
+    /// a product of known numbers that no x between the bounds makes overflow. It is what the slope
+    /// of a bound leaves over where the bound is the best one, as in Huber's loss, which is the
+    /// largest `c · x − c²/2` of all c within the bounds.
     pub(super) fn cancels(&self, mask: Id, x: Id) -> bool {
         let Some(clamp) = self.as_between(mask) else { return false };
         let Some([mut a, mut b]) = self.as_binary(x, &SUB) else { return false };
+        let [low, high] = clamp.1.map(f64::abs);
+        // As large as the product, or a part of it, can be.
+        let mut largest = low.max(high).max(1.0);
         while !(self.is_clamp(a, b, clamp) || self.is_clamp(b, a, clamp)) {
             // Products are compared without the factors that they share.
             let factors = self.as_binary(a, &MUL).zip(self.as_binary(b, &MUL));
-            (a, b) = match factors {
-                Some(([p, q], [r, s])) if p == r => (q, s),
-                Some(([p, q], [r, s])) if p == s => (q, r),
-                Some(([p, q], [r, s])) if q == r => (p, s),
-                Some(([p, q], [r, s])) if q == s => (p, r),
+            let shared = match factors {
+                Some(([p, q], [r, s])) if p == r => (p, q, s),
+                Some(([p, q], [r, s])) if p == s => (p, q, r),
+                Some(([p, q], [r, s])) if q == r => (q, p, s),
+                Some(([p, q], [r, s])) if q == s => (q, p, r),
                 _ => return false,
             };
+            let Some(factor) = self.as_fill(shared.0).filter(|factor| !factor.is_nan()) else {
+                return false;
+            };
+            largest *= factor.abs().max(1.0);
+            (a, b) = (shared.1, shared.2);
         }
-        true
+        // Far enough from overflow that rounding does not count.
+        largest < if self.float == DType::F32 { f64::from(f32::MAX) } else { f64::MAX } / 2.0
     }
 
     /// The x and the bounds of a mask `(x > low) · (x < high)`, which is the slope of a clamp.
@@ -233,6 +281,135 @@ impl Dag {
 
     /// Whether a node is `of`, which is x, held within the bounds.
     fn is_clamp(&self, id: Id, of: Id, (x, bounds): (Id, [f64; 2])) -> bool {
-        of == x && self.as_unary(id, &CLAMP) == Some(x) && self.parameters(id) == Some(bounds)
+        let rounded = |p: [f64; 2]| match self.float {
+            DType::F32 => p.map(|p| f64::from(p as f32)),
+            _ => p,
+        };
+        of == x
+            && self.as_unary(id, &CLAMP) == Some(x)
+            && self.parameters(id).is_some_and(|p| rounded(p) == bounds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lossgraph_tensor::Tensor;
+
+    use super::*;
+    use crate::plan::request::PlanRequest;
+    use crate::record::tape::Tape;
+
+    /// Zeros of both signs, what overflows and underflows, infinities and NaN, in either type.
+    const EXTREMES: [[f64; 18]; 2] = {
+        const INFINITY: f64 = f64::INFINITY;
+        [
+            [
+                0.0,
+                -0.0,
+                1.0,
+                -1.0,
+                2.5,
+                -3.0,
+                1e38,
+                -1e38,
+                3e38,
+                2e-38,
+                1e-40,
+                -3e-40,
+                1e-20,
+                1e20,
+                -1e19,
+                INFINITY,
+                -INFINITY,
+                f64::NAN,
+            ],
+            [
+                0.0,
+                -0.0,
+                1.0,
+                -1.0,
+                2.5,
+                -3.0,
+                1e308,
+                -1e308,
+                1.7e308,
+                3e-308,
+                1e-310,
+                -3e-310,
+                1e-160,
+                1e160,
+                -1e150,
+                INFINITY,
+                -INFINITY,
+                f64::NAN,
+            ],
+        ]
+    };
+
+    /// The left side of an equation for all triples of extreme numbers, and the equations that were
+    /// applied to it.
+    fn run(tape: Tape, left: for<'t> fn([Var<'t>; 3]) -> Var<'t>) -> (Vec<f64>, Vec<&'static str>) {
+        let numbers = EXTREMES[usize::from(tape.dtype() == DType::F64)];
+        let n = numbers.len();
+        let of = |shape: [usize; 2], at: &dyn Fn(usize, usize) -> usize| {
+            let [rows, columns] = shape;
+            let data = (0..rows * columns).map(|i| numbers[at(i / columns, i % columns)]).collect();
+            tape.constant(Tensor::new(shape, data).unwrap())
+        };
+        let x = of([n, n * n], &|_, column| column / n);
+        let y = of([n, n * n], &|_, column| column % n);
+        let result = left([x, y, of([n, 1], &|row, _| row)]);
+        let recording = tape.recording();
+        let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
+        let dag = Dag::simplified(&PlanRequest {
+            nodes: &recording.nodes,
+            origins: &origins,
+            roots: &[result.id()],
+            known: &[],
+            float: tape.dtype(),
+        });
+        drop(recording);
+        (result.value().unwrap().to_f64s(), dag.applied)
+    }
+
+    #[test]
+    fn every_rewrite_gives_the_same_bits_for_all_extreme_numbers() {
+        let unary = UNARY.iter().map(|rewrite| (rewrite.equation, rewrite.left));
+        let binary = BINARY.iter().map(|rewrite| (rewrite.equation, rewrite.left));
+        for (equation, left) in unary.chain(binary) {
+            for dtype in [DType::F32, DType::F64] {
+                let (rewritten, applied) = run(Tape::with_dtype(dtype), left);
+                let (written, _) = run(Tape::with_dtype(dtype).unfused(), left);
+                assert!(applied.contains(&equation), "{equation} is not applied, but {applied:?}");
+                for (a, b) in rewritten.iter().zip(&written) {
+                    let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+                    assert!(same, "{equation} in {dtype}: {a:e} instead of {b:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_could_overflow_or_lose_a_sign_is_left_as_it_was_written() {
+        let lefts: [for<'t> fn([Var<'t>; 3]) -> Var<'t>; 8] = [
+            |[x, ..]| x + 0.0,
+            |[x, ..]| 0.0 - x,
+            |[x, ..]| x - -0.0,
+            |[x, y, _]| -(x - y),
+            |[x, _, s]| x / s,
+            |[x, ..]| x / 3.0,
+            |[x, ..]| (x * 4.0) * 0.125,
+            |[x, ..]| x / if x.dtype() == DType::F32 { 2_f64.powi(-127) } else { 1e-323 },
+        ];
+        for left in lefts {
+            for dtype in [DType::F32, DType::F64] {
+                let (fused, applied) = run(Tape::with_dtype(dtype), left);
+                let (written, _) = run(Tape::with_dtype(dtype).unfused(), left);
+                let bits = |x: &[f64]| -> Vec<Option<u64>> {
+                    x.iter().map(|x| (!x.is_nan()).then_some(x.to_bits())).collect()
+                };
+                assert!(applied.is_empty() && bits(&fused) == bits(&written), "{applied:?}");
+            }
+        }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn weights<T: Float, const N: usize>(
     if w.is_empty() || units == 0 || axes[1].dim == 0 {
         return Ok(());
     }
-    let mut partial = vec![T::ZERO; tasks * w.len()];
+    let mut partial = vec![T::NOTHING; tasks * w.len()];
     let len = w.len();
     let start = Pointer(partial.as_mut_ptr());
     parallel_for(tasks, |task| {
@@ -72,10 +72,9 @@ pub(super) fn weights<T: Float, const N: usize>(
             }
         }
     });
-    for task in partial.chunks_exact(len) {
-        for (w, &sum) in w.iter_mut().zip(task) {
-            *w = *w + sum;
-        }
+    for (i, w) in w.iter_mut().enumerate() {
+        let tasks = partial[i..].iter().step_by(len).map(|&total| T::rounded(total));
+        *w = T::rounded(tasks.fold(T::NOTHING, T::added));
     }
     Ok(())
 }
@@ -85,9 +84,12 @@ pub(super) fn weights<T: Float, const N: usize>(
 const O: usize = 4;
 const K: usize = 3;
 
+/// How many vectors of products are added up in one go.
+const VECTORS: usize = 256;
+
 /// Products of planes of images with planes of results, summed over columns and images, in vectors
 /// of `N` elements.
-struct Dots<'a, T, const N: usize> {
+struct Dots<'a, T: Float, const N: usize> {
     images: &'a [T],
     results: &'a [T],
     /// The offsets of the planes of images, and of those of results.
@@ -98,7 +100,7 @@ struct Dots<'a, T, const N: usize> {
     count: usize,
     columns: usize,
     /// For each channel, the sums of all taps.
-    sums: &'a mut [T],
+    sums: &'a mut [T::Total],
 }
 
 impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
@@ -111,14 +113,19 @@ impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
                 // Beyond the last channel and the last tap, these are summed once more.
                 let ys: [usize; O] = std::array::from_fn(|o| channels[o.min(channels.len() - 1)]);
                 let xs: [usize; K] = std::array::from_fn(|k| taps[(first + k).min(taps.len() - 1)]);
-                let mut tile = [[[T::ZERO; N]; K]; O];
-                for image in 0..count {
+                let vectors = width / N;
+                // Some columns at a time, so that the error does not grow with their number.
+                let parts = (0..count).flat_map(|image| {
+                    (0..vectors).step_by(VECTORS).map(move |start| (image, start))
+                });
+                for (image, start) in parts {
+                    let mut tile = [[[T::ZERO; N]; K]; O];
                     // Slices of one length, so that no access in the loop has to be checked.
                     let xs = xs.map(|tap| &images[image * strides[0] + tap..][..width]);
                     let ys = ys.map(|channel| &results[image * strides[1] + channel..][..width]);
                     let (xs, ys) =
                         (xs.map(|x| x.as_chunks::<N>().0), ys.map(|y| y.as_chunks::<N>().0));
-                    for column in 0..width / N {
+                    for column in start..vectors.min(start + VECTORS) {
                         let x = xs.map(|x| x[column]);
                         for (tile, y) in tile.iter_mut().zip(ys) {
                             let y = y[column];
@@ -129,10 +136,10 @@ impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
                             }
                         }
                     }
-                }
-                for (tile, sums) in tile.iter_mut().zip(sums.chunks_exact_mut(taps.len())) {
-                    for (tile, sum) in tile.iter_mut().zip(&mut sums[first..]) {
-                        *sum = *sum + pairwise(tile);
+                    for (tile, sums) in tile.iter_mut().zip(sums.chunks_exact_mut(taps.len())) {
+                        for (tile, sum) in tile.iter_mut().zip(&mut sums[first..]) {
+                            *sum = T::added(*sum, pairwise(tile));
+                        }
                     }
                 }
             }

@@ -131,7 +131,8 @@ loops!(f32);
 loops!(f64);
 
 /// A [`Map1`](crate::kernels::Map1) from a formula, in which `T` is the float type and the second
-/// name is the pair of parameters: `map1!(|x, p| if x > p[0] { x } else { T::ZERO })`.
+/// name is the pair of parameters: `map1!(|x, p| if x > p[0] { x } else { T::ZERO })`. A constant is
+/// `T::ZERO`, `T::ONE`, or `T::of(0.5)`: `map1!(|x, p| T::of(0.5) * x * x)`.
 #[macro_export]
 macro_rules! map1 {
     (|$x:ident, $p:ident| $body:expr) => {{

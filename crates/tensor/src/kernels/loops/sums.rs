@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::rows::{Elements, Read};
 use super::{Function1, Function2, Function3, Strip};
 use crate::Float;
-use crate::kernels::reduce::{Sum, halved};
+use crate::kernels::reduce::{SHORT, Sum, halved};
 use crate::kernels::simd::dispatch;
 
 /// The lanes of a sum, and how many elements are added to each other and then to the lanes at a
@@ -75,10 +75,29 @@ impl<F: Function3, T: Float> Results<T> for Of<F, [&[T]; 3]> {
     }
 }
 
+/// How many results are summed in lanes: the error grows with the length of a lane.
+const PART: usize = 1 << 11;
+
 /// The sum of the results in the `columns` columns of a row.
 #[inline(always)]
 fn row_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
-    let mut lanes = [T::ZERO; LANES];
+    if columns <= PART {
+        return part_sum(results, columns);
+    }
+    let parts = (0..columns).step_by(PART).map(|start| {
+        let len = PART.min(columns - start);
+        part_sum(results.part(start, len), len).to_f64()
+    });
+    T::of(parts.fold(f64::NEG_ZERO, |sum, part| sum + part))
+}
+
+#[inline(always)]
+fn part_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
+    if columns < SHORT {
+        let results = results.part(0, columns);
+        return (0..columns).fold(T::NEG_ZERO, |sum, i| sum + results.at(i));
+    }
+    let mut lanes = [T::NEG_ZERO; LANES];
     let blocks = columns - columns % BLOCK;
     for start in (0..blocks).step_by(BLOCK) {
         let now = results.part(start, BLOCK);

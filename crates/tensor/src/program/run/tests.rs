@@ -9,7 +9,8 @@ static PICK: Map3 = map3!(|m, a, b| if m > T::ZERO { a } else { b });
 
 fn ramp(shape: impl Into<Shape>) -> Tensor {
     let shape = shape.into();
-    Tensor::new(shape.clone(), (0..shape.len()).map(|i| (i % 23) as f64 - 11.0).collect()).unwrap()
+    Tensor::new(shape.clone(), (0..shape.numel()).map(|i| (i % 23) as f64 - 11.0).collect())
+        .unwrap()
 }
 
 /// `x · row + column`, its row sums, its column sums, and the sum of all.

@@ -2,15 +2,16 @@
 
 use std::ops::RangeFull;
 
-use lossgraph_tensor::{AxisSet, IntoAxis, Shape};
 use smallvec::SmallVec;
+
+use crate::{AxisSet, IntoAxis, Shape};
 
 /// Axes to reduce, not yet matched with a shape.
 #[derive(Clone, Debug)]
 pub struct Axes {
     /// The axes, negative ones from the end; `None` is all of them.
     list: Option<SmallVec<[isize; 4]>>,
-    pub(crate) keep: bool,
+    keep: bool,
 }
 
 /// What can name the axes of a reduction.
@@ -29,8 +30,16 @@ impl Axes {
         Axes { list: Some(axes.iter().map(|axis| axis.into_axis()).collect()), keep: false }
     }
 
-    /// The axes as a set, or what is wrong with them.
-    pub(crate) fn of(&self, shape: &Shape) -> Result<AxisSet, String> {
+    /// Whether they stay in the shape, with length 1.
+    pub fn are_kept(&self) -> bool {
+        self.keep
+    }
+
+    /// The axes as a set, for a shape.
+    ///
+    /// # Errors
+    /// What is wrong with them, in a clause: no such axis, or one that is named twice.
+    pub fn of(&self, shape: &Shape) -> Result<AxisSet, String> {
         if shape.rank() > 64 {
             return Err(format!("{shape} has more than 64 axes"));
         }

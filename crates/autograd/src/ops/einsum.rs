@@ -1,0 +1,410 @@
+//! Einstein's summation: products of tensors, by the names of their axes.
+
+use crate::ops::combine::of_nothing;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
+
+/// Sums the product of tensors over the axes that the result does not name:
+/// `einsum("bij,bjk->bik", &[a, b])` is a product of batches of matrices.
+///
+/// A letter names an axis; axes of one name have one length, or are of length 1 and broadcast. A
+/// letter twice in one operand takes the diagonal. `...` stands for any number of axes, which
+/// broadcast from the last. Without `->`, the result has the axes of `...` and the letters that occur
+/// once, in the order of the alphabet. It is planned as matrix products, two operands at a time from
+/// the left.
+///
+/// ```
+/// use lossgraph_autograd::{Tape, einsum};
+///
+/// let tape = Tape::f64();
+/// let a = tape.variable([[1.0, 2.0], [3.0, 4.0]]);
+/// let b = tape.constant([[10.0, 0.0], [0.0, 1.0]]);
+/// assert_eq!(einsum("ij,jk->ik", &[a, b]).value()?.to_f64s(), [10.0, 2.0, 30.0, 4.0]);
+/// assert_eq!(einsum("ii", &[a]).item()?, 5.0);
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// Recorded as faults: an equation that names more or fewer axes than an operand has, a result with
+/// an axis that no operand has or that it names twice, lengths that differ.
+#[track_caller]
+pub fn einsum<'t>(equation: &str, operands: &[Var<'t>]) -> Var<'t> {
+    let Some(&first) = operands.first() else { return of_nothing("einsum") };
+    let _call = first.tape().call("einsum");
+    if let Some(&faulty) = operands.iter().find(|var| var.is_faulty()) {
+        return faulty;
+    }
+    match Equation::parse(equation, operands) {
+        Ok(equation) => equation.record(operands),
+        Err(why) => {
+            let fault = Fault::new("einsum", format!("`{equation}`: {why}"));
+            let fault = operands
+                .iter()
+                .enumerate()
+                .fold(fault, |fault, (i, &var)| fault.operand(format!("input {i}"), var));
+            first.tape().fault(fault)
+        }
+    }
+}
+
+/// The name of an axis: a letter, or one of `...`, counted from the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Label {
+    Ellipsis(std::cmp::Reverse<usize>),
+    Letter(char),
+}
+
+/// The axes of each operand and of the result, by their names.
+struct Equation {
+    operands: Vec<Vec<Label>>,
+    result: Vec<Label>,
+}
+
+impl Equation {
+    fn parse(equation: &str, operands: &[Var<'_>]) -> Result<Equation, String> {
+        let compact: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+        let (terms, result) = match compact.split_once("->") {
+            Some((terms, result)) => (terms, Some(result)),
+            None => (&compact[..], None),
+        };
+        let terms: Vec<&str> = terms.split(',').collect();
+        if terms.len() != operands.len() {
+            return Err(format!("it has {} terms for {} operands", terms.len(), operands.len()));
+        }
+        let named = terms.iter().zip(operands).map(|(term, var)| labels(term, var.rank()));
+        let named: Vec<Vec<Label>> = named.collect::<Result<_, String>>()?;
+        if let Some((label, [one, other])) = disagreeing(&named, operands) {
+            return Err(format!("axis {} has lengths {one} and {other}", text(label)));
+        }
+        let ellipsis = named.iter().flatten().filter(|label| matches!(label, Label::Ellipsis(_)));
+        let mut ellipsis: Vec<Label> = ellipsis.copied().collect();
+        ellipsis.sort_unstable();
+        ellipsis.dedup();
+        let result = match result {
+            Some(result) => {
+                let unnamed = if result.contains("...") { ellipsis.len() } else { 0 };
+                labels(result, letters(result)? + unnamed)?
+            }
+            None => {
+                let all: Vec<Label> = named.iter().flatten().copied().collect();
+                let once = |label: &&Label| all.iter().filter(|other| other == label).count() == 1;
+                let letter = |label: &&Label| matches!(label, Label::Letter(_));
+                let mut single: Vec<Label> =
+                    all.iter().filter(letter).filter(once).copied().collect();
+                single.sort_unstable();
+                [ellipsis, single].concat()
+            }
+        };
+        for (i, &label) in result.iter().enumerate() {
+            if !named.iter().any(|operand| operand.contains(&label)) {
+                return Err(format!("no operand has the axis {} of the result", text(label)));
+            }
+            if result[..i].contains(&label) {
+                return Err(format!("the result names {} twice", text(label)));
+            }
+        }
+        Ok(Equation { operands: named, result })
+    }
+
+    #[track_caller]
+    fn record<'t>(&self, operands: &[Var<'t>]) -> Var<'t> {
+        let terms = operands.iter().zip(&self.operands).rev();
+        let terms = terms.map(|(&var, labels)| Term { var, labels: labels.clone() }.diagonal());
+        // The next one is last.
+        let mut rest: Vec<Term<'t>> = terms.collect();
+        let Some(mut left) = rest.pop() else { return of_nothing("einsum") };
+        while let Some(right) = rest.pop() {
+            let wanted = |label: &Label| {
+                self.result.contains(label) || rest.iter().any(|term| term.labels.contains(label))
+            };
+            left = left.times(right, wanted);
+        }
+        left.sum_unless(|label| self.result.contains(label)).with_labels(&self.result).var
+    }
+}
+
+/// A tensor with the names of its axes.
+struct Term<'t> {
+    var: Var<'t>,
+    labels: Vec<Label>,
+}
+
+impl<'t> Term<'t> {
+    /// Takes the diagonal of axes with one name.
+    #[track_caller]
+    fn diagonal(mut self) -> Term<'t> {
+        while let Some((i, j)) = self.twice() {
+            // The diagonal comes last.
+            let label = self.labels[i];
+            self.var = self.var.diagonal(i, j);
+            self.labels.remove(j);
+            self.labels.remove(i);
+            self.labels.push(label);
+        }
+        self
+    }
+
+    fn twice(&self) -> Option<(usize, usize)> {
+        let pairs = (0..self.labels.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+        pairs.into_iter().find(|&(i, j)| self.labels[i] == self.labels[j])
+    }
+
+    /// Sums over the axes that nobody wants.
+    #[track_caller]
+    fn sum_unless(self, wanted: impl Fn(&Label) -> bool) -> Term<'t> {
+        let axes: Vec<usize> =
+            (0..self.labels.len()).filter(|&i| !wanted(&self.labels[i])).collect();
+        if axes.is_empty() {
+            return self;
+        }
+        let labels = self.labels.iter().copied().filter(|label| wanted(label)).collect();
+        Term { var: self.var.sum(&axes[..]), labels }
+    }
+
+    fn dim(&self, label: Label) -> usize {
+        self.labels.iter().position(|&other| other == label).map_or(1, |axis| self.var.dim(axis))
+    }
+
+    /// The same with the axes in this order; those that it lacks have length 1.
+    #[track_caller]
+    fn with_labels(self, labels: &[Label]) -> Term<'t> {
+        let at = |label| self.labels.iter().position(|&other| other == label);
+        let order: Vec<isize> = labels.iter().filter_map(|&l| Some(at(l)? as isize)).collect();
+        let dims: Vec<usize> = labels.iter().map(|&label| self.dim(label)).collect();
+        Term { var: self.var.permute(&order).reshape(dims), labels: labels.to_vec() }
+    }
+
+    /// The product with another term, summed over what both have and nobody wants: a product of
+    /// batches of matrices.
+    #[track_caller]
+    fn times(self, other: Term<'t>, wanted: impl Fn(&Label) -> bool) -> Term<'t> {
+        let left = self.sum_unless(|label| wanted(label) || other.labels.contains(label));
+        let right = other.sum_unless(|label| wanted(label) || left.labels.contains(label));
+        let of = |term: &Term<'t>, keep: &dyn Fn(&Label) -> bool| -> Vec<Label> {
+            term.labels.iter().copied().filter(|label| keep(label)).collect()
+        };
+        let common = of(&left, &|label| right.labels.contains(label));
+        // An axis of length 1 on one side is no axis of that side: it broadcasts.
+        let both = |label: &Label| left.dim(*label) == right.dim(*label);
+        let batch: Vec<Label> = common.iter().copied().filter(|label| wanted(label)).collect();
+        let inner: Vec<Label> = common.iter().copied().filter(|l| !wanted(l) && both(l)).collect();
+        let stretched: Vec<Label> =
+            common.iter().copied().filter(|l| !wanted(l) && !both(l)).collect();
+        // What is summed, but of length 1 on one side, is summed on the other before.
+        let is_stretched = |label: &Label| stretched.contains(label);
+        let left = left.sum_unless(|label| !is_stretched(label));
+        let right = right.sum_unless(|label| !is_stretched(label));
+        let rows = of(&left, &|label| !common.contains(label));
+        let columns = of(&right, &|label| !common.contains(label));
+        let dims = |term: &Term<'t>, labels: &[Label]| -> Vec<usize> {
+            labels.iter().map(|&label| term.dim(label)).collect()
+        };
+        let (row_dims, column_dims) = (dims(&left, &rows), dims(&right, &columns));
+        let matrix = |term: Term<'t>, groups: [&[Label]; 3]| {
+            let outer = dims(&term, groups[0]);
+            let [m, n] = [groups[1], groups[2]].map(|labels| dims(&term, labels).iter().product());
+            let var = term.with_labels(&groups.concat()).var;
+            var.reshape([outer, vec![m, n]].concat())
+        };
+        let product =
+            matrix(left, [&batch, &rows, &inner]).matmul(matrix(right, [&batch, &inner, &columns]));
+        let outer = product.shape()[..batch.len()].to_vec();
+        let var = product.reshape([outer, row_dims, column_dims].concat());
+        Term { var, labels: [batch, rows, columns].concat() }
+    }
+}
+
+/// The names of the axes of a term; `...` has those that no letter names.
+fn labels(term: &str, rank: usize) -> Result<Vec<Label>, String> {
+    let count = letters(term)?;
+    let (before, behind) = match term.split_once("...") {
+        Some((before, behind)) => (before, Some(behind)),
+        None => (term, None),
+    };
+    let unnamed = match rank.checked_sub(count) {
+        Some(unnamed) if unnamed == 0 || behind.is_some() => unnamed,
+        _ => return Err(format!("`{term}` names {count} axes of an operand with {rank}")),
+    };
+    let mut labels: Vec<Label> = before.chars().map(Label::Letter).collect();
+    labels.extend((0..unnamed).rev().map(|from_end| Label::Ellipsis(std::cmp::Reverse(from_end))));
+    labels.extend(behind.unwrap_or("").chars().map(Label::Letter));
+    Ok(labels)
+}
+
+/// How many letters a term has; an error if it has something else.
+fn letters(term: &str) -> Result<usize, String> {
+    let rest = term.replacen("...", "", 1);
+    match rest.chars().find(|c| !c.is_ascii_alphabetic()) {
+        Some(odd) => Err(format!("`{odd}` is no letter: axes are letters or `...`")),
+        None => Ok(rest.len()),
+    }
+}
+
+fn text(label: Label) -> String {
+    match label {
+        Label::Letter(letter) => format!("`{letter}`"),
+        Label::Ellipsis(std::cmp::Reverse(from_end)) => format!("−{} of `...`", from_end + 1),
+    }
+}
+
+/// The first name with two lengths of which none is 1, or whose axes lie in one operand.
+fn disagreeing(named: &[Vec<Label>], operands: &[Var<'_>]) -> Option<(Label, [usize; 2])> {
+    let mut lengths: Vec<(Label, usize)> = Vec::new();
+    for (labels, var) in named.iter().zip(operands) {
+        let shape = var.shape();
+        for (axis, &label) in labels.iter().enumerate() {
+            let here = labels.iter().position(|&other| other == label).unwrap_or(axis);
+            if shape[here] != shape[axis] {
+                return Some((label, [shape[here], shape[axis]]));
+            }
+            match lengths.iter_mut().find(|(known, _)| *known == label) {
+                None => lengths.push((label, shape[axis])),
+                Some((_, known)) if *known == 1 => *known = shape[axis],
+                Some((_, known)) if *known != shape[axis] && shape[axis] != 1 => {
+                    return Some((label, [*known, shape[axis]]));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Tape, stack};
+    use lossgraph_tensor::Tensor;
+
+    fn counted(shape: &[usize]) -> Tensor {
+        let len: usize = shape.iter().product();
+        Tensor::new(shape, (0..len).map(|i| (i as f64 * 0.7 + 0.3).sin()).collect()).unwrap()
+    }
+
+    /// The sum as the definition has it: over all values of all letters.
+    fn naive(equation: &str, operands: &[Tensor]) -> Vec<f64> {
+        let (terms, result) = equation.split_once("->").unwrap();
+        let terms: Vec<Vec<char>> = terms.split(',').map(|term| term.chars().collect()).collect();
+        let result: Vec<char> = result.chars().collect();
+        let mut letters = result.clone();
+        terms.iter().flatten().for_each(|l| {
+            if !letters.contains(l) {
+                letters.push(*l)
+            }
+        });
+        let length = |letter: char| {
+            let of = |(term, x): (&Vec<char>, &Tensor)| {
+                term.iter()
+                    .zip(x.shape().iter())
+                    .filter(|(l, _)| **l == letter)
+                    .map(|(_, &n)| n)
+                    .max()
+            };
+            terms.iter().zip(operands).filter_map(of).max().unwrap()
+        };
+        let lengths: Vec<usize> = letters.iter().map(|&l| length(l)).collect();
+        let kept: usize = lengths[..result.len()].iter().product();
+        let summed: usize = lengths[result.len()..].iter().product();
+        let mut sums = vec![0.0; kept];
+        for (sum, i) in sums.iter_mut().zip(0..) {
+            for j in 0..summed {
+                let mut flat = i * summed + j;
+                let mut index = vec![0; letters.len()];
+                for at in (0..letters.len()).rev() {
+                    index[at] = flat % lengths[at];
+                    flat /= lengths[at];
+                }
+                let value = |(term, x): (&Vec<char>, &Tensor)| {
+                    let at = |(l, &n): (&char, &usize)| {
+                        index[letters.iter().position(|k| k == l).unwrap()] % n
+                    };
+                    let at: Vec<usize> = term.iter().zip(x.shape().iter()).map(at).collect();
+                    x.get(&at[..]).unwrap()
+                };
+                *sum += terms.iter().zip(operands).map(value).product::<f64>();
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn an_equation_gives_the_sum_of_its_definition() {
+        for (equation, shapes) in [
+            ("ij->ji", &[&[2, 3][..]][..]),
+            ("ij->", &[&[2, 3]]),
+            ("ii->i", &[&[3, 3]]),
+            ("iji->j", &[&[2, 3, 2]]),
+            ("ij,jk->ik", &[&[2, 3], &[3, 4]]),
+            ("ij,kj->ki", &[&[2, 3], &[4, 3]]),
+            ("bij,bjk->bik", &[&[2, 3, 4], &[2, 4, 5]]),
+            ("bij,bjk->kbi", &[&[2, 3, 4], &[2, 4, 5]]),
+            ("i,j->ij", &[&[2], &[3]]),
+            ("i,i->i", &[&[3], &[3]]),
+            ("i,i->", &[&[3], &[3]]),
+            ("ij,jk,kl->il", &[&[2, 3], &[3, 4], &[4, 2]]),
+            ("abc,cd,bd->a", &[&[2, 3, 4], &[4, 5], &[3, 5]]),
+            ("ij,ij->i", &[&[2, 3], &[1, 3]]),
+            ("ij,jk->ik", &[&[2, 1], &[3, 4]]),
+            ("ij,k->k", &[&[2, 3], &[4]]),
+            (",i->i", &[&[], &[3]]),
+            ("bqhd,bkhd->bhqk", &[&[2, 3, 2, 4], &[2, 5, 2, 4]]),
+            ("ij,j->i", &[&[0, 3], &[3]]),
+            ("ij,j->i", &[&[2, 0], &[0]]),
+        ] {
+            let operands: Vec<Tensor> = shapes.iter().map(|shape| counted(shape)).collect();
+            let tape = Tape::f64();
+            let vars: Vec<Var<'_>> = operands.iter().map(|x| tape.variable(x)).collect();
+            let y = einsum(equation, &vars).value().unwrap();
+            let expected = naive(equation, &operands);
+            assert_eq!(y.len(), expected.len(), "{equation}");
+            for (a, b) in y.to_f64s().iter().zip(&expected) {
+                assert!((a - b).abs() < 1e-12, "{equation}: {a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_arrow_letters_that_occur_once_are_kept_in_their_order() {
+        let tape = Tape::f64();
+        let [a, b] = [tape.variable(counted(&[2, 3])), tape.variable(counted(&[3, 4]))];
+        for (implicit, explicit) in
+            [("ij,jk", "ij,jk->ik"), ("ba,ac", "ba,ac->bc"), ("ja,ai", "ja,ai->ij")]
+        {
+            let [x, y] = [implicit, explicit].map(|e| einsum(e, &[a, b]).value().unwrap());
+            assert_eq!(x, y, "{implicit}");
+        }
+        assert_eq!(einsum("ba", &[a]).value().unwrap(), a.t().value().unwrap());
+    }
+
+    #[test]
+    fn an_ellipsis_is_a_batch_that_broadcasts_from_its_end() {
+        let tape = Tape::f64();
+        let a = tape.variable(counted(&[5, 2, 3, 4]));
+        let b = tape.variable(counted(&[2, 4, 3]));
+        let y = einsum("...ij,...jk", &[a, b]).value().unwrap();
+        assert_eq!(y, a.matmul(b).value().unwrap());
+        let rows = einsum("i...->...", &[b]).value().unwrap();
+        assert!(rows.allclose(&b.sum(0).value().unwrap(), 1e-12, 0.0));
+        let all = stack(&[b, b], 0);
+        assert_eq!(einsum("...->...", &[all]).value().unwrap(), all.value().unwrap());
+    }
+
+    #[test]
+    fn an_equation_that_does_not_fit_is_refused_with_the_reason() {
+        let tape = Tape::f64();
+        let (a, b) = (tape.variable(counted(&[2, 3])), tape.variable(counted(&[4, 5])));
+        for (equation, why) in [
+            ("ij", "it has 1 terms for 2 operands"),
+            ("ijk,kl->l", "`ijk` names 3 axes of an operand with 2"),
+            ("ij,jk->ik", "axis `j` has lengths 3 and 4"),
+            ("ii,kl->k", "axis `i` has lengths 2 and 3"),
+            ("ij,kl->x", "no operand has the axis `x` of the result"),
+            ("ij,kl->ii", "the result names `i` twice"),
+            ("i1,kl->i", "`1` is no letter"),
+        ] {
+            let error = einsum(equation, &[a, b]).value().unwrap_err().to_string();
+            assert!(error.contains(why), "{equation}: {error}");
+        }
+        assert!(einsum("i->i", &[]).value().is_err());
+    }
+}

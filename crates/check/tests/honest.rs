@@ -1,0 +1,232 @@
+//! Honest programs are not blamed, whatever the size of the numbers that they begin with.
+
+use lossgraph_autograd::{Tape, Var, ops};
+use lossgraph_check::{Check, Diagnosis, Method, Report, Verdict, check};
+use lossgraph_tensor::Tensor;
+
+fn verdict_at(x: f64, f: impl for<'t> Fn(Var<'t>) -> Var<'t> + Sync) -> (Verdict, Report) {
+    let check = Check { orders: 1, ..Check::default() };
+    let report = check.run(|_, x| f(x[0]).sum(..), &[Tensor::from([x])]).unwrap();
+    (report.rows[0].verdict.clone(), report)
+}
+
+#[test]
+fn a_bend_beside_a_large_number_is_seen_where_floats_are_near_enough() {
+    for c in [1.0, 1e3, 1e6, 1e9, 1e12, -1e9] {
+        let (verdict, report) = verdict_at(c, |x| (x - c).tanh());
+        assert_eq!(verdict, Verdict::Pass, "{c}: {report}");
+        let (verdict, report) = verdict_at(c, |x| (-(x - c - 0.5).square()).exp());
+        assert_eq!(verdict, Verdict::Pass, "{c}: {report}");
+    }
+}
+
+#[test]
+fn a_bend_between_two_floats_is_noise() {
+    for c in [1e15, 1e16, 1e17, 1e20, 1e100] {
+        let (verdict, report) = verdict_at(c, |x| (x - c).tanh());
+        assert_ne!(verdict, Verdict::Fail, "{c}: {report}");
+        let (verdict, report) = verdict_at(c, |x| (x * (1.0 / c)).sin() + (x - c).sin());
+        assert_ne!(verdict, Verdict::Fail, "{c}: {report}");
+    }
+}
+
+#[test]
+fn a_smooth_function_of_a_number_of_any_size_passes() {
+    for c in [1.0, 1e9, 1e15, 1e100, 1e300, 1e-9, 1e-30, 1e-100, 1e-300] {
+        let (verdict, report) = verdict_at(c, |x| (x * (1.0 / c)).tanh());
+        assert_eq!(verdict, Verdict::Pass, "{c}: {report}");
+        let (verdict, report) = verdict_at(c, |x| x.ln());
+        assert_eq!(verdict, Verdict::Pass, "{c}: {report}");
+    }
+}
+
+#[test]
+fn elements_of_any_sizes_stand_side_by_side() {
+    let inputs = [Tensor::from([1e9, 1e-9, 1.0]), Tensor::from([1e-30, 1e15, 0.0])];
+    for method in Method::ALL {
+        let check = Check { method, ..Check::default() };
+        let programs: [for<'t> fn(&'t Tape, &[Var<'t>]) -> Var<'t>; 4] = [
+            |_, x| (x[0] - 1e9).tanh().sum(..) + (x[1] - 1e15).tanh().sum(..),
+            |_, x| (x[0] + x[1]).square().mean(..),
+            |_, x| (x[0].maximum(x[1]).ln_1p() * x[1]).mean(..),
+            |_, x| ((x[0] + 1e15) - 1e15).tanh().sum(..) * x[1].sigmoid().mean(..),
+        ];
+        for program in programs {
+            let report = check.run(program, &inputs).unwrap();
+            assert!(report.rows.iter().all(|row| row.verdict != Verdict::Fail), "{report}");
+        }
+    }
+}
+
+#[test]
+fn what_is_added_to_a_large_number_and_lost_is_noise() {
+    let (verdict, report) = verdict_at(1.0, |x| (x + 1e15) - 1e15);
+    assert_ne!(verdict, Verdict::Fail, "{report}");
+    let (verdict, report) = verdict_at(1e-9, |x| (x + 1e9).sin());
+    assert_ne!(verdict, Verdict::Fail, "{report}");
+}
+
+#[test]
+fn a_wrong_rule_is_found_at_numbers_of_any_size() {
+    use lossgraph_autograd::FaultInjector;
+    for c in [1.0, 1e9, 1e12, 1e-9, 1e-30] {
+        for factor in [-1.0, 0.0, 1.01, 2.0] {
+            let wrong =
+                FaultInjector::new(move |op, _, _, g| if op == "tanh" { g * factor } else { g });
+            let check = Check { orders: 1, injector: Some(wrong), ..Check::default() };
+            let x = [Tensor::from([c])];
+            let report = check.run(|_, x| (x[0] * (1.0 / c)).tanh().sum(..), &x).unwrap();
+            assert!(!report.passed(), "{c}, times {factor}: {report}");
+            if (1.0..1e15).contains(&c) {
+                let report = check.run(|_, x| (x[0] - (c - 0.3)).tanh().sum(..), &x).unwrap();
+                assert!(!report.passed(), "{c}, times {factor}: {report}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_rule_never_passes_where_differences_see_little() {
+    use lossgraph_autograd::FaultInjector;
+    for c in [1e15, 1e18, 1e100, 1e300, 1e-100, 1e-300] {
+        for factor in [-1.0, 0.0, 1.01, 2.0] {
+            let wrong =
+                FaultInjector::new(move |op, _, _, g| if op == "tanh" { g * factor } else { g });
+            let check = Check { orders: 1, injector: Some(wrong), ..Check::default() };
+            let x = [Tensor::from([c])];
+            let report = check.run(|_, x| (x[0] * (1.0 / c)).tanh().sum(..), &x).unwrap();
+            assert_ne!(report.rows[0].verdict, Verdict::Pass, "{c}, times {factor}: {report}");
+        }
+    }
+}
+
+/// SplitMix64.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ x >> 31
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+/// Sizes of numbers: ordinary and extreme, on kinks and plateaus.
+const SIZES: [f64; 20] = [
+    1.0, 1.0, 0.5, 2.0, 1e9, 1e9, 1e15, 1e-9, 1e-30, 0.0, -0.0, -1.0, 40.0, 1e18, 1e30, -1e9,
+    -1e-30, 1e100, 1e300, 5e-324,
+];
+
+/// One op after another on what was made before.
+#[derive(Clone, Debug)]
+enum Step {
+    Unary(usize, usize),
+    Binary(usize, usize, usize),
+    /// Moves a number to the origin, where most ops bend.
+    Shift(usize, f64),
+    Scale(usize, f64),
+}
+
+fn rows(family: &str) -> Vec<&'static ops::Row> {
+    ops::ALL.iter().filter(|row| row.family == family).collect()
+}
+
+fn composition(draw: &mut Draw, sizes: [f64; 2]) -> Vec<Step> {
+    let (unary, binary) = (rows("unary").len(), rows("binary").len());
+    let mut steps = Vec::new();
+    for made in 2..3 + draw.below(5) {
+        let of = draw.below(made);
+        let size = sizes[of % 2];
+        steps.push(match draw.below(6) {
+            0 => Step::Shift(of, size),
+            1 => Step::Scale(of, if size == 0.0 { 2.0 } else { 1.0 / size }),
+            2 | 3 => Step::Unary(draw.below(unary), of),
+            _ => Step::Binary(draw.below(binary), of, draw.below(made)),
+        });
+    }
+    steps
+}
+
+fn record<'t>(steps: &[Step], x: &[Var<'t>]) -> Var<'t> {
+    let (unary, binary) = (rows("unary"), rows("binary"));
+    let mut made = x.to_vec();
+    for step in steps {
+        let next = match *step {
+            Step::Unary(row, a) => (unary[row].record)(&[made[a]]),
+            Step::Binary(row, a, b) => (binary[row].record)(&[made[a], made[b]]),
+            Step::Shift(a, by) => made[a] - by,
+            Step::Scale(a, by) => made[a] * by,
+        };
+        made.push(next);
+    }
+    let last = made[made.len() - 1];
+    // A composition that ends in a comparison gives no float.
+    if last.dtype().is_float() { last.sum(..) } else { made[0].sum(..) }
+}
+
+#[test]
+fn a_thousand_compositions_of_ops_are_not_blamed() {
+    let mut draw = Draw(1);
+    let (mut checked, mut counts) = (0, [0; 5]);
+    while checked < 1000 {
+        let sizes = [draw.of(&SIZES), draw.of(&SIZES)];
+        let steps = composition(&mut draw, sizes);
+        let mut tensor = |size: f64| {
+            let numbers: Vec<f64> = (0..3)
+                .map(|i| match (i, draw.below(3)) {
+                    (0, _) => size,
+                    (_, 0) => draw.of(&SIZES),
+                    (_, at) => size * (1.0 + at as f64 * 0.37),
+                })
+                .collect();
+            Tensor::from(numbers)
+        };
+        let inputs = [tensor(sizes[0]), tensor(sizes[1])];
+        let method = draw.of(&Method::ALL);
+        let subject = Check { method, seed: draw.next(), ..Check::default() };
+        let Ok(report) = subject.run(|_, x| record(&steps, x), &inputs) else { continue };
+        checked += 1;
+        for row in &report.rows {
+            counts[match row.verdict {
+                Verdict::Pass => 0,
+                Verdict::Fail => 1,
+                Verdict::Kink => 2,
+                Verdict::Noise => 3,
+                Verdict::Skipped(_) => 4,
+            }] += 1;
+            // A rule that gives no number is a fault of the rule.
+            let not_finite =
+                row.failure.as_ref().is_some_and(|f| f.diagnosis == Diagnosis::NotFinite);
+            let names: Vec<&str> = steps.iter().map(name).collect();
+            let blamed = row.verdict == Verdict::Fail && !not_finite;
+            assert!(!blamed, "{checked}: {names:?} {steps:?} at {inputs:?}, {method:?}: {report}");
+        }
+    }
+    let [pass, _, _, noise, _] = counts;
+    assert!(noise < 2 * pass, "pass, fail, kink, noise, skipped: {counts:?}");
+}
+
+fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Unary(row, _) => rows("unary")[*row].name,
+        Step::Binary(row, ..) => rows("binary")[*row].name,
+        Step::Shift(..) => "shift",
+        Step::Scale(..) => "scale",
+    }
+}
+
+#[test]
+fn check_names_what_it_cannot_decide() {
+    let report = check(|_, x| (x[0] - 1e20).sin().sum(..), &[Tensor::from([1e20])]).unwrap();
+    assert!(report.rows.iter().all(|row| row.verdict != Verdict::Fail), "{report}");
+}
