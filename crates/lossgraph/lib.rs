@@ -68,7 +68,7 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
 pub mod prelude {
     pub use lossgraph_autograd::{
         Binary, BinaryRule, Conv, Fault, Gradients, Padding, Parameter, Pool, Tape, Unary,
-        UnaryRule, Var, concat, keep, numeric_gradient, stack,
+        UnaryRule, Var, concat, einsum, keep, numeric_gradient, stack,
     };
     pub use lossgraph_check::{Check, check};
     pub use lossgraph_explain::{FindNan, Graph, listing, why};

@@ -2,7 +2,7 @@
 //! or not, and with results that wrap.
 
 use lossgraph_autograd::ops::table::Sample;
-use lossgraph_autograd::{Tape, Var, concat, keep, ops, stack};
+use lossgraph_autograd::{Tape, Var, concat, einsum, keep, ops, stack};
 use lossgraph_tensor::kernels::Order;
 use lossgraph_tensor::{DType, Tensor, Window};
 
@@ -35,6 +35,14 @@ fn both(f: impl Fn(i64, i64) -> i64) -> Vec<i64> {
 
 fn mask(f: impl Fn(&i64, &i64) -> bool) -> Vec<i64> {
     both(|a, b| i64::from(f(&a, &b)))
+}
+
+/// The products of the rows of one with those of the other.
+fn products() -> Vec<i64> {
+    let dot = |(i, j): (usize, usize)| {
+        (0..3).fold(0_i64, |sum, k| sum.wrapping_add(A[3 * i + k].wrapping_mul(B[3 * j + k])))
+    };
+    [(0, 0), (0, 1), (1, 0), (1, 1)].map(dot).to_vec()
 }
 
 /// The columns of both rows, folded.
@@ -140,17 +148,8 @@ const CASES: &[Case] = &[
     case("flip", |a, _| a.flip(1), || at(&[2, 1, 0, 5, 4, 3])),
     case("diagonal", |a, _| a.diagonal(0, 1), || at(&[0, 4])),
     case("after", |a, b| a.after(b), || A.to_vec()),
-    case(
-        "matmul",
-        |a, b| a.matmul(b.t()),
-        || {
-            let dot = |i: usize, j: usize| {
-                (0..3)
-                    .fold(0_i64, |sum, k| sum.wrapping_add(A[3 * i + k].wrapping_mul(B[3 * j + k])))
-            };
-            vec![dot(0, 0), dot(0, 1), dot(1, 0), dot(1, 1)]
-        },
-    ),
+    case("matmul", |a, b| a.matmul(b.t()), products),
+    case("einsum", |a, b| einsum("ik,jk->ij", &[a, b]), products),
     case(
         "linear",
         |a, b| a.linear(b, None).slice(0, ..1),

@@ -234,24 +234,29 @@ impl Check {
         // Both are made of sums of such a size, rounded in another order; where they cancel, what
         // is left is rounding of the loss.
         let tolerance = 1e-10 * size + 1e-12 * at_0.abs();
-        if (one - other).abs() > tolerance {
+        let apart = (one - other).abs();
+        let is_symmetric = apart <= tolerance;
+        if !is_symmetric {
             // What single precision loses, double precision loses 2⁻²⁹ of.
             let single = converted(function.inputs, DType::F32);
             let single = Function { inputs: &single, dtype: DType::F32, ..function };
             let [(a, _), (b, _)] = products(single)?;
             let rounding = 8.0 * 0.5_f64.powi(29) * (a - one).abs().max((b - other).abs());
-            let is_beyond = rounding < (one - other).abs();
-            if !is_beyond {
+            if rounding.is_nan() || apart <= rounding {
                 row.verdict = Verdict::Noise;
                 return Ok(());
             }
             row.verdict = Verdict::Fail;
-            row.margin = (one - other).abs() / tolerance;
+            row.margin = if apart.is_nan() { f64::INFINITY } else { apart / tolerance };
             row.failure = Some(Failure {
                 worst: Vec::new(),
                 wrong: (0, 0),
                 elements: w.len(),
-                diagnosis: Diagnosis::Asymmetric,
+                diagnosis: if apart.is_nan() {
+                    Diagnosis::NotFinite
+                } else {
+                    Diagnosis::Asymmetric
+                },
                 blame: None,
             });
         }

@@ -158,7 +158,7 @@ impl Compared {
     pub fn margin(&self) -> f64 {
         let (off, tolerance) = self.excess();
         match (off, tolerance) {
-            _ if off.is_nan() => f64::INFINITY,
+            _ if !off.is_finite() => f64::INFINITY,
             (0.0, _) => 0.0,
             _ => off / tolerance,
         }
@@ -181,10 +181,11 @@ impl Compared {
     pub fn verdict(&self) -> Verdict {
         let (off, tolerance) = self.excess();
         let wrong = self.margin() > 1.0;
+        let is_scattered = self.analytic.is_finite() && off <= tolerance + 4.0 * self.scatter;
         match (self.slopes.central.value.is_nan(), self.has_kink()) {
             (true, _) => Verdict::Noise,
-            // Between two floats, the slope changes by as much as it is off.
-            _ if wrong && off <= tolerance + 4.0 * self.scatter => Verdict::Noise,
+            // Between two floats, the slope changes by a quarter of what it is off, or more.
+            _ if wrong && is_scattered => Verdict::Noise,
             _ if wrong => Verdict::Fail,
             (_, true) => Verdict::Kink,
             // Within the tolerance, which may be too wide to say anything.
@@ -196,6 +197,10 @@ impl Compared {
     /// The digits that agree, of those of the usual size of a slope.
     pub fn digits(&self) -> f64 {
         let off = self.off().abs();
-        if off == 0.0 { 16.0 } else { (-(off / self.size).log10()).clamp(0.0, 16.0) }
+        match off {
+            0.0 => 16.0,
+            _ if !off.is_finite() => 0.0,
+            _ => (-(off / self.size).log10()).clamp(0.0, 16.0),
+        }
     }
 }

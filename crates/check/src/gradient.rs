@@ -255,7 +255,7 @@ impl<'a> Gradient<'a> {
         };
         let parts = || products(&self.analytic, &ladder.step).map(|part| part / ladder.unit);
         // A sum of parts with random signs is about the root of the sum of their squares.
-        let usual = parts().map(|part| part * part).sum::<f64>().sqrt();
+        let usual = parts().fold(0.0, f64::hypot);
         // A slope is small beside the value if a step as long as the input changes little.
         let relative = (scale(direction) / root_mean_square(&self.x)).min(1.0);
         let small = 1e-6 * self.at_0.abs() * relative;
@@ -387,6 +387,7 @@ impl<'a> Gradient<'a> {
         for direction in directions {
             let compared = self.compare(&direction, Patience::Long)?;
             let (verdict, margin) = match self.order(&direction)? {
+                None if !compared.analytic.is_finite() => (compared.verdict(), compared.margin()),
                 None => (Verdict::Noise, f64::NAN),
                 Some(order) if (order - THRESHOLD).abs() < UNDECIDED => {
                     (Verdict::Noise, THRESHOLD / order)

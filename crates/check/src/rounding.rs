@@ -40,7 +40,7 @@ fn rounded_nodes<'t>(tape: &'t Tape, y: Var<'t>) -> Vec<Var<'t>> {
     let mut needed = vec![false; y.number() + 1];
     needed[y.number()] = true;
     let mut rounded = BTreeSet::new();
-    for id in (0..=y.number()).rev().filter(|&id| tape.op_instance(id).is_some()) {
+    for id in (0..=y.number()).rev() {
         let (true, Some(node), Some(op)) = (needed[id], tape.node(id), tape.op_instance(id)) else {
             continue;
         };

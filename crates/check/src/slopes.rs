@@ -1,5 +1,5 @@
 //! Derivatives of a function of one number by finite differences, each with an estimate of its
-//! error: there is no tolerance that somebody chose.
+//! error, so that no tolerance has to be chosen for a program.
 
 use lossgraph_autograd::Result;
 

@@ -70,6 +70,7 @@ fn a_factor_is_diagnosed_with_its_size() {
     assert_eq!(failure(&mse_with(|g| g / 12.0)).diagnosis, Diagnosis::TooSmallBy(12));
     assert_eq!(failure(&mse_with(|g| g * 0.0)).diagnosis, Diagnosis::Zero);
     assert_eq!(failure(&mse_with(|g| g * f64::NAN)).diagnosis, Diagnosis::NotFinite);
+    assert_eq!(failure(&mse_with(|g| g / 0.0)).diagnosis, Diagnosis::NotFinite);
 }
 
 #[test]

@@ -65,8 +65,8 @@ pub(crate) fn capped(x: Var<'_>) -> Var<'_> {
 /// `x`, with ±∞ again for what only [`finite`] or [`capped`] can have made. Slope 1 everywhere.
 static INFINITE: Unary = Unary::new(
     "infinite",
-    "x, and ±∞ beyond ±10³⁸ (±5·10³⁰⁷ in f64)",
-    map1!(|x, _p| if x.abs() > T::MAX * T::of(0.3) { x * T::INFINITY } else { x }),
+    "x, and ±∞ beyond ±3·10³⁴ (±2·10³⁰⁴ in f64)",
+    map1!(|x, _p| if x.abs() > T::MAX * T::of(1e-4) { x * T::INFINITY } else { x }),
 )
 .vjp(|g, _, _, _| g);
 
@@ -138,11 +138,25 @@ static LN_1P_SQUARE: Unary = Unary::new(
     "ln_1p_square",
     "ln(1 + (x/c)²)",
     map1!(|x, p| {
-        // Far away the 1 is nothing, and one logarithm is computed either way.
+        // Far away the 1 is nothing, and one logarithm is computed either way: of x itself where the
+        // quotient overflows.
         let u = x.abs() / p[0];
-        let far = u > T::of(1e9);
-        let ln = (if far { x.abs() - T::ONE } else { u * u }).ln_1p();
-        if far { (ln - p[1]) * T::of(2.0) } else { ln }
+        let (far, beyond) = (u > T::of(1e9), u == T::INFINITY);
+        let v = if beyond {
+            x.abs() - T::ONE
+        } else if far {
+            u - T::ONE
+        } else {
+            u * u
+        };
+        let ln = v.ln_1p();
+        if beyond {
+            (ln - p[1]) * T::of(2.0)
+        } else if far {
+            ln * T::of(2.0)
+        } else {
+            ln
+        }
     }),
 )
 .sample([0.7, -0.35667494393873245])

@@ -41,11 +41,18 @@ pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64, p: f64) -> Resul
         _ if p == f64::INFINITY || largest == 0.0 || !largest.is_finite() => largest,
         _ => largest * elements().map(|x| (x.abs() / largest).powf(p)).sum::<f64>().powf(1.0 / p),
     };
-    if let (false, Some((parameter, _))) = (norm.is_finite(), gradients.parameters().first()) {
+    if !norm.is_finite() {
         let bad = |gradient: &Tensor| gradient.to_f64s().iter().any(|x| !x.is_finite());
-        let culprit = gradients.parameters().iter().find(|(_, gradient)| bad(gradient));
-        let parameter = culprit.map_or(parameter, |(parameter, _)| parameter).name().to_owned();
-        return Err(Error::NotFinite { subject, parameter });
+        let mut culprits = gradients.parameters().iter().filter(|(_, gradient)| bad(gradient));
+        return Err(match culprits.next() {
+            Some((parameter, _)) => {
+                Error::NotFinite { subject, parameter: parameter.name().to_owned() }
+            }
+            None => {
+                let expected = "an order in which the norm of these gradients is finite";
+                Error::Option { subject, name: "p", given: p, expected }
+            }
+        });
     }
     let scale = max_norm / (norm + 1e-6);
     if scale < 1.0 {

@@ -60,17 +60,18 @@ pub enum Error {
         /// Shape and dtype of the parameter.
         expected: (Shape, DType),
     },
-    /// A parameter of another dtype than when its optimizer was made.
+    /// A parameter of another shape or dtype than when its optimizer was made.
     #[error(
-        "step: `{parameter}` is {given}, and was {expected} when its optimizer was made: {STATE_CURE}"
+        "step: `{parameter}` is {} {}, and was {} {} when its optimizer was made: {STATE_CURE}",
+        given.0, given.1, expected.0, expected.1
     )]
     State {
         /// The parameter.
-        parameter: String,
-        /// Its dtype.
-        given: DType,
-        /// The dtype of the optimizer's state.
-        expected: DType,
+        parameter: Box<str>,
+        /// Its shape and dtype.
+        given: (Shape, DType),
+        /// Those that the optimizer's state has.
+        expected: (Shape, DType),
     },
     /// A parameter that is in two groups of an optimizer.
     #[error(
@@ -135,7 +136,8 @@ pub enum Error {
 const MODEL_CURE: &str = "make the optimizer of the model that is trained, whose layers record the \
                           loss; `detach` and parameters read with `value` cut gradients off";
 
-const STATE_CURE: &str = "make the optimizer after `with_dtype`";
+const STATE_CURE: &str =
+    "make the optimizer after `with_dtype`, and after whatever changes a shape";
 
 /// What a gradient that is not finite leaves as it was.
 fn kept(subject: &str) -> &'static str {
@@ -198,8 +200,9 @@ impl fmt::Debug for Error {
                 }
             }
             Error::State { parameter, given, expected } => {
-                write!(f, "step: `{parameter}` has another type than when its optimizer was made")?;
-                compared(f, &given.to_string(), &expected.to_string())?;
+                write!(f, "step: `{parameter}` is not what it was when its optimizer was made")?;
+                let [given, expected] = [given, expected].map(|of| format!("{} {}", of.0, of.1));
+                compared(f, &given, &expected)?;
                 write!(f, "\nperhaps: {STATE_CURE}")
             }
             Error::Models { differences } => {
@@ -253,8 +256,8 @@ mod tests {
         let error = optimizer.step(&gradients).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "step: `weight` is f64, and was f32 when its optimizer was made: make the optimizer \
-             after `with_dtype`"
+            "step: `weight` is [1, 1] f64, and was [1, 1] f32 when its optimizer was made: make the \
+             optimizer after `with_dtype`, and after whatever changes a shape"
         );
         Sgd::default().over(&model).unwrap().step(&gradients).unwrap();
     }

@@ -1,6 +1,5 @@
 //! Sums, means, deviations and extremes along axes.
 
-use crate::create::allocatable_len;
 use crate::kernels::{self, Extreme, Map1, ReduceOp};
 use crate::{Axes, AxisSet, DType, Error, IntoAxes, IntoAxis, Result, Shape, Tensor, keep, map1};
 
@@ -124,40 +123,13 @@ impl Tensor {
             let dim = |axis| if set.contains(axis) { of_reduced } else { Some(self.shape()[axis]) };
             (0..self.rank()).filter_map(dim).collect()
         };
-        let out = match self.dtype() {
-            DType::I64 => self.reduced_integers(op, set, dims(Some(1)))?,
-            dtype => {
-                let x = if op == ReduceOp::Sum { &self.to_dtype(DType::F64) } else { self };
-                let mut out = Tensor::zeros(dims(Some(1)), x.dtype())?;
-                kernels::reduce(op, x, set, &mut out)?;
-                out.to_dtype(dtype)
-            }
-        };
+        // Floats are added up in `f64`, integers as they are.
+        let is_wide = op == ReduceOp::Sum && self.dtype().is_float();
+        let x = if is_wide { &self.to_dtype(DType::F64) } else { self };
+        let mut out = Tensor::zeros(dims(Some(1)), x.dtype())?;
+        kernels::reduce(op, x, set, &mut out)?;
+        let out = out.to_dtype(self.dtype());
         if axes.are_kept() { Ok(out) } else { out.reshape(dims(None)) }
-    }
-
-    /// Kernels reduce floats, which do not hold every integer.
-    fn reduced_integers(&self, op: ReduceOp, axes: AxisSet, shape: Vec<usize>) -> Result<Tensor> {
-        let empty = axes.iter().find(|&axis| self.shape()[axis] == 0);
-        let (start, combine): (i64, fn(i64, i64) -> i64) = match (op, empty) {
-            (ReduceOp::Sum, _) => (0, i64::wrapping_add),
-            (ReduceOp::Max, None) => (i64::MIN, i64::max),
-            (ReduceOp::Min, None) => (i64::MAX, i64::min),
-            (_, Some(axis)) => {
-                let (operation, shape) = (op.name(), self.shape().clone());
-                return Err(Error::Empty { operation, axis, shape });
-            }
-        };
-        let is_kept = |&axis: &usize| !axes.contains(axis);
-        let order: Vec<usize> = (0..self.rank()).filter(is_kept).chain(axes.iter()).collect();
-        let shape = Shape::from(shape);
-        let mut out = vec![start; allocatable_len::<i64>(&shape)?];
-        let elements = self.permute(order)?.to_vec::<i64>()?;
-        let each = (elements.len() / out.len().max(1)).max(1);
-        for (out, elements) in out.iter_mut().zip(elements.chunks(each)) {
-            *out = elements.iter().copied().fold(start, combine);
-        }
-        Tensor::new(shape, out)
     }
 
     fn arg_extreme(&self, extreme: Extreme, axis: isize) -> Result<Tensor> {

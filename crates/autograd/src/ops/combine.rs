@@ -1,10 +1,9 @@
 //! Joining tensors, and padding one.
 
-use std::sync::Arc;
-
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::Location;
+use std::sync::Arc;
 
 use lossgraph_tensor::{IntoAxis, Shape, Slice, Tensor, Window, kernels};
 use smallvec::SmallVec;

@@ -47,7 +47,8 @@ impl<'t> Var<'t> {
             true => self - self.detach().mean(axes.clone()),
             false => self.above_smallest(axes.clone()),
         };
-        d - d.sum(axes).unary(&DIVIDED, [count, 0.0])
+        // As a sum, so that it is the mean of the slope that is negated, and not the whole slope.
+        d + -d.sum(axes).unary(&DIVIDED, [count, 0.0])
     }
 
     /// Of integers, how far they are above the smallest one. Where that wraps, it is negative.

@@ -7,7 +7,7 @@ use super::binary::{self, Binary};
 use super::convolution::{Conv, Padding};
 use super::pooling::Pool;
 use super::unary::{self, Unary};
-use super::{Kink, combine};
+use super::{Kink, combine, einsum};
 use crate::record::var::Var;
 
 /// An op as tests and docs see it: how to record one, on which inputs.
@@ -176,6 +176,13 @@ pub static ALL: &[Row] = &[
     op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
         x[0].matmul(x[1])
     }),
+    op(
+        "einsum",
+        "composed",
+        "Σ a b, by the names of axes",
+        &[CUBE, Floats(&[4, 2], AROUND), Floats(&[2, 2], AROUND)],
+        |x| einsum::einsum("bij,jk,bb->ki", &[x[0], x[1], x[2]]),
+    ),
     op("shift", "composed", "yᵢ = x[i − k]", &[CUBE], |x| x[0].shift(1, 2, 0.5)),
     op("powi", "composed", "xⁿ, for whole n", &[CUBE], |x| x[0].powi(3)),
     op("log2", "composed", "ln x / ln 2", &[Floats(&[2, 3], [0.1, 4.0])], |x| x[0].log2()),

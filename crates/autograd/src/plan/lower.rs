@@ -173,6 +173,14 @@ impl Lowering<'_, '_> {
                 let t = if subtracts { self.negative(t) } else { self.value(t) };
                 self.program.weighted([a, s, b, t])
             }
+            Superinstruction::MaskedProduct(operands) => {
+                let operands = operands.map(|read| self.value(read));
+                self.program.masked_product(operands)
+            }
+            Superinstruction::MaskedWeighted(products) => {
+                let products = products.map(|product| product.map(|read| self.value(read)));
+                self.program.masked_weighted(products)
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use super::fusion::{FusionGroup, GroupValue};
 use crate::ops::binary::{ADD, Binary, BinaryOp, MUL, SUB};
 use crate::ops::facts::Arithmetic;
 use crate::ops::op::{Op, RowRef};
-use crate::ops::unary::{EXP, Unary, UnaryOp};
+use crate::ops::unary::{EXP, SQUARE, Unary, UnaryOp};
 use crate::record::node::Id;
 
 /// A binary op on the result of another.
@@ -87,6 +87,10 @@ pub(super) enum Superinstruction {
     Pair(&'static Pair, [Read; 3]),
     /// `a·s + b·t`, or `a·s − b·t`.
     Weighted([Read; 4]),
+    /// `m ? a·s : 0`, for `[a, s, m]`.
+    MaskedProduct([Read; 3]),
+    /// The sum of two of them.
+    MaskedWeighted([[Read; 3]; 2]),
 }
 
 /// The superinstructions of a group, and the values that they absorb.
@@ -143,7 +147,9 @@ impl Search<'_, '_> {
             Op::Binary(BinaryOp(row)) => self
                 .scatter(row.0, reads, value.1)
                 .or_else(|| self.weighted(row.0, reads, value.1, found))
+                .or_else(|| self.masked_weighted(row.0, reads, value.1, found))
                 .or_else(|| self.pair(row.0, reads, value, found)),
+            Op::Select(_) => self.masked_product(reads, value.1, found),
             _ => None,
         }
     }
@@ -156,15 +162,20 @@ impl Search<'_, '_> {
         found: &Peephole,
     ) -> Option<(Id, Extent)> {
         let Access::Inline(id) = access else { return None };
-        let single = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
+        let single = self.is_read_once(id);
         let free = !found.fused.contains_key(&(id, extent));
         (single && free && extent == of).then_some((id, extent))
     }
 
-    /// The operands of a value that is the result of a binary op.
-    fn operands(&self, value: GroupValue, row: &'static Binary) -> Option<&Reads> {
+    /// The operands of a value that is the result of a binary op; a square is a product.
+    fn operands(&self, value: GroupValue, row: &'static Binary) -> Option<Reads> {
+        let reads = &self.group.reads[&value];
+        let is_product = RowRef(row) == RowRef(&MUL);
         match &self.analysis.node(value.0).op {
-            Op::Binary(BinaryOp(of)) if *of == RowRef(row) => Some(&self.group.reads[&value]),
+            Op::Binary(BinaryOp(of)) if *of == RowRef(row) => Some(reads.clone()),
+            Op::Unary(UnaryOp { row: of, .. }) if is_product && *of == RowRef(&SQUARE) => {
+                Some([reads[0], reads[0]].into_iter().collect())
+            }
             _ => None,
         }
     }
@@ -179,8 +190,7 @@ impl Search<'_, '_> {
         sides.iter().find_map(|&side| {
             let Access::Inline(id) = reads[side].0 else { return None };
             let scatters = self.analysis.pattern(id) == Pattern::Scatter && extent == Extent::Full;
-            let single = self.readers[&id].len() == 1 && !self.group.outputs.contains(&id);
-            (scatters && single).then(|| {
+            (scatters && self.is_read_once(id)).then(|| {
                 let (scatter, onto) = ((id, reads[side].1), reads[1 - side]);
                 let added = self.group.reads[&scatter][0];
                 (
@@ -204,20 +214,72 @@ impl Search<'_, '_> {
         if !additive || extent != Extent::Full {
             return None;
         }
-        let number = |read: &Read| match read.1 {
+        let [left, right] = [reads[0], reads[1]].map(|read| self.product(read, extent, found));
+        let ((left, [a, s]), (right, [b, t])) = left.zip(right)?;
+        Some((Superinstruction::Weighted([a, s, b, t]), SmallVec::from_iter([left, right])))
+    }
+
+    /// A tile times what is one number in a row, where the mask of the row is set, and else 0.
+    fn masked_product(&self, reads: &Reads, extent: Extent, found: &Peephole) -> Option<Found> {
+        let zero = matches!(reads[2].0, Access::Constant(number) if number.to_bits() == 0);
+        if extent != Extent::Full || !zero || !self.is_number(&reads[0]) {
+            return None;
+        }
+        let (product, [a, s]) = self.product(reads[1], extent, found)?;
+        let fused = Superinstruction::MaskedProduct([a, s, reads[0]]);
+        Some((fused, SmallVec::from_iter([product])))
+    }
+
+    /// The sum of two masked products.
+    fn masked_weighted(
+        &self,
+        row: &'static Binary,
+        reads: &Reads,
+        extent: Extent,
+        found: &Peephole,
+    ) -> Option<Found> {
+        if row.facts.arithmetic != Some(Arithmetic::Sum) {
+            return None;
+        }
+        let masked = |(access, of): Read| {
+            let Access::Inline(id) = access else { return None };
+            let product = match found.fused.get(&(id, of))? {
+                Superinstruction::MaskedProduct(product) => *product,
+                _ => return None,
+            };
+            (of == extent && self.is_read_once(id)).then_some(((id, of), product))
+        };
+        let ((left, first), (right, second)) = masked(reads[0]).zip(masked(reads[1]))?;
+        let fused = Superinstruction::MaskedWeighted([first, second]);
+        Some((fused, SmallVec::from_iter([left, right])))
+    }
+
+    /// A tile and what is one number in a row, of whose product a value is the only reader.
+    fn product(
+        &self,
+        read: Read,
+        extent: Extent,
+        found: &Peephole,
+    ) -> Option<(GroupValue, [Read; 2])> {
+        let product = self.single_use(read, extent, found)?;
+        let factors = self.operands(product, &MUL)?;
+        let side = factors.iter().position(|factor| self.is_number(factor))?;
+        let x = factors[1 - side];
+        (x.1 == Extent::Full).then_some((product, [x, factors[side]]))
+    }
+
+    /// Whether a micro-op reads one number in a row.
+    fn is_number(&self, read: &Read) -> bool {
+        match read.1 {
             Extent::One => true,
             Extent::Rows => self.group.space.columns >= NARROW,
             Extent::Full | Extent::Columns => false,
-        };
-        let weight = |read: Read| {
-            let product = self.single_use(read, extent, found)?;
-            let factors = self.operands(product, &MUL)?;
-            let side = factors.iter().position(number)?;
-            let x = factors[1 - side];
-            (x.1 == Extent::Full).then_some((product, x, factors[side]))
-        };
-        let ((left, a, s), (right, b, t)) = weight(reads[0]).zip(weight(reads[1]))?;
-        Some((Superinstruction::Weighted([a, s, b, t]), SmallVec::from_iter([left, right])))
+        }
+    }
+
+    /// Whether one node of this group alone reads a value, and nobody outside.
+    fn is_read_once(&self, id: Id) -> bool {
+        self.readers[&id].len() == 1 && !self.group.outputs.contains(&id)
     }
 
     /// A binary op on the result of another.

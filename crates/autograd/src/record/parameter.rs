@@ -1,5 +1,6 @@
 //! Parameters: tensors that live longer than a tape, and the gradients a tape gives for them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +83,10 @@ impl Parameter {
     }
 
     /// Replaces the value by one of the same shape.
+    ///
+    /// # Errors
+    /// Another shape, or integers for floats. A value of another float type changes that of the
+    /// parameter.
     pub fn set(&self, value: Tensor) -> Result<()> {
         let old = self.value();
         if old.shape() != value.shape() {
@@ -214,24 +219,20 @@ impl Gradients {
     /// # Errors
     /// Gradients of one parameter that differ in shape or type. Then nothing has changed.
     pub fn accumulate(&mut self, other: &Gradients) -> Result<()> {
-        let find = |of: &Parameter, all: &[(Parameter, Tensor)]| {
-            all.iter().position(|(p, _)| p.id() == of.id())
-        };
+        let known = indices(self.parameters.iter().map(|(parameter, _)| parameter));
         for (parameter, new) in &other.parameters {
-            if let Some(at) = find(parameter, &self.parameters) {
+            if let Some(&at) = known.get(&parameter.id()) {
                 add_up("gradient", parameter, &self.parameters[at].1, new)?;
             }
         }
-        let find_state = |of: &NextState, all: &[NextState]| {
-            all.iter().position(|known| known.state.id() == of.state.id())
-        };
+        let known_states = indices(self.states.iter().map(|known| &known.state));
         for next in &other.states {
-            if let Some(at) = find_state(next, &self.states) {
+            if let Some(&at) = known_states.get(&next.state.id()) {
                 add_up("next value", &next.state, &self.states[at].value, &next.value)?;
             }
         }
         for (parameter, new) in &other.parameters {
-            match find(parameter, &self.parameters) {
+            match known.get(&parameter.id()).copied() {
                 None => self.parameters.push((parameter.clone(), new.clone())),
                 Some(at) => {
                     let sum = &mut self.parameters[at].1;
@@ -244,7 +245,7 @@ impl Gradients {
             }
         }
         for next in &other.states {
-            match find_state(next, &self.states) {
+            match known_states.get(&next.state.id()).copied() {
                 Some(at) => self.states[at].accumulate(next),
                 None => self.states.push(next.clone()),
             }
@@ -267,6 +268,13 @@ impl Gradients {
             }
         }
     }
+}
+
+/// Where each parameter stands in a list, by its number; of several, the first.
+fn indices<'a>(
+    parameters: impl DoubleEndedIterator<Item = &'a Parameter> + ExactSizeIterator,
+) -> HashMap<u64, usize> {
+    parameters.enumerate().rev().map(|(at, parameter)| (parameter.id(), at)).collect()
 }
 
 /// `Ok` if two tensors that belong to a parameter can be added.

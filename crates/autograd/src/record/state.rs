@@ -1,25 +1,30 @@
 //! State: what a layer carries from step to step beside its parameters, such as a running mean.
 
+use std::collections::HashSet;
+
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::record::fault::{Fault, Result};
 use crate::record::node::Id;
 use crate::record::parameter::{Gradients, Parameter};
-use crate::record::tape::Tape;
+use crate::record::tape::{Recording, Tape};
 use crate::record::var::Var;
 
 impl Tape {
     /// A state of a model, such as a running mean, as it is at this point of the program: what was
-    /// last [assigned](Tape::assign) on this tape, or else its value. No gradient flows into it.
+    /// last [assigned](Tape::assign) on this tape, or else its value, as after it was written or set
+    /// elsewhere. No gradient flows into it.
     #[track_caller]
     pub fn state(&self, state: &Parameter) -> Var<'_> {
-        let known = self.recording().states.get(&state.id()).copied();
-        if let Some(id) = known {
+        let value = state.value();
+        // As for parameters: a value that changed has another buffer.
+        let known = self.recording().states.get(&state.id()).cloned();
+        if let Some((id, _)) = known.filter(|(_, then)| then.shares_storage_with(&value)) {
             return Var::new(self, id);
         }
-        let value = self.constant(state.value());
-        self.recording_mut().states.insert(state.id(), value.id());
-        value
+        let var = self.constant(&value);
+        self.recording_mut().set_state(state, var.id(), value);
+        var
     }
 
     /// Records what a state becomes. Nothing is computed: [`Var::backward`] of a loss that is
@@ -54,15 +59,17 @@ impl Tape {
             Var::new(self, next.id()).detach()
         };
         let mut recording = self.recording_mut();
-        recording.states.insert(state.id(), next.id());
-        recording.assignments.push((next.id(), state.clone()));
+        recording.set_state(state, next.id(), state.value());
+        if !recording.sealed {
+            recording.assignments.push((next.id(), state.clone()));
+        }
     }
 
     /// What each state becomes by the assignments before a node: the last one of each.
     pub(crate) fn assigned_before(&self, id: Id) -> Vec<(Parameter, Id)> {
         let recording = self.recording();
         let before = recording.assignments.partition_point(|(at, _)| *at < id);
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let last = recording.assignments[..before].iter().rev();
         let mut last: Vec<(Parameter, Id)> = last
             .filter(|(_, state)| seen.insert(state.id()))
@@ -70,6 +77,15 @@ impl Tape {
             .collect();
         last.reverse();
         last
+    }
+}
+
+impl Recording {
+    /// Notes the node that stands for a state while it has a value.
+    fn set_state(&mut self, state: &Parameter, node: Id, value: Tensor) {
+        if !self.sealed {
+            self.states.insert(state.id(), (node, value));
+        }
     }
 }
 
@@ -128,5 +144,44 @@ impl Gradients {
             next.state.update(|state| *state = value);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_what_was_assigned_until_it_is_written_or_set_elsewhere() {
+        let (w, state) = (Parameter::new("w", 1.0), Parameter::new("state", 1.0));
+        let tape = Tape::f64();
+        let read = || tape.state(&state).item().unwrap();
+        tape.assign(&state, tape.state(&state) * 2.0);
+        assert_eq!((read(), state.value().item().unwrap()), (2.0, 1.0));
+        tape.parameter(&w).square().backward().unwrap().commit().unwrap();
+        assert_eq!((read(), state.value().item().unwrap()), (2.0, 2.0));
+        state.set(10.0.into()).unwrap();
+        assert_eq!(read(), 10.0);
+    }
+
+    #[test]
+    fn a_copy_of_a_tape_knows_what_was_assigned() {
+        let state = Parameter::new("state", 1.0);
+        let tape = Tape::f64();
+        tape.assign(&state, tape.state(&state) + 4.0);
+        assert_eq!(tape.copy().state(&state).item().unwrap(), 5.0);
+    }
+
+    #[test]
+    fn what_cannot_be_assigned_is_an_error_of_backward_at_the_line_of_the_call() {
+        let (w, state) = (Parameter::new("w", 1.0), Parameter::new("state", 1.0));
+        let (tape, other) = (Tape::f64(), Tape::f64());
+        for next in [tape.constant([1.0, 2.0]), other.constant(1.0)] {
+            let line = line!() + 1;
+            tape.assign(&state, next);
+            let error = tape.parameter(&w).square().backward().unwrap_err();
+            assert_eq!(error.operation(), "assign");
+            assert!(error.location().unwrap().ends_with(&format!(":{line}")), "{error}");
+        }
     }
 }

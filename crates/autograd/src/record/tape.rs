@@ -44,8 +44,8 @@ pub(crate) struct Recording {
     /// The data of leaves, by node number, ascending.
     pub leaves: Vec<(Id, Tensor)>,
     pub parameters: Vec<(Id, Parameter)>,
-    /// The node that stands for each state, by its [`Parameter::id`].
-    pub states: HashMap<u64, Id>,
+    /// The node that stands for each state, by its [`Parameter::id`], and its value then.
+    pub states: HashMap<u64, (Id, Tensor)>,
     /// What states become, in the order of the program.
     pub assignments: Vec<(Id, Parameter)>,
     /// The last leaf of each parameter, by [`Parameter::id`], with the value that it was recorded with.
@@ -532,7 +532,7 @@ impl Tape {
             origins: from.origins[..count].to_vec(),
             leaves: below(&from.leaves, count),
             parameters: below(&from.parameters, count),
-            states: HashMap::new(),
+            states: from.states.clone(),
             assignments: below(&from.assignments, count),
             parameter_leaves: from.parameter_leaves.clone(),
             substitutes: Vec::new(),

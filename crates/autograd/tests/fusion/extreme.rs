@@ -27,14 +27,14 @@ const SIZES: &[&[usize]] = &[
     &[3, 3],
 ];
 
-/// Records a line, on any numbers; what does not fit its operands does nothing.
+/// Records a line, on any numbers; where it does not fit its operands, the first of them.
 fn extreme<'t>(line: Line, v: &[Var<'t>]) -> Recorded<'t> {
     let (a, b, at) = line.operands(v);
     let (a, b) = (v[a], v[b]);
     let fits = a.shape().broadcast(&b.shape()).is_some();
     let axes = a.rank() > 0;
     let full = axes && a.len() > 0;
-    match line.op % 57 {
+    match line.op % 58 {
         0 if fits => written!(a + b),
         1 if fits => written!(a - b),
         2 if fits => written!(a * b),
@@ -92,7 +92,8 @@ fn extreme<'t>(line: Line, v: &[Var<'t>]) -> Recorded<'t> {
         54 if full => written!(gathered(a, at)),
         55 if full => written!(a.scatter_add(at, places(a, at), gathered(a, at))),
         56 if axes => written!(concat(&[a, -a], at).cumsum(at)),
-        _ => written!(a.mean(..)),
+        57 => written!(a.mean(..)),
+        _ => written!(a),
     }
 }
 
@@ -105,10 +106,10 @@ fn difference(x: &Tensor, y: &Tensor) -> Option<(f64, f64)> {
     let (x, y) = (x.to_f64s(), y.to_f64s());
     let largest = y.iter().filter(|y| y.is_finite()).fold(0.0_f64, |a, b| a.max(b.abs()));
     let same = |x: f64, y: f64| {
-        // Terms that cancel in one order may leave what rounding left in another, and a zero that is
-        // a sum may have either sign.
-        let rounded = (x - y).abs() <= ROUNDINGS * epsilon * largest;
-        x == y || x.is_nan() && y.is_nan() || rounded
+        // Terms that cancel in one order may leave what rounding left in another; two zeros agree in
+        // their signs.
+        let rounded = (x - y).abs() <= ROUNDINGS * epsilon * largest && x != y;
+        x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan() || rounded
     };
     x.into_iter().zip(y).find(|&(x, y)| !same(x, y))
 }

@@ -132,7 +132,7 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let passed = !results.is_empty() && results.iter().all(|timed| timed.report.passed());
     if let Some(file) = &options.junit {
-        output::write(file, junit::suite(&results)?)?;
+        unless_closed(output::write(file, junit::suite(&results)?))?;
     }
     let text = match format {
         _ if xml_alone => String::new(),
@@ -148,9 +148,15 @@ pub fn run(options: &Options) -> Result<bool> {
 
 /// Prints the last of what there is to say. Whether all is well does not depend on who reads it.
 fn conclude(text: String, passed: bool) -> Result<bool> {
-    match output::print(text) {
-        Err(error) if error.is::<output::Closed>() => Ok(passed),
-        printed => printed.map(|()| passed),
+    unless_closed(output::print(text))?;
+    Ok(passed)
+}
+
+/// A closed pipe is no failure of what is printed.
+fn unless_closed(printed: Result<()>) -> Result<()> {
+    match printed {
+        Err(error) if error.is::<output::Closed>() => Ok(()),
+        printed => printed,
     }
 }
 

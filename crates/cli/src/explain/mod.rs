@@ -189,28 +189,7 @@ fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
         None => Inputs::samples(&subjects)?,
     };
     inputs.give(&mut subjects)?;
-    comparable(&subjects)?;
     Ok((subjects, inputs))
-}
-
-/// Refuses losses side by side that have no input in common.
-fn comparable(subjects: &[Subject]) -> Result<()> {
-    let names = |subject: &Subject| -> Vec<&str> {
-        subject.takes().into_iter().map(|takes| takes.name).collect()
-    };
-    let (first, others) = subjects.split_first().ok_or("there is no loss")?;
-    let ours = names(first);
-    match others.iter().find(|other| !names(other).iter().any(|name| ours.contains(name))) {
-        None => Ok(()),
-        Some(other) => Err(format!(
-            "{} takes {}, and {} takes {}: no input is the same, so that there is nothing to compare",
-            first.name(),
-            ours.join(", "),
-            other.name(),
-            names(other).join(", ")
-        )
-        .into()),
-    }
 }
 
 /// The default file name of a page.

@@ -41,7 +41,9 @@ pub struct Loss {
     pub grid: &'static [&'static str],
     /// What leaves it as it is.
     pub invariances: &'static [Invariance],
-    /// Edges where it or a slope is NaN, or has no digits, and why; a family's go for its losses.
+    /// Edges where it or a slope is NaN, or has no digits, and why: names of edges with ` | ` between
+    /// them, each for one option if it says so (`weights of 0 with weight`). A family's go for its
+    /// losses that list none.
     pub edges: &'static [(&'static str, &'static str)],
     /// The tasks that it can train; the first is what it is made for.
     pub tasks: &'static [Fit],

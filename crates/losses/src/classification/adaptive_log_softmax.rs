@@ -314,10 +314,7 @@ pub(crate) static ROW: Loss = Loss {
         let labels = x.of("labels").iter().map(|&label| label as usize);
         x.rows("features").into_iter().zip(labels).map(term).collect()
     },
-    edges: &[
-        ("+∞", "sums of products with infinite features are ∞ − ∞"),
-        ("−∞", "sums of products with infinite features are ∞ − ∞"),
-    ],
+    edges: &[("+∞ | −∞", "sums of products with infinite features are ∞ − ∞")],
     ..FAMILY
 };
 

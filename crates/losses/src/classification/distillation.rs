@@ -103,17 +103,15 @@ impl<'t> Distillation<'t> {
             let why = || format!("alpha is {alpha}, expected 0 to 1");
             let student = demand("distillation", fits, why, student);
             let (student, axis) = on_class_axis("distillation", self.axis, student);
-            let [teacher, student] = [teacher, student].map(capped);
-            let ln_t = (teacher / temperature).log_softmax(axis);
-            let ln_s = (student / temperature).log_softmax(axis);
+            let ln_t = capped(teacher / temperature).log_softmax(axis);
+            let ln_s = capped(student / temperature).log_softmax(axis);
             let t = ln_t.exp();
             let divergence = (times(t, ln_t) - times(t, ln_s)).sum(axis) * temperature.powi(2);
-            let divergence = infinite(divergence);
-            let Some(labels) = labels else { return Terms::new(divergence) };
+            let Some(labels) = labels else { return Terms::new(infinite(divergence)) };
             match Labels::new("distillation", axis, student, labels, ignore_index) {
                 Ok(labels) => {
-                    let hard = labels.counted(labels.nll(student));
-                    Terms::new(divergence * alpha + hard * (1.0 - alpha))
+                    let hard = labels.counted(labels.nll(capped(student)));
+                    Terms::new(infinite(divergence * alpha + hard * (1.0 - alpha)))
                 }
                 Err(fault) => Terms::new(fault),
             }

@@ -12,7 +12,7 @@ use crate::catalogue::{
 };
 use crate::check::{demand, floats};
 use crate::labels::{IGNORED, Labels, SECOND, no_class_numbers};
-use crate::rows::{finite, times};
+use crate::rows::{finite, infinite, times};
 use crate::terms::{Terms, scaled};
 
 /// The last linear layer and its cross-entropy in one, block by block of the classes.
@@ -167,7 +167,7 @@ impl<'t> LinearCrossEntropy<'t> {
             let [more_log_sum, more] = sums(rows.after(log_sum), first);
             [log_sum.log_add_exp(more_log_sum), sum + more]
         });
-        scaled(log_sum, total) - sum
+        infinite(scaled(log_sum, total) - sum)
     }
 
     /// The features, if everything fits them.
@@ -283,10 +283,7 @@ pub(crate) static ROW: Loss = Loss {
             None => x.labeled(|i, label| term(i, &|c| f64::from(u8::from(c == label)))),
         }
     },
-    edges: &[
-        ("+∞", "sums of products with infinite features are ∞ − ∞"),
-        ("−∞", "sums of products with infinite features are ∞ − ∞"),
-    ],
+    edges: &[("+∞ | −∞", "sums of products with infinite features are ∞ − ∞")],
     ..FAMILY
 };
 

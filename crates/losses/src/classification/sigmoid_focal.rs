@@ -86,11 +86,11 @@ impl SigmoidFocal {
             let z = demand("sigmoid_focal", fits, || "alpha is not in 0 to 1".to_owned(), z);
             let z = finite(z);
             let wrong = t * (-z).sigmoid() + (1.0 - t) * z.sigmoid();
-            let each = infinite(positive_power(wrong, gamma) * (z.softplus() - t * z));
-            Terms::new(match alpha {
+            let each = positive_power(wrong, gamma) * (z.softplus() - t * z);
+            Terms::new(infinite(match alpha {
                 Some(alpha) => (t * alpha + (1.0 - t) * (1.0 - alpha)) * each,
                 None => each,
-            })
+            }))
         })
     }
 }

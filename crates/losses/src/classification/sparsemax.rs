@@ -84,7 +84,7 @@ impl Sparsemax {
                     self.ignore_index,
                     |labels, z| {
                         let z = finite(z);
-                        infinite(potential(z, labels.axis) - (labels.pick(z) - 0.5))
+                        potential(z, labels.axis) - (labels.pick(z) - 0.5)
                     },
                 );
             }

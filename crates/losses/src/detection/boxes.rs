@@ -69,7 +69,8 @@ impl<'t> Boxes<'t> {
     #[track_caller]
     fn new(p: [Var<'t>; 4], t: [Var<'t>; 4], eps: f64) -> Boxes<'t> {
         let [width, height] = enclosing(p, t);
-        let scale = (width.maximum(height).detach() / 1e15).clamp(1.0, f64::INFINITY);
+        let longest = width.maximum(height).detach();
+        let scale = longest.lt(f64::INFINITY).select(longest / 1e15, 1.0).clamp(1.0, f64::INFINITY);
         Boxes { p, t, scale, eps: eps / scale.square() }
     }
 

@@ -152,8 +152,7 @@ pub(crate) static ROW: Loss = Loss {
         vec![x.reduced(&pulls) + x.reduced(&pushes)]
     },
     edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("+∞ | −∞", "an infinite vector has no direction, and infinite distances no difference"),
         ("constant", "a constant signal has no variance to compare noise with"),
         ("zeros", "a constant signal has no variance to compare noise with"),
     ],

@@ -150,8 +150,7 @@ pub(crate) static ROW: Loss = Loss {
         vec![x.reduced(&anchors.map(term).collect::<Vec<_>>())]
     },
     edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("+∞ | −∞", "an infinite vector has no direction, and infinite distances no difference"),
         ("all times 1e-20", "distances lie on the edge of a bin: a kink"),
     ],
     ..FAMILY

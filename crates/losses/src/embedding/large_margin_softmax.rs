@@ -138,8 +138,7 @@ pub(crate) static ROW: Loss = Loss {
         (0..5).map(term).collect()
     },
     edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("+∞ | −∞", "an infinite vector has no direction, and infinite distances no difference"),
         ("1e20", "scores of this size have no digits left for their differences"),
         ("1e30", "scores of this size have no digits left for their differences"),
         ("−1e20", "scores of this size have no digits left for their differences"),

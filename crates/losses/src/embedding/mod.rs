@@ -92,10 +92,10 @@ use crate::catalogue::{Loss, Task};
 const FAMILY: Loss = Loss {
     family: "embedding",
     tasks: &[Task::Embeddings.fit()],
-    edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
-    ],
+    edges: &[(
+        "+∞ | −∞",
+        "an infinite vector has no direction, and infinite distances no difference",
+    )],
     ..Loss::BASE
 };
 

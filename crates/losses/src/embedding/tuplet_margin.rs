@@ -116,8 +116,7 @@ pub(crate) static ROW: Loss = Loss {
         vec![x.reduced(&x.positive_pairs().iter().map(term).collect::<Vec<_>>())]
     },
     edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("+∞ | −∞", "an infinite vector has no direction, and infinite distances no difference"),
         ("equal", "an angle of 0 is a kink, one rounding away"),
     ],
     ..FAMILY

@@ -74,7 +74,8 @@ impl TotalVariation {
             let (right, down) = (difference(p, -1), difference(p, -2));
             Terms::new(match self.isotropic {
                 true => {
-                    let size = right.abs().maximum(down.abs()).detach().clamp(1e-18, f64::INFINITY);
+                    let size = right.abs().maximum(down.abs()).detach();
+                    let size = size.lt(f64::INFINITY).select(size, 1.0).clamp(1e-18, f64::INFINITY);
                     let [right, down] = [right, down].map(|difference| difference / size);
                     (right.square() + down.square()).root(0.5) * size
                 }

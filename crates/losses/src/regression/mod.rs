@@ -52,10 +52,7 @@ use crate::catalogue::{Loss, Task};
 const FAMILY: Loss = Loss {
     family: "regression",
     tasks: &[Task::Numbers.fit(), Task::Classes.fit()],
-    edges: &[
-        ("+∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
-        ("−∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
-    ],
+    edges: &[("+∞ | −∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope")],
     ..Loss::BASE
 };
 

@@ -159,8 +159,7 @@ pub(crate) static ROW: Loss = Loss {
         x.of("prediction").iter().zip(x.of("target")).map(term).collect()
     },
     edges: &[
-        ("+∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
-        ("−∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
+        ("+∞ | −∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope"),
         ("all times 1e-10", "powers of it are beyond the range of f32"),
         ("all times 1e-20", "powers of it are beyond the range of f32"),
     ],

@@ -23,10 +23,10 @@ use crate::check::vectors;
 const FAMILY: Loss = Loss {
     family: "self_supervised",
     tasks: &[Task::Views.fit()],
-    edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
-    ],
+    edges: &[(
+        "+∞ | −∞",
+        "an infinite vector has no direction, and infinite distances no difference",
+    )],
     ..Loss::BASE
 };
 

@@ -149,8 +149,7 @@ pub(crate) static ROW: Loss = Loss {
         vec![loss]
     },
     edges: &[
-        ("+∞", "an infinite vector has no direction, and infinite distances no difference"),
-        ("−∞", "an infinite vector has no direction, and infinite distances no difference"),
+        ("+∞ | −∞", "an infinite vector has no direction, and infinite distances no difference"),
         ("one example", "one example has no variance"),
     ],
     ..FAMILY

@@ -230,8 +230,8 @@ impl Checkpoint {
     /// Reads a file. Floats of 16 bits become `f32`, and integers of other widths `i64`, exactly.
     ///
     /// # Errors
-    /// No file; a file that is no safetensors file, or a damaged one; a tensor of 8-bit floats or
-    /// complex numbers.
+    /// No file; a file that is no safetensors file, or a damaged one; a tensor of 8-bit floats,
+    /// complex numbers or `u64`.
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
         let File { tensors, metadata } = File::read(path)?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use lossgraph_autograd::Module;
 
-use super::fit::{Found, fit};
+use super::fit::{Found, fit, unique};
 use super::format::File;
-use super::{Checkpoint, strictly};
+use super::{Checkpoint, of_another_model, strictly};
 use crate::error::{Error, Result};
 use crate::generator::check_state;
 use crate::module::all;
@@ -80,7 +80,7 @@ impl<'a> Training<'a> {
         let fail = |why: String| Error::File { path: path.to_owned(), why };
         self.check_names().map_err(fail)?;
         let mut checkpoint = Checkpoint::with(self.model, metadata).map_err(fail)?;
-        let layers = Generators(self.model).state_dict();
+        let layers = Generators(self.model).state_dict().map_err(fail)?;
         checkpoint.insert(LAYERS, layers);
         for (name, part) in &self.parts {
             checkpoint.insert(&within(name), part.state_dict());
@@ -101,7 +101,7 @@ impl<'a> Training<'a> {
         let (reserved, found) =
             tensors.into_iter().partition(|(name, _)| name.starts_with(RESERVED));
         let mut checkpoint = Checkpoint { tensors: readable(reserved).map_err(fail)?, metadata };
-        let model = strictly(all(self.model), &found).map_err(fail)?;
+        let model = strictly(all(self.model), &found).map_err(|why| of_another_model(path, why))?;
         let layers = Generators(self.model).fit(&checkpoint.remove(LAYERS)).map_err(fail)?;
         let states: Vec<Checkpoint> =
             self.parts.iter().map(|(name, _)| checkpoint.remove(&within(name))).collect();
@@ -196,9 +196,9 @@ impl Checkpoint {
 struct Generators<'a>(&'a dyn Module);
 
 impl Generators<'_> {
-    fn state_dict(&self) -> Checkpoint {
-        let all = self.0.generators().into_iter().map(|(name, p)| (name, p.value()));
-        Checkpoint { tensors: all.collect(), ..Checkpoint::default() }
+    fn state_dict(&self) -> std::result::Result<Checkpoint, String> {
+        let all = unique(self.0.generators())?.into_iter().map(|(name, p)| (name, p.value()));
+        Ok(Checkpoint { tensors: all.collect(), ..Checkpoint::default() })
     }
 
     fn fit(&self, state: &Checkpoint) -> std::result::Result<super::fit::Fit, String> {

@@ -116,9 +116,10 @@ impl<R: UpdateRule> Optimizer<R> {
         let slots = self.groups.iter_mut();
         let slots =
             slots.flat_map(|Group { rule, slots }| slots.iter_mut().map(|slot| (&*rule, slot)));
-        let (mut moving, mut next) = (Vec::new(), 0);
+        let mut moving = Vec::new();
+        let mut finder = Finder { gradients: gradients.parameters(), next: 0, by_id: None };
         for (rule, slot) in slots {
-            if let Some(gradient) = find(gradients.parameters(), &mut next, &slot.parameter) {
+            if let Some(gradient) = finder.find(&slot.parameter) {
                 slot.validate(gradient)?;
                 moving.push((rule, slot, gradient));
             }
@@ -134,18 +135,30 @@ impl<R: UpdateRule> Optimizer<R> {
     }
 }
 
-/// The gradient of a parameter. Gradients mostly come in the order of the parameters, so that the
-/// search goes on behind the one that was found last.
-fn find<'a>(
+/// Gradients by parameter. They mostly come in the order of the parameters, so that the next one is
+/// tried first; a table is made only if that is another one's.
+struct Finder<'a> {
     gradients: &'a [(Parameter, Tensor)],
-    next: &mut usize,
-    parameter: &Parameter,
-) -> Option<&'a Tensor> {
-    let (before, behind) = gradients.split_at(*next);
-    let mut all = (*next..).zip(behind).chain((0..).zip(before));
-    let (at, (_, gradient)) = all.find(|(_, (p, _))| p.id() == parameter.id())?;
-    *next = at + 1;
-    Some(gradient)
+    next: usize,
+    by_id: Option<HashMap<u64, usize>>,
+}
+
+impl<'a> Finder<'a> {
+    fn find(&mut self, parameter: &Parameter) -> Option<&'a Tensor> {
+        let (id, gradients) = (parameter.id(), self.gradients);
+        let at = match gradients.get(self.next) {
+            Some((next, _)) if next.id() == id => self.next,
+            _ => {
+                let by_id = self.by_id.get_or_insert_with(|| {
+                    let numbered = gradients.iter().enumerate().rev();
+                    numbered.map(|(at, (parameter, _))| (parameter.id(), at)).collect()
+                });
+                *by_id.get(&id)?
+            }
+        };
+        self.next = at + 1;
+        Some(&gradients[at].1)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A parameter in an optimizer, with its state.
 
 use lossgraph_autograd::Parameter;
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_tensor::{DType, Shape, Tensor};
 
 use super::UpdateRule;
 use super::pass::{all_finite, apply};
@@ -13,6 +13,8 @@ pub(super) struct Slot {
     /// The name that leads to the parameter in its model, or else its own.
     pub name: String,
     pub parameter: Parameter,
+    /// The shape that it had when the states were made.
+    shape: Shape,
     /// How many steps it has taken.
     pub step: i32,
     pub states: States,
@@ -31,21 +33,22 @@ impl Slot {
     pub fn new<R: UpdateRule>(rule: &R, name: String, parameter: Parameter) -> Slot {
         // A parameter by itself is a module without a name within itself.
         let name = if name.is_empty() { parameter.name().to_owned() } else { name };
-        let states = States::new(&parameter.value(), R::STATES, rule.initial_state());
-        Slot { name, parameter, step: 0, states, before: None }
+        let value = parameter.value();
+        let states = States::new(&value, R::STATES, rule.initial_state());
+        Slot { name, parameter, shape: value.shape().clone(), step: 0, states, before: None }
     }
 
     pub fn validate(&self, gradient: &Tensor) -> Result<()> {
         let parameter = || self.name.clone();
         let value = self.parameter.value();
+        let of = |tensor: &Tensor| (tensor.shape().clone(), tensor.dtype());
         if value.shape() != gradient.shape() || value.dtype() != gradient.dtype() {
-            let of = |tensor: &Tensor| (tensor.shape().clone(), tensor.dtype());
             let (given, expected) = (of(gradient), of(&value));
             return Err(Error::Gradient { parameter: parameter().into(), given, expected });
         }
-        if self.states.dtype() != value.dtype() {
-            let (given, expected) = (value.dtype(), self.states.dtype());
-            return Err(Error::State { parameter: parameter(), given, expected });
+        let (given, expected) = (of(&value), (self.shape.clone(), self.states.dtype()));
+        if given != expected {
+            return Err(Error::State { parameter: parameter().into(), given, expected });
         }
         let finite = match gradient.dtype() {
             DType::F32 => all_finite::<f32>(gradient),

@@ -39,10 +39,11 @@ impl Compensated {
         Compensated { sum, lost: self.lost + lost }
     }
 
-    /// The sum, rounded once. That of infinities has lost NaN.
+    /// The sum, rounded once. That of infinities has lost NaN, and one that has lost nothing keeps the
+    /// sign of its zero.
     #[inline(always)]
     pub fn rounded(self) -> f64 {
-        if self.sum.is_finite() { self.sum + self.lost } else { self.sum }
+        if self.lost == 0.0 || !self.sum.is_finite() { self.sum } else { self.sum + self.lost }
     }
 }
 

@@ -49,13 +49,14 @@ pub fn matmul(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
 
 /// The product of matrices of integers, which wrap.
 fn integers(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
-    let (_, [m, k, n]) = sizes(a, b)?;
-    let shape = out.shape().clone();
+    let (batch, [m, k, n]) = sizes(a, b)?;
+    let mut dims: Dims = batch.into();
+    dims.extend([m, n]);
     let [a, b] = [
         input::<i64>("matmul", a).map(|_| borrowed::<i64>(a))?,
         input::<i64>("matmul", b).map(|_| borrowed::<i64>(b))?,
     ];
-    let out = output::<i64>("matmul", out, &shape)?;
+    let out = output::<i64>("matmul", out, &dims)?;
     out.fill(0);
     if out.is_empty() || k == 0 {
         return Ok(());

@@ -108,7 +108,11 @@ pub(crate) const SHORT: usize = 16;
 #[inline(always)]
 pub(crate) fn lanes<T: Elem, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
     if x.len() < SHORT {
-        return x.iter().fold(C::IDENTITY, |y, &x| C::combine(y, x));
+        let mut y = C::IDENTITY;
+        for &x in x {
+            y = C::combine(y, x);
+        }
+        return y;
     }
     let mut lanes = [C::IDENTITY; N];
     while x.len() >= 4 * N {
@@ -188,7 +192,9 @@ fn exact_sum<T: Float>(x: &Tensor, axes: AxisSet, out: &mut Tensor) -> Result<()
     let (upper, lower) = (sums(|x| x >> HALF)?, sums(|x| x & ((1 << HALF) - 1))?);
     let out = output::<T>("reduce", out, &shape)?;
     for (y, (upper, lower)) in out.iter_mut().zip(upper.into_iter().zip(lower)) {
-        *y = T::of(((i128::from(upper) << HALF) + i128::from(lower)) as f64);
+        let sum = (i128::from(upper) << HALF) + i128::from(lower);
+        // Rounded once.
+        *y = T::of(if T::DTYPE == DType::F32 { f64::from(sum as f32) } else { sum as f64 });
     }
     Ok(())
 }

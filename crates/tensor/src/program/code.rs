@@ -162,9 +162,10 @@ pub(super) enum Instruction {
         out: SlotId,
         extent: Extent,
     },
-    /// `a · s + b · t`, where each row has one s and one t.
+    /// `a · s + b · t`, where each row has one s and one t: `[a, s, b, t]`. With a mask for each
+    /// product behind it, which a row has one of too; `[a, s, m]` is one product with its mask.
     Weighted {
-        x: [Operand; 4],
+        x: SmallVec<[Operand; 6]>,
         out: SlotId,
     },
     BroadcastRows {

@@ -30,7 +30,10 @@ fn rows<T: Float, C: Combines<T>>(x: &[T], columns: usize, out: &mut [T]) {
         if columns < SHORT {
             // Too short for lanes; the rows do not depend on each other.
             for (row, y) in x.chunks_exact(columns.max(1)).zip(out) {
-                *y = row.iter().fold(<C as Combine<T>>::IDENTITY, |y, &x| C::combine(y, x));
+                *y = <C as Combine<T>>::IDENTITY;
+                for &x in row {
+                    *y = C::combine(*y, x);
+                }
             }
         } else if columns < 256 {
             for (row, y) in x.chunks_exact(columns).zip(out) {
@@ -38,9 +41,13 @@ fn rows<T: Float, C: Combines<T>>(x: &[T], columns: usize, out: &mut [T]) {
             }
         } else {
             for (row, y) in x.chunks_exact(columns).zip(out) {
-                // Blocks keep the error of a sum small: it grows with the length of a lane.
-                let blocks = row.chunks(1 << 11).map(lanes::<T, C, 16>);
-                *y = T::of(blocks.fold(C::IDENTITY, |y, x| C::combine(y, x.to_f64())));
+                // Blocks keep the error of a sum small: it grows with the length of a lane. In a loop,
+                // since closures are not always compiled with the widest vectors.
+                let mut total = <C as Combine<f64>>::IDENTITY;
+                for block in row.chunks(1 << 12) {
+                    total = C::combine(total, lanes::<T, C, 16>(block).to_f64());
+                }
+                *y = T::of(total);
             }
         }
     }
@@ -62,6 +69,58 @@ pub(super) fn weighted<T: Float>(x: [Strip<'_, T>; 4], columns: usize, out: &mut
         }
     }
     dispatch!(<T: Float> (x: [Strip<'_, T>; 4], columns: usize, out: &mut [T]) {
+        plain::<T>(x, columns, out)
+    })
+}
+
+/// `m ? a · s : 0` with one s and one mask m for each row.
+pub(super) fn masked_product<T: Float>(x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float>([a, s, m]: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
+        for (row, out) in rows_of(out, columns).enumerate() {
+            if Number::row(&m, row, columns) == T::ZERO {
+                out.fill(T::ZERO);
+                continue;
+            }
+            let s = Number::row(&s, row, columns);
+            for (y, &a) in out.iter_mut().zip(Elements::row(&a, row, columns)) {
+                *y = a * s;
+            }
+        }
+    }
+    dispatch!(<T: Float> (x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
+        plain::<T>(x, columns, out)
+    })
+}
+
+/// `(m ? a · s : 0) + (n ? b · t : 0)` with one s, one t and two masks for each row.
+pub(super) fn masked_weighted<T: Float>(x: [Strip<'_, T>; 6], columns: usize, out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Float>([a, s, b, t, m, n]: [Strip<'_, T>; 6], columns: usize, out: &mut [T]) {
+        for (row, out) in rows_of(out, columns).enumerate() {
+            let (a, b) = (Elements::row(&a, row, columns), Elements::row(&b, row, columns));
+            let [s, t, m, n] = [s, t, m, n].map(|x| Number::row(&x, row, columns));
+            let zero = T::ZERO;
+            match (m != zero, n != zero) {
+                (true, true) => {
+                    for ((y, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                        *y = a * s + b * t;
+                    }
+                }
+                // A product of −0 and 0 are 0.
+                (true, false) => plus_zero(a, s, out),
+                (false, true) => plus_zero(b, t, out),
+                (false, false) => out.fill(zero),
+            }
+        }
+    }
+    #[inline(always)]
+    fn plus_zero<T: Float>(x: &[T], s: T, out: &mut [T]) {
+        for (y, &x) in out.iter_mut().zip(x) {
+            *y = x * s + T::ZERO;
+        }
+    }
+    dispatch!(<T: Float> (x: [Strip<'_, T>; 6], columns: usize, out: &mut [T]) {
         plain::<T>(x, columns, out)
     })
 }

@@ -39,6 +39,8 @@ mod tile;
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::kernels::{Map1, Map2, Map3, ReduceOp};
 use crate::shape::checked_len;
 use crate::{DType, Error, Shape};
@@ -87,7 +89,8 @@ enum Micro {
     Map1(&'static Map1, [f64; 2], Value),
     Map2(&'static Map2, [Value; 2]),
     Map3(&'static Map3, [Value; 3]),
-    Weighted([Value; 4]),
+    /// `a · s`, where the mask is set, or the sum of two such products: `[a, s, b, t]`, and masks behind.
+    Weighted(SmallVec<[Value; 6]>),
     /// What is constant along an axis, materialized.
     Broadcast(Value),
     ReduceRow(ReduceOp, Value),
@@ -223,10 +226,38 @@ impl Program {
     /// # Panics
     /// If s or t extends along columns: a mistake of the caller.
     pub fn weighted(&mut self, [a, s, b, t]: [Value; 4]) -> Value {
-        let number = |x: Value| matches!(self.extent(x), Extent::Rows | Extent::One);
-        assert!(number(s) && number(t), "there is one weight in all, or one for each row");
         let [a, b] = [a, b].map(|x| self.full(x));
-        self.define("a·b + c·d", Micro::Weighted([a, s, b, t]), Extent::Full)
+        self.weigh("a·b + c·d", [a, s, b, t].into_iter().collect(), [s, t])
+    }
+
+    /// `a · s` in the rows in which the mask m is set, and 0 in the others, for `[a, s, m]`.
+    ///
+    /// # Panics
+    /// As [`weighted`](Program::weighted).
+    pub fn masked_product(&mut self, [a, s, m]: [Value; 3]) -> Value {
+        let a = self.full(a);
+        self.weigh("c ? a·b : 0", [a, s, m].into_iter().collect(), [s, m])
+    }
+
+    /// The sum of two masked products, for `[a, s, m]` and `[b, t, n]`.
+    ///
+    /// # Panics
+    /// As [`weighted`](Program::weighted).
+    pub fn masked_weighted(&mut self, [[a, s, m], [b, t, n]]: [[Value; 3]; 2]) -> Value {
+        let [a, b] = [a, b].map(|x| self.full(x));
+        let operands = [a, s, b, t, m, n].into_iter().collect();
+        self.weigh("(e ? a·b : 0) + (f ? c·d : 0)", operands, [s, t, m, n])
+    }
+
+    fn weigh<const N: usize>(
+        &mut self,
+        label: &'static str,
+        operands: SmallVec<[Value; 6]>,
+        numbers: [Value; N],
+    ) -> Value {
+        let is_number = |x: &Value| matches!(self.extent(*x), Extent::Rows | Extent::One);
+        assert!(numbers.iter().all(is_number), "there is one weight in all, or one for each row");
+        self.define(label, Micro::Weighted(operands), Extent::Full)
     }
 
     /// An operand of a map: over narrow rows, one element for each row is materialized.
@@ -329,20 +360,20 @@ impl Program {
 
     /// The values that a micro-op reads.
     fn operands(micro: &Micro) -> impl Iterator<Item = Value> {
-        let operands: [Option<Value>; 4] = match *micro {
-            Micro::Input(_) | Micro::Constant(_) => [None; 4],
+        let operands: SmallVec<[Value; 6]> = match micro {
+            Micro::Input(_) | Micro::Constant(_) => SmallVec::new(),
             Micro::Map1(_, _, x)
             | Micro::Broadcast(x)
             | Micro::ReduceRow(_, x)
             | Micro::ReduceAll(_, x)
             | Micro::ReduceColumns(_, x)
-            | Micro::Gather(x, _) => [Some(x), None, None, None],
-            Micro::Map2(_, [a, b]) => [Some(a), Some(b), None, None],
-            Micro::Map3(_, [a, b, c]) => [Some(a), Some(b), Some(c), None],
-            Micro::Weighted(x) => x.map(Some),
-            Micro::Scatter(onto, added, _) => [onto, Some(added), None, None],
+            | Micro::Gather(x, _) => [*x].into_iter().collect(),
+            Micro::Map2(_, x) => x.iter().copied().collect(),
+            Micro::Map3(_, x) => x.iter().copied().collect(),
+            Micro::Weighted(x) => x.clone(),
+            Micro::Scatter(onto, added, _) => onto.iter().chain([added]).copied().collect(),
         };
-        operands.into_iter().flatten()
+        operands.into_iter()
     }
 }
 
@@ -390,10 +421,10 @@ impl fmt::Display for Program {
     }
 }
 
-/// A formula of a, b, c and d, with the operands substituted.
+/// A formula of a, b, c and so on, with the operands substituted.
 fn formula(label: &str, operands: &[String]) -> String {
     let operand = |letter: char| match letter {
-        'a'..='d' => operands.get(letter as usize - 'a' as usize).cloned(),
+        'a'..='f' => operands.get(letter as usize - 'a' as usize).cloned(),
         _ => None,
     };
     label.chars().map(|c| operand(c).unwrap_or_else(|| c.into())).collect()

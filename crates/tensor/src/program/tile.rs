@@ -74,11 +74,25 @@ impl<T: Loops> Tile<'_, T> {
                 let x = [self.strip(a, *extent), self.strip(b, *extent), self.strip(c, *extent)];
                 each(x, columns, self.write(*out, self.len(*extent)));
             }
-            Instruction::Weighted { x: [a, s, b, t], out } => {
-                let columns = self.row_len([a, s, b, t], Extent::Full);
+            Instruction::Weighted { x, out } => {
                 let strip = |x| self.strip(x, Extent::Full);
-                let x = [strip(a), strip(s), strip(b), strip(t)];
-                micro::weighted(x, columns, self.write(*out, self.len(Extent::Full)));
+                let out = self.write(*out, self.len(Extent::Full));
+                match x.as_slice() {
+                    [a, s, b, t] => {
+                        let columns = self.row_len([a, s, b, t], Extent::Full);
+                        micro::weighted([a, s, b, t].map(strip), columns, out);
+                    }
+                    // Masks have a number for each row.
+                    [a, s, b, t, m, n] => {
+                        let x = [a, s, b, t, m, n].map(strip);
+                        micro::masked_weighted(x, self.columns, out);
+                    }
+                    x => {
+                        debug_assert_eq!(x.len(), 3, "a product and its mask");
+                        let x = [&x[0], &x[1], &x[2]].map(strip);
+                        micro::masked_product(x, self.columns, out);
+                    }
+                }
             }
             Instruction::BroadcastRows { x, out } => {
                 let x = self.read(*x, self.rows);

@@ -229,3 +229,16 @@ impl Dag {
         }
     }
 }
+
+/// Zeros of both signs, what overflows and underflows in a float type, infinities and NaN.
+#[cfg(test)]
+fn extremes(dtype: DType) -> [f64; 18] {
+    let [vast, largest, least, tiny, small, large, wide] = match dtype {
+        DType::F32 => [1e38, 3e38, 2e-38, 1e-40, 1e-20, 1e20, 1e19],
+        _ => [1e308, 1.7e308, 3e-308, 1e-310, 1e-160, 1e160, 1e150],
+    };
+    let finite = [vast, -vast, largest, least, tiny, -3.0 * tiny, small, large, -wide];
+    let [a, b, c, d, e, f, g, h, i] = finite;
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    [0.0, -0.0, 1.0, -1.0, 2.5, -3.0, a, b, c, d, e, f, g, h, i, inf, -inf, nan]
+}

@@ -297,59 +297,13 @@ mod tests {
 
     use super::*;
     use crate::plan::request::PlanRequest;
+    use crate::plan::rewrite::extremes;
     use crate::record::tape::Tape;
-
-    /// Zeros of both signs, what overflows and underflows, infinities and NaN, in either type.
-    const EXTREMES: [[f64; 18]; 2] = {
-        const INFINITY: f64 = f64::INFINITY;
-        [
-            [
-                0.0,
-                -0.0,
-                1.0,
-                -1.0,
-                2.5,
-                -3.0,
-                1e38,
-                -1e38,
-                3e38,
-                2e-38,
-                1e-40,
-                -3e-40,
-                1e-20,
-                1e20,
-                -1e19,
-                INFINITY,
-                -INFINITY,
-                f64::NAN,
-            ],
-            [
-                0.0,
-                -0.0,
-                1.0,
-                -1.0,
-                2.5,
-                -3.0,
-                1e308,
-                -1e308,
-                1.7e308,
-                3e-308,
-                1e-310,
-                -3e-310,
-                1e-160,
-                1e160,
-                -1e150,
-                INFINITY,
-                -INFINITY,
-                f64::NAN,
-            ],
-        ]
-    };
 
     /// The left side of an equation for all triples of extreme numbers, and the equations that were
     /// applied to it.
     fn run(tape: Tape, left: for<'t> fn([Var<'t>; 3]) -> Var<'t>) -> (Vec<f64>, Vec<&'static str>) {
-        let numbers = EXTREMES[usize::from(tape.dtype() == DType::F64)];
+        let numbers = extremes(tape.dtype());
         let n = numbers.len();
         let of = |shape: [usize; 2], at: &dyn Fn(usize, usize) -> usize| {
             let [rows, columns] = shape;

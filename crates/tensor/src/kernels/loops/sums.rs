@@ -76,7 +76,7 @@ impl<F: Function3, T: Float> Results<T> for Of<F, [&[T]; 3]> {
 }
 
 /// How many results are summed in lanes: the error grows with the length of a lane.
-const PART: usize = 1 << 11;
+const PART: usize = 1 << 12;
 
 /// The sum of the results in the `columns` columns of a row.
 #[inline(always)]
@@ -84,18 +84,25 @@ fn row_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
     if columns <= PART {
         return part_sum(results, columns);
     }
-    let parts = (0..columns).step_by(PART).map(|start| {
+    // A loop, and no closures: see above.
+    let (mut sum, mut start) = (f64::NEG_ZERO, 0);
+    while start < columns {
         let len = PART.min(columns - start);
-        part_sum(results.part(start, len), len).to_f64()
-    });
-    T::of(parts.fold(f64::NEG_ZERO, |sum, part| sum + part))
+        sum += part_sum(results.part(start, len), len).to_f64();
+        start += len;
+    }
+    T::of(sum)
 }
 
 #[inline(always)]
 fn part_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
     if columns < SHORT {
         let results = results.part(0, columns);
-        return (0..columns).fold(T::NEG_ZERO, |sum, i| sum + results.at(i));
+        let mut sum = T::NEG_ZERO;
+        for i in 0..columns {
+            sum = sum + results.at(i);
+        }
+        return sum;
     }
     let mut lanes = [T::NEG_ZERO; LANES];
     let blocks = columns - columns % BLOCK;

@@ -244,7 +244,7 @@ impl<'a> Compiler<'a> {
                 self.emit(at, Instruction::Map3 { f, x, out, extent });
             }
             Micro::Weighted(x) => {
-                let x = x.map(|x| self.operand(x, extent));
+                let x = x.iter().map(|&x| self.operand(x, extent)).collect();
                 let out = self.destination(at);
                 self.executable.body.push(Instruction::Weighted { x, out });
             }
