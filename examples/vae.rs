@@ -7,6 +7,7 @@
 //! test part at two fifths of the error of the mean digit.
 
 use lossgraph::data::digits;
+use lossgraph::distributions::{Normal, Reparametrized, kl_divergence};
 use lossgraph::prelude::*;
 
 const LATENT: usize = 8;
@@ -19,26 +20,26 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 struct Vae {
     hidden: Linear,
     mean: Linear,
-    log_variance: Linear,
+    log_scale: Linear,
     decoder: Mlp,
 }
 
-module!(Vae { hidden, mean, log_variance, decoder });
+module!(Vae { hidden, mean, log_scale, decoder });
 
 impl Vae {
     fn new(rng: &mut lossgraph::ChaCha8Rng) -> Result<Vae> {
         Ok(Vae {
             hidden: Linear::new(64, 128, rng)?,
             mean: Linear::new(128, LATENT, rng)?,
-            log_variance: Linear::new(128, LATENT, rng)?,
+            log_scale: Linear::new(128, LATENT, rng)?,
             decoder: Mlp::new(&[LATENT, 128, 64], rng)?,
         })
     }
 
-    /// The mean and the logarithm of the variance of each latent number.
-    fn encode<'t>(&self, x: Var<'t>) -> (Var<'t>, Var<'t>) {
+    /// The distribution of each latent number.
+    fn encode<'t>(&self, x: Var<'t>) -> Normal<'t> {
         let h = self.hidden.forward(x).relu();
-        (self.mean.forward(h), self.log_variance.forward(h))
+        Normal::new(self.mean.forward(h), self.log_scale.forward(h).exp())
     }
 }
 
@@ -51,13 +52,12 @@ fn main() -> Result<()> {
     for epoch in 0..EPOCHS {
         let (mut sums, mut batches) = ([0.0; 2], 0.0);
         for batch in train.batches(64, 0, epoch)? {
-            let noise = Tensor::randn([batch.labels.len(), LATENT], DType::F32, rng)?;
             let tape = Tape::new();
             let x = tape.constant(batch.inputs);
-            let (mean, log_variance) = model.encode(x);
-            let z = mean + (0.5 * log_variance).exp() * noise;
+            let (posterior, prior) = (model.encode(x), Normal::new(tape.scalar(0.0), 1.0));
+            let z = posterior.rsample([], rng);
             let reconstruction = bce_with_logits(model.decoder.forward_train(z), x).batch_mean();
-            let divergence = divergence(mean, log_variance);
+            let divergence = kl_divergence(&posterior, &prior).sum(1).mean(..);
             let beta = tape.scalar((epoch as f64 / WARM_UP).min(1.0));
             optimizer.step(&(reconstruction + beta * divergence).backward()?)?;
             let parts = tape.eval(&[reconstruction, divergence])?;
@@ -73,7 +73,7 @@ fn main() -> Result<()> {
     }
     let tape = Tape::new();
     let x = tape.constant(test.inputs());
-    let reconstructed = model.decoder.forward(model.encode(x).0).sigmoid();
+    let reconstructed = model.decoder.forward(model.encode(x).loc).sigmoid();
     let of_mean = mse(tape.constant(train.inputs().mean(0)).expand(x.shape()), x).mean();
     println!("\nsquared error on the test part");
     println!("reconstructed   {:.4}", mse(reconstructed, x).mean().item()?);
@@ -85,10 +85,4 @@ fn main() -> Result<()> {
         println!("{}", row.iter_f64().map(shade).collect::<String>());
     }
     Ok(())
-}
-
-/// The Kullback–Leibler divergence of normal distributions from the standard one, in nats an example.
-fn divergence<'t>(mean: Var<'t>, log_variance: Var<'t>) -> Var<'t> {
-    let each = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1.0);
-    each.sum(1).mean(..)
 }

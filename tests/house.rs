@@ -11,9 +11,13 @@ use lossgraph::losses::{ALL, Loss};
 const CRATES: [&str; 8] = ["tensor", "autograd", "explain", "plot", "check", "cli", "nn", "data"];
 
 /// Files that name a loss, and why they may.
-const MAY: [(&str, &str); 2] = [
+const MAY: [(&str, &str); 6] = [
+    ("crates/autograd/src/ops/distance.rs", "a similarity of two vectors is no loss"),
+    ("crates/autograd/src/ops/clamp.rs", "`clip` is NumPy's name of a clamp"),
     ("crates/cli/src/explain/lessons.rs", "a lesson is about the losses that it was written for"),
     ("crates/check/src/json.rs", "`margin` is a figure of the checker there"),
+    ("crates/autograd/src/ops/order.rs", "`quantile` is an op there"),
+    ("crates/autograd/src/ops/table.rs", "`quantile` is an op there"),
 ];
 
 /// The names by which a loss is found.

@@ -28,13 +28,14 @@
 //! ```
 //!
 //! The crates behind it: [`tensor`] (numbers in memory), [`autograd`] (tape, gradients, plans),
-//! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`data`], [`check`](mod@check) (derivatives
+//! [`losses`], [`nn`] (layers, optimizers, checkpoints), [`distributions`], [`data`], [`check`](mod@check) (derivatives
 //! against differences), [`explain`] and [`plot`]. The losses are drawn in
 //! [docs/losses](https://github.com/lossgraph/lossgraph/blob/main/docs/losses/README.md).
 
 pub use lossgraph_autograd as autograd;
 pub use lossgraph_check as check;
 pub use lossgraph_data as data;
+pub use lossgraph_distributions as distributions;
 pub use lossgraph_explain as explain;
 pub use lossgraph_losses as losses;
 pub use lossgraph_nn as nn;
@@ -67,21 +68,23 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
 /// [`losses`].
 pub mod prelude {
     pub use lossgraph_autograd::{
-        Binary, BinaryRule, Conv, Fault, Gradients, Padding, Parameter, Pool, Tape, Unary,
-        UnaryRule, Var, concat, einsum, keep, numeric_gradient, stack,
+        AttentionMask, Binary, BinaryRule, Conv, ConvTranspose, Fault, Gradients, IncludeSelf,
+        Indexing, Interpolate, Interpolation, PadMode, Padding, Parameter, Pool,
+        QuantileInterpolation, Resize, ScatterReduce, Tape, Triangular, Unary, UnaryRule, Unfold,
+        Var, concat, einsum, hstack, keep, meshgrid, numeric_gradient, stack, vstack,
     };
     pub use lossgraph_check::{Check, check};
     pub use lossgraph_explain::{FindNan, Graph, listing, why};
     pub use lossgraph_losses::prelude::*;
     pub use lossgraph_nn::optimizer::{Adagrad, RmsProp};
     pub use lossgraph_nn::{
-        Activation, Adam, AdamW, BatchNorm, ConfusionMatrix, Conv2d, Dropout, Flatten, Init, Layer,
-        LayerNorm, Linear, MaxPool2d, Mlp, Mode, Module, Optimizer, Sequential, Sgd, UpdateRule,
-        accuracy, clip_grad_norm, clip_grad_value, copy_parameters, functional_call, load, module,
-        recall_at_k, save,
+        Activation, Adam, AdamW, BatchNorm, ConfusionMatrix, Conv2d, ConvTranspose2d, Dropout,
+        Flatten, GroupNorm, Init, Layer, LayerNorm, Linear, MaxPool2d, Mlp, Mode, Module,
+        Optimizer, RmsNorm, Sequential, Sgd, UpdateRule, accuracy, clip_grad_norm, clip_grad_value,
+        copy_parameters, functional_call, load, module, recall_at_k, save,
     };
     pub use lossgraph_tensor::kernels::Order;
-    pub use lossgraph_tensor::{DType, Shape, Slice, Tensor, Window, map1, map2};
+    pub use lossgraph_tensor::{DType, Shape, Side, Slice, Tensor, Window, map1, map2};
 }
 
 /// The pages of `docs/`, so that their examples are tests.

@@ -3,9 +3,9 @@
 pub mod case;
 pub mod compare;
 mod e2e;
-mod function;
-mod losses;
-mod ops;
+pub mod function;
+pub mod losses;
+pub mod ops;
 mod optim;
 
 use std::cell::RefCell;

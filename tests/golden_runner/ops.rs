@@ -331,25 +331,8 @@ fn layer_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
 }
 
 fn group_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    let (from, groups) = (input(x), x.integer("num_groups").unwrap_or(0) as usize);
-    if from.rank() < 2 || groups == 0 || from.dim(1) % groups != 0 {
-        return refuse(x, "group_norm", "the groups do not divide the channels");
-    }
-    if from.len() == groups {
-        return refuse(x, "group_norm", "one value a group has no variance");
-    }
-    let each = from.len() / (from.dim(0) * groups).max(1);
-    let y = from.reshape([from.dim(0), groups, each]).standardize(-1, eps(x, 1e-5));
-    let mut channels = vec![1; from.rank()];
-    channels[1] = from.dim(1);
-    let mut y = y.reshape(from.shape());
-    if let Some(weight) = x.maybe("weight") {
-        y *= weight.reshape(channels.clone());
-    }
-    if let Some(bias) = x.maybe("bias") {
-        y += bias.reshape(channels);
-    }
-    y.into()
+    let groups = x.integer("num_groups").unwrap_or(0) as usize;
+    input(x).group_norm(groups, x.maybe("weight"), x.maybe("bias"), eps(x, 1e-5)).into()
 }
 
 fn batch_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {

@@ -33,8 +33,11 @@ pub use grad::finite_difference::numeric_gradient;
 pub use grad::functional::{hessian, hvp, jacobian, jvp};
 pub use lossgraph_tensor::{Axes, IntoAxes, keep};
 pub use ops::{
-    Binary, Conv, Function, Kink, Leaf, Padding, Pool, Row, Unary, binary::BinaryRule,
-    combine::concat, combine::stack, einsum::einsum, unary::UnaryRule,
+    AttentionMask, Binary, Conv, ConvTranspose, Function, IncludeSelf, Indexing, Interpolate,
+    Interpolation, IntoQuantiles, Kink, Leaf, PadMode, Padding, Pool, QuantileInterpolation,
+    Quantiles, Resize, Row, ScatterReduce, Triangular, Unary, Unfold, binary::BinaryRule,
+    clamp::Bound, clamp::IntoBound, combine::concat, combine::stack, einsum::einsum,
+    pieces::hstack, pieces::meshgrid, pieces::vstack, unary::UnaryRule,
 };
 pub use plan::Plan;
 pub use probe::{FaultInjector, OpInstance};

@@ -1,6 +1,6 @@
 //! Layers over images: convolution, pooling, and the step to vectors behind them.
 
-use lossgraph_autograd::{Conv, Parameter, Pool, Var};
+use lossgraph_autograd::{Conv, ConvTranspose, Parameter, Pool, Var};
 use lossgraph_tensor::{DType, Shape, Tensor};
 use rand::Rng;
 
@@ -52,18 +52,10 @@ impl Conv2d {
         rng: &mut impl Rng,
     ) -> Result<Conv2d> {
         let groups = options.groups;
-        if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
-            let expected = "a divisor of the inputs and of the outputs";
-            let (subject, given) = ("conv2d", groups as f64);
-            return Err(Error::Option { subject, name: "groups", given, expected });
-        }
+        divides("conv2d", groups, inputs, outputs)?;
         let shape = [outputs, inputs / groups, window[0], window[1]];
-        let weight = Init::FanIn.draw(&shape, DType::F64, rng)?;
-        let fan_in: f64 = shape[1..].iter().map(|&dim| dim as f64).product();
-        let bound = 1.0 / fan_in.max(1.0).sqrt();
-        let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F64, rng)?;
-        let bias = Some(Parameter::drawn("bias", bias));
-        Ok(Conv2d { weight: Parameter::drawn("weight", weight), bias, options })
+        let (weight, bias) = drawn(&shape, outputs, rng)?;
+        Ok(Conv2d { weight, bias: Some(bias), options })
     }
 
     /// A layer with a given weight `[outputs, inputs / groups, window, window]` and options.
@@ -106,6 +98,83 @@ impl Layer for Conv2d {
             x.conv2d(weight, self.bias.as_ref().map(|bias| tape.parameter(bias)), self.options)
         })
     }
+}
+
+/// The transpose of a convolution over images: `[batch, inputs, height, width]` to
+/// `[batch, outputs, …]`.
+#[derive(Clone, Debug)]
+pub struct ConvTranspose2d {
+    weight: Parameter,
+    bias: Option<Parameter>,
+    options: ConvTranspose<2>,
+}
+
+crate::module!(ConvTranspose2d { weight, bias, .. });
+
+impl ConvTranspose2d {
+    /// A layer with PyTorch's initialization.
+    ///
+    /// # Errors
+    /// Groups that do not divide the inputs and the outputs. What depends on the image is an error of
+    /// the program that uses the layer.
+    pub fn with(
+        inputs: usize,
+        outputs: usize,
+        window: [usize; 2],
+        options: ConvTranspose<2>,
+        rng: &mut impl Rng,
+    ) -> Result<ConvTranspose2d> {
+        let groups = options.groups;
+        divides("conv_transpose2d", groups, inputs, outputs)?;
+        let shape = [inputs, outputs / groups, window[0], window[1]];
+        let (weight, bias) = drawn(&shape, outputs, rng)?;
+        Ok(ConvTranspose2d { weight, bias: Some(bias), options })
+    }
+
+    /// A layer that adds nothing to the sums.
+    #[must_use = "it gives the layer back"]
+    pub fn without_bias(self) -> ConvTranspose2d {
+        ConvTranspose2d { bias: None, ..self }
+    }
+
+    /// The weight, `[inputs, outputs / groups, window, window]`.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+
+    /// The bias, `[outputs]`, if there is one.
+    pub fn bias(&self) -> Option<&Parameter> {
+        self.bias.as_ref()
+    }
+}
+
+impl Layer for ConvTranspose2d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let tape = x.tape();
+        tape.named_call("conv_transpose2d", || {
+            let bias = self.bias.as_ref().map(|bias| tape.parameter(bias));
+            x.conv_transpose2d(tape.parameter(&self.weight), bias, self.options)
+        })
+    }
+}
+
+/// Whether groups divide the channels on both sides.
+fn divides(subject: &'static str, groups: usize, inputs: usize, outputs: usize) -> Result<()> {
+    if groups > 0 && inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups) {
+        return Ok(());
+    }
+    let expected = "a divisor of the inputs and of the outputs";
+    Err(Error::Option { subject, name: "groups", given: groups as f64, expected })
+}
+
+/// Weight and bias as PyTorch draws them.
+fn drawn(shape: &[usize], outputs: usize, rng: &mut impl Rng) -> Result<(Parameter, Parameter)> {
+    let weight = Init::FanIn.draw(shape, DType::F64, rng)?;
+    let fan_in: f64 = shape[1..].iter().map(|&dim| dim as f64).product();
+    let bound = 1.0 / fan_in.max(1.0).sqrt();
+    let bias = Init::Uniform(-bound, bound).draw(&[outputs], DType::F64, rng)?;
+    Ok((Parameter::drawn("weight", weight), Parameter::drawn("bias", bias)))
 }
 
 /// The largest of each window.
@@ -175,6 +244,23 @@ mod tests {
         assert_eq!(layer.forward(x).value().unwrap(), expected.value().unwrap());
         let expected = x.conv2d(weight, None, options);
         assert_eq!(layer.without_bias().forward(x).value().unwrap(), expected.value().unwrap());
+    }
+
+    #[test]
+    fn a_transposed_layer_leads_back_to_the_size_of_the_image() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let options = ConvTranspose { stride: [2, 2], padding: [1, 1], ..ConvTranspose::default() };
+        let layer = ConvTranspose2d::with(4, 6, [4, 4], options, &mut rng).unwrap();
+        let tape = Tape::new();
+        let x = tape.fill([1, 4, 5, 7], 0.5);
+        let [weight, bias] = [layer.weight(), layer.bias().unwrap()].map(|p| tape.parameter(p));
+        let y = layer.forward(x);
+        assert_eq!(y.shape()[..], [1, 6, 10, 14]);
+        let expected = x.conv_transpose2d(weight, Some(bias), options);
+        assert_eq!(y.value().unwrap(), expected.value().unwrap());
+        assert_eq!(layer.without_bias().forward(x).shape()[..], [1, 6, 10, 14]);
+        let odd = ConvTranspose { groups: 3, ..options };
+        assert!(ConvTranspose2d::with(4, 6, [4, 4], odd, &mut rng).is_err());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use checkpoint::{
     Checkpoint, Matching, Stateful, Training, copy_parameters, load, load_matching, save,
 };
 pub use clip::{clip_grad_norm, clip_grad_value};
-pub use convolution::{AvgPool2d, Conv2d, Flatten, MaxPool2d};
+pub use convolution::{AvgPool2d, Conv2d, ConvTranspose2d, Flatten, MaxPool2d};
 pub use error::{Error, Result};
 pub use functional::functional_call;
 pub use generator::Generator;
@@ -51,7 +51,7 @@ pub use layer::{Layer, Mode};
 pub use linear::Linear;
 pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
 pub use module::Module;
-pub use normalization::{BatchNorm, LayerNorm};
+pub use normalization::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd, UpdateRule};
 pub use sequential::{Mlp, Sequential};
 

@@ -71,6 +71,98 @@ impl Layer for LayerNorm {
     }
 }
 
+/// Normalizes groups of neighboring channels (axis 1) of each example, then scales and shifts.
+///
+/// # Source
+/// Wu and He, Group Normalization, 2018.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    groups: usize,
+    weight: Parameter,
+    bias: Parameter,
+    eps: f64,
+}
+
+crate::module!(GroupNorm { weight, bias, .. });
+
+impl GroupNorm {
+    /// Over `groups` groups of `channels` channels, with PyTorch's eps of 1e-5.
+    ///
+    /// # Errors
+    /// Groups that do not divide the channels.
+    pub fn new(groups: usize, channels: usize) -> Result<GroupNorm> {
+        if groups == 0 || !channels.is_multiple_of(groups) {
+            let (subject, expected) = ("group_norm", "a divisor of the channels");
+            let given = groups as f64;
+            return Err(Error::Option { subject, name: "groups", given, expected });
+        }
+        Ok(GroupNorm {
+            groups,
+            weight: Parameter::new("weight", Tensor::ones([channels], DType::F32)?),
+            bias: Parameter::new("bias", Tensor::zeros([channels], DType::F32)?),
+            eps: 1e-5,
+        })
+    }
+
+    /// With another number added to the variance.
+    ///
+    /// # Errors
+    /// One that is negative or not finite.
+    pub fn with_eps(self, eps: f64) -> Result<GroupNorm> {
+        Ok(GroupNorm { eps: valid_eps("group_norm", eps)?, ..self })
+    }
+}
+
+impl Layer for GroupNorm {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let tape = x.tape();
+        tape.named_call("group_norm", || {
+            let (weight, bias) = (tape.parameter(&self.weight), tape.parameter(&self.bias));
+            x.group_norm(self.groups, Some(weight), Some(bias), self.eps)
+        })
+    }
+}
+
+/// Divides each example by its root mean square over the last axes, then scales.
+///
+/// # Source
+/// Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
+#[derive(Clone, Debug)]
+pub struct RmsNorm {
+    shape: Vec<usize>,
+    weight: Parameter,
+    eps: Option<f64>,
+}
+
+crate::module!(RmsNorm { weight, .. });
+
+impl RmsNorm {
+    /// Over the last axes, which have the lengths of `shape`, with the machine epsilon as eps.
+    pub fn new(shape: &[usize]) -> Result<RmsNorm> {
+        let weight = Parameter::new("weight", Tensor::ones(shape, DType::F32)?);
+        Ok(RmsNorm { shape: shape.to_vec(), weight, eps: None })
+    }
+
+    /// With another number added to the mean square.
+    ///
+    /// # Errors
+    /// One that is negative or not finite.
+    pub fn with_eps(self, eps: f64) -> Result<RmsNorm> {
+        Ok(RmsNorm { eps: Some(valid_eps("rms_norm", eps)?), ..self })
+    }
+}
+
+impl Layer for RmsNorm {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let tape = x.tape();
+        tape.named_call("rms_norm", || {
+            x.rms_norm(&self.shape, Some(tape.parameter(&self.weight)), self.eps)
+        })
+    }
+}
+
 /// Normalizes each channel (axis 1) over the batch; in evaluation, by running statistics.
 ///
 /// A training pass records what the running statistics become; they move when an optimizer's step,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use lossgraph_autograd::{Pool, Tape, Var};
+use lossgraph_autograd::{ConvTranspose, Pool, Tape, Var};
 use lossgraph_nn::{
-    Activation, AvgPool2d, BatchNorm, Conv2d, Dropout, Flatten, Layer, LayerNorm, Linear,
-    MaxPool2d, Mlp, Mode, Sequential, functional_call, module,
+    Activation, AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, GroupNorm, Layer,
+    LayerNorm, Linear, MaxPool2d, Mlp, Mode, RmsNorm, Sequential, functional_call, module,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -15,6 +15,10 @@ fn rng() -> ChaCha8Rng {
 
 fn linear() -> Linear {
     Linear::new(4, 8, &mut rng()).unwrap()
+}
+
+fn transposed() -> ConvTranspose2d {
+    ConvTranspose2d::with(3, 4, [2, 2], ConvTranspose::default(), &mut rng()).unwrap()
 }
 
 fn assert_line(y: Var<'_>, line: u32, what: &str) {
@@ -33,6 +37,9 @@ fn refusals(tape: &Tape) -> Vec<(&'static str, Box<dyn Layer>, Var<'_>)> {
         ("max_pool2d", Box::new(MaxPool2d(Pool::new([2, 2]))), scalar),
         ("avg_pool2d", Box::new(AvgPool2d(Pool::new([9, 9]))), vectors),
         ("layer_norm", Box::new(LayerNorm::new(&[4]).unwrap()), vectors),
+        ("group_norm", Box::new(GroupNorm::new(2, 4).unwrap()), vectors),
+        ("rms_norm", Box::new(RmsNorm::new(&[4]).unwrap()), vectors),
+        ("conv_transpose2d", Box::new(transposed()), vectors),
         ("batch_norm", Box::new(BatchNorm::new(4).unwrap()), vectors),
         ("batch_norm of a vector", Box::new(BatchNorm::new(4).unwrap()), scalar),
         ("mlp", Box::new(Mlp::new(&[4, 8, 2], &mut rng()).unwrap()), vectors),

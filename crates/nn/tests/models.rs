@@ -1,11 +1,11 @@
 //! What programs do with whole models: threads, checks, meta-learning, micro-batches, doubles.
 
-use lossgraph_autograd::{Parameter, Pool, Tape, Var};
+use lossgraph_autograd::{ConvTranspose, Parameter, Pool, Tape, Var};
 use lossgraph_check::check;
 use lossgraph_nn::{
-    Activation, Adam, AvgPool2d, BatchNorm, Conv2d, Dropout, Flatten, Init, Layer, LayerNorm,
-    Linear, MaxPool2d, Mlp, Mode, Module, Sequential, Sgd, UpdateRule, copy_parameters,
-    functional_call,
+    Activation, Adam, AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, GroupNorm,
+    Init, Layer, LayerNorm, Linear, MaxPool2d, Mlp, Mode, Module, RmsNorm, Sequential, Sgd,
+    UpdateRule, copy_parameters, functional_call,
 };
 use lossgraph_tensor::{DType, Tensor};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -195,12 +195,16 @@ fn a_model_of_doubles_is_drawn_in_doubles_and_one_of_singles_as_before() {
 #[test]
 fn a_batch_of_none_has_the_shape_of_any_other_and_slopes_of_0() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let wide = ConvTranspose { stride: [2, 2], ..ConvTranspose::default() };
     let mut image: Vec<Box<dyn Layer>> = vec![
         Box::new(Conv2d::new(2, 3, 3, &mut rng).unwrap()),
         Box::new(MaxPool2d(Pool::new([2, 2]))),
         Box::new(AvgPool2d(Pool::new([2, 2]))),
         Box::new(Flatten),
         Box::new(LayerNorm::new(&[6, 6]).unwrap()),
+        Box::new(GroupNorm::new(1, 2).unwrap()),
+        Box::new(RmsNorm::new(&[6, 6]).unwrap()),
+        Box::new(ConvTranspose2d::with(2, 3, [3, 3], wide, &mut rng).unwrap()),
         Box::new(Activation::Gelu),
         Box::new(Dropout::new(0.5, 1).unwrap()),
     ];

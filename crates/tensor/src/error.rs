@@ -129,6 +129,16 @@ pub enum Error {
         /// The type expected.
         expected: DType,
     },
+    /// An integer divided by 0.
+    #[error(
+        "{operation}: the divisor at {position:?} is 0, and no integer is the quotient; of floats it is infinite"
+    )]
+    ZeroDivisor {
+        /// The operation.
+        operation: &'static str,
+        /// Where the divisor stands.
+        position: Vec<usize>,
+    },
     /// An index out of range.
     #[error("{operation}: index {index}, at {position:?} of the indices, is out of range 0..{dim}")]
     Index {
@@ -209,6 +219,16 @@ pub enum Error {
         /// The length of the buffer.
         len: usize,
     },
+    /// A matrix that cannot be factored.
+    #[error("{operation}: {} {why}", matrix(index))]
+    Matrix {
+        /// The operation.
+        operation: &'static str,
+        /// Its index in the batch, of no axes if there is but one matrix.
+        index: Vec<usize>,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The output of a kernel is not contiguous, is shared, or has another shape.
     #[error(
         "{operation}: the output has to be contiguous, unshared, and of shape {expected}, given {given}"
@@ -228,6 +248,14 @@ fn axes(shape: &Shape) -> String {
     match shape.rank() {
         1 => "1 axis".into(),
         rank => format!("{rank} axes"),
+    }
+}
+
+/// Which matrix of a batch, in words.
+fn matrix(index: &[usize]) -> String {
+    match index {
+        [] => "the matrix".into(),
+        _ => format!("matrix {index:?} of the batch"),
     }
 }
 
@@ -267,6 +295,7 @@ impl Error {
                 format!("x.slice({axis}, start..stop), whose ends are clamped")
             }
             Error::Window { .. } => "a smaller window, or pad before".into(),
+            Error::Matrix { .. } => "a small multiple of the identity, added to it".into(),
             Error::Item { .. } => "x.get(index) for one of them, x.to_vec() for all".into(),
             Error::Ragged { .. } => "rows filled up to one length, with a mask".into(),
             Error::Output { expected, .. } => format!("Tensor::zeros({expected}, dtype)"),

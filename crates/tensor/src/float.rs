@@ -30,6 +30,14 @@ pub trait Float:
     fn signum0(self) -> Self;
     /// `⌊x⌋`.
     fn floor(self) -> Self;
+    /// `⌈x⌉`.
+    fn ceil(self) -> Self;
+    /// The whole number next to x on the way to 0.
+    fn trunc(self) -> Self;
+    /// The nearest whole number, of two the even one.
+    fn round_ties_even(self) -> Self;
+    /// `|x|` with the sign of another number, −0 and NaN included.
+    fn copysign(self, sign: Self) -> Self;
     /// `√x`.
     fn sqrt(self) -> Self;
     /// `eˣ`.
@@ -40,6 +48,12 @@ pub trait Float:
     fn ln(self) -> Self;
     /// `ln(1 + x)`, exact near 0.
     fn ln_1p(self) -> Self;
+    /// `log₂ x`.
+    fn log2(self) -> Self;
+    /// `log₁₀ x`.
+    fn log10(self) -> Self;
+    /// `2ˣ`.
+    fn exp2(self) -> Self;
     /// `sin x`.
     fn sin(self) -> Self;
     /// `cos x`.
@@ -69,12 +83,58 @@ pub trait Float:
     fn cosh(self) -> Self;
     /// `tanh x`.
     fn tanh(self) -> Self;
+    /// The inverse of `sinh`.
+    fn asinh(self) -> Self;
+    /// The inverse of `cosh`; NaN below 1.
+    fn acosh(self) -> Self;
+    /// The inverse of `tanh`; NaN beyond ±1.
+    fn atanh(self) -> Self;
+    /// `√(x² + y²)`, without overflow or underflow on the way.
+    fn hypot(self, y: Self) -> Self;
+    /// `x / √(x² + y²)`, and 0 at the origin.
+    fn cosine(self, y: Self) -> Self;
+    /// `x − y trunc(x/y)`, exactly; the sign is that of x.
+    fn fmod(self, y: Self) -> Self;
+    /// `x − y ⌊x/y⌋`; the sign is that of y.
+    fn remainder(self, y: Self) -> Self;
+    /// `⌊x/y⌋`, of the quotient before it is rounded.
+    fn floor_divide(self, y: Self) -> Self;
+    /// `sin πx / πx`, and 1 at 0.
+    fn sinc(self) -> Self;
+    /// The derivative of [`sinc`](Float::sinc) of a whole order above 0.
+    fn sinc_slope(self, order: Self) -> Self;
     /// `xʸ`.
     fn powf(self, y: Self) -> Self;
     /// The error function.
     fn erf(self) -> Self;
     /// `1 − erf(x)`, accurate in the right tail.
     fn erfc(self) -> Self;
+    /// The inverse of [`erf`](Float::erf): infinite at ±1, NaN beyond.
+    fn erfinv(self) -> Self;
+    /// The normal distribution function `Φ(x) = ½ erfc(−x/√2)`.
+    fn ndtr(self) -> Self;
+    /// `ln Φ(x)`, accurate in both tails.
+    fn log_ndtr(self) -> Self;
+    /// `h = φ(x)/Φ(x)`, the slope of [`log_ndtr`](Float::log_ndtr).
+    fn log_ndtr_slope(self) -> Self;
+    /// `h (h + x)`, the slope of that, negated.
+    fn log_ndtr_bend(self) -> Self;
+    /// `ln |Γ(x)|`; ∞ at the poles.
+    fn lgamma(self) -> Self;
+    /// `lgamma` of `x > 0`, without a branch.
+    fn lgamma_of_positive(self) -> Self;
+    /// `ψ(x)`, the slope of [`lgamma`](Float::lgamma); NaN at the poles, but that of 0 has a side.
+    fn digamma(self) -> Self;
+    /// `digamma` of `x > 0`, without a branch.
+    fn digamma_of_positive(self) -> Self;
+    /// `ψ′(x)`.
+    fn trigamma(self) -> Self;
+    /// `trigamma` of `x > 0`, without a branch.
+    fn trigamma_of_positive(self) -> Self;
+    /// The derivative of `ψ` of a whole order from 2 to 170.
+    fn polygamma(self, order: Self) -> Self;
+    /// `polygamma` of `x > 0`, without a branch.
+    fn polygamma_of_positive(self, order: Self) -> Self;
     /// Whether it is NaN.
     fn is_nan(self) -> bool;
     /// The largest power of two that is not above `|x|`, for a number that is neither subnormal nor
@@ -147,12 +207,20 @@ macro_rules! float {
             const MIN_POSITIVE: $type = $type::MIN_POSITIVE;
             const NEG_ZERO: $type = -0.0;
 
-            float!(@std $type abs floor sqrt asin acos atan);
+            float!(@std $type abs floor ceil trunc round_ties_even sqrt asin acos atan);
             float!(@own $type exp: exp exp_m1);
             float!(@own $type ln: ln ln_1p ln_1p_of_fraction);
-            float!(@own $type hyperbolic: sinh cosh tanh);
-            float!(@own $type trigonometric: sin cos tan sin_near cos_near tan_near);
+            float!(@own $type power: log2 log10 exp2);
+            float!(@own $type hyperbolic: sinh cosh tanh asinh acosh atanh);
+            float!(@own $type trigonometric: sin cos tan sin_near cos_near tan_near sinc);
             float!(@own $type error: erf erfc);
+            float!(@own $type normal: erfinv ndtr log_ndtr log_ndtr_slope log_ndtr_bend);
+            float!(@own $type gamma: lgamma lgamma_of_positive digamma digamma_of_positive);
+            float!(@own $type gamma: trigamma trigamma_of_positive);
+            float!(@own2 $type remainder: fmod remainder floor_divide);
+            float!(@own2 $type gamma: polygamma polygamma_of_positive);
+            float!(@own2 $type trigonometric: sinc_slope);
+            float!(@own2 $type power: powf hypot cosine);
 
             #[inline(always)]
             fn signum0(self) -> $type {
@@ -171,8 +239,8 @@ macro_rules! float {
             }
 
             #[inline(always)]
-            fn powf(self, y: $type) -> $type {
-                crate::math::power::$type::powf(self, y)
+            fn copysign(self, sign: $type) -> $type {
+                $type::copysign(self, sign)
             }
 
             #[inline(always)]
@@ -202,6 +270,14 @@ macro_rules! float {
             #[inline(always)]
             fn $method(self) -> $type {
                 crate::math::$file::$type::$method(self)
+            }
+        )*
+    };
+    (@own2 $type:ident $file:ident: $($method:ident)*) => {
+        $(
+            #[inline(always)]
+            fn $method(self, other: $type) -> $type {
+                crate::math::$file::$type::$method(self, other)
             }
         )*
     };

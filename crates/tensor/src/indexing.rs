@@ -26,6 +26,21 @@ pub trait IntoDims {
     fn into_dims(self) -> SmallVec<[isize; 4]>;
 }
 
+/// How an axis is cut into pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sections {
+    /// Pieces of this length each; the last one may be shorter.
+    Each(isize),
+    /// Pieces of these lengths, which add up to that of the axis.
+    Lengths(SmallVec<[isize; 4]>),
+}
+
+/// What can say how an axis is cut: a number for the length of each piece, or a list of lengths.
+pub trait IntoSections {
+    /// The lengths.
+    fn into_sections(self) -> Sections;
+}
+
 impl IntoAxis for isize {
     #[inline]
     fn into_axis(self) -> isize {
@@ -126,6 +141,42 @@ impl<T: IntoAxis> IntoDims for Vec<T> {
 impl<T: IntoAxis> IntoDims for &Vec<T> {
     fn into_dims(self) -> SmallVec<[isize; 4]> {
         self[..].into_dims()
+    }
+}
+
+impl<T: IntoAxis> IntoSections for T {
+    fn into_sections(self) -> Sections {
+        Sections::Each(self.into_axis())
+    }
+}
+
+impl<T: IntoAxis, const N: usize> IntoSections for [T; N] {
+    fn into_sections(self) -> Sections {
+        Sections::Lengths(self.into_dims())
+    }
+}
+
+impl<T: IntoAxis> IntoSections for &[T] {
+    fn into_sections(self) -> Sections {
+        Sections::Lengths(self.into_dims())
+    }
+}
+
+impl<T: IntoAxis, const N: usize> IntoSections for &[T; N] {
+    fn into_sections(self) -> Sections {
+        Sections::Lengths(self.into_dims())
+    }
+}
+
+impl<T: IntoAxis> IntoSections for Vec<T> {
+    fn into_sections(self) -> Sections {
+        Sections::Lengths(self.into_dims())
+    }
+}
+
+impl<T: IntoAxis> IntoSections for &Vec<T> {
+    fn into_sections(self) -> Sections {
+        Sections::Lengths(self.into_dims())
     }
 }
 

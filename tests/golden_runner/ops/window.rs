@@ -54,21 +54,16 @@ fn pool(x: &Inputs<'_>) -> Option<Pool<2>> {
     };
     let count_padding = x.option("count_include_pad").is_none_or(|count| count == true);
     let partial = x.flag("ceil_mode");
-    Some(Pool { size, stride, padding, dilation, partial, count_padding })
+    // A divisor that is negative is no number of elements.
+    let divisor = x.integer("divisor_override").map(|divisor| divisor.max(0) as usize);
+    Some(Pool { size, stride, padding, dilation, partial, count_padding, divisor })
 }
 
 pub fn avg_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let Some(pool) = pool(x) else {
         return refuse(x, "avg_pool2d", "the window is one number, or one for each axis");
     };
-    match x.number("divisor_override") {
-        None => input(x).avg_pool2d(pool).into(),
-        Some(0.0) => refuse(x, "avg_pool2d", "the divisor is 0"),
-        Some(divisor) => {
-            let means = input(x).avg_pool2d(Pool { count_padding: true, ..pool });
-            (means * ((pool.size[0] * pool.size[1]) as f64 / divisor)).into()
-        }
-    }
+    input(x).avg_pool2d(pool).into()
 }
 
 pub fn max_pool2d<'t>(x: &Inputs<'t>) -> Reply<'t> {

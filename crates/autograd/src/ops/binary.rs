@@ -181,7 +181,9 @@ fn promoted<'t>(row: &'static Binary, a: Var<'t>, b: Var<'t>) -> ([Var<'t>; 2], 
         return ([a, b], float);
     }
     match row.integers {
-        Some(Integers2::Number(_)) if integers == [true; 2] => ([a, b], DType::I64),
+        Some(Integers2::Number(_) | Integers2::Quotient(_)) if integers == [true; 2] => {
+            ([a, b], DType::I64)
+        }
         // The type of a mask does not depend on that of a number beside integers, so that a whole
         // one is compared exactly.
         Some(Integers2::Mask(_)) => match [a, b].map(Var::as_integers) {
@@ -198,7 +200,7 @@ macro_rules! binary {
         $(#[$doc:meta])*
         fn $method:ident = $row:ident {
             formula: $formula:literal,
-            value: |$a:ident, $b:ident| $value:expr,
+            value: $($compact:ident)? |$a:ident, $b:ident| $value:expr,
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, facts: $($fact:ident($($value_of:expr),*)).+)?
@@ -211,7 +213,7 @@ macro_rules! binary {
             vjp: $vjp,
             domain: $domain,
             kinks: &[$(Kink { at: $at, here: $here, input: $input, slope: $slope, because: $because }),*],
-            ..Binary::new(stringify!($method), $formula, map2!(|$a, $b| $value))
+            ..Binary::new(stringify!($method), $formula, map2!($($compact)? |$a, $b| $value))
             $($(.$fact($($value_of),*))+)?
         };
 
@@ -265,13 +267,17 @@ binary! {
     ///
     /// At `a = 0` a power with `b ≥ 0` counts as one that does not depend on `b`, in every order of
     /// derivative; so there, second slopes are `b (b − 1) aᵇ⁻²` by `a` twice, and else 0.
+    #[doc(alias = "float_power")]
     fn pow = POW {
         formula: "aᵇ",
-        value: |a, b| a.powf(b),
+        value: compact |a, b| a.powf(b),
         vjp: Some([
             |g, a, b, _| {
                 let b = exponent(a, b);
-                b.eq(0.0).select(0.0, g * (b * a.pow(b - 1.0)))
+                let power = a.pow(b - 1.0);
+                // 0 times what is not finite: of `1/a` for b = 0, which is the slope of this slope by b.
+                let is_finite = power.abs().lt(f64::INFINITY);
+                (b.eq(0.0) * is_finite.eq(0.0)).select(0.0, g * (b * power))
             },
             |g, a, b, y| (y.eq(0.0) + a.eq(0.0) * b.eq(0.0)).select(0.0, g * (y * a.ln())),
         ]),
@@ -294,9 +300,10 @@ fn exponent<'t>(a: Var<'t>, b: Var<'t>) -> Var<'t> {
 binary! {
     /// The angle of the point with ordinate `self` and abscissa `other`, in radians. Its slopes are
     /// 0 at the origin, where every angle fits, and at infinity.
+    #[doc(alias = "arctan2")]
     fn atan2 = ATAN2 {
         formula: "arctan a/b, in the quadrant of (b, a)",
-        value: |a, b| a.atan2(b),
+        value: compact |a, b| a.atan2(b),
         vjp: Some([
             |g, a, b, _| g * at_distance(b, a, b),
             |g, a, b, _| -g * at_distance(a, a, b),
@@ -384,6 +391,8 @@ binary! {
         facts: positive().zero_by_underflow(),
     }
 }
+
+pub(super) use binary;
 
 /// A comparison: a mask of 0 and 1, without a slope.
 macro_rules! comparison {

@@ -25,8 +25,8 @@ use crate::record::var::Var;
 /// The family of convolutions: the product of two factors that has the shape of the third.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Convolve {
-    gives: Factor,
-    by: Convolution,
+    pub gives: Factor,
+    pub by: Convolution,
 }
 
 /// The factors, in the order in which they are inputs.
@@ -34,7 +34,7 @@ pub(crate) struct Convolve {
 /// After images and weights may come a bias, with which the sum of each result begins. So it does in
 /// PyTorch: windows that tie there, and share the slope of a maximum, tie here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-enum Factor {
+pub(crate) enum Factor {
     Images,
     Weights,
     Results,

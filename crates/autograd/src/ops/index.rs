@@ -2,14 +2,23 @@
 //! them. An index out of range is an error, found when the plan runs.
 
 use lossgraph_tensor::kernels::{self, Extreme, Order};
-use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor, Window};
+use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor, Window, map1};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none, one};
+use super::unary::Unary;
 use super::view::NOT_READ;
 use crate::ops::op::{Detach, Op, listed};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
+
+/// An index that counts from the end, if it is negative, as one from the start.
+static FROM_START: Unary = Unary::new(
+    "counted_from_start",
+    "i, or i + n below 0",
+    map1!(|i, p| if i < T::ZERO { i + p[0] } else { i }),
+)
+.integers(|i, p| if i < 0 { i.wrapping_add(p[0] as i64) } else { i });
 
 /// The family of indexed ops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -141,13 +150,18 @@ impl Index {
 
 impl<'t> Var<'t> {
     #[track_caller]
-    fn indexed(self, index: Index, by: Var<'t>, shape: Shape) -> Var<'t> {
+    pub(super) fn indexed(self, index: Index, by: Var<'t>, shape: Shape) -> Var<'t> {
         self.tape().record(Op::Index(index), &[self, by], shape, self.dtype())
     }
 
     /// What is wrong with `index` for `operation` along `axis`, or the axis itself.
     #[track_caller]
-    fn index_axis(self, operation: &str, axis: isize, index: Var<'t>) -> Result<usize, Var<'t>> {
+    pub(super) fn index_axis(
+        self,
+        operation: &str,
+        axis: isize,
+        index: Var<'t>,
+    ) -> Result<usize, Var<'t>> {
         let index = self.admit(operation, index);
         if self.is_faulty() || index.is_faulty() {
             return Err(self.tape().record(
@@ -175,11 +189,17 @@ impl<'t> Var<'t> {
 
     /// Elements at indices along an axis: `y[i, j] = x[i, index[i, j]]` for axis 1.
     ///
-    /// The index has as many axes as the input; other axes of it may be shorter.
+    /// The index has as many axes as the input; other axes of it may be shorter. Indices count from 0
+    /// on: those of [`take_along_dim`](Var::take_along_dim) may be negative.
     #[track_caller]
     pub fn gather(self, axis: impl IntoAxis, index: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("gather");
-        let axis = axis.into_axis();
+        let (axis, index) = (axis.into_axis(), self.admit("gather", index));
+        if !index.is_faulty()
+            && (self.is_axis_of_scalar(axis) || index.rank() == 0 && self.rank() == 1)
+        {
+            return self.with_an_axis().gather(axis, index.with_an_axis()).reshape(index.shape());
+        }
         match self.index_axis("gather", axis, index) {
             Ok(at) if self.fits(at, index) => {
                 self.indexed(Index::Gather { axis: at }, index, index.shape())
@@ -187,6 +207,63 @@ impl<'t> Var<'t> {
             Ok(_) => self.unfit("gather", index),
             Err(fault) => fault,
         }
+    }
+
+    /// Elements at indices along an axis, as by [`gather`](Var::gather), with indices that may count
+    /// from the end, and broadcast against the input along the other axes: what
+    /// [`argsort`](Var::argsort), or [`argmax`](Var::argmax) and an axis of length 1, put in order.
+    ///
+    /// # Errors
+    /// Recorded as faults: an index of floats, or with more or fewer axes than the input, or that does
+    /// not broadcast.
+    #[track_caller]
+    pub fn take_along_dim(self, index: Var<'t>, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("take_along_dim");
+        let (axis, index) = (axis.into_axis(), self.admit("take_along_dim", index));
+        if !index.is_faulty() && self.is_axis_of_scalar(axis) && index.rank() == 0 {
+            return self.with_an_axis().take_along_dim(index.with_an_axis(), 0).reshape(());
+        }
+        let at = match self.index_axis("take_along_dim", axis, index) {
+            Ok(at) => at,
+            Err(fault) => return fault,
+        };
+        if self.rank() != index.rank() {
+            return self.unfit("take_along_dim", index);
+        }
+        // The shape of both, but along the axis.
+        let [mut x, mut i] = [self.shape().to_vec(), index.shape().to_vec()];
+        let (of_x, of_i) = (std::mem::replace(&mut x[at], 1), std::mem::replace(&mut i[at], 1));
+        let Some(common) = Shape::from(x).broadcast(&Shape::from(i)) else {
+            return self.unfit("take_along_dim", index);
+        };
+        let with = |len: usize| {
+            let mut dims = common.to_vec();
+            dims[at] = len;
+            Shape::from(dims)
+        };
+        let counted_from_start = index.lt(0).select(index + self.dim(at), index);
+        self.expand(with(of_x)).gather(at, counted_from_start.expand(with(of_i)))
+    }
+
+    /// Elements at indices of all elements in one line, in the shape of the index. Negative indices
+    /// count from the end.
+    ///
+    /// # Errors
+    /// Recorded as a fault: an index of floats.
+    #[track_caller]
+    pub fn take(self, index: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("take");
+        let line = self.flatten();
+        match line.index_axis("take", 0, index) {
+            Ok(_) => line.index_select(0, index.counted_from_start(line.len())),
+            Err(fault) => fault,
+        }
+    }
+
+    /// Indices of an axis of length `dim`, counted from its start.
+    #[track_caller]
+    fn counted_from_start(self, dim: usize) -> Var<'t> {
+        self.unary(&FROM_START, [dim as f64, 0.0])
     }
 
     /// A copy to which `source` is added at indices along an axis:
@@ -197,6 +274,11 @@ impl<'t> Var<'t> {
         let (axis, source) = (axis.into_axis(), self.admit("scatter_add", source));
         if source.is_faulty() {
             return source;
+        }
+        let index = self.admit("scatter_add", index);
+        if self.is_axis_of_scalar(axis) && !index.is_faulty() {
+            let (index, source) = (index.with_an_axis(), source.with_an_axis());
+            return self.with_an_axis().scatter_add(axis, index, source).reshape(());
         }
         let at = match self.index_axis("scatter_add", axis, index) {
             Ok(at) => at,
@@ -217,13 +299,13 @@ impl<'t> Var<'t> {
     }
 
     /// Whether `index` has this rank, and no longer axes than this but along `axis`.
-    fn fits(self, axis: usize, index: Var<'t>) -> bool {
+    pub(super) fn fits(self, axis: usize, index: Var<'t>) -> bool {
         let (x, i) = (self.shape(), index.shape());
         x.rank() == i.rank() && (0..x.rank()).all(|other| other == axis || i[other] <= x[other])
     }
 
     #[track_caller]
-    fn unfit(self, operation: &str, index: Var<'t>) -> Var<'t> {
+    pub(super) fn unfit(self, operation: &str, index: Var<'t>) -> Var<'t> {
         let cure = match self.rank() == index.rank() {
             true => "an index that is no longer than the input along the other axes",
             false => "index.unsqueeze(axis), so that both have as many axes",
@@ -232,11 +314,15 @@ impl<'t> Var<'t> {
         self.tape().fault(fault.operand("input", self).operand("index", index).cure(cure))
     }
 
-    /// Whole slices at indices along an axis. The axes of `index` replace that axis.
+    /// Whole slices at indices along an axis. The axes of `index` replace that axis. As in PyTorch,
+    /// indices count from the start alone, and a scalar is selected by a single one.
     #[track_caller]
     pub fn index_select(self, axis: impl IntoAxis, index: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("index_select");
-        let axis = axis.into_axis();
+        let (axis, index) = (axis.into_axis(), self.admit("index_select", index));
+        if !index.is_faulty() && self.is_axis_of_scalar(axis) && index.len() == 1 {
+            return self.with_an_axis().index_select(axis, index).reshape(());
+        }
         match self.index_axis("index_select", axis, index) {
             Ok(at) => {
                 let mut dims = self.shape()[..at].to_vec();
@@ -249,9 +335,19 @@ impl<'t> Var<'t> {
     }
 
     /// Rows of this table, `[words, features]`, at the indices in `index`.
+    ///
+    /// # Errors
+    /// Recorded as faults: a table of other axes, and an index of floats.
     #[track_caller]
     pub fn embedding(self, index: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("embedding");
+        if !self.is_faulty() && self.rank() != 2 {
+            let fault = Fault::new("embedding", "the table is [words, features]");
+            let cure = "index_select(0, index), for slices of any shape";
+            return self
+                .tape()
+                .fault(fault.operand("table", self).operand("index", index).cure(cure));
+        }
         self.index_select(0, index)
     }
 
@@ -294,6 +390,9 @@ impl<'t> Var<'t> {
         if self.is_faulty() {
             return self;
         }
+        if self.is_axis_of_scalar(axis) {
+            return self.with_an_axis().arg_extreme(name, 0, extreme);
+        }
         let why = match self.shape().axis(axis) {
             None => format!("there is no axis {axis}"),
             Some(at) if self.shape()[at] == 0 => format!("axis {axis} is empty"),
@@ -317,6 +416,9 @@ impl<'t> Var<'t> {
         let axis = axis.into_axis();
         if self.is_faulty() {
             return self;
+        }
+        if self.is_axis_of_scalar(axis) {
+            return self.with_an_axis().argsort(0, order).reshape(());
         }
         match self.shape().axis(axis) {
             Some(axis) => {

@@ -66,6 +66,9 @@ impl<'t> Var<'t> {
     ///
     /// # Errors
     /// Recorded as faults: inner lengths that differ, batches that do not broadcast, a scalar.
+    #[doc(alias = "mm")]
+    #[doc(alias = "bmm")]
+    #[doc(alias = "mv")]
     #[track_caller]
     pub fn matmul(self, other: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("matmul");

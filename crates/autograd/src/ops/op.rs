@@ -13,9 +13,12 @@ use crate::ops::custom::Custom;
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::index::Index;
+use crate::ops::linalg::Linalg;
 use crate::ops::matmul::MatMul;
+use crate::ops::order::ArgOrder;
 use crate::ops::reduce::Reduce;
-use crate::ops::scan::CumSum;
+use crate::ops::scan::Scan;
+use crate::ops::scatter::Scatter;
 use crate::ops::select::{Cast, Select};
 use crate::ops::unary::UnaryOp;
 use crate::ops::view::View;
@@ -41,8 +44,8 @@ pub(crate) enum Op {
     Cast(Cast),
     /// A reduction over a set of axes, which stay in the shape with length 1.
     Reduce(Reduce),
-    /// The running sum along an axis.
-    CumSum(CumSum),
+    /// A running sum or product, or a linear recurrence, along an axis.
+    Scan(Scan),
     /// The same numbers at other indices.
     View(View),
     /// `x` written at slices of a tensor filled with a number: the transpose of a slice.
@@ -53,8 +56,14 @@ pub(crate) enum Op {
     Concat(Concat),
     /// Reading and writing at indices that are data.
     Index(Index),
+    /// Indices found by comparing the elements along an axis.
+    ArgOrder(ArgOrder),
+    /// Writing at indices that are data, over what is there.
+    Scatter(Scatter),
     /// The matrix product of the last two axes.
     MatMul(MatMul),
+    /// A factorization of matrices, or what is read off one.
+    Linalg(Linalg),
     /// A product of windows with weights, or one of its slopes.
     Convolve(Convolve),
     /// A function of the user's own.
@@ -74,13 +83,16 @@ impl Op {
             Op::Select(op) => op,
             Op::Cast(op) => op,
             Op::Reduce(op) => op,
-            Op::CumSum(op) => op,
+            Op::Scan(op) => op,
             Op::View(op) => op,
             Op::Pad(op) => op,
             Op::OverlapAdd(op) => op,
             Op::Concat(op) => op,
             Op::Index(op) => op,
+            Op::ArgOrder(op) => op,
+            Op::Scatter(op) => op,
             Op::MatMul(op) => op,
+            Op::Linalg(op) => op,
             Op::Convolve(op) => op,
             Op::Custom(op) => op,
         }

@@ -1,4 +1,4 @@
-//! Pooling: the mean or the maximum of each window over the last two axes.
+//! Pooling: the mean or the maximum of each window over the last axis, or over the last two.
 
 use lossgraph_tensor::{DType, Shape, Window};
 
@@ -36,6 +36,9 @@ pub struct Pool<const N: usize> {
     /// For a mean: whether the padding counts as elements.
     #[doc(alias = "count_include_pad")]
     pub count_padding: bool,
+    /// For a mean: what the sum of each window is divided by, however much of it is on the axes.
+    #[doc(alias = "divisor_override")]
+    pub divisor: Option<usize>,
 }
 
 impl<const N: usize> Pool<N> {
@@ -48,6 +51,7 @@ impl<const N: usize> Pool<N> {
             dilation: [1; N],
             partial: false,
             count_padding: true,
+            divisor: None,
         }
     }
 }
@@ -63,6 +67,16 @@ struct Along {
 }
 
 impl<'t> Var<'t> {
+    /// The mean of each window along the last axis: [`Var::avg_pool2d`] with one axis less.
+    ///
+    /// # Errors
+    /// As for [`Var::avg_pool2d`].
+    #[track_caller]
+    pub fn avg_pool1d(self, options: Pool<1>) -> Var<'t> {
+        let _call = self.tape().call("avg_pool1d");
+        self.avg_pool("avg_pool1d", options)
+    }
+
     /// The mean of each window over the last two axes, `[…, height, width]` to `[…, height, width]`.
     ///
     /// ```text
@@ -71,25 +85,45 @@ impl<'t> Var<'t> {
     /// ```
     ///
     /// `n` counts the elements of the window that are on the axes, or, with `count_padding`, on them
-    /// or their padding.
+    /// or their padding; or it is the `divisor`. The mean of integers is a float.
     ///
     /// # Errors
-    /// Fewer than two axes, a 0 among the sizes, strides and dilations, a padding of more than half
-    /// of the window, or a window that sees nothing of the input, are a fault.
+    /// Too few axes, a 0 among the sizes, strides and dilations or as the divisor, a padding of more
+    /// than half of the window, or a window that sees nothing of the input, are a fault.
     #[track_caller]
     pub fn avg_pool2d(self, options: Pool<2>) -> Var<'t> {
         let _call = self.tape().call("avg_pool2d");
-        let along = match self.pooled("avg_pool2d", options) {
+        self.avg_pool("avg_pool2d", options)
+    }
+
+    #[track_caller]
+    fn avg_pool<const N: usize>(self, name: &str, options: Pool<N>) -> Var<'t> {
+        let along = match self.pooled(name, options) {
             Ok(along) => along,
             Err(fault) => return fault,
         };
-        let sums = self.window_sums(along, 0.0);
-        if along.iter().all(|axis| axis.over == 0 && (options.count_padding || axis.padding == 0)) {
-            return sums / (options.size[0] * options.size[1]) as f64;
-        }
-        let plane = self.shape()[self.rank() - 2..].to_vec();
-        let ones = self.tape().fill(plane, 1.0);
-        sums / ones.window_sums(along, if options.count_padding { 1.0 } else { 0.0 })
+        let x = if N == 1 { self.unsqueeze(-2) } else { self };
+        let sums = x.window_sums(along, 0.0);
+        let whole = |axis: &Along| axis.over == 0 && (options.count_padding || axis.padding == 0);
+        let means = if let Some(divisor) = options.divisor {
+            sums / divisor as f64
+        } else if along.iter().all(whole) {
+            sums / (along[0].window.size * along[1].window.size) as f64
+        } else {
+            let ones = self.tape().fill(x.shape()[x.rank() - 2..].to_vec(), 1.0);
+            sums / ones.window_sums(along, if options.count_padding { 1.0 } else { 0.0 })
+        };
+        if N == 1 { means.squeeze(-2) } else { means }
+    }
+
+    /// The largest of each window along the last axis: [`Var::max_pool2d`] with one axis less.
+    ///
+    /// # Errors
+    /// As for [`Var::avg_pool2d`].
+    #[track_caller]
+    pub fn max_pool1d(self, options: Pool<1>) -> Var<'t> {
+        let _call = self.tape().call("max_pool1d");
+        self.max_pool("max_pool1d", options)
     }
 
     /// The largest of each window over the last two axes, `[…, height, width]` to
@@ -101,18 +135,24 @@ impl<'t> Var<'t> {
     /// ```
     ///
     /// Unlike [`Var::max`], it gives the slope of a tie to the first element alone, as PyTorch does.
-    /// NaN counts as the largest.
+    /// NaN counts as the largest. Of integers, it is one of them.
     ///
     /// # Errors
     /// As for [`Var::avg_pool2d`].
     #[track_caller]
     pub fn max_pool2d(self, options: Pool<2>) -> Var<'t> {
         let _call = self.tape().call("max_pool2d");
-        let along = match self.pooled("max_pool2d", options) {
+        self.max_pool("max_pool2d", options)
+    }
+
+    #[track_caller]
+    fn max_pool<const N: usize>(self, name: &str, options: Pool<N>) -> Var<'t> {
+        let along = match self.pooled(name, options) {
             Ok(along) => along,
             Err(fault) => return fault,
         };
-        let mut dims = self.shape().to_vec();
+        let x = if N == 1 { self.unsqueeze(-2) } else { self };
+        let mut dims = x.shape().to_vec();
         let area: usize = dims[dims.len() - 2..].iter().product();
         dims.truncate(dims.len() - 2);
         let with = |tail: &[usize]| Shape::from([&dims[..], tail].concat());
@@ -120,63 +160,81 @@ impl<'t> Var<'t> {
         let argmax =
             Index::WindowArgmax(along.map(|axis| axis.window), along.map(|axis| axis.padding));
         let positions =
-            self.tape().record(Op::Index(argmax), &[self], with(&[up, across]), DType::I64);
-        self.reshape(with(&[area]))
+            self.tape().record(Op::Index(argmax), &[x], with(&[up, across]), DType::I64);
+        let largest = x
+            .reshape(with(&[area]))
             .gather(-1, positions.reshape(with(&[up * across])))
-            .reshape(with(&[up, across]))
+            .reshape(with(&[up, across]));
+        if N == 1 { largest.squeeze(-2) } else { largest }
     }
 
-    /// The windows along the last two axes, or what is wrong with them.
+    /// The windows along the last axes, or what is wrong with them. One axis is the second of two, the
+    /// first of which has length 1.
     #[track_caller]
-    fn pooled(self, name: &str, options: Pool<2>) -> Result<[Along; 2], Var<'t>> {
+    fn pooled<const N: usize>(self, name: &str, options: Pool<N>) -> Result<[Along; 2], Var<'t>> {
         if self.is_faulty() {
             return Err(self);
         }
         let refuse = |why: &str, cure: &str| {
             Err(self.tape().fault(Fault::new(name, why).operand("input", self).cure(cure)))
         };
-        if self.rank() < 2 {
-            let why = "two axes to pool over are needed";
-            return refuse(why, "an input of [batch, channels, height, width]");
+        if self.rank() < N {
+            return match N {
+                1 => refuse(
+                    "an axis to pool over is needed",
+                    "an input of [batch, channels, length]",
+                ),
+                _ => {
+                    let why = "two axes to pool over are needed";
+                    refuse(why, "an input of [batch, channels, height, width]")
+                }
+            };
         }
-        let Pool { size, stride, padding, dilation, partial, .. } = options;
+        let Pool { size, stride, padding, dilation, partial, divisor, .. } = options;
         if [size, stride, dilation].iter().any(|each| each.contains(&0)) {
             return refuse("a size, a stride or a dilation is 0", "1 or more of each");
         }
-        let mut along = [0, 1].map(|axis| Along {
-            window: Window { size: size[axis], stride: stride[axis], dilation: dilation[axis] },
-            padding: padding[axis],
-            positions: 0,
-            over: 0,
-        });
-        for (axis, along) in along.iter_mut().enumerate() {
-            let extent = self.dim(axis as isize - 2);
-            let Along { window, padding, .. } = *along;
+        if divisor == Some(0) {
+            return refuse("the divisor is 0", "1 or more");
+        }
+        let single = Window { size: 1, stride: 1, dilation: 1 };
+        let mut along = [Along { window: single, padding: 0, positions: 1, over: 0 }; 2];
+        for axis in 0..N {
+            let window =
+                Window { size: size[axis], stride: stride[axis], dilation: dilation[axis] };
+            let (padding, extent) = (padding[axis], self.dim(axis as isize - N as isize));
             let reach = (window.size - 1).saturating_mul(window.dilation).saturating_add(1);
             if padding > reach / 2 {
                 let cure = format!("a padding of at most {}", reach / 2);
                 return refuse("the padding is more than half of the window", &cure);
             }
             let padded = extent.saturating_add(2 * padding);
-            let Some(whole) = window.count(padded) else {
+            let positions = match padded.checked_sub(reach) {
+                // What begins behind the axis and its padding is no window.
+                Some(rest) if partial => {
+                    let last = rest.div_ceil(window.stride);
+                    last + usize::from(last * window.stride < extent + padding)
+                }
+                Some(rest) => rest / window.stride + 1,
+                None => usize::from(partial && reach - padded < window.stride),
+            };
+            if positions == 0 {
                 let why = "the window is larger than the padded input";
                 return refuse(why, "a smaller window, or more padding");
-            };
-            along.positions = whole;
-            let next = whole * window.stride;
-            if partial && next < extent + padding && next + reach < padded + window.stride {
-                along.positions += 1;
-                along.over = next + reach - padded;
             }
-            let on_axis = |position: usize, k: usize| {
-                let at = position * window.stride + k * window.dilation;
-                (padding..padding + extent).contains(&at)
+            let sees = |position: usize| {
+                let start = position * window.stride;
+                let first = padding.saturating_sub(start).div_ceil(window.dilation);
+                let at = first.checked_mul(window.dilation).and_then(|k| k.checked_add(start));
+                first < window.size && at.is_some_and(|at| at < padding + extent)
             };
-            let sees = |position: usize| (0..window.size).any(|k| on_axis(position, k));
-            if !(0..along.positions).all(sees) {
+            if !(0..positions).all(sees) {
                 let why = "a window sees nothing but padding";
                 return refuse(why, "less padding, or a smaller dilation");
             }
+            let over = ((positions - 1) * window.stride).saturating_add(reach);
+            let over = over.saturating_sub(padded);
+            along[2 - N + axis] = Along { window, padding, positions, over };
         }
         Ok(along)
     }

@@ -78,6 +78,20 @@ impl<'t> Var<'t> {
         self.var(axes, correction).root(0.5)
     }
 
+    /// The variance and the mean along `axes`: see [`var`](Var::var).
+    #[track_caller]
+    pub fn var_mean(self, axes: impl IntoAxes, correction: f64) -> [Var<'t>; 2] {
+        let axes = axes.into_axes();
+        [self.var(axes.clone(), correction), self.mean(axes)]
+    }
+
+    /// The standard deviation and the mean along `axes`: see [`std`](Var::std).
+    #[track_caller]
+    pub fn std_mean(self, axes: impl IntoAxes, correction: f64) -> [Var<'t>; 2] {
+        let axes = axes.into_axes();
+        [self.std(axes.clone(), correction), self.mean(axes)]
+    }
+
     /// `xᵖ` for `x ≥ 0` and `p > 0`, with slope 0 at 0 in every order of derivative.
     ///
     /// The power itself has an infinite slope there, and infinity times the 0 that comes from
@@ -189,10 +203,19 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("softmax");
         let axis = axis.into_axis();
         if self.len() == 0 {
-            return self.to_float();
+            return self
+                .axes("softmax", &axis.into_axes())
+                .map_or_else(|fault| fault, |_| self.to_float());
         }
         let e = (self - self.detach().max(keep(axis))).exp();
         e / e.sum(keep(axis))
+    }
+
+    /// `e⁻ˣ / Σ e⁻ˣ` along an axis: the softmax of `−x`.
+    #[track_caller]
+    pub fn softmin(self, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("softmin");
+        (-self).softmax(axis)
     }
 
     /// `ln softmax(x) = x − ln Σ eˣ` along an axis.
@@ -201,7 +224,9 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("log_softmax");
         let axis = axis.into_axis();
         if self.len() == 0 {
-            return self.to_float();
+            return self
+                .axes("log_softmax", &axis.into_axes())
+                .map_or_else(|fault| fault, |_| self.to_float());
         }
         let shifted = self - self.offset(keep(axis));
         shifted - shifted.exp().sum(keep(axis)).ln()

@@ -194,7 +194,7 @@ impl<'t> Var<'t> {
 
 /// `x²`, flat where it overflows: for a slope that is 0 there, and of which the slope is 0 as well,
 /// although its formula is 0 times `x`.
-fn flat_square(x: Var<'_>) -> Var<'_> {
+pub(super) fn flat_square(x: Var<'_>) -> Var<'_> {
     let largest = if x.tape().dtype() == DType::F32 { f64::from(f32::MAX) } else { f64::MAX };
     let bound = 2.0 * largest.sqrt();
     x.clamp(-bound, bound).square()
@@ -206,7 +206,7 @@ macro_rules! unary {
         $(#[$doc:meta])*
         fn $method:ident($($arg:ident),*) = $row:ident {
             formula: $formula:literal,
-            value: |$x:ident, $p:ident| $value:expr $(, where $near:expr => $plain:expr)?,
+            value: $($compact:ident)? |$x:ident, $p:ident| $value:expr $(, where $near:expr => $plain:expr)?,
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, sample: $sample:expr)?
@@ -226,7 +226,7 @@ macro_rules! unary {
             ..Unary::new(
                 stringify!($method),
                 $formula,
-                map1!(|$x, $p| $value $(, where $near => $plain)?),
+                map1!($($compact)? |$x, $p| $value $(, where $near => $plain)?),
             )
             $($(.$fact($($value_of),*))+)?
         };
@@ -242,6 +242,8 @@ macro_rules! unary {
     };
 }
 
+pub(super) use unary;
+
 /// `neg`: −x. The operator `-x` records it.
 pub static NEG: Unary = Unary::new("neg", "−x", map1!(|x, _p| -x))
     .vjp(|g, _, _, _| -g)
@@ -252,6 +254,7 @@ pub static NEG: Unary = Unary::new("neg", "−x", map1!(|x, _p| -x))
 
 unary! {
     /// The reciprocal, `1/x`; slope `−1/x²`.
+    #[doc(alias = "reciprocal")]
     fn recip() = RECIP {
         formula: "1/x",
         value: |x, _p| T::ONE / x,
@@ -298,9 +301,10 @@ unary! {
 unary! {
     /// The power with a number as exponent, `xⁿ`; slope `n xⁿ⁻¹`, and 0 where `n = 0`.
     #[doc(alias = "pow")]
+    #[doc(alias = "float_power")]
     fn powf(exponent) = POWF {
         formula: "xⁿ",
-        value: |x, p| x.powf(p[0]),
+        value: compact |x, p| x.powf(p[0]),
         vjp: Some(|g, x, _, [n, _]| match n {
             0.0 => g.tape().fill(g.shape(), 0.0),
             1.0 => g,
@@ -339,6 +343,7 @@ impl<'t> Var<'t> {
 
 unary! {
     /// The absolute value, `|x|`; slope `signum(x)`, which is 0 at 0.
+    #[doc(alias = "absolute")]
     fn abs() = ABS {
         formula: "|x|",
         value: |x, _p| x.abs(),
@@ -352,6 +357,7 @@ unary! {
 unary! {
     /// The sign: −1, 0 or 1; 0 for NaN. Its slope is 0.
     #[doc(alias = "sign")]
+    #[doc(alias = "sgn")]
     fn signum() = SIGNUM {
         formula: "−1 if x < 0, 0 if x = 0, 1 if x > 0",
         value: |x, _p| x.signum0(),
@@ -442,7 +448,7 @@ unary! {
     /// The tangent; slope `1 + y²`.
     fn tan() = TAN {
         formula: "tan x",
-        value: |x, _p| x.tan(), where x.is_near() => x.tan_near(),
+        value: compact |x, _p| x.tan(), where x.is_near() => x.tan_near(),
         vjp: Some(|g, _, y, _| g * (y.square() + 1.0)),
         domain: [-1.2, 1.2],
     }
@@ -450,9 +456,10 @@ unary! {
 
 unary! {
     /// The angle whose sine is `x`; slope `1/√(1 − x²)`.
+    #[doc(alias = "arcsin")]
     fn asin() = ASIN {
         formula: "arcsin x",
-        value: |x, _p| x.asin(),
+        value: compact |x, _p| x.asin(),
         vjp: Some(|g, x, _, _| g * (1.0 - x.square()).rsqrt()),
         domain: [-0.9, 0.9],
     }
@@ -460,9 +467,10 @@ unary! {
 
 unary! {
     /// The angle whose cosine is `x`; slope `−1/√(1 − x²)`.
+    #[doc(alias = "arccos")]
     fn acos() = ACOS {
         formula: "arccos x",
-        value: |x, _p| x.acos(),
+        value: compact |x, _p| x.acos(),
         vjp: Some(|g, x, _, _| -g * (1.0 - x.square()).rsqrt()),
         domain: [-0.9, 0.9],
     }
@@ -470,9 +478,10 @@ unary! {
 
 unary! {
     /// The angle whose tangent is `x`; slope `1/(1 + x²)`.
+    #[doc(alias = "arctan")]
     fn atan() = ATAN {
         formula: "arctan x",
-        value: |x, _p| x.atan(),
+        value: compact |x, _p| x.atan(),
         vjp: Some(|g, x, _, _| g / (flat_square(x) + 1.0)),
         domain: [-3.0, 3.0],
     }
@@ -482,7 +491,7 @@ unary! {
     /// The hyperbolic sine; slope `cosh x`.
     fn sinh() = SINH {
         formula: "sinh x",
-        value: |x, _p| x.sinh(),
+        value: compact |x, _p| x.sinh(),
         vjp: Some(|g, x, _, _| g * x.cosh()),
         domain: [-3.0, 3.0],
     }
@@ -492,7 +501,7 @@ unary! {
     /// The hyperbolic cosine; slope `sinh x`.
     fn cosh() = COSH {
         formula: "cosh x",
-        value: |x, _p| x.cosh(),
+        value: compact |x, _p| x.cosh(),
         vjp: Some(|g, x, _, _| g * x.sinh()),
         domain: [-3.0, 3.0],
         facts: positive(),
@@ -513,6 +522,7 @@ unary! {
     /// The logistic function, `σ(x) = 1/(1 + e⁻ˣ)`; slope `σ(x) σ(−x)`.
     ///
     /// The slope is not written as `y (1 − y)`, which is 0 as soon as `y` rounds to 1.
+    #[doc(alias = "expit")]
     fn sigmoid() = SIGMOID {
         formula: "1/(1 + e⁻ˣ)",
         value: |x, _p| x.sigmoid(),
@@ -621,29 +631,35 @@ unary! {
     }
 }
 
-unary! {
-    /// `x` held between two numbers, ±∞ for an open end; slope 1 between them, 0 at and outside.
-    fn clamp(low, high) = CLAMP {
-        formula: "min(max(x, a), b)",
-        // The upper bound wins when the bounds cross, as in PyTorch; NaN stays NaN.
-        value: |x, p| {
-            let raised = if x < p[0] { p[0] } else { x };
-            if raised > p[1] { p[1] } else { raised }
-        },
-        // A choice, not a product: what a bound holds back stays back even where g is infinite.
-        vjp: Some(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0)),
-        domain: [-3.0, 3.0],
-        sample: [-1.0, 1.5],
-        facts: cheap().integers(|x, p| x.max(p[0] as i64).min(p[1] as i64)).zero_slope(&["its input is {x}, and clamp is flat there"]),
-        kink: "x = a", |[x, _], [a, _]| x == a, -1.0, 0.0, "the slope outside",
-        kink: "x = b", |[x, _], [_, b]| x == b, 1.5, 0.0, "the slope outside",
-    }
-}
-
-impl<'t> Var<'t> {
-    /// The logarithm to base 2; slope `1/(x ln 2)`.
-    #[track_caller]
-    pub fn log2(self) -> Var<'t> {
-        self.ln() * std::f64::consts::LOG2_E
-    }
-}
+/// `clamp`: min(max(x, a), b). [`Var::clamp`] records it for bounds that are numbers.
+pub static CLAMP: Unary = Unary::new(
+    "clamp",
+    "min(max(x, a), b)",
+    // The upper bound wins when the bounds cross, as in PyTorch; NaN stays NaN.
+    map1!(|x, p| {
+        let raised = if x < p[0] { p[0] } else { x };
+        if raised > p[1] { p[1] } else { raised }
+    }),
+)
+// A choice, not a product: what a bound holds back stays back even where g is infinite.
+.vjp(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0))
+.sample([-1.0, 1.5])
+.kinks(&[
+    Kink {
+        at: "x = a",
+        here: |[x, _], [a, _]| x == a,
+        input: [-1.0, 0.0],
+        slope: [0.0, 0.0],
+        because: "the slope outside",
+    },
+    Kink {
+        at: "x = b",
+        here: |[x, _], [_, b]| x == b,
+        input: [1.5, 0.0],
+        slope: [0.0, 0.0],
+        because: "the slope outside",
+    },
+])
+.cheap()
+.integers(|x, p| x.max(p[0] as i64).min(p[1] as i64))
+.zero_slope(&["its input is {x}, and clamp is flat there"]);

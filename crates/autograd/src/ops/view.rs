@@ -159,6 +159,32 @@ impl<'t> Var<'t> {
         self.tape().fault(Fault::new(operation, why).operand("input", self))
     }
 
+    /// Whether it is a scalar and this one of its axes: as in PyTorch, it counts as a tensor of one
+    /// element where an axis is named.
+    pub(crate) fn is_axis_of_scalar(self, axis: isize) -> bool {
+        self.rank() == 0 && !self.is_faulty() && (axis == 0 || axis == -1)
+    }
+
+    /// A scalar as a tensor of one element.
+    #[track_caller]
+    pub(crate) fn with_an_axis(self) -> Var<'t> {
+        if self.rank() == 0 { self.unsqueeze(0) } else { self }
+    }
+
+    /// This and the number of an axis of it. A scalar counts as a tensor of one element, as in PyTorch.
+    #[track_caller]
+    pub(crate) fn with_axis(
+        self,
+        operation: &str,
+        axis: isize,
+    ) -> Result<(Var<'t>, usize), Var<'t>> {
+        let x = if self.rank() == 0 && !self.is_faulty() { self.reshape([1]) } else { self };
+        match x.shape().axis(axis) {
+            Some(at) => Ok((x, at)),
+            None => Err(self.no_axis(operation, axis)),
+        }
+    }
+
     /// The same elements in the same order, in another shape of as many elements; a length of −1 is
     /// as long as they ask for: `reshape([-1, 3])`, `reshape((n, 2))`.
     #[doc(alias = "view")]
@@ -191,6 +217,8 @@ impl<'t> Var<'t> {
     }
 
     /// Repeats axes of length 1, and adds axes in front, to reach `shape`.
+    #[doc(alias = "broadcast_to")]
+    #[doc(alias = "expand_as")]
     #[track_caller]
     pub fn expand(self, shape: impl Into<Shape>) -> Var<'t> {
         let (from, to) = (self.shape(), shape.into());
@@ -244,11 +272,16 @@ impl<'t> Var<'t> {
     }
 
     /// Two axes exchanged.
+    #[doc(alias = "swapaxes")]
+    #[doc(alias = "swapdims")]
     #[track_caller]
     pub fn transpose(self, a: impl IntoAxis, b: impl IntoAxis) -> Var<'t> {
         let _call = self.tape().call("transpose");
         let a = a.into_axis();
         let b = b.into_axis();
+        if self.is_axis_of_scalar(a) && self.is_axis_of_scalar(b) {
+            return self;
+        }
         let shape = self.shape();
         let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
             return self.no_axis("transpose", if shape.axis(a).is_none() { a } else { b });
@@ -281,6 +314,7 @@ impl<'t> Var<'t> {
                 let why = format!("axis {axis} has length {}, not 1", shape[at]);
                 self.tape().fault(Fault::new("squeeze", why).operand("input", self))
             }
+            None if self.is_axis_of_scalar(axis) => self,
             None => self.no_axis("squeeze", axis),
         }
     }
@@ -300,7 +334,7 @@ impl<'t> Var<'t> {
     }
 
     /// A range of an axis: `1..3`, `..-1`, `-2..`. Negative ends count from the end, and ends
-    /// beyond the axis are clamped, as in Python.
+    /// beyond the axis are clamped, as in Python. A scalar has no range, as in PyTorch.
     #[track_caller]
     pub fn slice(self, axis: impl IntoAxis, range: impl IntoRange) -> Var<'t> {
         let _call = self.tape().call("slice");
@@ -385,6 +419,9 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("flip");
         let axis = axis.into_axis();
         let shape = self.shape();
+        if self.is_axis_of_scalar(axis) {
+            return self;
+        }
         let Some(at) = shape.axis(axis) else {
             return self.no_axis("flip", axis);
         };
@@ -426,6 +463,9 @@ impl<'t> Var<'t> {
     pub fn windows(self, axis: impl IntoAxis, window: Window) -> Var<'t> {
         let _call = self.tape().call("windows");
         let axis = axis.into_axis();
+        if self.is_axis_of_scalar(axis) {
+            return self.with_an_axis().windows(0, window).squeeze(0);
+        }
         let mut dims = self.shape().to_vec();
         let Some(at) = self.shape().axis(axis) else {
             return self.no_axis("windows", axis);

@@ -1,16 +1,14 @@
-//! Indexing by data: gather, scatter, selection, one-hot, argmax and argsort.
+//! Reading by indices that are data: gather, selection and its transpose, one-hot, argmax.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
-
-use super::accumulate::{Accumulate, MANY, totals};
-use super::threads::try_parallel_chunks_mut;
-use super::{CHUNK, borrowed, copied, input, outer_dim_inner, output};
+use super::accumulate::Accumulate;
+use super::threads::{parallel_chunks_mut, try_parallel_chunks_mut};
+use super::{CHUNK, borrowed, input, is_nan, outer_dim_inner, output};
 use crate::tensor::with_elem;
-use crate::{DType, Elem, Error, Float, Layout, Result, Shape, Tensor};
+use crate::{DType, Elem, Error, Layout, Result, Shape, Tensor};
+use std::borrow::Cow;
 
 /// The indices, row by row.
-fn indices<'a>(operation: &'static str, index: &'a Tensor) -> Result<Cow<'a, [i64]>> {
+pub(super) fn indices<'a>(operation: &'static str, index: &'a Tensor) -> Result<Cow<'a, [i64]>> {
     if index.dtype() != DType::I64 {
         let (given, expected) = (index.dtype(), DType::I64);
         return Err(Error::DType { operation, given, expected });
@@ -21,7 +19,13 @@ fn indices<'a>(operation: &'static str, index: &'a Tensor) -> Result<Cow<'a, [i6
 /// An index of an axis of length `dim`, if it is in range; `n` counts it among the indices of
 /// `shape`.
 #[inline]
-fn in_range(operation: &'static str, i: i64, dim: usize, n: usize, shape: &Shape) -> Result<usize> {
+pub(super) fn in_range(
+    operation: &'static str,
+    i: i64,
+    dim: usize,
+    n: usize,
+    shape: &Shape,
+) -> Result<usize> {
     match usize::try_from(i) {
         Ok(index) if index < dim => Ok(index),
         _ => {
@@ -32,7 +36,7 @@ fn in_range(operation: &'static str, i: i64, dim: usize, n: usize, shape: &Shape
 }
 
 /// How many indices a task has: reading and writing by index takes longer than in order.
-const INDICES: usize = CHUNK / 8;
+pub(super) const INDICES: usize = CHUNK / 8;
 
 /// `y[i, j] = x[i, index[i, j]]` for axis 1, and so on. The index has as many axes as `x`; other
 /// axes of it may be shorter. `out` has the shape of the index.
@@ -59,65 +63,20 @@ pub fn gather(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Resu
     })
 }
 
-/// The transpose of [`gather`]: `out` is 0, then `out[i, index[i, j]] += source[i, j]` for axis 1.
-pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
-    let at = indices("scatter_add", index)?;
-    let shape = out.shape().clone();
-    let dim = shape.get(axis).copied().unwrap_or(0);
-    let index_rows = IndexRows::new("scatter_add", &shape, index.shape(), axis)?;
-    if source.shape() != index.shape() {
-        let (left, right) = (source.shape().clone(), index.shape().clone());
-        let why = "there is one index for each element of the source";
-        return Err(Error::Shape { operation: "scatter_add", left, right, why });
-    }
-    with_elem!(out.dtype(), T => {
-        input::<T>("scatter_add", source)?;
-        let source = borrowed::<T>(source);
-        if let (Some(&i), 0) = (at.first(), dim) {
-            in_range("scatter_add", i, dim, 0, index.shape())?;
-        }
-        let layout = Layout::contiguous(shape.clone());
-        let out = output::<T>("scatter_add", out, &shape)?;
-        // Rows of the index that add to rows of their own can go to different threads.
-        let disjoint = axis + 1 == shape.rank() && shape[..axis] == index.shape()[..axis];
-        let all = index_rows.rows();
-        let rows = if disjoint { (INDICES / index_rows.row().max(1)).max(1) } else { all };
-        let chunk = if disjoint { rows * dim } else { out.len() };
-        // Calls `add` with the position in the chunk of a task, and the number, of each element.
-        let each = |task: usize, add: &mut dyn FnMut(usize, usize)| {
-            for row in task * rows..all.min((task + 1) * rows) {
-                let (mut to, [step, stride]) = index_rows.of(&layout, row);
-                to -= (task * chunk) as isize;
-                for n in row * index_rows.row()..(row + 1) * index_rows.row() {
-                    let i = in_range("scatter_add", at[n], dim, n, index.shape())?;
-                    add((to + i as isize * stride) as usize, n);
-                    to += step;
-                }
-            }
-            Ok(())
-        };
-        let many = index.shape()[axis] > MANY;
-        try_parallel_chunks_mut(out, chunk, |task, out| {
-            if many {
-                return totals(out, |totals| {
-                    each(task, &mut |to, n| totals[to] = T::added(totals[to], source[n]))
-                });
-            }
-            out.fill(T::ZERO);
-            each(task, &mut |to, n| out[to] = out[to].plus(source[n]))
-        })
-    })
-}
-
 /// The rows of an index tensor, and where their elements are along the other axes of what it
 /// indexes.
-struct IndexRows {
+pub(super) struct IndexRows {
     dims: Vec<usize>,
     axis: usize,
 }
 
 impl IndexRows {
-    fn new(operation: &'static str, x: &Shape, index: &Shape, axis: usize) -> Result<IndexRows> {
+    pub fn new(
+        operation: &'static str,
+        x: &Shape,
+        index: &Shape,
+        axis: usize,
+    ) -> Result<IndexRows> {
         let fits = axis < x.rank()
             && x.rank() == index.rank()
             && (0..x.rank()).all(|other| other == axis || index[other] <= x[other]);
@@ -130,17 +89,17 @@ impl IndexRows {
     }
 
     /// How many indices there are along the last axis.
-    fn row(&self) -> usize {
+    pub fn row(&self) -> usize {
         self.dims.last().copied().unwrap_or(1)
     }
 
-    fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.dims[..self.dims.len() - 1].iter().product()
     }
 
     /// For a row of the index: the offset in the buffer of the element with index 0, and the
     /// strides from one element of the row to the next, and from one index to the next.
-    fn of(&self, layout: &Layout, row: usize) -> (isize, [isize; 2]) {
+    pub fn of(&self, layout: &Layout, row: usize) -> (isize, [isize; 2]) {
         let strides = layout.strides();
         let last = self.dims.len() - 1;
         let (mut base, mut rest) = (layout.offset() as isize, row);
@@ -158,20 +117,31 @@ impl IndexRows {
 /// Whole slices along an axis, by index: the axes of the index replace the axis in `out`.
 pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
     let at = indices("index_select", index)?;
-    let [outer, dim, inner] = outer_dim_inner("index_select", x.shape(), axis)?;
+    let [_, dim, inner] = outer_dim_inner("index_select", x.shape(), axis)?;
     let expected = selected(x.shape(), axis, index.shape());
     with_elem!(out.dtype(), T => {
         input::<T>("index_select", x)?;
         let x = x.contiguous();
         let Some(x) = x.as_slice::<T>() else { return Ok(()) };
         let out = output::<T>("index_select", out, &expected)?;
-        for slab in 0..outer {
-            for (n, &i) in at.iter().enumerate() {
-                let i = in_range("index_select", i, dim, n, index.shape())?;
-                let (to, from) = ((slab * at.len() + n) * inner, (slab * dim + i) * inner);
-                out[to..to + inner].copy_from_slice(&x[from..from + inner]);
-            }
+        for (n, &i) in at.iter().enumerate() {
+            in_range("index_select", i, dim, n, index.shape())?;
         }
+        let slices = if inner == 1 { INDICES } else { (CHUNK / inner.max(1)).max(1) };
+        parallel_chunks_mut(out, slices * inner.max(1), |task, out| {
+            let (mut slab, mut n) = (task * slices / at.len(), task * slices % at.len());
+            for out in out.chunks_exact_mut(inner.max(1)) {
+                let from = (slab * dim + at[n] as usize) * inner;
+                match out {
+                    [out] => *out = x[from],
+                    _ => out.copy_from_slice(&x[from..from + inner]),
+                }
+                n += 1;
+                if n == at.len() {
+                    (slab, n) = (slab + 1, 0);
+                }
+            }
+        });
         Ok(())
     })
 }
@@ -313,8 +283,6 @@ fn arg_extreme_of<T: Elem>(
     for slab in 0..outer {
         for i in 0..inner {
             let at = |n: usize| data[(slab * dim + n) * inner + i];
-            // NaN alone differs from itself; integers have none.
-            let is_nan = |a: T| a.partial_cmp(&a).is_none();
             let beats = |a: T, b: T| match extreme {
                 Extreme::Max => a > b,
                 Extreme::Min => a < b,
@@ -327,59 +295,6 @@ fn arg_extreme_of<T: Elem>(
                 }
             }
             out[slab * inner + i] = best as i64;
-        }
-    }
-    Ok(())
-}
-
-/// The order of a sort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Order {
-    /// The smallest first.
-    #[default]
-    Ascending,
-    /// The largest first.
-    Descending,
-}
-
-/// The indices that sort the elements along an axis: `x[out[0]]` comes first. The sort is stable,
-/// and NaN counts as the largest.
-pub fn arg_sort(x: &Tensor, axis: usize, order: Order, out: &mut Tensor) -> Result<()> {
-    match x.dtype() {
-        DType::F32 => sorted::<f32>(x, axis, order, nan_last, out),
-        DType::F64 => sorted::<f64>(x, axis, order, nan_last, out),
-        DType::I64 => sorted::<i64>(x, axis, order, i64::cmp, out),
-    }
-}
-
-fn nan_last<T: Float>(a: &T, b: &T) -> Ordering {
-    a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-}
-
-fn sorted<T: Elem>(
-    x: &Tensor,
-    axis: usize,
-    order: Order,
-    compare: fn(&T, &T) -> Ordering,
-    out: &mut Tensor,
-) -> Result<()> {
-    let [outer, dim, inner] = outer_dim_inner("argsort", x.shape(), axis)?;
-    let data = copied::<T>(x);
-    let out = output::<i64>("argsort", out, x.shape())?;
-    let mut line: Vec<(T, i64)> = Vec::with_capacity(dim);
-    for slab in 0..outer {
-        for i in 0..inner {
-            let at = |n: usize| (slab * dim + n) * inner + i;
-            line.clear();
-            line.extend((0..dim).map(|n| (data[at(n)], n as i64)));
-            // The sort of the standard library is stable, in both orders.
-            match order {
-                Order::Ascending => line.sort_by(|a, b| compare(&a.0, &b.0)),
-                Order::Descending => line.sort_by(|a, b| compare(&b.0, &a.0)),
-            }
-            for (n, (_, index)) in line.iter().enumerate() {
-                out[at(n)] = *index;
-            }
         }
     }
     Ok(())
@@ -398,17 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn gather_and_scatter_add_use_the_same_indices() {
+    fn gather_reads_at_indices_in_every_layout() {
         let index = Tensor::from([[2_i64, 2], [0, 1]]);
         let mut out = zeros(&[2, 2]);
         gather(&table(), 1, &index, &mut out).unwrap();
         assert_eq!(out.to_f64s(), [3.0, 3.0, 4.0, 5.0]);
-        let mut back = zeros(&[2, 3]);
-        scatter_add(&out, 1, &index, &mut back).unwrap();
-        assert_eq!(back.to_f64s(), [0.0, 0.0, 6.0, 4.0, 5.0, 0.0]);
-        let mut strided = zeros(&[2, 2]);
-        gather(&table().t().unwrap(), 0, &index, &mut strided).unwrap();
-        assert_eq!(strided.to_f64s(), [3.0, 6.0, 1.0, 5.0]);
+        gather(&table().t().unwrap(), 0, &index, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), [3.0, 6.0, 1.0, 5.0]);
     }
 
     #[test]
@@ -452,23 +363,5 @@ mod tests {
         assert_eq!(index(Tensor::from([[1.0, f64::NAN, f64::NAN, 9.0]]), Extreme::Max), Ok(1.0));
         let large = (1_i64 << 60) + 1;
         assert_eq!(index(Tensor::from([[large, large + 1, large + 1]]), Extreme::Max), Ok(1.0));
-    }
-
-    #[test]
-    fn equal_elements_stay_in_their_order_and_nan_is_the_largest() {
-        let indices = |x: Tensor, axis: usize, order: Order| {
-            let mut out = Tensor::zeros(x.shape().clone(), DType::I64).unwrap();
-            arg_sort(&x, axis, order, &mut out).unwrap();
-            out.to_f64s()
-        };
-        let x = Tensor::from([2.0, f64::NAN, 1.0, 2.0]);
-        assert_eq!(indices(x.clone(), 0, Order::Ascending), [2.0, 0.0, 3.0, 1.0]);
-        assert_eq!(indices(x, 0, Order::Descending), [1.0, 0.0, 3.0, 2.0]);
-        let columns = Tensor::from([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]]);
-        assert_eq!(indices(columns, 0, Order::Ascending), [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
-        let large = Tensor::from([(1_i64 << 53) + 1, 1 << 53]);
-        assert_eq!(indices(large, 0, Order::Ascending), [1.0, 0.0]);
-        let nothing = Tensor::zeros([2, 0], DType::F32).unwrap();
-        assert!(indices(nothing, 1, Order::Ascending).is_empty());
     }
 }

@@ -12,6 +12,8 @@ pub type Integers1 = fn(x: i64, p: [f64; 2]) -> i64;
 pub enum Integers2 {
     /// With an integer as its result.
     Number(fn(i64, i64) -> i64),
+    /// With an integer as its result, but by 0, which is an error.
+    Quotient(fn(i64, i64) -> i64),
     /// With a mask as its result, of 1 where it holds and 0 elsewhere.
     Mask(fn(&i64, &i64) -> bool),
 }
@@ -36,6 +38,14 @@ pub fn combine_integers(f: Integers2, a: &Tensor, b: &Tensor, out: &mut Tensor) 
     let pairs = a.iter().zip(b.iter());
     match f {
         Integers2::Number(f) => {
+            let out = output::<i64>("map", out, &shape)?;
+            out.iter_mut().zip(pairs).for_each(|(y, (&a, &b))| *y = f(a, b));
+        }
+        Integers2::Quotient(f) => {
+            if let Some(at) = b.iter().position(|&b| b == 0) {
+                let position = shape.unravel_index(at);
+                return Err(Error::ZeroDivisor { operation: "divide", position });
+            }
             let out = output::<i64>("map", out, &shape)?;
             out.iter_mut().zip(pairs).for_each(|(y, (&a, &b))| *y = f(a, b));
         }
@@ -113,6 +123,9 @@ mod tests {
         assert!(combine_integers(add, &x, &x, &mut out).is_err());
         assert!(combine_integers(add, &Tensor::from([1.0]), &out.clone(), &mut out).is_err());
         assert!(select_integers(&x, &x, &x, &mut out).is_err());
+        let (zero, mut out) = (Tensor::from([1_i64, 0]), Tensor::from([0_i64, 0]));
+        let error = combine_integers(Integers2::Quotient(i64::wrapping_div), &x, &zero, &mut out);
+        assert!(error.unwrap_err().to_string().contains("the divisor at [1] is 0"));
     }
 
     #[test]

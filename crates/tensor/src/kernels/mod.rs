@@ -15,24 +15,28 @@ mod copy;
 mod fast_path;
 mod index;
 mod integers;
+mod linalg;
 pub(crate) mod loops;
 mod map;
 mod matmul;
 pub(crate) mod nditer;
+mod order;
 mod planes;
 mod pooling;
 pub(crate) mod reduce;
 mod scan;
+mod scatter;
 pub(crate) mod scratch;
 pub(crate) mod simd;
 pub mod threads;
 mod transpose;
 
-pub use index::{Extreme, Order};
+pub use index::Extreme;
 pub use integers::{Integers1, Integers2};
 pub use loops::{Function1, Function2, Function3, Map1, Map2, Map3};
 pub(crate) use loops::{Loops, Strip};
 pub(crate) use matmul::LazyProduct;
+pub use order::Order;
 pub use reduce::ReduceOp;
 pub use scan::Direction;
 
@@ -42,13 +46,16 @@ pub use {
     convolution::Convolution,
     copy::{cast, concat, copy, fill, overlap_add, pad},
     fast_path::FastPath,
-    index::{arg_extreme, arg_sort, gather, index_add, index_select, one_hot, scatter_add},
+    index::{arg_extreme, gather, index_add, index_select, one_hot},
     integers::{combine_integers, is_integer, map_integers, select_integers},
+    linalg::{Singular, Triangle, cholesky, cofactors, det, slogdet, solve, solve_triangular},
     map::{map1, map2, map3},
     matmul::matmul,
+    order::{Ranks, arg_ranks, arg_sort},
     pooling::window_argmax,
     reduce::reduce,
-    scan::cumsum,
+    scan::{arg_cumulative, cumprod, cumsum, recurrence},
+    scatter::{Base, Scattered, scatter, scatter_add},
     simd::{Loop, vectorized},
 };
 
@@ -74,6 +81,12 @@ pub(crate) fn copied<T: Elem>(x: &Tensor) -> Vec<T> {
 /// The elements of a tensor, row by row: borrowed if they are contiguous, else copied.
 fn borrowed<T: Elem>(x: &Tensor) -> Cow<'_, [T]> {
     x.as_slice::<T>().map_or_else(|| copied(x).into(), Into::into)
+}
+
+/// Whether it is NaN, which alone differs from itself; integers have none.
+#[inline(always)]
+pub(crate) fn is_nan<T: Elem>(x: T) -> bool {
+    x.partial_cmp(&x).is_none()
 }
 
 /// The lengths of the axes before, at, and after `axis`, multiplied up.

@@ -1,12 +1,12 @@
-//! Cumulative sums.
+//! Scans along an axis: cumulative sums, products and extremes, and linear recurrences.
 
 use super::simd::dispatch;
 use super::threads::parallel_chunks_mut;
-use super::{CHUNK, outer_dim_inner, output};
+use super::{CHUNK, Extreme, borrowed, input, is_nan, outer_dim_inner, output};
 use crate::tensor::with_elem;
-use crate::{Elem, Result, Tensor};
+use crate::{DType, Elem, Error, Result, Tensor};
 
-/// How many sums go along the axis side by side: they stay in the first cache.
+/// How many totals go along the axis side by side: they stay in the first cache.
 const COLUMNS: usize = 1024;
 
 /// The direction of a scan along an axis.
@@ -28,72 +28,328 @@ impl Direction {
     }
 }
 
+/// What is accumulated along the axis.
+trait Accumulated<T: Elem> {
+    /// What is carried from one element to the next.
+    type Total: Copy;
+    /// That of nothing.
+    const START: Self::Total;
+    /// With one more element.
+    fn with(total: Self::Total, x: T) -> Self::Total;
+    /// As an element.
+    fn rounded(total: Self::Total) -> T;
+
+    /// Along a contiguous line.
+    fn along_line(line: &mut [T], direction: Direction) {
+        match direction {
+            Direction::Forward => Self::running(line.iter_mut(), Self::START),
+            Direction::Reverse => Self::running(line.iter_mut().rev(), Self::START),
+        }
+    }
+
+    fn running<'a>(line: impl Iterator<Item = &'a mut T>, mut total: Self::Total)
+    where
+        T: 'a,
+    {
+        for x in line {
+            total = Self::with(total, *x);
+            *x = Self::rounded(total);
+        }
+    }
+}
+
+struct Sum;
+
+impl<T: Elem> Accumulated<T> for Sum {
+    type Total = T::Total;
+    const START: T::Total = T::NOTHING;
+
+    #[inline(always)]
+    fn with(total: T::Total, x: T) -> T::Total {
+        T::added(total, x)
+    }
+
+    #[inline(always)]
+    fn rounded(total: T::Total) -> T {
+        T::rounded(total)
+    }
+}
+
+/// Products of `f32` are accumulated in `f64`; those of integers wrap.
+pub(super) struct Product;
+
+impl Accumulated<f32> for Product {
+    type Total = f64;
+    const START: f64 = 1.0;
+
+    #[inline(always)]
+    fn with(total: f64, x: f32) -> f64 {
+        total * f64::from(x)
+    }
+
+    #[inline(always)]
+    fn rounded(total: f64) -> f32 {
+        total as f32
+    }
+
+    /// Four at a time, so that one factor in four waits for the one before: the product of four
+    /// numbers of `f32` neither overflows nor underflows in `f64`.
+    fn along_line(line: &mut [f32], _: Direction) {
+        let mut total = 1.0_f64;
+        let mut fours = line.chunks_exact_mut(4);
+        for four in &mut fours {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|i| f64::from(four[i]));
+            let (ab, cd) = (a * b, c * d);
+            let products = [a, ab, ab * c, ab * cd].map(|product| total * product);
+            four.iter_mut().zip(products).for_each(|(x, product)| *x = product as f32);
+            total = products[3];
+        }
+        Self::running(fours.into_remainder().iter_mut(), total);
+    }
+}
+
+impl Accumulated<f64> for Product {
+    type Total = f64;
+    const START: f64 = 1.0;
+
+    #[inline(always)]
+    fn with(total: f64, x: f64) -> f64 {
+        total * x
+    }
+
+    #[inline(always)]
+    fn rounded(total: f64) -> f64 {
+        total
+    }
+}
+
+impl Accumulated<i64> for Product {
+    type Total = i64;
+    const START: i64 = 1;
+
+    #[inline(always)]
+    fn with(total: i64, x: i64) -> i64 {
+        total.wrapping_mul(x)
+    }
+
+    #[inline(always)]
+    fn rounded(total: i64) -> i64 {
+        total
+    }
+}
+
 /// The cumulative (inclusive) sum along an axis. Its error does not grow along the axis.
 pub fn cumsum(x: &Tensor, axis: usize, direction: Direction, out: &mut Tensor) -> Result<()> {
-    let shape = x.shape().clone();
-    let [_, len, inner] = outer_dim_inner("cumsum", &shape, axis)?;
+    let [_, len, inner] = outer_dim_inner("cumsum", x.shape(), axis)?;
     super::copy(x, out)?;
     with_elem!(out.dtype(), T => {
-        let out = output::<T>("cumsum", out, &shape)?;
-        if out.is_empty() {
-            return Ok(());
+        let out = output::<T>("cumsum", out, x.shape())?;
+        accumulate::<T, Sum>(out, len, inner, direction);
+    });
+    Ok(())
+}
+
+/// The cumulative (inclusive) product along an axis.
+pub fn cumprod(x: &Tensor, axis: usize, out: &mut Tensor) -> Result<()> {
+    let [_, len, inner] = outer_dim_inner("cumprod", x.shape(), axis)?;
+    super::copy(x, out)?;
+    with_elem!(out.dtype(), T => {
+        let out = output::<T>("cumprod", out, x.shape())?;
+        accumulate::<T, Product>(out, len, inner, Direction::Forward);
+    });
+    Ok(())
+}
+
+fn accumulate<T: Elem, A: Accumulated<T>>(
+    out: &mut [T],
+    len: usize,
+    inner: usize,
+    direction: Direction,
+) {
+    each_slab(out, len * inner, |_, slab| match inner {
+        1 => A::along_line(slab, direction),
+        _ => along_rows::<T, A>(slab, inner, direction),
+    });
+}
+
+/// Calls `work` with each slab of `out` and its number, some slabs to a task.
+fn each_slab<T: Elem>(out: &mut [T], slab: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    if out.is_empty() {
+        return;
+    }
+    let slabs = (CHUNK / slab).max(1);
+    parallel_chunks_mut(out, slabs * slab, |task, out| {
+        for (nth, out) in out.chunks_exact_mut(slab).enumerate() {
+            work(task * slabs + nth, out);
         }
-        let slab = len * inner;
-        let slabs = (CHUNK / slab).max(1);
-        parallel_chunks_mut(out, slabs * slab, |_, out| {
-            for slab in out.chunks_exact_mut(slab) {
-                match inner {
-                    1 => along_line::<T>(slab, direction),
-                    _ => along_rows::<T>(slab, inner, direction),
-                }
-            }
-        });
-        Ok(())
+    });
+}
+
+/// The numbers of rows, in the order of a direction.
+fn rows_in(direction: Direction, rows: usize) -> impl Iterator<Item = usize> {
+    (0..rows).map(move |step| match direction {
+        Direction::Forward => step,
+        Direction::Reverse => rows - step - 1,
     })
 }
 
-fn along_line<T: Elem>(line: &mut [T], direction: Direction) {
-    fn running<'a, T: Elem>(line: impl Iterator<Item = &'a mut T>) {
-        let mut total = T::NOTHING;
-        for x in line {
-            total = T::added(total, *x);
-            *x = T::rounded(total);
-        }
-    }
-    match direction {
-        Direction::Forward => running(line.iter_mut()),
-        Direction::Reverse => running(line.iter_mut().rev()),
-    }
-}
-
 /// Rows of `inner` elements, each of which is added to those before it.
-fn along_rows<T: Elem>(slab: &mut [T], inner: usize, direction: Direction) {
+fn along_rows<T: Elem, A: Accumulated<T>>(slab: &mut [T], inner: usize, direction: Direction) {
     let rows = slab.len() / inner;
-    let mut totals = vec![T::NOTHING; inner.min(COLUMNS)];
+    let mut totals = vec![A::START; inner.min(COLUMNS)];
     for column in (0..inner).step_by(COLUMNS) {
         let totals = &mut totals[..COLUMNS.min(inner - column)];
-        totals.fill(T::NOTHING);
-        for step in 0..rows {
-            let row = match direction {
-                Direction::Forward => step,
-                Direction::Reverse => rows - step - 1,
-            };
+        totals.fill(A::START);
+        for row in rows_in(direction, rows) {
             let start = row * inner + column;
             let row = &mut slab[start..start + totals.len()];
-            next_row::<T>(totals, row);
+            next_row::<T, A>(totals, row);
         }
     }
 }
 
-fn next_row<T: Elem>(totals: &mut [T::Total], row: &mut [T]) {
+fn next_row<T: Elem, A: Accumulated<T>>(totals: &mut [A::Total], row: &mut [T]) {
     #[inline(always)]
-    fn plain<T: Elem>(totals: &mut [T::Total], row: &mut [T]) {
+    fn plain<T: Elem, A: Accumulated<T>>(totals: &mut [A::Total], row: &mut [T]) {
         for (total, x) in totals.iter_mut().zip(row) {
-            *total = T::added(*total, *x);
-            *x = T::rounded(*total);
+            *total = A::with(*total, *x);
+            *x = A::rounded(*total);
         }
     }
-    dispatch!(<T: Elem> (totals: &mut [T::Total], row: &mut [T]) { plain::<T>(totals, row) })
+    dispatch!(<T: Elem, A: Accumulated<T>> (totals: &mut [A::Total], row: &mut [T]) {
+        plain::<T, A>(totals, row)
+    })
+}
+
+/// The linear recurrence `hᵢ = aᵢ hᵢ₋₁ + bᵢ` along an axis, from `h₀ = b₀` on; in reverse
+/// `hᵢ = aᵢ₊₁ hᵢ₊₁ + bᵢ`. So a factor belongs to two neighbors and stands at the later one; the first
+/// is not read. Computed in `f64`.
+pub fn recurrence(
+    a: &Tensor,
+    b: &Tensor,
+    axis: usize,
+    direction: Direction,
+    out: &mut Tensor,
+) -> Result<()> {
+    let operation = "recurrence";
+    let [_, len, inner] = outer_dim_inner(operation, b.shape(), axis)?;
+    if a.shape() != b.shape() {
+        let (left, right) = (a.shape().clone(), b.shape().clone());
+        let why = "there is one factor for each term";
+        return Err(Error::Shape { operation, left, right, why });
+    }
+    if !out.dtype().is_float() {
+        let (given, expected) = (out.dtype(), DType::F64);
+        return Err(Error::DType { operation, given, expected });
+    }
+    super::copy(b, out)?;
+    with_elem!(out.dtype(), T => {
+        input::<T>(operation, a)?;
+        let a = borrowed::<T>(a);
+        let out = output::<T>(operation, out, b.shape())?;
+        each_slab(out, len * inner, |nth, slab| {
+            let a = &a[nth * len * inner..][..len * inner];
+            match (inner, direction) {
+                (1, Direction::Forward) => {
+                    let (first, rest) = slab.split_at_mut(1);
+                    recur(first[0], a[1..].iter().zip(rest));
+                }
+                (1, Direction::Reverse) => {
+                    let (rest, last) = slab.split_at_mut(len - 1);
+                    recur(last[0], a[1..].iter().zip(rest).rev());
+                }
+                _ => recur_rows(a, slab, inner, direction),
+            }
+        });
+    });
+    Ok(())
+}
+
+/// Along factors and terms, in whose place the results are written, from a first result on.
+fn recur<'a, T: Elem>(first: T, pairs: impl Iterator<Item = (&'a T, &'a mut T)>) {
+    let mut total = first.to_f64();
+    for (a, h) in pairs {
+        total = a.to_f64() * total + h.to_f64();
+        *h = T::of(total);
+    }
+}
+
+fn recur_rows<T: Elem>(a: &[T], slab: &mut [T], inner: usize, direction: Direction) {
+    let rows = slab.len() / inner;
+    let mut totals = vec![0.0; inner.min(COLUMNS)];
+    for column in (0..inner).step_by(COLUMNS) {
+        let totals = &mut totals[..COLUMNS.min(inner - column)];
+        for (step, row) in rows_in(direction, rows).enumerate() {
+            let start = row * inner + column;
+            let h = &mut slab[start..start + totals.len()];
+            if step == 0 {
+                totals.iter_mut().zip(h).for_each(|(total, h)| *total = h.to_f64());
+                continue;
+            }
+            let later = if direction == Direction::Forward { start } else { start + inner };
+            next_row_of_recurrence(totals, &a[later..later + totals.len()], h);
+        }
+    }
+}
+
+fn next_row_of_recurrence<T: Elem>(totals: &mut [f64], a: &[T], h: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Elem>(totals: &mut [f64], a: &[T], h: &mut [T]) {
+        for ((total, a), h) in totals.iter_mut().zip(a).zip(h) {
+            *total = a.to_f64() * *total + h.to_f64();
+            *h = T::of(*total);
+        }
+    }
+    dispatch!(<T: Elem> (totals: &mut [f64], a: &[T], h: &mut [T]) { plain::<T>(totals, a, h) })
+}
+
+/// The index of the cumulative maximum or minimum along an axis: the last one of equals, and of NaNs
+/// from the first NaN on.
+pub fn arg_cumulative(extreme: Extreme, x: &Tensor, axis: usize, out: &mut Tensor) -> Result<()> {
+    let operation = "arg_cumulative";
+    let [_, len, inner] = outer_dim_inner(operation, x.shape(), axis)?;
+    with_elem!(x.dtype(), T => {
+        let x_elements = borrowed::<T>(x);
+        let out = output::<i64>(operation, out, x.shape())?;
+        each_slab(out, len * inner, |nth, slab| {
+            let x = &x_elements[nth * len * inner..][..len * inner];
+            match extreme {
+                Extreme::Max => running_extreme(x, inner, |x, best| x >= best || is_nan(x), slab),
+                Extreme::Min => running_extreme(x, inner, |x, best| x <= best || is_nan(x), slab),
+            }
+        });
+    });
+    Ok(())
+}
+
+/// How many elements are compared with an extreme at once.
+const RUN: usize = 64;
+
+fn running_extreme<T: Elem>(x: &[T], inner: usize, takes: impl Fn(T, T) -> bool, out: &mut [i64]) {
+    if inner == 1 {
+        let (mut best, mut at) = (x[0], 0);
+        for (start, (x, out)) in (0..).step_by(RUN).zip(x.chunks(RUN).zip(out.chunks_mut(RUN))) {
+            // Most runs hold no new extreme, which vectors find out.
+            if !x.iter().fold(false, |any, &x| any | takes(x, best)) {
+                out.fill(at);
+                continue;
+            }
+            for ((n, &x), out) in (start..).zip(x).zip(out) {
+                if takes(x, best) {
+                    (best, at) = (x, n);
+                }
+                *out = at;
+            }
+        }
+        return;
+    }
+    let mut best: Vec<(T, i64)> = x[..inner].iter().map(|&x| (x, 0)).collect();
+    for ((n, x), out) in (0_i64..).zip(x.chunks_exact(inner)).zip(out.chunks_exact_mut(inner)) {
+        for ((best, &x), out) in best.iter_mut().zip(x).zip(out) {
+            *best = if takes(x, best.0) { (x, n) } else { *best };
+            *out = best.1;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +415,65 @@ mod tests {
         let mut out = Tensor::zeros([3], DType::I64).unwrap();
         cumsum(&x, 0, Direction::Forward, &mut out).unwrap();
         assert_eq!(out, Tensor::from([i64::MAX - 1, i64::MAX, i64::MIN]));
+    }
+
+    #[test]
+    fn products_of_every_length_are_those_one_by_one() {
+        let factors: Vec<f32> = (0..11).map(|i| 0.5 + i as f32 * 0.125).collect();
+        for len in 0..11 {
+            let x = Tensor::new([len], factors[..len].to_vec()).unwrap();
+            let mut out = Tensor::zeros([len], DType::F32).unwrap();
+            cumprod(&x, 0, &mut out).unwrap();
+            let mut product = 1.0_f64;
+            for (got, factor) in out.to_f64s().iter().zip(&factors) {
+                product *= f64::from(*factor);
+                assert!((got - product).abs() <= 1e-7 * product);
+            }
+        }
+        let wide = Tensor::from([[2_i64, 3], [4, 5], [i64::MAX, -1]]);
+        let mut out = Tensor::zeros([3, 2], DType::I64).unwrap();
+        cumprod(&wide, 0, &mut out).unwrap();
+        assert_eq!(out, Tensor::from([[2_i64, 3], [8, 15], [-8, -15]]));
+    }
+
+    #[test]
+    fn a_recurrence_goes_both_ways_along_every_axis() {
+        let a = Tensor::from([[9.0, 9.0], [2.0, 3.0], [4.0, 5.0]]);
+        let b = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+        let run = |a: &Tensor, b: &Tensor, axis, direction| {
+            let mut out = Tensor::zeros(b.shape().clone(), DType::F64).unwrap();
+            recurrence(a, b, axis, direction, &mut out).unwrap();
+            out
+        };
+        let forward = Tensor::from([[1.0, 2.0], [5.0, 10.0], [25.0, 56.0]]);
+        let reverse = Tensor::from([[47.0, 104.0], [23.0, 34.0], [5.0, 6.0]]);
+        assert_eq!(run(&a, &b, 0, Direction::Forward), forward);
+        assert_eq!(run(&a, &b, 0, Direction::Reverse), reverse);
+        let (a, b) = (a.t().unwrap(), b.t().unwrap());
+        assert_eq!(run(&a, &b, 1, Direction::Forward), forward.t().unwrap());
+        assert_eq!(run(&a, &b, 1, Direction::Reverse), reverse.t().unwrap());
+    }
+
+    #[test]
+    fn the_last_of_equal_extremes_is_taken_and_nan_stays() {
+        let index = |x: &Tensor, axis, extreme| {
+            let mut out = Tensor::zeros(x.shape().clone(), DType::I64).unwrap();
+            arg_cumulative(extreme, x, axis, &mut out).unwrap();
+            out
+        };
+        let x = Tensor::from([1.0, 3.0, 3.0, 2.0, f64::NAN, 9.0, f64::NAN]);
+        assert_eq!(index(&x, 0, Extreme::Max), Tensor::from([0_i64, 1, 2, 2, 4, 4, 6]));
+        assert_eq!(index(&x, 0, Extreme::Min), Tensor::from([0_i64, 0, 0, 0, 4, 4, 6]));
+        let mut rises = vec![0.0; 1000];
+        for (i, x) in [(3, 1.0), (64, 1.0), (500, 2.0), (999, 2.0)] {
+            rises[i] = x;
+        }
+        let found = index(&Tensor::from(rises), 0, Extreme::Max).to_f64s();
+        let at = [(2, 2.0), (63, 3.0), (499, 64.0), (998, 500.0), (999, 999.0)];
+        assert!(at.iter().all(|&(i, expected)| found[i] == expected), "{found:?}");
+        let x = Tensor::from([[1.0, 5.0], [1.0, 6.0], [0.0, 4.0]]);
+        assert_eq!(index(&x, 0, Extreme::Max), Tensor::from([[0_i64, 0], [1, 1], [1, 1]]));
+        assert_eq!(index(&x, 1, Extreme::Min), Tensor::from([[0_i64, 0], [0, 0], [0, 0]]));
     }
 
     #[test]

@@ -11,11 +11,11 @@ use super::exp::f64::scaled_exp;
 use super::polynomial;
 
 /// `erf⁻¹(½)`.
-const MIDDLE: f64 = 0.476_936_276_204_469_9;
+pub(super) const MIDDLE: f64 = 0.476_936_276_204_469_9;
 
 /// `erf x` for `|x|` up to `MIDDLE`.
 #[inline(always)]
-fn middle(x: f64) -> f64 {
+pub(super) fn middle(x: f64) -> f64 {
     let e = polynomial!(
         x * x,
         [
@@ -35,9 +35,18 @@ fn middle(x: f64) -> f64 {
 
 /// `erfc a` for a from `MIDDLE` on.
 #[inline(always)]
-fn tail(a: f64) -> f64 {
+pub(super) fn tail(a: f64) -> f64 {
     // From here on it rounds to 0.
     let a = if a > 28.0 { 28.0 } else { a };
+    // The rounding error of a² is compensated.
+    let square = a * a;
+    let square_low = a.mul_add(a, -square);
+    scaled_exp(scaled_tail(a), [-square, -square_low])
+}
+
+/// `e^(a²) erfc a` for a from `MIDDLE` on, as a sum of two numbers.
+#[inline(always)]
+pub(super) fn scaled_tail(a: f64) -> [f64; 2] {
     let t = (a - 4.0) / (a + 4.0);
     let rest = t * polynomial!(
         t,
@@ -66,7 +75,7 @@ fn tail(a: f64) -> f64 {
             -0.139_621_116_840_562_5,
         ]
     );
-    // The rounding errors of the sum, of the divisor, of the quotient and of a² are compensated.
+    // The rounding errors of the sum, of the divisor and of the quotient are compensated.
     const FIRST: f64 = 1.232_995_118_625_552_6;
     let g = FIRST + rest;
     let g_low = FIRST - g + rest;
@@ -75,9 +84,7 @@ fn tail(a: f64) -> f64 {
     let reciprocal = 1.0 / divisor;
     let quotient = g * reciprocal;
     let left = quotient.mul_add(-divisor_low, quotient.mul_add(-divisor, g)) + g_low;
-    let square = a * a;
-    let square_low = a.mul_add(a, -square);
-    scaled_exp([quotient, left * reciprocal], [-square, -square_low])
+    [quotient, left * reciprocal]
 }
 
 #[inline(always)]

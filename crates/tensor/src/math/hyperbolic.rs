@@ -1,6 +1,37 @@
-//! `sinh`, `cosh` and `tanh`.
+//! `sinh`, `cosh` and `tanh`; and their inverses, which for `f32` are those for `f64`, rounded.
 
+use super::ln::f64::{ln, ln_1p};
 use super::polynomial;
+
+/// `ln(a + √(a² + 1))` with the sign of x, as `ln(1 + a + a²/(1 + √(a² + 1)))`.
+#[inline(always)]
+fn asinh(x: f64) -> f64 {
+    let a = x.abs();
+    let square = a * a;
+    let near = ln_1p(a + square / (1.0 + (square + 1.0).sqrt()));
+    let far = ln(a) + std::f64::consts::LN_2;
+    (if a > LARGE { far } else { near }).copysign(x)
+}
+
+/// `ln(x + √(x² − 1))`, as `ln(1 + t + √(2t + t²))` with `t = x − 1`.
+#[inline(always)]
+fn acosh(x: f64) -> f64 {
+    let t = x - 1.0;
+    let near = ln_1p(t + t.mul_add(t, 2.0 * t).sqrt());
+    let far = ln(x) + std::f64::consts::LN_2;
+    let y = if x > LARGE { far } else { near };
+    if x < 1.0 { f64::NAN } else { y }
+}
+
+/// `½ ln((1 + a)/(1 − a))` with the sign of x, as `½ ln(1 + 2a/(1 − a))`.
+#[inline(always)]
+fn atanh(x: f64) -> f64 {
+    let a = x.abs();
+    (0.5 * ln_1p(2.0 * a / (1.0 - a))).copysign(x)
+}
+
+/// 2²⁸: from here on, what 1 adds to a square is not seen.
+const LARGE: f64 = 268_435_456.0;
 
 macro_rules! hyperbolic {
     ($float:ident, sinh: $sinh:tt, largest: $largest:literal, |$z:ident| $small:expr) => {
@@ -36,6 +67,21 @@ macro_rules! hyperbolic {
                 let $z = x * x;
                 let small = (x * $z).mul_add($small, x);
                 (if a > 0.625 { large } else { small }).copysign(x)
+            }
+
+            #[inline(always)]
+            pub fn asinh(x: $float) -> $float {
+                super::asinh(x.into()) as $float
+            }
+
+            #[inline(always)]
+            pub fn acosh(x: $float) -> $float {
+                super::acosh(x.into()) as $float
+            }
+
+            #[inline(always)]
+            pub fn atanh(x: $float) -> $float {
+                super::atanh(x.into()) as $float
             }
         }
     };

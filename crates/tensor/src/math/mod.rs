@@ -5,11 +5,15 @@
 //!
 //! docs/numerics.md has the errors.
 
+mod double_double;
 pub mod error;
 pub mod exp;
+pub mod gamma;
 pub mod hyperbolic;
 pub mod ln;
+pub mod normal;
 pub mod power;
+pub mod remainder;
 pub mod trigonometric;
 
 /// The polynomial with these coefficients, from the highest power on (Horner).

@@ -1,3 +1,5 @@
+//! Powers, and logarithms to other bases.
+//!
 //! `powf`: `xʸ = e^(y ln x)`, where `ln x` needs more digits than the result.
 //!
 //! In `f64` it is the sum of two numbers: `x = 2ᵏ (1 + f)` and `ln(1 + f) = 2 artanh s` with
@@ -13,7 +15,7 @@ use super::polynomial;
 
 /// `ln x` for x ≥ 0 as a sum.
 #[inline(always)]
-fn exact_ln(x: f64) -> [f64; 2] {
+pub(super) fn exact_ln(x: f64) -> [f64; 2] {
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     const THIRD: [f64; 2] = [1.0 / 3.0, 1.850_371_707_708_594e-17];
     let (normal, shift) =
@@ -91,7 +93,118 @@ fn of_logarithm(x: f64, y: f64, [high, low]: [f64; 2]) -> f64 {
     if x == 1.0 || y == 0.0 || x == -1.0 && y.abs() == f64::INFINITY { 1.0 } else { power }
 }
 
+/// `ln x` times a number.
+#[inline(always)]
+fn ln_times(x: f64, [c, c_low]: [f64; 2]) -> f64 {
+    let [high, low] = exact_ln(x.abs());
+    let y = high * c;
+    let rest = high.mul_add(c, -y) + high.mul_add(c_low, low * c);
+    // Infinities have no digits to add.
+    let y = if y.abs() < f64::INFINITY { y + rest } else { y };
+    if x < 0.0 { f64::NAN } else { y }
+}
+
+#[inline(always)]
+fn log2(x: f64) -> f64 {
+    ln_times(x, [std::f64::consts::LOG2_E, 2.035_527_374_093_103_3e-17])
+}
+
+#[inline(always)]
+fn log10(x: f64) -> f64 {
+    ln_times(x, [std::f64::consts::LOG10_E, 1.098_319_650_216_765e-17])
+}
+
+/// `2ˣ = e^(x ln 2)`, with the product as a sum.
+#[inline(always)]
+fn exp2(x: f64) -> f64 {
+    const LN_2: [f64; 2] = [std::f64::consts::LN_2, 2.319_046_813_846_299_6e-17];
+    // Beyond, it is 0 or infinite.
+    let x = if x < -1100.0 { -1100.0 } else { x };
+    let x = if x > 1100.0 { 1100.0 } else { x };
+    let product = x * LN_2[0];
+    scaled_exp([1.0, 0.0], [product, x.mul_add(LN_2[1], x.mul_add(LN_2[0], -product))])
+}
+
+/// The larger and the smaller of two sizes, brought near 1 by a power of two, and the power.
+#[inline(always)]
+fn near_one(a: f64, b: f64) -> [f64; 3] {
+    let (more, less) = if a > b { (a, b) } else { (b, a) };
+    // The exponent alone; of subnormal numbers, the smallest.
+    let normal = if more > f64::MIN_POSITIVE { more } else { f64::MIN_POSITIVE };
+    let power = f64::from_bits(normal.to_bits() & f64::INFINITY.to_bits());
+    let down = 1.0 / power;
+    [more * down, less * down, power]
+}
+
+/// `√(x² + y²)` for numbers near 1, with what rounding takes from the sum.
+#[inline(always)]
+fn root_of_squares(x: f64, y: f64) -> f64 {
+    let (x2, y2) = (x * x, y * y);
+    let sum = x2 + y2;
+    let low = (x2 - sum + y2) + (x.mul_add(x, -x2) + y.mul_add(y, -y2));
+    let root = sum.sqrt();
+    root + (low + (-root).mul_add(root, sum)) / (root + root)
+}
+
+/// `√(a² + b²)`.
+#[inline(always)]
+fn hypot(a: f64, b: f64) -> f64 {
+    let (a, b) = (a.abs(), b.abs());
+    let [x, y, power] = near_one(a, b);
+    let root = if x > 0.0 { root_of_squares(x, y) * power } else { 0.0 };
+    let root = if a.is_nan() || b.is_nan() { f64::NAN } else { root };
+    if a == f64::INFINITY || b == f64::INFINITY { f64::INFINITY } else { root }
+}
+
+/// `a / √(a² + b²)`: 0 at the origin; at infinity, that of the angle.
+#[inline(always)]
+fn cosine(a: f64, b: f64) -> f64 {
+    let sizes = [a.abs(), b.abs()];
+    let infinite = sizes[0] == f64::INFINITY || sizes[1] == f64::INFINITY;
+    // Beside an infinite one, finite numbers are nothing.
+    let reduced = |x: f64| {
+        if x == f64::INFINITY {
+            1.0
+        } else if infinite {
+            0.0 * x
+        } else {
+            x
+        }
+    };
+    let sizes = sizes.map(reduced);
+    let [x, y, power] = near_one(sizes[0], sizes[1]);
+    let cosine = sizes[0] / power / root_of_squares(x, y);
+    let cosine = if sizes[0] == 0.0 { 0.0 } else { cosine };
+    if a.is_nan() || b.is_nan() { f64::NAN } else { cosine.copysign(a) }
+}
+
+macro_rules! to_base {
+    ($float:ident: $($name:ident)*) => {
+        $(
+            #[inline(always)]
+            pub fn $name(x: $float) -> $float {
+                super::$name(x.into()) as $float
+            }
+        )*
+    };
+}
+
 pub mod f32 {
+    to_base!(f32: log2 log10 exp2);
+
+    /// Squares of `f32` are in the range of `f64`.
+    #[inline(always)]
+    pub fn hypot(x: f32, y: f32) -> f32 {
+        let (a, b) = (f64::from(x), f64::from(y));
+        let root = a.mul_add(a, b * b).sqrt() as f32;
+        if x.abs() == f32::INFINITY || y.abs() == f32::INFINITY { f32::INFINITY } else { root }
+    }
+
+    #[inline(always)]
+    pub fn cosine(x: f32, y: f32) -> f32 {
+        super::cosine(x.into(), y.into()) as f32
+    }
+
     #[inline(always)]
     pub fn powf(x: f32, y: f32) -> f32 {
         let (x, y) = (f64::from(x), f64::from(y));
@@ -100,6 +213,18 @@ pub mod f32 {
 }
 
 pub mod f64 {
+    to_base!(f64: log2 log10 exp2);
+
+    #[inline(always)]
+    pub fn hypot(x: f64, y: f64) -> f64 {
+        super::hypot(x, y)
+    }
+
+    #[inline(always)]
+    pub fn cosine(x: f64, y: f64) -> f64 {
+        super::cosine(x, y)
+    }
+
     #[inline(always)]
     pub fn powf(x: f64, y: f64) -> f64 {
         super::of_logarithm(x, y, super::exact_ln(x.abs()))

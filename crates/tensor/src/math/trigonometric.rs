@@ -1,4 +1,4 @@
-//! `sin`, `cos` and `tan`.
+//! `sin`, `cos` and `tan`, and the normalized `sinc`.
 //!
 //! `x = n π/2 + r` with the nearest whole n, and r as the sum of two numbers; then the polynomials
 //! of Sun's fdlibm for `|r| ≤ π/4`. Up to `|x| = 2²⁰`, n and r come from products with π/2 in three
@@ -163,10 +163,83 @@ impl Reduced {
     }
 }
 
+/// `πx = n π/2 + r`, exactly but for the rounding of r.
+#[inline(always)]
+fn reduced_half_turns(x: f64) -> Reduced {
+    // From 2⁵³ on, all numbers are even; infinity is none.
+    let x = if x.abs() < 9_007_199_254_740_992.0 { x } else { 0.0 * x };
+    let quarters = (2.0 * x).round_ties_even();
+    let t = x - 0.5 * quarters;
+    let turn = quarters - 4.0 * (0.25 * quarters).floor();
+    let r = t * std::f64::consts::PI;
+    let low = t.mul_add(PI_LOW, t.mul_add(std::f64::consts::PI, -r));
+    // Of a number whose last place is 1, the last bits are those of the whole number added to it.
+    Reduced { n: (turn + 4_503_599_627_370_496.0).to_bits(), r, low }
+}
+
+/// What π is above the number nearest to it.
+const PI_LOW: f64 = 1.224_646_799_147_353_2e-16;
+
+/// `sin πx / πx`, and 1 at 0.
+#[inline(always)]
+fn sinc(x: f64) -> f64 {
+    let u = x * std::f64::consts::PI;
+    let low = x.mul_add(PI_LOW, x.mul_add(std::f64::consts::PI, -u));
+    let quotient = reduced_half_turns(x).sin() / u;
+    // What rounding took from πx.
+    let quotient = (-quotient).mul_add(low / u, quotient);
+    let y = if x.abs() < 1e-20 { 1.0 } else { quotient };
+    // From 2⁵³ on, all numbers are whole; infinity is no number.
+    if x.abs() >= 9_007_199_254_740_992.0 { 0.0 * x.abs() } else { y }
+}
+
+/// The n-th derivative of `sinc` for n > 0, over πⁿ: `Fₙ(u) = ∫₀¹ tⁿ cos(ut + nπ/2) dt`, `u = πx`.
+///
+/// Of large u by `u Fₙ + n Fₙ₋₁ = sin(u + nπ/2)`; of small u, where that cancels, by its series.
+#[inline(always)]
+fn sinc_slope(x: f64, n: f64) -> f64 {
+    let u = x * std::f64::consts::PI;
+    let odd = n % 2.0 == 1.0;
+    // The term with uʲ is (−1)^((n + j)/2) uʲ/(j! (n + j + 1)), for an even n + j.
+    let half = ((n + 1.0) * 0.5).floor();
+    let (mut term, mut j) = (if odd { u } else { 1.0 }, if odd { 1.0 } else { 0.0 });
+    term = if half % 2.0 == 1.0 { -term } else { term };
+    let mut series = 0.0;
+    // Of the first derivative, as many as u up to 2 takes.
+    let terms = if n == 1.0 { 12 } else { 24 };
+    for _ in 0..terms {
+        series += term / (n + j + 1.0);
+        term *= -u * u / ((j + 1.0) * (j + 2.0));
+        j += 2.0;
+    }
+    let reduced = reduced_half_turns(x);
+    let (sin, cos) = (reduced.sin(), reduced.cos());
+    let mut far = sin / u;
+    // sin(u + kπ/2), from k = 1 on
+    let (mut next, mut before) = (cos, sin);
+    for k in 1..=n as u32 {
+        far = (next - f64::from(k) * far) / u;
+        (next, before) = (-before, next);
+    }
+    let slope = if u.abs() > n + 1.0 { far } else { series };
+    let scale = (0..n as u32).fold(1.0, |scale, _| scale * std::f64::consts::PI);
+    if x.abs() == f64::INFINITY { 0.0 } else { slope * scale }
+}
+
 macro_rules! trigonometric {
     ($float:ident, $($name:ident $name_near:ident)*) => {
         pub mod $float {
             use super::{Reduced, reduced_near};
+
+            #[inline(always)]
+            pub fn sinc(x: $float) -> $float {
+                super::sinc(x.into()) as $float
+            }
+
+            #[inline(always)]
+            pub fn sinc_slope(x: $float, n: $float) -> $float {
+                super::sinc_slope(x.into(), n.into()) as $float
+            }
 
             #[inline(always)]
             pub fn is_near(x: $float) -> bool {

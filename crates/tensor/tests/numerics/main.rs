@@ -3,6 +3,7 @@
 mod doubles;
 mod ends;
 mod powers;
+mod special;
 mod sweep;
 mod vectors;
 

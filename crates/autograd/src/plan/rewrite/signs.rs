@@ -78,7 +78,9 @@ mod tests {
         let request =
             PlanRequest { nodes: &nodes, origins: &roots, roots: &roots, known: &[], float };
         let dag = Dag::verbatim(&request);
-        for (var, value) in vars.iter().zip(tape.eval(&vars).unwrap()) {
+        for var in &vars {
+            // A matrix of such numbers may have no factor.
+            let Ok(value) = var.value() else { continue };
             let Signs { positive, no_negative_zero } =
                 dag.signs[dag.roots[var.id() as usize] as usize];
             if !value.dtype().is_float() {

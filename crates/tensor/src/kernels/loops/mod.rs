@@ -1,6 +1,7 @@
 //! Element-wise functions of one, two and three numbers, and the loops that each becomes: over the
 //! rows of a tile ([`rows`]), and sums of results that are not stored ([`sums`]).
 
+mod compact;
 pub(crate) mod rows;
 mod sums;
 
@@ -133,9 +134,25 @@ loops!(f64);
 /// A [`Map1`](crate::kernels::Map1) from a formula, in which `T` is the float type and the second
 /// name is the pair of parameters: `map1!(|x, p| if x > p[0] { x } else { T::ZERO })`. A constant is
 /// `T::ZERO`, `T::ONE`, or `T::of(0.5)`: `map1!(|x, p| T::of(0.5) * x * x)`.
+///
+/// A formula with a slow branch may have a fast path behind it, without the branch, for `x` where a
+/// condition holds: `map1!(|x, _p| x.sin(), where x.is_near() => x.sin_near())`. A long formula is
+/// `compact`, so that it does not take long to compile: `map1!(compact |x, _p| x.lgamma())`.
 #[macro_export]
 macro_rules! map1 {
-    (|$x:ident, $p:ident| $body:expr) => {{
+    (|$x:ident, $p:ident| $body:expr) => {
+        $crate::map1!(@of [of] |$x, $p| $body)
+    };
+    (compact |$x:ident, $p:ident| $body:expr) => {
+        $crate::map1!(@of [compact] |$x, $p| $body)
+    };
+    (|$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
+        $crate::map1!(@of [with_fast_path] |$x, $p| $body, $fast_where, $fast)
+    };
+    (compact |$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
+        $crate::map1!(@of [compact_with_fast_path] |$x, $p| $body, $fast_where, $fast)
+    };
+    (@of [$of:ident] |$x:ident, $p:ident| $body:expr $(, $fast_where:expr, $fast:expr)?) => {{
         struct F;
         impl $crate::kernels::Function1 for F {
             #[inline(always)]
@@ -144,19 +161,7 @@ macro_rules! map1 {
                 $body
             }
         }
-        $crate::kernels::Map1::of::<F>()
-    }};
-    // A formula with a branch, and the same without it for `x` where a condition holds.
-    (|$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {{
-        struct F;
-        impl $crate::kernels::Function1 for F {
-            #[inline(always)]
-            fn apply<T: $crate::Float>($x: T, $p: [T; 2]) -> T {
-                let _ = $p;
-                $body
-            }
-        }
-        impl $crate::kernels::FastPath for F {
+        $(impl $crate::kernels::FastPath for F {
             #[inline(always)]
             fn is_fast<T: $crate::Float>($x: T) -> bool {
                 $fast_where
@@ -166,15 +171,22 @@ macro_rules! map1 {
                 let _ = $p;
                 $fast
             }
-        }
-        $crate::kernels::Map1::with_fast_path::<F>()
+        })?
+        $crate::kernels::Map1::$of::<F>()
     }};
 }
 
-/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`.
+/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`. A long one is `compact`, as
+/// in [`map1!`](crate::map1).
 #[macro_export]
 macro_rules! map2 {
-    (|$a:ident, $b:ident| $body:expr) => {{
+    (|$a:ident, $b:ident| $body:expr) => {
+        $crate::map2!(@of [of] |$a, $b| $body)
+    };
+    (compact |$a:ident, $b:ident| $body:expr) => {
+        $crate::map2!(@of [compact] |$a, $b| $body)
+    };
+    (@of [$of:ident] |$a:ident, $b:ident| $body:expr) => {{
         struct F;
         impl $crate::kernels::Function2 for F {
             #[inline(always)]
@@ -182,7 +194,7 @@ macro_rules! map2 {
                 $body
             }
         }
-        $crate::kernels::Map2::of::<F>()
+        $crate::kernels::Map2::$of::<F>()
     }};
 }
 

@@ -94,6 +94,20 @@ fn row_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
     T::of(sum)
 }
 
+/// The sum of elements, as if they were results.
+pub(super) fn row_sum_of<T: Float>(elements: &[T]) -> T {
+    struct Itself;
+    impl Function1 for Itself {
+        #[inline(always)]
+        fn apply<T: Float>(x: T, _: [T; 2]) -> T {
+            x
+        }
+    }
+    let mut sum = [T::ZERO];
+    sums1::<Itself, T>(Strip::flat(elements), [T::ZERO; 2], elements.len(), &mut sum);
+    sum[0]
+}
+
 #[inline(always)]
 fn part_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
     if columns < SHORT {

@@ -1,0 +1,130 @@
+//! Attention: composed.
+
+use lossgraph_tensor::keep;
+
+use crate::record::fault::Fault;
+use crate::record::var::Var;
+
+/// Which keys a query attends to.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum AttentionMask<'t> {
+    /// All keys.
+    #[default]
+    None,
+    /// Those that do not come after the query: key `j` of query `i` if `j ≤ i`.
+    #[doc(alias = "is_causal")]
+    Causal,
+    /// Those where this is not 0: PyTorch's mask of booleans, what a comparison gives here.
+    Keep(Var<'t>),
+    /// This is added to the scores: PyTorch's mask of floats. −∞ leaves a key out.
+    Add(Var<'t>),
+}
+
+impl<'t> Var<'t> {
+    /// Attention of these queries `Q`: for each query the mean of the values, weighted by how well
+    /// their keys fit.
+    ///
+    /// ```text
+    /// softmax(scale · Q Kᵀ + mask) V
+    /// ```
+    ///
+    /// The queries are `[…, queries, features]`, the keys `[…, keys, features]`, the values
+    /// `[…, keys, size]`, the result `[…, queries, size]`; the axes before are a batch, heads among
+    /// them, and broadcast. A mask broadcasts to `[…, queries, keys]`. Without a `scale`, it is
+    /// `1/√features`.
+    ///
+    /// A query that a mask leaves no key has the result 0, and slope 0, as in PyTorch. Nothing is
+    /// dropped: for dropout, multiply the weights of your own softmax.
+    ///
+    /// ```
+    /// use lossgraph_autograd::{AttentionMask, Tape};
+    ///
+    /// let tape = Tape::f64();
+    /// let (q, k) = (tape.variable([[1.0], [0.0]]), tape.constant([[0.0], [0.0]]));
+    /// let v = tape.constant([[2.0], [4.0]]);
+    /// let all = q.scaled_dot_product_attention(k, v, AttentionMask::None, None);
+    /// assert_eq!(all.value()?.to_f64s(), [3.0, 3.0]);
+    /// let before = q.scaled_dot_product_attention(k, v, AttentionMask::Causal, None);
+    /// assert_eq!(before.value()?.to_f64s(), [2.0, 3.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Recorded as a fault: queries, keys, values or a mask that do not fit.
+    ///
+    /// # Source
+    /// Vaswani et al., Attention Is All You Need, 2017.
+    #[doc(alias = "attention")]
+    #[track_caller]
+    pub fn scaled_dot_product_attention(
+        self,
+        keys: Var<'t>,
+        values: Var<'t>,
+        mask: AttentionMask<'t>,
+        scale: Option<f64>,
+    ) -> Var<'t> {
+        const NAME: &str = "scaled_dot_product_attention";
+        let _call = self.tape().call(NAME);
+        let [keys, values] = [keys, values].map(|x| self.admit(NAME, x));
+        let given = match mask {
+            AttentionMask::Keep(mask) | AttentionMask::Add(mask) => Some(self.admit(NAME, mask)),
+            _ => None,
+        };
+        let all = [Some(self), Some(keys), Some(values), given];
+        if let Some(faulty) = all.into_iter().flatten().find(|x| x.is_faulty()) {
+            return faulty;
+        }
+        let refuse = |why: &str, cure: &str| {
+            let fault = Fault::new(NAME, why).operand("queries", self).operand("keys", keys);
+            let fault = fault.operand("values", values);
+            let fault = given.map_or(fault.clone(), |mask| fault.operand("mask", mask));
+            self.tape().fault(fault.cure(cure))
+        };
+        let features = self.dim(-1);
+        if [self, keys, values].iter().any(|x| x.rank() < 2) {
+            return refuse("each has at least two axes", "x.unsqueeze(0) of a single vector");
+        }
+        if keys.dim(-1) != features {
+            let cure = format!("keys of […, keys, {features}]");
+            return refuse("the keys have not as many features as the queries", &cure);
+        }
+        if values.dim(-2) != keys.dim(-2) {
+            return refuse("there is not one value for each key", "as many rows of both");
+        }
+        let queries = self.to_float() * scale.unwrap_or(1.0 / (features as f64).sqrt());
+        let scores = queries.matmul(keys.t());
+        if scores.is_faulty() {
+            return scores;
+        }
+        let fits = |mask: &Var<'t>| {
+            mask.shape().broadcast(&scores.shape()).as_ref() == Some(&scores.shape())
+        };
+        if given.is_some_and(|mask| !fits(&mask)) {
+            let cure = format!("a mask that broadcasts to {}", scores.shape());
+            return refuse("the mask has not one number for each query and key", &cure);
+        }
+        let weights = match mask {
+            AttentionMask::None => scores.softmax(-1),
+            AttentionMask::Causal => {
+                let number = |n: usize| self.tape().fill([n], 1.0).cumsum(0);
+                let [i, j] = [number(scores.dim(-2)).unsqueeze(1), number(scores.dim(-1))];
+                j.le(i).select(scores, f64::NEG_INFINITY).softmax(-1)
+            }
+            AttentionMask::Keep(mask) => {
+                mask.select(scores, f64::NEG_INFINITY).softmax_or_nothing()
+            }
+            AttentionMask::Add(mask) => (scores + mask).softmax_or_nothing(),
+        };
+        weights.matmul(values)
+    }
+
+    /// The softmax along the last axis; 0 where everything is −∞.
+    #[track_caller]
+    fn softmax_or_nothing(self) -> Var<'t> {
+        if self.dim(-1) == 0 {
+            return self;
+        }
+        let nothing = self.max(keep(-1)).eq(f64::NEG_INFINITY);
+        nothing.select(0.0, nothing.select(0.0, self).softmax(-1))
+    }
+}

@@ -1,0 +1,434 @@
+//! Order: medians, quantiles, the k-th and the k largest elements. Their slopes go to the elements
+//! that are chosen. None is found by sorting the whole axis.
+
+use std::sync::Arc;
+
+use lossgraph_tensor::kernels::{self, Extreme, Order, Ranks};
+use lossgraph_tensor::{Axes, DType, IntoAxes, IntoAxis, Shape, Tensor};
+
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule, none};
+use crate::ops::op::{Op, listed};
+use crate::ops::scan::GAP;
+use crate::record::fault::Fault;
+use crate::record::var::Var;
+
+/// The family of indices that are found by comparing the elements along an axis.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum ArgOrder {
+    /// Of the largest or smallest element so far.
+    Cumulative { axis: usize, extreme: Extreme },
+    /// Of the elements at some ranks, from the smallest on.
+    Ranks { axis: usize, ranks: Arc<[usize]>, nan: Nan },
+    /// Of the first `k` in an order.
+    Top { axis: usize, order: Order, k: usize },
+    /// Of the middle one of the elements that are not NaN.
+    NanMedian { axis: usize },
+}
+
+/// What a NaN is when elements are put in order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Nan {
+    /// The largest number.
+    Largest,
+    /// What is found at every rank.
+    Everywhere,
+}
+
+impl Family for ArgOrder {
+    fn name(&self) -> &'static str {
+        match self {
+            ArgOrder::Cumulative { extreme: Extreme::Max, .. } => "argcummax",
+            ArgOrder::Cumulative { extreme: Extreme::Min, .. } => "argcummin",
+            ArgOrder::Ranks { .. } => "argranks",
+            ArgOrder::Top { .. } => "argtopk",
+            ArgOrder::NanMedian { .. } => "argnanmedian",
+        }
+    }
+
+    fn attributes(&self) -> String {
+        match self {
+            ArgOrder::Ranks { axis, ranks, .. } if ranks.len() > 4 => {
+                format!("axis {axis}, {} ranks", ranks.len())
+            }
+            ArgOrder::Ranks { axis, ranks, .. } => {
+                format!("axis {axis}, ranks {}", listed(ranks.iter()))
+            }
+            ArgOrder::Top { axis, k, .. } => format!("axis {axis}, {k} elements"),
+            ArgOrder::Cumulative { axis, .. } | ArgOrder::NanMedian { axis } => {
+                format!("axis {axis}")
+            }
+        }
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        false
+    }
+
+    fn vjp<'t>(&self, _: &Rule<'_, 't>) -> Cotangents<'t> {
+        none()
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        let x = inputs[0];
+        match self {
+            ArgOrder::Cumulative { axis, extreme } => {
+                kernels::arg_cumulative(*extreme, x, *axis, out)
+            }
+            ArgOrder::Ranks { axis, ranks, nan } => {
+                let ranks = match nan {
+                    Nan::Largest => Ranks::At(ranks),
+                    Nan::Everywhere => Ranks::AtUnlessNan(ranks),
+                };
+                kernels::arg_ranks(x, *axis, Order::Ascending, ranks, out)
+            }
+            ArgOrder::Top { axis, order, k } => {
+                let ranks: Vec<usize> = (0..*k).collect();
+                kernels::arg_ranks(x, *axis, *order, Ranks::At(&ranks), out)
+            }
+            ArgOrder::NanMedian { axis } => {
+                kernels::arg_ranks(x, *axis, Order::Ascending, Ranks::MiddleOfNumbers, out)
+            }
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
+}
+
+/// What a quantile is between two elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum QuantileInterpolation {
+    /// On the line between both.
+    #[default]
+    Linear,
+    /// The smaller one.
+    Lower,
+    /// The larger one.
+    Higher,
+    /// The nearer one; in the middle, the one of even rank.
+    Nearest,
+    /// The middle of both.
+    Midpoint,
+}
+
+/// One or several quantiles.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Quantiles {
+    /// One, which adds no axis.
+    One(f64),
+    /// Several, along a new first axis.
+    Several(Vec<f64>),
+}
+
+/// What can name quantiles: a number between 0 and 1, or a list of them.
+pub trait IntoQuantiles {
+    /// The numbers.
+    fn into_quantiles(self) -> Quantiles;
+}
+
+impl IntoQuantiles for f64 {
+    fn into_quantiles(self) -> Quantiles {
+        Quantiles::One(self)
+    }
+}
+
+impl<const N: usize> IntoQuantiles for [f64; N] {
+    fn into_quantiles(self) -> Quantiles {
+        Quantiles::Several(self.to_vec())
+    }
+}
+
+impl IntoQuantiles for &[f64] {
+    fn into_quantiles(self) -> Quantiles {
+        Quantiles::Several(self.to_vec())
+    }
+}
+
+impl IntoQuantiles for Vec<f64> {
+    fn into_quantiles(self) -> Quantiles {
+        Quantiles::Several(self)
+    }
+}
+
+/// A line of elements to be put in order, and what becomes of the shape.
+struct Line<'t> {
+    x: Var<'t>,
+    axis: usize,
+    /// The shape with one element along the axis.
+    one: Shape,
+}
+
+impl<'t> Line<'t> {
+    fn len(&self) -> usize {
+        self.x.dim(self.axis)
+    }
+
+    /// The elements at some ranks, and their indices.
+    #[track_caller]
+    fn ranked(&self, ranks: Vec<usize>, nan: Nan) -> (Var<'t>, Var<'t>) {
+        let (x, axis) = (self.x, self.axis);
+        let mut dims = x.shape().to_vec();
+        dims[axis] = ranks.len();
+        let op = ArgOrder::Ranks { axis, ranks: ranks.into(), nan };
+        let index = x.arg_order(op, Shape::from(dims));
+        (x.gather(axis, index), index)
+    }
+}
+
+impl<'t> Var<'t> {
+    #[track_caller]
+    pub(super) fn arg_order(self, op: ArgOrder, shape: Shape) -> Var<'t> {
+        self.tape().record(Op::ArgOrder(op), &[self], shape, DType::I64)
+    }
+
+    /// The line along an axis, or along all axes where `..` says so.
+    #[track_caller]
+    fn line(self, name: &str, axes: &Axes, all: bool) -> Result<Line<'t>, Var<'t>> {
+        let set = self.axes(name, axes)?;
+        let (rank, shape) = (self.rank(), self.shape());
+        if rank == 0 || (all && set.len() == rank && rank > 1) {
+            let one = if axes.are_kept() { vec![1; rank] } else { Vec::new() };
+            return Ok(Line { x: self.flatten(), axis: 0, one: Shape::from(one) });
+        }
+        let Some(axis) = set.iter().next().filter(|_| set.len() == 1) else {
+            let fault = Fault::new(name, "elements are put in order along one axis");
+            return Err(self.tape().fault(fault.operand("input", self).cure("x.flatten()")));
+        };
+        let mut dims = shape.to_vec();
+        match axes.are_kept() {
+            true => dims[axis] = 1,
+            false => drop(dims.remove(axis)),
+        }
+        Ok(Line { x: self, axis, one: Shape::from(dims) })
+    }
+
+    #[track_caller]
+    fn has_no_elements(self, name: &str) -> Var<'t> {
+        let fault = Fault::new(name, "nothing to choose from along an empty axis");
+        self.tape().fault(fault.operand("input", self))
+    }
+
+    /// The `k`-th smallest element along an axis, `k` counted from 1, and its index. Of equal
+    /// elements, the first ones come first; NaN counts as the largest.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis, or a `k` that is 0 or larger than it is long.
+    #[track_caller]
+    pub fn kthvalue(self, k: usize, axis: impl IntoAxes) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("kthvalue");
+        let line = match self.line("kthvalue", &axis.into_axes(), false) {
+            Ok(line) => line,
+            Err(fault) => return (fault, fault),
+        };
+        if k == 0 || k > line.len() {
+            let why = format!("k is {k}, and the axis has length {}", line.len());
+            let fault = Fault::new("kthvalue", why).operand("input", self);
+            let fault = self.tape().fault(fault.cure("1 for the smallest element"));
+            return (fault, fault);
+        }
+        let (value, index) = line.ranked(vec![k - 1], Nan::Largest);
+        (value.reshape(&line.one), index.reshape(&line.one))
+    }
+
+    /// The `k` largest elements along an axis, the largest first, and their indices; or the smallest
+    /// for [`Order::Ascending`]. Of equal elements, the first ones come first; NaN counts as the
+    /// largest.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis, or a `k` that is larger than it is long.
+    #[track_caller]
+    pub fn topk(self, k: usize, axis: impl IntoAxis, order: Order) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("topk");
+        let (x, axis) = match self.with_axis("topk", axis.into_axis()) {
+            Ok(found) => found,
+            Err(fault) => return (fault, fault),
+        };
+        if k > x.dim(axis) {
+            let why = format!("k is {k}, and the axis has length {}", x.dim(axis));
+            let fault = self.tape().fault(Fault::new("topk", why).operand("input", self));
+            return (fault, fault);
+        }
+        let mut dims = x.shape().to_vec();
+        dims[axis] = k;
+        let indices = x.arg_order(ArgOrder::Top { axis, order, k }, Shape::from(dims));
+        let values = x.gather(axis, indices);
+        match self.rank() == 0 && k == 1 {
+            true => (values.reshape(()), indices.reshape(())),
+            false => (values, indices),
+        }
+    }
+
+    /// The median of all elements, the lower one of two in the middle; NaN if there is one, or
+    /// nothing. Equal elements share the slope evenly.
+    #[track_caller]
+    pub fn median(self) -> Var<'t> {
+        let _call = self.tape().call("median");
+        let x = self.flatten();
+        let ranks = [x.len().saturating_sub(1) / 2];
+        let op = ArgOrder::Ranks { axis: 0, ranks: ranks.into(), nan: Nan::Everywhere };
+        x.middle("median", op)
+    }
+
+    /// The median of all elements that are not NaN, the lower one of two in the middle; NaN if there
+    /// is none. Equal elements share the slope evenly.
+    #[track_caller]
+    pub fn nanmedian(self) -> Var<'t> {
+        let _call = self.tape().call("nanmedian");
+        self.flatten().middle("nanmedian", ArgOrder::NanMedian { axis: 0 })
+    }
+
+    /// The element of a line that `op` finds; equal elements share the slope.
+    #[track_caller]
+    fn middle(self, name: &str, op: ArgOrder) -> Var<'t> {
+        if self.is_faulty() {
+            return self;
+        }
+        match (self.len(), self.dtype().is_float()) {
+            (0, true) => return self.tape().fill((), f64::NAN),
+            (0, false) => return self.has_no_elements(name),
+            _ => {}
+        }
+        let index = self.arg_order(op, Shape::from([1]));
+        if !self.dtype().is_float() {
+            return self.gather(0, index).reshape(());
+        }
+        // Differences of what is equal: 0, but for their slopes.
+        let value = self.detach().gather(0, index);
+        let equal = self.eq(value);
+        let shares = equal.select(self.binary(&GAP, self.detach()), 0.0).sum(..) / equal.sum(..);
+        value.reshape(()) + shares
+    }
+
+    /// The median along an axis, the lower one of two in the middle, and its index. A NaN is the
+    /// median of its line.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis, or nothing along it.
+    #[track_caller]
+    pub fn median_along(self, axis: impl IntoAxes) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("median_along");
+        self.middle_along("median_along", &axis.into_axes(), |axis, len| ArgOrder::Ranks {
+            axis,
+            ranks: [(len - 1) / 2].into(),
+            nan: Nan::Everywhere,
+        })
+    }
+
+    /// The median along an axis of what is not NaN, the lower one of two in the middle, and its index.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis, or nothing along it.
+    #[track_caller]
+    pub fn nanmedian_along(self, axis: impl IntoAxes) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("nanmedian_along");
+        let op = |axis, _| ArgOrder::NanMedian { axis };
+        self.middle_along("nanmedian_along", &axis.into_axes(), op)
+    }
+
+    #[track_caller]
+    fn middle_along(
+        self,
+        name: &str,
+        axes: &Axes,
+        op: impl FnOnce(usize, usize) -> ArgOrder,
+    ) -> (Var<'t>, Var<'t>) {
+        let line = match self.line(name, axes, false) {
+            Ok(line) if line.len() == 0 => Err(self.has_no_elements(name)),
+            line => line,
+        };
+        let line = match line {
+            Ok(line) => line,
+            Err(fault) => return (fault, fault),
+        };
+        let (x, axis) = (line.x, line.axis);
+        let mut dims = x.shape().to_vec();
+        dims[axis] = 1;
+        let index = x.arg_order(op(axis, line.len()), Shape::from(dims));
+        (x.gather(axis, index).reshape(&line.one), index.reshape(&line.one))
+    }
+
+    /// Quantiles along an axis, or of all elements with `..`: what a part `q` of the elements lies
+    /// below.
+    ///
+    /// ```text
+    /// r = q (n − 1)    a, b: the sorted elements ⌊r⌋ and ⌈r⌉    y = a + (r − ⌊r⌋) (b − a)
+    /// ```
+    ///
+    /// A list of them gives a new first axis. [`QuantileInterpolation`] says what lies between two elements;
+    /// the slope goes to those that the result is made of. A NaN makes its line NaN.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis, nothing along it, or a `q` outside of 0 to 1.
+    #[doc(alias = "percentile")]
+    #[track_caller]
+    pub fn quantile(
+        self,
+        q: impl IntoQuantiles,
+        axes: impl IntoAxes,
+        interpolation: QuantileInterpolation,
+    ) -> Var<'t> {
+        let _call = self.tape().call("quantile");
+        let (q, add_axis) = match q.into_quantiles() {
+            Quantiles::One(q) => (vec![q], false),
+            Quantiles::Several(list) => (list, true),
+        };
+        let line = match self.to_float().line("quantile", &axes.into_axes(), true) {
+            Ok(line) if line.len() == 0 => return self.has_no_elements("quantile"),
+            Ok(line) => line,
+            Err(fault) => return fault,
+        };
+        if let Some(q) = q.iter().find(|q| !(0.0..=1.0).contains(*q)) {
+            let why = format!("q is {q}, expected a number from 0 to 1");
+            return self.tape().fault(Fault::new("quantile", why).operand("input", self));
+        }
+        let all = line.interpolated(&q, interpolation);
+        // The axis of quantiles comes first.
+        let mut dims = if add_axis { vec![q.len()] } else { Vec::new() };
+        dims.extend_from_slice(&line.one);
+        all.movedim(line.axis, 0).reshape(dims)
+    }
+}
+
+impl<'t> Line<'t> {
+    /// The quantiles, along the axis.
+    #[track_caller]
+    fn interpolated(&self, q: &[f64], interpolation: QuantileInterpolation) -> Var<'t> {
+        let last = (self.len() - 1) as f64;
+        let ranks: Vec<f64> = q.iter().map(|q| q * last).collect();
+        let at = |round: fn(f64) -> f64| ranks.iter().map(|&rank| round(rank) as usize).collect();
+        let of = |ranks| self.ranked(ranks, Nan::Everywhere).0;
+        let between = |rank: f64| match interpolation {
+            QuantileInterpolation::Midpoint => 0.5,
+            _ => rank - rank.floor(),
+        };
+        match interpolation {
+            QuantileInterpolation::Lower => return of(at(f64::floor)),
+            QuantileInterpolation::Higher => return of(at(f64::ceil)),
+            QuantileInterpolation::Nearest => return of(at(f64::round_ties_even)),
+            QuantileInterpolation::Linear | QuantileInterpolation::Midpoint => {}
+        }
+        let (lower, upper): (Vec<usize>, Vec<usize>) = (at(f64::floor), at(f64::ceil));
+        if lower == upper {
+            return of(lower);
+        }
+        // From the nearer end, so that both ends are hit.
+        let from_lower = |rank: f64| between(rank) < 0.5;
+        let ends = ranks.iter().zip(lower.iter().zip(&upper));
+        let ends = ends.map(|(&rank, (&a, &b))| if from_lower(rank) { a } else { b });
+        let part = |&rank: &f64| between(rank) - f64::from(u8::from(!from_lower(rank)));
+        let parts: Vec<f64> = ranks.iter().map(part).collect();
+        let count = q.len();
+        let mut dims = vec![1; self.x.rank()];
+        dims[self.axis] = count;
+        let parts = self.x.tape().constant(Tensor::from(parts)).reshape(dims);
+        let all = of(ends.chain(lower.iter().copied()).chain(upper.iter().copied()).collect());
+        let third = |i: usize| all.slice(self.axis, i * count..(i + 1) * count);
+        third(0) + parts * third(2).binary(&GAP, third(1))
+    }
+}
