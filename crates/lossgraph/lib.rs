@@ -74,6 +74,10 @@ pub mod prelude {
         Var, concat, einsum, hstack, keep, meshgrid, numeric_gradient, stack, vstack,
     };
     pub use lossgraph_check::{Check, check};
+    // Their methods, without the names.
+    pub use lossgraph_distributions::{
+        Cdf as _, Distribution as _, Entropy as _, KlDivergence as _, Reparametrized as _,
+    };
     pub use lossgraph_explain::{FindNan, Graph, listing, why};
     pub use lossgraph_losses::prelude::*;
     pub use lossgraph_nn::optimizer::{Adagrad, RmsProp};

@@ -7,6 +7,7 @@ mod harness;
 mod loss;
 mod memory;
 mod op;
+mod ops;
 mod overhead;
 mod products;
 mod training;
@@ -50,6 +51,7 @@ fn main() -> std::process::ExitCode {
         Some("batch_norm") => return done(batch_norm::print()),
         Some("copy") => copy::print(),
         Some("memory") => return done(memory::print()),
+        Some("ops") => return done(ops::print()),
         Some("overhead") => return done(overhead::print()),
         Some("products") => return done(products::print()),
         _ => return harness::main("lossgraph", make),

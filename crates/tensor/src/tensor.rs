@@ -180,6 +180,23 @@ impl Tensor {
         })
     }
 
+    /// `f` of each element, in the same shape. Floats keep their type; of integers they are `f64`.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([[0.0_f32, 1.0], [2.0, 3.0]]);
+    /// assert_eq!(x.map(|x| x.sqrt() + 1.0), Tensor::from([[1.0_f32, 2.0], [2.4142135, 2.7320508]]));
+    /// ```
+    #[doc(alias = "apply_")]
+    #[must_use]
+    pub fn map(&self, f: impl FnMut(f64) -> f64) -> Tensor {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DType::F64 };
+        let results: Vec<f64> = self.iter_f64().map(f).collect();
+        let results = Tensor::new(self.shape().clone(), results);
+        results.expect("there is a result for each element").to_dtype(dtype)
+    }
+
     /// The only element.
     ///
     /// # Errors
