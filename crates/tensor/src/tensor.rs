@@ -186,7 +186,7 @@ impl Tensor {
     /// use lossgraph_tensor::Tensor;
     ///
     /// let x = Tensor::from([[0.0_f32, 1.0], [2.0, 3.0]]);
-    /// assert_eq!(x.map(|x| x.sqrt() + 1.0), Tensor::from([[1.0_f32, 2.0], [2.4142135, 2.7320508]]));
+    /// assert_eq!(x.map(|x| x.powi(3) + 1.0), Tensor::from([[1.0_f32, 2.0], [9.0, 28.0]]));
     /// ```
     #[doc(alias = "apply_")]
     #[must_use]
