@@ -16,7 +16,7 @@ const MAY: [(&str, &str); 6] = [
     ("crates/autograd/src/ops/clamp.rs", "`clip` is NumPy's name of a clamp"),
     ("crates/cli/src/explain/lessons.rs", "a lesson is about the losses that it was written for"),
     ("crates/check/src/json.rs", "`margin` is a figure of the checker there"),
-    ("crates/autograd/src/ops/order.rs", "`quantile` is an op there"),
+    ("crates/autograd/src/ops/quantile.rs", "`quantile` is an op there"),
     ("crates/autograd/src/ops/table.rs", "`quantile` is an op there"),
 ];
 

@@ -33,6 +33,7 @@
 //! [docs/losses](https://github.com/lossgraph/lossgraph/blob/main/docs/losses/README.md).
 
 pub use lossgraph_autograd as autograd;
+pub use lossgraph_autograd::plans;
 pub use lossgraph_check as check;
 pub use lossgraph_data as data;
 pub use lossgraph_distributions as distributions;
@@ -42,16 +43,26 @@ pub use lossgraph_nn as nn;
 pub use lossgraph_plot as plot;
 pub use lossgraph_tensor as tensor;
 pub use lossgraph_tensor::kernels::threads;
+pub use rand;
 pub use rand_chacha::ChaCha8Rng;
 
 use rand_chacha::rand_core::SeedableRng;
 
 /// The generator that parameters are drawn from in the examples: the same numbers for the same seed,
-/// on every machine. Whatever takes a generator takes any other of the crate `rand` as well.
+/// on every machine. Whatever takes a generator takes any other of the crate [`rand`] as well.
+///
+/// With the [`prelude`], it draws numbers for one's own code, too; the rest of `rand` is in
+/// `lossgraph::rand`.
 ///
 /// ```
 /// use lossgraph::prelude::*;
 ///
+/// let mut rng = lossgraph::rng(7);
+/// let epsilon: f64 = rng.random();
+/// let action = rng.random_range(0..4);
+/// assert!((0.0..1.0).contains(&epsilon) && action < 4);
+///
+/// // The same seed, the same parameters.
 /// let [a, b] = [(); 2].map(|()| Linear::new(2, 3, &mut lossgraph::rng(7)));
 /// let x = Tensor::from([[1.0, 2.0]]);
 /// let tape = Tape::new();
@@ -68,8 +79,8 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
 /// [`losses`].
 pub mod prelude {
     pub use lossgraph_autograd::{
-        AttentionMask, Binary, BinaryRule, Conv, ConvTranspose, Fault, Gradients, IncludeSelf,
-        Indexing, Interpolate, Interpolation, PadMode, Padding, Parameter, Pool,
+        Attention, AttentionMask, Binary, BinaryRule, Conv, ConvTranspose, Fault, Gradients,
+        IncludeSelf, Indexing, Interpolate, Interpolation, PadMode, Padding, Parameter, Pool,
         QuantileInterpolation, Resize, ScatterReduce, Tape, Triangular, Unary, UnaryRule, Unfold,
         Var, concat, einsum, hstack, keep, meshgrid, numeric_gradient, stack, vstack,
     };
@@ -89,6 +100,8 @@ pub mod prelude {
     };
     pub use lossgraph_tensor::kernels::Order;
     pub use lossgraph_tensor::{DType, Shape, Side, Slice, Tensor, Window, map1, map2};
+    // The methods of generators, without the name.
+    pub use rand::RngExt as _;
 }
 
 /// The pages of `docs/`, so that their examples are tests.

@@ -269,7 +269,7 @@ fn indices<'t>(x: &Inputs<'t>, find: Places) -> Var<'t> {
         }
         Some(axis) => find(from.reshape([1]), axis),
         None => {
-            let found = find(from.flatten(), 0);
+            let found = find(from.flatten(..), 0);
             let kept = x.flag("keepdim") && !found.is_faulty();
             if kept { found.reshape(vec![1; from.rank()]) } else { found }
         }

@@ -1,14 +1,14 @@
 //! Calls that take more than a line, and what their lines need.
 
 use lossgraph_autograd::{
-    AttentionMask, ConvTranspose, IncludeSelf, Indexing, Interpolate, Interpolation, PadMode, Pool,
-    QuantileInterpolation, Resize, ScatterReduce, Triangular, Unfold, Var, meshgrid as grid,
+    Attention, AttentionMask, ConvTranspose, IncludeSelf, Indexing, Interpolate, Interpolation,
+    PadMode, Pool, QuantileInterpolation, Quantiles, Resize, ScatterReduce, Triangular, Unfold,
+    Var, concat, meshgrid as grid,
 };
 use lossgraph_losses::{Ctc, PoissonNll, Reduction, Terms};
 use lossgraph_tensor::{Axes, IntoAxes, Tensor, keep};
 
 use crate::golden_runner::case::{Inputs, Reply};
-use crate::golden_runner::losses;
 
 pub fn input<'t>(x: &Inputs<'t>) -> Var<'t> {
     x.var("input")
@@ -132,7 +132,9 @@ pub fn polygamma<'t>(x: &Inputs<'t>) -> Reply<'t> {
     input(x).polygamma(order.max(0) as u32).into()
 }
 
-pub fn quantile<'t>(x: &Inputs<'t>) -> Reply<'t> {
+type Quantile<'t> = fn(Var<'t>, Quantiles, Axes, QuantileInterpolation) -> Var<'t>;
+
+pub fn quantile<'t>(x: &Inputs<'t>, call: Quantile<'t>) -> Reply<'t> {
     let interpolation = match x.text("interpolation") {
         Some("lower") => QuantileInterpolation::Lower,
         Some("higher") => QuantileInterpolation::Higher,
@@ -142,10 +144,10 @@ pub fn quantile<'t>(x: &Inputs<'t>) -> Reply<'t> {
     };
     let axes = x.axes();
     match x.number("q") {
-        Some(q) => input(x).quantile(q, axes, interpolation).into(),
+        Some(q) => call(input(x), Quantiles::One(q), axes, interpolation).into(),
         None => {
             let q = x.var("q").value().expect("quantiles are data").to_f64s();
-            input(x).quantile(q, axes, interpolation).into()
+            call(input(x), Quantiles::Several(q), axes, interpolation).into()
         }
     }
 }
@@ -159,7 +161,9 @@ pub fn group_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
 
 pub fn instance_norm<'t>(x: &Inputs<'t>) -> Reply<'t> {
     if x.option("use_input_stats").is_some_and(|given| given == false) {
-        return Reply::Unsupported("use_input_stats=False: batch_norm_with does that".to_owned());
+        let (mean, var) = (x.var("running_mean"), x.var("running_var"));
+        let (weight, bias) = (x.maybe("weight"), x.maybe("bias"));
+        return input(x).batch_norm_with(mean, var, weight, bias, eps(x, 1e-5)).into();
     }
     input(x).instance_norm(x.maybe("weight"), x.maybe("bias"), eps(x, 1e-5)).into()
 }
@@ -199,12 +203,6 @@ pub fn tensordot<'t>(x: &Inputs<'t>) -> Reply<'t> {
         None => [axes(0), axes(1)],
     };
     a.tensordot(b, &of_a[..], &of_b[..]).into()
-}
-
-pub fn logdet<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    let [sign, log] = input(x).slogdet();
-    // The logarithm of a negative number.
-    sign.lt(0.0).select(f64::NAN, log).into()
 }
 
 /// A right side that is a vector, by PyTorch's rule.
@@ -252,26 +250,13 @@ pub fn pool<const N: usize>(x: &Inputs<'_>) -> Pool<N> {
         dilation: each(x, "dilation").unwrap_or([1; N]),
         partial: x.flag("ceil_mode"),
         count_padding: x.option("count_include_pad").is_none_or(|count| count == true),
-        divisor: x.integer("divisor_override").map(|divisor| divisor.max(0) as usize),
+        divisor: x.integer("divisor_override"),
     }
 }
 
-pub fn avg_pool<'t, const N: usize>(
-    x: &Inputs<'t>,
-    call: fn(Var<'t>, Pool<N>) -> Var<'t>,
-) -> Reply<'t> {
-    match x.number("divisor_override").is_some_and(|divisor| divisor < 0.0) {
-        true => Reply::Unsupported("a negative divisor".to_owned()),
-        false => call(input(x), pool(x)).into(),
-    }
-}
-
-/// A maximum; its indices are another matter.
-pub fn max_pool<'t, const N: usize>(
-    x: &Inputs<'t>,
-    call: fn(Var<'t>, Pool<N>) -> Var<'t>,
-) -> Reply<'t> {
-    all_of(vec![call(input(x), pool(x))])
+/// A maximum, and its indices if they are asked for.
+pub fn with_indices<'t>((values, indices): (Var<'t>, Var<'t>)) -> Reply<'t> {
+    all_of(vec![values, indices])
 }
 
 /// The size of an adaptive pool over one axis, in a list or by itself.
@@ -331,20 +316,37 @@ fn resized<'t, const N: usize>(
 }
 
 pub fn attention<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    if x.number("dropout_p").unwrap_or(0.0) > 0.0 {
-        return Reply::Unsupported("dropout".to_owned());
-    }
     let (queries, keys, values) = (input(x), x.var("arg1"), x.var("arg2"));
-    if x.flag("enable_gqa") && queries.rank() > 3 && queries.dim(-3) != keys.dim(-3) {
-        return Reply::Unsupported("enable_gqa: repeat_interleave does that".to_owned());
-    }
     let mask = match x.maybe("attn_mask") {
         Some(mask) if mask.dtype().is_float() => AttentionMask::Add(mask),
         Some(mask) => AttentionMask::Keep(mask),
         None if x.flag("is_causal") => AttentionMask::Causal,
         None => AttentionMask::None,
     };
-    queries.scaled_dot_product_attention(keys, values, mask, x.number("scale")).into()
+    let (scale, grouped) = (x.number("scale"), x.flag("enable_gqa"));
+    let options = Attention { mask, scale, grouped, ..Attention::default() };
+    queries.scaled_dot_product_attention(keys, values, options).into()
+}
+
+/// Along the first axis of length 3, if none is said.
+pub fn cross<'t>(x: &Inputs<'t>, from: Var<'t>) -> Reply<'t> {
+    let first = from.shape().iter().position(|&len| len == 3).unwrap_or(0);
+    from.cross(other(x), axis(x, "dim", first as isize)).into()
+}
+
+pub fn bilinear<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    x.var("input1").bilinear(x.var("input2"), x.var("weight"), x.maybe("bias")).into()
+}
+
+/// Differences, of what is put before and after as well.
+pub fn diff<'t>(x: &Inputs<'t>) -> Reply<'t> {
+    let (from, along) = (input(x), axis(x, "dim", -1));
+    let all = [x.maybe("prepend"), Some(from), x.maybe("append")];
+    let all: Vec<Var<'t>> = all.into_iter().flatten().collect();
+    let n = axis(x, "n", 1) as usize;
+    // No difference at all is taken of the input alone.
+    let joined = if n == 0 || all.len() == 1 { from } else { concat(&all, along) };
+    joined.diff(n, along).into()
 }
 
 // Views.
@@ -363,7 +365,7 @@ pub fn roll<'t>(x: &Inputs<'t>) -> Reply<'t> {
     match axes.filter(|axes| !axes.is_empty()) {
         Some(axes) => from.roll(&shifts[..], &axes[..]).into(),
         // Of all elements in one line.
-        None => from.flatten().roll(&shifts[..], 0).reshape(from.shape().to_vec()).into(),
+        None => from.flatten(..).roll(&shifts[..], 0).reshape(from.shape().to_vec()).into(),
     }
 }
 
@@ -377,7 +379,7 @@ pub fn repeat_interleave<'t>(x: &Inputs<'t>) -> Reply<'t> {
     };
     match x.integer("dim") {
         Some(axis) => input(x).repeat_interleave(&times[..], axis).into(),
-        None => input(x).flatten().repeat_interleave(&times[..], 0).into(),
+        None => input(x).flatten(..).repeat_interleave(&times[..], 0).into(),
     }
 }
 
@@ -389,21 +391,10 @@ pub fn meshgrid<'t>(x: &Inputs<'t>) -> Reply<'t> {
 /// A border, from the last axis to the first.
 fn bordered<'t>(from: Var<'t>, widths: &[isize], mode: PadMode) -> Reply<'t> {
     let mut around = vec![(0, 0); from.rank()];
-    let mut kept = from;
     for (i, pair) in widths.chunks(2).enumerate() {
-        let axis = from.rank() - 1 - i;
-        let [before, after] = [pair[0], pair[1]];
-        around[axis] = (before.max(0) as usize, after.max(0) as usize);
-        // What is negative cuts off; what is mirrored or repeated reads what was there before.
-        if before.min(after) < 0 {
-            if !matches!(mode, PadMode::Constant(_)) {
-                return Reply::Unsupported("a negative border: slice does that".to_owned());
-            }
-            let length = from.dim(axis as isize) as isize;
-            kept = kept.slice(axis as isize, (-before).max(0)..length - (-after).max(0));
-        }
+        around[from.rank() - 1 - i] = (pair[0], pair[1]);
     }
-    kept.pad_mode(&around, mode).into()
+    from.pad(&around, mode).into()
 }
 
 pub fn pad_mode<'t>(x: &Inputs<'t>, name: &str) -> Reply<'t> {
@@ -466,11 +457,4 @@ pub fn ctc<'t>(x: &Inputs<'t>) -> Reply<'t> {
     let loss = Ctc { blank, zero_infinity: x.flag("zero_infinity") };
     let [inputs, counts] = ["input_lengths", "target_lengths"].map(of);
     reduced(x, loss.of_logits(x.var("log_probs"), x.var("targets"), inputs, counts))
-}
-
-pub fn linear_cross_entropy<'t>(x: &Inputs<'t>) -> Reply<'t> {
-    if x.var("linear_weight").rank() > 2 {
-        return Reply::Unsupported("several predictions of one row of features".to_owned());
-    }
-    losses::find("linear_cross_entropy").expect("there is a golden file of it")(x)
 }

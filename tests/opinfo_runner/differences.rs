@@ -46,10 +46,6 @@ pub fn negative(case: &Value) -> bool {
     })
 }
 
-pub fn scalar(case: &Value) -> bool {
-    rank(case, "input") == 0
-}
-
 pub fn empty(case: &Value) -> bool {
     let inputs = case["inputs"].as_object().into_iter().flatten();
     inputs.into_iter().any(|(_, input)| {
@@ -62,19 +58,9 @@ pub fn far(case: &Value) -> bool {
     data(case, "input").iter().any(|x| x.is_string() || x.as_f64().is_some_and(|x| x.abs() > 1e3))
 }
 
-/// The option is larger.
-pub fn above(case: &Value, option: &str, bound: f64) -> bool {
-    case["options"][option].as_f64().is_some_and(|x| x > bound)
-}
-
 /// A target holds a 0.
 pub fn zero_target(case: &Value) -> bool {
     let target = &case["inputs"]["target"];
     let values = target["data"].as_array().or(target["ints"].as_array());
     values.is_some_and(|values| values.iter().any(|x| x.as_f64() == Some(0.0)))
-}
-
-/// The input is not within 0 and 1 everywhere.
-pub fn outside_of_unit(case: &Value) -> bool {
-    data(case, "input").iter().any(|x| !x.as_f64().is_some_and(|x| (0.0..=1.0).contains(&x)))
 }

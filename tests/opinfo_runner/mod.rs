@@ -20,8 +20,6 @@ pub struct Row {
     entry: &'static str,
     call: Call,
     differs: &'static [Difference],
-    /// The second result holds indices, which are not given here.
-    values_only: bool,
     /// Why PyTorch's numbers are right to six digits only, where they are.
     rough: Option<&'static str>,
 }
@@ -85,9 +83,6 @@ pub fn main() -> ExitCode {
             (Some(row), None) => {
                 let tally = run(row, made, &folder);
                 let mut said = said(&tally, made);
-                if row.values_only {
-                    said = format!("without indices; {said}");
-                }
                 if let Some(why) = row.rough {
                     said = format!("to six digits: {why}; {said}");
                 }
@@ -192,9 +187,6 @@ fn run(row: &Row, made: &Value, folder: &Path) -> Tally {
         let mut case = case.clone();
         if row.rough.is_some() {
             case["tags"] = serde_json::json!(["extreme"]);
-        }
-        if let (true, Some(outputs)) = (row.values_only, case["outputs"].as_object_mut()) {
-            outputs.remove("output1");
         }
         let case = &case;
         let outcome = catch_unwind(AssertUnwindSafe(|| function::run(case, adapter)));

@@ -187,6 +187,8 @@ def replaced(value, leaves):
 
 def case(name, call, arguments, more=None):
     """A case: `call(leaves)` computes with leaves in the place of the tensors in `arguments`."""
+    if arguments.get("dropout_p"):
+        raise Unsuitable("random")
     tensors, options = described(arguments)
     options.update(more or {})
     record = {"name": name, "options": options, "inputs": {k: tensor(t) for k, t in tensors.items()}}

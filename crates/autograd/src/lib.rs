@@ -33,11 +33,11 @@ pub use grad::finite_difference::numeric_gradient;
 pub use grad::functional::{hessian, hvp, jacobian, jvp};
 pub use lossgraph_tensor::{Axes, IntoAxes, keep};
 pub use ops::{
-    AttentionMask, Binary, Conv, ConvTranspose, Function, IncludeSelf, Indexing, Interpolate,
-    Interpolation, IntoQuantiles, Kink, Leaf, PadMode, Padding, Pool, QuantileInterpolation,
-    Quantiles, Resize, Row, ScatterReduce, Triangular, Unary, Unfold, binary::BinaryRule,
-    clamp::Bound, clamp::IntoBound, combine::concat, combine::stack, einsum::einsum,
-    pieces::hstack, pieces::meshgrid, pieces::vstack, unary::UnaryRule,
+    Attention, AttentionMask, Binary, Conv, ConvTranspose, Function, IncludeSelf, Indexing,
+    Interpolate, Interpolation, IntoQuantiles, IntoSpan, Kink, Leaf, PadMode, Padding, Pool,
+    QuantileInterpolation, Quantiles, Resize, Row, ScatterReduce, Triangular, Unary, Unfold,
+    binary::BinaryRule, clamp::Bound, clamp::IntoBound, combine::concat, combine::stack,
+    einsum::einsum, pieces::hstack, pieces::meshgrid, pieces::vstack, unary::UnaryRule,
 };
 pub use plan::Plan;
 pub use probe::{FaultInjector, OpInstance};
@@ -49,3 +49,4 @@ pub use record::parameter::{Gradients, Parameter};
 pub use record::scope::ScopeInfo;
 pub use record::tape::{NodeInfo, Tape};
 pub use record::var::Var;
+pub use run::plans;

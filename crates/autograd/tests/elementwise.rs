@@ -1,7 +1,7 @@
 //! The functions that a PyTorch user expects by name: values, slopes and second slopes as PyTorch 2.15
 //! gives them in double precision, and at the points where it takes a decision.
 
-use lossgraph_autograd::{Tape, Var, keep};
+use lossgraph_autograd::{Tape, Var, keep, stack};
 use lossgraph_tensor::kernels::Order;
 use lossgraph_tensor::{DType, Tensor, Window};
 
@@ -264,11 +264,11 @@ fn combinations_are_those_of_pytorch() {
     let read = |y: Var<'_>| y.value().unwrap().to_f64s();
     assert_eq!(read(bias.addmm(a, b, 0.5, 2.0)), [7.0, 10.0]);
     assert_eq!(read(hole.addmm(a, b, 0.0, 1.0)), [1.0, 2.5]);
-    assert_eq!(read(bias.addmv(a, b.flatten(), 1.0, 1.0)), [11.0, 12.5]);
-    assert_eq!(read(bias.addr(b.flatten(), b.flatten(), 0.0, 4.0)), [1.0, 0.5, 0.5, 0.25]);
+    assert_eq!(read(bias.addmv(a, b.flatten(..), 1.0, 1.0)), [11.0, 12.5]);
+    assert_eq!(read(bias.addr(b.flatten(..), b.flatten(..), 0.0, 4.0)), [1.0, 0.5, 0.5, 0.25]);
     assert_eq!(read(bias.baddbmm(a.unsqueeze(0), b.unsqueeze(0), 1.0, 1.0)), [11.0, 12.5]);
     let wrong = [
-        bias.addmm(a, b.flatten(), 1.0, 1.0),
+        bias.addmm(a, b.flatten(..), 1.0, 1.0),
         tape.variable([1.0, 2.0, 3.0]).addmm(a, b, 1.0, 1.0),
         bias.addmm(b, b, 1.0, 1.0),
         a.outer(b),
@@ -296,7 +296,7 @@ fn distances_of_equal_points_have_slope_0_in_every_order() {
     assert_same(&slope, &[0.447_213_595_499_957_9, 0.894_427_190_999_915_9]);
     let nothing = tape.constant(Tensor::zeros([2, 0], DType::F64).unwrap());
     assert_eq!(nothing.cdist(nothing, INF).value().unwrap().to_f64s(), [0.0; 4]);
-    assert!(a.cdist(b, -1.0).is_faulty() && a.cdist(b.flatten(), 2.0).is_faulty());
+    assert!(a.cdist(b, -1.0).is_faulty() && a.cdist(b.flatten(..), 2.0).is_faulty());
     assert_same(&[a.dist(b, 3.0).item().unwrap()], &[9_f64.cbrt()]);
     let pair = a.pairwise_distance(b.slice(0, 1..), 1.0, 0.0).value().unwrap();
     assert_eq!((pair.shape()[..].to_vec(), pair.to_f64s()), (vec![1], vec![3.0]));
@@ -403,7 +403,7 @@ fn an_axis_that_is_not_there_is_refused_by_whatever_takes_one() {
                 x.slice(axis, ..),
                 x.index(axis, 0),
                 x.flip(axis),
-                x.diagonal(0, axis),
+                x.diagonal(0, 0, axis),
                 x.shift(axis, 1, 0.0),
                 x.cosine_similarity(x, axis, 1e-8),
                 lossgraph_autograd::concat(&[x, x], axis),
@@ -418,4 +418,73 @@ fn an_axis_that_is_not_there_is_refused_by_whatever_takes_one() {
     }
     let table = tape.variable([1.0, 2.0]);
     assert!(table.embedding(tape.constant(Tensor::from([0_i64]))).is_faulty());
+}
+
+// From torch 2.15.
+#[test]
+fn outside_of_its_domain_a_function_has_the_slope_of_pytorch() {
+    let (y, [first], [second]) = slopes([&[-2.0, 0.5, 2.0]], |[x]| x.acosh());
+    assert_same(&y, &[f64::NAN, f64::NAN, 1.3169578969248166]);
+    assert_same(&first, &[0.5773502691896258, f64::NAN, 0.5773502691896258]);
+    assert_same(&second, &[0.3849001794597507, f64::NAN, -0.3849001794597507]);
+    let x = [-0.5, 0.2, 0.75, 1.5];
+    let (y, [first], [second]) = slopes([&x], |[x]| x.logit(None));
+    assert_same(&y, &[f64::NAN, -1.3862943611198906, 1.0986122886681098, f64::NAN]);
+    assert_same(&first, &[f64::NAN, 6.25, 5.333333333333333, f64::NAN]);
+    assert_same(&second, &[0.0, -23.4375, 14.222222222222221, 0.0]);
+    let (y, [first], _) = slopes([&x], |[x]| x.logit(0.6));
+    let ends = 0.4054651081081642;
+    assert_same(&y, &[ends, ends, -ends, -ends]);
+    assert_same(&first, &[0.0; 4]);
+    let outside =
+        |f: for<'t> fn(Var<'t>) -> Var<'t>| slopes([&[-2.0, 2.0]], |[x]| f(x)).1[0].clone();
+    assert_same(&outside(|x| x.ln())[..1], &[-0.5]);
+    assert_same(&outside(|x| x.ln_1p())[..1], &[-1.0]);
+    assert_same(&outside(|x| x.atanh()), &[-0.3333333333333333; 2]);
+    for slopes in [outside(|x| x.asin()), outside(|x| x.acos()), outside(|x| x.erfinv())] {
+        assert_same(&slopes, &[f64::NAN; 2]);
+    }
+}
+
+// From torch 2.15.
+#[test]
+fn the_quantile_of_the_normal_distribution_has_slopes_of_every_order() {
+    let (y, [first], [second]) = slopes([&[1e-10, 0.01, 0.3, 0.5, 0.9]], |[x]| x.ndtri());
+    let expected = [-6.361340902404056, -2.3263478740408408, -0.5244005127080409, 0.0];
+    assert_same(&y[..4], &expected);
+    assert_same(
+        &first,
+        &[
+            1535723698.1963818,
+            37.52043615729513,
+            2.876103659264292,
+            2.5066282746310002,
+            5.698059856117003,
+        ],
+    );
+    assert_same(&second[..3], &[-1.5002887130628379e+19, -3274.993290268556, -4.337826493638953]);
+    let (y, [first], _) = slopes([&[0.0, 1.0, -0.1]], |[x]| x.ndtri());
+    assert_same(&y, &[f64::NEG_INFINITY, f64::INFINITY, f64::NAN]);
+    assert_same(&first, &[f64::INFINITY, f64::INFINITY, f64::NAN]);
+}
+
+#[test]
+fn inner_products_are_taken_along_the_last_axes() {
+    let tape = Tape::f64();
+    let a = tape.constant([[1.0, 2.0], [3.0, 4.0]]);
+    let b = tape.constant([[5.0, 6.0], [7.0, 8.0], [9.0, 10.0]]);
+    let read = |y: Var<'_>| y.value().unwrap().to_f64s();
+    assert_eq!(read(a.inner(b)), [17.0, 23.0, 29.0, 39.0, 53.0, 67.0]);
+    assert_eq!(read(a.inner(tape.constant([1.0, -1.0]))), [-1.0, -1.0]);
+    assert_eq!(read(a.inner(tape.constant(2.0))), [2.0, 4.0, 6.0, 8.0]);
+    assert!(a.inner(tape.constant([1.0])).is_faulty());
+    let batches = stack(&[a, a], 0);
+    let sum = a.addbmm(batches, batches, 1.0, 0.5);
+    assert_eq!(read(sum), [8.0, 12.0, 18.0, 26.0]);
+    let x = tape.constant([1.0, 0.0, 0.0]);
+    assert_eq!(read(x.cross(tape.constant([0.0, 1.0, 0.0]), 0)), [0.0, 0.0, 1.0]);
+    assert!(a.cross(a, 1).is_faulty());
+    let line = tape.constant([1.0, 4.0, 9.0, 16.0]);
+    assert_eq!(read(line.diff(2, 0)), [2.0, 2.0]);
+    assert_eq!(line.diff(usize::MAX, 0).shape()[..], [0]);
 }

@@ -138,10 +138,10 @@ const CASES: &[Case] = &[
     case("cummin", |a, _| a.cummin(1).0, || at(&[0, 1, 1, 3, 3, 3])),
     case("kthvalue", |a, _| a.kthvalue(2, 1).0, || at(&[2, 4])),
     case("topk", |a, _| a.topk(2, 1, Order::Descending).0, || at(&[0, 2, 5, 4])),
-    case("median", |a, _| a.median(), || at(&[4])),
-    case("nanmedian", |a, _| a.nanmedian(), || at(&[4])),
-    case("median_along", |a, _| a.median_along(1).0, || at(&[2, 4])),
-    case("nanmedian_along", |a, _| a.nanmedian_along(1).0, || at(&[2, 4])),
+    case("median", |a, _| a.median(..), || at(&[4])),
+    case("nanmedian", |a, _| a.nanmedian(..), || at(&[4])),
+    case("argmedian", |a, _| a.gather(1, a.argmedian(keep(1))), || at(&[2, 4])),
+    case("argnanmedian", |a, _| a.nanmedian(1), || at(&[2, 4])),
     case(
         "scatter",
         |a, b| a.scatter(1, index(a, &[2, 0, 1, 0, 1, 1], [2, 3]), b),
@@ -185,12 +185,57 @@ const CASES: &[Case] = &[
     case("chunk", |a, _| a.chunk(2, 1)[0], || at(&[0, 1, 3, 4])),
     case("unbind", |a, _| a.unbind(0)[1], || at(&[3, 4, 5])),
     case("movedim", |a, _| a.movedim(0, 1), || at(&[0, 3, 1, 4, 2, 5])),
-    case("flatten_axes", |a, _| a.flatten_axes(0, 1), || A.to_vec()),
+    case("flatten", |a, _| a.flatten(0..=1), || A.to_vec()),
+    case("transpose", |a, _| a.transpose(0, 1), || at(&[0, 3, 1, 4, 2, 5])),
+    case("t", |a, _| a.t(), || at(&[0, 3, 1, 4, 2, 5])),
+    case("squeeze", |a, _| a.slice(0, ..1).squeeze(0), || at(&[0, 1, 2])),
+    case("unsqueeze", |a, _| a.unsqueeze(1), || A.to_vec()),
+    case("index", |a, _| a.index(0, 1), || at(&[3, 4, 5])),
+    case(
+        "diagonal_scatter",
+        |a, b| a.diagonal_scatter(b.index(0, 0).slice(0, ..2), 1, 0, 1),
+        || at(&[0, 6, 2, 3, 4, 7]),
+    ),
+    case(
+        "channel_shuffle",
+        |a, _| a.reshape([1, 6]).channel_shuffle(2),
+        || at(&[0, 3, 1, 4, 2, 5]),
+    ),
+    case(
+        "diff",
+        |a, _| a.diff(1, 1),
+        || [(1, 0), (2, 1), (4, 3), (5, 4)].map(|(i, j)| A[i].wrapping_sub(A[j])).to_vec(),
+    ),
+    case("inner", |a, b| a.inner(b), products),
+    case(
+        "cross",
+        |a, b| a.cross(b, 1),
+        || {
+            let term =
+                |i: usize, j: usize| A[i].wrapping_mul(B[j]).wrapping_sub(A[j].wrapping_mul(B[i]));
+            [(1, 2), (2, 0), (0, 1), (4, 5), (5, 3), (3, 4)].map(|(i, j)| term(i, j)).to_vec()
+        },
+    ),
+    case(
+        "bilinear",
+        |a, b| {
+            let weight = b.slice(0, ..1).slice(1, ..2).reshape([1, 2, 1]);
+            a.slice(1, ..2).bilinear(a.slice(1, 2..), weight, None)
+        },
+        || {
+            let sum = |row: &[i64]| {
+                row[0]
+                    .wrapping_mul(B[0])
+                    .wrapping_add(row[1].wrapping_mul(B[1]))
+                    .wrapping_mul(row[2])
+            };
+            A.chunks(3).map(sum).collect()
+        },
+    ),
     case("unflatten", |a, _| a.unflatten(1, [3, 1]), || A.to_vec()),
     case("narrow", |a, _| a.narrow(1, 1, 2), || at(&[1, 2, 4, 5])),
     case("hstack", |a, b| hstack(&[a, b]), || at(&[0, 1, 2, 6, 7, 8, 3, 4, 5, 9, 10, 11])),
     case("vstack", |a, b| vstack(&[a, b]), || [A, B].concat()),
-    case("diagonal_at", |a, _| a.diagonal_at(1, 0, 1), || at(&[1, 5])),
     case("diag", |a, _| a.diag(0), || at(&[0, 4])),
     case(
         "diag_embed",
@@ -210,12 +255,12 @@ const CASES: &[Case] = &[
     case("take_along_dim", |a, _| a.take_along_dim(index(a, &[-1, 0], [2, 1]), 1), || at(&[2, 3])),
     case(
         "dot",
-        |a, b| a.flatten().dot(b.flatten()),
+        |a, b| a.flatten(..).dot(b.flatten(..)),
         || vec![both(i64::wrapping_mul).into_iter().fold(0, i64::wrapping_add)],
     ),
     case(
         "outer",
-        |a, _| a.slice(0, ..1).flatten().outer(a.slice(0, 1..).flatten()),
+        |a, _| a.slice(0, ..1).flatten(..).outer(a.slice(0, 1..).flatten(..)),
         || A[..3].iter().flat_map(|a| A[3..].iter().map(|b| a.wrapping_mul(*b))).collect(),
     ),
     case("sum", |a, _| a.sum(0), || columns(i64::wrapping_add)),
@@ -269,7 +314,7 @@ const CASES: &[Case] = &[
         || at(&[0, 1, 1, 2, 3, 4, 4, 5]),
     ),
     case("flip", |a, _| a.flip(1), || at(&[2, 1, 0, 5, 4, 3])),
-    case("diagonal", |a, _| a.diagonal(0, 1), || at(&[0, 4])),
+    case("diagonal", |a, _| a.diagonal(1, 0, 1), || at(&[1, 5])),
     case("after", |a, b| a.after(b), || A.to_vec()),
     case("matmul", |a, b| a.matmul(b.t()), products),
     case("einsum", |a, b| einsum("ik,jk->ij", &[a, b]), products),
@@ -307,7 +352,7 @@ const CASES: &[Case] = &[
     ),
     case(
         "fold",
-        |a, b| stack(&[a, b], 0).reshape([2, 6]).fold([1, 7], Unfold::new([1, 2])).flatten(),
+        |a, b| stack(&[a, b], 0).reshape([2, 6]).fold([1, 7], Unfold::new([1, 2])).flatten(..),
         || {
             (0..7)
                 .map(|i| A.get(i).map_or(0, |a| *a).wrapping_add(if i > 0 { B[i - 1] } else { 0 }))

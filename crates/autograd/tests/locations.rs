@@ -90,8 +90,8 @@ fn every_function_that_refuses_names_the_callers_line_and_itself() {
         "index" x.index(0, 2);
         "index" x.index(3, 0);
         "flip" x.flip(2);
-        "diagonal" x.diagonal(0, 0);
-        "diagonal" x.diagonal(0, 2);
+        "diagonal" x.diagonal(0, 0, 0);
+        "diagonal" x.diagonal(0, 0, 2);
         "windows" x.windows(1, Window { size: 4, stride: 1, dilation: 1 });
         "windows" x.windows(1, Window { size: usize::MAX, stride: usize::MAX, dilation: usize::MAX });
         "pad" x.pad(&[(1, 1)], 0.0);

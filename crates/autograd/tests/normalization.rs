@@ -1,6 +1,6 @@
 //! Normalisation and attention, against numbers of PyTorch 2.15.
 
-use lossgraph_autograd::{AttentionMask, Tape, Var};
+use lossgraph_autograd::{Attention, AttentionMask, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
 
 fn assert_close(y: Var<'_>, expected: &[f64]) {
@@ -85,19 +85,27 @@ fn parts(tape: &Tape) -> [Var<'_>; 3] {
 fn attention_is_that_of_pytorch() {
     let tape = Tape::f64();
     let [q, k, v] = parts(&tape);
-    let all = q.scaled_dot_product_attention(k, v, AttentionMask::None, None);
+    let all = q.scaled_dot_product_attention(k, v, AttentionMask::None);
     assert_close(all, &[2.8679552806894635, 1.7709586294619835]);
-    let causal = q.scaled_dot_product_attention(k, v, AttentionMask::Causal, Some(1.0));
+    let causal = q.scaled_dot_product_attention(
+        k,
+        v,
+        Attention { mask: AttentionMask::Causal, scale: Some(1.0), ..Attention::default() },
+    );
     assert_close(causal, &[1.0, 1.5]);
     let far = f64::NEG_INFINITY;
     let keep = tape.constant([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]);
     let add = tape.constant([[0.0, far, far], [0.0, 0.0, far]]);
     for mask in [AttentionMask::Keep(keep), AttentionMask::Add(add)] {
-        let y = q.scaled_dot_product_attention(k, v, mask, Some(1.0));
+        let y = q.scaled_dot_product_attention(
+            k,
+            v,
+            Attention { mask, scale: Some(1.0), ..Attention::default() },
+        );
         assert_eq!(y.value().unwrap(), causal.value().unwrap());
     }
     let heads = [q, k, v].map(|x| x.unsqueeze(0).expand([3, x.dim(0), x.dim(1)]));
-    let y = heads[0].scaled_dot_product_attention(heads[1], v, AttentionMask::None, None);
+    let y = heads[0].scaled_dot_product_attention(heads[1], v, AttentionMask::None);
     assert_eq!(y.shape()[..], [3, 2, 1]);
 }
 
@@ -109,7 +117,7 @@ fn a_query_without_keys_has_the_result_0_and_slope_0() {
     let keep = tape.constant([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]);
     let add = tape.variable([[0.0, far, 0.0], [far, far, far]]);
     for mask in [AttentionMask::Keep(keep), AttentionMask::Add(add)] {
-        let y = q.scaled_dot_product_attention(k, v, mask, None);
+        let y = q.scaled_dot_product_attention(k, v, mask);
         assert_eq!(y.value().unwrap().to_f64s()[1], 0.0);
         let first = tape.grad((y.square()).sum(..), &[q, k, v]);
         assert_eq!(first[0].value().unwrap().to_f64s()[2..], [0.0, 0.0]);
@@ -118,7 +126,7 @@ fn a_query_without_keys_has_the_result_0_and_slope_0() {
             assert!(slope.value().unwrap().to_f64s().iter().all(|x| x.is_finite()));
         }
     }
-    let y = q.scaled_dot_product_attention(k, v, AttentionMask::Add(add), None);
+    let y = q.scaled_dot_product_attention(k, v, AttentionMask::Add(add));
     let slope = tape.grad(y.sum(..), &[add])[0].value().unwrap().to_f64s();
     assert!(slope.iter().all(|x| x.is_finite()) && slope[3..] == [0.0; 3]);
 }
@@ -130,16 +138,42 @@ fn parts_that_do_not_fit_are_faults_with_a_cure() {
     let mask = AttentionMask::Keep(tape.fill([3, 2], 1.0));
     let wide = tape.fill([3, 3], 1.0);
     for y in [
-        q.scaled_dot_product_attention(wide, v, AttentionMask::None, None),
-        q.scaled_dot_product_attention(k, q, AttentionMask::None, None),
-        q.scaled_dot_product_attention(k, v, mask, None),
-        q.index(0, 0).scaled_dot_product_attention(k, v, AttentionMask::None, None),
+        q.scaled_dot_product_attention(wide, v, AttentionMask::None),
+        q.scaled_dot_product_attention(k, q, AttentionMask::None),
+        q.scaled_dot_product_attention(k, v, mask),
+        q.index(0, 0).scaled_dot_product_attention(k, v, AttentionMask::None),
     ] {
         let error = y.value().unwrap_err();
         assert_eq!(error.operation(), "scaled_dot_product_attention");
         assert!(format!("{error:?}").contains("perhaps"), "{error:?}");
     }
     let empty = tape.constant(Tensor::zeros([0, 2], DType::F64).unwrap());
-    let y = empty.scaled_dot_product_attention(k, v, AttentionMask::Causal, None);
+    let y = empty.scaled_dot_product_attention(k, v, AttentionMask::Causal);
     assert_eq!(y.value().unwrap().shape()[..], [0, 1]);
+}
+
+#[test]
+fn weights_of_attention_are_dropped_and_heads_are_shared() {
+    let tape = Tape::f64();
+    let (q, k) = (tape.variable([[1.0], [0.0]]), tape.constant([[0.0], [0.0]]));
+    let v = tape.constant([[2.0], [4.0]]);
+    let dropout = Some(tape.constant([[2.0, 0.0], [0.0, 2.0]]));
+    let y = q.scaled_dot_product_attention(k, v, Attention { dropout, ..Attention::default() });
+    assert_close(y, &[2.0, 4.0]);
+    let wrong = Attention { dropout: Some(tape.fill([3], 1.0)), ..Attention::default() };
+    assert!(q.scaled_dot_product_attention(k, v, wrong).is_faulty());
+    // Four heads of queries, two of keys: the first two share the first.
+    let heads = |n: usize, size: usize| {
+        let numbers: Vec<f64> = (0..n * size).map(|i| (i as f64).sin()).collect();
+        tape.constant(Tensor::new([n, size / 2, 2], numbers).unwrap())
+    };
+    let (q, k, v) = (heads(4, 6), heads(2, 4), heads(2, 4));
+    let grouped = Attention { grouped: true, ..Attention::default() };
+    let y = q.scaled_dot_product_attention(k, v, grouped);
+    let repeated = [k, v].map(|x| x.repeat_interleave(2, 0));
+    let expected = q.scaled_dot_product_attention(repeated[0], repeated[1], Attention::default());
+    assert_close(y, &expected.value().unwrap().to_f64s());
+    assert!(q.scaled_dot_product_attention(k, v, Attention::default()).is_faulty());
+    let three = heads(3, 4);
+    assert!(q.scaled_dot_product_attention(three, three, grouped).is_faulty());
 }

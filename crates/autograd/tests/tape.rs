@@ -91,7 +91,7 @@ fn every_kind_of_invalid_argument_is_an_error_and_none_panics() {
         x.index(1, 3),
         x.slices(&[Slice { start: 1, len: 2, step: 1 }]),
         x.flip(2),
-        x.diagonal(0, 0),
+        x.diagonal(0, 0, 0),
         x.pad(&[(1, 1)], 0.0),
         x.matmul(x),
         x.matmul(tape.scalar(1.0)),

@@ -317,3 +317,22 @@ fn a_picture_that_cannot_be_resized_is_a_fault() {
     }
     assert!(tape.fill([0, 3], 1.0).interpolate(Interpolate::size([2])).value().is_ok());
 }
+
+#[test]
+fn a_maximum_says_where_it_comes_from() {
+    let tape = Tape::f64();
+    let x = tape.constant([[[1.0, 5.0, 2.0], [7.0, 0.0, 3.0], [4.0, 6.0, 8.0]]]);
+    let read = |(y, i): (Var<'_>, Var<'_>)| (y.value().unwrap(), i.value().unwrap());
+    let (values, places) =
+        read(x.max_pool2d_with_indices(Pool { stride: [1, 1], ..Pool::new([2, 2]) }));
+    assert_eq!(values, Tensor::from([[[7.0, 5.0], [7.0, 8.0]]]));
+    assert_eq!(places, Tensor::from([[[3_i64, 1], [3, 8]]]));
+    let (values, places) = read(x.adaptive_max_pool2d_with_indices([2, 1]));
+    assert_eq!(values, Tensor::from([[[7.0], [8.0]]]));
+    assert_eq!(places, Tensor::from([[[3_i64], [8]]]));
+    let (values, places) = read(x.max_pool1d_with_indices(Pool::new([3])));
+    assert_eq!(values, Tensor::from([[[5.0], [7.0], [8.0]]]));
+    assert_eq!(places, Tensor::from([[[1_i64], [0], [2]]]));
+    let (_, places) = read(x.adaptive_max_pool1d_with_indices(2));
+    assert_eq!(places, Tensor::from([[[1_i64, 1], [0, 2], [1, 2]]]));
+}

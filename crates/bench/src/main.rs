@@ -10,6 +10,7 @@ mod op;
 mod ops;
 mod overhead;
 mod products;
+mod scaling;
 mod training;
 
 use harness::Case;
@@ -54,6 +55,7 @@ fn main() -> std::process::ExitCode {
         Some("ops") => return done(ops::print()),
         Some("overhead") => return done(overhead::print()),
         Some("products") => return done(products::print()),
+        Some("scaling") => return done(scaling::print()),
         _ => return harness::main("lossgraph", make),
     }
     std::process::ExitCode::SUCCESS

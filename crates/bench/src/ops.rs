@@ -76,7 +76,7 @@ const OPS: &[Op] = &[
     op("logcumsumexp", "x[0].logcumsumexp(1)", ROWS, |x| x[0].logcumsumexp(1)),
     op("sort", "x[0].sort(1).values", ROWS, |x| x[0].sort(1, Order::Ascending)),
     op("topk", "x[0].topk(10, 1).values", ROWS, |x| x[0].topk(10, 1, Order::Descending).0),
-    op("median", "x[0].median(1).values", ROWS, |x| x[0].median_along(1).0),
+    op("median", "x[0].median(1).values", ROWS, |x| x[0].median(1)),
     op("quantile", "x[0].quantile(0.3, 1)", ROWS, |x| {
         x[0].quantile(0.3, 1, QuantileInterpolation::Linear)
     }),
@@ -99,7 +99,7 @@ const OPS: &[Op] = &[
     op("repeat", "x[0].repeat(2, 1)", ROWS, |x| x[0].repeat([2, 1])),
     op("tril", "x[0].tril()", ROWS, |x| x[0].tril(0)),
     op("pad reflect", "F.pad(x[0], (2, 2, 2, 2), mode='reflect')", PICTURES, |x| {
-        x[0].pad_mode(&[(0, 0), (0, 0), (2, 2), (2, 2)], PadMode::Reflect)
+        x[0].pad(&[(0, 0), (0, 0), (2, 2), (2, 2)], PadMode::Reflect)
     }),
     op(
         "einsum",
@@ -158,7 +158,7 @@ const OPS: &[Op] = &[
         "attention",
         "F.scaled_dot_product_attention(x[0], x[1], x[2], is_causal=True)",
         &[&[32, 64, 32], &[32, 64, 32], &[32, 64, 32]],
-        |x| x[0].scaled_dot_product_attention(x[1], x[2], AttentionMask::Causal, None),
+        |x| x[0].scaled_dot_product_attention(x[1], x[2], AttentionMask::Causal),
     ),
     op("inverse", "torch.linalg.inv(x[0] + 9 * torch.eye(16))", MATRICES, |x| {
         (x[0] + x[0].tape().constant(Tensor::eye(16, x[0].dtype()).unwrap()) * 9.0).inverse()

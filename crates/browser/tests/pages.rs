@@ -144,6 +144,17 @@ impl Shown {
         Ok(())
     }
 
+    /// Numbers are as wide as their text.
+    fn no_digit_is_cut(&self) -> Result<()> {
+        let cut = self.browser.run(
+            "return [...document.querySelectorAll('.cell')]
+                 .filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
+                 .map((cell) => cell.textContent)",
+        )?;
+        assert_eq!(cut, Value::Array(Vec::new()));
+        Ok(())
+    }
+
     fn console_is_silent(&self) -> Result<()> {
         assert_eq!(self.browser.console()?, Vec::<Value>::new());
         Ok(())
@@ -222,7 +233,56 @@ fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
     assert!(shown.browser.texts(".side:first-child .node .cell")?.contains(&"−∞".to_owned()));
     // Numbers that are none do not agree with anything.
     shown.browser.click(".side:first-child [data-node='0'] > .face")?;
-    assert!(shown.browser.texts(".check summary")?[0].contains("cannot be compared"));
+    assert!(shown.browser.texts(".check")?[0].contains("cannot be compared"));
+    shown.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn long_numbers_are_shown_whole_and_the_checker_has_its_say() -> Result<()> {
+    let tape = Tape::f64();
+    let x = tape.variable([-1.0930001e-16, 123456.0, -2.5e-300, 1.0, 2.0, -3.0e-7, 5.0, 1e300]);
+    let loss = (x * x.detach() * 1e-305).sum(..);
+    let shown = Shown::new("long", loss, page(&tape, loss).title("Long numbers").name(x, "x"))?;
+    shown.browser.click("[data-node='0'] > .face")?;
+    assert!(shown.browser.texts(".cell")?.contains(&"−1.093e−16".to_owned()));
+    shown.no_digit_is_cut()?;
+    let line = shown.browser.texts(".checked")?;
+    assert!(line[0].contains("gradients agree with finite differences"), "{line:?}");
+    assert_eq!(shown.browser.texts(".differ")?, Vec::<String>::new());
+    // Printed, the listing is open, and no other block was opened for it.
+    let open = shown.browser.run(
+        "dispatchEvent(new Event('beforeprint'));
+         return document.querySelector('details.text').open",
+    )?;
+    assert_eq!(open, Value::Bool(true));
+    shown.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn what_every_step_reads_is_drawn_again_and_leads_to_its_own_box() -> Result<()> {
+    let tape = Tape::f64();
+    let [x, w] = [tape.variable([[0.5, -1.0]]), tape.variable([[0.3, 0.4], [-0.2, 0.9]])];
+    let loss = (0..60).fold(x, |h, _| (h.matmul(w) + x).tanh()).sum(..);
+    let page = page(&tape, loss).title("Sixty steps").name(x, "x").name(w, "w");
+    let shown = Shown::new("steps", loss, page)?;
+    let wide = shown.browser.run("return document.querySelector('.drawing').dataset.width")?;
+    assert!(wide.as_str().and_then(|wide| wide.parse().ok()) < Some(1200.0), "{wide}");
+    let top = "return document.querySelector('.picture').scrollTop";
+    shown.browser.run(
+        "[...document.querySelectorAll('[data-reference=\"1\"]')].at(-1).scrollIntoView();
+         return null",
+    )?;
+    let before = shown.browser.run(top)?.as_f64();
+    shown.browser.run(
+        "const last = [...document.querySelectorAll('[data-reference=\"1\"] > .face')].at(-1);
+         last.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+         return null",
+    )?;
+    assert!(shown.browser.run(top)?.as_f64() < before);
+    assert!(shown.browser.texts(".node h3")?[0].starts_with('w'));
+    shown.keep("found")?;
     shown.console_is_silent()
 }
 

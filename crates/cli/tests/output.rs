@@ -123,6 +123,7 @@ fn the_name_of_a_file_says_what_is_written() {
         ("txt", ""),
         ("dot", "digraph"),
         ("mmd", "flowchart"),
+        #[cfg(feature = "png")]
         ("png", "\u{fffd}PNG"),
     ];
     for (end, start) in starts {

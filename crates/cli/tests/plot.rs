@@ -203,6 +203,8 @@ fn what_cannot_be_drawn_is_refused_with_a_reason() {
         (vec!["nll", "--input", "labels"], "`labels` holds no numbers that can move"),
         (vec!["huber", "--out", "/nowhere/at/all.svg"], "cannot be written"),
         (vec!["huber", "--out", "huber.gif"], "expected a name in .svg, .png or .txt"),
+        #[cfg(not(feature = "png"))]
+        (vec!["huber", "--out", "huber.png"], "`cargo run --release --features png -- …`"),
         (vec!["mse", "--surface", "--optimizer", "sdg"], "invalid value 'sdg'"),
         (vec!["mse", "--surface", "--optimizer", "sgd", "--lr=-1"], "lr is -1"),
         (vec!["mse", "--optimizer", "sgd"], "--surface"),

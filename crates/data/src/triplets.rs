@@ -1,6 +1,7 @@
 //! Triplets of examples: an anchor, another one of its class, and one of another class.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rand::RngExt;
 
@@ -18,7 +19,9 @@ pub struct Triplets {
     pub negatives: Vec<usize>,
 }
 
-/// Draws one triplet for each example as anchor; seed and epoch decide which.
+/// Draws one triplet for each example as anchor; seed and epoch decide which. All other examples of
+/// its class are equally likely as the positive one, and all of other classes as the negative one.
+/// The time is that of sorting the labels by class, however unequal the classes are.
 ///
 /// # Errors
 /// A class with one example only; fewer than two classes.
@@ -36,25 +39,29 @@ pub fn triplets(labels: &[usize], seed: u64, epoch: u64) -> Result<Triplets> {
     if let Some((&class, _)) = members.iter().find(|(_, members)| members.len() == 1) {
         return Err(Error::TooFew { operation, class, given: 1, expected: 2 });
     }
+    // All examples class by class: those of other classes lie before and behind an anchor's own.
+    let by_class: Vec<usize> = members.values().flatten().copied().collect();
+    let starts = members.values().scan(0, |next, own| {
+        let start = *next;
+        *next += own.len();
+        Some(start..*next)
+    });
+    let own_of: BTreeMap<usize, Range<usize>> = members.keys().copied().zip(starts).collect();
     let mut rng = rng_of(seed, epoch);
+    let mut draw_outside = |from: Range<usize>, left_out: Range<usize>| {
+        let drawn = rng.random_range(from.start..from.end - left_out.len());
+        by_class[if drawn < left_out.start { drawn } else { drawn + left_out.len() }]
+    };
+    let mut seen: BTreeMap<usize, usize> = BTreeMap::new();
     let mut drawn = Triplets { anchors: Vec::new(), positives: Vec::new(), negatives: Vec::new() };
-    for (anchor, &label) in labels.iter().enumerate() {
-        let own = &members[&label];
-        let positive = loop {
-            let index = own[rng.random_range(0..own.len())];
-            if index != anchor {
-                break index;
-            }
-        };
-        let negative = loop {
-            let index = rng.random_range(0..labels.len());
-            if labels[index] != label {
-                break index;
-            }
-        };
+    for (anchor, label) in labels.iter().enumerate() {
+        let own = own_of[label].clone();
+        // The members of a class are in the order of the anchors.
+        let position = seen.entry(*label).or_insert(own.start);
         drawn.anchors.push(anchor);
-        drawn.positives.push(positive);
-        drawn.negatives.push(negative);
+        drawn.positives.push(draw_outside(own.clone(), *position..*position + 1));
+        drawn.negatives.push(draw_outside(0..labels.len(), own));
+        *position += 1;
     }
     Ok(drawn)
 }
@@ -73,6 +80,48 @@ mod tests {
         }
         assert_eq!(drawn, triplets(&labels, 1, 0).unwrap());
         assert_ne!(drawn, triplets(&labels, 1, 1).unwrap());
+    }
+
+    #[test]
+    fn each_other_example_is_equally_likely() {
+        let labels = [3, 1, 3, 3, 7, 1, 7];
+        let mut positives = vec![[0; 7]; 7];
+        let mut negatives = vec![[0; 7]; 7];
+        const EPOCHS: u64 = 6000;
+        for epoch in 0..EPOCHS {
+            let drawn = triplets(&labels, 5, epoch).unwrap();
+            for i in 0..labels.len() {
+                positives[i][drawn.positives[i]] += 1;
+                negatives[i][drawn.negatives[i]] += 1;
+            }
+        }
+        for (anchor, label) in labels.iter().enumerate() {
+            let of = |same: bool| {
+                let fits = |&i: &usize| i != anchor && (labels[i] == *label) == same;
+                (0..labels.len()).filter(fits).collect::<Vec<usize>>()
+            };
+            for (counts, expected) in
+                [(positives[anchor], of(true)), (negatives[anchor], of(false))]
+            {
+                assert_eq!(expected.iter().map(|&i| counts[i]).sum::<u64>(), EPOCHS);
+                let share = EPOCHS as f64 / expected.len() as f64;
+                for i in expected {
+                    // Five standard deviations, at most.
+                    assert!((counts[i] as f64 - share).abs() < 5.0 * share.sqrt(), "{counts:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_of_nearly_all_examples_takes_no_longer_than_others() {
+        // Drawing until an example is of another class would take 500,000 draws for each anchor.
+        let mut labels = vec![0; 1_000_000];
+        labels.extend([1, 1]);
+        let drawn = triplets(&labels, 1, 0).unwrap();
+        let others = |i: usize| (1_000_000..1_000_002).contains(&i);
+        assert!(drawn.negatives[..1_000_000].iter().all(|&i| others(i)));
+        assert_eq!(drawn.positives[1_000_000..], [1_000_001, 1_000_000]);
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl<'t> MultivariateNormal<'t> {
     /// `Σᵢ ln Lᵢᵢ`, half the logarithm of the determinant of the covariance.
     #[track_caller]
     pub(crate) fn half_log_det(&self) -> Var<'t> {
-        self.scale_tril.diagonal(-2, -1).ln().sum(-1)
+        self.scale_tril.diagonal(0, -2, -1).ln().sum(-1)
     }
 
     /// The number of elements of a vector.

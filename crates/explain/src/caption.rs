@@ -32,6 +32,10 @@ impl Caption {
                 Caption::of_node(graph, *node)
             }
             Content::Group(group, nodes) => Caption::of_group(graph, *group, nodes),
+            // The numbers stand in its own box.
+            Content::Reference(node) => {
+                Caption { lines: Vec::new(), ..Caption::of_node(graph, *node) }
+            }
         }
     }
 
@@ -57,12 +61,13 @@ impl Caption {
         }
     }
 
-    /// A collapsed group is described by its outputs.
+    /// A collapsed group is described by its outputs; its nodes are ascending.
     fn of_group(graph: &Graph, group: usize, nodes: &[usize]) -> Caption {
         let name = &graph.groups[group].name;
         let last = graph.nodes.len() - 1;
         let is_output = |&node: &usize| {
-            node == last || graph.readers(node).any(|(reader, _)| !nodes.contains(&reader))
+            node == last
+                || graph.readers(node).any(|(reader, _)| nodes.binary_search(&reader).is_err())
         };
         let mut outputs = nodes.iter().copied().filter(is_output);
         match (outputs.next(), outputs.count()) {

@@ -161,7 +161,10 @@ impl Graph {
                 Content::Group(inner, ref nodes) => {
                     statements.push(Statement::Node(format!("g{inner}_{}", nodes[0]), content));
                 }
-                Content::Node(node) | Content::InputPort(node) | Content::OutputPort(node) => {
+                Content::Node(node)
+                | Content::InputPort(node)
+                | Content::OutputPort(node)
+                | Content::Reference(node) => {
                     statements.push(Statement::Node(format!("n{node}"), content));
                 }
             }
@@ -175,7 +178,10 @@ impl Graph {
             if let Statement::Node(name, content) = statement {
                 match content {
                     Content::Group(_, nodes) => nodes.iter().for_each(|&node| box_of[node] = name),
-                    Content::Node(node) | Content::InputPort(node) | Content::OutputPort(node) => {
+                    Content::Node(node)
+                    | Content::InputPort(node)
+                    | Content::OutputPort(node)
+                    | Content::Reference(node) => {
                         box_of[*node] = name;
                     }
                 }

@@ -34,6 +34,8 @@ pub struct Graph {
     pub groups: Vec<Group>,
     /// The [`Tape::id`] of the tape that the loss is on.
     pub(crate) tape: u64,
+    /// The edges that read each node: see [`Graph::readers`].
+    readers: Vec<Vec<(usize, usize)>>,
 }
 
 /// A node of a [`Graph`].
@@ -133,7 +135,13 @@ impl Graph {
             })
             .collect();
         flow_back(&tape, &mut nodes)?;
-        Ok(Graph { nodes, groups, tape: loss.tape().id() })
+        let mut readers = vec![Vec::new(); nodes.len()];
+        for (reader, node) in nodes.iter().enumerate() {
+            for (slot, input) in node.inputs.iter().enumerate() {
+                readers[input.node].push((reader, slot));
+            }
+        }
+        Ok(Graph { nodes, groups, tape: loss.tape().id(), readers })
     }
 
     /// Names a node, for instance as the argument of the loss that it is. A variable that the loss
@@ -203,12 +211,15 @@ impl Graph {
         }
     }
 
-    /// The edges that read a node, each as the reader and which of its inputs it is.
-    pub fn readers(&self, node: usize) -> impl Iterator<Item = (usize, usize)> {
-        let edges = self.nodes.iter().enumerate().skip(node + 1).flat_map(|(reader, info)| {
-            info.inputs.iter().enumerate().map(move |(slot, input)| (reader, slot, input.node))
-        });
-        edges.filter(move |edge| edge.2 == node).map(|(reader, slot, _)| (reader, slot))
+    /// The edges that read a node, each as the reader and which of its inputs it is, in the order of
+    /// recording.
+    pub fn readers(&self, node: usize) -> impl DoubleEndedIterator<Item = (usize, usize)> {
+        self.readers.get(node).into_iter().flatten().copied()
+    }
+
+    /// Whether a cotangent flows along an edge, given as a reader and which of its inputs it is.
+    pub(crate) fn flows(&self, (reader, slot): (usize, usize)) -> bool {
+        self.nodes[reader].inputs[slot].flow.is_some()
     }
 }
 
@@ -263,36 +274,37 @@ fn groups(scopes: &[ScopeInfo], infos: &[NodeInfo]) -> (Vec<Group>, Vec<Option<u
     (groups, group_of)
 }
 
-/// Records each op standalone, on the values of its inputs, and its rule for the gradient that the
-/// op has: the cotangents of this op's inputs, and the arithmetic of both passes.
+/// Records each op standalone, on a tape of its own with the values of its inputs, and its rule for
+/// the gradient that the op has: the cotangents of this op's inputs, and the arithmetic of both
+/// passes. Ops that are alike share a plan.
 fn flow_back(tape: &Tape, nodes: &mut [Node]) -> Result<()> {
-    let mut recorded = Vec::new();
-    let mut formulas = Vec::new();
-    for (at, node) in nodes.iter().enumerate() {
+    for at in 0..nodes.len() {
+        let tape = tape.emptied();
+        let node = &nodes[at];
         let inputs: Vec<Var<'_>> =
             node.inputs.iter().map(|input| tape.input(&nodes[input.node].value)).collect();
-        let Some(output) = node.operation.record(tape, &inputs) else { continue };
+        let Some(output) = node.operation.record(&tape, &inputs) else { continue };
         let mut roles: Vec<(usize, Role)> =
             inputs.iter().enumerate().map(|(i, input)| (input.number(), Role::Input(i))).collect();
-        formulas.push((at, Expression::of(output, &roles)));
-        let Some(gradient) = &node.gradient else { continue };
-        let cotangent = tape.constant(gradient);
-        roles.extend([(output.number(), Role::Output), (cotangent.number(), Role::Gradient)]);
-        for (slot, &input) in inputs.iter().enumerate() {
-            // A variable that holds integers has no derivative, and a `detach` lets none through.
-            let flows =
-                input.dtype().is_float() && nodes[node.inputs[slot].node].gradient.is_some();
-            let flow = tape.vjp(output, cotangent, &[input])[0];
-            if flows && !flow.is_faulty() {
-                recorded.push((at, slot, flow, Expression::of(flow, &roles)));
+        let formula = Expression::of(output, &roles);
+        let mut flows = Vec::new();
+        if let Some(gradient) = &node.gradient {
+            let cotangent = tape.constant(gradient);
+            roles.extend([(output.number(), Role::Output), (cotangent.number(), Role::Gradient)]);
+            for (slot, &input) in inputs.iter().enumerate() {
+                // A variable that holds integers has no derivative, and a `detach` lets none through.
+                let flows_back =
+                    input.dtype().is_float() && nodes[node.inputs[slot].node].gradient.is_some();
+                let flow = tape.vjp(output, cotangent, &[input])[0];
+                if flows_back && !flow.is_faulty() {
+                    flows.push((slot, flow, Expression::of(flow, &roles)));
+                }
             }
         }
-    }
-    let values = tape.eval(&recorded.iter().map(|(_, _, flow, _)| *flow).collect::<Vec<_>>())?;
-    for ((at, slot, _, rule), value) in recorded.into_iter().zip(values) {
-        nodes[at].inputs[slot].flow = Some(Flow { value, rule });
-    }
-    for (at, formula) in formulas {
+        let values = tape.eval(&flows.iter().map(|(_, flow, _)| *flow).collect::<Vec<_>>())?;
+        for ((slot, _, rule), value) in flows.into_iter().zip(values) {
+            nodes[at].inputs[slot].flow = Some(Flow { value, rule });
+        }
         nodes[at].formula = formula;
     }
     Ok(())

@@ -67,7 +67,10 @@ impl Graph {
 
     fn content(&self, group: Option<usize>, nodes: &[usize], depth: usize) -> Vec<Value> {
         let child = |content| match content {
-            Content::Node(node) | Content::InputPort(node) | Content::OutputPort(node) => {
+            Content::Node(node)
+            | Content::InputPort(node)
+            | Content::OutputPort(node)
+            | Content::Reference(node) => {
                 json!({"node": node})
             }
             Content::Group(inner, nodes) => {

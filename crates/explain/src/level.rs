@@ -1,16 +1,18 @@
 //! The layout of one level of a loss: its nodes and groups as boxes, with edges between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::caption::Caption;
 use crate::graph::Graph;
 use crate::layout::{Arrow, Item, Rank, layered};
+use crate::reference::with_references;
 
 /// The layout of one level of the hierarchy: the loss as a whole, or the inside of a group. Lengths
 /// are in pixels, for a font size of [`Caption::FONT_SIZE`]; `[0, 0]` is the upper left corner.
 #[derive(Clone, Debug)]
 pub struct Level {
-    /// The boxes, in the order of recording; input ports come first, and output ports last.
+    /// The boxes, in the order of recording; input ports come first, and output ports last. A
+    /// reference comes right before its reader.
     pub boxes: Vec<Block>,
     /// The edges between the boxes.
     pub edges: Vec<Edge>,
@@ -49,6 +51,8 @@ pub enum Content {
     InputPort(usize),
     /// A node inside of the group that is read outside, or is the loss.
     OutputPort(usize),
+    /// A node that is read far from where it is drawn: its name, beside the reader.
+    Reference(usize),
 }
 
 /// An edge of a [`Level`].
@@ -93,7 +97,21 @@ impl Graph {
             None => true,
         };
         let nodes: Vec<usize> = (0..self.nodes.len()).filter(within).collect();
-        self.laid_out(group, &nodes, depth, &|content| Caption::of(self, content).size())
+        self.level_of(group, &nodes, depth)
+    }
+
+    /// The layout of the inside of each group, with its inner groups collapsed.
+    pub(crate) fn levels(&self) -> Vec<Level> {
+        let mut nodes: Vec<Vec<usize>> = vec![Vec::new(); self.groups.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            self.path(node.group).into_iter().for_each(|group| nodes[group].push(at));
+        }
+        let each = nodes.iter().enumerate();
+        each.map(|(group, nodes)| self.level_of(Some(group), nodes, 0)).collect()
+    }
+
+    fn level_of(&self, group: Option<usize>, nodes: &[usize], depth: usize) -> Level {
+        self.laid_out(group, nodes, depth, &|content| Caption::of(self, content).size())
     }
 
     /// Lays out some nodes of a group; `size` gives the size of each box but expanded groups.
@@ -105,7 +123,8 @@ impl Graph {
         size: &dyn Fn(&Content) -> [f64; 2],
     ) -> Level {
         let boxes = self.boxes(group, nodes);
-        let edges = self.edges(&boxes);
+        let mut edges = self.edges(&boxes);
+        let boxes = with_references(boxes, &mut edges);
         let insides: Vec<Option<Level>> = boxes
             .iter()
             .map(|content| match content {
@@ -126,28 +145,19 @@ impl Graph {
         let items: Vec<Item> = boxes
             .iter()
             .zip(&sizes)
-            .map(|(content, &[width, height])| {
-                let rank = match content {
-                    Content::Node(_) | Content::Group(..) => Rank::Free,
-                    Content::InputPort(_) => Rank::Source,
-                    Content::OutputPort(_) => Rank::Sink,
-                };
-                Item { width, height, rank }
-            })
+            .map(|(content, &[width, height])| Item { width, height, rank: content.rank() })
             .collect();
         // An edge meets an expanded group at the port where it continues inside.
-        let port = |at: usize, wanted: Content| {
-            let inside = insides[at].as_ref()?;
-            let port = inside.boxes.iter().find(|port| port.content == wanted)?;
-            Some(port.x + port.width / 2.0 - inside.width / 2.0)
-        };
+        let ports: Vec<HashMap<Port, f64>> =
+            insides.iter().map(|inside| inside.as_ref().map_or_else(HashMap::new, ports)).collect();
+        let port = |at: usize, port: Port| ports[at].get(&port).copied();
         let arrows: Vec<Arrow> = edges
             .iter()
             .map(|edge| Arrow {
                 from: edge.from,
                 to: edge.to,
-                exit: port(edge.from, Content::OutputPort(edge.node)).unwrap_or(0.0),
-                entry: port(edge.to, Content::InputPort(edge.node)),
+                exit: port(edge.from, Port::Output(edge.node)).unwrap_or(0.0),
+                entry: port(edge.to, Port::Input(edge.node)),
             })
             .collect();
         let layout = layered(&items, &arrows);
@@ -224,21 +234,17 @@ impl Graph {
         if group.is_none() {
             return inner;
         }
-        let mut is_inside = vec![false; self.nodes.len()];
-        nodes.iter().for_each(|&node| is_inside[node] = true);
+        let is_inside = |node: usize| nodes.binary_search(&node).is_ok();
         let mut inputs: Vec<usize> = nodes
             .iter()
             .flat_map(|&node| self.nodes[node].inputs.iter().map(|input| input.node))
-            .filter(|&node| !is_inside[node])
+            .filter(|&node| !is_inside(node))
             .collect();
         inputs.sort_unstable();
         inputs.dedup();
-        let mut is_read = vec![false; self.nodes.len()];
-        for (_, node) in self.nodes.iter().enumerate().filter(|(reader, _)| !is_inside[*reader]) {
-            node.inputs.iter().for_each(|input| is_read[input.node] = true);
-        }
+        let is_read = |node: usize| self.readers(node).any(|(reader, _)| !is_inside(reader));
         let loss = self.nodes.len() - 1;
-        let outputs = nodes.iter().copied().filter(|&node| is_read[node] || node == loss);
+        let outputs = nodes.iter().copied().filter(|&node| is_read(node) || node == loss);
         let mut boxes: Vec<Content> = inputs.into_iter().map(Content::InputPort).collect();
         boxes.extend(inner);
         boxes.extend(outputs.map(Content::OutputPort));
@@ -252,7 +258,7 @@ impl Graph {
             match content {
                 Content::Node(node) | Content::InputPort(node) => drop(box_of.insert(*node, at)),
                 Content::Group(_, nodes) => box_of.extend(nodes.iter().map(|&node| (node, at))),
-                Content::OutputPort(_) => {}
+                Content::OutputPort(_) | Content::Reference(_) => {}
             }
         }
         let mut edges: Vec<Edge> = Vec::new();
@@ -261,28 +267,62 @@ impl Graph {
             let readers = match content {
                 Content::Node(node) => std::slice::from_ref(node),
                 Content::Group(_, nodes) => nodes.as_slice(),
-                Content::InputPort(_) => &[],
+                Content::InputPort(_) | Content::Reference(_) => &[],
                 Content::OutputPort(node) => {
                     edges.push(edge(box_of[node], to, *node, Vec::new()));
                     &[]
                 }
             };
-            let start = edges.len();
+            // A group reads a node once, whoever reads it there.
+            let mut known: HashMap<usize, usize> = HashMap::new();
             for &reader in readers {
                 for (slot, input) in self.nodes[reader].inputs.iter().enumerate() {
                     let from = box_of[&input.node];
-                    // A group reads a node once, whoever reads it there.
-                    let known = edges[start..].iter_mut().find(|edge| edge.node == input.node);
-                    match (content, known) {
+                    match (content, known.get(&input.node)) {
                         _ if from == to => {}
-                        (Content::Group(..), Some(known)) => known.reads.push((reader, slot)),
-                        _ => edges.push(edge(from, to, input.node, vec![(reader, slot)])),
+                        (Content::Group(..), Some(&known)) => {
+                            edges[known].reads.push((reader, slot))
+                        }
+                        _ => {
+                            known.insert(input.node, edges.len());
+                            edges.push(edge(from, to, input.node, vec![(reader, slot)]));
+                        }
                     }
                 }
             }
         }
         edges
     }
+}
+
+impl Content {
+    pub(crate) fn rank(&self) -> Rank {
+        match self {
+            Content::Node(_) | Content::Group(..) | Content::Reference(_) => Rank::Free,
+            Content::InputPort(_) => Rank::Source,
+            Content::OutputPort(_) => Rank::Sink,
+        }
+    }
+}
+
+/// Where an edge goes on inside of an expanded group, and which node it is of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Port {
+    Input(usize),
+    Output(usize),
+}
+
+/// How far each port of an expanded group is from its middle.
+fn ports(inside: &Level) -> HashMap<Port, f64> {
+    let port = |shown: &Block| {
+        let port = match shown.content {
+            Content::InputPort(node) => Port::Input(node),
+            Content::OutputPort(node) => Port::Output(node),
+            _ => return None,
+        };
+        Some((port, shown.x + shown.width / 2.0 - inside.width / 2.0))
+    };
+    inside.boxes.iter().filter_map(port).collect()
 }
 
 impl Edge {

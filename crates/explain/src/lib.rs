@@ -20,6 +20,7 @@ mod numeric;
 mod operation;
 mod page;
 mod paths;
+mod reference;
 mod surface;
 mod svg;
 mod sweep;

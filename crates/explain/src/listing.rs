@@ -98,8 +98,8 @@ impl Graph {
 }
 
 impl Listing {
-    /// With the location in the program that recorded each node and opened each scope. The nodes of a
-    /// loss are recorded in the library; its scope is opened at the location of the call.
+    /// With the location in the program that recorded each node and opened each scope. What a
+    /// function of the library records, such as a loss or a layer, has the location of its call.
     pub fn with_locations(self) -> Listing {
         Listing { locations: true, ..self }
     }

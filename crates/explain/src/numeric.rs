@@ -1,5 +1,7 @@
 //! Numeric gradients: the loss re-evaluated with the value of one node perturbed.
 
+use std::collections::{BTreeSet, HashMap};
+
 use lossgraph_autograd::{Fault, Result, Tape, Var, numeric_gradient};
 use lossgraph_tensor::Tensor;
 
@@ -57,19 +59,15 @@ impl Graph {
             return Ok(None);
         };
         let value = &self.nodes[node].value;
-        let depends = self.depends_on(node);
-        let dependents = depends.iter().zip(&self.nodes).filter(|(depends, _)| **depends);
-        let once =
-            EVALUATIONS * dependents.map(|(_, node)| OVERHEAD + node.shape.numel()).sum::<usize>();
-        if once * value.len() <= budget {
+        let Some((dependents, cost)) = self.dependents(node, budget / EVALUATIONS) else {
+            return Ok(None);
+        };
+        if EVALUATIONS * cost * value.len() <= budget {
             let slopes = numeric_gradient(
-                |tape, x| self.substituted(tape, node, &depends, x[0]),
+                |tape, x| self.substituted(tape, &dependents, x[0]),
                 std::slice::from_ref(value),
             )?;
             return Ok(slopes.into_iter().next().map(NumericGradient::Elements));
-        }
-        if once > budget {
-            return Ok(None);
         }
         let signs: Vec<f64> = (0..value.len()).map(sign).collect();
         let analytic = gradient.to_f64s().iter().zip(&signs).map(|(g, sign)| g * sign).sum();
@@ -78,7 +76,7 @@ impl Graph {
         let slopes = numeric_gradient(
             |tape, t| {
                 let perturbed = tape.constant(value) + tape.constant(&direction) * t[0];
-                self.substituted(tape, node, &depends, perturbed)
+                self.substituted(tape, &dependents, perturbed)
             },
             &[Tensor::from(0.0)],
         )?;
@@ -86,39 +84,46 @@ impl Graph {
         Ok(Some(NumericGradient::Directional { direction, numeric, analytic }))
     }
 
-    /// Whether the value of each node depends on that of a node, itself included.
-    pub(crate) fn depends_on(&self, node: usize) -> Vec<bool> {
-        let mut depends = vec![false; self.nodes.len()];
-        depends[node] = true;
-        for (at, reader) in self.nodes.iter().enumerate().skip(node + 1) {
-            depends[at] = !reader.operation.stops_gradient()
-                && reader.inputs.iter().any(|input| depends[input.node]);
+    /// The nodes whose values depend on that of a node, itself first, in the order of recording, and
+    /// what it takes to compute them, in elements. `None` if that is more than `most`: then only
+    /// some of them were looked at.
+    pub(crate) fn dependents(&self, node: usize, most: usize) -> Option<(Vec<usize>, usize)> {
+        let mut open = BTreeSet::from([node]);
+        let (mut dependents, mut cost) = (Vec::new(), 0);
+        // Readers come after what they read: the first of those that are left is complete.
+        while let Some(at) = open.pop_first() {
+            cost += OVERHEAD + self.nodes[at].shape.numel();
+            if cost > most {
+                return None;
+            }
+            dependents.push(at);
+            let readers = self.readers(at).map(|(reader, _)| reader);
+            open.extend(readers.filter(|&reader| !self.nodes[reader].operation.stops_gradient()));
         }
-        depends
+        Some((dependents, cost))
     }
 
-    /// Records the loss with `var` substituted for a node; what does not depend on it is constant.
+    /// Records the loss with `var` substituted for the first of some nodes, of which the others are
+    /// the dependents; what does not depend on it is constant.
     pub(crate) fn substituted<'t>(
         &self,
         tape: &'t Tape,
-        node: usize,
-        depends: &[bool],
+        dependents: &[usize],
         var: Var<'t>,
     ) -> Var<'t> {
-        let mut vars: Vec<Option<Var<'t>>> = vec![None; self.nodes.len()];
-        vars[node] = Some(var);
-        for (at, info) in
-            self.nodes.iter().enumerate().skip(node + 1).filter(|(at, _)| depends[*at])
-        {
-            let operand = |input: usize| {
-                vars[input].unwrap_or_else(|| tape.constant(&self.nodes[input].value))
-            };
-            let inputs: Vec<Var<'t>> =
-                info.inputs.iter().map(|input| operand(input.node)).collect();
-            vars[at] = info.operation.record(tape, &inputs);
+        let mut vars: HashMap<usize, Var<'t>> = HashMap::with_capacity(dependents.len());
+        let constant = |node: usize| tape.constant(&self.nodes[node].value);
+        for (nth, &at) in dependents.iter().enumerate() {
+            let info = &self.nodes[at];
+            let operand =
+                |input: usize| vars.get(&input).copied().unwrap_or_else(|| constant(input));
+            let inputs = || info.inputs.iter().map(|input| operand(input.node)).collect::<Vec<_>>();
+            let recorded =
+                if nth == 0 { Some(var) } else { info.operation.record(tape, &inputs()) };
+            vars.extend(recorded.map(|recorded| (at, recorded)));
         }
         let loss = self.nodes.len() - 1;
-        vars[loss].unwrap_or_else(|| tape.constant(&self.nodes[loss].value))
+        vars.get(&loss).copied().unwrap_or_else(|| constant(loss))
     }
 }
 

@@ -48,11 +48,14 @@ impl Graph {
     /// # Errors
     /// An error of the program.
     pub fn paths(&self, to: &[usize]) -> Result<Vec<Paths>> {
-        let reaches = self.reaches(to);
-        let mut partial: Vec<Vec<Path>> = vec![Vec::new(); self.nodes.len()];
+        let mut is_wanted = vec![false; self.nodes.len()];
+        to.iter().for_each(|&node| is_wanted[node] = true);
+        let reaches = self.reaches(&is_wanted);
+        let mut trails = Trails(Vec::new());
+        let mut partial: Vec<Vec<Partial>> = vec![Vec::new(); self.nodes.len()];
         let mut count = vec![0.0; self.nodes.len()];
         if let Some((last, seed)) = self.nodes.len().checked_sub(1).zip(self.seed()) {
-            partial[last].push(Path { edges: Vec::new(), contribution: seed });
+            partial[last].push(Partial { trail: None, contribution: seed });
             count[last] = 1.0;
         }
         // Readers come after what they read, so all paths to a node are known when it is visited.
@@ -63,19 +66,19 @@ impl Graph {
                 .filter(|(_, input)| input.flow.is_some() && reaches[input.node])
                 .map(|(slot, input)| (slot, input.node))
                 .collect();
-            for (edges, contributions) in self.extended(reader, &partial[reader], &onward)? {
+            for (trail, contributions) in self.extended(reader, &partial[reader], &onward)? {
                 for (&(slot, node), contribution) in onward.iter().zip(contributions) {
-                    let edges = edges.iter().copied().chain([(reader, slot)]).collect();
-                    partial[node].push(Path { edges, contribution });
+                    let trail = Some(trails.extended(trail, (reader, slot)));
+                    partial[node].push(Partial { trail, contribution });
                 }
             }
             onward.iter().for_each(|&(_, node)| count[node] += count[reader]);
-            if !to.contains(&reader) {
+            if !is_wanted[reader] {
                 partial[reader] = Vec::new();
             }
         }
         to.iter()
-            .map(|&node| Ok(self.summarized(node, partial[node].clone(), count[node])))
+            .map(|&node| Ok(self.summarized(node, partial[node].clone(), count[node], &trails)))
             .collect()
     }
 
@@ -85,11 +88,11 @@ impl Graph {
     }
 
     /// Whether a gradient can flow from each node to one of some nodes.
-    fn reaches(&self, to: &[usize]) -> Vec<bool> {
+    fn reaches(&self, is_wanted: &[bool]) -> Vec<bool> {
         let mut reaches = vec![false; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate() {
             let passes = |input: &Input| input.flow.is_some() && reaches[input.node];
-            reaches[at] = to.contains(&at) || node.inputs.iter().any(passes);
+            reaches[at] = is_wanted[at] || node.inputs.iter().any(passes);
         }
         reaches
     }
@@ -98,9 +101,9 @@ impl Graph {
     fn extended(
         &self,
         reader: usize,
-        paths: &[Path],
+        paths: &[Partial],
         onward: &[(usize, usize)],
-    ) -> Result<Vec<(Edges, Vec<Tensor>)>> {
+    ) -> Result<Vec<(Option<usize>, Vec<Tensor>)>> {
         let node = &self.nodes[reader];
         let tape = Tape::with_dtype(node.value.dtype());
         let inputs: Vec<Var<'_>> =
@@ -114,12 +117,18 @@ impl Graph {
         let mut contributions = tape.eval(&contributions)?.into_iter();
         let each = paths
             .iter()
-            .map(|path| (path.edges.clone(), contributions.by_ref().take(onward.len()).collect()));
+            .map(|path| (path.trail, contributions.by_ref().take(onward.len()).collect()));
         Ok(each.collect())
     }
 
     /// The largest paths to a node, and the rest of its gradient.
-    fn summarized(&self, node: usize, mut paths: Vec<Path>, count: f64) -> Paths {
+    fn summarized(
+        &self,
+        node: usize,
+        mut paths: Vec<Partial>,
+        count: f64,
+        trails: &Trails,
+    ) -> Paths {
         keep_largest(&mut paths);
         let rest = self.nodes[node].gradient.as_ref().filter(|_| count > paths.len() as f64);
         let rest = rest.and_then(|gradient| {
@@ -129,19 +138,48 @@ impl Graph {
             }
             Tensor::new(gradient.shape().clone(), rest).ok()
         });
-        Paths { paths, count, rest }
+        let whole = |path: Partial| Path {
+            edges: trails.edges(path.trail),
+            contribution: path.contribution,
+        };
+        Paths { paths: paths.into_iter().map(whole).collect(), count, rest }
     }
 }
 
-/// The edges of a path.
-type Edges = Vec<(usize, usize)>;
+/// A path from the loss to the node at hand.
+#[derive(Clone)]
+struct Partial {
+    /// The last of its edges, in [`Trails`]; `None` for the loss itself.
+    trail: Option<usize>,
+    contribution: Tensor,
+}
+
+/// The edges of paths: each with the one before, so that paths share what they have in common.
+struct Trails(Vec<(Option<usize>, (usize, usize))>);
+
+impl Trails {
+    fn extended(&mut self, trail: Option<usize>, edge: (usize, usize)) -> usize {
+        self.0.push((trail, edge));
+        self.0.len() - 1
+    }
+
+    /// The edges of a path, from the loss on.
+    fn edges(&self, trail: Option<usize>) -> Vec<(usize, usize)> {
+        let before = |&trail: &usize| self.0[trail].0;
+        let mut edges: Vec<(usize, usize)> =
+            std::iter::successors(trail, before).map(|trail| self.0[trail].1).collect();
+        edges.reverse();
+        edges
+    }
+}
 
 /// Keeps the paths that contribute most, the largest first, within the limits.
-fn keep_largest(paths: &mut Vec<Path>) {
-    let largest = |path: &Path| {
+fn keep_largest(paths: &mut Vec<Partial>) {
+    let largest = |path: &Partial| {
         path.contribution.to_f64s().iter().fold(0.0, |most: f64, x| most.max(x.abs()))
     };
-    let mut sized: Vec<(f64, Path)> = paths.drain(..).map(|path| (largest(&path), path)).collect();
+    let mut sized: Vec<(f64, Partial)> =
+        paths.drain(..).map(|path| (largest(&path), path)).collect();
     sized.sort_by(|a, b| b.0.total_cmp(&a.0));
     let len = sized.first().map_or(1, |(_, path)| path.contribution.len().max(1));
     sized.truncate((MAX_ELEMENTS / len).clamp(1, MAX_PATHS));

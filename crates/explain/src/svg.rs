@@ -1,5 +1,6 @@
 //! The picture of a loss as a self-contained SVG file.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use crate::caption::Caption;
@@ -84,8 +85,23 @@ impl Graph {
     }
 
     fn draw(&self, level: &Level, svg: &mut String) {
+        let referred_to = |block: &Block| match block.content {
+            Content::Reference(node) => Some(node),
+            _ => None,
+        };
+        let is_referred_to: HashSet<usize> = level.boxes.iter().filter_map(referred_to).collect();
         for block in &level.boxes {
+            // A reference is a link to the box of its node, if that is drawn on this level.
+            let anchor = match block.content {
+                Content::Reference(node) => format!("<a href=\"#node-{node}\">"),
+                Content::Node(node) if is_referred_to.contains(&node) => {
+                    format!("<a id=\"node-{node}\">")
+                }
+                _ => String::new(),
+            };
+            svg.push_str(&anchor);
             self.draw_block(block, svg);
+            svg.push_str(if anchor.is_empty() { "" } else { "</a>\n" });
         }
         for edge in &level.edges {
             let ends_inside = level.boxes[edge.to].inside.is_some();
@@ -104,12 +120,20 @@ impl Graph {
         let class = match &block.content {
             _ if block.inside.is_some() => "frame",
             Content::Group(..) => "group",
-            Content::Node(node) if self.nodes[*node].inputs.is_empty() => "leaf",
+            Content::Node(node) | Content::Reference(node)
+                if self.nodes[*node].inputs.is_empty() =>
+            {
+                "leaf"
+            }
             _ => "box",
+        };
+        let dashes = match &block.content {
+            Content::Reference(_) => " stroke-dasharray=\"5 3\"",
+            _ => "",
         };
         let _ = writeln!(
             svg,
-            "<rect class=\"{class}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>"
+            "<rect class=\"{class}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"{dashes}/>"
         );
         let [left, right, top] = [Caption::PADDING, width - Caption::PADDING, Caption::LINE_HEIGHT];
         match (&block.inside, &block.content) {

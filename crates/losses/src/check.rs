@@ -136,8 +136,7 @@ fn coded<'t>(
     }
     // As class numbers are, integers that are computed are computed now.
     let data = target.data().map_or_else(|| target.value(), Ok);
-    let numbers = data.map_or_else(|_| Vec::new(), |data| data.to_f64s());
-    match numbers.into_iter().find(|&x| !fits(x)) {
+    match data.ok().and_then(|data| data.find(|x| !fits(x))) {
         None => target,
         Some(x) => {
             let why = format!("target holds {x}, expected {expected}");
@@ -182,8 +181,7 @@ pub(crate) fn holds<'t>(
     fits: impl Fn(f64) -> bool,
     var: Var<'t>,
 ) -> Var<'t> {
-    let odd =
-        var.data().and_then(|data| data.to_f64s().into_iter().find(|&x| !fits(x) && !x.is_nan()));
+    let odd = var.data().and_then(|data| data.find(|x| !fits(x) && !x.is_nan()));
     match odd {
         None => var,
         Some(x) => {
@@ -197,9 +195,7 @@ pub(crate) fn holds<'t>(
 /// recording; of what is computed, a logarithm gives NaN.
 #[track_caller]
 pub(crate) fn probability<'t>(loss: &str, name: &str, var: Var<'t>) -> Var<'t> {
-    let odd = var.data().and_then(|data| {
-        data.to_f64s().into_iter().find(|x| !(0.0..=1.0).contains(x) && !x.is_nan())
-    });
+    let odd = var.data().and_then(|data| data.find(|x| !x.is_nan() && !(0.0..=1.0).contains(&x)));
     match odd {
         None => var,
         Some(x) => {

@@ -76,7 +76,9 @@ impl<'t> Labels<'t> {
             Ok(data) => data,
             Err(error) => return refuse(format!("the labels have no value: {error}")),
         };
-        let numbers = data.to_vec::<i64>().unwrap_or_default();
+        // Looked at where they are; only those of another layout are copied.
+        let data = data.contiguous();
+        let numbers = data.as_slice::<i64>().unwrap_or_default();
         let valid = |label: i64| label == ignore_index || (0..classes as i64).contains(&label);
         if let Some(at) = numbers.iter().position(|&label| !valid(label)) {
             let label = numbers[at];
@@ -151,11 +153,11 @@ impl<'t> Labels<'t> {
     pub fn pick_among(&self, scores: Var<'t>, first: usize) -> Var<'t> {
         let (tape, first) = (scores.tape(), first as i64);
         let last = first + scores.dim(1) as i64 - 1;
-        let numbers = self.labels.value().map_or_else(|_| Vec::new(), |data| data.to_f64s());
-        let numbers = numbers.into_iter().map(|number| number as i64);
-        let indices: Vec<i64> = numbers.clone().map(|n| n.clamp(first, last) - first).collect();
+        let data = self.labels.value();
+        let numbers = || data.iter().flat_map(|data| data.iter_f64()).map(|number| number as i64);
+        let indices: Vec<i64> = numbers().map(|n| n.clamp(first, last) - first).collect();
         let among: Vec<f64> =
-            numbers.map(|n| f64::from(u8::from((first..=last).contains(&n)))).collect();
+            numbers().map(|n| f64::from(u8::from((first..=last).contains(&n)))).collect();
         let picked = scores.gather(1, tape.constant(indices).unsqueeze(1)).squeeze(1);
         tape.constant(among).select(picked, 0.0)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use lossgraph_autograd::{Fault, Gradients, Result, Var};
+use lossgraph_autograd::{Fault, Gradients, Result, Var, stack};
 use lossgraph_tensor::Shape;
 
 /// The terms of a loss, before they are reduced to one number.
@@ -126,6 +126,16 @@ impl<'t> Terms<'t> {
     /// Terms whose mean divides by the sum of `weight`. The terms are weighted already.
     pub(crate) fn with_weights(self, weight: Option<Var<'t>>) -> Terms<'t> {
         Terms { weight, ..self }
+    }
+
+    /// Terms of one shape, side by side along a new last axis. There is one, at least.
+    pub(crate) fn beside(all: &[Terms<'t>]) -> Terms<'t> {
+        let each: Vec<Var<'t>> = all.iter().map(|terms| terms.each).collect();
+        let ones = |terms: &Terms<'t>| terms.each.tape().fill(terms.each.shape(), 1.0);
+        let weight = |terms: &Terms<'t>| terms.weight.unwrap_or_else(|| ones(terms));
+        let are_weighted = all.iter().any(|terms| terms.weight.is_some());
+        let weights: Vec<Var<'t>> = all.iter().map(weight).collect();
+        Terms::new(stack(&each, -1)).with_weights(are_weighted.then(|| stack(&weights, -1)))
     }
 
     /// The terms in another shape.

@@ -348,3 +348,23 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         assert!(error.contains(expected), "{error}, expected {expected}");
     }
 }
+
+// As in PyTorch 2.15.
+#[test]
+fn a_scalar_is_the_score_of_one_class_and_one_example_may_list_its_label() {
+    let tape = Tape::f64();
+    let score = tape.variable(2.0);
+    let margin = MultiMargin::default();
+    for labels in [tape.constant(0_i64), tape.constant([0_i64])] {
+        let terms = margin.forward(score, labels).unreduced();
+        assert_eq!((terms.shape(), terms.value().unwrap().to_f64s()), (labels.shape(), vec![0.0]));
+    }
+    let scores = tape.variable([0.5, 1.0, 3.0, -2.0]);
+    let listed = margin.forward(scores, tape.constant([1_i64]));
+    assert_eq!(listed.unreduced().shape()[..], [1]);
+    assert_eq!(listed.mean().item().unwrap(), 0.875);
+    assert!(margin.forward(score, tape.constant(1_i64)).mean().is_faulty());
+    let labels = tape.constant(0_i64);
+    assert_eq!(multilabel_margin(score, labels).unreduced().item().unwrap(), 0.0);
+    assert_eq!(gradient(multilabel_margin(score, labels).mean(), score), [0.0]);
+}

@@ -113,7 +113,7 @@ fn the_probabilities_of_an_adaptive_softmax_add_up_to_1_and_are_those_of_the_los
     let log_p = softmax.log_prob(features);
     assert_close(log_p.exp().sum(1), tape.fill([9], 1.0));
     let labels = tape.labels(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    assert_close(softmax.forward(features, labels).unreduced(), -log_p.diagonal(0, 1));
+    assert_close(softmax.forward(features, labels).unreduced(), -log_p.diagonal(0, 0, 1));
     assert_eq!(
         softmax.predict(features).value().unwrap().to_f64s(),
         log_p.argmax(1).value().unwrap().to_f64s()
@@ -170,4 +170,49 @@ fn what_does_not_fit_is_refused_with_a_reason() {
     assert!(ClassClusters::new(4, 10, &[5, 3], 2.0, rng).is_err());
     assert!(ClassClusters::new(4, 10, &[5, 10], 2.0, rng).is_err());
     assert!(ClassClusters::new(4, 10, &[5, 7], 4.0, rng).is_err());
+}
+
+#[test]
+fn several_predictions_of_a_row_are_those_of_as_many_layers() {
+    let tape = Tape::f64();
+    let (x, w) = (tape.variable(drawn(&[4, 3], 1)), tape.variable(drawn(&[5, 2, 2, 3], 2)));
+    let (bias, weight) =
+        (tape.variable(drawn(&[5, 2, 2], 3)), tape.constant([1.0, 2.0, 0.5, 1.0, 3.0]));
+    let numbers: Vec<i64> = (0..16).map(|i| if i == 7 { 1 } else { i * 3 % 5 }).collect();
+    let labels = tape.constant(Tensor::new([4, 2, 2], numbers).unwrap());
+    let loss = LinearCrossEntropy {
+        bias: Some(bias),
+        weight: Some(weight),
+        ignore_index: 1,
+        label_smoothing: 0.1,
+        block: 8,
+    };
+    let logits = x.linear(w.reshape([20, 3]), Some(bias.flatten(..))).reshape([4, 5, 2, 2]);
+    let all = CrossEntropy {
+        weight: Some(weight),
+        ignore_index: 1,
+        label_smoothing: 0.1,
+        ..CrossEntropy::default()
+    };
+    let (terms, expected) = (loss.forward(x, w, labels), all.forward(logits, labels));
+    assert_eq!(terms.unreduced().shape()[..], [4, 2, 2]);
+    assert_close(terms.unreduced(), expected.unreduced());
+    for (got, expected) in tape
+        .grad(terms.mean(), &[x, w, bias])
+        .into_iter()
+        .zip(tape.grad(expected.mean(), &[x, w, bias]))
+    {
+        assert_close(got, expected);
+    }
+    let probabilities = tape.constant(drawn(&[4, 5, 2, 2], 4)).softmax(1);
+    let loss = LinearCrossEntropy { bias: Some(bias), ..LinearCrossEntropy::default() };
+    assert_close(
+        loss.forward(x, w, probabilities).unreduced(),
+        CrossEntropy::default().forward(logits, probabilities).unreduced(),
+    );
+    let flat = LinearCrossEntropy { bias: Some(bias.flatten(..)), ..LinearCrossEntropy::default() };
+    assert!(refused(flat.forward(x, w, labels)).contains("one for each logit"));
+    let wide = x.reshape([2, 2, 3]);
+    let text = refused(LinearCrossEntropy::default().forward(wide, w, labels));
+    assert!(text.contains("features are [batch, feature]"), "{text}");
 }

@@ -2,7 +2,6 @@
 
 use lossgraph_autograd::{Fault, Var};
 use lossgraph_tensor::Tensor;
-use rand_distr::{Distribution, Uniform};
 
 use crate::error::{Error, Result};
 use crate::generator::Generator;
@@ -52,7 +51,8 @@ impl Layer for Activation {
 
 /// In training, sets each element to 0 with a probability, and scales up the others so that the
 /// expectation stays; in evaluation, the identity. Clones draw from one stream, which a
-/// [`Training`](crate::Training) saves.
+/// [`Training`](crate::Training) saves. Each element takes one word of it, so that a mask is the same
+/// for any number of threads: see [`Tensor::bernoulli`].
 ///
 /// # Source
 /// Srivastava et al., Dropout, 2014.
@@ -81,14 +81,10 @@ impl Layer for Dropout {
         if mode == Mode::Evaluate || self.probability == 0.0 {
             return x;
         }
-        let scale = 1.0 / (1.0 - self.probability);
-        let mask = match Uniform::new(0.0, 1.0) {
-            Ok(uniform) => self.generator.draw(|rng| {
-                let draw = |_| if uniform.sample(rng) < self.probability { 0.0 } else { scale };
-                Tensor::new(x.shape(), (0..x.len()).map(draw).collect::<Vec<f64>>())
-            }),
-            Err(_) => Tensor::ones(x.shape(), x.dtype()),
-        };
+        let keep = 1.0 - self.probability;
+        let mask = self.generator.draw(|rng| {
+            Tensor::bernoulli(x.shape(), keep, [0.0, 1.0 / keep], x.tape().dtype(), rng)
+        });
         x.tape().named_call("dropout", || match mask {
             Ok(mask) => x * x.tape().constant(mask),
             Err(error) => x.tape().fault(Fault::new("dropout", error.to_string())),

@@ -35,6 +35,11 @@ impl Axes {
         self.keep
     }
 
+    /// Whether they are all axes because `..` says so, whatever the shape.
+    pub fn are_all(&self) -> bool {
+        self.list.is_none()
+    }
+
     /// The axes as a set, for a shape.
     ///
     /// # Errors

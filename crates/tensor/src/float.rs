@@ -7,6 +7,7 @@ use crate::Elem;
 /// A float type of the kernels, `f32` or `f64`.
 pub trait Float:
     Elem
+    + crate::kernels::Gemm
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -99,6 +100,15 @@ pub trait Float:
     fn remainder(self, y: Self) -> Self;
     /// `⌊x/y⌋`, of the quotient before it is rounded.
     fn floor_divide(self, y: Self) -> Self;
+    /// Whether `|x/y| < 2ⁿ` for numbers of n bits: then `fmod_near` and its kin are the same as `fmod`
+    /// and its kin, and have no branch.
+    fn quotient_is_near(self, y: Self) -> bool;
+    /// `fmod` where [`quotient_is_near`](Float::quotient_is_near).
+    fn fmod_near(self, y: Self) -> Self;
+    /// `remainder` where [`quotient_is_near`](Float::quotient_is_near).
+    fn remainder_near(self, y: Self) -> Self;
+    /// `floor_divide` where [`quotient_is_near`](Float::quotient_is_near).
+    fn floor_divide_near(self, y: Self) -> Self;
     /// `sin πx / πx`, and 1 at 0.
     fn sinc(self) -> Self;
     /// The derivative of [`sinc`](Float::sinc) of a whole order above 0.
@@ -113,6 +123,8 @@ pub trait Float:
     fn erfinv(self) -> Self;
     /// The normal distribution function `Φ(x) = ½ erfc(−x/√2)`.
     fn ndtr(self) -> Self;
+    /// The inverse of [`ndtr`](Float::ndtr): infinite at 0 and 1, NaN beyond.
+    fn ndtri(self) -> Self;
     /// `ln Φ(x)`, accurate in both tails.
     fn log_ndtr(self) -> Self;
     /// `h = φ(x)/Φ(x)`, the slope of [`log_ndtr`](Float::log_ndtr).
@@ -214,10 +226,11 @@ macro_rules! float {
             float!(@own $type hyperbolic: sinh cosh tanh asinh acosh atanh);
             float!(@own $type trigonometric: sin cos tan sin_near cos_near tan_near sinc);
             float!(@own $type error: erf erfc);
-            float!(@own $type normal: erfinv ndtr log_ndtr log_ndtr_slope log_ndtr_bend);
+            float!(@own $type normal: erfinv ndtr ndtri log_ndtr log_ndtr_slope log_ndtr_bend);
             float!(@own $type gamma: lgamma lgamma_of_positive digamma digamma_of_positive);
             float!(@own $type gamma: trigamma trigamma_of_positive);
             float!(@own2 $type remainder: fmod remainder floor_divide);
+            float!(@own2 $type remainder: fmod_near remainder_near floor_divide_near);
             float!(@own2 $type gamma: polygamma polygamma_of_positive);
             float!(@own2 $type trigonometric: sinc_slope);
             float!(@own2 $type power: powf hypot cosine);
@@ -241,6 +254,11 @@ macro_rules! float {
             #[inline(always)]
             fn copysign(self, sign: $type) -> $type {
                 $type::copysign(self, sign)
+            }
+
+            #[inline(always)]
+            fn quotient_is_near(self, y: $type) -> bool {
+                crate::math::remainder::$type::quotient_is_near(self, y)
             }
 
             #[inline(always)]

@@ -4,7 +4,11 @@ use std::iter::FusedIterator;
 
 use smallvec::SmallVec;
 
-use crate::{Slice, Tensor};
+use crate::tensor::with_elem;
+use crate::{Elem, Slice, Tensor};
+
+/// How many elements are looked at together: a loop that stops at each of them has no vectors.
+const TOGETHER: usize = 256;
 
 impl Tensor {
     /// The tensors along the first axis, of one axis less: views. A scalar has none.
@@ -43,6 +47,28 @@ impl Tensor {
     pub fn iter_f64(&self) -> impl ExactSizeIterator<Item = f64> + FusedIterator + '_ {
         let (left, index) = (self.len(), SmallVec::from_elem(0, self.rank()));
         Elements { tensor: self, left, index, offset: self.layout.offset() as isize }
+    }
+
+    /// The first element for which a predicate holds, as `f64`, in row-major order. Nothing is
+    /// copied, and contiguous elements are looked at in vectors.
+    ///
+    /// ```
+    /// use lossgraph_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([0.5, 1.5, -2.0]);
+    /// assert_eq!(x.find(|x| !(0.0..=1.0).contains(&x)), Some(1.5));
+    /// assert_eq!(x.find(f64::is_nan), None);
+    /// ```
+    pub fn find(&self, is: impl Fn(f64) -> bool) -> Option<f64> {
+        with_elem!(self.dtype(), T => {
+            let Some(elements) = self.as_slice::<T>() else {
+                return self.iter_f64().find(|&x| is(x));
+            };
+            let is = |x: &T| is(x.to_f64());
+            let some = |chunk: &&[T]| chunk.iter().fold(false, |some, x| some | is(x));
+            let found = elements.chunks(TOGETHER).find(some)?.iter().find(|x| is(x));
+            found.map(|x| x.to_f64())
+        })
     }
 }
 
@@ -116,5 +142,15 @@ mod tests {
             assert_eq!(x.iter_f64().len(), x.len());
             assert_eq!(x.iter_f64().collect::<Vec<_>>(), x.to_f64s());
         }
+    }
+
+    #[test]
+    fn the_first_element_is_found_in_any_layout_and_type() {
+        let x = Tensor::arange(3000, DType::F32).unwrap();
+        assert_eq!(x.find(|x| x > 999.5), Some(1000.0));
+        assert_eq!(x.to_dtype(DType::I64).find(|x| x > 2998.0), Some(2999.0));
+        assert_eq!(x.flip(0).unwrap().find(|x| x < 2.0), Some(1.0));
+        assert_eq!(x.find(|x| x < 0.0), None);
+        assert_eq!(x.narrow(0, 0, 0).unwrap().find(|_| true), None);
     }
 }

@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 
 use crate::create::allocatable_len;
+use crate::kernels::chacha::Stream;
 use crate::tensor::with_elem;
 use crate::{DType, Elem, Error, Result, Shape, Tensor};
 
@@ -64,6 +66,35 @@ impl Tensor {
         let shape = shape.into();
         let len = allocatable_len::<i64>(&shape)?;
         Tensor::new(shape, (0..len).map(|_| uniform.sample(rng)).collect::<Vec<i64>>())
+    }
+
+    /// One of two numbers, independently in each element: `yes` with a probability, else `no`. The
+    /// mask of a dropout that keeps `p` is `[no, yes] = [0, 1/p]`.
+    ///
+    /// The generator is read as a counter-based one: each element takes one word of its stream, which
+    /// any thread can compute, so that the result is the same for any number of them. The probability
+    /// is rounded to a multiple of 2⁻³².
+    ///
+    /// ```
+    /// use lossgraph_tensor::{DType, Tensor};
+    /// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    ///
+    /// let rng = &mut ChaCha8Rng::seed_from_u64(0);
+    /// let x = Tensor::bernoulli([100, 100], 0.25, [0.0, 4.0], DType::F32, rng)?;
+    /// assert!((x.mean(..)?.item()? - 1.0).abs() < 0.05);
+    /// # Ok::<(), lossgraph_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A probability that is not between 0 and 1.
+    pub fn bernoulli(
+        shape: impl Into<Shape>,
+        probability: f64,
+        [no, yes]: [f64; 2],
+        dtype: DType,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Tensor> {
+        bernoulli(shape.into(), probability, [no, yes], dtype, rng)
     }
 
     /// Normal with a mean and a standard deviation.
@@ -158,6 +189,33 @@ fn fans(operation: &'static str, shape: &Shape) -> Result<(f64, f64)> {
     Ok((shape[1] as f64 * window, shape[0] as f64 * window))
 }
 
+fn bernoulli(
+    shape: Shape,
+    probability: f64,
+    values: [f64; 2],
+    dtype: DType,
+    rng: &mut ChaCha8Rng,
+) -> Result<Tensor> {
+    if !(0.0..=1.0).contains(&probability) {
+        let (operation, name) = ("bernoulli", "the probability");
+        let expected = "a number from 0 to 1";
+        return Err(Error::OutOfRange { operation, name, given: probability, expected });
+    }
+    // So many of the words stand for yes; the last of them, since all are more than u32 holds.
+    let count = (probability * 2.0_f64.powi(32)).round() as u64;
+    let last = count.checked_sub(1).map(|last| last as u32);
+    with_elem!(dtype, T => {
+        let [no, yes] = values.map(T::of);
+        let mut elements = vec![no; allocatable_len::<T>(&shape)?];
+        if let Some(last) = last {
+            let of = |word: u32| if word <= last { yes } else { no };
+            Stream::of(rng).fill(&mut elements, of);
+        }
+        rng.set_word_pos(rng.get_word_pos() + elements.len() as u128);
+        Tensor::new(shape, elements)
+    })
+}
+
 fn sample(
     shape: Shape,
     dtype: DType,
@@ -192,7 +250,6 @@ mod tests {
         let (from, to) = (3, 2);
         assert!(Tensor::integers([0], from..to, rng).is_err());
     }
-    use rand_chacha::ChaCha8Rng;
 
     fn rng() -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(7)
@@ -231,6 +288,42 @@ mod tests {
         assert!(near(moments(&xavier), (0.0, (2.0 / 300.0_f64).sqrt())));
         let xavier = Tensor::xavier_normal([50, 10, 5], DType::F64, &mut rng()).unwrap();
         assert!(near(moments(&xavier), (0.0, (2.0 / 300.0_f64).sqrt())));
+    }
+
+    #[test]
+    fn a_mask_takes_one_word_an_element_and_goes_on_where_the_last_one_stopped() {
+        let draw = |len: usize, rng: &mut ChaCha8Rng| {
+            Tensor::bernoulli([len], 0.3, [0.0, 2.0], DType::F64, rng).unwrap().to_f64s()
+        };
+        let (whole, parts) = (&mut rng(), &mut rng());
+        let all = draw(5000, whole);
+        let joined = [1, 15, 17, 2000, 2967].map(|len| draw(len, parts)).concat();
+        assert_eq!((all.clone(), &*whole), (joined, &*parts));
+        let rng = &mut rng();
+        assert!(
+            all.iter().all(|&x| (x == 2.0) == (f64::from(rng.next_u32()) < 0.3 * 2_f64.powi(32)))
+        );
+    }
+
+    #[test]
+    fn a_mask_has_its_probability_and_no_pattern() {
+        for p in [0.0, 0.1, 0.5, 0.9, 1.0] {
+            let n = 1 << 20;
+            let x = Tensor::bernoulli([n], p, [0.0, 1.0], DType::F32, &mut rng()).unwrap();
+            let x = x.to_f64s();
+            let within = |sum: f64, n: usize, p: f64| {
+                (sum - n as f64 * p).abs() <= 5.0 * (n as f64 * p * (1.0 - p)).sqrt()
+            };
+            assert!(within(x.iter().sum(), n, p), "{p}");
+            // Elements are independent of those in the next lane, block, and group of blocks.
+            for lag in [1, 2, 15, 16, 32, 512] {
+                let both = (lag..n).step_by(2 * lag).map(|i| x[i] * x[i - lag]);
+                let (count, sum) = both.fold((0, 0.0), |(count, sum), x| (count + 1, sum + x));
+                assert!(within(sum, count, p * p), "{p} {lag}");
+            }
+        }
+        assert!(Tensor::bernoulli([2], 1.1, [0.0, 1.0], DType::F32, &mut rng()).is_err());
+        assert!(Tensor::bernoulli([2], f64::NAN, [0.0, 1.0], DType::F32, &mut rng()).is_err());
     }
 
     #[test]

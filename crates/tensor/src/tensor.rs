@@ -287,13 +287,18 @@ impl Tensor {
         Ok(Tensor { storage: self.storage.clone(), layout })
     }
 
+    /// How many elements the buffer has, of which the tensor may show a part.
+    #[inline]
+    pub fn buffer_len(&self) -> usize {
+        with_elem!(self.dtype(), T => self.buffer_slice::<T>().map_or(0, <[T]>::len))
+    }
+
     /// This tensor's buffer, reused as a contiguous tensor of `shape` whose elements are
     /// whatever was in it: memory to write to. `None` if somebody else shares the buffer, or it
-    /// has another length.
+    /// has fewer elements.
     #[inline]
     pub fn recycled(mut self, shape: &Shape) -> Option<Tensor> {
-        let len = with_elem!(self.dtype(), T => self.buffer_slice::<T>().map_or(0, <[T]>::len));
-        if !self.is_unique() || checked_len(shape) != Ok(len) {
+        if !self.is_unique() || !checked_len(shape).is_ok_and(|len| len <= self.buffer_len()) {
             return None;
         }
         if self.shape() != shape || !self.layout.is_contiguous() {

@@ -1,6 +1,6 @@
 //! Views, and joins of tensors.
 
-use lossgraph_autograd::{Var, concat};
+use lossgraph_autograd::{PadMode, Var, concat};
 use lossgraph_tensor::{AxisSet, Slice};
 
 use super::{Inputs, Reply, axis, input, refuse};
@@ -64,42 +64,18 @@ pub fn pad<'t>(x: &Inputs<'t>) -> Reply<'t> {
         return refuse(x, "pad", "a pair for each of the last axes is needed");
     }
     // Pairs come from the last axis to the first.
-    let pairs = list.chunks(2).enumerate().map(|(i, pair)| (from.rank() - 1 - i, pair[0], pair[1]));
-    let mut y = from;
-    for (axis, before, after) in pairs {
-        let dim = from.dim(axis as isize) as isize;
-        let mode = x.text("mode").unwrap_or("constant");
-        let fits = match mode {
-            "constant" => before + dim + after >= 0,
-            "reflect" => before.max(after) < dim,
-            "circular" => before.max(after) <= dim && dim + before.min(0) + after.min(0) > 0,
-            "replicate" => dim > 0,
-            _ => return refuse(x, "pad", "there is no such mode"),
-        };
-        if !fits {
-            return refuse(x, "pad", "the axis is too short");
-        }
-        if mode == "constant" {
-            let cropped = y.slice(axis as isize, (-before).max(0)..dim - (-after).max(0));
-            let mut around = vec![(0, 0); from.rank()];
-            around[axis] = (before.max(0) as usize, after.max(0) as usize);
-            y = cropped.pad(&around, x.number("value").unwrap_or(0.0));
-            continue;
-        }
-        let first = (-before).max(0);
-        let kept = dim - first - (-after).max(0);
-        let source = |i: isize| match mode {
-            // What is cropped does not come in again.
-            "circular" => first + (i - first).rem_euclid(kept),
-            "replicate" => i.clamp(0, dim - 1),
-            // Mirrored at the first and at the last element.
-            _ if i >= dim => 2 * (dim - 1) - i,
-            _ => i.abs(),
-        };
-        let indices: Vec<i64> = (-before..dim + after).map(|i| source(i) as i64).collect();
-        y = y.index_select(axis as isize, x.tape().constant(indices));
+    let mut around = vec![(0, 0); from.rank()];
+    for (i, pair) in list.chunks(2).enumerate() {
+        around[from.rank() - 1 - i] = (pair[0], pair[1]);
     }
-    y.into()
+    let mode = match x.text("mode").unwrap_or("constant") {
+        "constant" => PadMode::Constant(x.number("value").unwrap_or(0.0)),
+        "reflect" => PadMode::Reflect,
+        "circular" => PadMode::Circular,
+        "replicate" => PadMode::Replicate,
+        _ => return refuse(x, "pad", "there is no such mode"),
+    };
+    from.pad(&around, mode).into()
 }
 
 /// The lengths of option `shape`, with −1 inferred by `inferred` from the axis.
@@ -185,7 +161,7 @@ pub fn roll<'t>(x: &Inputs<'t>) -> Reply<'t> {
             moves.fold(input(x), |v, (axis, shift)| along(v, shift, axis)).into()
         }
         None if shifts.len() == 1 => {
-            along(input(x).flatten(), shifts[0], 0).reshape(input(x).shape()).into()
+            along(input(x).flatten(..), shifts[0], 0).reshape(input(x).shape()).into()
         }
         _ => refuse(x, "roll", "a shift for each axis is needed"),
     }

@@ -54,8 +54,7 @@ fn pool(x: &Inputs<'_>) -> Option<Pool<2>> {
     };
     let count_padding = x.option("count_include_pad").is_none_or(|count| count == true);
     let partial = x.flag("ceil_mode");
-    // A divisor that is negative is no number of elements.
-    let divisor = x.integer("divisor_override").map(|divisor| divisor.max(0) as usize);
+    let divisor = x.integer("divisor_override");
     Some(Pool { size, stride, padding, dilation, partial, count_padding, divisor })
 }
 

@@ -66,8 +66,8 @@ impl Tape {
             return faulty;
         }
         let shape: Vec<usize> = y.shape().iter().chain(x.shape().iter()).copied().collect();
-        let flat = y.flatten();
-        let row = |i: usize| self.grad(flat.index(0, i).sum(..), &[x])[0].flatten();
+        let flat = y.flatten(..);
+        let row = |i: usize| self.grad(flat.index(0, i).sum(..), &[x])[0].flatten(..);
         let rows: Vec<Var<'t>> = (0..y.len()).map(row).collect();
         if rows.is_empty() || x.len() == 0 {
             return self.fill(shape, 0.0);

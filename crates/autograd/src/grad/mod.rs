@@ -5,10 +5,13 @@ pub(crate) mod functional;
 pub(crate) mod remat;
 pub(crate) mod support;
 
+use std::cell::LazyCell;
+use std::collections::HashMap;
+
 use smallvec::SmallVec;
 
 use crate::grad::remat::Remat;
-use crate::grad::support::Cotangent;
+use crate::grad::support::{Cotangent, Gentle};
 use crate::ops::family::Rule;
 use crate::ops::op::{Leaf, Op};
 use crate::record::fault::Fault;
@@ -77,33 +80,72 @@ impl Tape {
             let fault = self.fault(fault);
             return vec![fault; xs.len()];
         }
+        let values = self.values_that_reach(y);
         let adjoints = self.adjoints(y, cotangent, xs);
+        let reaching = LazyCell::new(|| self.reaching(y, is_cut));
         xs.iter()
             .zip(adjoints)
-            .map(|(&x, adjoint)| match self.unfit_for_gradient(x, y) {
+            .map(|(&x, adjoint)| match self.unfit_for_gradient(x, &values) {
                 Some(fault) => self.fault(fault),
-                None => adjoint.unwrap_or_else(|| self.no_adjoint(x, y)),
+                None => adjoint.unwrap_or_else(|| self.no_adjoint(x, y, &reaching)),
             })
             .collect()
     }
 
-    /// What is wrong with an `x` by which `y` is to be differentiated.
-    fn unfit_for_gradient(&self, x: Var<'_>, y: Var<'_>) -> Option<Fault> {
+    /// The leaves that `y` depends on uncut, of parameters that have several, by
+    /// [`Parameter::id`](crate::Parameter::id).
+    fn values_that_reach(&self, y: Var<'_>) -> HashMap<u64, Vec<Id>> {
+        let recording = self.recording();
+        let mut values: HashMap<u64, Vec<Id>> = HashMap::new();
+        if recording.has_one_leaf_a_parameter() {
+            return values;
+        }
+        let reaching = self.reaching(y, |_| false);
+        for (leaf, parameter) in &recording.parameters {
+            if reaching.get(*leaf as usize) == Some(&true) {
+                values.entry(parameter.id()).or_default().push(*leaf);
+            }
+        }
+        values
+    }
+
+    /// What is wrong with an `x` by which something is to be differentiated that depends on these
+    /// values of parameters.
+    fn unfit_for_gradient(&self, x: Var<'_>, values: &HashMap<u64, Vec<Id>>) -> Option<Fault> {
         if !x.dtype().is_float() {
             let fault = Fault::new("grad", "it holds integers, which have no gradient");
             return Some(fault.operand("x", x).cure("2.0 instead of 2"));
         }
-        let others = self.recording().other_values(x.id()).into_iter();
-        let mut others = others.map(|id| Var::new(self, id)).filter(|other| other.id() <= y.id());
-        let other =
-            others.find(|other| self.between(y, &[*other], other.id()).ends_with(&[true]))?;
-        Some(self.two_values("grad", x, other))
+        let parameter = self.recording().parameter(x.id())?.id();
+        let other = *values.get(&parameter)?.iter().find(|&&leaf| leaf != x.id())?;
+        Some(self.two_values("grad", x, Var::new(self, other)))
     }
 
-    /// The gradient where none came back: zeros, or a fault that names the cut.
+    /// For each node up to `y`, whether `y` depends on it, by what gives a cotangent, or by ops
+    /// that count as well.
+    fn reaching(&self, y: Var<'_>, counts: impl Fn(&Op) -> bool) -> Vec<bool> {
+        let recording = self.recording();
+        let mut reaching = vec![false; y.number() + 1];
+        reaching[y.number()] = true;
+        for id in (0..=y.number()).rev() {
+            if !reaching[id] {
+                continue;
+            }
+            let node = &recording.nodes[id];
+            let all = counts(&node.op);
+            for (i, &input) in node.inputs.iter().enumerate() {
+                reaching[input as usize] |= all || recording.is_differentiable_in(node, i);
+            }
+        }
+        reaching
+    }
+
+    /// The gradient where none came back: zeros, or a fault that names the cut, if `x` is one of the
+    /// nodes that reach `y`.
     #[track_caller]
-    fn no_adjoint<'t>(&'t self, x: Var<'t>, y: Var<'t>) -> Var<'t> {
-        match self.cut_between(x, y) {
+    fn no_adjoint<'t>(&'t self, x: Var<'t>, y: Var<'t>, reaching: &[bool]) -> Var<'t> {
+        let reaches = reaching.get(x.number()) == Some(&true);
+        match reaches.then(|| self.cut_between(x, y)).flatten() {
             Some(cut) => self.fault(
                 Fault::new("grad", "every path to y is cut by detach")
                     .operand("x", x)
@@ -166,7 +208,7 @@ impl Tape {
             let y = read(id);
             let apply =
                 |g: Var<'t>| op.family().vjp(&Rule { g, y, inputs: &vars, wanted: &wanted });
-            let from = self.len() as Id;
+            let mut gentle = Gentle::before(g.var);
             let mut masks = None;
             for (i, cotangent) in apply(g.var).into_iter().enumerate() {
                 let Some(cotangent) = cotangent.filter(|_| wanted(i)) else { continue };
@@ -175,8 +217,8 @@ impl Tape {
                     None => cotangent,
                 };
                 cotangents[(inputs[i] - first) as usize].push(match op.is_elementwise() {
-                    true => g.through_map(cotangent, from),
-                    false => g.through(cotangent, from, |support| {
+                    true => g.through_map(cotangent, &mut gentle),
+                    false => g.through(cotangent, &mut gentle, |support| {
                         let masks = masks.get_or_insert_with(|| apply(support.indicator()));
                         *masks.get(i)?
                     }),
@@ -221,7 +263,7 @@ impl Tape {
                 if !reached[input as usize] {
                     continue;
                 }
-                let detached = matches!(node.op, Op::Detach(_));
+                let detached = is_cut(&node.op);
                 // Comparisons and indices have derivative zero: that path is no cut.
                 if detached || recording.is_differentiable_in(node, i) {
                     reached[id as usize] = true;
@@ -232,6 +274,11 @@ impl Tape {
         }
         cut[y.id() as usize].map(|id| Var::new(self, id))
     }
+}
+
+/// Whether an op cuts the gradient.
+fn is_cut(op: &Op) -> bool {
+    matches!(op, Op::Detach(_))
 }
 
 /// Nodes with the names that errors give them.
@@ -255,6 +302,7 @@ pub(crate) fn leaf_gradients<'t>(tape: &'t Tape, loss: Var<'t>) -> Vec<(Id, Var<
     let (variables, parameters) = (ids(Leaf::Variable), ids(Leaf::Parameter));
     let all: Vec<Var<'t>> = variables.iter().chain(&parameters).copied().collect();
     let adjoints = tape.adjoints(loss, tape.fill(loss.shape(), 1.0), &all);
+    let reaching = LazyCell::new(|| tape.reaching(loss, is_cut));
     all.iter()
         .zip(adjoints)
         .enumerate()
@@ -262,7 +310,7 @@ pub(crate) fn leaf_gradients<'t>(tape: &'t Tape, loss: Var<'t>) -> Vec<(Id, Var<
             Some(adjoint) => Some((leaf.id(), adjoint)),
             // Frozen on purpose, as in a target network: an optimizer passes it over.
             None if i >= variables.len() => None,
-            None => Some((leaf.id(), tape.no_adjoint(leaf, loss))),
+            None => Some((leaf.id(), tape.no_adjoint(leaf, loss, &reaching))),
         })
         .collect()
 }

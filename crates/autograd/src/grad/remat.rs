@@ -34,7 +34,7 @@ impl Tape {
         let result = record();
         let mut recording = self.recording_mut();
         let end = recording.nodes.len() as Id;
-        recording.rematerialized.retain(|inner| inner.start < first);
+        while recording.rematerialized.pop_if(|inner| inner.start >= first).is_some() {}
         if first < end {
             recording.rematerialized.push(first..end);
         }
@@ -68,7 +68,9 @@ impl<'t> Remat<'t> {
     ) {
         if !self.of.contains(&id) {
             let recording = cotangent.tape().recording();
-            let found = recording.rematerialized.iter().find(|range| range.contains(&id)).cloned();
+            let ranges = &recording.rematerialized;
+            let after = ranges.partition_point(|range| range.end <= id);
+            let found = ranges.get(after).filter(|range| range.contains(&id)).cloned();
             drop(recording);
             let Some(range) = found else { return };
             let others = pending(range.start..id).into_iter().chain(self.latest);

@@ -68,11 +68,10 @@ impl<'t> Cotangent<'t> {
         }
     }
 
-    /// The cotangent of an operand of an element-wise op, which a rule gave for this one; `from` is
-    /// the first node that the rule recorded.
+    /// The cotangent of an operand of an element-wise op, which a rule gave for this one.
     #[track_caller]
-    pub fn through_map(self, var: Var<'t>, from: Id) -> Cotangent<'t> {
-        let rough = self.support.is_some() && (self.rough || !is_gentle(self.var, var, from));
+    pub fn through_map(self, var: Var<'t>, gentle: &mut Gentle<'t>) -> Cotangent<'t> {
+        let rough = self.support.is_some() && (self.rough || !gentle.made(var));
         let given = Cotangent { var, support: self.support, rough };
         match (self.support, Support::of_choice(var)) {
             (_, None) => given,
@@ -89,10 +88,10 @@ impl<'t> Cotangent<'t> {
     pub fn through(
         self,
         var: Var<'t>,
-        from: Id,
+        gentle: &mut Gentle<'t>,
         mask: impl FnOnce(Support<'t>) -> Option<Var<'t>>,
     ) -> Cotangent<'t> {
-        let here = self.support.filter(|_| is_gentle(self.var, var, from));
+        let here = self.support.filter(|_| gentle.made(var));
         let mask = here.and_then(mask);
         let support = mask.map(|mask| Support { mask, side: Side::Chosen });
         Cotangent { support, ..Cotangent::new(var) }
@@ -145,25 +144,43 @@ impl<'t> Support<'t> {
     }
 }
 
-/// Whether a rule, whose nodes begin with `from`, made `given` of the cotangent `g` without a factor
-/// that may be infinite: it reads other numbers through comparisons only.
-fn is_gentle(g: Var<'_>, given: Var<'_>, from: Id) -> bool {
-    if given.id() < from {
-        return given.id() == g.id();
+/// Which nodes a rule made of a cotangent without a factor that may be infinite: they read other
+/// numbers through comparisons only.
+pub(crate) struct Gentle<'t> {
+    g: Var<'t>,
+    /// The first node that the rule recorded.
+    from: Id,
+    /// The answers for the nodes from there on, as far as they were asked for.
+    known: SmallVec<[bool; 8]>,
+}
+
+impl<'t> Gentle<'t> {
+    /// For a rule that is applied to `g`, before it records anything.
+    pub fn before(g: Var<'t>) -> Gentle<'t> {
+        Gentle { g, from: g.tape().len() as Id, known: SmallVec::new() }
     }
-    let recording = g.tape().recording();
-    let mut gentle = SmallVec::<[bool; 8]>::new();
-    for id in from..=given.id() {
-        let node = &recording.nodes[id as usize];
-        let reads = |i: usize| node.op.is_differentiable_in(i) || matches!(node.op, Op::Detach(_));
-        let is_fine = |(i, &input): (usize, &Id)| match &recording.nodes[input as usize].op {
-            _ if input == g.id() || !reads(i) => true,
-            _ if input >= from => gentle[(input - from) as usize],
-            Op::Fill(number) => number.to_f64().is_finite(),
-            _ => false,
-        };
-        let all = node.inputs.iter().enumerate().all(is_fine);
-        gentle.push(all && !matches!(node.op, Op::Fill(number) if !number.to_f64().is_finite()));
+
+    /// Whether `given` was made so.
+    fn made(&mut self, given: Var<'t>) -> bool {
+        let (g, from) = (self.g.id(), self.from);
+        if given.id() < from {
+            return given.id() == g;
+        }
+        let recording = self.g.tape().recording();
+        for id in from + self.known.len() as Id..=given.id() {
+            let node = &recording.nodes[id as usize];
+            let reads =
+                |i: usize| node.op.is_differentiable_in(i) || matches!(node.op, Op::Detach(_));
+            let is_fine = |(i, &input): (usize, &Id)| match &recording.nodes[input as usize].op {
+                _ if input == g || !reads(i) => true,
+                _ if input >= from => self.known[(input - from) as usize],
+                Op::Fill(number) => number.to_f64().is_finite(),
+                _ => false,
+            };
+            let all = node.inputs.iter().enumerate().all(is_fine);
+            let infinite = matches!(node.op, Op::Fill(number) if !number.to_f64().is_finite());
+            self.known.push(all && !infinite);
+        }
+        self.known[(given.id() - from) as usize]
     }
-    gentle.last() == Some(&true)
 }

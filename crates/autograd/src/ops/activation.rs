@@ -1,11 +1,45 @@
-//! Activations composed of other ops.
+//! Activations, most of them composed of other ops.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
-use lossgraph_tensor::IntoAxis;
+use lossgraph_tensor::{IntoAxis, map1};
 
+use super::Kink;
+use super::unary::{Unary, unary};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
+
+unary! {
+    /// `x · hardsigmoid(x)`; slope `x/3 + ½` between −3 and 3, 0 at −3 and 1 at 3.
+    ///
+    /// # Source
+    /// Howard et al., Searching for MobileNetV3, 2019.
+    fn hardswish() = HARDSWISH {
+        formula: "x hardsigmoid(x)",
+        value: |x, _p| {
+            let y = x * (x + T::of(3.0)) / T::of(6.0);
+            let y = if x <= T::of(-3.0) { T::ZERO } else { y };
+            if x >= T::of(3.0) { x } else { y }
+        },
+        vjp: Some(|g, x, _, _| g * x.unary(&HARDSWISH_SLOPE, [0.0; 2])),
+        domain: [-5.0, 5.0],
+        kink: "x = −3", |[x, _], _| x == -3.0, -3.0, 0.0, "the left slope",
+        kink: "x = 3", |[x, _], _| x == 3.0, 3.0, 1.0, "the right slope",
+    }
+}
+
+/// The slope of [`HARDSWISH`].
+static HARDSWISH_SLOPE: Unary = Unary::new(
+    "hardswish_slope",
+    "x/3 + ½ where |x| < 3, else 0 or 1",
+    map1!(|x, _p| {
+        let y = x / T::of(3.0) + T::of(0.5);
+        let y = if x <= T::of(-3.0) { T::ZERO } else { y };
+        if x >= T::of(3.0) { T::ONE } else { y }
+    }),
+)
+.vjp(|g, x, _, _| x.abs().lt(3.0).select(g / 3.0, 0.0))
+.domain(-2.9, 2.9);
 
 impl<'t> Var<'t> {
     /// `ln σ(x) = −softplus(−x)`; slope `σ(−x)`.
@@ -108,16 +142,6 @@ impl<'t> Var<'t> {
     pub fn hardsigmoid(self) -> Var<'t> {
         let _call = self.tape().call("hardsigmoid");
         self.ge(3.0).select(1.0, self.le(-3.0).select(0.0, self / 6.0 + 0.5))
-    }
-
-    /// `x · hardsigmoid(x)`.
-    ///
-    /// # Source
-    /// Howard et al., Searching for MobileNetV3, 2019.
-    #[track_caller]
-    pub fn hardswish(self) -> Var<'t> {
-        let _call = self.tape().call("hardswish");
-        self.ge(3.0).select(self, self.le(-3.0).select(0.0, self * (self + 3.0) / 6.0))
     }
 
     /// `x`, but 0 where `|x| ≤ λ`.

@@ -1,52 +1,68 @@
 //! Adaptive pooling: windows of uneven lengths, as many as wanted.
 
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_tensor::kernels::{self, AdaptiveWindows};
+use lossgraph_tensor::{DType, Shape, Tensor};
 
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule, none, one};
 use super::pooling::Pool;
+use crate::ops::op::Op;
 use crate::record::fault::Fault;
-use crate::record::tape::Tape;
 use crate::record::var::Var;
 
-/// The windows along an axis: window `i` reaches from `⌊i·length/count⌋` to, and without,
-/// `⌈(i + 1)·length/count⌉`.
-struct Uneven {
-    starts: Vec<usize>,
-    lengths: Vec<usize>,
+/// The family of adaptive windows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Adaptive {
+    /// The sum of each window along an axis.
+    Sum(usize, AdaptiveWindows),
+    /// Its transpose: at each position, the sum over the windows that read it.
+    Spread(usize, AdaptiveWindows),
+    /// The index of the first largest element of each window over the last two axes, in its plane.
+    Argmax([AdaptiveWindows; 2]),
 }
 
-impl Uneven {
-    /// So many windows over an axis of such a length; `None` if memory has no room for them.
-    fn of(length: usize, count: usize) -> Option<Uneven> {
-        // That many integers are room enough for what is made of the windows.
-        Tensor::zeros([count, length / count.max(1) + 2], DType::I64).ok()?;
-        let at = |i: usize| i as u128 * length as u128;
-        let starts: Vec<usize> = (0..count).map(|i| (at(i) / count as u128) as usize).collect();
-        let ends = (0..count).map(|i| at(i + 1).div_ceil(count as u128) as usize);
-        let lengths = ends.zip(&starts).map(|(end, start)| end - start).collect();
-        Some(Uneven { starts, lengths })
+impl Family for Adaptive {
+    fn name(&self) -> &'static str {
+        match self {
+            Adaptive::Sum(..) => "adaptive_sum",
+            Adaptive::Spread(..) => "adaptive_spread",
+            Adaptive::Argmax(_) => "adaptive_argmax",
+        }
     }
 
-    /// The length of the longest one.
-    fn longest(&self) -> usize {
-        self.lengths.iter().copied().max().unwrap_or(0)
+    fn attributes(&self) -> String {
+        match self {
+            Adaptive::Sum(axis, _) | Adaptive::Spread(axis, _) => format!("axis {axis}"),
+            Adaptive::Argmax(_) => String::new(),
+        }
     }
 
-    /// The indices of the elements of each window, `[count, longest]`. Behind the elements of a shorter
-    /// one comes `behind` of its end.
-    fn indices<'t>(&self, tape: &'t Tape, behind: impl Fn(usize) -> usize) -> Var<'t> {
-        let longest = self.longest();
-        let windows = self.starts.iter().zip(&self.lengths);
-        let index = windows.flat_map(|(&start, &length)| {
-            let behind = behind(start + length);
-            (0..longest).map(move |k| if k < length { start + k } else { behind } as i64)
-        });
-        let index: Vec<i64> = index.collect();
-        tape.constant(Tensor::new([self.starts.len(), longest], index))
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        !matches!(self, Adaptive::Argmax(_))
     }
 
-    /// How many elements each window has.
-    fn counts<'t>(&self, tape: &'t Tape) -> Var<'t> {
-        tape.constant(self.lengths.iter().map(|&length| length as f64).collect::<Vec<f64>>())
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        match *self {
+            Adaptive::Sum(axis, windows) => one(rule.g.adaptive(Adaptive::Spread(axis, windows))),
+            Adaptive::Spread(axis, windows) => one(rule.g.adaptive(Adaptive::Sum(axis, windows))),
+            Adaptive::Argmax(_) => none(),
+        }
+    }
+
+    fn compute(&self, x: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        match *self {
+            Adaptive::Sum(axis, windows) => kernels::adaptive_sum(x[0], axis, windows, out),
+            Adaptive::Spread(axis, windows) => kernels::adaptive_spread(x[0], axis, windows, out),
+            Adaptive::Argmax(windows) => kernels::adaptive_argmax(x[0], windows, out),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
     }
 }
 
@@ -88,10 +104,19 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn adaptive_max_pool1d(self, count: usize) -> Var<'t> {
         let _call = self.tape().call("adaptive_max_pool1d");
-        if !self.has_planes(1) {
-            return self.not_pooled("adaptive_max_pool1d", 1);
-        }
-        self.unsqueeze(-2).adaptive_max_pool("adaptive_max_pool1d", [1, count]).squeeze(-2)
+        self.adaptive_max_pool_of_line("adaptive_max_pool1d", count).0
+    }
+
+    /// [`adaptive_max_pool1d`](Var::adaptive_max_pool1d), and for each window the index along the axis
+    /// that its value comes from.
+    ///
+    /// # Errors
+    /// As for [`Var::adaptive_avg_pool2d`].
+    #[doc(alias = "return_indices")]
+    #[track_caller]
+    pub fn adaptive_max_pool1d_with_indices(self, count: usize) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("adaptive_max_pool1d_with_indices");
+        self.adaptive_max_pool_of_line("adaptive_max_pool1d_with_indices", count)
     }
 
     /// The largest of so many windows along the last two axes, `[…, height, width]` to
@@ -104,7 +129,19 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn adaptive_max_pool2d(self, counts: [usize; 2]) -> Var<'t> {
         let _call = self.tape().call("adaptive_max_pool2d");
-        self.adaptive_max_pool("adaptive_max_pool2d", counts)
+        self.adaptive_max_pool("adaptive_max_pool2d", counts).0
+    }
+
+    /// [`adaptive_max_pool2d`](Var::adaptive_max_pool2d), and for each window the index in its plane,
+    /// row by row, that its value comes from.
+    ///
+    /// # Errors
+    /// As for [`Var::adaptive_avg_pool2d`].
+    #[doc(alias = "return_indices")]
+    #[track_caller]
+    pub fn adaptive_max_pool2d_with_indices(self, counts: [usize; 2]) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("adaptive_max_pool2d_with_indices");
+        self.adaptive_max_pool("adaptive_max_pool2d_with_indices", counts)
     }
 
     /// What a pooling gives for an input that it is not for.
@@ -129,69 +166,86 @@ impl<'t> Var<'t> {
         if !self.has_planes(N) {
             return self.not_pooled(name, N);
         }
-        // Each axis becomes one of windows and one of their elements, which are summed.
         let mut sums = self.to_float();
         let mut total = self.tape().fill((), 1.0);
         for (i, &count) in counts.iter().enumerate() {
-            let at = self.rank() - N + i;
-            let length = self.dim(at as isize);
-            let Some(windows) = Uneven::of(length, count) else {
+            let axis = self.rank() - N + i;
+            let Some(windows) = self.adaptive_windows(axis, count) else {
                 return self.not_pooled(name, N);
             };
-            if length.is_multiple_of(count) {
-                let mut dims = sums.shape().to_vec();
-                dims.splice(at..=at, [count, length / count]);
-                sums = sums.reshape(dims).sum(at as isize + 1);
-            } else {
-                // Shorter windows end with a zero from behind the axis.
-                let mut around = vec![(0, 0); sums.rank()];
-                around[at] = (0, 1);
-                let index = windows.indices(self.tape(), |_| length);
-                let elements = sums.pad(&around, 0.0).index_select(at as isize, index);
-                sums = elements.sum(at as isize + 1);
-            }
+            sums = sums.adaptive(Adaptive::Sum(axis, windows));
+            let lengths = (0..count).map(|i| windows.window(i).len() as f64);
             let mut dims = vec![1; N - i];
             dims[0] = count;
-            total *= windows.counts(self.tape()).reshape(dims);
+            total *= self.tape().constant(lengths.collect::<Vec<f64>>()).reshape(dims);
         }
         sums / total
     }
 
+    /// So many windows along an axis; `None` if memory has no room for them.
+    fn adaptive_windows(self, axis: usize, count: usize) -> Option<AdaptiveWindows> {
+        let mut shape = self.shape().to_vec();
+        shape[axis] = count;
+        // That many integers are room enough for what is made of the windows.
+        Tensor::zeros([count], DType::I64).ok()?;
+        let windows = AdaptiveWindows { length: self.dim(axis as isize), count };
+        Shape::from(shape).is_addressable().then_some(windows)
+    }
+
     #[track_caller]
-    fn adaptive_max_pool(self, name: &str, [up, across]: [usize; 2]) -> Var<'t> {
+    fn adaptive(self, op: Adaptive) -> Var<'t> {
+        let mut shape = self.shape().to_vec();
+        let mut dtype = self.dtype();
+        match op {
+            Adaptive::Sum(axis, windows) => shape[axis] = windows.count,
+            Adaptive::Spread(axis, windows) => shape[axis] = windows.length,
+            Adaptive::Argmax([up, across]) => {
+                let planes = shape.len() - 2;
+                shape.splice(planes.., [up.count, across.count]);
+                dtype = DType::I64;
+            }
+        }
+        self.tape().record(Op::Adaptive(op), &[self], shape.into(), dtype)
+    }
+
+    #[track_caller]
+    fn adaptive_max_pool_of_line(self, name: &str, count: usize) -> (Var<'t>, Var<'t>) {
+        if !self.has_planes(1) {
+            let fault = self.not_pooled(name, 1);
+            return (fault, fault);
+        }
+        let (largest, places) = self.unsqueeze(-2).adaptive_max_pool(name, [1, count]);
+        (largest.squeeze(-2), places.squeeze(-2))
+    }
+
+    /// The largest of each window, and its place in its plane.
+    #[track_caller]
+    fn adaptive_max_pool(self, name: &str, [up, across]: [usize; 2]) -> (Var<'t>, Var<'t>) {
         if !self.has_planes(2) {
-            return self.not_pooled(name, 2);
+            let fault = self.not_pooled(name, 2);
+            return (fault, fault);
         }
         let [height, width] = [self.dim(-2), self.dim(-1)];
         if up > 0 && across > 0 && height % up == 0 && width % across == 0 {
-            return self.max_pool2d(Pool::new([height / up, width / across]));
+            return self.max_pool2d_with_indices(Pool::new([height / up, width / across]));
         }
         let before = self.shape()[..self.rank() - 2].to_vec();
         let with = |tail: &[usize]| [&before[..], tail].concat();
-        if up == 0 || across == 0 {
-            return self.slice(-1, ..0).reshape(with(&[up, across]));
-        }
-        let (Some(rows), Some(columns)) = (Uneven::of(height, up), Uneven::of(width, across))
-        else {
-            return self.not_pooled(name, 2);
-        };
-        // Behind its end, a shorter window has its last element once more: the first largest stays.
         let tape = self.tape();
-        let [i, j] = [&rows, &columns].map(|windows| windows.indices(tape, |end| end - 1));
-        let area = [rows.longest(), columns.longest()];
-        // […, up, k, across, l], and the element that each is in its plane.
-        let elements = self.index_select(-2, i).index_select(-1, j);
-        let place = i.reshape([up, area[0], 1, 1]) * width as i64 + j;
-        let windows = |x: Var<'t>, outer: &[usize]| {
-            let swapped = x.transpose(-3, -2);
-            swapped.reshape([outer, &[up * across, area[0] * area[1]]].concat())
-        };
-        let largest = windows(elements, &before);
-        if largest.is_faulty() {
-            return largest;
+        if up == 0 || across == 0 {
+            let nothing = with(&[up, across]);
+            return (self.slice(-1, ..0).reshape(&nothing[..]), tape.integers(nothing, 0));
         }
-        let which = largest.argmax(-1).unsqueeze(-1);
-        let places = windows(place, &[]).expand(largest.shape()).gather(-1, which).squeeze(-1);
-        self.reshape(with(&[height * width])).gather(-1, places).reshape(with(&[up, across]))
+        let planes = self.rank() - 2;
+        let windows =
+            [(planes, up), (planes + 1, across)].map(|(axis, n)| self.adaptive_windows(axis, n));
+        let [Some(rows), Some(columns)] = windows else {
+            let fault = self.not_pooled(name, 2);
+            return (fault, fault);
+        };
+        let places = self.adaptive(Adaptive::Argmax([rows, columns]));
+        let flat = places.reshape(with(&[up * across]));
+        let largest = self.reshape(with(&[height * width])).gather(-1, flat);
+        (largest.reshape(with(&[up, across])), places)
     }
 }

@@ -20,21 +20,42 @@ pub enum AttentionMask<'t> {
     Add(Var<'t>),
 }
 
+/// The options of attention. A mask says the others' defaults.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attention<'t> {
+    /// Which keys a query attends to.
+    pub mask: AttentionMask<'t>,
+    /// What scores are multiplied with; `1/√features` if it is not given.
+    pub scale: Option<f64>,
+    /// What the weights are multiplied with, such as what a layer of dropout makes of ones: 0 where a
+    /// weight is dropped, else `1/(1 − p)`. It broadcasts to `[…, queries, keys]`.
+    #[doc(alias = "dropout_p")]
+    pub dropout: Option<Var<'t>>,
+    /// Whether there may be fewer heads of keys and values than of queries, along the third axis from
+    /// the end: so many heads of queries that follow one another then share one.
+    #[doc(alias = "enable_gqa")]
+    pub grouped: bool,
+}
+
+impl<'t> From<AttentionMask<'t>> for Attention<'t> {
+    fn from(mask: AttentionMask<'t>) -> Attention<'t> {
+        Attention { mask, ..Attention::default() }
+    }
+}
+
 impl<'t> Var<'t> {
     /// Attention of these queries `Q`: for each query the mean of the values, weighted by how well
     /// their keys fit.
     ///
     /// ```text
-    /// softmax(scale · Q Kᵀ + mask) V
+    /// (softmax(scale · Q Kᵀ + mask) · dropout) V
     /// ```
     ///
     /// The queries are `[…, queries, features]`, the keys `[…, keys, features]`, the values
     /// `[…, keys, size]`, the result `[…, queries, size]`; the axes before are a batch, heads among
-    /// them, and broadcast. A mask broadcasts to `[…, queries, keys]`. Without a `scale`, it is
-    /// `1/√features`.
+    /// them, and broadcast. A mask broadcasts to `[…, queries, keys]`.
     ///
-    /// A query that a mask leaves no key has the result 0, and slope 0, as in PyTorch. Nothing is
-    /// dropped: for dropout, multiply the weights of your own softmax.
+    /// A query that a mask leaves no key has the result 0, and slope 0, as in PyTorch.
     ///
     /// ```
     /// use lossgraph_autograd::{AttentionMask, Tape};
@@ -42,9 +63,9 @@ impl<'t> Var<'t> {
     /// let tape = Tape::f64();
     /// let (q, k) = (tape.variable([[1.0], [0.0]]), tape.constant([[0.0], [0.0]]));
     /// let v = tape.constant([[2.0], [4.0]]);
-    /// let all = q.scaled_dot_product_attention(k, v, AttentionMask::None, None);
+    /// let all = q.scaled_dot_product_attention(k, v, AttentionMask::None);
     /// assert_eq!(all.value()?.to_f64s(), [3.0, 3.0]);
-    /// let before = q.scaled_dot_product_attention(k, v, AttentionMask::Causal, None);
+    /// let before = q.scaled_dot_product_attention(k, v, AttentionMask::Causal);
     /// assert_eq!(before.value()?.to_f64s(), [2.0, 3.0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -60,17 +81,18 @@ impl<'t> Var<'t> {
         self,
         keys: Var<'t>,
         values: Var<'t>,
-        mask: AttentionMask<'t>,
-        scale: Option<f64>,
+        options: impl Into<Attention<'t>>,
     ) -> Var<'t> {
         const NAME: &str = "scaled_dot_product_attention";
         let _call = self.tape().call(NAME);
         let [keys, values] = [keys, values].map(|x| self.admit(NAME, x));
+        let Attention { mask, scale, dropout, grouped } = options.into();
         let given = match mask {
             AttentionMask::Keep(mask) | AttentionMask::Add(mask) => Some(self.admit(NAME, mask)),
             _ => None,
         };
-        let all = [Some(self), Some(keys), Some(values), given];
+        let dropout = dropout.map(|dropout| self.admit(NAME, dropout));
+        let all = [Some(self), Some(keys), Some(values), given, dropout];
         if let Some(faulty) = all.into_iter().flatten().find(|x| x.is_faulty()) {
             return faulty;
         }
@@ -91,6 +113,23 @@ impl<'t> Var<'t> {
         if values.dim(-2) != keys.dim(-2) {
             return refuse("there is not one value for each key", "as many rows of both");
         }
+        let [keys, values] = match grouped && self.rank() > 2 {
+            false => [keys, values],
+            true => {
+                let heads = self.dim(-3);
+                let few = [keys, values].map(|x| if x.rank() > 2 { x.dim(-3) } else { 1 });
+                if few.iter().any(|&few| few == 0 || !heads.is_multiple_of(few)) {
+                    let cure =
+                        "heads of queries that are a multiple of those of keys and of values";
+                    return refuse("the heads of queries are not shared evenly", cure);
+                }
+                let shared = |x: Var<'t>, few: usize| match few {
+                    1 => x,
+                    _ => x.repeat_interleave(heads / few, -3),
+                };
+                [shared(keys, few[0]), shared(values, few[1])]
+            }
+        };
         let queries = self.to_float() * scale.unwrap_or(1.0 / (features as f64).sqrt());
         let scores = queries.matmul(keys.t());
         if scores.is_faulty() {
@@ -115,7 +154,15 @@ impl<'t> Var<'t> {
             }
             AttentionMask::Add(mask) => (scores + mask).softmax_or_nothing(),
         };
-        weights.matmul(values)
+        let kept = match dropout {
+            None => weights,
+            Some(dropout) if fits(&dropout) => weights * dropout,
+            Some(_) => {
+                let cure = format!("a dropout that broadcasts to {}", scores.shape());
+                return refuse("the dropout has not one factor for each weight", &cure);
+            }
+        };
+        kept.matmul(values)
     }
 
     /// The softmax along the last axis; 0 where everything is −∞.

@@ -200,7 +200,7 @@ macro_rules! binary {
         $(#[$doc:meta])*
         fn $method:ident = $row:ident {
             formula: $formula:literal,
-            value: $($compact:ident)? |$a:ident, $b:ident| $value:expr,
+            value: $($compact:ident)? |$a:ident, $b:ident| $value:expr $(, where $near:expr => $plain:expr)?,
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, facts: $($fact:ident($($value_of:expr),*)).+)?
@@ -213,7 +213,11 @@ macro_rules! binary {
             vjp: $vjp,
             domain: $domain,
             kinks: &[$(Kink { at: $at, here: $here, input: $input, slope: $slope, because: $because }),*],
-            ..Binary::new(stringify!($method), $formula, map2!($($compact)? |$a, $b| $value))
+            ..Binary::new(
+                stringify!($method),
+                $formula,
+                map2!($($compact)? |$a, $b| $value $(, where $near => $plain)?),
+            )
             $($(.$fact($($value_of),*))+)?
         };
 

@@ -45,11 +45,33 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// The inner product of two vectors, `Σ aᵢ bᵢ`.
+    /// The products of rows, summed up: `y[…i, …j] = Σₖ a[…i, k] b[…j, k]`, so that all axes but the
+    /// last of both are those of the result. A scalar multiplies the other operand.
+    ///
+    /// # Errors
+    /// Recorded as a fault: last axes of different lengths.
+    #[track_caller]
+    pub fn inner(self, other: Var<'t>) -> Var<'t> {
+        let _call = self.tape().call("inner");
+        let other = self.admit("inner", other);
+        if let Some(&faulty) = [self, other].iter().find(|operand| operand.is_faulty()) {
+            return faulty;
+        }
+        if self.rank() == 0 || other.rank() == 0 {
+            return self * other;
+        }
+        if self.dim(-1) != other.dim(-1) {
+            let fault = Fault::new("inner", "the last axes differ in length");
+            return self.tape().fault(fault.operand("left", self).operand("right", other));
+        }
+        self.tensordot(other, -1, -1)
+    }
+
+    /// The inner product of two vectors, `Σ aᵢ bᵢ`. Of tensors of more axes it is
+    /// [`inner`](Var::inner).
     ///
     /// # Errors
     /// Recorded as a fault: operands that are no vectors, or of different lengths.
-    #[doc(alias = "inner")]
     #[doc(alias = "vdot")]
     #[track_caller]
     pub fn dot(self, other: Var<'t>) -> Var<'t> {
@@ -113,6 +135,21 @@ impl<'t> Var<'t> {
         let _call = self.tape().call("baddbmm");
         match self.ranks("baddbmm", [3, 3], [a, b]) {
             Ok([a, b]) => self.plus_product("baddbmm", a.matmul(b), beta, alpha),
+            Err(fault) => fault,
+        }
+    }
+
+    /// `beta · self + alpha · Σ a b`, of batches of matrices, `[batch, n, k]` and `[batch, k, m]`, whose
+    /// products are summed over the batch; `self` broadcasts to `[n, m]`. With a `beta` of 0, `self` is
+    /// not read.
+    ///
+    /// # Errors
+    /// Recorded as faults: operands of other ranks or that do not fit.
+    #[track_caller]
+    pub fn addbmm(self, a: Var<'t>, b: Var<'t>, beta: f64, alpha: f64) -> Var<'t> {
+        let _call = self.tape().call("addbmm");
+        match self.ranks("addbmm", [3, 3], [a, b]) {
+            Ok([a, b]) => self.plus_product("addbmm", a.matmul(b).sum(0), beta, alpha),
             Err(fault) => fault,
         }
     }

@@ -299,32 +299,6 @@ pub(crate) fn pad_at<'t>(x: Var<'t>, slices: Arc<[Slice]>, shape: Shape, value: 
 }
 
 impl<'t> Var<'t> {
-    /// Puts `before` and `after` elements of `value` around each axis, one pair an axis.
-    #[track_caller]
-    pub fn pad(self, around: &[(usize, usize)], value: f64) -> Var<'t> {
-        let _call = self.tape().call("pad");
-        if self.is_faulty() {
-            return self;
-        }
-        let shape = self.shape();
-        if around.len() != shape.rank() {
-            let why = format!("{} pairs for {} axes", around.len(), shape.rank());
-            return self.tape().fault(Fault::new("pad", why).operand("input", self));
-        }
-        let pairs = shape.iter().zip(around);
-        let slices = pairs.clone().map(|(&len, pair)| Slice { start: pair.0, len, step: 1 });
-        let padded =
-            |(&len, pair): (&usize, &(usize, usize))| len.checked_add(pair.0)?.checked_add(pair.1);
-        let x = if kernels::is_integer(value) { self } else { self.to_float() };
-        match pairs.clone().map(padded).collect::<Option<Vec<usize>>>() {
-            Some(padded) => pad_at(x, slices.collect(), Shape::from(padded), value),
-            None => {
-                let why = format!("{around:?} makes an axis longer than memory");
-                self.tape().fault(Fault::new("pad", why).operand("input", self))
-            }
-        }
-    }
-
     /// The elements `by` indices further along an axis, or nearer for a negative `by`: what would
     /// leave it is dropped, and `fill` stands at the indices that become free.
     #[track_caller]

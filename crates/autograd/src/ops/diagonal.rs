@@ -8,26 +8,46 @@ use crate::record::var::Var;
 
 impl<'t> Var<'t> {
     /// A diagonal of two axes, which are dropped for one new axis at the end: `x[i, i + offset]`, so
-    /// that it lies above the main one for an offset above 0.
+    /// that it lies above the main one for an offset above 0. Of a matrix it is
+    /// `x.diagonal(0, 0, 1)`, of batches of them `x.diagonal(0, -2, -1)`.
     ///
     /// # Errors
     /// Recorded as a fault: no such axis, or one that is named twice.
-    #[doc(alias = "diagonal")]
     #[track_caller]
-    pub fn diagonal_at(self, offset: isize, a: impl IntoAxis, b: impl IntoAxis) -> Var<'t> {
-        let _call = self.tape().call("diagonal_at");
+    pub fn diagonal(self, offset: isize, a: impl IntoAxis, b: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("diagonal");
         let (a, b) = (a.into_axis(), b.into_axis());
         let shape = self.shape();
         let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
-            return self.no_axis("diagonal_at", if shape.axis(a).is_none() { a } else { b });
+            return self.no_axis("diagonal", if shape.axis(a).is_none() { a } else { b });
         };
+        if i == j {
+            let fault = Fault::new("diagonal", format!("axis {i} is named twice"));
+            return self.tape().fault(fault.operand("input", self));
+        }
         // Rows above the diagonal, or columns before it, take no part.
         let (rows, columns) = match offset {
             0.. => (0, offset as usize),
             _ => (offset.unsigned_abs(), 0),
         };
         let cut = |x: Var<'t>, axis: usize, from: usize| x.slice(axis, from.min(shape[axis])..);
-        cut(cut(self, i, rows), j, columns).diagonal(i, j)
+        cut(cut(self, i, rows), j, columns).main_diagonal(i, j)
+    }
+
+    /// The main diagonal of two axes, which are none of each other's.
+    #[track_caller]
+    fn main_diagonal(self, i: usize, j: usize) -> Var<'t> {
+        let shape = self.shape();
+        let mut order: Vec<usize> =
+            (0..shape.rank()).filter(|&axis| axis != i && axis != j).collect();
+        let mut dims: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
+        order.extend([i, j]);
+        // In a matrix laid out row by row, the diagonal is every (columns + 1)-th element.
+        let (rows, columns) = (shape[i], shape[j]);
+        let mut slices: Vec<Slice> = dims.iter().map(|&len| Slice::all(len)).collect();
+        slices.push(Slice { start: 0, len: rows.min(columns), step: columns as isize + 1 });
+        dims.push(rows * columns);
+        self.permute(order).reshape(dims).slices(&slices)
     }
 
     /// Of a matrix, a diagonal; of a line, the matrix of which it is that diagonal, and which is 0
@@ -41,17 +61,17 @@ impl<'t> Var<'t> {
         match self.rank() {
             _ if self.is_faulty() => self,
             1 => self.diag_embed(offset, 0, 1),
-            2 => self.diagonal_at(offset, 0, 1),
+            2 => self.diagonal(offset, 0, 1),
             rank => {
                 let why = format!("it takes one or two axes, given {rank}");
                 let fault = Fault::new("diag", why).operand("input", self);
-                self.tape().fault(fault.cure("diagonal_at or diag_embed, which take batches"))
+                self.tape().fault(fault.cure("diagonal or diag_embed, which take batches"))
             }
         }
     }
 
     /// Matrices along the axes `a` and `b` of the result, of which the last axis is a diagonal and
-    /// which are 0 elsewhere: the transpose of [`diagonal_at`](Var::diagonal_at).
+    /// which are 0 elsewhere: the transpose of [`diagonal`](Var::diagonal).
     ///
     /// # Errors
     /// Recorded as a fault: a scalar, no such axis of the result, or one that is named twice.
@@ -95,9 +115,9 @@ impl<'t> Var<'t> {
         if !self.is_faulty() && self.rank() != 2 {
             let why = format!("a matrix has two axes, given {}", self.rank());
             let fault = Fault::new("trace", why).operand("input", self);
-            return self.tape().fault(fault.cure("x.diagonal(-2, -1).sum(-1), for batches"));
+            return self.tape().fault(fault.cure("x.diagonal(0, -2, -1).sum(-1), for batches"));
         }
-        self.diagonal(0, 1).sum(..)
+        self.diagonal(0, 0, 1).sum(..)
     }
 
     /// The lower triangle of the last two axes: `x[i, j]` where `j − i ≤ diagonal`, else 0, whatever

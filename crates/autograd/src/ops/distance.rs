@@ -1,10 +1,78 @@
-//! Distances and similarities of vectors: composed. At points that coincide, a distance is at its
-//! minimum, and all its slopes are 0, those of slopes as well.
+//! Distances and similarities of vectors. At points that coincide, a distance is at its minimum, and
+//! all its slopes are 0, those of slopes as well.
 
-use lossgraph_tensor::{IntoAxis, Shape};
+use lossgraph_tensor::{IntoAxis, Shape, Tensor, kernels};
+use smallvec::smallvec;
 
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule};
+use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
+
+/// The family of Euclidean distances of all pairs of vectors.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Distance {
+    /// `‖a[i] − b[j]‖` of sets a and b.
+    Pairs,
+    /// `Σⱼ w[i, j] (a[i] − b[j])` of weights w: the slope of the distances.
+    WeightedDifferences,
+}
+
+impl Family for Distance {
+    fn name(&self) -> &'static str {
+        match self {
+            Distance::Pairs => "distances",
+            Distance::WeightedDifferences => "weighted_differences",
+        }
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let g = rule.g;
+        match *rule.inputs {
+            [a, b] => {
+                let coincide = rule.y.eq(0.0);
+                let w = coincide.select(0.0, g / coincide.select(1.0, rule.y));
+                smallvec![
+                    rule.when(0, || weighted_differences(w, a, b)),
+                    rule.when(1, || weighted_differences(w.t(), b, a)),
+                ]
+            }
+            [w, a, b] => smallvec![
+                rule.when(0, || (g.unsqueeze(-2) * (a.unsqueeze(-2) - b.unsqueeze(-3))).sum(-1)),
+                rule.when(1, || g * w.sum(-1).unsqueeze(-1)),
+                rule.when(2, || -w.t().matmul(g)),
+            ],
+            _ => unreachable!("distances have two inputs, and their slopes three"),
+        }
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        match self {
+            Distance::Pairs => kernels::distances(inputs[0], inputs[1], out),
+            Distance::WeightedDifferences => {
+                kernels::weighted_differences(inputs[0], inputs[1], inputs[2], out)
+            }
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
+}
+
+#[track_caller]
+fn weighted_differences<'t>(w: Var<'t>, a: Var<'t>, b: Var<'t>) -> Var<'t> {
+    w.tape().record(Op::Distance(Distance::WeightedDifferences), &[w, a, b], a.shape(), a.dtype())
+}
 
 impl<'t> Var<'t> {
     /// The p-norm of the difference of all elements, `(Σ |a − b|ᵖ)^(1/p)`; see [`norm`](Var::norm).
@@ -47,11 +115,20 @@ impl<'t> Var<'t> {
         } else if p.is_nan() || p < 0.0 {
             "the order p is negative or NaN"
         } else {
-            let difference = self.unsqueeze(-2) - other.unsqueeze(-3);
-            return match self.dim(-1) {
+            let vectors = |x: Var<'t>, batch: &Shape| {
+                let shape = [&batch[..], &x.shape()[x.rank() - 2..]].concat();
+                x.to_float().expand(shape)
+            };
+            let difference = || self.unsqueeze(-2) - other.unsqueeze(-3);
+            return match (batch(self).broadcast(&batch(other)), self.dim(-1)) {
                 // Vectors of nothing are equal, in the largest norm as well.
-                0 => difference.sum(-1).to_float(),
-                _ => difference.norm(p, -1),
+                (_, 0) => difference().sum(-1).to_float(),
+                (Some(batch), _) if p == 2.0 => {
+                    let (a, b) = (vectors(self, &batch), vectors(other, &batch));
+                    let shape = Shape::from([&batch[..], &[a.dim(-2), b.dim(-2)]].concat());
+                    self.tape().record(Op::Distance(Distance::Pairs), &[a, b], shape, a.dtype())
+                }
+                _ => difference().norm(p, -1),
             };
         };
         self.tape().fault(Fault::new("cdist", why).operand("left", self).operand("right", other))

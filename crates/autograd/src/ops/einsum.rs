@@ -136,7 +136,7 @@ impl<'t> Term<'t> {
         while let Some((i, j)) = self.twice() {
             // The diagonal comes last.
             let label = self.labels[i];
-            self.var = self.var.diagonal(i, j);
+            self.var = self.var.diagonal(0, i, j);
             self.labels.remove(j);
             self.labels.remove(i);
             self.labels.push(label);

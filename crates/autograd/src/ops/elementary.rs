@@ -56,13 +56,13 @@ unary! {
 
 unary! {
     /// The inverse of [`cosh`](Var::cosh), `ln(x + √(x² − 1))`; slope `1/√(x² − 1)`, which is infinite
-    /// at 1. Below 1 it is NaN.
+    /// at 1. Below 1 it is NaN, but has the slope of the formula where that is a number, below −1.
     #[doc(alias = "arccosh")]
     fn acosh() = ACOSH {
         formula: "arcosh x",
         value: compact |x, _p| x.acosh(),
         // Both factors, since the square overflows.
-        vjp: Some(|g, x, _, _| g * ((x - 1.0).rsqrt() * (x + 1.0).rsqrt())),
+        vjp: Some(|g, x, _, _| g * ((x.abs() - 1.0).rsqrt() * (x.abs() + 1.0).rsqrt())),
         domain: [1.2, 4.0],
     }
 }

@@ -186,6 +186,31 @@ impl<'t> Var<'t> {
         self.moved(apart, [0, 3, 1, 4, 2], together)
     }
 
+    /// Channels, the second axis, dealt to `groups`: `y[r·j + i] = x[c·i + j]` with r groups of c
+    /// channels each, so that each group gets some of all others.
+    ///
+    /// # Errors
+    /// Recorded as a fault: fewer than two axes, or a number of groups that does not divide the
+    /// channels.
+    ///
+    /// # Source
+    /// Zhang et al., ShuffleNet, 2018.
+    #[track_caller]
+    pub fn channel_shuffle(self, groups: usize) -> Var<'t> {
+        let _call = self.tape().call("channel_shuffle");
+        if self.is_faulty() {
+            return self;
+        }
+        if self.rank() < 2 || groups == 0 || !self.dim(1).is_multiple_of(groups) {
+            let fault =
+                Fault::new("channel_shuffle", format!("{groups} do not divide the channels"));
+            let fault = fault.operand("input", self);
+            return self.tape().fault(fault.cure("an input of [batch, channels, …]"));
+        }
+        let apart = [groups, self.dim(1) / groups];
+        self.unflatten(1, apart).transpose(1, 2).reshape(self.shape())
+    }
+
     /// Pixels as channels, the inverse of [`pixel_shuffle`](Var::pixel_shuffle):
     /// `[…, channels, height · factor, width · factor]` to `[…, channels · factor², height, width]`.
     ///

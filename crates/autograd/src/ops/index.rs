@@ -253,7 +253,7 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn take(self, index: Var<'t>) -> Var<'t> {
         let _call = self.tape().call("take");
-        let line = self.flatten();
+        let line = self.flatten(..);
         match line.index_axis("take", 0, index) {
             Ok(_) => line.index_select(0, index.counted_from_start(line.len())),
             Err(fault) => fault,

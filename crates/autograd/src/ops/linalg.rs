@@ -329,6 +329,18 @@ impl<'t> Var<'t> {
         }
     }
 
+    /// The logarithm of the determinant of each matrix: −∞ of a singular one, and NaN of one whose
+    /// determinant is negative.
+    ///
+    /// # Errors
+    /// Recorded as a fault: matrices that are not square.
+    #[track_caller]
+    pub fn logdet(self) -> Var<'t> {
+        let _call = self.tape().call("logdet");
+        let [sign, logarithm] = self.slogdet();
+        sign.lt(0.0).select(f64::NAN, logarithm)
+    }
+
     /// The matrices as floats, if they are square.
     #[track_caller]
     fn matrices(self, name: &str) -> Result<Var<'t>, Var<'t>> {

@@ -29,6 +29,20 @@ impl<'t> Var<'t> {
         self.to_float().abs().eq(f64::INFINITY)
     }
 
+    /// 1 where it is ∞, else 0; no slope.
+    #[track_caller]
+    pub fn isposinf(self) -> Var<'t> {
+        let _call = self.tape().call("isposinf");
+        self.to_float().eq(f64::INFINITY)
+    }
+
+    /// 1 where it is −∞, else 0; no slope.
+    #[track_caller]
+    pub fn isneginf(self) -> Var<'t> {
+        let _call = self.tape().call("isneginf");
+        self.to_float().eq(f64::NEG_INFINITY)
+    }
+
     /// 1 where it is neither NaN nor infinite, else 0; no slope.
     #[track_caller]
     pub fn isfinite(self) -> Var<'t> {

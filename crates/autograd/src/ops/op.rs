@@ -6,10 +6,12 @@ use std::hash::{Hash, Hasher};
 pub(crate) use lossgraph_tensor::kernels::ReduceOp;
 use lossgraph_tensor::{Tensor, kernels};
 
+use crate::ops::adaptive::Adaptive;
 use crate::ops::binary::BinaryOp;
 use crate::ops::combine::{Concat, OverlapAdd, Pad};
 use crate::ops::convolution::Convolve;
 use crate::ops::custom::Custom;
+use crate::ops::distance::Distance;
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::index::Index;
@@ -62,6 +64,10 @@ pub(crate) enum Op {
     Scatter(Scatter),
     /// The matrix product of the last two axes.
     MatMul(MatMul),
+    /// Adaptive windows: their sums, or where their largest elements are.
+    Adaptive(Adaptive),
+    /// Distances of vectors, or one of their slopes.
+    Distance(Distance),
     /// A factorization of matrices, or what is read off one.
     Linalg(Linalg),
     /// A product of windows with weights, or one of its slopes.
@@ -92,6 +98,8 @@ impl Op {
             Op::ArgOrder(op) => op,
             Op::Scatter(op) => op,
             Op::MatMul(op) => op,
+            Op::Adaptive(op) => op,
+            Op::Distance(op) => op,
             Op::Linalg(op) => op,
             Op::Convolve(op) => op,
             Op::Custom(op) => op,
@@ -128,10 +136,22 @@ pub enum Leaf {
 }
 
 /// A number, as often as the shape says.
-#[derive(Clone, Copy, PartialEq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Fill {
     Float(Number),
     Integer(i64),
+}
+
+/// Finite floats have one hash, so that programs that differ in them are found to be alike: they may
+/// share a plan.
+impl Hash for Fill {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match *self {
+            Fill::Float(number) if number.0.is_finite() => state.write_u8(0),
+            Fill::Float(number) => number.hash(state),
+            Fill::Integer(number) => number.hash(state),
+        }
+    }
 }
 
 impl Fill {

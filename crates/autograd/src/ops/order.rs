@@ -1,4 +1,4 @@
-//! Order: medians, quantiles, the k-th and the k largest elements. Their slopes go to the elements
+//! Order: medians, the k-th and the k largest elements. Their slopes go to the elements
 //! that are chosen. None is found by sorting the whole axis.
 
 use std::sync::Arc;
@@ -101,77 +101,22 @@ impl Family for ArgOrder {
     }
 }
 
-/// What a quantile is between two elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum QuantileInterpolation {
-    /// On the line between both.
-    #[default]
-    Linear,
-    /// The smaller one.
-    Lower,
-    /// The larger one.
-    Higher,
-    /// The nearer one; in the middle, the one of even rank.
-    Nearest,
-    /// The middle of both.
-    Midpoint,
-}
-
-/// One or several quantiles.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Quantiles {
-    /// One, which adds no axis.
-    One(f64),
-    /// Several, along a new first axis.
-    Several(Vec<f64>),
-}
-
-/// What can name quantiles: a number between 0 and 1, or a list of them.
-pub trait IntoQuantiles {
-    /// The numbers.
-    fn into_quantiles(self) -> Quantiles;
-}
-
-impl IntoQuantiles for f64 {
-    fn into_quantiles(self) -> Quantiles {
-        Quantiles::One(self)
-    }
-}
-
-impl<const N: usize> IntoQuantiles for [f64; N] {
-    fn into_quantiles(self) -> Quantiles {
-        Quantiles::Several(self.to_vec())
-    }
-}
-
-impl IntoQuantiles for &[f64] {
-    fn into_quantiles(self) -> Quantiles {
-        Quantiles::Several(self.to_vec())
-    }
-}
-
-impl IntoQuantiles for Vec<f64> {
-    fn into_quantiles(self) -> Quantiles {
-        Quantiles::Several(self)
-    }
-}
-
 /// A line of elements to be put in order, and what becomes of the shape.
-struct Line<'t> {
-    x: Var<'t>,
-    axis: usize,
+pub(super) struct Line<'t> {
+    pub x: Var<'t>,
+    pub axis: usize,
     /// The shape with one element along the axis.
-    one: Shape,
+    pub one: Shape,
 }
 
 impl<'t> Line<'t> {
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.x.dim(self.axis)
     }
 
     /// The elements at some ranks, and their indices.
     #[track_caller]
-    fn ranked(&self, ranks: Vec<usize>, nan: Nan) -> (Var<'t>, Var<'t>) {
+    pub fn ranked(&self, ranks: Vec<usize>, nan: Nan) -> (Var<'t>, Var<'t>) {
         let (x, axis) = (self.x, self.axis);
         let mut dims = x.shape().to_vec();
         dims[axis] = ranks.len();
@@ -189,16 +134,16 @@ impl<'t> Var<'t> {
 
     /// The line along an axis, or along all axes where `..` says so.
     #[track_caller]
-    fn line(self, name: &str, axes: &Axes, all: bool) -> Result<Line<'t>, Var<'t>> {
+    pub(super) fn line(self, name: &str, axes: &Axes, all: bool) -> Result<Line<'t>, Var<'t>> {
         let set = self.axes(name, axes)?;
         let (rank, shape) = (self.rank(), self.shape());
         if rank == 0 || (all && set.len() == rank && rank > 1) {
             let one = if axes.are_kept() { vec![1; rank] } else { Vec::new() };
-            return Ok(Line { x: self.flatten(), axis: 0, one: Shape::from(one) });
+            return Ok(Line { x: self.flatten(..), axis: 0, one: Shape::from(one) });
         }
         let Some(axis) = set.iter().next().filter(|_| set.len() == 1) else {
             let fault = Fault::new(name, "elements are put in order along one axis");
-            return Err(self.tape().fault(fault.operand("input", self).cure("x.flatten()")));
+            return Err(self.tape().fault(fault.operand("input", self).cure("x.flatten(..)")));
         };
         let mut dims = shape.to_vec();
         match axes.are_kept() {
@@ -209,7 +154,7 @@ impl<'t> Var<'t> {
     }
 
     #[track_caller]
-    fn has_no_elements(self, name: &str) -> Var<'t> {
+    pub(super) fn has_no_elements(self, name: &str) -> Var<'t> {
         let fault = Fault::new(name, "nothing to choose from along an empty axis");
         self.tape().fault(fault.operand("input", self))
     }
@@ -264,28 +209,64 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// The median of all elements, the lower one of two in the middle; NaN if there is one, or
-    /// nothing. Equal elements share the slope evenly.
+    /// The median along an axis, or of all elements with `..`: the lower one of two in the middle, and
+    /// NaN if there is one.
+    ///
+    /// Along an axis the slope goes to the element that [`argmedian`](Var::argmedian) tells; of all,
+    /// equal elements share it evenly. The median of nothing is NaN.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis, or nothing along it.
     #[track_caller]
-    pub fn median(self) -> Var<'t> {
+    pub fn median(self, axes: impl IntoAxes) -> Var<'t> {
         let _call = self.tape().call("median");
-        let x = self.flatten();
-        let ranks = [x.len().saturating_sub(1) / 2];
-        let op = ArgOrder::Ranks { axis: 0, ranks: ranks.into(), nan: Nan::Everywhere };
-        x.middle("median", op)
+        self.middle("median", &axes.into_axes(), middle_rank)
     }
 
-    /// The median of all elements that are not NaN, the lower one of two in the middle; NaN if there
-    /// is none. Equal elements share the slope evenly.
+    /// The index of the [`median`](Var::median) along an axis; of equal elements, that of the first.
+    ///
+    /// # Errors
+    /// As for [`median`](Var::median).
     #[track_caller]
-    pub fn nanmedian(self) -> Var<'t> {
+    pub fn argmedian(self, axis: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("argmedian");
+        self.middle_along("argmedian", &axis.into_axes(), middle_rank).1
+    }
+
+    /// The [`median`](Var::median) of what is not NaN; NaN if there is none.
+    ///
+    /// # Errors
+    /// As for [`median`](Var::median).
+    #[track_caller]
+    pub fn nanmedian(self, axes: impl IntoAxes) -> Var<'t> {
         let _call = self.tape().call("nanmedian");
-        self.flatten().middle("nanmedian", ArgOrder::NanMedian { axis: 0 })
+        self.middle("nanmedian", &axes.into_axes(), |axis, _| ArgOrder::NanMedian { axis })
+    }
+
+    /// The index of the [`nanmedian`](Var::nanmedian) along an axis.
+    ///
+    /// # Errors
+    /// As for [`median`](Var::median).
+    #[track_caller]
+    pub fn argnanmedian(self, axis: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("argnanmedian");
+        let op = |axis, _| ArgOrder::NanMedian { axis };
+        self.middle_along("argnanmedian", &axis.into_axes(), op).1
+    }
+
+    /// The element that `op` finds, given an axis and its length.
+    #[track_caller]
+    fn middle(self, name: &str, axes: &Axes, op: fn(usize, usize) -> ArgOrder) -> Var<'t> {
+        if !axes.are_all() {
+            return self.middle_along(name, axes, op).0;
+        }
+        let one = if axes.are_kept() { vec![1; self.rank()] } else { Vec::new() };
+        self.flatten(..).shared(name, op).reshape(one)
     }
 
     /// The element of a line that `op` finds; equal elements share the slope.
     #[track_caller]
-    fn middle(self, name: &str, op: ArgOrder) -> Var<'t> {
+    fn shared(self, name: &str, op: fn(usize, usize) -> ArgOrder) -> Var<'t> {
         if self.is_faulty() {
             return self;
         }
@@ -294,7 +275,7 @@ impl<'t> Var<'t> {
             (0, false) => return self.has_no_elements(name),
             _ => {}
         }
-        let index = self.arg_order(op, Shape::from([1]));
+        let index = self.arg_order(op(0, self.len()), Shape::from([1]));
         if !self.dtype().is_float() {
             return self.gather(0, index).reshape(());
         }
@@ -305,38 +286,12 @@ impl<'t> Var<'t> {
         value.reshape(()) + shares
     }
 
-    /// The median along an axis, the lower one of two in the middle, and its index. A NaN is the
-    /// median of its line.
-    ///
-    /// # Errors
-    /// Recorded as a fault: no such axis, or nothing along it.
-    #[track_caller]
-    pub fn median_along(self, axis: impl IntoAxes) -> (Var<'t>, Var<'t>) {
-        let _call = self.tape().call("median_along");
-        self.middle_along("median_along", &axis.into_axes(), |axis, len| ArgOrder::Ranks {
-            axis,
-            ranks: [(len - 1) / 2].into(),
-            nan: Nan::Everywhere,
-        })
-    }
-
-    /// The median along an axis of what is not NaN, the lower one of two in the middle, and its index.
-    ///
-    /// # Errors
-    /// Recorded as a fault: no such axis, or nothing along it.
-    #[track_caller]
-    pub fn nanmedian_along(self, axis: impl IntoAxes) -> (Var<'t>, Var<'t>) {
-        let _call = self.tape().call("nanmedian_along");
-        let op = |axis, _| ArgOrder::NanMedian { axis };
-        self.middle_along("nanmedian_along", &axis.into_axes(), op)
-    }
-
     #[track_caller]
     fn middle_along(
         self,
         name: &str,
         axes: &Axes,
-        op: impl FnOnce(usize, usize) -> ArgOrder,
+        op: fn(usize, usize) -> ArgOrder,
     ) -> (Var<'t>, Var<'t>) {
         let line = match self.line(name, axes, false) {
             Ok(line) if line.len() == 0 => Err(self.has_no_elements(name)),
@@ -352,83 +307,9 @@ impl<'t> Var<'t> {
         let index = x.arg_order(op(axis, line.len()), Shape::from(dims));
         (x.gather(axis, index).reshape(&line.one), index.reshape(&line.one))
     }
-
-    /// Quantiles along an axis, or of all elements with `..`: what a part `q` of the elements lies
-    /// below.
-    ///
-    /// ```text
-    /// r = q (n − 1)    a, b: the sorted elements ⌊r⌋ and ⌈r⌉    y = a + (r − ⌊r⌋) (b − a)
-    /// ```
-    ///
-    /// A list of them gives a new first axis. [`QuantileInterpolation`] says what lies between two elements;
-    /// the slope goes to those that the result is made of. A NaN makes its line NaN.
-    ///
-    /// # Errors
-    /// Recorded as a fault: no such axis, nothing along it, or a `q` outside of 0 to 1.
-    #[doc(alias = "percentile")]
-    #[track_caller]
-    pub fn quantile(
-        self,
-        q: impl IntoQuantiles,
-        axes: impl IntoAxes,
-        interpolation: QuantileInterpolation,
-    ) -> Var<'t> {
-        let _call = self.tape().call("quantile");
-        let (q, add_axis) = match q.into_quantiles() {
-            Quantiles::One(q) => (vec![q], false),
-            Quantiles::Several(list) => (list, true),
-        };
-        let line = match self.to_float().line("quantile", &axes.into_axes(), true) {
-            Ok(line) if line.len() == 0 => return self.has_no_elements("quantile"),
-            Ok(line) => line,
-            Err(fault) => return fault,
-        };
-        if let Some(q) = q.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-            let why = format!("q is {q}, expected a number from 0 to 1");
-            return self.tape().fault(Fault::new("quantile", why).operand("input", self));
-        }
-        let all = line.interpolated(&q, interpolation);
-        // The axis of quantiles comes first.
-        let mut dims = if add_axis { vec![q.len()] } else { Vec::new() };
-        dims.extend_from_slice(&line.one);
-        all.movedim(line.axis, 0).reshape(dims)
-    }
 }
 
-impl<'t> Line<'t> {
-    /// The quantiles, along the axis.
-    #[track_caller]
-    fn interpolated(&self, q: &[f64], interpolation: QuantileInterpolation) -> Var<'t> {
-        let last = (self.len() - 1) as f64;
-        let ranks: Vec<f64> = q.iter().map(|q| q * last).collect();
-        let at = |round: fn(f64) -> f64| ranks.iter().map(|&rank| round(rank) as usize).collect();
-        let of = |ranks| self.ranked(ranks, Nan::Everywhere).0;
-        let between = |rank: f64| match interpolation {
-            QuantileInterpolation::Midpoint => 0.5,
-            _ => rank - rank.floor(),
-        };
-        match interpolation {
-            QuantileInterpolation::Lower => return of(at(f64::floor)),
-            QuantileInterpolation::Higher => return of(at(f64::ceil)),
-            QuantileInterpolation::Nearest => return of(at(f64::round_ties_even)),
-            QuantileInterpolation::Linear | QuantileInterpolation::Midpoint => {}
-        }
-        let (lower, upper): (Vec<usize>, Vec<usize>) = (at(f64::floor), at(f64::ceil));
-        if lower == upper {
-            return of(lower);
-        }
-        // From the nearer end, so that both ends are hit.
-        let from_lower = |rank: f64| between(rank) < 0.5;
-        let ends = ranks.iter().zip(lower.iter().zip(&upper));
-        let ends = ends.map(|(&rank, (&a, &b))| if from_lower(rank) { a } else { b });
-        let part = |&rank: &f64| between(rank) - f64::from(u8::from(!from_lower(rank)));
-        let parts: Vec<f64> = ranks.iter().map(part).collect();
-        let count = q.len();
-        let mut dims = vec![1; self.x.rank()];
-        dims[self.axis] = count;
-        let parts = self.x.tape().constant(Tensor::from(parts)).reshape(dims);
-        let all = of(ends.chain(lower.iter().copied()).chain(upper.iter().copied()).collect());
-        let third = |i: usize| all.slice(self.axis, i * count..(i + 1) * count);
-        third(0) + parts * third(2).binary(&GAP, third(1))
-    }
+/// What finds the lower one of two in the middle, or a NaN.
+fn middle_rank(axis: usize, len: usize) -> ArgOrder {
+    ArgOrder::Ranks { axis, ranks: [len.saturating_sub(1) / 2].into(), nan: Nan::Everywhere }
 }

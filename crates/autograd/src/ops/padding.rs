@@ -1,14 +1,16 @@
-//! Padding with what the tensor holds: mirrored, repeated, or from the other end.
+//! Padding: with one number, or with what the tensor holds, mirrored, repeated, or from the other end.
+
+use lossgraph_tensor::{IntoAxis, Shape, Slice, kernels};
 
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
-use super::combine::concat;
+use super::combine::{concat, pad_at};
 
-/// What stands around a padded tensor.
+/// What stands around a padded tensor. A number says [`Constant`](PadMode::Constant).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PadMode {
-    /// One number, as in [`Var::pad`].
+    /// One number: `0 | a b c | 0 0`.
     Constant(f64),
     /// The tensor mirrored at its ends, which are not repeated: `c b | a b c | b a`.
     Reflect,
@@ -18,49 +20,111 @@ pub enum PadMode {
     Circular,
 }
 
+impl From<f64> for PadMode {
+    fn from(value: f64) -> PadMode {
+        PadMode::Constant(value)
+    }
+}
+
 impl<'t> Var<'t> {
-    /// `before` and `after` elements around each axis, one pair an axis, of what `mode` says. Slopes
-    /// add up in an element that is there more than once.
+    /// `before` and `after` elements around each axis, one pair an axis: a number, `x.pad(&around, 0.0)`,
+    /// or what a [`PadMode`] says. Slopes add up in an element that is there more than once.
     ///
-    /// Pairs are in the order of the axes, where `torch.nn.functional.pad` begins with the last one.
+    /// A negative number cuts elements off: from what is padded, or, of a tensor that comes again, from
+    /// what comes again, as in PyTorch. Pairs are in the order of the axes, where
+    /// `torch.nn.functional.pad` begins with the last one.
     ///
     /// # Errors
     /// Recorded as a fault: another number of pairs than of axes; as many elements mirrored as there
-    /// are, more of them than there are from the other end, or an end of none.
-    #[doc(alias = "pad")]
+    /// are, more of them than there are from the other end, an end of none, or more cut off than there
+    /// is.
     #[track_caller]
-    pub fn pad_mode(self, around: &[(usize, usize)], mode: PadMode) -> Var<'t> {
-        let _call = self.tape().call("pad_mode");
-        if let PadMode::Constant(value) = mode {
-            return self.pad(around, value);
-        }
+    pub fn pad(
+        self,
+        around: &[(impl IntoAxis, impl IntoAxis)],
+        mode: impl Into<PadMode>,
+    ) -> Var<'t> {
+        let _call = self.tape().call("pad");
         if self.is_faulty() {
             return self;
         }
+        let mode = mode.into();
+        let around: Vec<[isize; 2]> =
+            around.iter().map(|(before, after)| [before.into_axis(), after.into_axis()]).collect();
+        let refuse = |why: String| self.tape().fault(Fault::new("pad", why).operand("input", self));
         if around.len() != self.rank() {
-            let why = format!("{} pairs for {} axes", around.len(), self.rank());
-            return self.tape().fault(Fault::new("pad_mode", why).operand("input", self));
+            return refuse(format!("{} pairs for {} axes", around.len(), self.rank()));
         }
-        let mut y = self;
-        for (axis, &(before, after)) in around.iter().enumerate() {
-            if (before, after) == (0, 0) {
-                continue;
-            }
+        for (axis, &[before, after]) in around.iter().enumerate() {
             let len = self.dim(axis);
+            let lengthened = len as i128 + before as i128 + after as i128;
+            let why = |why: &str| {
+                format!("{before} and {after} around axis {axis} of length {len}: {why}")
+            };
+            if lengthened < 0 {
+                return refuse(why("that cuts off more than there is"));
+            }
+            if lengthened > isize::MAX as i128 {
+                return refuse(why("that makes an axis longer than memory"));
+            }
+            let most = before.max(after).max(0) as usize;
+            let left = match mode {
+                PadMode::Circular => {
+                    len.checked_sub(cut(before)).and_then(|n| n.checked_sub(cut(after)))
+                }
+                _ => Some(len),
+            };
             let (fits, limit) = match mode {
-                PadMode::Reflect => (before.max(after) < len, "fewer than its length are mirrored"),
-                PadMode::Circular => (before.max(after) <= len, "at most its length comes again"),
-                _ => (len > 0, "it has no ends"),
+                PadMode::Constant(_) => (true, ""),
+                PadMode::Reflect => (most < len || most == 0, "fewer than its length are mirrored"),
+                PadMode::Replicate => (len > 0 || most == 0, "it has no ends"),
+                PadMode::Circular => {
+                    (left.is_some_and(|left| most <= left), "at most its length comes again")
+                }
             };
             if !fits {
-                let why =
-                    format!("{before} and {after} around axis {axis} of length {len}: {limit}");
-                return self.tape().fault(Fault::new("pad_mode", why).operand("input", self));
+                return refuse(why(limit));
             }
-            let (head, tail) = y.ends(axis, len, (before, after), mode);
-            y = concat(&[head, y, tail], axis);
+        }
+        let mut y = match mode {
+            PadMode::Constant(value) => self.with_border(&around, value),
+            _ => self,
+        };
+        for (axis, &[before, after]) in around.iter().enumerate() {
+            let added = [before, after].map(|n| n.max(0) as usize);
+            let (first, last) = (cut(before), cut(after));
+            let shorten = |x: Var<'t>| x.slice(axis, first..x.dim(axis) - last);
+            y = match mode {
+                PadMode::Constant(_) => shorten(y),
+                PadMode::Circular => shorten(y).between_ends(axis, added, mode),
+                _ => shorten(y.between_ends(axis, added, mode)),
+            };
         }
         y
+    }
+
+    /// Around it, as much of one number as is not negative.
+    #[track_caller]
+    fn with_border(self, around: &[[isize; 2]], value: f64) -> Var<'t> {
+        let x = if kernels::is_integer(value) { self } else { self.to_float() };
+        let pairs = || x.shape().to_vec().into_iter().zip(around);
+        let slices =
+            pairs().map(|(len, pair)| Slice { start: pair[0].max(0) as usize, len, step: 1 });
+        let longer = |(len, pair): (usize, &[isize; 2])| {
+            pair.iter().fold(len, |len, &n| len.saturating_add(n.max(0) as usize))
+        };
+        let padded = Shape::from(pairs().map(longer).collect::<Vec<usize>>());
+        if padded == x.shape() { x } else { pad_at(x, slices.collect(), padded, value) }
+    }
+
+    /// Between so many elements of what `mode` says.
+    #[track_caller]
+    fn between_ends(self, axis: usize, added: [usize; 2], mode: PadMode) -> Var<'t> {
+        if added == [0; 2] {
+            return self;
+        }
+        let (head, tail) = self.ends(axis, self.dim(axis), added, mode);
+        concat(&[head, self, tail], axis)
     }
 
     /// What stands before and after an axis.
@@ -69,7 +133,7 @@ impl<'t> Var<'t> {
         self,
         axis: usize,
         len: usize,
-        (before, after): (usize, usize),
+        [before, after]: [usize; 2],
         mode: PadMode,
     ) -> (Var<'t>, Var<'t>) {
         let part = |start: usize, end: usize| self.slice(axis, start..end);
@@ -89,4 +153,9 @@ impl<'t> Var<'t> {
             }
         }
     }
+}
+
+/// How much a negative width cuts off.
+fn cut(width: isize) -> usize {
+    width.min(0).unsigned_abs()
 }

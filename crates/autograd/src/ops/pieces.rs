@@ -122,7 +122,7 @@ pub fn meshgrid<'t>(vars: &[Var<'t>], indexing: Indexing) -> Vec<Var<'t>> {
     }
     if let Some(&wide) = vars.iter().find(|var| var.rank() > 1) {
         let fault = Fault::new("meshgrid", "a tensor has more than one axis");
-        return vec![first.tape().fault(fault.operand("input", wide).cure("x.flatten()"))];
+        return vec![first.tape().fault(fault.operand("input", wide).cure("x.flatten(..)"))];
     }
     let axis = |i: usize| match indexing {
         Indexing::Xy if i < 2 && vars.len() > 1 => 1 - i,

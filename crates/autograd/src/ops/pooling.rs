@@ -38,7 +38,7 @@ pub struct Pool<const N: usize> {
     pub count_padding: bool,
     /// For a mean: what the sum of each window is divided by, however much of it is on the axes.
     #[doc(alias = "divisor_override")]
-    pub divisor: Option<usize>,
+    pub divisor: Option<isize>,
 }
 
 impl<const N: usize> Pool<N> {
@@ -123,7 +123,19 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn max_pool1d(self, options: Pool<1>) -> Var<'t> {
         let _call = self.tape().call("max_pool1d");
-        self.max_pool("max_pool1d", options)
+        self.max_pool("max_pool1d", options).0
+    }
+
+    /// [`max_pool1d`](Var::max_pool1d), and for each window the index along the axis that its value
+    /// comes from.
+    ///
+    /// # Errors
+    /// As for [`Var::avg_pool2d`].
+    #[doc(alias = "return_indices")]
+    #[track_caller]
+    pub fn max_pool1d_with_indices(self, options: Pool<1>) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("max_pool1d_with_indices");
+        self.max_pool("max_pool1d_with_indices", options)
     }
 
     /// The largest of each window over the last two axes, `[…, height, width]` to
@@ -142,14 +154,26 @@ impl<'t> Var<'t> {
     #[track_caller]
     pub fn max_pool2d(self, options: Pool<2>) -> Var<'t> {
         let _call = self.tape().call("max_pool2d");
-        self.max_pool("max_pool2d", options)
+        self.max_pool("max_pool2d", options).0
+    }
+
+    /// [`max_pool2d`](Var::max_pool2d), and for each window the index in its plane, row by row, that its
+    /// value comes from.
+    ///
+    /// # Errors
+    /// As for [`Var::avg_pool2d`].
+    #[doc(alias = "return_indices")]
+    #[track_caller]
+    pub fn max_pool2d_with_indices(self, options: Pool<2>) -> (Var<'t>, Var<'t>) {
+        let _call = self.tape().call("max_pool2d_with_indices");
+        self.max_pool("max_pool2d_with_indices", options)
     }
 
     #[track_caller]
-    fn max_pool<const N: usize>(self, name: &str, options: Pool<N>) -> Var<'t> {
+    fn max_pool<const N: usize>(self, name: &str, options: Pool<N>) -> (Var<'t>, Var<'t>) {
         let along = match self.pooled(name, options) {
             Ok(along) => along,
-            Err(fault) => return fault,
+            Err(fault) => return (fault, fault),
         };
         let x = if N == 1 { self.unsqueeze(-2) } else { self };
         let mut dims = x.shape().to_vec();
@@ -165,7 +189,10 @@ impl<'t> Var<'t> {
             .reshape(with(&[area]))
             .gather(-1, positions.reshape(with(&[up * across])))
             .reshape(with(&[up, across]));
-        if N == 1 { largest.squeeze(-2) } else { largest }
+        match N {
+            1 => (largest.squeeze(-2), positions.squeeze(-2)),
+            _ => (largest, positions),
+        }
     }
 
     /// The windows along the last axes, or what is wrong with them. One axis is the second of two, the

@@ -1,10 +1,44 @@
 //! Rolling, repeating, and axes in other places: names of views.
 
-use lossgraph_tensor::{IntoAxis, IntoDims, Shape, Tensor};
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+
+use lossgraph_tensor::{IntoAxis, IntoDims, IntoRange, Shape, Tensor};
 
 use super::combine::concat;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
+
+/// What can name axes that follow one another: `..`, a range of them, or the first of those to the last.
+pub trait IntoSpan {
+    /// The first one, and the one behind the last, where they are given.
+    fn into_span(self) -> (Option<isize>, Option<isize>);
+}
+
+macro_rules! spans {
+    (first: $($number:ty),*) => {
+        $(impl IntoSpan for $number {
+            fn into_span(self) -> (Option<isize>, Option<isize>) {
+                (Some(self.into_axis()), None)
+            }
+        })*
+    };
+    (ranges: $($range:ident),*) => {
+        $(impl<T: IntoAxis> IntoSpan for $range<T> {
+            fn into_span(self) -> (Option<isize>, Option<isize>) {
+                self.into_range()
+            }
+        })*
+    };
+}
+
+spans!(first: i32, i64, isize, usize);
+spans!(ranges: Range, RangeFrom, RangeInclusive, RangeTo, RangeToInclusive);
+
+impl IntoSpan for RangeFull {
+    fn into_span(self) -> (Option<isize>, Option<isize>) {
+        (None, None)
+    }
+}
 
 impl<'t> Var<'t> {
     /// The elements some indices further along axes; what leaves an axis comes in at its other end.
@@ -20,7 +54,7 @@ impl<'t> Var<'t> {
             return self;
         }
         if axes.is_empty() && shifts.len() == 1 {
-            return self.flatten().roll(shifts[0], 0).reshape(self.shape());
+            return self.flatten(..).roll(shifts[0], 0).reshape(self.shape());
         }
         if axes.len() != shifts.len() {
             let why = format!("{} shifts for {} axes", shifts.len(), axes.len());
@@ -164,29 +198,41 @@ impl<'t> Var<'t> {
         self.permute(order.flatten().collect::<Vec<usize>>())
     }
 
-    /// The axes from `start` up to and with `end` as one: `x.flatten_axes(1, -1)` keeps a batch.
-    /// [`flatten`](Var::flatten) does so with all.
+    /// Some axes as one: all of them, `x.flatten(..)`; those from one on, `x.flatten(1)`, which keeps a
+    /// batch; or a range of them, `x.flatten(1..=2)`, what PyTorch calls `x.flatten(1, 2)`.
     ///
     /// # Errors
     /// Recorded as a fault: no such axis, or an end before the start.
-    #[doc(alias = "flatten")]
+    #[doc(alias = "ravel")]
     #[track_caller]
-    pub fn flatten_axes(self, start: impl IntoAxis, end: impl IntoAxis) -> Var<'t> {
-        let _call = self.tape().call("flatten_axes");
-        let (start, end) = (start.into_axis(), end.into_axis());
-        let (x, first) = match self.with_axis("flatten_axes", start) {
-            Ok(found) => found,
-            Err(fault) => return fault,
-        };
-        let shape = x.shape();
-        let Some(last) = shape.axis(end) else { return self.no_axis("flatten_axes", end) };
-        if last < first {
-            let why = format!("axis {end} is before axis {start}");
-            return self.tape().fault(Fault::new("flatten_axes", why).operand("input", self));
+    pub fn flatten(self, axes: impl IntoSpan) -> Var<'t> {
+        let _call = self.tape().call("flatten");
+        if self.is_faulty() {
+            return self;
         }
-        let mut dims = shape[..first].to_vec();
-        dims.push(shape[first..=last].iter().product());
-        dims.extend_from_slice(&shape[last + 1..]);
+        let (start, stop) = axes.into_span();
+        if (start, stop) == (None, None) {
+            return self.reshape([self.len()]);
+        }
+        let x = self.with_an_axis();
+        let shape = x.shape();
+        let rank = shape.rank() as isize;
+        let first = start.unwrap_or(0);
+        let Some(from) = shape.axis(first) else { return self.no_axis("flatten", first) };
+        // The last axis of the range.
+        let last = stop.unwrap_or(rank).saturating_sub(1);
+        let counted = if stop.is_some_and(|stop| stop < 0) { last + rank } else { last };
+        if counted >= rank || counted < -1 {
+            return self.no_axis("flatten", last);
+        }
+        if counted < from as isize {
+            let why = format!("axis {last} is before axis {first}");
+            return self.tape().fault(Fault::new("flatten", why).operand("input", self));
+        }
+        let to = counted as usize;
+        let mut dims = shape[..from].to_vec();
+        dims.push(shape[from..=to].iter().product());
+        dims.extend_from_slice(&shape[to + 1..]);
         x.reshape(dims)
     }
 

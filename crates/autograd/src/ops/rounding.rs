@@ -59,7 +59,7 @@ binary! {
     #[doc(alias = "div")]
     fn floor_divide = FLOOR_DIVIDE {
         formula: "⌊a/b⌋",
-        value: compact |a, b| a.floor_divide(b),
+        value: compact |a, b| a.floor_divide(b), where a.quotient_is_near(b) => a.floor_divide_near(b),
         vjp: None,
         domain: [0.4, 3.0],
         facts: expensive().integers(Integers2::Quotient(floor_quotient)),
@@ -91,7 +91,7 @@ binary! {
     #[doc(alias = "modulo")]
     fn remainder = REMAINDER {
         formula: "a − b ⌊a/b⌋",
-        value: compact |a, b| a.remainder(b),
+        value: compact |a, b| a.remainder(b), where a.quotient_is_near(b) => a.remainder_near(b),
         vjp: Some([|g, _, _, _| g, |g, a, b, _| -g * a.floor_divide(b)]),
         domain: [0.4, 3.0],
         facts: expensive().integers(Integers2::Quotient(floor_rest)),
@@ -106,7 +106,7 @@ binary! {
     /// Integers stay integers, and one that is divided by 0 is an error when the plan runs.
     fn fmod = FMOD {
         formula: "a − b trunc(a/b)",
-        value: compact |a, b| a.fmod(b),
+        value: compact |a, b| a.fmod(b), where a.quotient_is_near(b) => a.fmod_near(b),
         vjp: Some([|g, _, _, _| g, |g, a, b, _| -g * a.trunc_divide(b)]),
         domain: [0.4, 3.0],
         facts: expensive().integers(Integers2::Quotient(i64::wrapping_rem)),

@@ -128,6 +128,22 @@ impl<'t> Var<'t> {
         }
     }
 
+    /// The differences of neighbors along an axis, `yᵢ = xᵢ₊₁ − xᵢ`, taken `n` times: as many elements
+    /// fewer, and none if there are not so many. To begin or to end with other elements, concatenate
+    /// them.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axis.
+    #[track_caller]
+    pub fn diff(self, n: usize, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("diff");
+        let Some(at) = self.shape().axis(axis.into_axis()) else {
+            return self.no_axis("diff", axis.into_axis());
+        };
+        // From an empty axis on, nothing changes any more.
+        (0..n.min(self.dim(at) + 1)).fold(self, |x, _| x.slice(at, 1..) - x.slice(at, ..-1))
+    }
+
     /// The running sum along an axis: `yᵢ = x₀ + … + xᵢ`. Its error does not grow along the axis;
     /// that of integers wraps.
     #[track_caller]

@@ -119,17 +119,17 @@ fn product<'t>(axis: usize, included: Base, rule: &Rule<'_, 't>) -> Cotangents<'
         let place = places(base, axis, index);
         let order = place.argsort(0, Order::Ascending);
         let place = place.gather(0, order);
-        let x = source.flatten().gather(0, order);
+        let x = source.flatten(..).gather(0, order);
         let (starts, ends) =
             (place.ne(place.shift(0, 1, -1.0)), place.ne(place.shift(0, -1, -1.0)));
         let first = match included {
-            Base::Included => base.flatten().gather(0, place),
-            Base::Replaced => one.flatten().gather(0, place),
+            Base::Included => base.flatten(..).gather(0, place),
+            Base::Replaced => one.flatten(..).gather(0, place),
         };
         let factors = starts.select(0.0, x);
         let up_to = recurrence(factors, starts.select(first * x, 0.0), 0, Direction::Forward);
         let before = starts.select(first, up_to.shift(0, 1, 0.0));
-        let g = ends.select(g.flatten().gather(0, place), 0.0);
+        let g = ends.select(g.flatten(..).gather(0, place), 0.0);
         let after = recurrence(factors, g, 0, Direction::Reverse);
         // Back in the order of the source, in which each index comes once.
         let sorted = before * after;
@@ -151,7 +151,7 @@ fn places<'t>(base: Var<'t>, axis: usize, index: Var<'t>) -> Var<'t> {
         .map(|(other, &len)| Slice::all(if other == axis { 1 } else { len }))
         .collect();
     let step: usize = shape[axis + 1..].iter().product();
-    (number.slices(&others) + index * step).flatten()
+    (number.slices(&others) + index * step).flatten(..)
 }
 
 #[track_caller]

@@ -39,8 +39,10 @@ impl<'t> Var<'t> {
         (base + added).reshape(self.shape())
     }
 
-    /// A copy whose slices at indices along an axis are those of `source`; of several for one index,
-    /// the last.
+    /// A copy whose slices at indices along an axis are those of `source`.
+    ///
+    /// Of several slices for one index the last is written, and it alone has a slope. PyTorch leaves
+    /// open which of them is written, and gives all of them the slope.
     ///
     /// # Errors
     /// Recorded as a fault: no such axis, shapes that do not fit, an index of floats.
@@ -88,7 +90,7 @@ impl<'t> Var<'t> {
             Ok(axis) => axis,
             Err(fault) => return fault,
         };
-        base.marked(axis, index.flatten()).select(value, base).reshape(self.shape())
+        base.marked(axis, index.flatten(..)).select(value, base).reshape(self.shape())
     }
 
     /// 1 at some indices of an axis, else 0; other axes have length 1.
@@ -159,6 +161,43 @@ impl<'t> Var<'t> {
         self.with_slice("select_scatter", at as usize, slice, source.unsqueeze(at))
     }
 
+    /// A copy in which a diagonal of two axes is `source`, of the shape that
+    /// [`diagonal`](Var::diagonal) of the same three numbers has.
+    ///
+    /// # Errors
+    /// Recorded as a fault: no such axes, or a source that has not the shape of the diagonal.
+    #[track_caller]
+    pub fn diagonal_scatter(
+        self,
+        source: Var<'t>,
+        offset: isize,
+        a: impl IntoAxis,
+        b: impl IntoAxis,
+    ) -> Var<'t> {
+        const NAME: &str = "diagonal_scatter";
+        let _call = self.tape().call(NAME);
+        let (a, b) = (a.into_axis(), b.into_axis());
+        let diagonal = self.diagonal(offset, a, b);
+        if diagonal.is_faulty() {
+            return diagonal;
+        }
+        let (x, source) = match self.with_source(NAME, Shape::from(()), source) {
+            Ok(both) => both,
+            Err(fault) => return fault,
+        };
+        if source.shape() != diagonal.shape() {
+            return self.misfit(NAME, source, &diagonal.shape());
+        }
+        if source.len() == 0 {
+            return x;
+        }
+        // The numbers of all elements, laid out like the input: those of the diagonal are replaced.
+        let tape = self.tape();
+        let number = tape.integers([x.len()], 1).cumsum(0).reshape(x.shape()) - 1;
+        let index = number.diagonal(offset, a, b).flatten(..);
+        x.flatten(..).scatter(0, index, source.flatten(..)).reshape(x.shape())
+    }
+
     #[track_caller]
     fn with_slice(self, name: &str, axis: usize, slice: Slice, source: Var<'t>) -> Var<'t> {
         let (x, source) = match self.with_source(name, Shape::from(()), source) {
@@ -200,7 +239,7 @@ impl<'t> Var<'t> {
         let (base, source) = base.with_source(name, Shape::from(()), source)?;
         if index.rank() > 1 {
             let fault = Fault::new(name, "the index has more than one axis");
-            let cure = "index.flatten(), or scatter, whose index has the axes of the source";
+            let cure = "index.flatten(..), or scatter, whose index has the axes of the source";
             return Err(self.tape().fault(fault.operand("index", index).cure(cure)));
         }
         let source = if self.rank() == 0 { one(source) } else { source };

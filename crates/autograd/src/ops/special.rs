@@ -83,6 +83,19 @@ unary! {
 }
 
 unary! {
+    /// The quantile of the normal distribution, the inverse of [`ndtr`](Var::ndtr); slope
+    /// `√(2π) e^(y²/2)`. At 0 and 1 it is −∞ and ∞, and NaN beyond.
+    #[doc(alias = "icdf")]
+    #[doc(alias = "probit")]
+    fn ndtri() = NDTRI {
+        formula: "Φ⁻¹(x)",
+        value: compact |x, _p| x.ndtri(),
+        vjp: Some(|g, _, y, _| g * ((y.square() * 0.5).exp() / DENSITY)),
+        domain: [0.05, 0.95],
+    }
+}
+
+unary! {
     /// `ln Φ(x)` with the normal distribution function [`ndtr`](Var::ndtr), accurate in both tails;
     /// slope `φ(x)/Φ(x)`, which goes like −x to the left.
     fn log_ndtr() = LOG_NDTR {
@@ -129,7 +142,11 @@ pub static LOGIT: Unary = Unary::new(
         }
     ),
 )
-.vjp(|g, x, _, _| g * (x.recip() + (1.0 - x).recip()))
+.vjp(|g, x, _, _| {
+    // The formula has a value outside of the domain, too; it has no meaning there.
+    let outside = x.lt(0.0) + x.gt(1.0);
+    g * outside.select(f64::NAN, x.recip() + (1.0 - x).recip())
+})
 .domain(0.1, 0.9);
 
 unary! {
@@ -191,14 +208,18 @@ impl<'t> Var<'t> {
 
     /// `ln(x/(1 − x))`, the inverse of [`sigmoid`](Var::sigmoid); slope `1/(x (1 − x))`.
     ///
-    /// With an `eps`, x is first held between `eps` and `1 − eps` by a [`clamp`](Var::clamp), and so
-    /// has slope 0 there: `x.logit(1e-6)`. With `None`, it is ±∞ at 1 and 0, and NaN outside.
+    /// With an `eps`, as in `x.logit(1e-6)`, what lies below `eps` or above `1 − eps` is replaced by
+    /// that, and has slope 0; of an `eps` above ½ too, where only the first is asked what lies below
+    /// both. With `None`, it is ±∞ at 1 and 0; outside, value and slope are NaN.
     #[track_caller]
     pub fn logit(self, eps: impl Into<Option<f64>>) -> Var<'t> {
         let _call = self.tape().call("logit");
         let x = self.to_float();
-        let held = eps.into().map_or(x, |eps| x.clamp(eps, 1.0 - eps));
-        held.unary(&LOGIT, [0.0; 2])
+        let held = |eps: f64| {
+            let low = x.lt(eps);
+            low.select(eps, x.gt(1.0 - eps).select(1.0 - eps, x))
+        };
+        eps.into().map_or(x, held).unary(&LOGIT, [0.0; 2])
     }
 
     /// `x ln y`, and 0 where x is 0, unless y is NaN: for sums over probabilities. Slopes `ln y` and

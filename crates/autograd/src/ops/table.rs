@@ -10,13 +10,13 @@ use super::convolution::{Conv, Padding};
 use super::fold::Unfold;
 use super::interpolate::{Interpolate, Interpolation};
 use super::linalg::Triangular;
-use super::order::QuantileInterpolation;
 use super::padding::PadMode;
 use super::pieces::{self, Indexing};
 use super::pooling::Pool;
+use super::quantile::QuantileInterpolation;
 use super::scatter::{IncludeSelf, ScatterReduce};
 use super::unary::{self, Unary};
-use super::{Kink, combine, einsum, elementary, rounding, special};
+use super::{Kink, activation, combine, einsum, elementary, rounding, special};
 use crate::record::var::Var;
 
 /// An op as tests and docs see it: how to record one, on which inputs.
@@ -70,15 +70,16 @@ const MASK: &str = "a mask of 0 and 1 in the tape's type, not of booleans";
 
 /// Every op: rows of the element-wise tables, then the other families, then what is composed.
 pub static ALL: &[Row] = &[
-    one(&unary::NEG, &[Floats(&[2, 3], unary::NEG.domain)], |x| -x[0]),
+    one(&unary::NEG, &[Floats(&[2, 3], unary::NEG.domain)], |x| -x[0]).torch("neg, negative"),
     one(&unary::RECIP, &[Floats(&[2, 3], unary::RECIP.domain)], |x| x[0].recip())
         .torch("reciprocal"),
     one(&unary::SQUARE, &[Floats(&[2, 3], unary::SQUARE.domain)], |x| x[0].square()),
     one(&unary::SQRT, &[Floats(&[2, 3], unary::SQRT.domain)], |x| x[0].sqrt()),
     one(&unary::RSQRT, &[Floats(&[2, 3], unary::RSQRT.domain)], |x| x[0].rsqrt()),
     one(&unary::POWF, &[Floats(&[2, 3], unary::POWF.domain)], |x| x[0].powf(2.5)).torch("pow"),
-    one(&unary::ABS, &[Floats(&[2, 3], unary::ABS.domain)], |x| x[0].abs()),
-    one(&unary::SIGNUM, &[Floats(&[2, 3], unary::SIGNUM.domain)], |x| x[0].signum()).torch("sign"),
+    one(&unary::ABS, &[Floats(&[2, 3], unary::ABS.domain)], |x| x[0].abs()).torch("abs, absolute"),
+    one(&unary::SIGNUM, &[Floats(&[2, 3], unary::SIGNUM.domain)], |x| x[0].signum())
+        .torch("sign, sgn"),
     one(&unary::FLOOR, &[Floats(&[2, 3], unary::FLOOR.domain)], |x| x[0].floor()),
     one(&unary::EXP, &[Floats(&[2, 3], unary::EXP.domain)], |x| x[0].exp()),
     one(&unary::EXP_M1, &[Floats(&[2, 3], unary::EXP_M1.domain)], |x| x[0].exp_m1()).torch("expm1"),
@@ -87,24 +88,30 @@ pub static ALL: &[Row] = &[
     one(&unary::SIN, &[Floats(&[2, 3], unary::SIN.domain)], |x| x[0].sin()),
     one(&unary::COS, &[Floats(&[2, 3], unary::COS.domain)], |x| x[0].cos()),
     one(&unary::TAN, &[Floats(&[2, 3], unary::TAN.domain)], |x| x[0].tan()),
-    one(&unary::ASIN, &[Floats(&[2, 3], unary::ASIN.domain)], |x| x[0].asin()),
-    one(&unary::ACOS, &[Floats(&[2, 3], unary::ACOS.domain)], |x| x[0].acos()),
-    one(&unary::ATAN, &[Floats(&[2, 3], unary::ATAN.domain)], |x| x[0].atan()),
+    one(&unary::ASIN, &[Floats(&[2, 3], unary::ASIN.domain)], |x| x[0].asin())
+        .torch("asin, arcsin"),
+    one(&unary::ACOS, &[Floats(&[2, 3], unary::ACOS.domain)], |x| x[0].acos())
+        .torch("acos, arccos"),
+    one(&unary::ATAN, &[Floats(&[2, 3], unary::ATAN.domain)], |x| x[0].atan())
+        .torch("atan, arctan"),
     one(&unary::SINH, &[Floats(&[2, 3], unary::SINH.domain)], |x| x[0].sinh()),
     one(&unary::COSH, &[Floats(&[2, 3], unary::COSH.domain)], |x| x[0].cosh()),
     one(&unary::TANH, &[Floats(&[2, 3], unary::TANH.domain)], |x| x[0].tanh()),
-    one(&unary::SIGMOID, &[Floats(&[2, 3], unary::SIGMOID.domain)], |x| x[0].sigmoid()),
+    one(&unary::SIGMOID, &[Floats(&[2, 3], unary::SIGMOID.domain)], |x| x[0].sigmoid())
+        .torch("sigmoid, special.expit"),
     one(&unary::SOFTPLUS, &[Floats(&[2, 3], unary::SOFTPLUS.domain)], |x| x[0].softplus()),
     one(&unary::RELU, &[Floats(&[2, 3], unary::RELU.domain)], |x| x[0].relu()),
     one(&unary::LEAKY_RELU, &[Floats(&[2, 3], unary::LEAKY_RELU.domain)], |x| x[0].leaky_relu(0.2)),
     one(&unary::ELU, &[Floats(&[2, 3], unary::ELU.domain)], |x| x[0].elu(0.7)),
     one(&unary::ERF, &[Floats(&[2, 3], unary::ERF.domain)], |x| x[0].erf()),
     one(&unary::ERFC, &[Floats(&[2, 3], unary::ERFC.domain)], |x| x[0].erfc()),
-    one(&unary::CLAMP, &[Floats(&[2, 3], unary::CLAMP.domain)], |x| x[0].clamp(-1.0, 1.5)),
+    one(&unary::CLAMP, &[Floats(&[2, 3], unary::CLAMP.domain)], |x| x[0].clamp(-1.0, 1.5))
+        .torch("clamp, clip"),
     two(&binary::ADD, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] + x[1]),
-    two(&binary::SUB, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] - x[1]),
-    two(&binary::MUL, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] * x[1]),
-    two(&binary::DIV, &[CUBE, Floats(&[3, 1], binary::DIV.domain)], |x| x[0] / x[1]),
+    two(&binary::SUB, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] - x[1]).torch("sub, subtract"),
+    two(&binary::MUL, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] * x[1]).torch("mul, multiply"),
+    two(&binary::DIV, &[CUBE, Floats(&[3, 1], binary::DIV.domain)], |x| x[0] / x[1])
+        .torch("div, divide, true_divide"),
     two(
         &binary::POW,
         &[Floats(&[2, 3], binary::POW.domain), Floats(&[3], binary::POW.domain)],
@@ -113,19 +120,30 @@ pub static ALL: &[Row] = &[
     .torch("pow"),
     two(&binary::ATAN2, &[Floats(&[2, 3], binary::ATAN2.domain), Floats(&[3], AROUND)], |x| {
         x[0].atan2(x[1])
-    }),
+    })
+    .torch("atan2, arctan2"),
     two(&binary::MAXIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].maximum(x[1])),
     two(&binary::MINIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].minimum(x[1])),
     two(&binary::LOG_ADD_EXP, &[CUBE, Floats(&[4], AROUND)], |x| x[0].log_add_exp(x[1]))
         .torch("logaddexp"),
     two(&binary::EXP_SHARE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].exp_share(x[1]))
         .ours("the slope of `log_add_exp`"),
-    two(&binary::LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1])).differs(MASK),
-    two(&binary::LE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].le(x[1])).differs(MASK),
-    two(&binary::GT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].gt(x[1])).differs(MASK),
-    two(&binary::GE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ge(x[1])).differs(MASK),
+    two(&binary::LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1]))
+        .torch("lt, less")
+        .differs(MASK),
+    two(&binary::LE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].le(x[1]))
+        .torch("le, less_equal")
+        .differs(MASK),
+    two(&binary::GT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].gt(x[1]))
+        .torch("gt, greater")
+        .differs(MASK),
+    two(&binary::GE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ge(x[1]))
+        .torch("ge, greater_equal")
+        .differs(MASK),
     two(&binary::EQ, &[CUBE, Floats(&[4], AROUND)], |x| x[0].eq(x[1])).differs(MASK),
-    two(&binary::NE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ne(x[1])).differs(MASK),
+    two(&binary::NE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ne(x[1]))
+        .torch("ne, not_equal")
+        .differs(MASK),
     op(
         "select",
         "select",
@@ -146,11 +164,12 @@ pub static ALL: &[Row] = &[
     op("cumsum", "scan", "yᵢ = x₀ + … + xᵢ", &[CUBE], |x| x[0].cumsum(1)),
     op("reshape", "view", "the same elements in another shape", &[CUBE], |x| {
         x[0].t().reshape([6, 4])
-    }),
+    })
+    .torch("reshape, reshape_as, view, view_as"),
     op("expand", "view", "repeats axes of length 1", &[Floats(&[3, 1], AROUND)], |x| {
         x[0].expand([2, 3, 4])
     })
-    .torch("expand, broadcast_to"),
+    .torch("expand, expand_as, broadcast_to"),
     op("permute", "view", "the axes in another order", &[CUBE], |x| x[0].permute([2, 0, 1])),
     op("slice", "view", "some indices of an axis", &[CUBE], |x| {
         x[0].slice(1, 1..).slices(&[Slice { start: 1, len: 2, step: -1 }])
@@ -161,18 +180,22 @@ pub static ALL: &[Row] = &[
     })
     .torch("Tensor.unfold"),
     op("flip", "view", "an axis backwards", &[CUBE], |x| x[0].flip(1)),
-    op("diagonal", "view", "xᵢᵢ", &[CUBE], |x| x[0].diagonal(0, 2)),
+    op("diagonal", "composed", "x[i, i + k]", &[CUBE], |x| x[0].diagonal(1, 1, 2)),
     op("sum_to", "view", "the transpose of expand", &[CUBE], |x| x[0].sum_to([3, 1]))
         .torch("sum_to_size"),
     op("after", "view", "x, once y is there", &[CUBE, Floats(&[2], AROUND)], |x| x[0].after(x[1]))
         .ours("an order of large computations"),
-    op("pad", "combine", "a border of one number", &[CUBE], |x| {
-        x[0].pad(&[(1, 0), (0, 2), (1, 1)], 0.5)
+    op("pad", "combine", "a border", &[CUBE], |x| {
+        let around = [(1, -1), (2, 1), (0, 3)];
+        let constant = x[0].pad(&[(1, 0), (-1, 2), (1, 1)], 0.5).sum(..);
+        let replicated = x[0].pad(&around, PadMode::Replicate);
+        let again = x[0].pad(&around, PadMode::Circular);
+        again + replicated.sin() + x[0].pad(&around, PadMode::Reflect).cos() * constant
     }),
     op("concat", "combine", "one after another", &[CUBE, Floats(&[2, 2, 4], AROUND)], |x| {
         combine::concat(&[x[0], x[1]], 1)
     })
-    .torch("cat"),
+    .torch("cat, concat, concatenate"),
     op(
         "stack",
         "combine",
@@ -218,6 +241,7 @@ pub static ALL: &[Row] = &[
     .differs("indices come from `argsort`"),
     // Scans, order, writing at indices, and names of views.
     op("cumprod", "scan", "yᵢ = x₀ · … · xᵢ", &[CUBE], |x| x[0].cumprod(1)),
+    op("diff", "composed", "xᵢ₊₁ − xᵢ", &[CUBE], |x| x[0].diff(2, 1)),
     op("linear_recurrence", "scan", "hᵢ = aᵢ hᵢ₋₁ + xᵢ", &[CUBE, CUBE], |x| {
         x[0].linear_recurrence(x[1], 1)
     })
@@ -227,16 +251,25 @@ pub static ALL: &[Row] = &[
     op("logcumsumexp", "composed", "ln(e^x₀ + … + e^xᵢ)", &[CUBE], |x| x[0].logcumsumexp(1)),
     op("kthvalue", "index", "the k-th smallest", &[CUBE], |x| x[0].kthvalue(2, keep(1)).0),
     op("topk", "index", "the k largest", &[CUBE], |x| x[0].topk(2, 2, Order::Descending).0),
-    op("median", "index", "the middle of all", &[CUBE], |x| x[0].median()),
-    op("nanmedian", "index", "the middle of all but NaN", &[CUBE], |x| x[0].nanmedian()),
-    op("median_along", "index", "the middle along an axis", &[CUBE], |x| x[0].median_along(1).0)
-        .torch("median(dim)"),
-    op("nanmedian_along", "index", "the middle of what is not NaN", &[CUBE], |x| {
-        x[0].nanmedian_along(keep(2)).0
+    op("median", "index", "the middle", &[CUBE], |x| x[0].median(1) * x[0].median(..))
+        .differs("indices come from `argmedian`"),
+    op("nanmedian", "index", "the middle of what is not NaN", &[CUBE], |x| {
+        x[0].nanmedian(keep(2)) * x[0].nanmedian(..)
     })
-    .torch("nanmedian(dim)"),
+    .differs("indices come from `argnanmedian`"),
+    op("argmedian", "index", "the index of the middle", &[CUBE], |x| x[0].argmedian(1).to_float())
+        .ours("the indices of `median(dim)`"),
+    op("argnanmedian", "index", "the index of the middle of what is not NaN", &[CUBE], |x| {
+        x[0].argnanmedian(1).to_float()
+    })
+    .ours("the indices of `nanmedian(dim)`"),
     op("quantile", "index", "what a part q lies below", &[CUBE], |x| {
         x[0].quantile([0.2, 0.5, 0.9], 1, QuantileInterpolation::Linear)
+    }),
+    op("nanquantile", "composed", "what a part q of what is not NaN lies below", &[CUBE], |x| {
+        let masked = x[0].gt(1.5).select(f64::NAN, x[0]);
+        let all = masked.nanquantile([0.2, 0.5, 0.9], 1, QuantileInterpolation::Linear);
+        all.nan_to_num(0.0, None, None)
     }),
     op(
         "scatter",
@@ -332,9 +365,19 @@ pub static ALL: &[Row] = &[
         let slices = x[0].unbind(1);
         slices[0] * slices[2]
     }),
-    op("movedim", "composed", "axes at other places", &[CUBE], |x| x[0].movedim([0, 1], [2, 0])),
-    op("flatten_axes", "composed", "some axes as one", &[CUBE], |x| x[0].flatten_axes(1, -1))
-        .torch("flatten"),
+    op("movedim", "composed", "axes at other places", &[CUBE], |x| x[0].movedim([0, 1], [2, 0]))
+        .torch("movedim, moveaxis"),
+    op("flatten", "composed", "some axes as one", &[CUBE], |x| x[0].flatten(1))
+        .torch("flatten, ravel"),
+    op("transpose", "composed", "two axes exchanged", &[CUBE], |x| x[0].transpose(0, 2))
+        .torch("transpose, swapaxes, swapdims"),
+    op("t", "composed", "the last two axes exchanged", &[CUBE], |x| x[0].t()).torch("t, mT"),
+    op("squeeze", "composed", "without an axis of length 1", &[Floats(&[2, 1, 3], AROUND)], |x| {
+        x[0].squeeze(1)
+    }),
+    op("unsqueeze", "composed", "with an axis of length 1", &[CUBE], |x| x[0].unsqueeze(-2)),
+    op("index", "composed", "one index of an axis", &[CUBE], |x| x[0].index(1, -1))
+        .torch("select, x[…, i]"),
     op("unflatten", "composed", "an axis as several", &[CUBE], |x| x[0].unflatten(2, [2, -1])),
     op("narrow", "composed", "some indices of an axis", &[CUBE], |x| x[0].narrow(1, -2, 2)),
     op(
@@ -360,16 +403,15 @@ pub static ALL: &[Row] = &[
         "below each other",
         &[Floats(&[2, 3], AROUND), Floats(&[3], AROUND)],
         |x| pieces::vstack(&[x[0], x[1]]),
+    )
+    .torch("vstack, row_stack"),
+    op(
+        "diagonal_scatter",
+        "composed",
+        "s on a diagonal, else x",
+        &[CUBE, Floats(&[2, 3], AROUND)],
+        |x| x[0].diagonal_scatter(x[1], 1, 1, 2),
     ),
-    op("pad_mode", "composed", "a border of what is there", &[CUBE], |x| {
-        let around = [(1, 0), (2, 1), (0, 3)];
-        let replicated = x[0].pad_mode(&around, PadMode::Replicate);
-        let again = x[0].pad_mode(&around, PadMode::Circular);
-        again + replicated.sin() + x[0].pad_mode(&around, PadMode::Reflect).cos()
-    })
-    .torch("pad(mode=…)"),
-    op("diagonal_at", "composed", "x[i, i + k]", &[CUBE], |x| x[0].diagonal_at(1, 1, 2))
-        .torch("diagonal(offset=…)"),
     op("diag", "composed", "a diagonal, or a matrix of it", &[Floats(&[3, 4], AROUND)], |x| {
         x[0].diag(-1).diag(1)
     }),
@@ -445,7 +487,7 @@ pub static ALL: &[Row] = &[
     op("hardsigmoid", "composed", "x/6 + ½, held between 0 and 1", &[WIDE], |x| {
         x[0].hardsigmoid()
     }),
-    op("hardswish", "composed", "x hardsigmoid(x)", &[WIDE], |x| x[0].hardswish()),
+    one(&activation::HARDSWISH, &[WIDE], |x| x[0].hardswish()),
     op("hardshrink", "composed", "x, or 0 where |x| ≤ λ", &[CUBE], |x| x[0].hardshrink(0.5)),
     op("softshrink", "composed", "x − λ sign x, or 0 where |x| ≤ λ", &[CUBE], |x| {
         x[0].softshrink(0.5)
@@ -461,20 +503,28 @@ pub static ALL: &[Row] = &[
     one(&elementary::LOG2, &[Floats(&[2, 3], elementary::LOG2.domain)], |x| x[0].log2()),
     one(&elementary::LOG10, &[Floats(&[2, 3], elementary::LOG10.domain)], |x| x[0].log10()),
     one(&elementary::EXP2, &[Floats(&[2, 3], elementary::EXP2.domain)], |x| x[0].exp2()),
-    one(&elementary::ASINH, &[Floats(&[2, 3], elementary::ASINH.domain)], |x| x[0].asinh()),
-    one(&elementary::ACOSH, &[Floats(&[2, 3], elementary::ACOSH.domain)], |x| x[0].acosh()),
-    one(&elementary::ATANH, &[Floats(&[2, 3], elementary::ATANH.domain)], |x| x[0].atanh()),
+    one(&elementary::ASINH, &[Floats(&[2, 3], elementary::ASINH.domain)], |x| x[0].asinh())
+        .torch("asinh, arcsinh"),
+    one(&elementary::ACOSH, &[Floats(&[2, 3], elementary::ACOSH.domain)], |x| x[0].acosh())
+        .torch("acosh, arccosh"),
+    one(&elementary::ATANH, &[Floats(&[2, 3], elementary::ATANH.domain)], |x| x[0].atanh())
+        .torch("atanh, arctanh"),
     one(&rounding::CEIL, &[Floats(&[2, 3], rounding::CEIL.domain)], |x| x[0].ceil()),
-    one(&rounding::TRUNC, &[Floats(&[2, 3], rounding::TRUNC.domain)], |x| x[0].trunc()),
+    one(&rounding::TRUNC, &[Floats(&[2, 3], rounding::TRUNC.domain)], |x| x[0].trunc())
+        .torch("trunc, fix"),
     one(&rounding::ROUND, &[Floats(&[2, 3], rounding::ROUND.domain)], |x| x[0].round()),
-    one(&special::LGAMMA, &[Floats(&[2, 3], special::LGAMMA.domain)], |x| x[0].lgamma()),
-    one(&special::DIGAMMA, &[Floats(&[2, 3], special::DIGAMMA.domain)], |x| x[0].digamma()),
+    one(&special::LGAMMA, &[Floats(&[2, 3], special::LGAMMA.domain)], |x| x[0].lgamma())
+        .torch("lgamma, special.gammaln"),
+    one(&special::DIGAMMA, &[Floats(&[2, 3], special::DIGAMMA.domain)], |x| x[0].digamma())
+        .torch("digamma, special.psi"),
     one(&special::TRIGAMMA, &[Floats(&[2, 3], special::TRIGAMMA.domain)], |x| x[0].polygamma(1))
         .torch("polygamma(1)"),
     one(&special::POLYGAMMA, &[Floats(&[2, 3], special::POLYGAMMA.domain)], |x| x[0].polygamma(2)),
     one(&special::ERFINV, &[Floats(&[2, 3], special::ERFINV.domain)], |x| x[0].erfinv()),
     one(&special::NDTR, &[Floats(&[2, 3], special::NDTR.domain)], |x| x[0].ndtr())
         .torch("special.ndtr"),
+    one(&special::NDTRI, &[Floats(&[2, 3], special::NDTRI.domain)], |x| x[0].ndtri())
+        .torch("special.ndtri"),
     one(&special::LOG_NDTR, &[Floats(&[2, 3], special::LOG_NDTR.domain)], |x| x[0].log_ndtr())
         .torch("special.log_ndtr"),
     one(&special::LOGIT, &[Floats(&[2, 3], special::LOGIT.domain)], |x| x[0].logit(None)),
@@ -546,6 +596,8 @@ pub static ALL: &[Row] = &[
     .torch("round(decimals=…)"),
     op("isnan", "composed", "x ≠ x", &[CUBE], |x| x[0].isnan()).differs(MASK),
     op("isinf", "composed", "|x| = ∞", &[CUBE], |x| x[0].isinf()).differs(MASK),
+    op("isposinf", "composed", "x = ∞", &[CUBE], |x| x[0].isposinf()).differs(MASK),
+    op("isneginf", "composed", "x = −∞", &[CUBE], |x| x[0].isneginf()).differs(MASK),
     op("isfinite", "composed", "|x| < ∞", &[CUBE], |x| x[0].isfinite()).differs(MASK),
     op("logical_not", "composed", "x = 0", &[CUBE], |x| x[0].logical_not()).differs(MASK),
     op("logical_and", "composed", "a ≠ 0 and b ≠ 0", &[CUBE, Floats(&[4], AROUND)], |x| {
@@ -622,7 +674,32 @@ pub static ALL: &[Row] = &[
     op("softmin", "composed", "e⁻ˣ / Σ e⁻ˣ", &[CUBE], |x| x[0].softmin(1)),
     op("outer", "composed", "aᵢ bⱼ", &[Floats(&[3], AROUND), Floats(&[4], AROUND)], |x| {
         x[0].outer(x[1])
-    }),
+    })
+    .torch("outer, ger"),
+    op("inner", "composed", "Σ aᵢₖ bⱼₖ", &[CUBE, Floats(&[2, 4], AROUND)], |x| {
+        x[0].inner(x[1])
+    })
+    .torch("inner, dot, vdot"),
+    op(
+        "cross",
+        "composed",
+        "a × b",
+        &[Floats(&[2, 3, 4], AROUND), Floats(&[2, 3, 1], AROUND)],
+        |x| x[0].cross(x[1], 1),
+    )
+    .torch("cross, linalg.cross"),
+    op(
+        "bilinear",
+        "composed",
+        "Σ xᵢ wₖᵢⱼ zⱼ + bₖ",
+        &[
+            Floats(&[2, 3], AROUND),
+            Floats(&[2, 2], AROUND),
+            Floats(&[4, 3, 2], AROUND),
+            Floats(&[4], AROUND),
+        ],
+        |x| x[0].bilinear(x[1], x[2], Some(x[3])),
+    ),
     op(
         "addmm",
         "composed",
@@ -651,6 +728,16 @@ pub static ALL: &[Row] = &[
         &[Floats(&[2, 4], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2, 3, 4], AROUND)],
         |x| x[0].baddbmm(x[1], x[2], 0.7, 1.3),
     ),
+    op(
+        "addbmm",
+        "composed",
+        "β x + α Σ a b",
+        &[Floats(&[2, 4], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2, 3, 4], AROUND)],
+        |x| x[0].addbmm(x[1], x[2], 0.7, 1.3),
+    ),
+    op("normalize", "composed", "x / max(‖x‖ₚ, ε)", &[CUBE], |x| {
+        x[0].normalize(2.0, 1, 1e-12)
+    }),
     op("dist", "composed", "(Σ |a − b|ᵖ)^(1/p)", &[CUBE, Floats(&[4], AROUND)], |x| {
         x[0].dist(x[1], 3.0)
     }),
@@ -780,6 +867,46 @@ pub static ALL: &[Row] = &[
         &[Floats(&[1, 2, 4, 5], AROUND)],
         |x| x[0].adaptive_max_pool2d([3, 2]),
     ),
+    op(
+        "max_pool1d_with_indices",
+        "composed",
+        "max of a window, and where",
+        &[Floats(&[2, 3, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].max_pool1d_with_indices(Pool::new([2]));
+            values * indices.to_float()
+        },
+    ),
+    op(
+        "max_pool2d_with_indices",
+        "composed",
+        "max of a window, and where",
+        &[Floats(&[1, 2, 4, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].max_pool2d_with_indices(Pool::new([2, 3]));
+            values * indices.to_float()
+        },
+    ),
+    op(
+        "adaptive_max_pool1d_with_indices",
+        "composed",
+        "the largest of so many windows, and where",
+        &[Floats(&[2, 3, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].adaptive_max_pool1d_with_indices(3);
+            values * indices.to_float()
+        },
+    ),
+    op(
+        "adaptive_max_pool2d_with_indices",
+        "composed",
+        "the largest of so many windows, and where",
+        &[Floats(&[1, 2, 4, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].adaptive_max_pool2d_with_indices([3, 2]);
+            values * indices.to_float()
+        },
+    ),
     op("interpolate", "composed", "a picture of another size", &[CUBE], |x| {
         let linear = Interpolate { mode: Interpolation::Linear, ..Interpolate::size([5, 3]) };
         x[0].interpolate(linear)
@@ -787,6 +914,13 @@ pub static ALL: &[Row] = &[
     op("pixel_shuffle", "composed", "channels as pixels", &[Floats(&[4, 2, 3], AROUND)], |x| {
         x[0].pixel_shuffle(2)
     }),
+    op(
+        "channel_shuffle",
+        "composed",
+        "channels dealt to groups",
+        &[Floats(&[2, 6, 2], AROUND)],
+        |x| x[0].channel_shuffle(3),
+    ),
     op("pixel_unshuffle", "composed", "pixels as channels", &[Floats(&[2, 4, 2], AROUND)], |x| {
         x[0].pixel_unshuffle(2)
     }),
@@ -820,7 +954,7 @@ pub static ALL: &[Row] = &[
             Floats(&[5, 2], AROUND),
             Floats(&[3, 5], AROUND),
         ],
-        |x| x[0].scaled_dot_product_attention(x[1], x[2], AttentionMask::Add(x[3]), None),
+        |x| x[0].scaled_dot_product_attention(x[1], x[2], AttentionMask::Add(x[3])),
     ),
     op("cholesky", "linalg", "L Lᵀ = A", &[Floats(&[2, 3, 3], AROUND)], |x| {
         positive_definite(x[0]).cholesky()
@@ -842,6 +976,9 @@ pub static ALL: &[Row] = &[
         positive_definite(x[0]).inverse()
     })
     .torch("inverse, linalg.inv"),
+    op("logdet", "composed", "ln det A", &[Floats(&[2, 3, 3], AROUND)], |x| {
+        positive_definite(x[0]).logdet()
+    }),
     op("det", "linalg", "det A", &[Floats(&[2, 3, 3], AROUND)], |x| x[0].det())
         .torch("det, linalg.det"),
     op("slogdet", "linalg", "ln |det A|", &[Floats(&[2, 3, 3], AROUND)], |x| {

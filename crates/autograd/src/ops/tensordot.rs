@@ -1,6 +1,6 @@
 //! Products of tensors over axes of one's choice, and of every element with every other.
 
-use lossgraph_tensor::{IntoDims, Shape};
+use lossgraph_tensor::{IntoAxis, IntoDims, Shape};
 
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -76,6 +76,61 @@ impl<'t> Var<'t> {
         let beside: Vec<usize> = b.iter().flat_map(|&len| [1, len]).collect();
         let joined: Vec<usize> = a.iter().zip(&b).map(|(a, b)| a.saturating_mul(*b)).collect();
         (self.reshape(apart) * other.reshape(beside)).reshape(joined)
+    }
+
+    /// The cross products of vectors of three elements along an axis; other axes broadcast.
+    ///
+    /// # Errors
+    /// Recorded as a fault: another number of elements, operands of different ranks or that do not
+    /// broadcast.
+    #[track_caller]
+    pub fn cross(self, other: Var<'t>, axis: impl IntoAxis) -> Var<'t> {
+        let _call = self.tape().call("cross");
+        let (axis, other) = (axis.into_axis(), self.admit("cross", other));
+        if self.is_faulty() || other.is_faulty() {
+            return if self.is_faulty() { self } else { other };
+        }
+        let of_three = |x: Var<'t>| x.shape().axis(axis).is_some_and(|at| x.dim(at) == 3);
+        if self.rank() != other.rank() || !of_three(self) || !of_three(other) {
+            let why = format!("axis {axis} of both has three elements, and they have as many axes");
+            let fault = Fault::new("cross", why).operand("left", self);
+            return self.tape().fault(fault.operand("right", other));
+        }
+        let turned = |x: Var<'t>, by: isize| x.roll(by, axis);
+        turned(self, -1) * turned(other, -2) - turned(self, -2) * turned(other, -1)
+    }
+
+    /// `yₖ = Σᵢⱼ xᵢ wₖᵢⱼ zⱼ + bₖ` of two batches of vectors: `[…, i]`, `[…, j]` and weights `[k, i, j]`
+    /// give `[…, k]`.
+    ///
+    /// # Errors
+    /// Recorded as faults: weights of another number of axes, and operands that do not fit.
+    #[track_caller]
+    pub fn bilinear(self, other: Var<'t>, weight: Var<'t>, bias: Option<Var<'t>>) -> Var<'t> {
+        const NAME: &str = "bilinear";
+        let _call = self.tape().call(NAME);
+        let [other, weight] = [other, weight].map(|x| self.admit(NAME, x));
+        let all = [Some(self), Some(other), Some(weight), bias];
+        if let Some(&faulty) = all.iter().flatten().find(|x| x.is_faulty()) {
+            return faulty;
+        }
+        let (batch, last) = (&self.shape()[..self.rank().max(1) - 1], |x: Var<'t>| x.dim(-1));
+        let fits = self.rank() > 0
+            && other.rank() == self.rank()
+            && other.shape().starts_with(batch)
+            && weight.rank() == 3
+            && weight.shape()[1..] == [last(self), last(other)]
+            && bias.is_none_or(|bias| bias.shape()[..] == weight.shape()[..1]);
+        if !fits {
+            let fault =
+                Fault::new(NAME, "the operands are […, i], […, j], [k, i, j] and a bias [k]");
+            let fault = fault.operand("left", self).operand("right", other);
+            return self.tape().fault(fault.operand("weight", weight));
+        }
+        // […, i, 1] · […, 1, j], against the weights laid out alike.
+        let pairs = self.unsqueeze(-1) * other.unsqueeze(-2);
+        let y = pairs.tensordot(weight, [-2, -1], [1, 2]);
+        bias.map_or(y, |bias| y + bias)
     }
 }
 

@@ -210,12 +210,6 @@ impl<'t> Var<'t> {
         self.tape().record(Op::View(View::After), &[self, other], self.shape(), self.dtype())
     }
 
-    /// All elements along one axis.
-    #[track_caller]
-    pub fn flatten(self) -> Var<'t> {
-        self.reshape([self.len()])
-    }
-
     /// Repeats axes of length 1, and adds axes in front, to reach `shape`.
     #[doc(alias = "broadcast_to")]
     #[doc(alias = "expand_as")]
@@ -429,32 +423,6 @@ impl<'t> Var<'t> {
             0 => self,
             len => self.slice_axis(at, Slice { start: len - 1, len, step: -1 }),
         }
-    }
-
-    /// The diagonal of two axes, which are dropped for one new axis at the end.
-    #[track_caller]
-    pub fn diagonal(self, a: impl IntoAxis, b: impl IntoAxis) -> Var<'t> {
-        let _call = self.tape().call("diagonal");
-        let a = a.into_axis();
-        let b = b.into_axis();
-        let shape = self.shape();
-        let (Some(i), Some(j)) = (shape.axis(a), shape.axis(b)) else {
-            return self.no_axis("diagonal", if shape.axis(a).is_none() { a } else { b });
-        };
-        if i == j {
-            let fault = Fault::new("diagonal", format!("axis {i} is named twice"));
-            return self.tape().fault(fault.operand("input", self));
-        }
-        let mut order: Vec<isize> = (0..shape.rank() as isize).collect();
-        order.retain(|&axis| axis != i as isize && axis != j as isize);
-        let mut dims: Vec<usize> = order.iter().map(|&axis| shape[axis as usize]).collect();
-        order.extend([i as isize, j as isize]);
-        // In a matrix laid out row by row, the diagonal is every (columns + 1)-th element.
-        let (rows, columns) = (shape[i], shape[j]);
-        dims.push(rows * columns);
-        let flat = self.permute(&order).reshape(dims);
-        let diagonal = Slice { start: 0, len: rows.min(columns), step: columns as isize + 1 };
-        flat.slice_axis(flat.rank() - 1, diagonal)
     }
 
     /// Sliding windows along an axis: its length becomes the number of windows, and the elements

@@ -71,6 +71,10 @@ pub(super) type Reads = SmallVec<[(Access, Extent); 3]>;
 pub(super) struct Analysis<'a> {
     pub dag: &'a Dag,
     patterns: Vec<Pattern>,
+    /// The node under reshapes, and that under reshapes and expansions.
+    under_reshapes: Vec<Id>,
+    under_broadcasts: Vec<Id>,
+    in_memory: Vec<bool>,
     spaces: Vec<Space>,
     domains: Vec<(Space, Extent)>,
     hoistable: Vec<bool>,
@@ -84,6 +88,9 @@ impl<'a> Analysis<'a> {
         let mut all = Analysis {
             dag,
             patterns: Vec::with_capacity(count),
+            under_reshapes: Vec::with_capacity(count),
+            under_broadcasts: Vec::with_capacity(count),
+            in_memory: Vec::with_capacity(count),
             spaces: (0..count as Id).map(|id| spaces.space(id)).collect(),
             domains: Vec::with_capacity(count),
             hoistable: Vec::with_capacity(count),
@@ -92,6 +99,7 @@ impl<'a> Analysis<'a> {
         for id in 0..count as Id {
             let pattern = all.pattern_of(id, fusion);
             all.patterns.push(pattern);
+            all.note_what_is_under(id);
             let hoistable = all.hoistable_of(id);
             all.hoistable.push(hoistable);
             let domain = all.domain_of(id);
@@ -187,34 +195,44 @@ impl<'a> Analysis<'a> {
         inputs().all(fits).then_some(ends)
     }
 
+    /// Notes what a node looks at, from what is noted of its input.
+    fn note_what_is_under(&mut self, id: Id) {
+        let under = |table: &[Id]| table[self.node(id).inputs[0] as usize];
+        let (reshapes, broadcasts, in_memory) = match self.pattern(id) {
+            Pattern::Alias => (
+                under(&self.under_reshapes),
+                under(&self.under_broadcasts),
+                self.in_memory(self.node(id).inputs[0]),
+            ),
+            Pattern::Expand(_) => (id, under(&self.under_broadcasts), false),
+            Pattern::Input
+            | Pattern::Standalone
+            | Pattern::ReduceAll(_)
+            | Pattern::ReduceColumns(_)
+            | Pattern::Epilogue
+            | Pattern::View => (id, id, true),
+            Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather | Pattern::Scatter => {
+                (id, id, false)
+            }
+        };
+        self.under_reshapes.push(reshapes);
+        self.under_broadcasts.push(broadcasts);
+        self.in_memory.push(in_memory);
+    }
+
     /// The node under reshapes and expansions.
-    pub fn strip_broadcasts(&self, mut id: Id) -> Id {
-        while matches!(self.pattern(id), Pattern::Alias | Pattern::Expand(_)) {
-            id = self.node(id).inputs[0];
-        }
-        id
+    pub fn strip_broadcasts(&self, id: Id) -> Id {
+        self.under_broadcasts[id as usize]
     }
 
     /// Whether a value is in memory wherever it is looked at.
     fn in_memory(&self, id: Id) -> bool {
-        let barrier = matches!(
-            self.pattern(id),
-            Pattern::Input
-                | Pattern::Standalone
-                | Pattern::ReduceAll(_)
-                | Pattern::ReduceColumns(_)
-                | Pattern::Epilogue
-                | Pattern::View
-        );
-        barrier || self.pattern(id) == Pattern::Alias && self.in_memory(self.node(id).inputs[0])
+        self.in_memory[id as usize]
     }
 
     /// The node under reshapes.
-    pub fn strip_reshapes(&self, mut id: Id) -> Id {
-        while self.pattern(id) == Pattern::Alias {
-            id = self.node(id).inputs[0];
-        }
-        id
+    pub fn strip_reshapes(&self, id: Id) -> Id {
+        self.under_reshapes[id as usize]
     }
 
     fn hoistable_of(&self, id: Id) -> bool {
@@ -272,28 +290,13 @@ impl<'a> Analysis<'a> {
 
     /// How a kernel over `space` reads a node as an `extent`.
     fn access(&self, id: Id, extent: Extent, space: Space) -> (Access, Extent) {
-        let id = self.strip_reshapes(id);
+        let (id, extent) = self.strip_repeats(id, extent, space);
         let node = self.node(id);
-        let extent = if node.shape.numel() == 1 { Extent::One } else { extent };
         match self.pattern(id) {
             Pattern::Input => match node.op {
                 Op::Fill(Fill::Float(value)) => (Access::Constant(value.0), Extent::One),
                 _ => (Access::Load(id), extent),
             },
-            Pattern::Expand(repeats) => {
-                let base = node.inputs[0];
-                let whole = extent == Extent::Full && self.spaces[id as usize] == space;
-                match repeats {
-                    Broadcast::One => self.access(base, Extent::One, space),
-                    Broadcast::AlongRow(n) if whole && n == space.columns => {
-                        self.access(base, Extent::Rows, space)
-                    }
-                    Broadcast::AcrossRows(n) if whole && n == space.columns => {
-                        self.access(base, Extent::Columns, space)
-                    }
-                    _ => (Access::Load(id), extent),
-                }
-            }
             Pattern::Elementwise | Pattern::ReduceRow(_) | Pattern::Gather | Pattern::Scatter => {
                 let here = self.domain(id) == (space, extent);
                 let hoistable = self.hoistable[id as usize] && extent != Extent::Full;
@@ -307,7 +310,28 @@ impl<'a> Analysis<'a> {
             | Pattern::ReduceAll(_)
             | Pattern::ReduceColumns(_)
             | Pattern::Epilogue
-            | Pattern::Alias => (Access::Load(id), extent),
+            | Pattern::Alias
+            | Pattern::Expand(_) => (Access::Load(id), extent),
+        }
+    }
+
+    /// The node under reshapes, and under the expansions that a kernel over `space` makes as it
+    /// reads; and the extent that it is read as.
+    fn strip_repeats(&self, mut id: Id, mut extent: Extent, space: Space) -> (Id, Extent) {
+        loop {
+            id = self.strip_reshapes(id);
+            if self.node(id).shape.numel() == 1 {
+                extent = Extent::One;
+            }
+            let Pattern::Expand(repeats) = self.pattern(id) else { return (id, extent) };
+            let whole = extent == Extent::Full && self.spaces[id as usize] == space;
+            extent = match repeats {
+                Broadcast::One => Extent::One,
+                Broadcast::AlongRow(n) if whole && n == space.columns => Extent::Rows,
+                Broadcast::AcrossRows(n) if whole && n == space.columns => Extent::Columns,
+                _ => return (id, extent),
+            };
+            id = self.node(id).inputs[0];
         }
     }
 

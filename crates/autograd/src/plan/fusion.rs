@@ -5,7 +5,7 @@
 //! - A group that needs a fusible node of an earlier one rematerializes it if that takes one or two
 //!   cheap ops, or if it is made of leaves and nobody else reads it, and else loads it from memory.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use lossgraph_tensor::program::Extent;
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::analysis::{Access, Analysis, Pattern, Reads};
 use super::space::Space;
 use crate::ops::facts::Cost;
-use crate::record::node::Id;
+use crate::record::node::{FxHashMap, FxHashSet, Id};
 
 /// A value of a group: a node, and over which part of the iteration space it extends.
 pub(super) type GroupValue = (Id, Extent);
@@ -24,7 +24,7 @@ pub(super) struct FusionGroup {
     /// The values that are computed, in order.
     pub values: Vec<GroupValue>,
     /// Their operands.
-    pub reads: HashMap<GroupValue, Reads>,
+    pub reads: FxHashMap<GroupValue, Reads>,
     /// The nodes that are written to memory.
     pub outputs: BTreeSet<Id>,
     /// How many values of earlier groups are rematerialized.
@@ -50,6 +50,8 @@ struct Partition<'p, 'a> {
     readers: Vec<SmallVec<[Id; 2]>>,
     /// The nodes that have to be in memory whatever groups there are.
     materialized: Vec<bool>,
+    /// The views that were requested, with what they look at.
+    requested_views: Vec<bool>,
     /// The nodes that groups have to write out, by level and space.
     requested: BTreeMap<(i32, Space), BTreeSet<Id>>,
     /// The nodes that are steps of their own, by level.
@@ -64,6 +66,7 @@ impl<'p, 'a> Partition<'p, 'a> {
             analysis,
             readers: vec![SmallVec::new(); count],
             materialized: vec![false; count],
+            requested_views: vec![false; count],
             requested: BTreeMap::new(),
             standalone: BTreeMap::new(),
         };
@@ -96,30 +99,39 @@ impl<'p, 'a> Partition<'p, 'a> {
 
     /// Notes that a node, and what it looks at if it is a view, will have to be in memory.
     fn note_materialized(&mut self, id: Id) {
-        let known = std::mem::replace(&mut self.materialized[id as usize], true);
-        if !known
-            && matches!(
-                self.analysis.pattern(id),
-                Pattern::Alias | Pattern::Expand(_) | Pattern::View
-            )
-        {
-            self.analysis.node(id).inputs.iter().for_each(|&input| self.note_materialized(input));
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let known = std::mem::replace(&mut self.materialized[id as usize], true);
+            if !known && self.is_view(id) {
+                open.extend(&self.analysis.node(id).inputs);
+            }
         }
     }
 
-    /// Sees to it that a node will be in memory.
+    /// Whether a node is a view of any kind.
+    fn is_view(&self, id: Id) -> bool {
+        matches!(self.analysis.pattern(id), Pattern::Alias | Pattern::Expand(_) | Pattern::View)
+    }
+
+    /// Sees to it that a node will be in memory, and what it looks at if it is a view.
     fn request(&mut self, id: Id) {
-        match self.analysis.pattern(id) {
-            Pattern::Input => {}
-            Pattern::Alias | Pattern::Expand(_) | Pattern::View => {
-                self.analysis.node(id).inputs.iter().for_each(|&input| self.request(input));
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if self.is_view(id) {
+                let seen = std::mem::replace(&mut self.requested_views[id as usize], true);
+                open.extend(self.analysis.node(id).inputs.iter().filter(|_| !seen));
+                continue;
             }
-            Pattern::Standalone => {
-                self.standalone.entry(self.analysis.level(id)).or_default().insert(id);
-            }
-            _ => {
-                let key = (self.analysis.level(id), self.analysis.domain(id).0);
-                self.requested.entry(key).or_default().insert(id);
+            let level = self.analysis.level(id);
+            match self.analysis.pattern(id) {
+                Pattern::Input => {}
+                Pattern::Standalone => {
+                    self.standalone.entry(level).or_default().insert(id);
+                }
+                _ => {
+                    let key = (level, self.analysis.domain(id).0);
+                    self.requested.entry(key).or_default().insert(id);
+                }
             }
         }
     }
@@ -168,12 +180,12 @@ impl<'p, 'a> Partition<'p, 'a> {
             open.push((id, code(self.analysis.domain(id).1)));
         }
         let mut values: Vec<GroupValue> = Vec::new();
-        let mut reads: HashMap<GroupValue, Reads> = HashMap::new();
+        let mut reads: FxHashMap<GroupValue, Reads> = FxHashMap::default();
         let mut rematerialized = BTreeSet::new();
-        let mut loaded = HashSet::new();
+        let mut loaded = FxHashSet::default();
         while let Some((id, extent)) = open.pop() {
             let extent = extent_of(extent);
-            if reads.contains_key(&(id, extent)) {
+            if reads.contains_key(&(id, extent)) || loaded.contains(&(id, extent)) {
                 continue;
             }
             if self.analysis.level(id) < level && !self.is_local(id, &reads) {
@@ -211,7 +223,7 @@ impl<'p, 'a> Partition<'p, 'a> {
 
     /// Whether a node is made of leaves, and all that read it are in this group: then it need not
     /// be computed before.
-    fn is_local(&self, id: Id, reads: &HashMap<GroupValue, Reads>) -> bool {
+    fn is_local(&self, id: Id, reads: &FxHashMap<GroupValue, Reads>) -> bool {
         let here = |&reader: &Id| EXTENTS.iter().any(|&of| reads.contains_key(&(reader, of)));
         self.analysis.level(id) == 0
             && !self.is_materialized(id)

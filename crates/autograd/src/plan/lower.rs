@@ -1,9 +1,7 @@
 //! Lowering: from a fusion group to a program of micro-ops.
 
-use std::collections::HashMap;
-
 use lossgraph_tensor::Shape;
-use lossgraph_tensor::program::{self, Extent, Program};
+use lossgraph_tensor::program::{self, Executable, Extent, Program};
 
 use super::analysis::{Access, Analysis, Pattern};
 use super::fusion::{FusionGroup, GroupValue};
@@ -13,11 +11,12 @@ use crate::ops::facts::Arithmetic;
 use crate::ops::op::Op;
 use crate::ops::select::SELECT;
 use crate::ops::unary::{NEG, UnaryOp};
-use crate::record::node::Id;
+use crate::record::node::{FxHashMap, Id};
 
 /// The program of a group, with the nodes that it reads and writes.
 pub(super) struct LoweredKernel {
     pub program: Program,
+    pub executable: Executable,
     /// The nodes read, floats and indices.
     pub inputs: Vec<Id>,
     pub indices: Vec<Id>,
@@ -32,9 +31,10 @@ pub(super) fn lower(analysis: &Analysis<'_>, group: &FusionGroup) -> LoweredKern
     let mut lowering = Lowering {
         analysis,
         program: Program::new(group.space.rows, group.space.columns, dtype),
-        values: HashMap::new(),
+        values: FxHashMap::default(),
         inputs: vec![],
         indices: vec![],
+        index_of: FxHashMap::default(),
         outputs: vec![],
         peephole: Peephole::of(analysis, group),
     };
@@ -46,15 +46,18 @@ pub(super) fn lower(analysis: &Analysis<'_>, group: &FusionGroup) -> LoweredKern
     }
     let Lowering { program, inputs, indices, outputs, .. } = lowering;
     let inputs = inputs.into_iter().map(|(id, _)| id).collect();
-    LoweredKernel { program, inputs, indices, outputs, rematerialized: group.rematerialized }
+    let (executable, rematerialized) = (program.compile(), group.rematerialized);
+    LoweredKernel { program, executable, inputs, indices, outputs, rematerialized }
 }
 
 struct Lowering<'p, 'a> {
     analysis: &'p Analysis<'a>,
     program: Program,
-    values: HashMap<GroupValue, program::Value>,
+    values: FxHashMap<GroupValue, program::Value>,
     inputs: Vec<GroupValue>,
     indices: Vec<Id>,
+    /// The number of each index.
+    index_of: FxHashMap<Id, u32>,
     outputs: Vec<Id>,
     peephole: Peephole,
 }
@@ -80,11 +83,12 @@ impl Lowering<'_, '_> {
         let index = self.analysis.node(id).inputs[1];
         let (shape, under) =
             (self.analysis.node(index).shape.clone(), self.analysis.strip_reshapes(index));
-        if let Some(known) = self.indices.iter().position(|&known| known == under) {
-            return (known as u32, shape);
-        }
-        self.indices.push(under);
-        (self.program.index(), shape)
+        let (program, indices) = (&mut self.program, &mut self.indices);
+        let index = *self.index_of.entry(under).or_insert_with(|| {
+            indices.push(under);
+            program.index()
+        });
+        (index, shape)
     }
 
     fn lower(&mut self, (id, extent): GroupValue, reads: &[(Access, Extent)]) {
@@ -209,7 +213,7 @@ impl Lowering<'_, '_> {
 
     /// Adds an output that somebody outside reads; reductions over rows are outputs already.
     fn output(&mut self, id: Id) {
-        if self.outputs.contains(&id) {
+        if matches!(self.analysis.pattern(id), Pattern::ReduceColumns(_)) {
             return;
         }
         let extent = self.analysis.domain(id).1;

@@ -23,8 +23,6 @@ mod space;
 mod steps;
 mod uses;
 
-use std::collections::HashSet;
-
 use lossgraph_tensor::Tensor;
 use smallvec::SmallVec;
 
@@ -36,7 +34,7 @@ pub use steps::Plan;
 pub(crate) use steps::{Kernel, Output, Slot, Step, Work};
 
 use crate::ops::op::{Fill, Op};
-use crate::record::node::Id;
+use crate::record::node::{FxHashSet, Id};
 
 impl Plan {
     pub(crate) fn new(request: &PlanRequest<'_>, fusion: Fusion) -> Plan {
@@ -57,6 +55,8 @@ impl Plan {
             outputs: vec![],
             kept: vec![],
             buffers: vec![],
+            shared: vec![],
+            shared_bytes: 0,
             slots: 0,
         };
         let mut slots = vec![None; dag.nodes.len()];
@@ -124,7 +124,7 @@ impl Plan {
         &mut self,
         dag: &Dag,
         unit: Unit<lower::LoweredKernel>,
-        taken: &HashSet<Id>,
+        taken: &FxHashSet<Id>,
         slots: &mut [Option<Slot>],
     ) {
         let (work, inputs, indices, outputs) = match unit {
@@ -133,10 +133,16 @@ impl Plan {
                 (Work::Op(node.op.clone()), node.inputs.to_vec(), 0, vec![id])
             }
             Unit::Kernel(kernel) => {
-                let executable = kernel.program.compile();
-                let count = kernel.indices.len();
-                let (mut inputs, mut second, mut products) =
-                    (kernel.inputs, vec![], SmallVec::new());
+                let lower::LoweredKernel {
+                    program,
+                    executable,
+                    mut inputs,
+                    indices,
+                    outputs,
+                    rematerialized,
+                } = kernel;
+                let count = indices.len();
+                let (mut second, mut products) = (vec![], SmallVec::new());
                 for (at, input) in inputs.iter_mut().enumerate() {
                     if taken.contains(input) {
                         let factors = &dag.nodes[*input as usize].inputs;
@@ -145,15 +151,14 @@ impl Plan {
                         *input = factors[0];
                     }
                 }
-                let inputs = [inputs, kernel.indices, second].concat();
-                let (program, rematerialized) = (kernel.program, kernel.rematerialized);
+                let inputs = [inputs, indices, second].concat();
                 let work = Work::Kernel(Box::new(Kernel {
                     program,
                     executable,
                     rematerialized,
                     products,
                 }));
-                (work, inputs, count, kernel.outputs)
+                (work, inputs, count, outputs)
             }
         };
         let inputs = inputs.into_iter().map(|id| self.slot(dag, id, slots)).collect();

@@ -3,8 +3,6 @@
 //!
 //! Each computes what its parts do, bit for bit. The tables say which ops are absorbed by which.
 
-use std::collections::{HashMap, HashSet};
-
 use lossgraph_tensor::kernels::{Map2, Map3};
 use lossgraph_tensor::program::{Extent, NARROW};
 use lossgraph_tensor::{map2, map3};
@@ -16,7 +14,7 @@ use crate::ops::binary::{ADD, Binary, BinaryOp, MUL, SUB};
 use crate::ops::facts::Arithmetic;
 use crate::ops::op::{Op, RowRef};
 use crate::ops::unary::{EXP, SQUARE, Unary, UnaryOp};
-use crate::record::node::Id;
+use crate::record::node::{FxHashMap, FxHashSet, Id};
 
 /// A binary op on the result of another.
 pub(super) struct Pair {
@@ -95,13 +93,13 @@ pub(super) enum Superinstruction {
 
 /// The superinstructions of a group, and the values that they absorb.
 pub(super) struct Peephole {
-    pub fused: HashMap<GroupValue, Superinstruction>,
-    pub absorbed: HashSet<GroupValue>,
+    pub fused: FxHashMap<GroupValue, Superinstruction>,
+    pub absorbed: FxHashSet<GroupValue>,
 }
 
 impl Peephole {
     pub fn of(analysis: &Analysis<'_>, group: &FusionGroup) -> Peephole {
-        let mut peephole = Peephole { fused: HashMap::new(), absorbed: HashSet::new() };
+        let mut peephole = Peephole { fused: FxHashMap::default(), absorbed: FxHashSet::default() };
         let search = Search { analysis, group, readers: readers(group) };
         for &value in &group.values {
             if let Some((fused, absorbed)) = search.superinstruction(value, &peephole) {
@@ -114,8 +112,8 @@ impl Peephole {
 }
 
 /// The nodes that read each node, in one extent or another.
-fn readers(group: &FusionGroup) -> HashMap<Id, SmallVec<[Id; 2]>> {
-    let mut readers: HashMap<Id, SmallVec<[Id; 2]>> = HashMap::new();
+fn readers(group: &FusionGroup) -> FxHashMap<Id, SmallVec<[Id; 2]>> {
+    let mut readers: FxHashMap<Id, SmallVec<[Id; 2]>> = FxHashMap::default();
     for ((reader, _), reads) in &group.reads {
         for (access, _) in reads {
             if let Access::Inline(x) = *access {
@@ -129,7 +127,7 @@ fn readers(group: &FusionGroup) -> HashMap<Id, SmallVec<[Id; 2]>> {
 struct Search<'p, 'a> {
     analysis: &'p Analysis<'a>,
     group: &'p FusionGroup,
-    readers: HashMap<Id, SmallVec<[Id; 2]>>,
+    readers: FxHashMap<Id, SmallVec<[Id; 2]>>,
 }
 
 type Found = (Superinstruction, SmallVec<[GroupValue; 2]>);

@@ -20,15 +20,22 @@ pub(crate) struct PlanRequest<'a> {
     /// For each node, the node on the requesting tape that an error in it is about.
     pub origins: &'a [Id],
     pub roots: &'a [Id],
-    /// Nodes whose value is known already.
+    /// Nodes whose value is known already, ascending.
     pub known: &'a [Id],
+    /// Numbers of the program that a run is given, ascending: none of them is looked at, but that it
+    /// is finite.
+    pub arguments: &'a [Id],
     /// The float type of the program.
     pub float: DType,
 }
 
 impl PlanRequest<'_> {
     pub fn is_input(&self, id: Id) -> bool {
-        matches!(self.nodes[id as usize].op, Op::Leaf(_)) || self.known.contains(&id)
+        matches!(self.nodes[id as usize].op, Op::Leaf(_)) || self.known.binary_search(&id).is_ok()
+    }
+
+    pub fn is_argument(&self, id: Id) -> bool {
+        self.arguments.binary_search(&id).is_ok() && !self.is_input(id)
     }
 
     /// How many nodes that are needed read each node; being requested counts as well.

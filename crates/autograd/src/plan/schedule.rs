@@ -17,13 +17,21 @@ struct LiveValue {
     left: usize,
 }
 
+/// Who waits for a node.
+#[derive(Clone, Copy)]
+enum Waiter {
+    Unit(usize),
+    /// A view after two nodes, for one of them.
+    Join(Id),
+}
+
 /// The units in an order in which each comes after those that it reads, and of those that could be
 /// next, the one after which the values in memory are smallest; the earlier one, if equal.
 pub(super) fn list_schedule(
     dag: &Dag,
     units: Vec<Unit<LoweredKernel>>,
 ) -> Vec<Unit<LoweredKernel>> {
-    let Uses { of_units: reads, of_roots } = Uses::of(dag, &units);
+    let Uses { of_units: reads, of_roots, waits_of_units, joins } = Uses::of(dag, &units);
     let bytes = |id: Id| {
         let node = &dag.nodes[id as usize];
         (node.shape.numel() * node.dtype.size()) as i64
@@ -40,7 +48,16 @@ pub(super) fn list_schedule(
     for id in of_roots {
         values[id as usize].left += 1;
     }
-    let mut missing: Vec<usize> = reads.iter().map(BTreeSet::len).collect();
+    // Who waits for each node to be there: units, and views after two nodes.
+    let mut waiters: Vec<Vec<Waiter>> = vec![Vec::new(); dag.nodes.len()];
+    for (at, ids) in waits_of_units.iter().enumerate() {
+        ids.iter().for_each(|&id| waiters[id as usize].push(Waiter::Unit(at)));
+    }
+    for (join, both) in joins {
+        both.iter().for_each(|&id| waiters[id as usize].push(Waiter::Join(join)));
+    }
+    let mut missing: Vec<usize> = waits_of_units.iter().map(Vec::len).collect();
+    let mut half_joined = vec![false; dag.nodes.len()];
     // By how much each unit raises what is in memory.
     let mut rise: Vec<i64> = units
         .iter()
@@ -62,17 +79,27 @@ pub(super) fn list_schedule(
             let value = &mut values[id as usize];
             value.left -= 1;
             // Who comes last frees the value.
-            let last = value.readers.iter().find(|&&reader| !done[reader] && value.left == 1);
-            if let Some(&last) = last {
+            if value.left == 1
+                && let Some(&last) = value.readers.iter().find(|&&reader| !done[reader])
+            {
                 let waits = ready.remove(&(rise[last], last));
                 rise[last] -= value.bytes;
                 ready.extend(waits.then_some((rise[last], last)));
             }
         }
-        for &id in units[at].outputs() {
-            for &reader in &values[id as usize].readers {
-                missing[reader] -= 1;
-                ready.extend((missing[reader] == 0).then_some((rise[reader], reader)));
+        let mut there = units[at].outputs().to_vec();
+        while let Some(id) = there.pop() {
+            for waiter in &waiters[id as usize] {
+                match *waiter {
+                    Waiter::Unit(unit) => {
+                        missing[unit] -= 1;
+                        ready.extend((missing[unit] == 0).then_some((rise[unit], unit)));
+                    }
+                    Waiter::Join(join) => {
+                        let other = std::mem::replace(&mut half_joined[join as usize], true);
+                        there.extend(other.then_some(join));
+                    }
+                }
             }
         }
     }

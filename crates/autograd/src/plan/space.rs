@@ -1,7 +1,7 @@
 //! Iteration spaces: which nodes have the same elements in the same order, and how shapes that are
 //! broadcast or reduced into each other become rows and columns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use lossgraph_tensor::Shape;
 use smallvec::SmallVec;
@@ -10,7 +10,7 @@ use super::rewrite::Dag;
 use crate::ops::index::Index;
 use crate::ops::op::Op;
 use crate::ops::view::View;
-use crate::record::node::{Id, Node};
+use crate::record::node::{FxHashMap, Id, Node};
 
 /// An iteration space. One long column where nothing tells rows from columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +56,7 @@ pub(super) fn repeats(narrow: &Shape, wide: &Shape) -> Broadcast {
 pub(super) struct Spaces {
     parent: Vec<Id>,
     /// Votes for a number of columns, by the representative of a class.
-    votes: HashMap<Id, BTreeMap<usize, usize>>,
+    votes: FxHashMap<Id, BTreeMap<usize, usize>>,
     lens: Vec<usize>,
 }
 
@@ -64,7 +64,8 @@ impl Spaces {
     pub fn of(dag: &Dag) -> Spaces {
         let count = dag.nodes.len();
         let lens = dag.nodes.iter().map(|node| node.shape.numel()).collect();
-        let mut spaces = Spaces { parent: (0..count as Id).collect(), votes: HashMap::new(), lens };
+        let mut spaces =
+            Spaces { parent: (0..count as Id).collect(), votes: FxHashMap::default(), lens };
         let mut votes: Vec<(Id, usize)> = Vec::new();
         for (id, node) in dag.nodes.iter().enumerate() {
             let id = id as Id;

@@ -31,7 +31,17 @@ pub struct Plan {
     pub(crate) kept: Vec<(Slot, Option<u32>)>,
     /// The sizes of the buffers that the steps share.
     pub(crate) buffers: Vec<(DType, usize)>,
+    /// The buffers that plans share, the largest ones first, and how many bytes they have in all.
+    pub(crate) shared: Vec<SharedBuffer>,
+    pub(crate) shared_bytes: usize,
     pub(crate) slots: usize,
+}
+
+/// A buffer that is large enough to be handed from plan to plan.
+pub(crate) struct SharedBuffer {
+    pub buffer: u32,
+    /// Whether the caller gets what is in it: then it is no larger than that.
+    pub is_result: bool,
 }
 
 /// One step of a plan.
@@ -61,7 +71,7 @@ pub(crate) struct Kernel {
     /// How many values of earlier kernels it rematerializes.
     pub rematerialized: usize,
     /// The inputs that are products of matrices, computed as they are read. Instead of them
-    /// stand the first factors; the second ones stand behind all other inputs of the step.
+    /// stand the first factors; the second ones stand behind all other inputs of the step. Ascending.
     pub products: SmallVec<[usize; 1]>,
 }
 
@@ -79,6 +89,26 @@ pub(crate) struct Output {
 impl Output {
     pub fn of(slot: Slot, node: &Node) -> Output {
         Output { slot, shape: node.shape.clone(), dtype: node.dtype, buffer: None, over: None }
+    }
+}
+
+impl Plan {
+    /// How many bytes of memory it takes, about, with the buffers that it does not share.
+    pub(crate) fn bytes(&self) -> usize {
+        let step = |step: &Step| match &step.work {
+            Work::Op(_) => size_of::<Step>(),
+            Work::Kernel(kernel) => {
+                let code = kernel.program.bytes() + kernel.executable.bytes();
+                size_of::<Step>() + size_of::<Kernel>() + code
+            }
+        };
+        let buffers: usize = self.buffers.iter().map(|(dtype, len)| len * dtype.size()).sum();
+        size_of::<Plan>()
+            + self.steps.iter().map(step).sum::<usize>()
+            + (self.slots + self.buffers.len() + self.constants.len()) * size_of::<Tensor>()
+            + (self.inputs.len() + self.outputs.len() + self.kept.len()) * size_of::<Slot>() * 3
+            + buffers
+            - self.shared_bytes
     }
 }
 
@@ -131,11 +161,11 @@ impl fmt::Display for Plan {
                     writeln!(f)?;
                     let (floats, indices, second) = step.split_inputs(&inputs);
                     for (at, slot) in floats.iter().enumerate() {
-                        match kernel.products.iter().position(|&product| product == at) {
-                            Some(nth) => {
+                        match kernel.products.binary_search(&at) {
+                            Ok(nth) => {
                                 writeln!(f, "  in{at} = matmul({slot}, {}) by rows", second[nth])?;
                             }
-                            None => writeln!(f, "  in{at} = {slot}")?,
+                            Err(_) => writeln!(f, "  in{at} = {slot}")?,
                         }
                     }
                     for (at, slot) in indices.iter().enumerate() {

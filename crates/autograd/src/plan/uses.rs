@@ -1,11 +1,10 @@
-//! Uses: which values units produce and use.
-
-use std::collections::BTreeSet;
+//! Uses: which values units produce and use, and what has to be done before.
 
 use super::fusion::Unit;
 use super::lower::LoweredKernel;
 use super::rewrite::Dag;
 use crate::ops::op::Op;
+use crate::ops::view::View;
 use crate::record::node::Id;
 
 impl Unit<LoweredKernel> {
@@ -24,48 +23,78 @@ impl Unit<LoweredKernel> {
     }
 }
 
-/// The values that units use, themselves or through views.
+/// What units use, themselves or through views.
 pub(super) struct Uses {
-    pub of_units: Vec<BTreeSet<Id>>,
-    pub of_roots: BTreeSet<Id>,
+    /// The values whose memory each unit reads, and those that are requested.
+    pub of_units: Vec<Vec<Id>>,
+    pub of_roots: Vec<Id>,
+    /// The nodes that each unit waits for: values that units produce, and joins.
+    pub waits_of_units: Vec<Vec<Id>>,
+    /// The views after two nodes, each of which is there when both are: with these.
+    pub joins: Vec<(Id, [Id; 2])>,
 }
 
 impl Uses {
     pub fn of(dag: &Dag, units: &[Unit<LoweredKernel>]) -> Uses {
-        let mut producer: Vec<Option<usize>> = vec![None; dag.nodes.len()];
-        for (at, unit) in units.iter().enumerate() {
-            for &output in unit.outputs() {
-                producer[output as usize] = Some(at);
-            }
+        let count = dag.nodes.len();
+        let mut produced = vec![false; count];
+        for &output in units.iter().flat_map(Unit::outputs) {
+            produced[output as usize] = true;
         }
-        let produced = |ids: Vec<Id>| produced(dag, &producer, ids);
+        // From what is known of its inputs follows, for each node, the value whose memory it shows,
+        // and the node whose being there it waits for.
+        let mut base: Vec<Option<Id>> = Vec::with_capacity(count);
+        let mut waits: Vec<Option<Id>> = Vec::with_capacity(count);
+        let mut joins = Vec::new();
+        for (id, node) in dag.nodes.iter().enumerate() {
+            let of = |table: &[Option<Id>], input: usize| table[node.inputs[input] as usize];
+            let own = produced[id].then_some(id as Id);
+            let (shown, awaited) = match &node.op {
+                _ if own.is_some() => (own, own),
+                Op::View(View::After) => {
+                    let both = [of(&waits, 0), of(&waits, 1)];
+                    let awaited = match both {
+                        [Some(a), Some(b)] if a != b => {
+                            joins.push((id as Id, [a, b]));
+                            Some(id as Id)
+                        }
+                        [a, b] => a.or(b),
+                    };
+                    (of(&base, 0), awaited)
+                }
+                Op::View(_) => (of(&base, 0), of(&waits, 0)),
+                _ => (None, None),
+            };
+            base.push(shown);
+            waits.push(awaited);
+        }
+        let found = |table: &[Option<Id>], ids: &[Id]| {
+            let mut found: Vec<Id> = ids.iter().filter_map(|&id| table[id as usize]).collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        let inputs: Vec<Vec<Id>> = units.iter().map(|unit| unit.inputs(dag)).collect();
         Uses {
-            of_units: units.iter().map(|unit| produced(unit.inputs(dag))).collect(),
-            of_roots: produced(dag.roots.clone()),
+            of_units: inputs.iter().map(|ids| found(&base, ids)).collect(),
+            of_roots: found(&base, &dag.roots),
+            waits_of_units: inputs.iter().map(|ids| found(&waits, ids)).collect(),
+            joins,
         }
     }
 
-    /// The unit that uses a value, if nobody else does, and it is not requested.
-    pub fn only_user(&self, value: Id) -> Option<usize> {
-        let mut users = (0..self.of_units.len()).filter(|&at| self.of_units[at].contains(&value));
-        let first = users.next().filter(|_| !self.of_roots.contains(&value));
-        first.filter(|_| users.next().is_none())
-    }
-}
-
-/// The values that units produce, among some nodes and what these look at.
-fn produced(dag: &Dag, producer: &[Option<usize>], mut open: Vec<Id>) -> BTreeSet<Id> {
-    let mut found = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        match producer[id as usize] {
-            Some(_) => {
-                found.insert(id);
+    /// For each node, the unit that uses it as a value, if nobody else does, and it is not requested.
+    pub fn only_users(&self, dag: &Dag) -> Vec<Option<usize>> {
+        let (mut uses, mut users) = (vec![0; dag.nodes.len()], vec![None; dag.nodes.len()]);
+        for (at, ids) in self.of_units.iter().enumerate() {
+            for &id in ids {
+                uses[id as usize] += 1;
+                users[id as usize] = Some(at);
             }
-            None if matches!(dag.nodes[id as usize].op, Op::View(_)) => {
-                open.extend(&dag.nodes[id as usize].inputs);
-            }
-            None => {}
         }
+        for &id in &self.of_roots {
+            uses[id as usize] += 1;
+        }
+        users.into_iter().zip(uses).map(|(user, uses)| user.filter(|_| uses == 1)).collect()
     }
-    found
 }

@@ -1,11 +1,12 @@
 //! Nodes: the structure of a recorded program, without its data.
 
-use std::hash::{Hash, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
-use crate::ops::op::Op;
+use crate::ops::op::{Fill, Op};
 
 /// The number of a node on its tape.
 pub(crate) type Id = u32;
@@ -23,7 +24,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Continues `seed`, the hash of all nodes before, with this one.
+    /// Continues `seed`, the hash of all nodes before, with this one; finite numbers count as one.
     #[inline]
     pub fn hash_after(&self, seed: u64) -> u64 {
         let mut hasher = FxHasher(seed);
@@ -36,6 +37,24 @@ impl Node {
         hasher.write_u64(inputs);
         hasher.write_u64(shape.rotate_left(8) ^ self.dtype as u64);
         hasher.0
+    }
+
+    /// The number of a node that holds a finite one, once or more.
+    pub fn number(&self) -> Option<f64> {
+        match self.op {
+            Op::Fill(Fill::Float(number)) if number.0.is_finite() && !self.shape.contains(&0) => {
+                Some(number.0)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether another node would be equal if it held the same number.
+    pub fn is_equal_but_for_its_number(&self, other: &Node) -> bool {
+        self.number().is_some()
+            && other.number().is_some()
+            && self.shape == other.shape
+            && self.dtype == other.dtype
     }
 }
 
@@ -52,7 +71,12 @@ impl PartialEq for Node {
 }
 
 /// A quick hash for keys that are compared in full on a hit: rotate, xor, multiply (as rustc's).
+#[derive(Default)]
 pub(crate) struct FxHasher(pub u64);
+
+/// Tables by numbers, such as those of nodes.
+pub(crate) type FxHashMap<K, V> = HashMap<K, V, BuildHasherDefault<FxHasher>>;
+pub(crate) type FxHashSet<K> = HashSet<K, BuildHasherDefault<FxHasher>>;
 
 impl Hasher for FxHasher {
     fn finish(&self) -> u64 {

@@ -166,15 +166,21 @@ impl Recording {
         substitute.or_else(|| self.parameter_leaves.get(&id).filter(now).map(|leaf| leaf.0))
     }
 
-    /// The other leaves of the parameter that a leaf is of: with values that it had before or after.
-    pub fn other_values(&self, leaf: Id) -> Vec<Id> {
-        // Most tapes have one leaf of each parameter.
-        if self.parameters.len() == self.parameter_leaves.len() {
-            return Vec::new();
+    /// Whether no parameter was recorded with several values, as on most tapes.
+    pub fn has_one_leaf_a_parameter(&self) -> bool {
+        self.parameters.len() == self.parameter_leaves.len()
+    }
+
+    /// Two of these leaves that are of one parameter, with values that it had one after the other.
+    pub fn two_values_among(&self, leaves: &[Id]) -> Option<(Id, Id)> {
+        if self.has_one_leaf_a_parameter() {
+            return None;
         }
-        let Some(parameter) = self.parameter(leaf) else { return Vec::new() };
-        let same = self.parameters.iter().filter(|(_, other)| other.id() == parameter.id());
-        same.map(|&(id, _)| id).filter(|&id| id != leaf).collect()
+        let mut leaf_of = HashMap::new();
+        leaves.iter().find_map(|&leaf| {
+            let earlier = leaf_of.insert(self.parameter(leaf)?.id(), leaf)?;
+            Some((earlier, leaf))
+        })
     }
 
     /// Remembers the value of a node; that of a leaf is known.
@@ -307,7 +313,8 @@ impl Tape {
     }
 
     /// A number that may differ from step to step, such as a learning rate: a leaf, so that the
-    /// plan stays the same. A number written into a formula is part of the plan instead.
+    /// plan stays the same. With a number written into a formula, it is another plan the first time
+    /// that the number differs, and stays the same from then on.
     #[track_caller]
     pub fn scalar(&self, value: f64) -> Var<'_> {
         self.leaf(Leaf::Constant, Tensor::from(value))
@@ -550,6 +557,12 @@ impl Tape {
         Tape { id: next_id(), recording, strict: false, injector, ..*self }
     }
 
+    /// An empty tape of the same kind: of the same float type, and with the same faults injected.
+    pub fn emptied(&self) -> Tape {
+        let (recording, injector) = (RefCell::new(Recording::new()), self.injector.clone());
+        Tape { id: next_id(), recording, strict: false, injector, ..*self }
+    }
+
     /// The node with number `id`, for listings and pictures; `None` if there is none.
     pub fn node(&self, id: usize) -> Option<NodeInfo> {
         let recording = self.recording();
@@ -585,7 +598,7 @@ impl Tape {
 }
 
 /// What a table, ascending by node number, holds for a node.
-fn of<T>(table: &[(Id, T)], id: Id) -> Option<&T> {
+pub(crate) fn of<T>(table: &[(Id, T)], id: Id) -> Option<&T> {
     let at = table.binary_search_by_key(&id, |(id, _)| *id).ok()?;
     Some(&table[at].1)
 }

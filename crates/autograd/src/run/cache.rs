@@ -1,41 +1,26 @@
 //! Requests to a tape: finds the plan of an equal program, or makes one, and runs it.
 
-use std::cell::RefCell;
 use std::hash::Hasher;
 use std::panic::Location;
 use std::rc::Rc;
 
 use lossgraph_tensor::{DType, Tensor};
+use smallvec::SmallVec;
 
 use crate::grad::leaf_gradients;
+use crate::ops::op::Op;
 use crate::plan::{Fusion, Plan, PlanRequest};
 use crate::record::fault::{Fault, Result};
 use crate::record::node::{FxHasher, Id, Node};
 use crate::record::parameter::Gradients;
 use crate::record::state::NextState;
-use crate::record::tape::{Recording, Tape};
+use crate::record::tape::{Recording, Tape, of};
 use crate::record::var::Var;
-use crate::run::executor::Workspace;
-
-/// How many plans a thread keeps; the one that was used longest ago goes first.
-const CAPACITY: usize = 64;
-
-thread_local! {
-    static CACHE: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A plan with the program it is for. The newest use is last.
-struct Entry {
-    key: u64,
-    nodes: Vec<Node>,
-    request: Request,
-    planned: Rc<Planned>,
-    workspace: Workspace,
-}
+use crate::run::plans::{self, Entry};
 
 /// What is requested of the nodes of a tape.
 #[derive(Clone, PartialEq)]
-struct Request {
+pub(super) struct Request {
     wanted: RequestKind,
     /// The float type of constants, and whether to fuse: beside the nodes all that a plan
     /// depends on.
@@ -55,10 +40,14 @@ enum RequestKind {
     Gradients,
 }
 
-struct Planned {
-    plan: Plan,
-    /// For [`RequestKind::Gradients`]: the leaves that have a gradient, in the order of the results.
+pub(super) struct Planned {
+    pub plan: Plan,
+    /// For [`RequestKind::Gradients`]: behind the roots, the numbers that the first is made of, and
+    /// the leaves that have a gradient, in the order of the results.
+    parts: Vec<Id>,
     leaves: Vec<Id>,
+    /// The numbers of the program that a run is given, ascending.
+    pub arguments: Vec<Id>,
 }
 
 impl Tape {
@@ -95,7 +84,14 @@ impl Tape {
         let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
         let roots: Vec<Id> = vars.iter().map(|var| var.id()).collect();
         let (nodes, float) = (&recording.nodes[..], self.dtype());
-        let request = PlanRequest { nodes, origins: &origins, roots: &roots, known: &[], float };
+        let request = PlanRequest {
+            nodes,
+            origins: &origins,
+            roots: &roots,
+            known: &[],
+            arguments: &[],
+            float,
+        };
         Ok(Plan::new(&request, self.fusion()))
     }
 
@@ -119,19 +115,25 @@ impl Tape {
         let key = request.key(&recording, count);
         // Wrong rules are no part of a program's nodes, so a plan with their gradients is nobody's.
         let private = wanted == RequestKind::Gradients && self.injector.is_some();
-        let found = if private { None } else { take(key, &recording.nodes[..count], &request) };
+        let nodes = &recording.nodes[..count];
+        let found = if private { Err(vec![]) } else { plans::take(key, nodes, &request) };
         let mut entry = match found {
-            Some(entry) => entry,
-            None => {
-                let nodes = recording.nodes[..count].to_vec();
-                let planned = Rc::new(self.plan_for(&request, count)?);
-                Entry { key, nodes, request, planned, workspace: Workspace::default() }
+            Ok(entry) => entry,
+            Err(arguments) => {
+                let planned = self.plan_for(&request, count, arguments)?;
+                Entry::new(key, nodes.to_vec(), request, planned)
             }
         };
-        let result = entry.planned.plan.run(&mut entry.workspace, |id| recording.known(id));
         let planned = entry.planned.clone();
+        let arguments = arguments(&planned, nodes);
+        let input = |id| recording.known(id).or_else(|| of(&arguments, id));
+        entry.workspace.prepare(&planned.plan);
         if !private {
-            keep(entry);
+            plans::lend(&mut entry);
+        }
+        let result = planned.plan.run(&mut entry.workspace, input);
+        if !private {
+            plans::keep(entry);
         }
         match result {
             Ok(values) => Ok((planned, values)),
@@ -158,17 +160,19 @@ impl Tape {
         }
     }
 
-    /// Makes the plan for a request to the first `count` nodes.
-    fn plan_for(&self, request: &Request, count: usize) -> Result<Planned> {
+    /// Makes the plan for a request to the first `count` nodes, which is given these numbers.
+    fn plan_for(&self, request: &Request, count: usize, arguments: Vec<Id>) -> Result<Planned> {
         // Adjoints are recorded on a copy: the tape keeps what the user wrote.
         let tape = self.copy_of_first(count);
         let mut roots = request.roots.clone();
-        let mut leaves = Vec::new();
+        let (mut parts, mut leaves) = (Vec::new(), Vec::new());
         if request.wanted == RequestKind::Gradients {
             let gradients = leaf_gradients(&tape, Var::new(&tape, roots[0]));
             for (_, gradient) in &gradients {
                 tape.own(*gradient)?;
             }
+            parts = parts_of(&tape.recording().nodes, roots[0], &request.known);
+            roots.extend(&parts);
             roots.extend(gradients.iter().map(|(_, gradient)| gradient.id()));
             leaves.extend(gradients.iter().map(|(leaf, _)| *leaf));
         }
@@ -179,24 +183,68 @@ impl Tape {
         };
         let origins: Vec<Id> = (0..recording.nodes.len()).map(origin).collect();
         let known = &request.known;
-        let (nodes, float) = (&recording.nodes[..], self.dtype());
-        let request = PlanRequest { nodes, origins: &origins, roots: &roots, known, float };
-        Ok(Planned { plan: Plan::new(&request, self.fusion()), leaves })
+        let request = PlanRequest {
+            nodes: &recording.nodes,
+            origins: &origins,
+            roots: &roots,
+            known,
+            arguments: &arguments,
+            float: self.dtype(),
+        };
+        Ok(Planned { plan: Plan::new(&request, self.fusion()), parts, leaves, arguments })
     }
 }
 
 impl<'t> Var<'t> {
     /// Computes this loss together with its gradient with respect to every parameter and
     /// variable that it depends on, and what the program before it [assigned](Tape::assign) to states,
-    /// in one run. Afterwards [`Var::item`] costs nothing.
+    /// in one run. Afterwards [`Var::item`] of the loss costs nothing, nor does that of the numbers that
+    /// it is made of: its terms, their weighted sums (up to 32 of them). What else is wanted of
+    /// the same run is named with [`backward_with`](Var::backward_with).
+    ///
+    /// ```
+    /// use lossgraph_autograd::Tape;
+    ///
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([1.0, 2.0]);
+    /// let (fit, penalty) = (x.exp().mean(..), x.square().sum(..));
+    /// let gradients = (fit + penalty * 0.1).backward()?;
+    /// // Computed by the run of the gradients.
+    /// println!("{} + 0.1 · {}", fit.item()?, penalty.item()?);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
     ///
     /// # Errors
     /// More than one element; nothing to differentiate with respect to (the error names the
     /// [`detach`](Var::detach) that cuts, if one does); or as [`Tape::eval`].
     #[track_caller]
     pub fn backward(self) -> Result<Gradients> {
+        self.backward_with(&[])
+    }
+
+    /// As [`backward`](Var::backward), and computes and remembers other values in the same run, such
+    /// as logits or metrics, whose [`value`](Var::value) costs nothing afterwards.
+    ///
+    /// ```
+    /// use lossgraph_autograd::Tape;
+    ///
+    /// let tape = Tape::f64();
+    /// let x = tape.variable([1.0, 2.0]);
+    /// let y = x.exp();
+    /// let gradients = y.square().sum(..).backward_with(&[y])?;
+    /// assert_eq!(y.value()?.to_f64s(), [1.0_f64.exp(), 2.0_f64.exp()]);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`backward`](Var::backward), and as [`Tape::eval`] for the other values.
+    #[doc(alias = "has_aux")]
+    #[track_caller]
+    pub fn backward_with(self, others: &[Var<'_>]) -> Result<Gradients> {
         let tape = self.tape();
-        tape.own(self)?;
+        for var in others.iter().chain([&self]) {
+            tape.own(*var)?;
+        }
         let _call = tape.call("backward");
         let refuse = |why: &str, cure: &str| {
             let fault = Fault::new("backward", why).operand("loss", self).cure(cure);
@@ -212,6 +260,8 @@ impl<'t> Var<'t> {
             tape.own(Var::new(tape, *next))?;
             roots.push(*next);
         }
+        let others: Vec<Id> = others.iter().map(|var| var.id()).collect();
+        roots.extend(&others);
         let (planned, values) = tape.run_plan(RequestKind::Gradients, roots)?;
         if planned.leaves.is_empty() {
             refuse(
@@ -220,11 +270,7 @@ impl<'t> Var<'t> {
             )?;
         }
         let recording = tape.recording();
-        let twice = planned.leaves.iter().find_map(|&leaf| {
-            let others = recording.other_values(leaf);
-            let other = others.into_iter().find(|other| planned.leaves.contains(other))?;
-            Some((leaf, other))
-        });
+        let twice = recording.two_values_among(&planned.leaves);
         drop(recording);
         if let Some((leaf, other)) = twice {
             let [leaf, other] = [leaf, other].map(|id| Var::new(tape, id));
@@ -242,6 +288,9 @@ impl<'t> Var<'t> {
         for ((state, next), value) in assigned.into_iter().zip(&mut values) {
             recording.remember(next, value.clone());
             states.push(NextState { state, value, passes: 1 });
+        }
+        for (&id, value) in others.iter().chain(&planned.parts).zip(&mut values) {
+            recording.remember(id, value);
         }
         let mut parameters = Vec::with_capacity(planned.leaves.len());
         let mut variables = Vec::new();
@@ -268,38 +317,41 @@ impl Request {
     }
 }
 
-/// Takes the plan of an equal program out of the cache. While it runs it is nobody else's, so
-/// that a run inside of a run cannot meet its own workspace.
-fn take(key: u64, nodes: &[Node], request: &Request) -> Option<Entry> {
-    CACHE.with_borrow_mut(|cache| {
-        let equal = |e: &Entry| e.key == key && e.request == *request && e.nodes == nodes;
-        let at = cache.iter().rposition(equal)?;
-        Some(cache.remove(at))
-    })
+/// The values of the numbers that a plan is given.
+fn arguments(planned: &Planned, nodes: &[Node]) -> Vec<(Id, Tensor)> {
+    let argument = |&id: &Id| {
+        let node = &nodes[id as usize];
+        let one: SmallVec<[usize; 6]> = SmallVec::from_elem(1, node.shape.rank());
+        Some((id, Tensor::full(&one[..], node.number()?, node.dtype).ok()?))
+    };
+    planned.arguments.iter().filter_map(argument).collect()
 }
 
-fn keep(entry: Entry) {
-    CACHE.with_borrow_mut(|cache| {
-        if cache.len() == CAPACITY {
-            cache.remove(0);
-        }
-        cache.push(entry);
-    });
-}
+/// How many numbers that a loss is made of are kept at most.
+const MAX_PARTS: usize = 32;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_keeps_so_many_plans_and_forgets_the_one_used_longest_ago() {
-        let sum = |n: usize| Tape::f64().variable(vec![1.0; n]).sum(..).item().unwrap();
-        for n in 1..=CAPACITY + 10 {
-            assert_eq!((sum(n), sum(1)), (n as f64, 1.0));
+/// The numbers that a loss is made of, by ops on single numbers: its terms, their weights and sums.
+/// They are in no pass's way, and so a few are kept of what a pass computes anyway.
+fn parts_of(nodes: &[Node], loss: Id, known: &[Id]) -> Vec<Id> {
+    let (mut parts, mut at) = (vec![loss], 0);
+    while let Some(&id) = parts.get(at).filter(|_| parts.len() <= MAX_PARTS) {
+        at += 1;
+        let node = &nodes[id as usize];
+        if !(node.op.is_elementwise() || matches!(node.op, Op::View(_) | Op::Detach(_))) {
+            continue;
         }
-        let kept: Vec<usize> = CACHE
-            .with_borrow(|cache| cache.iter().map(|entry| entry.nodes[0].shape.numel()).collect());
-        assert_eq!(kept.len(), CAPACITY);
-        assert!(kept.contains(&1) && !kept.contains(&2) && kept.contains(&(CAPACITY + 10)));
+        for &input in &node.inputs {
+            let of = &nodes[input as usize];
+            let is_given = matches!(of.op, Op::Leaf(_) | Op::Fill(_));
+            if of.shape.numel() == 1
+                && of.dtype.is_float()
+                && !is_given
+                && known.binary_search(&input).is_err()
+                && !parts.contains(&input)
+            {
+                parts.push(input);
+            }
+        }
     }
+    parts.split_off(1)
 }

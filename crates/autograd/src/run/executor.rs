@@ -8,11 +8,11 @@ use crate::ops::op::Op;
 use crate::plan::{Plan, Slot, Step, Work};
 use crate::record::node::Id;
 
-/// The memory of a plan, kept from run to run.
+/// The memory of a plan: its large buffers are those of whichever plan runs.
 #[derive(Default)]
 pub(crate) struct Workspace {
     slots: Vec<Option<Tensor>>,
-    buffers: Vec<Option<Tensor>>,
+    pub(super) buffers: Vec<Option<Tensor>>,
     /// What the step at work writes to.
     outputs: Vec<Tensor>,
 }
@@ -24,13 +24,13 @@ pub(crate) struct StepError {
 }
 
 impl Plan {
-    /// Computes what the plan was made for. `input` gives the data of a leaf, or a known value.
+    /// Computes what the plan was made for, in a workspace that is prepared for it. `input` gives the
+    /// data of a leaf, a known value, or a number that the plan is given.
     pub(crate) fn run<'a>(
         &self,
         workspace: &mut Workspace,
         input: impl Fn(Id) -> Option<&'a Tensor>,
     ) -> Result<Vec<Tensor>, StepError> {
-        workspace.prepare(self);
         for &(id, slot) in &self.inputs {
             workspace.slots[slot as usize] = input(id).cloned();
         }
@@ -51,7 +51,7 @@ impl Plan {
 
 impl Workspace {
     /// Between runs, all slots are empty but those of constants.
-    fn prepare(&mut self, plan: &Plan) {
+    pub(super) fn prepare(&mut self, plan: &Plan) {
         if self.slots.len() == plan.slots {
             return;
         }
@@ -106,15 +106,19 @@ impl Workspace {
             }
             Work::Kernel(kernel) => {
                 let (floats, indices, second) = step.split_inputs(&step.inputs);
-                let given = |(at, slot): (usize, &Slot)| {
-                    if let Some(nth) = kernel.products.iter().position(|&product| product == at) {
-                        return Some(Binding::Product([held(slot)?, held(&second[nth])?]));
+                let mut given: SmallVec<[Option<Binding<'_>>; 8]> =
+                    floats.iter().map(|slot| held(slot).map(Binding::Tensor)).collect();
+                for (nth, &at) in kernel.products.iter().enumerate() {
+                    let factors = held(&floats[at]).zip(held(&second[nth]));
+                    given[at] = factors.map(|(a, b)| Binding::Product([a, b]));
+                }
+                for (nth, output) in step.outputs.iter().enumerate() {
+                    // What is written over was taken out of its slot.
+                    if let Some(at) = output.over {
+                        given[at].get_or_insert(Binding::Output(nth));
                     }
-                    let over = || step.outputs.iter().position(|output| output.over == Some(at));
-                    held(slot).map(Binding::Tensor).or_else(|| over().map(Binding::Output))
-                };
-                let floats: SmallVec<[Binding<'_>; 8]> =
-                    floats.iter().enumerate().filter_map(given).collect();
+                }
+                let floats: SmallVec<[Binding<'_>; 8]> = given.into_iter().flatten().collect();
                 let indices: SmallVec<[&Tensor; 2]> = indices.iter().filter_map(held).collect();
                 kernel.executable.run(&floats, &indices, outputs).map_err(|failure| {
                     let origin = failure.tag.unwrap_or(step.origin);

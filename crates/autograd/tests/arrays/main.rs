@@ -18,10 +18,10 @@ fn derived(f: impl for<'t> Fn(Var<'t>) -> Var<'t>, x: impl Into<Tensor>) -> [Vec
         tape.constant(Tensor::new([len], (0..len).map(|i| f(i as f64)).collect()).unwrap())
     };
     let y = f(x);
-    let line = y.flatten();
+    let line = y.flatten(..);
     let loss = (line * wave(y.len(), |i| (0.7 * i).cos()) + line.square() * 0.5).sum(..);
     let slope = tape.grad(loss, &[x])[0];
-    let along = (slope.flatten() * wave(x.len(), |i| (i + 1.0).sin())).sum(..);
+    let along = (slope.flatten(..) * wave(x.len(), |i| (i + 1.0).sin())).sum(..);
     let curvature = tape.grad(along, &[x])[0];
     [y, slope, curvature].map(|var| var.value().unwrap().to_f64s())
 }
@@ -39,7 +39,7 @@ fn assert_close(got: &[f64], expected: &[f64]) {
 fn slope(f: impl for<'t> Fn(Var<'t>) -> Var<'t>, x: &[f64], weights: &[f64]) -> Vec<f64> {
     let tape = Tape::f64();
     let x = tape.variable(x.to_vec());
-    let y = f(x).flatten() * tape.constant(weights.to_vec());
+    let y = f(x).flatten(..) * tape.constant(weights.to_vec());
     tape.grad(y.sum(..), &[x])[0].value().unwrap().to_f64s()
 }
 

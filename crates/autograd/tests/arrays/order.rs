@@ -79,24 +79,25 @@ fn quantiles_of_infinities_and_nan() {
 
 #[test]
 fn the_median_is_the_lower_one_of_two_and_shares_its_slope_as_torch() {
-    let [y, g, h] = derived(|x| x.median(), [1.0, 2.0, 2.0, 2.0, 5.0]);
+    let [y, g, h] = derived(|x| x.median(..), [1.0, 2.0, 2.0, 2.0, 5.0]);
     assert_eq!(y, [2.0]);
     assert_close(&g, &[0.0, 1.0, 1.0, 1.0, 0.0]);
     assert_close(&h, &[0.0, 0.032623882175, 0.032623882175, 0.032623882175, 0.0]);
-    let [y, g, h] = derived(|x| x.median_along(0).0, [4.0, 1.0, 3.0, 2.0]);
+    let [y, g, h] = derived(|x| x.median(0), [4.0, 1.0, 3.0, 2.0]);
     assert_eq!(y, [2.0]);
     assert_close(&g, &[0.0, 0.0, 0.0, 3.0]);
     assert_close(&h, &[0.0, 0.0, 0.0, -0.756802495308]);
-    let infinite = derived(|x| x.median(), [f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0]);
+    let infinite = derived(|x| x.median(..), [f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0]);
     assert_eq!(infinite[0], [f64::NEG_INFINITY]);
-    assert_eq!(of_table(|x| x.median()).item().unwrap(), 3.0);
-    assert_eq!(of_table(|x| x.median_along(1).0), Tensor::from([2.0, 5.0]));
-    assert_eq!(of_table(|x| x.median_along(keep(0)).1), Tensor::from([[0_i64, 0, 0]]));
+    assert_eq!(of_table(|x| x.median(..)).item().unwrap(), 3.0);
+    assert_eq!(of_table(|x| x.median(1)), Tensor::from([2.0, 5.0]));
+    assert_eq!(of_table(|x| x.argmedian(keep(0))), Tensor::from([[0_i64, 0, 0]]));
 }
 
 #[test]
 fn a_median_of_equal_infinities_shares_its_slope() {
-    let slopes = super::slope(|x| x.median(), &[f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0], &[1.0]);
+    let slopes =
+        super::slope(|x| x.median(..), &[f64::NEG_INFINITY, f64::NEG_INFINITY, 0.0], &[1.0]);
     assert_eq!(slopes, [0.5, 0.5, 0.0]);
 }
 
@@ -104,21 +105,21 @@ fn a_median_of_equal_infinities_shares_its_slope() {
 fn nan_is_the_median_of_its_line_or_left_out() {
     let tape = Tape::f64();
     let x = tape.variable([[1.0, f64::NAN, 0.0, f64::NAN], [4.0, 1.0, 3.0, 2.0]]);
-    let (values, indices) = x.median_along(1);
+    let (values, indices) = (x.median(1), x.argmedian(1));
     assert_eq!(indices.value().unwrap(), Tensor::from([1_i64, 3]));
     let values = values.value().unwrap().to_f64s();
     assert!(values[0].is_nan() && values[1] == 2.0);
-    let (values, indices) = x.nanmedian_along(1);
+    let (values, indices) = (x.nanmedian(1), x.argnanmedian(1));
     assert_eq!(values.value().unwrap(), Tensor::from([0.0, 2.0]));
     assert_eq!(indices.value().unwrap(), Tensor::from([2_i64, 3]));
-    assert!(x.median().item().unwrap().is_nan());
-    assert_eq!(x.nanmedian().item().unwrap(), 1.0);
-    let slope = tape.grad(x.nanmedian(), &[x])[0].value().unwrap().to_f64s();
+    assert!(x.median(..).item().unwrap().is_nan());
+    assert_eq!(x.nanmedian(..).item().unwrap(), 1.0);
+    let slope = tape.grad(x.nanmedian(..), &[x])[0].value().unwrap().to_f64s();
     assert_eq!(slope, [0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0]);
     let nothing = tape.variable(Tensor::zeros([0], DType::F64).unwrap());
-    assert!(nothing.median().item().unwrap().is_nan());
-    assert!(nothing.nanmedian().item().unwrap().is_nan());
-    assert!(tape.constant([f64::NAN]).nanmedian().item().unwrap().is_nan());
+    assert!(nothing.median(..).item().unwrap().is_nan());
+    assert!(nothing.nanmedian(..).item().unwrap().is_nan());
+    assert!(tape.constant([f64::NAN]).nanmedian(..).item().unwrap().is_nan());
 }
 
 #[test]
@@ -152,8 +153,8 @@ fn a_scalar_is_put_in_order_as_one_element() {
     for y in [
         x.kthvalue(1, 0).0,
         x.topk(1, 0, Order::Descending).0,
-        x.median(),
-        x.median_along(keep(-1)).0,
+        x.median(..),
+        x.median(keep(-1)),
         x.quantile(0.3, 0, linear),
         x.quantile(0.3, keep(..), linear),
     ] {
@@ -173,9 +174,44 @@ fn what_has_no_place_in_an_order_is_refused() {
     assert!(refused(|x| x.quantile(1.5, 1, linear)).contains("q is 1.5"));
     assert!(refused(|x| x.quantile(f64::NAN, 1, linear)).contains("q is NaN"));
     assert!(refused(|x| x.quantile(0.5, 7, linear)).contains("no axis 7"));
-    assert!(refused(|x| x.median_along(2).0).contains("no axis 2"));
-    assert!(refused(|x| x.median_along([0, 1]).0).contains("along one axis"));
-    assert!(refused(|x| x.slice(1, 3..).median_along(1).0).contains("empty axis"));
-    assert!(refused(|x| x.slice(1, 3..).nanmedian_along(1).0).contains("empty axis"));
+    assert!(refused(|x| x.median(2)).contains("no axis 2"));
+    assert!(refused(|x| x.median([0, 1])).contains("along one axis"));
+    assert!(refused(|x| x.slice(1, 3..).median(1)).contains("empty axis"));
+    assert!(refused(|x| x.slice(1, 3..).nanmedian(1)).contains("empty axis"));
     assert!(refused(|x| x.slice(1, 3..).quantile(0.5, 1, linear)).contains("empty axis"));
+}
+
+// From torch 2.15.
+#[test]
+fn a_quantile_of_what_is_not_nan_is_that_of_torch() {
+    use QuantileInterpolation::{Higher, Linear, Lower, Midpoint, Nearest};
+    let expected: [(QuantileInterpolation, [f64; 4], [f64; 8]); 5] = [
+        (Linear, [0.5, 1.75, 1.6, 2.8], [2.9, 0.0, 0.5, 0.6, 0.0, 0.5, 3.2, 2.3]),
+        (Lower, [0.0, 1.0, 1.0, 2.0], [3.0, 0.0, 1.0, 0.0, 0.0, 2.0, 0.0, 4.0]),
+        (Higher, [1.0, 2.0, 4.0, 3.0], [1.0, 0.0, 0.0, 3.0, 0.0, 0.0, 4.0, 2.0]),
+        (Nearest, [0.0, 2.0, 1.0, 3.0], [3.0, 0.0, 1.0, 0.0, 0.0, 0.0, 4.0, 2.0]),
+        (Midpoint, [0.5, 1.5, 2.5, 2.5], [2.0, 0.0, 0.5, 1.5, 0.0, 1.0, 2.0, 3.0]),
+    ];
+    for (interpolation, values, slopes) in expected {
+        let tape = Tape::f64();
+        let x = tape.variable([[1.0, f64::NAN, 0.0, 4.0], [4.0, 1.0, 3.0, 2.0]]);
+        let y = x.nanquantile([0.25, 0.6], 1, interpolation);
+        assert_close(&y.value().unwrap().to_f64s(), &values);
+        let weighted = (y * tape.constant([[1.0, 2.0], [3.0, 4.0]])).sum(..);
+        assert_close(&tape.grad(weighted, &[x])[0].value().unwrap().to_f64s(), &slopes);
+    }
+    let tape = Tape::f64();
+    let x = tape.constant([[f64::NAN, f64::NAN], [2.0, f64::NAN]]);
+    assert_eq!(x.nanquantile(0.3, .., Linear).item().unwrap(), 2.0);
+    let lines = x.nanquantile(0.3, keep(1), Linear);
+    assert_eq!(lines.shape()[..], [2, 1]);
+    assert!(lines.value().unwrap().to_f64s()[0].is_nan());
+    assert!(refused(|x| x.nanquantile(1.5, 0, Linear)).contains("from 0 to 1"));
+}
+
+#[test]
+fn a_median_keeps_the_axes_that_it_is_told_to() {
+    assert_eq!(of_table(|x| x.median(keep(..))), Tensor::from([[3.0]]));
+    assert_eq!(of_table(|x| x.nanmedian(keep(1))), Tensor::from([[2.0], [5.0]]));
+    assert!(refused(|x| x.argmedian(..)).contains("along one axis"));
 }

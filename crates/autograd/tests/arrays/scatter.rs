@@ -11,7 +11,7 @@ fn reduced(reduce: ScatterReduce, include_self: IncludeSelf) -> [Vec<f64>; 3] {
     let index = tape.labels(&[0, 1, 0, 1, 1, 1]).reshape([2, 3]);
     let y = base.scatter_reduce(1, index, source, reduce, include_self);
     let weights = (0..6).map(|i| f64::from(i).cos()).collect::<Vec<_>>();
-    let loss = (y.flatten() * tape.constant(weights)).sum(..);
+    let loss = (y.flatten(..) * tape.constant(weights)).sum(..);
     let slopes = tape.grad(loss, &[base, source]);
     [y, slopes[0], slopes[1]].map(|x| x.value().unwrap().to_f64s())
 }

@@ -10,7 +10,7 @@ fn table() -> Tensor {
 // From torch 2.15, whose pairs are in the other order.
 #[test]
 fn padding_and_its_slopes_are_those_of_torch() {
-    let of = |mode| derived(|x| x.pad_mode(&[(1, 1), (2, 1)], mode), table());
+    let of = |mode| derived(|x| x.pad(&[(1, 1), (2, 1)], mode), table());
     let [y, g, h] = of(PadMode::Reflect);
     assert_eq!(y[..12], [6.0, 5.0, 4.0, 5.0, 6.0, 5.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0]);
     let expected = [
@@ -35,17 +35,17 @@ fn padding_and_its_slopes_are_those_of_torch() {
 
 #[test]
 fn what_is_too_short_to_be_padded_is_refused() {
-    let error = refused(|x| x.pad_mode(&[(0, 0), (3, 0)], PadMode::Reflect));
+    let error = refused(|x| x.pad(&[(0, 0), (3, 0)], PadMode::Reflect));
     assert!(error.contains("fewer than its length are mirrored"), "{error}");
-    assert!(refused(|x| x.pad_mode(&[(3, 0), (0, 0)], PadMode::Circular)).contains("comes again"));
-    assert!(refused(|x| x.pad_mode(&[(3, 0)], PadMode::Circular)).contains("1 pairs for 2 axes"));
-    let none = refused(|x| x.slice(0, 2..).pad_mode(&[(1, 0), (0, 0)], PadMode::Replicate));
+    assert!(refused(|x| x.pad(&[(3, 0), (0, 0)], PadMode::Circular)).contains("comes again"));
+    assert!(refused(|x| x.pad(&[(3, 0)], PadMode::Circular)).contains("1 pairs for 2 axes"));
+    let none = refused(|x| x.slice(0, 2..).pad(&[(1, 0), (0, 0)], PadMode::Replicate));
     assert!(none.contains("it has no ends"), "{none}");
     let huge = [(usize::MAX, 1), (0, 0)];
     for mode in [PadMode::Replicate, PadMode::Circular, PadMode::Constant(0.0)] {
-        let _ = refused(|x| x.pad_mode(&huge, mode));
+        let _ = refused(|x| x.pad(&huge, mode));
     }
-    let whole = of_table(|x| x.pad_mode(&[(2, 0), (0, 0)], PadMode::Circular));
+    let whole = of_table(|x| x.pad(&[(2, 0), (0, 0)], PadMode::Circular));
     assert_eq!(whole.shape()[..], [4, 3]);
 }
 
@@ -120,19 +120,19 @@ fn axes_move_and_are_joined_and_taken_apart() {
     };
     assert_eq!(shape(&|x| x.movedim([0, 3], [2, 0])), [5, 3, 2, 4]);
     assert_eq!(shape(&|x| x.movedim(-1, 0)), [5, 2, 3, 4]);
-    assert_eq!(shape(&|x| x.flatten_axes(1, 2)), [2, 12, 5]);
-    assert_eq!(shape(&|x| x.flatten_axes(0, -1)), [120]);
+    assert_eq!(shape(&|x| x.flatten(1..=2)), [2, 12, 5]);
+    assert_eq!(shape(&|x| x.flatten(0)), [120]);
     assert_eq!(shape(&|x| x.unflatten(2, [2, -1])), [2, 3, 2, 2, 5]);
     assert_eq!(shape(&|x| x.narrow(-1, -3, 2)), [2, 3, 4, 2]);
     let tape = Tape::f64();
     let scalar = tape.variable(3.0);
-    assert_eq!(scalar.flatten_axes(0, -1).shape()[..], [1]);
+    assert_eq!(scalar.flatten(0).shape()[..], [1]);
     assert_eq!(scalar.movedim(0, 0).rank(), 0);
     assert!(refused(|x| x.movedim([0, 0], [0, 1])).contains("place of its own"));
     assert!(refused(|x| x.movedim(0, [0, 1])).contains("place of its own"));
     assert!(refused(|x| x.movedim(0, 2)).contains("no axis 2"));
-    assert!(refused(|x| x.flatten_axes(1, 0)).contains("before axis 1"));
-    assert!(refused(|x| x.flatten_axes(0, 2)).contains("no axis 2"));
+    assert!(refused(|x| x.flatten(1..=x.rank() - 2)).contains("before axis 1"));
+    assert!(refused(|x| x.flatten(0..=2)).contains("no axis 2"));
     assert!(refused(|x| x.unflatten(1, [2, 2])).contains("axis 1: 3 elements do not fill"));
     assert!(refused(|x| x.narrow(1, 2, 2)).contains("out of range"));
     assert!(refused(|x| x.narrow(1, -4, 1)).contains("out of range"));
@@ -176,11 +176,11 @@ fn tensors_are_stacked_in_two_directions() {
 
 #[test]
 fn diagonals_lie_above_and_below_the_main_one() {
-    assert_eq!(of_table(|x| x.diagonal_at(1, 0, 1)), Tensor::from([2.0, 6.0]));
-    assert_eq!(of_table(|x| x.diagonal_at(-1, 0, 1)), Tensor::from([4.0]));
-    assert_eq!(of_table(|x| x.diagonal_at(1, 1, 0)), Tensor::from([4.0]));
+    assert_eq!(of_table(|x| x.diagonal(1, 0, 1)), Tensor::from([2.0, 6.0]));
+    assert_eq!(of_table(|x| x.diagonal(-1, 0, 1)), Tensor::from([4.0]));
+    assert_eq!(of_table(|x| x.diagonal(1, 1, 0)), Tensor::from([4.0]));
     for beyond in [5, -5, isize::MAX, isize::MIN] {
-        assert!(of_table(|x| x.diagonal_at(beyond, 0, 1)).is_empty());
+        assert!(of_table(|x| x.diagonal(beyond, 0, 1)).is_empty());
     }
     assert_eq!(of_table(|x| x.diag(0)), Tensor::from([1.0, 5.0]));
     assert_eq!(of_table(|x| x.trace()).item().unwrap(), 6.0);
@@ -202,8 +202,8 @@ fn diagonals_lie_above_and_below_the_main_one() {
     assert!(refused(|x| x.diag_embed(0, 0, 3)).contains("no axis 3"));
     assert!(refused(|x| x.diag_embed(isize::MAX, 0, 1)).contains("addresses"));
     assert!(refused(|x| x.unsqueeze(0).trace()).contains("two axes"));
-    assert!(refused(|x| x.diagonal_at(0, 1, 1)).contains("named twice"));
-    assert!(refused(|x| x.diagonal_at(0, 1, 2)).contains("no axis 2"));
+    assert!(refused(|x| x.diagonal(0, 1, 1)).contains("named twice"));
+    assert!(refused(|x| x.diagonal(0, 1, 2)).contains("no axis 2"));
 }
 
 #[test]
@@ -261,4 +261,63 @@ fn elements_are_taken_by_indices_that_may_count_from_the_end() {
     assert!(refused(|x| x.take_along_dim(x.tape().labels(&[0]), 1)).contains("do not fit"));
     let odd = refused(|x| x.take_along_dim(x.tape().constant([[0_i64, 0]]), 0));
     assert!(odd.contains("do not fit"), "{odd}");
+}
+
+// From torch 2.15.
+#[test]
+fn negative_borders_cut_off_as_in_torch() {
+    let tape = Tape::f64();
+    let x = tape.constant([0.0, 1.0, 2.0, 3.0]);
+    let of = |pair: (i32, i32), mode: PadMode| x.pad(&[pair], mode).value().unwrap().to_f64s();
+    assert_eq!(of((-1, 2), 0.5.into()), [1.0, 2.0, 3.0, 0.5, 0.5]);
+    assert_eq!(of((1, -3), 0.5.into()), [0.5, 0.0]);
+    assert_eq!(of((-4, 2), 0.5.into()), [0.5, 0.5]);
+    assert_eq!(of((-1, 2), PadMode::Reflect), [1.0, 2.0, 3.0, 2.0, 1.0]);
+    assert_eq!(of((-5, 3), PadMode::Reflect), [1.0, 0.0]);
+    assert_eq!(of((2, -1), PadMode::Replicate), [0.0, 0.0, 0.0, 1.0, 2.0]);
+    assert_eq!(of((-5, 3), PadMode::Replicate), [3.0, 3.0]);
+    assert_eq!(of((-1, 2), PadMode::Circular), [1.0, 2.0, 3.0, 1.0, 2.0]);
+    assert_eq!(of((2, -1), PadMode::Circular), [1.0, 2.0, 0.0, 1.0, 2.0]);
+    assert_eq!(of((-2, -2), PadMode::Circular), []);
+    for mode in [PadMode::Constant(0.0), PadMode::Reflect, PadMode::Replicate, PadMode::Circular] {
+        let error = x.pad(&[(-3, -2)], mode).value().unwrap_err().to_string();
+        assert!(error.contains("cuts off more than there is"), "{error}");
+    }
+    assert!(x.pad(&[(-3, 2)], PadMode::Circular).is_faulty());
+    assert!(x.pad(&[(isize::MIN, isize::MAX)], PadMode::Reflect).is_faulty());
+    assert!(x.pad(&[(isize::MAX, isize::MAX)], 0.0).is_faulty());
+}
+
+#[test]
+fn a_diagonal_is_written_where_it_is_read() {
+    let written = of_table(|x| x.diagonal_scatter(x.tape().constant([9.0, 8.0]), 1, 0, 1));
+    assert_eq!(written, Tensor::from([[1.0, 9.0, 3.0], [4.0, 5.0, 8.0]]));
+    let written = of_table(|x| x.diagonal_scatter(x.tape().constant([9.0]), 1, 1, 0));
+    assert_eq!(written, Tensor::from([[1.0, 2.0, 3.0], [9.0, 5.0, 6.0]]));
+    let nothing = of_table(|x| x.diagonal_scatter(x.diagonal(7, 0, 1), 7, 0, 1));
+    assert_eq!(nothing, table());
+    let tape = Tape::f64();
+    let (x, s) = (tape.variable([[1.0, 2.0], [3.0, 4.0]]), tape.variable([5.0, 6.0]));
+    let loss = x.diagonal_scatter(s, 0, 0, 1).square().sum(..);
+    let slopes = tape.grad(loss, &[x, s]);
+    assert_eq!(slopes[0].value().unwrap().to_f64s(), [0.0, 4.0, 6.0, 0.0]);
+    assert_eq!(slopes[1].value().unwrap().to_f64s(), [10.0, 12.0]);
+    let error = refused(|x| x.diagonal_scatter(x.tape().constant([9.0]), 0, 0, 1));
+    assert!(error.contains("has not the shape [2]"), "{error}");
+}
+
+#[test]
+fn axes_from_one_on_or_in_a_range_are_flattened() {
+    let tape = Tape::f64();
+    let x = tape.constant(Tensor::zeros([2, 3, 4, 5], DType::F64).unwrap());
+    assert_eq!(x.flatten(..).shape()[..], [120]);
+    assert_eq!(x.flatten(1).shape()[..], [2, 60]);
+    assert_eq!(x.flatten(-2).shape()[..], [2, 3, 20]);
+    assert_eq!(x.flatten(1..3).shape()[..], [2, 12, 5]);
+    assert_eq!(x.flatten(..-1).shape()[..], [24, 5]);
+    let last = -2;
+    assert_eq!(x.flatten(1..=last).shape()[..], [2, 12, 5]);
+    for wrong in [x.flatten(4), x.flatten(0..5), x.flatten(..-9), x.flatten(..0)] {
+        assert!(wrong.is_faulty());
+    }
 }

@@ -200,7 +200,7 @@ impl Line {
             20 if axes => written!(a.flip(at)),
             21 if axes => written!(every_second(a, at)),
             22 if a.rank() > 1 => written!(a.transpose(0, -1)),
-            23 => written!(a.flatten()),
+            23 => written!(a.flatten(..)),
             24 if a.rank() < 3 => written!(a.unsqueeze(at)),
             25 if full => written!(gathered(a, at)),
             26 if full => written!(a.scatter_add(at, places(a, at), gathered(a, at).tanh())),

@@ -26,6 +26,7 @@ mod tests {
         for loss in ALL {
             let text = mathml(loss.latex).unwrap_or_else(|error| panic!("{}: {error}", loss.name));
             assert!(text.starts_with("<math") && !text.contains("merror"), "{}: {text}", loss.name);
+            assert!(!text.contains('\\'), "a command was left as text in {}: {text}", loss.name);
         }
     }
 

@@ -50,7 +50,7 @@ static PROGRAMS: [Program; 3] = [
 
 /// Less each row's number at its label.
 fn of_label<'t>(log_p: Var<'t>, labels: Var<'t>) -> Var<'t> {
-    -log_p.gather(-1, labels.reshape([labels.len(), 1])).flatten()
+    -log_p.gather(-1, labels.reshape([labels.len(), 1])).flatten(..)
 }
 
 /// A comparison worth seeing.

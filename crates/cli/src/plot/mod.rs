@@ -231,9 +231,8 @@ pub(crate) fn png(svg: &str, width: Option<u32>) -> Result<Vec<u8>> {
 /// A picture as PNG, which this program was built without.
 #[cfg(not(feature = "png"))]
 pub(crate) fn png(_: &str, _: Option<u32>) -> Result<Vec<u8>> {
-    let why =
-        "this program was built without PNG: build it with the feature `png`, or write an .svg";
-    Err(why.into())
+    let cure = "write an .svg, or run it with `cargo run --release --features png -- …`";
+    Err(format!("this program was built without its feature `png`: {cure}").into())
 }
 
 #[cfg(test)]

@@ -2,19 +2,18 @@
 
 use lossgraph_autograd::Tape;
 
-use super::{Hazard, HazardKind};
+use super::{Hazard, HazardKind, History};
 use crate::graph::Graph;
 use crate::number::{index_text, signed};
-use crate::operation::Operation;
 
 /// The slope below which nothing comes through that would matter.
 const FLAT: f64 = 1e-6;
 
 impl Graph {
-    pub(super) fn kink(&self, at: usize) -> Option<Hazard> {
+    pub(super) fn kink(&self, at: usize, history: &[History]) -> Option<Hazard> {
         let node = &self.nodes[at];
         let gradient = node.gradient.as_ref()?.to_f64s();
-        if !self.depends_on_a_variable(at) {
+        if !history[at].varies {
             return None;
         }
         let inputs: Vec<_> =
@@ -34,7 +33,7 @@ impl Graph {
         Some(Hazard { node: at, kind: HazardKind::Kink, elements, text })
     }
 
-    pub(super) fn saturation(&self, at: usize) -> Option<Hazard> {
+    pub(super) fn saturation(&self, at: usize, history: &[History]) -> Option<Hazard> {
         let node = &self.nodes[at];
         node.gradient.as_ref()?;
         if self.is_share(at) {
@@ -45,13 +44,12 @@ impl Graph {
                 format!("the share is {} of 1, so its slope y · (1 − y) is {slope}", signed(y[i]))
             });
         }
-        if !node.operation.is_smooth_map() || !self.depends_on_a_variable(at) {
+        if !node.operation.is_smooth_map() || !history[at].varies {
             return None;
         }
         let x = self.nodes[node.inputs[0].node].value.to_f64s();
         // A minimum is flat at a point only: its slopes beside that tell.
-        let [here, left, right] = [0.0, -0.1, 0.1].map(|by| self.slopes(at, by));
-        let (here, left, right) = (here?, left?, right?);
+        let [here, left, right] = self.slopes(at, [0.0, -0.1, 0.1])?;
         let flat = |i: usize| {
             here[i].abs() * x[i].abs().max(1.0) < FLAT
                 && left[i].abs() < 10.0 * FLAT
@@ -62,14 +60,19 @@ impl Graph {
         })
     }
 
-    /// The slopes of an element-wise op, with all of its input shifted a little.
-    fn slopes(&self, at: usize, by: f64) -> Option<Vec<f64>> {
+    /// The slopes of an element-wise op, with all of its input shifted by each of some numbers.
+    fn slopes<const N: usize>(&self, at: usize, shifts: [f64; N]) -> Option<[Vec<f64>; N]> {
         let node = &self.nodes[at];
         let tape = Tape::f64();
-        let x = tape.input(&self.nodes[node.inputs[0].node].value) + by;
-        let y = node.operation.record(&tape, &[x])?;
-        let slopes = tape.vjp(y, tape.fill(y.shape(), 1.0), &[x])[0].value().ok()?;
-        Some(slopes.to_f64s())
+        let x = tape.input(&self.nodes[node.inputs[0].node].value);
+        let slope = |by: f64| {
+            let x = x + by;
+            let y = node.operation.record(&tape, &[x])?;
+            Some(tape.vjp(y, tape.fill(y.shape(), 1.0), &[x])[0])
+        };
+        let slopes = shifts.iter().map(|&by| slope(by)).collect::<Option<Vec<_>>>()?;
+        let slopes = tape.eval(&slopes).ok()?;
+        slopes.iter().map(|slopes| slopes.to_f64s()).collect::<Vec<_>>().try_into().ok()
     }
 
     /// Whether a node is `a / Σ a`, broadcast or not.
@@ -83,16 +86,5 @@ impl Graph {
             sum = self.nodes[sum].inputs[0].node;
         }
         self.nodes[sum].operation.is_sum() && self.nodes[sum].inputs[0].node == node.inputs[0].node
-    }
-
-    /// Whether a gradient can flow from a node to a variable or a parameter.
-    fn depends_on_a_variable(&self, at: usize) -> bool {
-        let mut depends = vec![false; at + 1];
-        for (i, node) in self.nodes.iter().enumerate().take(at + 1) {
-            let through = node.inputs.iter().any(|input| depends[input.node]);
-            depends[i] = matches!(node.operation, Operation::Variable)
-                || through && !node.operation.stops_gradient();
-        }
-        depends[at]
     }
 }

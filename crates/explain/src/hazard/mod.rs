@@ -5,8 +5,9 @@ mod range;
 
 use std::fmt;
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::number::index_text;
+use crate::operation::Operation;
 
 /// A numerical hazard of a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,14 @@ pub enum HazardKind {
     Cancellation,
 }
 
+/// What lies between the leaves and a node.
+struct History {
+    /// Whether a gradient can flow from it to a variable or a parameter.
+    varies: bool,
+    /// Whether its value has been rounded on its way from the leaves.
+    rounded: bool,
+}
+
 impl Graph {
     /// The hazards of all nodes, on the values at hand.
     ///
@@ -57,21 +66,37 @@ impl Graph {
     /// # Ok::<(), lossgraph_autograd::Error>(())
     /// ```
     pub fn hazards(&self) -> Vec<Hazard> {
+        let history = self.history();
         (0..self.nodes.len())
             .filter(|&at| !self.nodes[at].inputs.is_empty())
             .flat_map(|at| {
                 let found = [
-                    self.kink(at),
-                    self.saturation(at),
+                    self.kink(at, &history),
+                    self.saturation(at, &history),
                     self.overflow(at),
                     self.underflow(at),
                     self.non_finite_gradient(at),
                     self.f32_overflow(at),
-                    self.cancellation(at),
+                    self.cancellation(at, &history),
                 ];
                 found.into_iter().flatten()
             })
             .collect()
+    }
+
+    /// What lies between the leaves and each node.
+    fn history(&self) -> Vec<History> {
+        let mut history: Vec<History> = Vec::with_capacity(self.nodes.len());
+        for Node { operation, inputs, .. } in &self.nodes {
+            let varies = inputs.iter().any(|input| history[input.node].varies);
+            let first = inputs.first().map(|input| &history[input.node]);
+            history.push(History {
+                varies: matches!(operation, Operation::Variable)
+                    || varies && !operation.stops_gradient(),
+                rounded: first.is_some_and(|first| first.rounded || !operation.facts().exact),
+            });
+        }
+        history
     }
 
     /// For each element of a node, whether a predicate holds for all that it is computed from: the

@@ -3,8 +3,8 @@
 use lossgraph_autograd::ops::facts::Arithmetic;
 use lossgraph_tensor::DType;
 
-use super::{Hazard, HazardKind};
-use crate::graph::{Graph, Node};
+use super::{Hazard, HazardKind, History};
+use crate::graph::Graph;
 use crate::number::{index_text, is_finite, signed};
 
 impl Graph {
@@ -79,9 +79,9 @@ impl Graph {
         })
     }
 
-    pub(super) fn cancellation(&self, at: usize) -> Option<Hazard> {
+    pub(super) fn cancellation(&self, at: usize, history: &[History]) -> Option<Hazard> {
         let node = &self.nodes[at];
-        let rounded = node.inputs.iter().any(|input| self.is_rounded(input.node));
+        let rounded = node.inputs.iter().any(|input| history[input.node].rounded);
         let additive = matches!(
             node.operation.facts().arithmetic,
             Some(Arithmetic::Sum | Arithmetic::Difference)
@@ -109,11 +109,5 @@ impl Graph {
                 digits(epsilon) - digits(kept(i))
             )
         })
-    }
-
-    /// Whether a value has been rounded on its way from the leaves.
-    fn is_rounded(&self, at: usize) -> bool {
-        let Node { operation, inputs, .. } = &self.nodes[at];
-        !inputs.is_empty() && (!operation.facts().exact || self.is_rounded(inputs[0].node))
     }
 }

@@ -3,13 +3,21 @@
 use super::{Arrow, Item, Rank};
 
 /// The layer of each box: below all that it reads, and right above its readers if that shortens
-/// its edges.
-pub(super) fn layers(items: &[Item], arrows: &[Arrow]) -> Vec<usize> {
+/// its edges. What only this box reads, and is made of nothing else, moves along with it.
+pub(crate) fn layers(items: &[Item], arrows: &[Arrow]) -> Vec<usize> {
     let mut into = vec![Vec::new(); items.len()];
     let mut out_of = vec![Vec::new(); items.len()];
     for arrow in arrows {
         into[arrow.to].push(arrow.from);
         out_of[arrow.from].push(arrow.to);
+    }
+    let mut moves_along = vec![false; items.len()];
+    let mut held = vec![0; items.len()];
+    for (i, item) in items.iter().enumerate() {
+        held[i] = into[i].iter().filter(|&&from| !moves_along[from]).count();
+        let readers = &out_of[i];
+        let has_one = readers.first().is_some_and(|first| readers.iter().all(|to| to == first));
+        moves_along[i] = item.rank == Rank::Free && held[i] == 0 && has_one;
     }
     let start = usize::from(items.iter().any(|item| item.rank == Rank::Source));
     let mut layers = vec![0; items.len()];
@@ -25,7 +33,7 @@ pub(super) fn layers(items: &[Item], arrows: &[Arrow]) -> Vec<usize> {
         let readers = out_of[i].iter().map(|&to| layers[to]).min();
         match (item.rank, readers) {
             (Rank::Sink, _) => layers[i] = last,
-            (Rank::Free, Some(reader)) if out_of[i].len() > into[i].len() => layers[i] = reader - 1,
+            (Rank::Free, Some(reader)) if out_of[i].len() > held[i] => layers[i] = reader - 1,
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ mod layers;
 mod order;
 mod straighten;
 
-use layers::layers;
+pub(crate) use layers::layers;
 
 /// A box to be laid out.
 #[derive(Clone, Copy, Debug)]
@@ -261,6 +261,16 @@ mod tests {
         let arrows = [arrow(0, 1), arrow(1, 2), arrow(2, 3), arrow(3, 5), arrow(4, 5)];
         let layout = layered(&[item(50.0); 6], &arrows);
         assert_eq!(layout.middles[4][1], layout.middles[3][1]);
+    }
+
+    #[test]
+    fn what_is_made_of_leaves_of_its_own_stands_right_above_its_reader() {
+        // 0 → 1 → 2 → 3 → 7, and 4 and 5 are read by 6 alone, which 7 reads as well.
+        let chain = [arrow(0, 1), arrow(1, 2), arrow(2, 3), arrow(3, 7)];
+        let arrows = [&chain[..], &[arrow(4, 6), arrow(5, 6), arrow(6, 7)]].concat();
+        let layout = layered(&[item(50.0); 8], &arrows);
+        let y = |at: usize| layout.middles[at][1];
+        assert_eq!([y(6), y(4), y(5)], [y(3), y(2), y(2)]);
     }
 
     #[test]

@@ -86,10 +86,7 @@ impl Drawing {
         for layer in &self.layers {
             let segments = layer.iter().flat_map(|&vertex| &self.vertices[vertex].below);
             let ends: Vec<[f64; 2]> = segments.map(|&segment| self.ends(segment)).collect();
-            for (i, a) in ends.iter().enumerate() {
-                let crosses = |b: &&[f64; 2]| (a[0] - b[0]) * (a[1] - b[1]) < 0.0;
-                crossings += ends[i + 1..].iter().filter(crosses).count();
-            }
+            crossings += pairs_that_cross(ends);
         }
         crossings
     }
@@ -111,5 +108,49 @@ impl Drawing {
                 self.segments[segment].entry = (share - 0.5) * width;
             }
         }
+    }
+}
+
+/// How many pairs of segments between two layers cross: those whose ends are in one order above and
+/// in the other one below, counted while they are sorted (merge sort).
+fn pairs_that_cross(mut ends: Vec<[f64; 2]>) -> usize {
+    ends.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
+    let mut below: Vec<f64> = ends.into_iter().map(|[_, below]| below).collect();
+    let mut crossings = 0;
+    let mut sorted = 1;
+    while sorted < below.len() {
+        let mut merged = Vec::with_capacity(below.len());
+        for pair in below.chunks(2 * sorted) {
+            let (left, right) = pair.split_at(sorted.min(pair.len()));
+            let mut left = left.iter().copied().peekable();
+            for &x in right {
+                while let Some(before) = left.next_if(|&before| before <= x) {
+                    merged.push(before);
+                }
+                crossings += left.len();
+                merged.push(x);
+            }
+            merged.extend(left);
+        }
+        below = merged;
+        sorted *= 2;
+    }
+    crossings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_that_only_touch_do_not_cross() {
+        let random = |i: u64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as f64;
+        let ends: Vec<[f64; 2]> = (0..77).map(|i| [random(i), random(i + 1000)]).collect();
+        let crosses = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]) * (a[1] - b[1]) < 0.0;
+        let pairs = (0..ends.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let expected = pairs.filter(|&(i, j)| crosses(ends[i], ends[j])).count();
+        assert_eq!(pairs_that_cross(ends), expected);
+        assert_eq!(pairs_that_cross(vec![[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), 1);
+        assert_eq!(pairs_that_cross(Vec::new()), 0);
     }
 }

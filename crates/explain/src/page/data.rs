@@ -1,16 +1,19 @@
 //! The data of a page, as JSON.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use lossgraph_autograd::Result;
 use serde_json::{Value, json};
 
 use super::elements::elements;
 use super::names::names;
-use super::picture::{SMALL, exact, picture};
+use super::picture::{exact, picture};
+use super::verdict::{summary, verdicts};
 use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
 use crate::level::{Content, Level};
-use crate::numeric::NumericGradient;
 
 /// How many elements of a step have their arithmetic written out, in a small program.
 const LINES: usize = 16;
@@ -19,33 +22,28 @@ const LINES_OF_MANY: usize = 3;
 /// How many nodes such a program has.
 const MANY: usize = 120;
 
-/// The budget of all numeric gradients together, in elements computed: a moment's worth.
-const BUDGET: usize = 20_000_000;
-
 /// All that the page of a loss shows.
 pub(super) fn data(graph: &Graph) -> Result<Value> {
     let names = names(graph);
-    let writer = Writer { graph, names: &names };
+    let writer = Writer { graph, names: &names, sums: sums(graph) };
     let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
     for hazard in graph.hazards() {
         if let Value::Array(hazards) = &mut nodes[hazard.node]["hazards"] {
             hazards.push(json!(hazard.text));
         }
     }
-    for (at, node) in nodes.iter_mut().enumerate() {
-        node["numeric"] = match graph.numeric_gradient(at, BUDGET / graph.nodes.len())? {
-            Some(NumericGradient::Elements(slopes)) if slopes.len() <= SMALL => picture(&slopes),
-            Some(NumericGradient::Directional { numeric, analytic, .. }) => {
-                json!({ "numeric": exact(numeric), "analytic": exact(analytic) })
-            }
-            _ => Value::Null,
-        };
+    let verdicts = verdicts(graph)?;
+    let checked = summary(graph, &verdicts);
+    for (node, verdict) in nodes.iter_mut().zip(verdicts) {
+        node["check"] = verdict;
     }
-    let groups: Vec<Value> = (0..graph.groups.len())
-        .map(|group| {
-            let info = &graph.groups[group];
+    let groups: Vec<Value> = graph
+        .groups
+        .iter()
+        .zip(graph.levels())
+        .map(|(info, inside)| {
             let location = format!("{}:{}", info.location.file(), info.location.line());
-            let level = level(graph, &graph.level(Some(group), 0));
+            let level = level(graph, &inside);
             json!({ "name": info.name, "parent": info.parent, "location": location, "level": level })
         })
         .collect();
@@ -53,8 +51,10 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
         "nodes": nodes,
         "groups": groups,
         "top": level(graph, &graph.level(None, 0)),
-        "all": level(graph, &graph.level(None, usize::MAX)),
+        // Without groups, that is the same.
+        "all": (!groups.is_empty()).then(|| level(graph, &graph.level(None, usize::MAX))),
         "inputs": elements(graph)?,
+        "checked": checked,
         "listing": graph.listing().with_locations().to_string(),
     }))
 }
@@ -67,6 +67,7 @@ fn level(graph: &Graph, level: &Level) -> Value {
             Content::InputPort(node) => ("input-port", Some(node), None, None),
             Content::OutputPort(node) => ("output-port", Some(node), None, None),
             Content::Group(group, nodes) => ("group", None, Some(group), Some(nodes)),
+            Content::Reference(node) => ("reference", Some(node), None, None),
         };
         let Caption { title, shape, lines } = Caption::of(graph, &shown.content);
         json!({
@@ -110,6 +111,41 @@ fn rounded(length: f64) -> f64 {
 struct Writer<'a> {
     graph: &'a Graph,
     names: &'a [String],
+    /// For each edge along which something flows, the elements written out with the gradient
+    /// accumulated before its step.
+    sums: HashMap<(usize, usize), Vec<(usize, f64)>>,
+}
+
+/// The gradients as they are accumulated, edge by edge: the steps go through readers from the last
+/// one to the first.
+fn sums(graph: &Graph) -> HashMap<(usize, usize), Vec<(usize, f64)>> {
+    let mut sums = HashMap::new();
+    for (at, node) in graph.nodes.iter().enumerate() {
+        let mut sum = vec![0.0; node.shape.numel()];
+        let mut readers: Vec<(usize, usize)> = graph.readers(at).collect();
+        // Those of one reader go from its first input to its last.
+        readers.sort_by_key(|&(reader, slot)| (Reverse(reader), slot));
+        for edge in readers {
+            let Some(flow) = &graph.nodes[edge.0].inputs[edge.1].flow else { continue };
+            let numbers = flow.value.to_f64s();
+            let before = selected(graph, &numbers).into_iter().map(|i| (i, sum[i])).collect();
+            sums.insert(edge, before);
+            sum.iter_mut().zip(numbers).for_each(|(sum, x)| *sum += x);
+        }
+    }
+    sums
+}
+
+/// The elements to be written out: all of a few, or else the largest, in row-major order.
+fn selected(graph: &Graph, numbers: &[f64]) -> Vec<usize> {
+    let most = if graph.nodes.len() > MANY { LINES_OF_MANY } else { LINES };
+    let mut elements: Vec<usize> = (0..numbers.len()).collect();
+    if numbers.len() > most {
+        elements.sort_by(|&a, &b| numbers[b].abs().total_cmp(&numbers[a].abs()).then(a.cmp(&b)));
+        elements.truncate(most);
+        elements.sort_unstable();
+    }
+    elements
 }
 
 impl Writer<'_> {
@@ -146,7 +182,7 @@ impl Writer<'_> {
             let text = self.graph.arithmetic(at, &index);
             json!({ "at": element, "text": text, "is": exact(numbers[element]) })
         };
-        self.selected(&numbers).into_iter().map(line).collect()
+        selected(self.graph, &numbers).into_iter().map(line).collect()
     }
 
     /// The cotangent that flows back along an edge: the rule, its range, and its numbers with the sum
@@ -154,21 +190,19 @@ impl Writer<'_> {
     fn input(&self, at: usize, slot: usize) -> Value {
         let input = &self.graph.nodes[at].inputs[slot];
         let Some(flow) = &input.flow else { return json!({ "node": input.node, "flow": null }) };
-        let before = self.accumulated(at, slot);
         // The cotangent of a single edge is the gradient itself, which is in the data already.
-        let flows =
-            |&(reader, slot): &(usize, usize)| self.graph.nodes[reader].inputs[slot].flow.is_some();
-        let is_whole = self.graph.readers(input.node).filter(flows).count() == 1;
+        let mut flows = self.graph.readers(input.node).filter(|&edge| self.graph.flows(edge));
+        let is_whole = flows.nth(1).is_none();
         let numbers = flow.value.to_f64s();
         let read = &self.graph.nodes[input.node];
-        let line = |element: usize| {
+        let line = |&(element, before): &(usize, f64)| {
             let index = read.shape.unravel_index(element);
             let text = self.graph.backward_arithmetic(at, slot, &index);
             json!({
                 "at": element,
                 "text": text,
                 "is": exact(numbers[element]),
-                "before": exact(before[element]),
+                "before": exact(before),
             })
         };
         let least = numbers.iter().copied().fold(0.0, f64::min);
@@ -180,24 +214,10 @@ impl Writer<'_> {
                 "least": exact(least),
                 "most": exact(most),
                 "nonFinite": numbers.iter().any(|x| !x.is_finite()),
-                "lines": self.selected(&numbers).into_iter().map(line).collect::<Vec<_>>(),
+                "lines": self.sums[&(at, slot)].iter().map(line).collect::<Vec<_>>(),
                 "value": (!is_whole).then(|| picture(&flow.value)),
             },
         })
-    }
-
-    /// The gradient accumulated in an input's node before the step of one edge: the steps go through
-    /// readers from the last one to the first.
-    fn accumulated(&self, at: usize, slot: usize) -> Vec<f64> {
-        let node = self.graph.nodes[at].inputs[slot].node;
-        let mut sum = vec![0.0; self.graph.nodes[node].shape.numel()];
-        for (reader, other) in self.graph.readers(node) {
-            let earlier = reader > at || reader == at && other < slot;
-            if let (true, Some(flow)) = (earlier, &self.graph.nodes[reader].inputs[other].flow) {
-                sum.iter_mut().zip(flow.value.to_f64s()).for_each(|(sum, x)| *sum += x);
-            }
-        }
-        sum
     }
 
     /// An expression of a node with the names of the page.
@@ -208,18 +228,5 @@ impl Writer<'_> {
             Role::Output => name(at),
             Role::Gradient => format!("∂L/∂{}", name(at)),
         })
-    }
-
-    /// The elements to be written out: all of a few, or else the largest, in row-major order.
-    fn selected(&self, numbers: &[f64]) -> Vec<usize> {
-        let most = if self.graph.nodes.len() > MANY { LINES_OF_MANY } else { LINES };
-        let mut elements: Vec<usize> = (0..numbers.len()).collect();
-        if numbers.len() > most {
-            elements
-                .sort_by(|&a, &b| numbers[b].abs().total_cmp(&numbers[a].abs()).then(a.cmp(&b)));
-            elements.truncate(most);
-            elements.sort_unstable();
-        }
-        elements
     }
 }

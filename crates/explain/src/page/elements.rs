@@ -77,10 +77,11 @@ fn input(node: usize, elements: &[usize], paths: &Paths, curves: Vec<Value>) -> 
 /// Loss and slope over the values of one element: the current point, the windows of values and
 /// slopes, the pieces of the curve, and kinks with the points on both sides. A point is `[x, value, slope]`.
 fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
-    let (value, depends) = (&graph.nodes[node].value, graph.depends_on(node));
+    let value = &graph.nodes[node].value;
+    let dependents = graph.dependents(node, usize::MAX).map_or_else(Vec::new, |found| found.0);
     let range = around(value.to_f64s()[element]);
     let found = crate::curve(
-        |tape, x| graph.substituted(tape, node, &depends, x[0]),
+        |tape, x| graph.substituted(tape, &dependents, x[0]),
         std::slice::from_ref(value),
         &Sweep { input: 0, element, range },
     )?;

@@ -22,7 +22,8 @@ function band(size, largestSize) {
 }
 
 /**
- * Draws a level, once. `act` has the click handlers: `open(group)`, `select(node)`, `follow(edge)`.
+ * Draws a level, once. `act` has the click handlers: `open(group)`, `select(node)`, `find(node)`,
+ * `follow(edge)`.
  * `picture.refresh(view)` updates what is done, current and selected.
  */
 function drawn(data, level, act) {
@@ -79,22 +80,23 @@ function boxOf({ data, act, largest: most, refresh }, box) {
   if (port && box.width === 0) return null;
   const { name, constant, formula, inputs } = data.nodes[node];
   const warned = members.some((member) => data.nodes[member].hazards.length > 0);
-  const click = group ? () => act.open(box.group) : () => act.select(node);
+  const reference = box.kind === "reference";
+  const click = group ? () => act.open(box.group) : reference ? () => act.find(node) : () => act.select(node);
   const line = (text, at, kind) => text && svg("text", { class: kind, x: 8, y: 30 + 15 * at }, text);
   const [value, gradient] = frame ? [] : [line(box.lines[0], 0, "value"), line(box.lines[1], 1, "gradient")];
   const face = svg("g", { class: "face", tabindex: 0, role: "button",
     onclick: (event) => { event.stopPropagation(); click(); },
     onkeydown: (event) => { if (event.key === "Enter") { event.stopPropagation(); click(); } } },
-    svg("title", {}, group ? `${box.title}: opens` : `${name} = ${formula}`),
+    svg("title", {}, group ? `${box.title}: opens` : reference ? `${name}, drawn again here: shows its own box` : `${name} = ${formula}`),
     svg("rect", { width: box.width, height: frame ? 22 : box.height, rx: 6 }),
     svg("text", { class: "title", x: 8, y: 15 }, box.title),
     !frame && svg("text", { class: "shape", x: box.width - 8, y: 15, "text-anchor": "end" }, box.shape), value, gradient);
   const named = !group && !constant && name !== box.title;
-  const element = svg("g", { transform: `translate(${box.x} ${box.y})`, "data-node": group ? null : node,
+  const element = svg("g", { transform: `translate(${box.x} ${box.y})`, "data-node": group || reference ? null : node, "data-reference": reference ? node : null,
     "data-group": group ? box.group : null },
     frame && inside({ data, act, largest: most, refresh }, box.inside), face,
     frame && svg("rect", { class: "outline", width: box.width, height: box.height, rx: 8 }),
-    named && badge(name, "name", 0), !frame && warned && badge("!", "warning", box.width));
+    named && badge(name, "name", 0), !frame && !reference && warned && badge("!", "warning", box.width));
   refresh.push((view) => {
     const done = members.every((member) => view.hasValue(member));
     const back = Boolean(view.hasGradient(node));
@@ -103,7 +105,7 @@ function boxOf({ data, act, largest: most, refresh }, box) {
     set(element, "class", classes.filter(Boolean).join(" "));
     if (value) set(value, "class", done ? "value" : "value pending");
     if (gradient) set(gradient, "class", back ? "gradient" : "gradient pending");
-    const what = group ? `${box.title}, a group of ${members.length} ops: opens` : `${name}, ${box.title}`;
+    const what = group ? `${box.title}, a group of ${members.length} ops: opens` : reference ? `${name}, drawn again: shows its own box` : `${name}, ${box.title}`;
     set(face, "aria-label", [what, box.shape, done && box.lines[0], back && box.lines[1]].filter(Boolean).join(", "));
   });
   return element;

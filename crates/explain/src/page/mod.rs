@@ -4,6 +4,7 @@ mod data;
 mod elements;
 mod names;
 mod picture;
+mod verdict;
 
 use std::fmt;
 use std::path::Path;

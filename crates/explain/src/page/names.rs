@@ -1,5 +1,7 @@
 //! The names of nodes in the arithmetic of a page.
 
+use std::collections::HashSet;
+
 use crate::graph::Graph;
 use crate::number::signed;
 
@@ -10,7 +12,8 @@ const LETTERS: &[u8] = b"abcdefhjkmnpqrstuvwxyz";
 /// A short name for each node: its own, the number of a constant, `L` for the loss, and letters in the
 /// order of recording for all others, as in `e = exp(d)`.
 pub(super) fn names(graph: &Graph) -> Vec<String> {
-    let taken = |name: &str| graph.nodes.iter().any(|node| node.name.as_deref() == Some(name));
+    let own: HashSet<&str> = graph.nodes.iter().filter_map(|node| node.name.as_deref()).collect();
+    let taken = |name: &str| own.contains(name);
     let mut letters = (0..)
         .flat_map(|round| LETTERS.iter().map(move |&letter| lettered(letter as char, round)))
         .filter(|name| !taken(name));

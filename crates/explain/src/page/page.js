@@ -33,6 +33,7 @@ class Side {
     const formula = html("div", { class: "formula" });
     formula.innerHTML = this.data.formula;
     return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? formula : null,
+      this.data.checked ? html("p", { class: `checked ${this.data.checked.right ? "" : "differ"}` }, this.data.checked.text) : null,
       html("ul", { class: "notes" }, this.data.notes.map((note) => html("li", {}, note))));
   }
 
@@ -92,6 +93,13 @@ class Side {
     this.show();
   }
 
+  /** Selects a node at one of its references, and shows its own box, if that is on this level. */
+  find(node) {
+    this.select(node);
+    const own = this.drawing.querySelector(`[data-node="${node}"]`);
+    if (own) scrollIntoFrame(this.picture, own);
+  }
+
   choose(element) {
     this.element = element;
     this.path = [];
@@ -149,11 +157,12 @@ class Side {
   /** Draws the current level. The box that had the focus, or else the first one, gets it. */
   redraw() {
     const { data, level } = this;
-    const shown = level === null ? data.top : level === "all" ? data.all : data.groups[level].level;
+    const shown = level === null ? data.top : level === "all" ? data.all ?? data.top : data.groups[level].level;
     const focused = this.picture.contains(document.activeElement) ? document.activeElement.parentNode.dataset : null;
     this.drawing = drawn(data, shown, {
       open: (group) => this.open(group),
       select: (node) => this.select(node),
+      find: (node) => this.find(node),
       follow: (edge) => { this.edge = edge; this.show(); },
     });
     this.picture.replaceChildren(this.drawing);
@@ -161,7 +170,7 @@ class Side {
     this.picture.scrollLeft = (this.picture.scrollWidth - this.picture.clientWidth) / 2;
     this.drawnLevel = level;
     if (focused) {
-      const same = focused.node ? `[data-node="${focused.node}"]` : `[data-group="${focused.group}"]`;
+      const same = focused.reference ? `[data-reference="${focused.reference}"]` : focused.node ? `[data-node="${focused.node}"]` : `[data-group="${focused.group}"]`;
       (this.drawing.querySelector(`${same} > .face`) ?? this.drawing.querySelector(".face"))?.focus({ preventScroll: true });
     }
   }
@@ -219,7 +228,7 @@ class Side {
       if (!node.gradient.numbers) parts.push(largestOf(node, input, this.element, choose));
       parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
     }
-    const checked = known.gradient[this.node] && node.numeric ? gradientCheck(node) : null;
+    const checked = known.gradient[this.node] && node.check ? gradientCheck(node.check) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
       html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), " · ", node.location),
@@ -243,22 +252,10 @@ class Side {
   }
 }
 
-/** The numeric gradient of a node, compared with the analytic one. */
-function gradientCheck({ gradient, numeric }) {
-  const directional = numeric.numeric !== undefined;
-  const pairs = directional ? [[numeric.numeric, numeric.analytic]]
-    : numeric.numbers.map((x, i) => [Number(x), Number(gradient.numbers[i])]);
-  const finite = pairs.flat().every((x) => Number.isFinite(Number(x)));
-  const apart = largest(pairs.map(([a, b]) => a - b));
-  const size = largest(pairs.flat());
-  const digits = apart === 0 ? 15 : Math.floor(-Math.log10(apart / size));
-  const agree = finite && pairs.length > 0 && (size === 0 || digits >= 3);
-  const result = pairs.length === 0 ? "cannot be compared: there are no elements" : !finite ? "cannot be compared: not all of them are finite" : size === 0 ? "agree: both are 0"
-    : agree ? `agree to ${digits} digits` : `differ by up to ${number(apart)}`;
-  const what = directional ? `in one direction ${number(numeric.numeric)}, and ${number(numeric.analytic)}` : "";
-  return html("details", { class: `check ${agree ? "" : "apart"}` },
-    html("summary", {}, `Finite differences and gradient ${result}`),
-    directional ? html("p", {}, what) : tensor("finite differences", numeric));
+/** What the checker says of a gradient, with the finite differences where there are few. */
+function gradientCheck({ verdict, text, differences }) {
+  if (!differences) return html("p", { class: `check ${verdict}` }, text);
+  return html("details", { class: `check ${verdict}` }, html("summary", {}, text), tensor("finite differences", differences));
 }
 
 /** Scrolls a drawing until a box is visible. */
@@ -301,7 +298,7 @@ addEventListener("beforeprint", () => {
   saved = sides.map(({ level, done }) => ({ level, done }));
   sides.forEach((side) => {
     [side.level, side.done] = ["all", side.steps.length];
-    side.root.querySelector("details").open = true;
+    side.root.querySelector("details.text").open = true;
     side.show();
   });
 });

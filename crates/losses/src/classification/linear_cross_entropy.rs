@@ -32,6 +32,7 @@ use crate::terms::{Terms, scaled};
 /// | | |
 /// |---|---|
 /// | shapes | features: `[…, feature]`; matrix: `[class, feature]`; labels: `[…]`, or probabilities `[…, class]`; terms: `[…]` |
+/// | several predictions a row | features: `[batch, feature]`; matrix: `[class, …, feature]`, bias `[class, …]`; labels: `[batch, …]`, or probabilities `[batch, class, …]`; terms: `[batch, …]` |
 /// | unit | nats |
 /// | range | 0 and above |
 ///
@@ -96,17 +97,51 @@ impl<'t> LinearCrossEntropy<'t> {
             if features.is_faulty() {
                 return Terms::new(features);
             }
-            let examples = Shape::from(&features.shape()[..features.rank() - 1]);
-            let rows = features.reshape([examples.numel(), features.dim(-1)]);
-            let terms = match target.dtype().is_float() {
-                true => {
-                    let target = target.reshape([examples.numel(), matrix.dim(0)]);
-                    self.of_probabilities(rows, matrix, target)
-                }
-                false => self.of_labels(rows, matrix, target.flatten()),
+            let mut terms = features.shape()[..features.rank() - 1].to_vec();
+            let rows = features.reshape([terms.iter().product(), features.dim(-1)]);
+            let predictions = Shape::from(&matrix.shape()[1..matrix.rank() - 1]);
+            terms.extend_from_slice(&predictions);
+            let each = match (predictions.rank(), predictions.numel()) {
+                (0, _) => self.of_one(rows, matrix, target),
+                (_, 0) => Terms::new(rows.tape().fill(&terms[..], 0.0)),
+                (_, count) => self.of_several(rows, matrix, target, count),
             };
-            terms.reshaped(examples)
+            each.reshaped(Shape::from(terms))
         })
+    }
+
+    /// One prediction for each row.
+    fn of_one(&self, rows: Var<'t>, matrix: Var<'t>, target: Var<'t>) -> Terms<'t> {
+        match target.dtype().is_float() {
+            true => {
+                let target = target.reshape([rows.dim(0), matrix.dim(0)]);
+                self.of_probabilities(rows, matrix, target)
+            }
+            false => self.of_labels(rows, matrix, target.flatten(..)),
+        }
+    }
+
+    /// So many predictions for each row, one after another.
+    fn of_several(
+        &self,
+        rows: Var<'t>,
+        matrix: Var<'t>,
+        target: Var<'t>,
+        count: usize,
+    ) -> Terms<'t> {
+        let classes = matrix.dim(0);
+        let matrix = matrix.reshape([classes, count, rows.dim(1)]);
+        let bias = self.bias.map(|bias| bias.reshape([classes, count]));
+        let target = match target.dtype().is_float() {
+            true => target.reshape([rows.dim(0), classes, count]),
+            false => target.reshape([rows.dim(0), count]),
+        };
+        let of = |i: usize| {
+            let bias = bias.map(|bias| bias.index(1, i));
+            let one = LinearCrossEntropy { bias, ..*self };
+            one.of_one(rows, matrix.index(1, i), target.index(-1, i))
+        };
+        Terms::beside(&(0..count).map(of).collect::<Vec<_>>())
     }
 
     fn of_labels(&self, rows: Var<'t>, matrix: Var<'t>, labels: Var<'t>) -> Terms<'t> {
@@ -192,22 +227,33 @@ impl<'t> LinearCrossEntropy<'t> {
         let Some((&inner, examples)) = shape.split_last() else {
             return refuse("the features have an axis");
         };
+        if matrix.rank() < 2 || matrix.dim(-1) != inner || matrix.dim(0) == 0 {
+            return refuse("the matrix is [class, …, feature], with the features' last axis");
+        }
         let classes = matrix.dim(0);
+        let matrix_shape = matrix.shape();
+        let predictions = &matrix_shape[1..matrix.rank() - 1];
+        if !predictions.is_empty() && examples.len() != 1 {
+            return refuse(
+                "where the matrix has several predictions, features are [batch, feature]",
+            );
+        }
         let mut expected = examples.to_vec();
         expected.extend(target.dtype().is_float().then_some(classes));
-        if matrix.rank() != 2 || matrix.dim(1) != inner || classes == 0 {
-            return refuse("the matrix is [class, feature], with the features' last axis");
-        }
-        if target.dtype().is_float() && target.shape()[..] == *examples {
+        expected.extend_from_slice(predictions);
+        let labels = [examples, predictions].concat();
+        if target.dtype().is_float() && target.shape()[..] == labels[..] {
             return no_class_numbers(NAME, features, target);
         }
         if target.shape()[..] != expected[..] {
             return refuse(
-                "labels are as the features without their last axis, probabilities with one number a class there",
+                "labels are as the features without their last axis, and as the predictions of a row, probabilities with one number a class between them",
             );
         }
-        if [self.bias, self.weight].iter().flatten().any(|var| var.shape()[..] != [classes]) {
-            return refuse("bias and weight are one number a class");
+        if self.weight.is_some_and(|weight| weight.shape()[..] != [classes])
+            || self.bias.is_some_and(|bias| bias.shape()[..] != matrix_shape[..matrix.rank() - 1])
+        {
+            return refuse("the weight is one number a class, and the bias one for each logit");
         }
         if target.dtype().is_float() && self.ignore_index >= 0 {
             return refuse("an ignore_index is for class numbers, given probabilities");

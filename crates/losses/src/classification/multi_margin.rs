@@ -27,7 +27,7 @@ use crate::terms::{Terms, scaled};
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores: `[batch, class]`, `[batch, class, …]` or `[class]`; labels: without the class axis; terms as the labels |
+/// | shapes | scores: `[batch, class]`, `[batch, class, …]`, `[class]`, or `[]` of one class; labels: without the class axis, or `[1]` of one example; terms as the labels |
 /// | unit | the scores', to the power `p` |
 /// | range | 0 and above |
 ///
@@ -83,14 +83,21 @@ impl<'t> MultiMargin<'t> {
     pub fn forward(&self, scores: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("multi_margin", || {
             let MultiMargin { p, margin, weight, ignore_index, axis } = *self;
+            // As in PyTorch, a scalar is the score of one class, and one example may have a list of
+            // one label.
+            let listed = scores.rank() < 2 && labels.shape()[..] == [1];
+            let scores = if scores.rank() == 0 { scores.reshape([1]) } else { scores };
+            let labels = if listed { labels.reshape(()) } else { labels };
             let fits = (1.0..f64::INFINITY).contains(&p) && margin.is_finite();
             let why = || format!("p is {p} and margin {margin}, expected p of 1 or more");
             let scores = demand("multi_margin", fits, why, scores);
             let weight = weight.map(|weight| class_weight("multi_margin", weight, axis, scores));
-            Labels::terms("multi_margin", axis, scores, labels, ignore_index, |labels, z| {
-                let each = positive_power(labels.lead(z, margin), p).mean(labels.axis);
-                scaled(each, labels.class_weight(weight))
-            })
+            let terms =
+                Labels::terms("multi_margin", axis, scores, labels, ignore_index, |labels, z| {
+                    let each = positive_power(labels.lead(z, margin), p).mean(labels.axis);
+                    scaled(each, labels.class_weight(weight))
+                });
+            if listed { terms.reshaped([1].into()) } else { terms }
         })
     }
 }

@@ -24,7 +24,7 @@ use crate::terms::Terms;
 ///
 /// | | |
 /// |---|---|
-/// | shapes | scores: `[batch, class]` or `[class]`; labels: integers of that shape; terms: `[batch]` or `[]` |
+/// | shapes | scores: `[batch, class]`, `[class]`, or `[]` of one class; labels: integers of that shape; terms: `[batch]` or `[]` |
 /// | unit | the scores' |
 /// | range | 0 and above |
 ///
@@ -111,6 +111,9 @@ impl<'t> Lists<'t> {
         if labels.dtype() != DType::I64 {
             return Err(no_class_numbers("multilabel_margin", scores, labels));
         }
+        // As in PyTorch, a scalar is the score of one class.
+        let listed = |x: Var<'t>| if x.rank() == 0 { x.reshape([1]) } else { x };
+        let [scores, labels] = [scores, labels].map(listed);
         if labels.shape() != scores.shape() {
             return refuse("the labels are integers in the shape of the scores".to_owned());
         }

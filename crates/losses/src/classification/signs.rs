@@ -20,7 +20,7 @@ pub(super) fn agreement<'t>(
     unequal: Unequal,
 ) -> Var<'t> {
     let (p, t) = pair(loss, prediction, signs(loss, target), unequal);
-    let unsigned = target.data().is_some_and(|data| data.to_f64s().contains(&0.0));
+    let unsigned = target.data().is_some_and(|data| data.find(|x| x == 0.0).is_some());
     if unsigned && !p.is_faulty() {
         let fault = Fault::new(loss, "target holds 0, expected signs, −1 or 1");
         let fault = fault.operand("prediction", p).operand("target", target);

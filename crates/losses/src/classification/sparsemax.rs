@@ -120,7 +120,7 @@ pub(crate) static ROW: Loss = Loss {
     aliases: &["SparsemaxLoss", "multiclass_sparsemax_loss"],
     summary: "Cross-entropy's counterpart for distributions with zeros.",
     formula: "(p·z − ½‖p‖²) − (z[label] − ½), with p the distribution nearest to z",
-    latex: r"p \cdot z - \frac{1}{2} \lVert p \rVert^2 - z_y + \frac{1}{2}, \quad p = \operatorname{arg\,min}_{p \in \Delta} \lVert p - z \rVert^2",
+    latex: r"p \cdot z - \frac{1}{2} \lVert p \rVert^2 - z_y + \frac{1}{2}, \quad p = \arg\min_{p \in \Delta} \lVert p - z \rVert^2",
     shapes: "scores: [batch, class, …] or [class]; labels and terms: without the class axis; or distributions like the scores",
     unit: "the scores', squared",
     range: "[0, ∞)",

@@ -41,8 +41,13 @@ pub(super) fn terms<'t>(
 /// `boxes`, if those that are data have their corners in order, else a fault.
 #[track_caller]
 fn in_order<'t>(loss: &str, name: &str, boxes: Var<'t>) -> Var<'t> {
-    let numbers = boxes.data().map(|data| data.to_f64s()).unwrap_or_default();
-    match numbers.chunks_exact(4).find(|b| b[2] < b[0] || b[3] < b[1]) {
+    let data = boxes.data();
+    let mut numbers = data.iter().flat_map(|data| data.iter_f64());
+    let each = std::iter::from_fn(|| {
+        let mut corner = || numbers.next();
+        Some([corner()?, corner()?, corner()?, corner()?])
+    });
+    match each.into_iter().find(|b| b[2] < b[0] || b[3] < b[1]) {
         None => boxes,
         Some(b) => {
             let why = format!("{name} holds the box {b:?}, expected x1 ≤ x2 and y1 ≤ y2");

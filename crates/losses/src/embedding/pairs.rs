@@ -184,8 +184,8 @@ fn indices_of(counts: Var<'_>) -> Vec<[usize; 2]> {
     let columns = counts.dim(1).max(1);
     // Counts that are computed, if only by a comparison, are computed now.
     let data = counts.data().map_or_else(|| counts.value(), Ok);
-    let counts = data.map_or_else(|_| Vec::new(), |counts| counts.to_f64s());
-    let each = counts.into_iter().enumerate();
+    let counts = data.ok();
+    let each = counts.iter().flat_map(|counts| counts.iter_f64()).enumerate();
     each.flat_map(|(at, count)| vec![[at / columns, at % columns]; count as usize]).collect()
 }
 

@@ -107,7 +107,7 @@ impl<'t> Triplets<'t> {
     #[track_caller]
     fn look_up(&self, all: Var<'t>, pair: impl Fn([usize; 3]) -> [usize; 2]) -> Var<'t> {
         let columns = all.dim(-1);
-        self.picked(all.flatten(), |triplet| {
+        self.picked(all.flatten(..), |triplet| {
             let [row, column] = pair(triplet);
             row * columns + column
         })

@@ -2,7 +2,8 @@
 
 use super::accumulate::{Accumulate, MANY, totals};
 use super::nditer::{NdIter, Packer};
-use super::{input, output};
+use super::threads::parallel_chunks_mut;
+use super::{CHUNK, input, output};
 use crate::tensor::with_elem;
 use crate::{Elem, Error, Layout, Result, Shape, Slice, Tensor, Window};
 
@@ -13,7 +14,14 @@ pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
         let out = output::<T>("copy", out, x.shape())?;
         match x.as_slice::<T>() {
             Some(elements) => out.copy_from_slice(elements),
-            None => into_slice(x, out),
+            None => {
+                let packer = Packer::new(input::<T>("copy", x)?, x.layout());
+                if packer.has_long_rows() {
+                    parallel_chunks_mut(out, CHUNK, |task, out| packer.pack(task * CHUNK, out));
+                } else {
+                    into_slice(x, out);
+                }
+            }
         }
         Ok(())
     })
@@ -23,7 +31,7 @@ pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
 pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
     let Some(buffer) = x.buffer_slice::<T>() else { return };
     let packer = Packer::new(buffer, x.layout());
-    if packer.transposed_rows() > 0 {
+    if packer.has_long_rows() {
         return packer.pack(0, out);
     }
     let layout = Layout::contiguous(x.shape().clone());
@@ -42,6 +50,13 @@ fn zip<T: Elem, Y>(
         let [from, to] = offsets.map(|offset| offset as usize);
         if strides == [1, 1] {
             for (y, &x) in out[to..to + len].iter_mut().zip(&x[from..from + len]) {
+                write(x, y);
+            }
+            return;
+        }
+        if strides == [0, 1] {
+            let x = x[from];
+            for y in &mut out[to..to + len] {
                 write(x, y);
             }
             return;

@@ -1,7 +1,7 @@
 //! Loops over functions that have a slow branch for rare inputs, which would keep a loop from being
 //! vectorized: a slice that has no such input takes a fast path without it.
 
-use super::loops::{Function1, Loops1, Map1};
+use super::loops::{Function1, Function2, Loops1, Map1};
 use super::simd::dispatch;
 use crate::Float;
 
@@ -11,6 +11,14 @@ pub trait FastPath: Function1 {
     fn is_fast<T: Float>(x: T) -> bool;
     /// The function for such an input, without the branch; the same to the last bit.
     fn fast<T: Float>(x: T, p: [T; 2]) -> T;
+}
+
+/// A [`Function2`] with a fast path; see [`FastPath`].
+pub trait FastPath2: Function2 {
+    /// Whether the fast path takes two inputs.
+    fn is_fast<T: Float>(a: T, b: T) -> bool;
+    /// The function for such inputs, without the branch; the same to the last bit.
+    fn fast<T: Float>(a: T, b: T) -> T;
 }
 
 impl Map1 {

@@ -165,28 +165,35 @@ pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor)
         let readers = Readers::of(&at, dim, index.shape())?;
         // Whole slices of the output go to different threads.
         let slices = (CHUNK / inner.max(1)).max(1);
-        try_parallel_chunks_mut(out, slices * inner.max(1), |task, out| {
+        parallel_chunks_mut(out, slices * inner.max(1), |task, out| {
+            let (start, end) = (task * slices, task * slices + out.len() / inner.max(1));
             let mut sums = vec![T::NOTHING; inner];
-            for (nth, out) in out.chunks_exact_mut(inner.max(1)).enumerate() {
-                let (slab, i) = ((task * slices + nth) / dim, (task * slices + nth) % dim);
-                sums.fill(T::NOTHING);
-                for &n in readers.of_index(i) {
-                    let from = (slab * at.len() + n) * inner;
-                    for (sum, &x) in sums.iter_mut().zip(&source[from..from + inner]) {
-                        *sum = T::added(*sum, x);
+            out.fill(T::ZERO);
+            for slab in start / dim..end.div_ceil(dim) {
+                let [from, to] = [start, end].map(|slice| slice.saturating_sub(slab * dim).min(dim));
+                for &i in readers.indices(from, to) {
+                    sums.fill(T::NOTHING);
+                    for &n in readers.of_index(i) {
+                        let from = (slab * at.len() + n) * inner;
+                        for (sum, &x) in sums.iter_mut().zip(&source[from..from + inner]) {
+                            *sum = T::added(*sum, x);
+                        }
+                    }
+                    let out = &mut out[(slab * dim + i - start) * inner..][..inner];
+                    for (y, &sum) in out.iter_mut().zip(&sums) {
+                        *y = T::rounded(sum);
                     }
                 }
-                for (y, &sum) in out.iter_mut().zip(&sums) {
-                    *y = T::rounded(sum);
-                }
             }
-            Ok(())
-        })
+        });
+        Ok(())
     })
 }
 
 /// For each index of an axis, where it stands among the indices, in their order.
 struct Readers {
+    /// The indices that occur, in order.
+    occurring: Vec<usize>,
     starts: Vec<usize>,
     positions: Vec<usize>,
 }
@@ -201,13 +208,20 @@ impl Readers {
         for i in 0..dim {
             starts[i + 1] += starts[i];
         }
+        let occurring = (0..dim).filter(|&i| starts[i] < starts[i + 1]).collect();
         let (mut next, mut positions) = (starts.clone(), vec![0; at.len()]);
         for (n, &i) in at.iter().enumerate() {
             let next = &mut next[i as usize];
             positions[*next] = n;
             *next += 1;
         }
-        Ok(Readers { starts, positions })
+        Ok(Readers { occurring, starts, positions })
+    }
+
+    /// The indices that occur from one on and below another.
+    fn indices(&self, from: usize, to: usize) -> &[usize] {
+        let [from, to] = [from, to].map(|end| self.occurring.partition_point(|&i| i < end));
+        &self.occurring[from..to]
     }
 
     fn of_index(&self, i: usize) -> &[usize] {

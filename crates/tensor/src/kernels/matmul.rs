@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use gemm::Parallelism;
+use gemm_common::Parallelism;
 
 use super::accumulate::totals;
 use super::scratch::Scratch;
@@ -230,6 +230,80 @@ impl<'a, T: Float> LazyProduct<'a, T> {
     }
 }
 
+/// The kernels of `gemm` for a float type.
+pub trait Gemm: Sized {
+    /// The product of an m × k by a k × n matrix, into rows so far from each other. Each factor has a
+    /// start and two strides.
+    ///
+    /// # Safety
+    /// The factors can be read at all their elements, and the result be written to at all of its own,
+    /// which nobody else looks at meanwhile.
+    unsafe fn gemm(
+        size: [usize; 3],
+        out: (*mut Self, isize),
+        factors: [(*const Self, [isize; 2]); 2],
+    );
+}
+
+macro_rules! gemm {
+    ($type:ident: $kernels:ident) => {
+        impl Gemm for $type {
+            unsafe fn gemm(
+                [m, k, n]: [usize; 3],
+                (out, leading): (*mut $type, isize),
+                [a, b]: [(*const $type, [isize; 2]); 2],
+            ) {
+                // The kernels write columns: rows of the product are columns of its transpose, BᵀAᵀ.
+                let t = |(start, [row, column]): (*const $type, [isize; 2])| (start, [column, row]);
+                let ([rows, columns], [row, column], [left, right]) = match leading {
+                    1 => ([m, n], [1, 1], [a, b]),
+                    _ => ([n, m], [1, leading], [t(b), t(a)]),
+                };
+                let (mut left, [left_row, mut left_column]) = left;
+                let (mut right, [mut right_row, right_column]) = right;
+                if left_column < 0 && k > 0 {
+                    // Terms are added up from the other end.
+                    let last = k as isize - 1;
+                    (left, right) = (
+                        left.wrapping_offset(last * left_column),
+                        right.wrapping_offset(last * right_row),
+                    );
+                    (left_column, right_row) = (-left_column, -right_row);
+                }
+                let gemm = $kernels::gemm::$type::get_gemm_fn();
+                // SAFETY: as the caller says; the elements are those, in another order. The result
+                // is not read, and nothing is conjugated.
+                unsafe {
+                    gemm(
+                        rows,
+                        columns,
+                        k,
+                        out,
+                        column,
+                        row,
+                        false,
+                        left,
+                        left_column,
+                        left_row,
+                        right,
+                        right_column,
+                        right_row,
+                        0.0,
+                        1.0,
+                        false,
+                        false,
+                        false,
+                        Parallelism::None,
+                    );
+                }
+            }
+        }
+    };
+}
+
+gemm!(f32: gemm_f32);
+gemm!(f64: gemm_f64);
+
 /// A matrix whose element `[i, j]` is at `offset + i·strides[0] + j·strides[1]` of a buffer.
 #[derive(Clone, Copy)]
 struct Matrix<'a, T> {
@@ -294,28 +368,15 @@ impl<'a, T: Float> Matrix<'a, T> {
         };
         let (left, right) = (strides(self.strides, [m, k]), strides(other.strides, [k, n]));
         // SAFETY: layouts stay inside of their buffers, so every element that gemm reads is there;
-        // what it writes to, the caller vouches for; the type is f32 or f64, which gemm knows.
+        // what it writes to, the caller vouches for.
         unsafe {
-            gemm::gemm(
-                m,
-                n,
-                k,
-                out,
-                1,
-                leading as isize,
-                false,
-                self.buffer.as_ptr().offset(self.offset),
-                left[1],
-                left[0],
-                other.buffer.as_ptr().offset(other.offset),
-                right[1],
-                right[0],
-                T::ZERO,
-                T::ONE,
-                false,
-                false,
-                false,
-                Parallelism::None,
+            T::gemm(
+                [m, k, n],
+                (out, leading as isize),
+                [
+                    (self.buffer.as_ptr().offset(self.offset), left),
+                    (other.buffer.as_ptr().offset(other.offset), right),
+                ],
             );
         }
     }

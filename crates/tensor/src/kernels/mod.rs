@@ -10,8 +10,11 @@
 //! and not shown.
 
 pub(crate) mod accumulate;
+mod adaptive;
+pub(crate) mod chacha;
 mod convolution;
 mod copy;
+mod distance;
 mod fast_path;
 mod index;
 mod integers;
@@ -43,14 +46,16 @@ pub use scan::Direction;
 // What the macros name, and what lossgraph-autograd calls.
 #[doc(hidden)]
 pub use {
+    adaptive::{AdaptiveWindows, adaptive_argmax, adaptive_spread, adaptive_sum},
     convolution::Convolution,
     copy::{cast, concat, copy, fill, overlap_add, pad},
-    fast_path::FastPath,
+    distance::{distances, weighted_differences},
+    fast_path::{FastPath, FastPath2},
     index::{arg_extreme, gather, index_add, index_select, one_hot},
     integers::{combine_integers, is_integer, map_integers, select_integers},
     linalg::{Singular, Triangle, cholesky, cofactors, det, slogdet, solve, solve_triangular},
     map::{map1, map2, map3},
-    matmul::matmul,
+    matmul::{Gemm, matmul},
     order::{Ranks, arg_ranks, arg_sort},
     pooling::window_argmax,
     reduce::reduce,

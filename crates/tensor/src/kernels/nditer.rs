@@ -119,6 +119,12 @@ impl<'a, T: Elem> Packer<'a, T> {
         }
     }
 
+    /// Whether rows are long enough, or many enough to be transposed, to find the start of each by
+    /// divisions.
+    pub fn has_long_rows(&self) -> bool {
+        self.walk.dims.last().is_none_or(|&len| len >= 64) || self.transposed_rows() > 0
+    }
+
     /// Fills `out` with the elements from number `from` on.
     pub fn pack(&self, from: usize, out: &mut [T]) {
         let (dims, strides) = (&self.walk.dims, &self.walk.strides);

@@ -1,9 +1,14 @@
 //! Parallel loops on one small thread pool.
 //!
 //! A parallel loop is cut into tasks by shape alone, and whoever is awake claims tasks. The caller
-//! claims as well and never waits for a thread that sleeps, so that a pool on a busy machine costs
-//! nothing. Between loops the workers spin for a while before they sleep: waking one takes tens of
-//! microseconds, which is as long as a whole kernel.
+//! claims as well and never waits for a thread that sleeps, or has claimed nothing. Between loops the
+//! workers spin for a while before they sleep: waking one takes tens of microseconds, which is as
+//! long as a whole kernel.
+//!
+//! On a busy machine a worker may lose its core in the middle of a task, and then the caller has to
+//! wait for it. It leaves its own core to it meanwhile. Such a loop is followed by a pause, many times
+//! as long as it waited, in which its thread does without workers: so the pool never costs much more
+//! time than it saves.
 //!
 //! The number of threads is that of the processor, or `LOSSGRAPH_THREADS`, or what
 //! [`set`] says. It changes how long things take, never a result.
@@ -22,11 +27,23 @@ const MAX_THREADS: usize = 256;
 /// How long a worker spins before it sleeps.
 const SPIN: Duration = Duration::from_micros(100);
 
+/// How long it spins without offering its core to other threads.
+const SPIN_ALONE: Duration = Duration::from_micros(20);
+
+/// How long a caller spins for a worker's last task, before it offers its core to it.
+const WAIT: Duration = Duration::from_micros(50);
+
+/// A pause is so many times as long as what the caller waited for in vain: at first, and at most,
+/// where each try fails.
+const PAUSE: u32 = 10;
+const MAX_PAUSE: u32 = 160;
+
 thread_local! {
     /// The number of threads inside of [`with`]; 0 outside.
     static OVERRIDE: Cell<usize> = const { Cell::new(0) };
     /// Whether this thread runs a task: nested loops are sequential.
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
+    static PAUSED: Cell<Pause> = const { Cell::new(Pause { until: None, factor: PAUSE }) };
 }
 
 static CONFIGURED: AtomicUsize = AtomicUsize::new(0);
@@ -157,8 +174,9 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Claims and runs tasks until there are none.
-    fn claim(&self) {
+    /// Claims and runs tasks until there are none; gives how many it ran.
+    fn claim(&self) -> usize {
+        let mut ran = 0;
         IN_TASK.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| {
             loop {
@@ -167,6 +185,7 @@ impl Job<'_> {
                     break;
                 }
                 (self.task)(i);
+                ran += 1;
             }
         }));
         IN_TASK.set(false);
@@ -174,6 +193,7 @@ impl Job<'_> {
             self.next.store(self.count, SeqCst);
             *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
         }
+        ran
     }
 }
 
@@ -189,6 +209,16 @@ struct Pool {
     lock: Mutex<()>,
     wake: Condvar,
     started: AtomicUsize,
+    /// Whether a caller waits for the last worker, and what it waits with.
+    awaited: AtomicBool,
+    idle: Condvar,
+}
+
+/// When a thread may share its loops again, and how long the next pause will be.
+#[derive(Clone, Copy)]
+struct Pause {
+    until: Option<Instant>,
+    factor: u32,
 }
 
 fn pool() -> &'static Pool {
@@ -200,13 +230,18 @@ fn pool() -> &'static Pool {
         lock: Mutex::new(()),
         wake: Condvar::new(),
         started: AtomicUsize::new(0),
+        awaited: AtomicBool::new(false),
+        idle: Condvar::new(),
     };
     &POOL
 }
 
 impl Pool {
-    /// Runs a loop with workers; `false` if another loop has them.
+    /// Runs a loop with workers; `false` if another loop has them, or they do not help.
     fn run(&'static self, workers: usize, count: usize, task: &(dyn Fn(usize) + Sync)) -> bool {
+        if PAUSED.get().until.is_some_and(|until| Instant::now() < until) {
+            return false;
+        }
         if self.taken.swap(true, SeqCst) {
             return false;
         }
@@ -228,17 +263,16 @@ impl Pool {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.wake.notify_all();
         }
-        job.claim();
+        let start = Instant::now();
+        let ran = job.claim();
         // From here on nobody joins, and whoever has joined is waited for: the job is ours to drop.
         self.job.store(ptr::null_mut(), SeqCst);
-        let mut spins = 0_u32;
-        while self.busy.load(SeqCst) > 0 {
-            spins += 1;
-            if spins.is_multiple_of(1024) {
-                std::thread::yield_now()
-            } else {
-                std::hint::spin_loop()
-            }
+        if self.busy.load(SeqCst) > 0 {
+            let worked = start.elapsed();
+            self.wait();
+            // As long as all tasks would take the caller.
+            let alone = worked.mul_f64(count as f64 / ran.max(1) as f64);
+            PAUSED.set(PAUSED.get().after(alone, worked, start.elapsed()));
         }
         self.taken.store(false, SeqCst);
         let panic = job.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -246,6 +280,36 @@ impl Pool {
             resume_unwind(panic);
         }
         true
+    }
+
+    /// Waits until no worker looks at the job any more.
+    fn wait(&self) {
+        let start = Instant::now();
+        let mut spins = 0_u32;
+        while self.busy.load(SeqCst) > 0 {
+            spins += 1;
+            if spins.is_multiple_of(64) && start.elapsed() > WAIT {
+                // First this, then the look: a worker does it the other way round, so that one of us
+                // sees the other. A core where nobody runs is one that a worker can have.
+                self.awaited.store(true, SeqCst);
+                let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+                while self.busy.load(SeqCst) > 0 {
+                    lock = self.idle.wait(lock).unwrap_or_else(PoisonError::into_inner);
+                }
+                self.awaited.store(false, SeqCst);
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Notes that a worker does not look at the job any more.
+    fn leave(&self) {
+        if self.busy.fetch_sub(1, SeqCst) == 1 && self.awaited.load(SeqCst) {
+            // As in waking: who is on the way to sleep has arrived there.
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.idle.notify_all();
+        }
     }
 
     /// The loop of a worker.
@@ -257,9 +321,13 @@ impl Pool {
                 for _ in 0..8 {
                     std::hint::spin_loop();
                 }
-                if idle_since.elapsed() > SPIN {
-                    self.sleep();
-                    idle_since = Instant::now();
+                match idle_since.elapsed() {
+                    idle if idle > SPIN => {
+                        self.sleep();
+                        idle_since = Instant::now();
+                    }
+                    idle if idle > SPIN_ALONE => std::thread::yield_now(),
+                    _ => {}
                 }
                 continue;
             }
@@ -272,10 +340,10 @@ impl Pool {
                 if job.seats.fetch_sub(1, SeqCst) > 0 {
                     job.claim();
                 }
-                self.busy.fetch_sub(1, SeqCst);
+                self.leave();
                 idle_since = Instant::now();
             } else {
-                self.busy.fetch_sub(1, SeqCst);
+                self.leave();
             }
         }
     }
@@ -292,9 +360,43 @@ impl Pool {
     }
 }
 
+impl Pause {
+    /// What follows a loop that would have taken the caller so long `alone`, for which it worked and
+    /// which took so long in all: the rest of the time it waited.
+    fn after(self, alone: Duration, worked: Duration, took: Duration) -> Pause {
+        let waited = took.saturating_sub(worked);
+        if waited > WAIT && took.mul_f64(1.1) > alone {
+            let until = Instant::now().checked_add(waited.saturating_mul(self.factor));
+            Pause { until, factor: (2 * self.factor).min(MAX_PAUSE) }
+        } else {
+            Pause { until: None, factor: (self.factor / 2).max(PAUSE) }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loop_that_waited_in_vain_is_followed_by_a_pause_that_grows() {
+        let millis = Duration::from_millis;
+        let none = Pause { until: None, factor: PAUSE };
+        let left = |pause: Pause| pause.until.unwrap() - Instant::now();
+        // Half of the tasks in 4 ms, and then 6 ms for the other half.
+        let first = none.after(millis(8), millis(4), millis(10));
+        assert!(left(first) > millis(50) && left(first) <= millis(60));
+        let second = first.after(millis(8), millis(4), millis(10));
+        assert!(left(second) > millis(110) && left(second) <= millis(120));
+        assert!(second.after(millis(8), millis(4), millis(5)).until.is_none(), "it saved time");
+        let [short, micros] = [5, 30].map(Duration::from_micros);
+        assert!(second.after(short, short, micros).until.is_none(), "so little is no loss");
+        // Meanwhile this thread takes all tasks.
+        PAUSED.set(second);
+        let caller = std::thread::current().id();
+        with(2, || parallel_for(1000, |_| assert_eq!(std::thread::current().id(), caller)));
+        PAUSED.set(none);
+    }
 
     #[test]
     fn every_task_runs_once_on_any_number_of_threads() {

@@ -43,7 +43,7 @@ fn vectors<T: Elem>(x: &[T], leading: usize, size: [usize; 2], out: &mut [T]) ->
     #[cfg(target_arch = "x86_64")]
     {
         use crate::kernels::simd::{Level, level};
-        if let Level::Avx2 | Level::Avx512 = level() {
+        if !matches!(level(), Level::Portable) {
             let (x, out) = (x.as_ptr(), out.as_mut_ptr());
             match T::DTYPE {
                 DType::F32 => {

@@ -5,7 +5,8 @@
 //! function, so that both sides are sums of two numbers. For x < 0 it is reflected; poles and angles
 //! make that a branch, and `is_positive` tells loops where they can do without.
 //!
-//! The functions for `f32` are those for `f64`, rounded.
+//! The functions for `f32` are computed in `f64`: where `x > 0`, `lgamma` and `digamma` without
+//! sums of two numbers, and the others as for `f64`.
 
 use super::double_double::{add, mul, neg, product, recip, sum};
 use super::polynomial;
@@ -88,10 +89,11 @@ fn ln_gamma(x: f64) -> [f64; 2] {
 /// 2⁻⁶⁰.
 const TINY: f64 = 8.673_617_379_884_035e-19;
 
+/// `lgamma(1 + d) / d` for a small d.
 #[inline(always)]
-fn lgamma_of_positive(x: f64) -> f64 {
-    let near_one = polynomial!(
-        x - 1.0,
+fn near_one(d: f64) -> f64 {
+    polynomial!(
+        d,
         [
             -9.095_401_714_582_904e-2,
             0.100_099_457_512_781_8,
@@ -105,9 +107,14 @@ fn lgamma_of_positive(x: f64) -> f64 {
             0.822_467_033_424_113_2,
             -0.577_215_664_901_532_9,
         ]
-    );
-    let near_two = polynomial!(
-        x - 2.0,
+    )
+}
+
+/// `lgamma(2 + d) / d` for a small d.
+#[inline(always)]
+fn near_two(d: f64) -> f64 {
+    polynomial!(
+        d,
         [
             -4.492_623_673_813_314e-5,
             9.945_751_278_180_853e-5,
@@ -121,11 +128,15 @@ fn lgamma_of_positive(x: f64) -> f64 {
             0.322_467_033_424_113_2,
             0.422_784_335_098_467_13,
         ]
-    );
+    )
+}
+
+#[inline(always)]
+fn lgamma_of_positive(x: f64) -> f64 {
     let [y, _] = ln_gamma(x);
     // Series around its zeros, 1 and 2.
-    let y = if (x - 1.0).abs() < 0.015_625 { (x - 1.0) * near_one } else { y };
-    let y = if (x - 2.0).abs() < 0.015_625 { (x - 2.0) * near_two } else { y };
+    let y = if (x - 1.0).abs() < 0.015_625 { (x - 1.0) * near_one(x - 1.0) } else { y };
+    let y = if (x - 2.0).abs() < 0.015_625 { (x - 2.0) * near_two(x - 2.0) } else { y };
     // From here on it overflows.
     if x > 2.556_348_163_871_690_6e305 { f64::INFINITY } else { y }
 }
@@ -221,12 +232,13 @@ fn digamma_pair(x: f64) -> [f64; 2] {
     if below { here } else { there }
 }
 
+/// The zero of `ψ` above 0.
+const DIGAMMA_ROOT: [f64; 2] = [1.461_632_144_968_362_2, 9.549_995_429_965_697e-17];
+
+/// `ψ(x) / d` for a small distance d of x from that zero.
 #[inline(always)]
-fn digamma_of_positive(x: f64) -> f64 {
-    // Around its zero, the series there.
-    const ROOT: [f64; 2] = [1.461_632_144_968_362_2, 9.549_995_429_965_697e-17];
-    let d = x - ROOT[0] - ROOT[1];
-    let near = d * polynomial!(
+fn digamma_near_root(d: f64) -> f64 {
+    polynomial!(
         d,
         [
             2.259_764_823_221_810_4e-2,
@@ -239,9 +251,15 @@ fn digamma_of_positive(x: f64) -> f64 {
             -0.442_763_168_983_592_1,
             0.967_672_245_447_621_2,
         ]
-    );
+    )
+}
+
+#[inline(always)]
+fn digamma_of_positive(x: f64) -> f64 {
+    let d = x - DIGAMMA_ROOT[0] - DIGAMMA_ROOT[1];
     let [y, _] = digamma_pair(x);
-    let y = if d.abs() < 0.007_812_5 { near } else { y };
+    // Around its zero, the series there.
+    let y = if d.abs() < 0.007_812_5 { d * digamma_near_root(d) } else { y };
     // Of a tiny number it is −1/x, which may overflow.
     let reciprocal = -1.0 / x;
     let y = if x < 1e-300 { reciprocal } else { y };
@@ -419,13 +437,87 @@ fn polygamma_of_negative(x: f64, n: f64) -> f64 {
     signed_factorial(n) * (all - sign * zeta(s, 1.0 - x))
 }
 
+/// The product of `x + k` for k from 0 to 11, and its slope.
+#[inline(always)]
+fn rising(x: f64) -> [f64; 2] {
+    let (mut p, mut slope) = (x, 1.0);
+    for_steps!(k, {
+        slope = (x + k).mul_add(slope, p);
+        p *= x + k;
+    });
+    [p, slope]
+}
+
+/// [`lgamma_of_positive`] within 2⁻³⁵.
+#[inline(always)]
+fn lgamma_of_positive_for_f32(x: f64) -> f64 {
+    let below = x < STEPS;
+    let y = if below { x + STEPS } else { x };
+    let r = 1.0 / y;
+    let z = r * r;
+    let rest = r * polynomial!(
+        z,
+        [
+            8.417_508_417_508_417e-4,
+            -5.952_380_952_380_953e-4,
+            7.936_507_936_507_937e-4,
+            -2.777_777_777_777_778e-3,
+            1.0 / 12.0,
+        ]
+    );
+    let ln = super::ln::f64::ln;
+    let there = (y - 0.5).mul_add(ln(y) - 1.0, 0.418_938_533_204_672_8 + rest);
+    // Of a number that is not below 12, the product is not needed, and may overflow.
+    let [p, _] = rising(if below { x } else { 1.0 });
+    let y = if below { there - ln(p) } else { there };
+    let y = if (x - 1.0).abs() < 0.015_625 { (x - 1.0) * near_one(x - 1.0) } else { y };
+    let y = if (x - 2.0).abs() < 0.015_625 { (x - 2.0) * near_two(x - 2.0) } else { y };
+    if x == f64::INFINITY { x } else { y }
+}
+
+/// [`digamma_of_positive`] within 2⁻³⁵.
+#[inline(always)]
+fn digamma_of_positive_for_f32(x: f64) -> f64 {
+    let below = x < STEPS;
+    let y = if below { x + STEPS } else { x };
+    let r = 1.0 / y;
+    let z = r * r;
+    let rest = z * polynomial!(
+        z,
+        [
+            7.575_757_575_757_576e-3,
+            -4.166_666_666_666_667e-3,
+            3.968_253_968_253_968e-3,
+            -8.333_333_333_333_333e-3,
+            8.333_333_333_333_333e-2,
+        ]
+    );
+    let there = super::ln::f64::ln(y) - (0.5 * r + rest);
+    // The sum of 1/(x + k) is the slope of the logarithm of their product.
+    let [p, slope] = rising(if below { x } else { 1.0 });
+    let y = if below { there - slope / p } else { there };
+    let d = x - DIGAMMA_ROOT[0] - DIGAMMA_ROOT[1];
+    let y = if d.abs() < 0.007_812_5 { d * digamma_near_root(d) } else { y };
+    if x == f64::INFINITY { x } else { y }
+}
+
+#[inline(always)]
+fn lgamma_for_f32(x: f64) -> f64 {
+    if x > 0.0 || x.is_nan() { lgamma_of_positive_for_f32(x) } else { lgamma_of_negative(x) }
+}
+
+#[inline(always)]
+fn digamma_for_f32(x: f64) -> f64 {
+    if x > 0.0 || x.is_nan() { digamma_of_positive_for_f32(x) } else { digamma_of_negative(x) }
+}
+
 macro_rules! gamma_functions {
-    ($float:ident, $($name:ident)*) => {
+    ($float:ident, $($name:ident: $of:ident)*) => {
         pub mod $float {
             $(
                 #[inline(always)]
                 pub fn $name(x: $float) -> $float {
-                    super::$name(x.into()) as $float
+                    super::$of(x.into()) as $float
                 }
             )*
 
@@ -444,9 +536,13 @@ macro_rules! gamma_functions {
 
 gamma_functions!(
     f32,
-    lgamma lgamma_of_positive digamma digamma_of_positive trigamma trigamma_of_positive
+    lgamma: lgamma_for_f32 lgamma_of_positive: lgamma_of_positive_for_f32
+    digamma: digamma_for_f32 digamma_of_positive: digamma_of_positive_for_f32
+    trigamma: trigamma trigamma_of_positive: trigamma_of_positive
 );
 gamma_functions!(
     f64,
-    lgamma lgamma_of_positive digamma digamma_of_positive trigamma trigamma_of_positive
+    lgamma: lgamma lgamma_of_positive: lgamma_of_positive
+    digamma: digamma digamma_of_positive: digamma_of_positive
+    trigamma: trigamma trigamma_of_positive: trigamma_of_positive
 );

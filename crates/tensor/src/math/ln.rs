@@ -18,7 +18,7 @@ macro_rules! logarithms {
 
             /// `k ln 2 + ln(1 + f)` for `1 + f` around 1.
             #[inline(always)]
-            fn sum(k: $float, $f: $float) -> $float {
+            pub fn sum(k: $float, $f: $float) -> $float {
                 let $square = $f * $f;
                 let low = k.mul_add($ln_2_low, $rest);
                 k.mul_add($ln_2_high, $f + $square.mul_add(-0.5, low))
@@ -43,7 +43,7 @@ macro_rules! logarithms {
 
             /// The result for x > 0, or the special value of 0, x < 0, infinity and NaN.
             #[inline(always)]
-            fn or_special(x: $float, y: $float) -> $float {
+            pub fn or_special(x: $float, y: $float) -> $float {
                 let y = if x == 0.0 { $float::NEG_INFINITY } else { y };
                 let y = if x < 0.0 { $float::NAN } else { y };
                 // Infinity and NaN stay.

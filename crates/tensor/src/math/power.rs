@@ -178,19 +178,45 @@ fn cosine(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { cosine.copysign(a) }
 }
 
-macro_rules! to_base {
-    ($float:ident: $($name:ident)*) => {
-        $(
-            #[inline(always)]
-            pub fn $name(x: $float) -> $float {
-                super::$name(x.into()) as $float
-            }
-        )*
-    };
-}
-
+/// What is computed in `f64` here has digits enough without sums of two numbers.
 pub mod f32 {
-    to_base!(f32: log2 log10 exp2);
+    use super::super::exp::f32::scaled_exp;
+    use super::super::ln::f32::{number, or_special, split, sum};
+    use super::super::ln::f64::ln;
+
+    /// k and `ln(1 + f)` of `x = 2ᵏ (1 + f)`.
+    #[inline(always)]
+    fn parts(x: f32) -> [f32; 2] {
+        let subnormal = x < f32::MIN_POSITIVE;
+        let (k, one_and_f) = split(if subnormal { x * 8_388_608.0 } else { x });
+        let shift = if subnormal { 23.0 } else { 0.0 };
+        [number(k) - shift, sum(0.0, one_and_f - 1.0)]
+    }
+
+    #[inline(always)]
+    pub fn log2(x: f32) -> f32 {
+        let [k, rest] = parts(x);
+        or_special(x, rest.mul_add(std::f32::consts::LOG2_E, k))
+    }
+
+    #[inline(always)]
+    pub fn log10(x: f32) -> f32 {
+        // log₁₀ 2; products with the first part are exact.
+        const LOG10_2: [f32; 2] = [0.300_781_25, 2.487_456_7e-4];
+        let [k, rest] = parts(x);
+        let low = k.mul_add(LOG10_2[1], rest * std::f32::consts::LOG10_E);
+        or_special(x, k.mul_add(LOG10_2[0], low))
+    }
+
+    /// As in `f64`.
+    #[inline(always)]
+    pub fn exp2(x: f32) -> f32 {
+        const LN_2: [f32; 2] = [std::f32::consts::LN_2, -1.904_654_3e-9];
+        let x = if x < -160.0 { -160.0 } else { x };
+        let x = if x > 160.0 { 160.0 } else { x };
+        let product = x * LN_2[0];
+        scaled_exp([1.0, 0.0], [product, x.mul_add(LN_2[1], x.mul_add(LN_2[0], -product))])
+    }
 
     /// Squares of `f32` are in the range of `f64`.
     #[inline(always)]
@@ -202,18 +228,37 @@ pub mod f32 {
 
     #[inline(always)]
     pub fn cosine(x: f32, y: f32) -> f32 {
-        super::cosine(x.into(), y.into()) as f32
+        let (a, b) = (f64::from(x), f64::from(y));
+        let cosine = a / a.mul_add(a, b * b).sqrt();
+        let cosine = if a == 0.0 { a } else { cosine };
+        let both = b.abs() == f64::INFINITY;
+        let far = if both { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 }.copysign(a);
+        let cosine = if a.abs() == f64::INFINITY { far } else { cosine };
+        if b.is_nan() { f32::NAN } else { cosine as f32 }
     }
 
     #[inline(always)]
     pub fn powf(x: f32, y: f32) -> f32 {
         let (x, y) = (f64::from(x), f64::from(y));
-        super::of_logarithm(x, y, [super::super::ln::f64::ln(x.abs()), 0.0]) as f32
+        super::of_logarithm(x, y, [ln(x.abs()), 0.0]) as f32
     }
 }
 
 pub mod f64 {
-    to_base!(f64: log2 log10 exp2);
+    #[inline(always)]
+    pub fn log2(x: f64) -> f64 {
+        super::log2(x)
+    }
+
+    #[inline(always)]
+    pub fn log10(x: f64) -> f64 {
+        super::log10(x)
+    }
+
+    #[inline(always)]
+    pub fn exp2(x: f64) -> f64 {
+        super::exp2(x)
+    }
 
     #[inline(always)]
     pub fn hypot(x: f64, y: f64) -> f64 {

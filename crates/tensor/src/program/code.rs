@@ -40,8 +40,10 @@ pub struct Executable {
     /// chunk.
     pub(super) chunk: usize,
     pub(super) advances: Vec<bool>,
-    /// The outputs that may be written over an input, with that input.
-    pub(super) overwrites: Vec<(usize, usize)>,
+    /// The place in the body at which each input is read last, and that at which each output is
+    /// written first; of those with an element for each point.
+    pub(super) last_reads: Vec<Option<usize>>,
+    pub(super) first_writes: Vec<Option<usize>>,
     /// The accumulators of reductions over everything, with the offsets of the results among the
     /// invariants, and those of reductions over rows, one element for each column.
     pub(super) scalar_accumulators: Vec<(ReduceOp, usize)>,
@@ -49,6 +51,17 @@ pub struct Executable {
 }
 
 impl Executable {
+    /// How many bytes of memory it takes, about.
+    pub fn bytes(&self) -> usize {
+        let codes = self.prologue.len() + self.body.len() + self.epilogue.len();
+        size_of::<Executable>()
+            + codes * size_of::<Instruction>()
+            + self.slots.len() * (size_of::<Slot>() + 1)
+            + self.segments.len() * size_of::<Segment>()
+            + (self.inputs.len() + self.outputs.len()) * 4 * size_of::<usize>()
+            + (self.loads.len() + self.numbers.len()) * 2 * size_of::<usize>()
+    }
+
     /// The rows and columns of an input that is read in whole rows, with an element for each point:
     /// it may be bound to a product of matrices that is computed as it is read.
     pub fn product_shape(&self, input: usize) -> Option<[usize; 2]> {
@@ -60,18 +73,36 @@ impl Executable {
     /// Whether an output may be written over an input, in place: both have an element for each
     /// point, and nothing reads the input any more when the output is written.
     pub fn may_overwrite(&self, output: usize, input: usize) -> bool {
-        self.overwrites.contains(&(output, input))
+        let (read, written) = (self.last_read(input), self.first_write(output));
+        read.zip(written).is_some_and(|(read, written)| read < written)
     }
 
-    /// The same, read off the code; the compiler calls it once.
-    pub(super) fn can_overwrite(&self, output: usize, input: usize) -> bool {
-        let [from, to] = [Slot::Input(input as u32), Slot::Output(output as u32)];
-        let is = |at: SlotId, slot: Slot| self.slots[at as usize] == slot;
-        let reads = |code: &Instruction| code.reads().iter().any(|&at| is(at, from));
-        let writes = |code: &Instruction| code.writes().is_some_and(|at| is(at, to));
-        let read = self.body.iter().rposition(reads);
-        let written = self.body.iter().position(writes);
-        read.zip(written).is_some_and(|(read, written)| read < written)
+    /// The place in the code at which an input with an element for each point is read last.
+    pub fn last_read(&self, input: usize) -> Option<usize> {
+        *self.last_reads.get(input)?
+    }
+
+    /// The place in the code at which an output with an element for each point is written first:
+    /// over an input, if that was read for the last time before.
+    pub fn first_write(&self, output: usize) -> Option<usize> {
+        *self.first_writes.get(output)?
+    }
+
+    /// Notes where the body reads and writes; the compiler calls it once.
+    pub(super) fn note_reads_and_writes(&mut self) {
+        self.last_reads = vec![None; self.inputs.len()];
+        self.first_writes = vec![None; self.outputs.len()];
+        for (at, code) in self.body.iter().enumerate() {
+            for slot in code.reads() {
+                if let Slot::Input(input) = self.slots[slot as usize] {
+                    self.last_reads[input as usize] = Some(at);
+                }
+            }
+            if let Some(Slot::Output(output)) = code.writes().map(|slot| self.slots[slot as usize])
+            {
+                self.first_writes[output as usize].get_or_insert(at);
+            }
+        }
     }
 }
 

@@ -220,9 +220,7 @@ pub(super) fn broadcast_rows<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
 /// caches, which a large result would only evict.
 pub(super) fn stream<T: Float>(x: &[T], out: &mut [T]) {
     #[cfg(target_arch = "x86_64")]
-    if let crate::kernels::simd::Level::Avx2 | crate::kernels::simd::Level::Avx512 =
-        crate::kernels::simd::level()
-    {
+    if !matches!(crate::kernels::simd::level(), crate::kernels::simd::Level::Portable) {
         // SAFETY: the processor has AVX, as `level` has detected.
         unsafe { stream_avx(x, out) };
         return;

@@ -37,6 +37,7 @@ mod micro;
 mod run;
 mod tile;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -130,7 +131,7 @@ pub struct Program {
     defs: Vec<Def>,
     outputs: Vec<Value>,
     /// Values that were materialized, with the result.
-    broadcasts: Vec<(Value, Value)>,
+    broadcasts: HashMap<Value, Value>,
 }
 
 /// An error while an executable runs.
@@ -155,7 +156,7 @@ impl Program {
         // What runs reads and writes by pointers, up to the product of these.
         let points = checked_len(&Shape::from([rows, columns]));
         assert!(points.is_ok(), "the iteration space of a program has addresses");
-        let (inputs, defs, outputs, broadcasts) = (vec![], vec![], vec![], vec![]);
+        let (inputs, defs, outputs, broadcasts) = (vec![], vec![], vec![], HashMap::new());
         Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, broadcasts }
     }
 
@@ -296,11 +297,11 @@ impl Program {
         if self.extent(x) == Extent::Full {
             return x;
         }
-        if let Some(&(_, full)) = self.broadcasts.iter().find(|(of, _)| *of == x) {
+        if let Some(&full) = self.broadcasts.get(&x) {
             return full;
         }
         let full = self.define("broadcast", Micro::Broadcast(x), Extent::Full);
-        self.broadcasts.push((x, full));
+        self.broadcasts.insert(x, full);
         full
     }
 
@@ -353,6 +354,20 @@ impl Program {
         self.define("scatter", Micro::Scatter(onto, added, row_index), Extent::Full)
     }
 
+    /// The output that each value is, the first of several.
+    fn output_of(&self) -> Vec<Option<u32>> {
+        let mut output_of = vec![None; self.defs.len()];
+        for (output, x) in self.outputs.iter().enumerate().rev() {
+            output_of[x.0 as usize] = Some(output as u32);
+        }
+        output_of
+    }
+
+    /// How many bytes of memory it takes, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Program>() + self.defs.len() * size_of::<Def>()
+    }
+
     /// Makes a value an output.
     pub fn output(&mut self, x: Value) {
         self.outputs.push(x);
@@ -385,6 +400,7 @@ impl fmt::Display for Program {
             Micro::Constant(number) => format!("{number:?}"),
             _ => format!("v{}", value.0),
         };
+        let output_of = self.output_of();
         for (at, def) in self.defs.iter().enumerate() {
             if matches!(def.micro, Micro::Input(_) | Micro::Constant(_)) {
                 continue;
@@ -413,8 +429,7 @@ impl fmt::Display for Program {
                 Extent::Columns => "columns",
                 Extent::One => "one",
             };
-            let output = self.outputs.iter().position(|output| output.0 as usize == at);
-            let output = output.map_or(String::new(), |output| format!("  → out{output}"));
+            let output = output_of[at].map_or(String::new(), |output| format!("  → out{output}"));
             writeln!(f, "v{at:<3} {extent:<7} {expression}{output}")?;
         }
         Ok(())

@@ -31,7 +31,7 @@ macro_rules! function {
     };
 }
 
-const FUNCTIONS: [Function; 14] = [
+const FUNCTIONS: [Function; 22] = [
     function!(exp, f64::exp),
     function!(exp_m1, f64::exp_m1),
     function!(ln, f64::ln),
@@ -50,6 +50,15 @@ const FUNCTIONS: [Function; 14] = [
     function!(tan, f64::tan, where near: tan_near),
     function!(erf, libm::erf),
     function!(erfc, libm::erfc),
+    function!(log2, f64::log2),
+    function!(log10, f64::log10),
+    function!(exp2, f64::exp2),
+    // As exact as the functions for `f64`, which `special.rs` compares with exact values.
+    function!(lgamma, Float::lgamma),
+    function!(digamma, Float::digamma),
+    function!(erfinv, Float::erfinv),
+    function!(ndtri, Float::ndtri),
+    function!(log_ndtr, Float::log_ndtr),
 ];
 
 /// What the kernel of a function makes of some numbers.

@@ -8,7 +8,7 @@ use lossgraph_tensor::Float;
 fn special_functions_are_within_two_ulps_of_exact_values() {
     // By mpmath, with 60 digits.
     type Value = (fn(f64) -> f64, f64, f64);
-    const EXACT: [Value; 117] = [
+    const EXACT: [Value; 132] = [
         (Float::lgamma, 1.0e-300, 690.7755278982137),
         (Float::lgamma, 1.0e-10, 23.025850929882736),
         (Float::lgamma, 0.3, 1.0957979948180756),
@@ -56,6 +56,21 @@ fn special_functions_are_within_two_ulps_of_exact_values() {
         (Float::erfinv, 0.998, 2.1851242191330043),
         (Float::erfinv, 0.999999, 3.458910737275499),
         (Float::erfinv, 0.9999999999999999, 5.8635847487551676),
+        (Float::ndtri, 5.0e-324, -38.467405617144344),
+        (Float::ndtri, 1.0e-310, -37.663060331949524),
+        (Float::ndtri, 1.1e-150, -26.11931773916824),
+        (Float::ndtri, 9.0e-151, -26.126988249730218),
+        (Float::ndtri, 1.0e-20, -9.262340089798407),
+        (Float::ndtri, 1.0e-05, -4.264890793922825),
+        (Float::ndtri, 0.1, -1.2815515655446004),
+        (Float::ndtri, 0.24999, -0.6745212191808628),
+        (Float::ndtri, 0.25001, -0.6744582818792317),
+        (Float::ndtri, 0.4999999, -2.5066282747031063e-07),
+        (Float::ndtri, 0.5, 0.0),
+        (Float::ndtri, 0.7, 0.5244005127080407),
+        (Float::ndtri, 0.7501, 0.67480447011061),
+        (Float::ndtri, 0.999, 3.090232306167813),
+        (Float::ndtri, 0.9999999999999999, 8.209536151601387),
         (Float::ndtr, -38.0, 2.88542835e-316),
         (Float::ndtr, -20.0, 2.7536241186062337e-89),
         (Float::ndtr, -5.5, 1.8989562465887718e-08),
@@ -157,22 +172,16 @@ fn derivatives_of_digamma_are_within_two_ulps_of_exact_values() {
 #[test]
 fn special_functions_of_f32_are_those_of_f64_rounded() {
     type Pair = (fn(f32) -> f32, fn(f64) -> f64);
-    let functions: [Pair; 19] = [
-        (Float::lgamma, Float::lgamma),
-        (Float::digamma, Float::digamma),
+    let functions: [Pair; 13] = [
         (Float::trigamma, Float::trigamma),
         (|x| x.polygamma(2.0), |x| x.polygamma(2.0)),
-        (Float::erfinv, Float::erfinv),
         (Float::ndtr, Float::ndtr),
-        (Float::log_ndtr, Float::log_ndtr),
+        (Float::ndtri, Float::ndtri),
         (Float::log_ndtr_slope, Float::log_ndtr_slope),
         (Float::log_ndtr_bend, Float::log_ndtr_bend),
         (Float::sinc, Float::sinc),
         (|x| x.sinc_slope(1.0), |x| x.sinc_slope(1.0)),
         (|x| x.sinc_slope(3.0), |x| x.sinc_slope(3.0)),
-        (Float::log2, Float::log2),
-        (Float::log10, Float::log10),
-        (Float::exp2, Float::exp2),
         (Float::asinh, Float::asinh),
         (Float::acosh, Float::acosh),
         (Float::atanh, Float::atanh),

@@ -20,8 +20,6 @@ mod shapes;
 mod signs;
 mod table;
 
-use std::collections::HashMap;
-
 use lossgraph_tensor::{DType, Shape};
 use smallvec::SmallVec;
 
@@ -32,7 +30,7 @@ use crate::ops::op::{Fill, Leaf, Number, Op, RowRef};
 use crate::ops::reduce::Reduce;
 use crate::ops::unary::{Unary, UnaryOp};
 use crate::ops::view::View;
-use crate::record::node::{Id, Inputs, Node};
+use crate::record::node::{FxHashMap, Id, Inputs, Node};
 use signs::Signs;
 
 /// A program that is being rewritten, or ready to be planned.
@@ -45,7 +43,12 @@ pub(in crate::plan) struct Dag {
     pub roots: Vec<Id>,
     /// What is known of the signs of each node.
     signs: Vec<Signs>,
-    numbers: HashMap<u64, SmallVec<[Id; 1]>>,
+    numbers: FxHashMap<u64, SmallVec<[Id; 1]>>,
+    /// What was read, along which axis, at which index; and what that is.
+    gathered: FxHashMap<(Id, usize, Id), Id>,
+    /// How many more nodes may be copied to be read at an index: all that n indices read of a
+    /// chain of n nodes would be n² nodes.
+    inward_moves: usize,
     /// The origin of what is being copied.
     origin: Id,
     /// The float type of the program.
@@ -62,6 +65,10 @@ enum Readers {
     One,
     Many,
 }
+
+/// How many nodes may be copied to be read at an index, for each node of a program: more than
+/// programs need that do not read a chain of nodes at ever other indices.
+const INWARD_MOVES: usize = 4;
 
 /// Dimensions, while they are worked on.
 type Dims = SmallVec<[usize; 6]>;
@@ -106,7 +113,9 @@ impl Dag {
             sources: vec![],
             roots: vec![],
             signs: vec![],
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
+            gathered: FxHashMap::default(),
+            inward_moves: INWARD_MOVES * request.nodes.len(),
             origin: 0,
             float: request.float,
             #[cfg(test)]
@@ -120,6 +129,8 @@ impl Dag {
             dag.origin = request.origins[id];
             copies[id] = if request.is_input(id as Id) {
                 dag.leaf(id as Id, node)
+            } else if request.is_argument(id as Id) {
+                dag.argument(id as Id, node)
             } else {
                 let inputs: Inputs = node.inputs.iter().map(|&i| copies[i as usize]).collect();
                 match node.op {
@@ -141,6 +152,19 @@ impl Dag {
         self.add(node, Some(source))
     }
 
+    /// A number that a run is given, as often as the shape says.
+    fn argument(&mut self, source: Id, node: &Node) -> Id {
+        let dims: Dims = SmallVec::from_elem(1, node.shape.rank());
+        let one = self.leaf(source, &Node { shape: Shape::from(&dims[..]), ..node.clone() });
+        match node.shape.numel() {
+            1 => one,
+            _ => {
+                let (op, input) = (Op::View(View::Expand), Inputs::from_slice(&[one]));
+                self.push(op, input, &node.shape, node.dtype)
+            }
+        }
+    }
+
     fn add(&mut self, node: Node, source: Option<Id>) -> Id {
         self.signs.push(self.signs_of(&node));
         self.nodes.push(node);
@@ -152,7 +176,7 @@ impl Dag {
     /// The node that does this, an equal one if there is one already.
     fn push(&mut self, op: Op, inputs: Inputs, shape: &Shape, dtype: DType) -> Id {
         let node = Node { op, inputs, shape: shape.clone(), dtype };
-        let hash = node.hash_after(0);
+        let hash = node.hash_after(node.number().map_or(0, f64::to_bits));
         let equal = |id: &&Id| self.nodes[**id as usize] == node;
         if let Some(&id) = self.numbers.get(&hash).and_then(|ids| ids.iter().find(equal)) {
             return id;

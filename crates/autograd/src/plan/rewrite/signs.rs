@@ -75,8 +75,14 @@ mod tests {
         let recording = tape.recording();
         let (nodes, float) = (recording.nodes.clone(), tape.dtype());
         drop(recording);
-        let request =
-            PlanRequest { nodes: &nodes, origins: &roots, roots: &roots, known: &[], float };
+        let request = PlanRequest {
+            nodes: &nodes,
+            origins: &roots,
+            roots: &roots,
+            known: &[],
+            arguments: &[],
+            float,
+        };
         let dag = Dag::verbatim(&request);
         for var in &vars {
             // A matrix of such numbers may have no factor.

@@ -148,14 +148,22 @@ pub(super) static BINARY: &[Rewrite<Binary, [Id; 2]>] = rewrites! {
 
     MUL "(m ? x : 0) · (m ? y : 0) = m ? x · y : 0":
     |[x, y, s]| x.gt(s).select(x, 0.0) * x.gt(s).select(y, 0.0);
-    |dag, [a, b]| {
-        let none_is = !dag.is_broadcast(a) && !dag.is_broadcast(b);
-        let ((mask, x), (other, y)) = dag.masked(a).zip(dag.masked(b)).filter(|_| none_is)?;
-        (mask == other).then(|| {
-            let product = dag.mul(x, y);
-            let zero = dag.fill(0.0, &dag.shape(product));
-            dag.select([mask, product, zero])
-        })
+    |dag, [mut a, mut b]| {
+        // Of masks inside of masks, all at once.
+        let mut masks = vec![];
+        while !dag.is_broadcast(a)
+            && !dag.is_broadcast(b)
+            && let Some(((mask, x), (other, y))) = dag.masked(a).zip(dag.masked(b))
+            && mask == other
+        {
+            masks.push(mask);
+            (a, b) = (x, y);
+        }
+        let innermost = masks.pop()?;
+        let product = dag.mul(a, b);
+        let zero = dag.fill(0.0, &dag.shape(product));
+        let masked = dag.select([innermost, product, zero]);
+        Some(masks.into_iter().rev().fold(masked, |x, mask| dag.select([mask, x, zero])))
     };
 
     DIV "x / 1 = x": |[x, ..]| x / 1.0;
@@ -320,6 +328,7 @@ mod tests {
             origins: &origins,
             roots: &[result.id()],
             known: &[],
+            arguments: &[],
             float: tape.dtype(),
         });
         drop(recording);

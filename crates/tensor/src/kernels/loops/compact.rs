@@ -6,8 +6,8 @@ use super::rows::{Elements, Number, Read, rows_of};
 use super::sums::row_sum_of;
 use super::{Function1, Function2, Loops1, Loops2, Map1, Map2, Strip};
 use crate::Float;
-use crate::kernels::FastPath;
 use crate::kernels::simd::dispatch;
+use crate::kernels::{FastPath, FastPath2};
 
 /// How many numbers a call computes.
 const LANES: usize = 16;
@@ -34,18 +34,26 @@ impl Map1 {
 impl Map2 {
     /// The loops of a long function.
     pub const fn compact<F: Function2>() -> Map2 {
-        Map2 { f32: Loops2::by_blocks::<F>(), f64: Loops2::by_blocks::<F>() }
+        Map2 { f32: Loops2::by_blocks::<Plain<F>>(), f64: Loops2::by_blocks::<Plain<F>>() }
+    }
+
+    /// The loops of a long function with a fast path.
+    pub const fn compact_with_fast_path<F: FastPath2>() -> Map2 {
+        Map2 {
+            f32: Loops2::by_blocks::<WithFastPath<F>>(),
+            f64: Loops2::by_blocks::<WithFastPath<F>>(),
+        }
     }
 }
 
 /// A function of a block.
-trait OfBlock {
+trait OfBlock1 {
     fn block<T: Float>(x: &Lanes<T>, p: [T; 2], out: &mut Lanes<T>);
 }
 
 struct Plain<F>(std::marker::PhantomData<F>);
 
-impl<F: Function1> OfBlock for Plain<F> {
+impl<F: Function1> OfBlock1 for Plain<F> {
     fn block<T: Float>(x: &Lanes<T>, p: [T; 2], out: &mut Lanes<T>) {
         #[inline(always)]
         fn plain<F: Function1, T: Float>(x: &Lanes<T>, p: [T; 2], out: &mut Lanes<T>) {
@@ -61,7 +69,7 @@ impl<F: Function1> OfBlock for Plain<F> {
 
 struct WithFastPath<F>(std::marker::PhantomData<F>);
 
-impl<F: FastPath> OfBlock for WithFastPath<F> {
+impl<F: FastPath> OfBlock1 for WithFastPath<F> {
     fn block<T: Float>(x: &Lanes<T>, p: [T; 2], out: &mut Lanes<T>) {
         #[inline(always)]
         fn plain<F: FastPath, T: Float>(x: &Lanes<T>, p: [T; 2], out: &mut Lanes<T>) {
@@ -80,7 +88,7 @@ impl<F: FastPath> OfBlock for WithFastPath<F> {
 }
 
 impl<T: Float> Loops1<T> {
-    const fn by_blocks<B: OfBlock>() -> Loops1<T> {
+    const fn by_blocks<B: OfBlock1>() -> Loops1<T> {
         Loops1 {
             each: |x, p, out| each1(x, p, out, B::block),
             sums: |x, p, columns, out| sums1(x, p, columns, out, B::block),
@@ -89,30 +97,51 @@ impl<T: Float> Loops1<T> {
 }
 
 impl<T: Float> Loops2<T> {
-    const fn by_blocks<F: Function2>() -> Loops2<T> {
+    const fn by_blocks<B: OfBlock2>() -> Loops2<T> {
         Loops2 {
-            each: |x, columns, out| each2::<T, Elements, Elements>(x, columns, out, block2::<F, T>),
-            number_left: |x, columns, out| {
-                each2::<T, Number, Elements>(x, columns, out, block2::<F, T>)
-            },
-            number_right: |x, columns, out| {
-                each2::<T, Elements, Number>(x, columns, out, block2::<F, T>)
-            },
-            sums: |x, columns, out| sums2(x, columns, out, block2::<F, T>),
+            each: |x, columns, out| each2::<T, Elements, Elements>(x, columns, out, B::block),
+            number_left: |x, columns, out| each2::<T, Number, Elements>(x, columns, out, B::block),
+            number_right: |x, columns, out| each2::<T, Elements, Number>(x, columns, out, B::block),
+            sums: |x, columns, out| sums2(x, columns, out, B::block),
         }
     }
 }
 
-fn block2<F: Function2, T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
-    #[inline(always)]
-    fn plain<F: Function2, T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
-        for i in 0..LANES {
-            out[i] = F::apply(a[i], b[i]);
+/// A function of two blocks.
+trait OfBlock2 {
+    fn block<T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>);
+}
+
+impl<F: Function2> OfBlock2 for Plain<F> {
+    fn block<T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
+        #[inline(always)]
+        fn plain<F: Function2, T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
+            for i in 0..LANES {
+                out[i] = F::apply(a[i], b[i]);
+            }
         }
+        dispatch!(<F: Function2, T: Float> (a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
+            plain::<F, T>(a, b, out)
+        })
     }
-    dispatch!(<F: Function2, T: Float> (a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
-        plain::<F, T>(a, b, out)
-    })
+}
+
+impl<F: FastPath2> OfBlock2 for WithFastPath<F> {
+    fn block<T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
+        #[inline(always)]
+        fn plain<F: FastPath2, T: Float>(a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
+            let mut all_fast = true;
+            for i in 0..LANES {
+                all_fast &= F::is_fast(a[i], b[i]);
+            }
+            for i in 0..LANES {
+                out[i] = if all_fast { F::fast(a[i], b[i]) } else { F::apply(a[i], b[i]) };
+            }
+        }
+        dispatch!(<F: FastPath2, T: Float> (a: &Lanes<T>, b: &Lanes<T>, out: &mut Lanes<T>) {
+            plain::<F, T>(a, b, out)
+        })
+    }
 }
 
 fn each1<T: Float>(x: &[T], p: [T; 2], out: &mut [T], block: Block1<T>) {
@@ -194,6 +223,9 @@ mod tests {
     const FAST: Map1 = map1!(compact |x, _p| x.sin(), where x.is_near() => x.sin_near());
     const SIN: Map1 = map1!(|x, _p| x.sin());
     const LONG2: Map2 = map2!(compact | a, b | a.atan2(b));
+    const FAST2: Map2 =
+        map2!(compact |a, b| a.fmod(b), where a.quotient_is_near(b) => a.fmod_near(b));
+    const FMOD: Map2 = map2!(|a, b| a.fmod(b));
     const SHORT2: Map2 = map2!(|a, b| a.atan2(b));
 
     #[test]
@@ -205,7 +237,9 @@ mod tests {
             let run = |each: &dyn Fn(&mut [f64]), len: usize| {
                 let mut out = vec![0.0; len];
                 each(&mut out);
-                out
+                // Bits, but of NaN the one.
+                let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+                out.into_iter().map(bits).collect::<Vec<u64>>()
             };
             let p = [1.5, 0.0];
             let each1 = |map: &Map1, x: &[f64]| run(&|out| (map.f64.each)(x, p, out), x.len());
@@ -226,6 +260,13 @@ mod tests {
                 ]
             };
             assert_eq!(loops(&LONG2), loops(&SHORT2));
+            assert_eq!(loops(&FAST2), loops(&FMOD));
+            let far = Strip { elements: &rare[..], row_stride: columns };
+            let row = Strip { elements: &[0.7], row_stride: 0 };
+            let fmod = |map: &Map2| {
+                run(&|out| (map.f64.number_right)([far, row], columns, out), 3 * columns)
+            };
+            assert_eq!(fmod(&FAST2), fmod(&FMOD));
         }
     }
 }

@@ -176,8 +176,8 @@ macro_rules! map1 {
     }};
 }
 
-/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`. A long one is `compact`, as
-/// in [`map1!`](crate::map1).
+/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`. A long one is `compact`, and
+/// may have a fast path, as in [`map1!`](crate::map1).
 #[macro_export]
 macro_rules! map2 {
     (|$a:ident, $b:ident| $body:expr) => {
@@ -186,7 +186,10 @@ macro_rules! map2 {
     (compact |$a:ident, $b:ident| $body:expr) => {
         $crate::map2!(@of [compact] |$a, $b| $body)
     };
-    (@of [$of:ident] |$a:ident, $b:ident| $body:expr) => {{
+    (compact |$a:ident, $b:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
+        $crate::map2!(@of [compact_with_fast_path] |$a, $b| $body, $fast_where, $fast)
+    };
+    (@of [$of:ident] |$a:ident, $b:ident| $body:expr $(, $fast_where:expr, $fast:expr)?) => {{
         struct F;
         impl $crate::kernels::Function2 for F {
             #[inline(always)]
@@ -194,6 +197,16 @@ macro_rules! map2 {
                 $body
             }
         }
+        $(impl $crate::kernels::FastPath2 for F {
+            #[inline(always)]
+            fn is_fast<T: $crate::Float>($a: T, $b: T) -> bool {
+                $fast_where
+            }
+            #[inline(always)]
+            fn fast<T: $crate::Float>($a: T, $b: T) -> T {
+                $fast
+            }
+        })?
         $crate::kernels::Map2::$of::<F>()
     }};
 }

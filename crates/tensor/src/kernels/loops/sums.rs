@@ -81,10 +81,7 @@ const PART: usize = 1 << 12;
 /// The sum of the results in the `columns` columns of a row.
 #[inline(always)]
 fn row_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
-    if columns <= PART {
-        return part_sum(results, columns);
-    }
-    // A loop, and no closures: see above.
+    // A loop, and no closures: see above. The function is compiled here once.
     let (mut sum, mut start) = (f64::NEG_ZERO, 0);
     while start < columns {
         let len = PART.min(columns - start);
@@ -110,14 +107,6 @@ pub(super) fn row_sum_of<T: Float>(elements: &[T]) -> T {
 
 #[inline(always)]
 fn part_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
-    if columns < SHORT {
-        let results = results.part(0, columns);
-        let mut sum = T::NEG_ZERO;
-        for i in 0..columns {
-            sum = sum + results.at(i);
-        }
-        return sum;
-    }
     let mut lanes = [T::NEG_ZERO; LANES];
     let blocks = columns - columns % BLOCK;
     for start in (0..blocks).step_by(BLOCK) {
@@ -128,11 +117,22 @@ fn part_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
             *lane = *lane + (front + back);
         }
     }
-    for start in (blocks..columns).step_by(LANES) {
-        let len = LANES.min(columns - start);
-        let now = results.part(start, len);
-        for (i, lane) in lanes.iter_mut().enumerate().take(len) {
-            *lane = *lane + now.at(i);
+    let mut rest = [T::NEG_ZERO; BLOCK];
+    let rest = &mut rest[..columns - blocks];
+    let last = results.part(blocks, rest.len());
+    for (i, y) in rest.iter_mut().enumerate() {
+        *y = last.at(i);
+    }
+    if columns < SHORT {
+        let mut sum = T::NEG_ZERO;
+        for &y in &*rest {
+            sum = sum + y;
+        }
+        return sum;
+    }
+    for rest in rest.chunks(LANES) {
+        for (lane, &y) in lanes.iter_mut().zip(rest) {
+            *lane = *lane + y;
         }
     }
     halved::<T, Sum, LANES>(lanes)

@@ -5,6 +5,8 @@
 mod registers;
 mod segments;
 
+use std::collections::HashMap;
+
 use super::code::{Executable, Instruction, Operand, Slot, SlotId, Source, SummedMap};
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
@@ -37,8 +39,12 @@ struct Compiler<'a> {
     slot_of: Vec<Option<SlotId>>,
     repeated: Vec<Option<SlotId>>,
     last_use: Vec<usize>,
-    /// Free registers: size and offset.
-    free_registers: Vec<(usize, usize)>,
+    /// The offsets of free registers, by their size.
+    free_registers: HashMap<usize, Vec<usize>>,
+    /// The values whose registers are free again.
+    freed: Vec<bool>,
+    /// The output that each value is.
+    output_of: Vec<Option<u32>>,
     /// For a value that a scatter adds to and nothing else reads, the scatter, with which it shares
     /// a register.
     coalesced: Vec<Option<usize>>,
@@ -139,7 +145,8 @@ impl<'a> Compiler<'a> {
             segments: vec![],
             chunk: tile,
             advances: vec![],
-            overwrites: vec![],
+            last_reads: vec![],
+            first_writes: vec![],
             scalar_accumulators: vec![],
             column_accumulators: vec![],
         };
@@ -149,7 +156,9 @@ impl<'a> Compiler<'a> {
             slot_of: vec![None; count],
             repeated: vec![None; count],
             last_use,
-            free_registers: vec![],
+            free_registers: HashMap::new(),
+            freed: vec![false; count],
+            output_of: program.output_of(),
             coalesced,
             fused_into_sum,
             column_accumulator: vec![0; count],
@@ -166,10 +175,7 @@ impl<'a> Compiler<'a> {
             self.emit_output(output as u32, value);
         }
         self.executable.segments = self.executable.strip_mine();
-        let pairs = (0..self.executable.outputs.len())
-            .flat_map(|output| (0..self.executable.inputs.len()).map(move |input| (output, input)));
-        self.executable.overwrites =
-            pairs.filter(|&(output, input)| self.executable.can_overwrite(output, input)).collect();
+        self.executable.note_reads_and_writes();
         self.executable
     }
 

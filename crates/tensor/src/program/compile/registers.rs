@@ -16,9 +16,9 @@ impl Compiler<'_> {
 
     fn register(&mut self, len: usize) -> SlotId {
         // The one that was freed last is still in the cache.
-        let fits = self.free_registers.iter().rposition(|&(size, _)| size == len);
-        let offset = match fits {
-            Some(position) => self.free_registers.remove(position).1,
+        let free = self.free_registers.get_mut(&len).and_then(Vec::pop);
+        let offset = match free {
+            Some(offset) => offset,
             None => {
                 // Registers are padded by a cache line, so that the same element of two of them
                 // does not fall into the same set of the cache.
@@ -64,16 +64,18 @@ impl Compiler<'_> {
 
     fn free_register(&mut self, value: usize) {
         let Some(slot) = self.slot_of[value] else { return };
+        // Both operands of a square are one value.
+        if std::mem::replace(&mut self.freed[value], true) {
+            return;
+        }
         // In a strip-mined row, a value with one element for the row is read again for the next
         // chunk, after a later micro-op of the first chunk would have written to its register.
         if self.executable.tile_rows == 1 && self.program.defs[value].extent == Extent::Rows {
             return;
         }
         if let Slot::Register(offset) = self.executable.slots[slot as usize] {
-            let entry = (self.len_of(self.program.defs[value].extent), offset);
-            if !self.free_registers.contains(&entry) {
-                self.free_registers.push(entry);
-            }
+            let len = self.len_of(self.program.defs[value].extent);
+            self.free_registers.entry(len).or_default().push(offset);
         }
     }
 
@@ -84,14 +86,27 @@ impl Compiler<'_> {
         extent.len(self.executable.tile_rows, columns)
     }
 
-    /// The slot that a computed value is written to.
+    /// The slot that a computed value is written to. What a chain of scatters adds to shares that of
+    /// the last of them.
     pub(super) fn destination(&mut self, at: usize) -> SlotId {
-        if let Some(slot) = self.slot_of[at] {
-            return slot;
+        let (mut chain, mut last) = (vec![], at);
+        while let (None, Some(scatter)) = (self.slot_of[last], self.coalesced[last]) {
+            chain.push(last);
+            last = scatter;
         }
+        let slot = match self.slot_of[last] {
+            Some(slot) => slot,
+            None => self.new_destination(last),
+        };
+        for value in chain.into_iter().chain([last]) {
+            self.slot_of[value] = Some(slot);
+        }
+        slot
+    }
+
+    fn new_destination(&mut self, at: usize) -> SlotId {
         let extent = self.program.defs[at].extent;
-        let output = self.program.outputs.iter().position(|output| output.0 as usize == at);
-        let slot = match (extent, output) {
+        match (extent, self.output_of[at]) {
             (Extent::Columns, _) => {
                 let offset = self.allocate_invariant(self.executable.columns);
                 self.slot(Slot::InvariantColumns(offset))
@@ -100,17 +115,10 @@ impl Compiler<'_> {
                 let offset = self.allocate_invariant(1);
                 self.slot(Slot::Invariant(offset))
             }
-            (Extent::Full, Some(output)) if !self.streaming => {
-                self.slot(Slot::Output(output as u32))
-            }
-            (Extent::Rows, Some(output)) => self.slot(Slot::RowOutput(output as u32)),
-            _ => match self.coalesced[at] {
-                Some(scatter) => self.destination(scatter),
-                None => self.register(self.len_of(extent)),
-            },
-        };
-        self.slot_of[at] = Some(slot);
-        slot
+            (Extent::Full, Some(output)) if !self.streaming => self.slot(Slot::Output(output)),
+            (Extent::Rows, Some(output)) => self.slot(Slot::RowOutput(output)),
+            _ => self.register(self.len_of(extent)),
+        }
     }
 
     /// The slot of a value that is defined already.

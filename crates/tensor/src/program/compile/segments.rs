@@ -1,5 +1,7 @@
 //! Strip-mining: which segments of a body run chunk by chunk along wide rows.
 
+use std::collections::HashSet;
+
 use crate::program::Extent;
 use crate::program::code::{Executable, Instruction, Operand, Segment, SlotId};
 
@@ -15,7 +17,7 @@ impl Executable {
         }
         let mut segments: Vec<Segment> = vec![];
         // The row reductions that are complete only at the end of the segment.
-        let mut reduced: Vec<SlotId> = vec![];
+        let mut reduced: HashSet<SlotId> = HashSet::new();
         for (at, code) in self.body.iter().enumerate() {
             let waits = |x: &Operand| x.extent == Extent::Rows && reduced.contains(&x.at);
             let (tiled, waits) = match code {
@@ -45,12 +47,12 @@ impl Executable {
                     codes.end = at + 1;
                 }
                 _ => {
-                    reduced.clear();
+                    reduced = HashSet::new();
                     segments.push(Segment { codes: at..at + 1, strip_mined: tiled });
                 }
             }
             if let Instruction::ReduceRow { out, .. } | Instruction::SumRow { out, .. } = code {
-                reduced.push(*out);
+                reduced.insert(*out);
             }
         }
         segments

@@ -1,0 +1,175 @@
+//! Whether finite differences confirm the gradients: the verdicts of the checker.
+
+use lossgraph_autograd::Result;
+use lossgraph_check::{Check, Finding, Verdict};
+use serde_json::{Value, json};
+
+use super::picture::{SMALL, picture};
+use crate::graph::Graph;
+use crate::number::{is_finite, signed};
+use crate::numeric::NumericGradient;
+
+/// The budget of all checks together, in elements computed: a moment's worth.
+const BUDGET: usize = 20_000_000;
+/// About how many times a check runs a program.
+const RUNS: usize = 64;
+
+/// The verdict on the gradient of each node, with a sentence, and with the differences of a small
+/// one; null where no gradient flows, or where it would take too long.
+pub(super) fn verdicts(graph: &Graph) -> Result<Vec<Value>> {
+    (0..graph.nodes.len()).map(|at| verdict(graph, at)).collect()
+}
+
+/// The verdicts of a page in one line, and whether nothing is wrong; null if nothing was compared.
+pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
+    let count = |name: &str| verdicts.iter().filter(|each| each["verdict"] == name).count();
+    let [agree, kink, noise, differ, none] =
+        ["agree", "kink", "noise", "differ", "none"].map(count);
+    let all = agree + kink + noise + differ;
+    if all == 0 {
+        return Value::Null;
+    }
+    let mut text = match (agree, all) {
+        (1, 1) => "the gradient agrees with finite differences".to_owned(),
+        (agree, all) if agree == all => {
+            format!("all {all} gradients agree with finite differences")
+        }
+        (agree, all) => format!("{agree} of {all} gradients agree with finite differences"),
+    };
+    let gradients = graph.nodes.iter().filter(|node| node.gradient.is_some()).count();
+    let others = [
+        (kink, "at a kink, between the slopes of both sides"),
+        (noise, "where differences are too uncertain to tell"),
+        (differ, "where they differ"),
+        (none, "where nothing can be compared"),
+        (gradients - all - none, "not compared, since that would take long"),
+    ];
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        text += &format!("; {count} {what}");
+    }
+    json!({ "text": text, "right": differ == 0 })
+}
+
+fn verdict(graph: &Graph, at: usize) -> Result<Value> {
+    let Some(gradient) = &graph.nodes[at].gradient else { return Ok(Value::Null) };
+    let incomparable = |why: &str| {
+        let text = format!("Finite differences and gradient cannot be compared: {why}");
+        Ok(json!({ "verdict": "none", "text": text }))
+    };
+    let loss = graph.nodes.last().map_or(f64::NAN, |loss| loss.value.item().unwrap_or(f64::NAN));
+    if gradient.is_empty() {
+        return incomparable("there are no elements");
+    }
+    if !loss.is_finite() {
+        return incomparable(&format!("the loss is {}", signed(loss)));
+    }
+    if !is_finite(&graph.nodes[at].value.to_f64s()) {
+        return incomparable("not all values are finite");
+    }
+    let Some((dependents, _)) = graph.dependents(at, BUDGET / graph.nodes.len() / RUNS) else {
+        return Ok(Value::Null);
+    };
+    let check = Check { title: "page".to_owned(), orders: 1, directions: 2, ..Check::default() };
+    let value = std::slice::from_ref(&graph.nodes[at].value);
+    let report = check.run(|tape, x| graph.substituted(tape, &dependents, x[0]), value);
+    let found = match report.map(|report| report.rows.into_iter().next()) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(Value::Null),
+        Err(error) => {
+            let text = error.without_locations();
+            return incomparable(text.lines().next().unwrap_or_default());
+        }
+    };
+    let (name, text) = match &found.verdict {
+        Verdict::Skipped(why) => return incomparable(why),
+        Verdict::Pass => ("agree", format!("agree to {} digits", found.digits.floor())),
+        Verdict::Kink => ("kink", at_kink(&found)),
+        Verdict::Noise => ("noise", "say the same as far as differences can tell".to_owned()),
+        Verdict::Fail => ("differ", apart(&found)),
+    };
+    let differences = match graph.numeric_gradient(at, BUDGET / graph.nodes.len())? {
+        Some(NumericGradient::Elements(slopes)) if slopes.len() <= SMALL => picture(&slopes),
+        _ => Value::Null,
+    };
+    let text = format!("Finite differences and gradient {text}");
+    Ok(json!({ "verdict": name, "text": text, "differences": differences }))
+}
+
+/// What is said of a point without a derivative.
+fn at_kink(found: &Finding) -> String {
+    let slopes = found.kink.as_ref().map(|kink| kink.slopes);
+    let (left, right) = slopes.map_or_else(Default::default, |(left, right)| {
+        (format!(" {}", signed(left)), format!(" {}", signed(right)))
+    });
+    format!(
+        "meet at a kink: the gradient lies between the slopes{left} to the left and{right} to the right"
+    )
+}
+
+/// What is said where they disagree.
+fn apart(found: &Finding) -> String {
+    match found.failure.as_ref().and_then(|failure| failure.worst.first()) {
+        Some(worst) => format!(
+            "differ: in {:?} differences say {}, and the gradient {}",
+            worst.index,
+            signed(worst.numeric.value),
+            signed(worst.analytic)
+        ),
+        None => "differ".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lossgraph_autograd::{Tape, Var};
+
+    use super::*;
+
+    /// The verdict on the gradient of the first node, its sentence, and the line of the page.
+    fn of_first(x: &[f64], record: fn(Var<'_>) -> Var<'_>) -> (String, String, String) {
+        let tape = Tape::f64();
+        let graph = Graph::of(record(tape.variable(x.to_vec()))).unwrap();
+        let all = verdicts(&graph).unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&all[0]["verdict"]), text(&all[0]["text"]), text(&summary(&graph, &all)["text"]))
+    }
+
+    #[test]
+    fn a_smooth_loss_agrees_everywhere() {
+        let (verdict, text, line) = of_first(&[0.5, -1.0], |x| x.exp().square().sum(..));
+        assert_eq!(
+            (&verdict[..], &line[..]),
+            ("agree", "all 5 gradients agree with finite differences")
+        );
+        assert!(text.starts_with("Finite differences and gradient agree to "), "{text}");
+    }
+
+    #[test]
+    fn a_gradient_of_0_beside_noise_does_not_differ() {
+        // The shift of a softmax has a gradient of 0, but for rounding.
+        let (verdict, _, line) = of_first(&[0.3, -0.2, 0.9], |x| x.softmax(0).sum(..));
+        assert!(["agree", "noise"].contains(&&verdict[..]), "{verdict}: {line}");
+        assert!(!line.contains("differ:") && !line.contains("where they differ"), "{line}");
+        let (verdict, _, line) = of_first(&[0.3, -0.2], |x| (x.floor() + x).sum(..));
+        assert_eq!(verdict, "agree", "{line}");
+    }
+
+    #[test]
+    fn a_kink_is_named_with_both_slopes() {
+        let (verdict, text, line) = of_first(&[0.0], |x| x.abs().sum(..));
+        assert_eq!(verdict, "kink");
+        assert!(text.ends_with("between the slopes −1 to the left and 1 to the right"), "{text}");
+        assert!(line.contains("; 1 at a kink"), "{line}");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_compared_and_no_alarm() {
+        let tape = Tape::f64();
+        let graph = Graph::of(tape.variable([0.0, 1.0]).ln().sum(..)).unwrap();
+        let all = verdicts(&graph).unwrap();
+        assert_eq!(all[0]["verdict"], "none");
+        let text = all[0]["text"].as_str().unwrap();
+        assert!(text.ends_with("cannot be compared: the loss is −∞"), "{text}");
+        assert_eq!(summary(&graph, &all), Value::Null);
+    }
+}

@@ -1,0 +1,282 @@
+//! Euclidean distances of each vector of a set from each of another, from differences: what the norms
+//! and a product of matrices give loses the digits of vectors that are close.
+
+use super::simd::{Loop, vectorized};
+use super::threads::parallel_chunks_mut;
+use super::transpose::transpose;
+use super::{CHUNK, borrowed, output};
+use crate::{DType, Error, Float, Result, Shape, Tensor};
+
+/// How many numbers a loop has at a time: those of some vectors.
+const LANES: usize = 32;
+
+/// How many terms are added up before they join the total.
+const TERMS: usize = 16;
+
+/// Batch, rows and columns of a tensor of matrices.
+fn matrices(x: &Tensor) -> Option<(&[usize], [usize; 2])> {
+    x.shape().split_last_chunk::<2>().map(|(batch, size)| (batch, *size))
+}
+
+/// The shape of all distances, if there are two sets of vectors of one length, in equal batches.
+fn pairs(a: &Tensor, b: &Tensor) -> Result<Vec<usize>> {
+    match (matrices(a), matrices(b)) {
+        (Some((batch, [n, d])), Some((same, [m, length]))) if batch == same && d == length => {
+            Ok([batch, &[n, m]].concat())
+        }
+        _ => {
+            let (left, right) = (a.shape().clone(), b.shape().clone());
+            let why = "the rows of both are vectors of one length, in equal batches";
+            Err(Error::Shape { operation: "distances", left, right, why })
+        }
+    }
+}
+
+/// `y[i, j] = ‖a[i] − b[j]‖`: sets `[…, n, d]` and `[…, m, d]` give `[…, n, m]`.
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn distances(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
+    match out.dtype() {
+        DType::F32 => distances_of::<f32>(a, b, out),
+        _ => distances_of::<f64>(a, b, out),
+    }
+}
+
+fn distances_of<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
+    let expected = pairs(a, b)?;
+    let (d, [n, m]) = (a.shape()[a.rank() - 1], [expected[a.rank() - 2], expected[a.rank() - 1]]);
+    let out = output::<T>("distances", out, &expected)?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    let (a, b) = (borrowed::<T>(a), borrowed::<T>(b));
+    // Coordinate by coordinate, with room behind the last vector for whole lanes.
+    let leading = m.next_multiple_of(LANES);
+    let columns = b.chunks_exact((m * d).max(1)).flat_map(|b| {
+        let mut columns = vec![T::ZERO; d * m];
+        transpose(b, d, [m, d], &mut columns);
+        let padding = std::iter::repeat_n(T::ZERO, leading - m);
+        let rows: Vec<T> = columns
+            .chunks_exact(m)
+            .flat_map(|row| row.iter().copied().chain(padding.clone()))
+            .collect();
+        rows
+    });
+    let columns: Vec<T> = columns.collect();
+    let rows = (CHUNK / (m * d).max(1)).max(1);
+    parallel_chunks_mut(out, rows * m, |task, out| {
+        let mut sums = vec![T::ZERO; leading];
+        for (row, out) in out.chunks_exact_mut(m).enumerate() {
+            let row = task * rows + row;
+            let (a, batch) = (&a[row * d..][..d], row / n);
+            let columns = &columns[batch * leading * d..][..leading * d];
+            vectorized(SquaredDistances { a, columns, sums: &mut sums });
+            for (j, (y, &sum)) in out.iter_mut().zip(&sums).enumerate() {
+                let in_range = sum < T::INFINITY && sum > T::MIN_POSITIVE * T::of(1e15);
+                *y = if in_range {
+                    sum.sqrt()
+                } else {
+                    scaled_distance(a, &b[(batch * m + j) * d..][..d])
+                };
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The squares of the distances of a vector from others, whose coordinates stand in columns.
+struct SquaredDistances<'a, T> {
+    a: &'a [T],
+    columns: &'a [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Float> Loop for SquaredDistances<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let leading = self.sums.len();
+        for (nth, sums) in self.sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let mut totals = [T::ZERO; LANES];
+            for (part, a) in self.a.chunks(TERMS).enumerate() {
+                let mut terms = [T::ZERO; LANES];
+                for (k, &a) in a.iter().enumerate() {
+                    let b = &self.columns[(part * TERMS + k) * leading + nth * LANES..][..LANES];
+                    for lane in 0..LANES {
+                        let difference = a - b[lane];
+                        terms[lane] = terms[lane] + difference * difference;
+                    }
+                }
+                for lane in 0..LANES {
+                    totals[lane] = totals[lane] + terms[lane];
+                }
+            }
+            *sums = totals;
+        }
+    }
+}
+
+/// A distance of which squares overflow, or lose digits by underflow.
+#[cold]
+fn scaled_distance<T: Float>(a: &[T], b: &[T]) -> T {
+    let mut largest = T::ZERO;
+    for (&a, &b) in a.iter().zip(b) {
+        largest = largest.max((a - b).abs());
+    }
+    if largest == T::ZERO || largest == T::INFINITY || largest.is_nan() {
+        return largest;
+    }
+    let scale = largest.max(T::MIN_POSITIVE).power_of_two();
+    let mut sum = T::NOTHING;
+    for (&a, &b) in a.iter().zip(b) {
+        let difference = (a - b) / scale;
+        sum = T::added(sum, difference * difference);
+    }
+    T::rounded(sum).sqrt() * scale
+}
+
+/// `y[i] = Σⱼ w[i, j] (a[i] − b[j])`: weights `[…, n, m]` of the differences of `[…, n, d]` and
+/// `[…, m, d]` give `[…, n, d]`.
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn weighted_differences(w: &Tensor, a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
+    match out.dtype() {
+        DType::F32 => weighted_differences_of::<f32>(w, a, b, out),
+        _ => weighted_differences_of::<f64>(w, a, b, out),
+    }
+}
+
+fn weighted_differences_of<T: Float>(
+    w: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    let expected = pairs(a, b)?;
+    if w.shape()[..] != expected {
+        let (left, right) = (w.shape().clone(), Shape::from(&expected[..]));
+        let why = "there is a weight for each pair of vectors";
+        return Err(Error::Shape { operation: "weighted_differences", left, right, why });
+    }
+    let (d, [n, m]) = (a.shape()[a.rank() - 1], [expected[a.rank() - 2], expected[a.rank() - 1]]);
+    let out = output::<T>("weighted_differences", out, a.shape())?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    let (w, a, b) = (borrowed::<T>(w), borrowed::<T>(a), borrowed::<T>(b));
+    let rows = (CHUNK / (m * d).max(1)).max(1);
+    parallel_chunks_mut(out, rows * d, |task, out| {
+        for (row, out) in out.chunks_exact_mut(d).enumerate() {
+            let row = task * rows + row;
+            vectorized(WeightedDifferences {
+                w: &w[row * m..][..m],
+                a: &a[row * d..][..d],
+                b: &b[row / n * m * d..][..m * d],
+                out,
+            });
+        }
+    });
+    Ok(())
+}
+
+/// One row of [`weighted_differences`].
+struct WeightedDifferences<'a, T: Float> {
+    w: &'a [T],
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for WeightedDifferences<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let d = self.out.len();
+        for start in (0..d - d % LANES).step_by(LANES) {
+            let sums: [T; LANES] = self.columns(start);
+            self.out[start..start + LANES].copy_from_slice(&sums);
+        }
+        for column in d - d % LANES..d {
+            let [sum] = self.columns(column);
+            self.out[column] = sum;
+        }
+    }
+}
+
+impl<T: Float> WeightedDifferences<'_, T> {
+    /// So many sums, from a column on.
+    #[inline(always)]
+    fn columns<const N: usize>(&self, start: usize) -> [T; N] {
+        let d = self.out.len();
+        let mut a = [T::ZERO; N];
+        a.copy_from_slice(&self.a[start..start + N]);
+        let mut totals = [T::NOTHING; N];
+        for (part, w) in self.w.chunks(TERMS).enumerate() {
+            let mut sums = [T::ZERO; N];
+            for (j, &w) in w.iter().enumerate() {
+                let b = &self.b[(part * TERMS + j) * d + start..][..N];
+                for lane in 0..N {
+                    sums[lane] = sums[lane] + w * (a[lane] - b[lane]);
+                }
+            }
+            for lane in 0..N {
+                totals[lane] = T::added(totals[lane], sums[lane]);
+            }
+        }
+        let mut y = [T::ZERO; N];
+        for lane in 0..N {
+            y[lane] = T::rounded(totals[lane]);
+        }
+        y
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distance(a: &[f32], b: &[f32]) -> f32 {
+        let row = |x: &[f32]| Tensor::new([1, x.len()], x.to_vec()).unwrap();
+        let mut out = Tensor::zeros([1, 1], DType::F32).unwrap();
+        distances(&row(a), &row(b), &mut out).unwrap();
+        out.to_vec::<f32>().unwrap()[0]
+    }
+
+    #[test]
+    fn squares_neither_overflow_nor_vanish() {
+        assert_eq!(distance(&[3e30, 1e30], &[0.0, 5e30]), 5e30);
+        assert_eq!(distance(&[3e-40, 0.0], &[0.0, 4e-40]), 5e-40);
+        assert_eq!(distance(&[3e-30, 0.0], &[0.0, 4e-30]), 5e-30);
+        assert_eq!(distance(&[], &[]), 0.0);
+        assert_eq!(distance(&[f32::INFINITY, 0.0], &[0.0, 0.0]), f32::INFINITY);
+        assert!(distance(&[f32::INFINITY, 0.0], &[f32::INFINITY, 0.0]).is_nan());
+        assert!(distance(&[f32::NAN, f32::INFINITY], &[0.0, 0.0]).is_nan());
+    }
+
+    #[test]
+    fn batches_have_their_own_vectors() {
+        let set = |n: usize, step: f64| {
+            let numbers = (0..2 * n * 3).map(|i| (i as f64 * step).sin()).collect::<Vec<f64>>();
+            Tensor::new([2, n, 3], numbers).unwrap()
+        };
+        let (a, b, w) = (set(2, 0.7), set(4, 0.3), Tensor::arange(16, DType::F64).unwrap());
+        let w = w.reshape([2, 2, 4]).unwrap();
+        let mut y = Tensor::zeros([2, 2, 4], DType::F64).unwrap();
+        distances(&a, &b, &mut y).unwrap();
+        let mut weighted = Tensor::zeros([2, 2, 3], DType::F64).unwrap();
+        weighted_differences(&w, &a, &b, &mut weighted).unwrap();
+        for (batch, i) in [[0, 0], [0, 1], [1, 0], [1, 1]].map(|[batch, i]| (batch, i)) {
+            let difference =
+                |j: usize, k: usize| a.get([batch, i, k]).unwrap() - b.get([batch, j, k]).unwrap();
+            for j in 0..4 {
+                let expected = (0..3).map(|k| difference(j, k).powi(2)).sum::<f64>().sqrt();
+                assert!((y.get([batch, i, j]).unwrap() - expected).abs() < 1e-15);
+            }
+            for k in 0..3 {
+                let term = |j: usize| w.get([batch, i, j]).unwrap() * difference(j, k);
+                let expected: f64 = (0..4).map(term).sum();
+                assert!((weighted.get([batch, i, k]).unwrap() - expected).abs() < 1e-14);
+            }
+        }
+    }
+}
