@@ -127,6 +127,9 @@ pub mod guide {
     #[doc = include_str!("../../docs/numerics.md")]
     pub mod numerics {}
 
+    #[doc = include_str!("../../docs/cluster.md")]
+    pub mod cluster {}
+
     #[doc = include_str!("../../docs/performance.md")]
     pub mod performance {}
 }

@@ -84,8 +84,11 @@ pub const LEFT_OUT: &[(&str, &[&str])] = &[
         "torch.ops.aten._efficient_attention_forward", "torch.ops.aten._flash_attention_forward",
         "torch.ops.aten._scaled_dot_product_flash_attention_for_cpu",
     ]),
+    ("a layer of `nn`, compared in crates/nn/tests/torch.rs", &[
+        "nn.GRU", "nn.LSTM", "nn.MultiheadAttention", "nn.RNN", "nn.TransformerEncoderLayer",
+    ]),
     ("a layer whose parameters are shaped when it is first called, or made of many", &[
-        "nn.BatchNorm*", "nn.GRU", "nn.GRUCell", "nn.LSTM", "nn.LSTMCell", "nn.Lazy*",
-        "nn.MultiheadAttention", "nn.RNN", "nn.RNNCell", "nn.Transformer*",
+        "nn.BatchNorm*", "nn.GRUCell", "nn.LSTMCell", "nn.Lazy*", "nn.RNNCell", "nn.Transformer",
+        "nn.TransformerDecoder*", "nn.TransformerEncoder",
     ]),
 ];

@@ -355,3 +355,13 @@ fn the_angle_of_a_point_far_away_or_near_has_the_slopes_of_one_at_hand() {
         assert_same(&[by_a, by_b], &[0.16, -0.12]);
     }
 }
+
+#[test]
+fn elu_has_the_digits_of_its_slope_far_below_0() {
+    let tape = Tape::new();
+    let x = tape.variable([-17.0_f32, -10.0]);
+    let slope = tape.grad(x.elu(1.0).sum(..), &[x])[0].value().unwrap().to_f64s();
+    for (slope, exact) in slope.into_iter().zip([-17.0_f64, -10.0].map(f64::exp)) {
+        assert!((slope / exact - 1.0).abs() < 1e-6, "{slope} {exact}");
+    }
+}

@@ -1,11 +1,13 @@
 //! The workloads of the peer rig, written as a user of the library would write them.
 
 mod batch_norm;
+mod cluster;
 mod copy;
 mod data;
 mod harness;
 mod loss;
 mod memory;
+mod models;
 mod op;
 mod ops;
 mod overhead;
@@ -35,6 +37,10 @@ fn make(name: &str) -> Case {
         "mlp_mnist_step" => training::mlp_mnist(),
         "cnn_step" => training::cnn(),
         "embed_step" => training::embedding(),
+        "fashion_cnn_step" => models::fashion_cnn(),
+        "resnet_step" => models::resnet(),
+        "gru_step" => models::gru(),
+        "gpt_step" => models::gpt(),
         "ops_small" => op::small(),
         "ctc" => loss::ctc(),
         "linear_cross_entropy_512x50000" => loss::linear_cross_entropy(),
@@ -50,6 +56,7 @@ fn main() -> std::process::ExitCode {
     }
     match std::env::args().nth(1).as_deref() {
         Some("batch_norm") => return done(batch_norm::print()),
+        Some("cluster") => return done(on_all_processes()),
         Some("copy") => copy::print(),
         Some("memory") => return done(memory::print()),
         Some("ops") => return done(ops::print()),
@@ -59,6 +66,15 @@ fn main() -> std::process::ExitCode {
         _ => return harness::main("lossgraph", make),
     }
     std::process::ExitCode::SUCCESS
+}
+
+/// The benchmark of processes, as one of those that a launcher started, or alone.
+fn on_all_processes() -> lossgraph_nn::Result<()> {
+    #[cfg(feature = "mpi")]
+    if lossgraph_nn::parallel::launched() {
+        return lossgraph_nn::parallel::mpi::run(|world| cluster::print(world));
+    }
+    cluster::print(&lossgraph_nn::parallel::Local::alone())
 }
 
 fn done<E: std::fmt::Debug>(result: Result<(), E>) -> std::process::ExitCode {

@@ -2,11 +2,11 @@
 
 use std::hint::black_box;
 
-use lossgraph_autograd::{Pool, Tape, Var};
+use lossgraph_autograd::{Conv, Padding, Pool, Tape, Var};
 use lossgraph_losses::{cross_entropy, triplet_margin};
 use lossgraph_nn::{
-    Activation, Adam, Conv2d, Flatten, Layer, Linear, MaxPool2d, Optimizer, Sequential, Sgd,
-    UpdateRule,
+    Activation, Adam, Conv2d, Flatten, Layer, Linear, MaxPool2d, Module, Optimizer, Sequential,
+    Sgd, UpdateRule,
 };
 use lossgraph_tensor::Tensor;
 
@@ -20,17 +20,19 @@ pub fn linear(seed: u32, inputs: usize, outputs: usize) -> Linear {
     Linear::of(tensor([outputs, inputs], weight), Some(tensor([outputs], bias)))
 }
 
-fn conv(seed: u32, inputs: usize, outputs: usize) -> Conv2d {
+/// A convolution with the rig's parameters.
+pub fn conv(seed: u32, inputs: usize, outputs: usize, padding: Padding<2>) -> Conv2d {
     let (weight, bias) = data::layer(seed, outputs, inputs * 9);
     let weight = tensor([outputs, inputs, 3, 3], weight);
-    Conv2d::of(weight, Some(tensor([outputs], bias)), Default::default())
+    let options = Conv { padding, ..Conv::default() };
+    Conv2d::of(weight, Some(tensor([outputs], bias)), options)
 }
 
 /// Times a training step after a warm-up of twenty; the loss of the twentieth is the check.
-fn steps<R: UpdateRule + 'static>(
-    model: Sequential,
+pub fn steps<M: Module + 'static, R: UpdateRule + 'static>(
+    model: M,
     rule: R,
-    loss: impl for<'t> Fn(&'t Tape, &Sequential) -> Var<'t> + 'static,
+    loss: impl for<'t> Fn(&'t Tape, &M) -> Var<'t> + 'static,
 ) -> Case {
     let mut optimizer = rule.over(&model).expect("valid options");
     let mut step = move || {
@@ -45,8 +47,9 @@ fn steps<R: UpdateRule + 'static>(
     })
 }
 
-fn classifier<R: UpdateRule + 'static>(
-    model: Sequential,
+/// Training steps with cross-entropy.
+pub fn classifier<R: UpdateRule + 'static>(
+    model: impl Layer + 'static,
     rule: R,
     x: Tensor,
     labels: Tensor,
@@ -77,12 +80,13 @@ pub fn mlp_mnist() -> Case {
 }
 
 pub fn cnn() -> Case {
+    const NONE: Padding<2> = Padding::Each([0, 0]);
     let pool = || MaxPool2d(Pool::new([2, 2]));
     let model = Sequential::new()
-        .then(conv(30, 1, 8))
+        .then(conv(30, 1, 8, NONE))
         .then(Activation::Relu)
         .then(pool())
-        .then(conv(32, 8, 16))
+        .then(conv(32, 8, 16, NONE))
         .then(Activation::Relu)
         .then(pool())
         .then(Flatten)

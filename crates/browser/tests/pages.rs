@@ -233,7 +233,8 @@ fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
     assert!(shown.browser.texts(".side:first-child .node .cell")?.contains(&"−∞".to_owned()));
     // Numbers that are none do not agree with anything.
     shown.browser.click(".side:first-child [data-node='0'] > .face")?;
-    assert!(shown.browser.texts(".check")?[0].contains("cannot be compared"));
+    let checks = shown.browser.texts(".check")?;
+    assert!(checks.iter().any(|check| check.contains("and the gradient NaN")), "{checks:?}");
     shown.console_is_silent()
 }
 
@@ -241,7 +242,7 @@ fn losses_side_by_side_show_where_a_nan_comes_from() -> Result<()> {
 #[ignore = "needs chromium"]
 fn long_numbers_are_shown_whole_and_the_checker_has_its_say() -> Result<()> {
     let tape = Tape::f64();
-    let x = tape.variable([-1.0930001e-16, 123456.0, -2.5e-300, 1.0, 2.0, -3.0e-7, 5.0, 1e300]);
+    let x = tape.variable([-1.0930001e-16, 123456.0, -2.5e-300, 1.0, 2.0, -3.0e-7, 5.0, 1e150]);
     let loss = (x * x.detach() * 1e-305).sum(..);
     let shown = Shown::new("long", loss, page(&tape, loss).title("Long numbers").name(x, "x"))?;
     shown.browser.click("[data-node='0'] > .face")?;

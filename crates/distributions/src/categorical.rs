@@ -30,7 +30,7 @@ use crate::{Distribution, Entropy};
 /// ```
 ///
 /// # Errors
-/// Parameters without an axis; values that are floats.
+/// Parameters without an axis, a probability below 0; values that are floats.
 #[derive(Clone, Copy, Debug)]
 pub struct Categorical<'t> {
     given: Given<'t>,
@@ -49,6 +49,13 @@ impl<'t> Categorical<'t> {
     #[track_caller]
     pub fn new(probs: Var<'t>) -> Categorical<'t> {
         let probs = along_classes("probs", probs);
+        let negative = probs.data().and_then(|data| data.find(|p| p < 0.0));
+        if let Some(p) = negative {
+            let why = format!("a probability is {p}, expected 0 or more");
+            let fault = Fault::new("Categorical", why).operand("probs", probs);
+            let fault = fault.cure("Categorical::from_logits, of logarithms of probabilities");
+            return Categorical { given: Given::Probs(probs.tape().fault(fault)) };
+        }
         let sum = if probs.is_faulty() { probs } else { probs.sum(keep(-1)) };
         Categorical { given: Given::Probs(probs / sum) }
     }

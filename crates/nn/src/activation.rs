@@ -1,7 +1,7 @@
-//! Functions without parameters: activations and dropout.
+//! Functions element by element: activations and dropout.
 
-use lossgraph_autograd::{Fault, Var};
-use lossgraph_tensor::Tensor;
+use lossgraph_autograd::{Fault, Parameter, Var};
+use lossgraph_tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
 use crate::generator::Generator;
@@ -19,14 +19,34 @@ pub enum Activation {
     LeakyRelu(f64),
     /// `x` above 0, else `alpha · (eˣ − 1)`
     Elu(f64),
+    /// `max(x, 0)`, and 6 at most
+    Relu6,
     /// `x Φ(x)`
     Gelu,
+    /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, near `x Φ(x)`
+    GeluTanh,
+    /// `x tanh(ln(1 + eˣ))`
+    Mish,
+    /// Elu with the slope and the scale that keep mean 0 and variance 1
+    Selu,
+    /// `x` above 0, else `alpha · (e^(x/alpha) − 1)`
+    Celu(f64),
     /// `x σ(x)`
     Silu,
     /// `tanh x`
     Tanh,
+    /// `x/(1 + |x|)`
+    Softsign,
+    /// `x` between two numbers, else the nearer one
+    Hardtanh(f64, f64),
     /// `1/(1 + e⁻ˣ)`
     Sigmoid,
+    /// `ln(1/(1 + e⁻ˣ))`
+    LogSigmoid,
+    /// `x/6 + ½`, between 0 and 1
+    Hardsigmoid,
+    /// `x` times that
+    Hardswish,
     /// `ln(1 + eˣ)`
     Softplus,
 }
@@ -40,12 +60,90 @@ impl Layer for Activation {
             Activation::Relu => x.relu(),
             Activation::LeakyRelu(slope) => x.leaky_relu(slope),
             Activation::Elu(alpha) => x.elu(alpha),
+            Activation::Relu6 => x.relu6(),
             Activation::Gelu => x.gelu(),
+            Activation::GeluTanh => x.gelu_tanh(),
+            Activation::Mish => x.mish(),
+            Activation::Selu => x.selu(),
+            Activation::Celu(alpha) => x.celu(alpha),
             Activation::Silu => x.silu(),
             Activation::Tanh => x.tanh(),
+            Activation::Softsign => x.softsign(),
+            Activation::Hardtanh(low, high) => x.hardtanh(low, high),
             Activation::Sigmoid => x.sigmoid(),
+            Activation::LogSigmoid => x.log_sigmoid(),
+            Activation::Hardsigmoid => x.hardsigmoid(),
+            Activation::Hardswish => x.hardswish(),
             Activation::Softplus => x.softplus(),
         })
+    }
+}
+
+/// The softmax along an axis, which −1 counts from the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Softmax(pub isize);
+
+/// The logarithm of the softmax along an axis, which −1 counts from the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LogSoftmax(pub isize);
+
+impl Module for Softmax {}
+
+impl Module for LogSoftmax {}
+
+impl Layer for Softmax {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        x.tape().unnamed_call(|| x.softmax(self.0))
+    }
+}
+
+impl Layer for LogSoftmax {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        x.tape().unnamed_call(|| x.log_softmax(self.0))
+    }
+}
+
+/// `x` above 0, else `weight · x`, with a weight for everything or one for each channel (axis 1).
+///
+/// # Source
+/// He et al., Delving Deep into Rectifiers, 2015.
+#[doc(alias = "PReLU")]
+#[derive(Clone, Debug)]
+pub struct Prelu {
+    weight: Parameter,
+}
+
+crate::module!(Prelu { weight });
+
+impl Prelu {
+    /// With `channels` weights, or a single one, that begin at 0.25 as in PyTorch.
+    ///
+    /// # Errors
+    /// No channels.
+    pub fn new(channels: usize) -> Result<Prelu> {
+        if channels == 0 {
+            let (subject, name, expected) = ("prelu", "channels", "1 or more");
+            return Err(Error::Option { subject, name, given: 0.0, expected });
+        }
+        let weight = Tensor::full([channels], 0.25, DType::F32)?;
+        Ok(Prelu { weight: Parameter::new("weight", weight) })
+    }
+
+    /// The slopes below 0.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+}
+
+impl Layer for Prelu {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let tape = x.tape();
+        tape.named_call("prelu", || x.prelu(tape.parameter(&self.weight)))
     }
 }
 
@@ -65,8 +163,26 @@ pub struct Dropout {
 impl Dropout {
     /// Drops with `probability`, 0 or more and below 1, as drawn from `seed`.
     pub fn new(probability: f64, seed: u64) -> Result<Dropout> {
+        Dropout::named("dropout", "probability", probability, seed)
+    }
+
+    /// That of a layer which has dropout among its options.
+    pub(crate) fn within(layer: &'static str, probability: f64, seed: u64) -> Result<Dropout> {
+        Dropout::named(layer, "dropout", probability, seed)
+    }
+
+    pub(crate) fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    fn named(
+        subject: &'static str,
+        name: &'static str,
+        probability: f64,
+        seed: u64,
+    ) -> Result<Dropout> {
         if !(0.0..1.0).contains(&probability) {
-            let (subject, name, expected) = ("dropout", "probability", "0 or more, and below 1");
+            let expected = "0 or more, and below 1";
             return Err(Error::Option { subject, name, given: probability, expected });
         }
         Ok(Dropout { probability, generator: Generator::new(seed) })

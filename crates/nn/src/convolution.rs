@@ -1,13 +1,12 @@
-//! Layers over images: convolution, pooling, and the step to vectors behind them.
+//! Convolutions over sequences and images.
 
-use lossgraph_autograd::{Conv, ConvTranspose, Parameter, Pool, Var};
-use lossgraph_tensor::{DType, Shape, Tensor};
+use lossgraph_autograd::{Conv, ConvTranspose, Parameter, Var};
+use lossgraph_tensor::{DType, Tensor};
 use rand::Rng;
 
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::layer::{Layer, Mode};
-use crate::module::Module;
 
 /// Cross-correlation over images: `[batch, inputs, height, width]` to `[batch, outputs, …]`.
 #[derive(Clone, Debug)]
@@ -100,6 +99,83 @@ impl Layer for Conv2d {
     }
 }
 
+/// Cross-correlation over sequences: `[batch, inputs, length]` to `[batch, outputs, …]`.
+#[derive(Clone, Debug)]
+pub struct Conv1d {
+    weight: Parameter,
+    bias: Option<Parameter>,
+    options: Conv<1>,
+}
+
+crate::module!(Conv1d { weight, bias, .. });
+
+impl Conv1d {
+    /// A layer with PyTorch's initialization, a stride of 1 and no padding.
+    pub fn new(inputs: usize, outputs: usize, window: usize, rng: &mut impl Rng) -> Result<Conv1d> {
+        Conv1d::with(inputs, outputs, window, Conv::default(), rng)
+    }
+
+    /// A layer with a stride, padding, dilation and groups.
+    ///
+    /// # Errors
+    /// Groups that do not divide the inputs and the outputs. What depends on the sequence is an error of
+    /// the program that uses the layer.
+    pub fn with(
+        inputs: usize,
+        outputs: usize,
+        window: usize,
+        options: Conv<1>,
+        rng: &mut impl Rng,
+    ) -> Result<Conv1d> {
+        let groups = options.groups;
+        divides("conv1d", groups, inputs, outputs)?;
+        let shape = [outputs, inputs / groups, window];
+        let (weight, bias) = drawn(&shape, outputs, rng)?;
+        Ok(Conv1d { weight, bias: Some(bias), options })
+    }
+
+    /// A layer with a given weight `[outputs, inputs / groups, window]` and options.
+    pub fn of(weight: Tensor, bias: Option<Tensor>, options: Conv<1>) -> Conv1d {
+        Conv1d {
+            weight: Parameter::new("weight", weight),
+            bias: bias.map(|bias| Parameter::new("bias", bias)),
+            options,
+        }
+    }
+
+    /// A layer that adds nothing to the sums.
+    #[must_use = "it gives the layer back"]
+    pub fn without_bias(self) -> Conv1d {
+        Conv1d { bias: None, ..self }
+    }
+
+    /// The weight, `[outputs, inputs / groups, window]`.
+    pub fn weight(&self) -> &Parameter {
+        &self.weight
+    }
+
+    /// The bias, `[outputs]`, if there is one.
+    pub fn bias(&self) -> Option<&Parameter> {
+        self.bias.as_ref()
+    }
+
+    /// Stride, padding, dilation and groups.
+    pub fn options(&self) -> Conv<1> {
+        self.options
+    }
+}
+
+impl Layer for Conv1d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        let tape = x.tape();
+        tape.named_call("conv1d", || {
+            let weight = tape.parameter(&self.weight);
+            x.conv1d(weight, self.bias.as_ref().map(|bias| tape.parameter(bias)), self.options)
+        })
+    }
+}
+
 /// The transpose of a convolution over images: `[batch, inputs, height, width]` to
 /// `[batch, outputs, …]`.
 #[derive(Clone, Debug)]
@@ -177,51 +253,6 @@ fn drawn(shape: &[usize], outputs: usize, rng: &mut impl Rng) -> Result<(Paramet
     Ok((Parameter::drawn("weight", weight), Parameter::drawn("bias", bias)))
 }
 
-/// The largest of each window.
-#[derive(Clone, Copy, Debug)]
-pub struct MaxPool2d(pub Pool<2>);
-
-impl Module for MaxPool2d {}
-
-impl Layer for MaxPool2d {
-    #[track_caller]
-    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        x.tape().named_call("max_pool2d", || x.max_pool2d(self.0))
-    }
-}
-
-/// The mean of each window.
-#[derive(Clone, Copy, Debug)]
-pub struct AvgPool2d(pub Pool<2>);
-
-impl Module for AvgPool2d {}
-
-impl Layer for AvgPool2d {
-    #[track_caller]
-    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        x.tape().named_call("avg_pool2d", || x.avg_pool2d(self.0))
-    }
-}
-
-/// All axes but the batch as one.
-#[derive(Clone, Copy, Debug)]
-pub struct Flatten;
-
-impl Module for Flatten {}
-
-impl Layer for Flatten {
-    #[track_caller]
-    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        // The features are counted by themselves, so that a batch of none has as many as any other.
-        let shape = x.shape();
-        let (batch, features) = match shape.split_first() {
-            Some((&batch, features)) => (batch, Shape::from(features).numel()),
-            None => (1, 1),
-        };
-        x.tape().unnamed_call(|| x.reshape([batch, features]))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,29 +295,15 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_none_is_flattened_to_as_many_features_as_any_other() {
-        let tape = Tape::new();
-        for (from, to) in [
-            (&[0, 1, 8, 8][..], [0, 64]),
-            (&[2, 3, 0], [2, 0]),
-            (&[0, 0], [0, 0]),
-            (&[0], [0, 1]),
-            (&[3], [3, 1]),
-            (&[], [1, 1]),
-            (&[2, 3, 4], [2, 12]),
-        ] {
-            let y = Flatten.forward(tape.fill(Shape::from(from), 1.0));
-            assert_eq!((&y.shape()[..], &y.value().unwrap().shape()[..]), (&to[..], &to[..]));
-        }
-    }
-
-    #[test]
     fn groups_that_do_not_divide_are_refused() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for groups in [0, 3, 4] {
             let options = Conv { groups, ..Conv::default() };
             let error = Conv2d::with(4, 6, [3, 3], options, &mut rng).unwrap_err().to_string();
             assert!(error.starts_with(&format!("conv2d: groups is {groups}, expected")), "{error}");
+            let options = Conv { groups, ..Conv::default() };
+            let error = Conv1d::with(4, 6, 3, options, &mut rng).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("conv1d: groups is {groups}, expected")), "{error}");
         }
     }
 }

@@ -114,6 +114,12 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// Processes that cannot train together, or the error of one of them.
+    #[error("data parallel: {why}")]
+    Parallel {
+        /// What is wrong.
+        why: String,
+    },
     /// A file that cannot be read, or holds something else than is expected.
     #[error("{}: {why}", path.display())]
     File {
@@ -215,6 +221,7 @@ impl fmt::Debug for Error {
             | Error::StateDict { .. }
             | Error::Checkpoint { .. }
             | Error::Metric { .. }
+            | Error::Parallel { .. }
             | Error::Write(_)
             | Error::Tensor(_) => fmt::Display::fmt(self, f),
         }

@@ -65,7 +65,7 @@ impl Module for Generator {
 }
 
 /// Rounds, seed, stream and position: what a ChaCha generator draws next.
-type Words = [i64; 8];
+pub(crate) type Words = [i64; 8];
 
 /// A generator as integers.
 trait ChaCha {
@@ -151,6 +151,28 @@ fn words_of<G: ChaCha>(tensor: &Tensor) -> std::result::Result<Words, String> {
             Err(format!("the state is {} {}, expected [8] i64", tensor.shape(), tensor.dtype()))
         }
     }
+}
+
+/// The words of a layer's generator.
+pub(crate) fn words(state: &Tensor) -> std::result::Result<Words, String> {
+    words_of::<ChaCha8Rng>(state)
+}
+
+/// The state of a generator at the same place of another stream, that of a shard. Streams of users
+/// have small numbers, so that the shard's stands above them.
+pub(crate) fn in_stream(words: &Words, shard: usize) -> Tensor {
+    let mut words = *words;
+    words[5] ^= (shard as i64) << 32;
+    Tensor::from(words)
+}
+
+/// The state of a generator in its own stream, at the place of the one that drew most.
+pub(crate) fn furthest<'a>(own: &'a Words, drawn: impl Iterator<Item = &'a Words>) -> Tensor {
+    let place = |words: &Words| (words[7] as u64, words[6] as u64);
+    let most = drawn.fold(own, |most, words| if place(words) > place(most) { words } else { most });
+    let mut words = *own;
+    [words[6], words[7]] = [most[6], most[7]];
+    Tensor::from(words)
 }
 
 /// What is wrong with the state of a layer's generator.

@@ -22,9 +22,11 @@
 //! ```
 
 mod activation;
+mod attention;
 mod checkpoint;
 mod clip;
 mod convolution;
+mod embedding;
 mod error;
 mod functional;
 mod generator;
@@ -35,14 +37,21 @@ mod metrics;
 mod module;
 mod normalization;
 pub mod optimizer;
+pub mod parallel;
+mod pooling;
+mod recurrent;
+mod residual;
 mod sequential;
+mod transformer;
 
-pub use activation::{Activation, Dropout};
+pub use activation::{Activation, Dropout, LogSoftmax, Prelu, Softmax};
+pub use attention::{AttentionMasks, MultiHead, MultiHeadAttention};
 pub use checkpoint::{
     Checkpoint, Matching, Stateful, Training, copy_parameters, load, load_matching, save,
 };
 pub use clip::{clip_grad_norm, clip_grad_value};
-pub use convolution::{AvgPool2d, Conv2d, ConvTranspose2d, Flatten, MaxPool2d};
+pub use convolution::{Conv1d, Conv2d, ConvTranspose2d};
+pub use embedding::{Embedding, LearnedPositions, SinusoidalPositions};
 pub use error::{Error, Result};
 pub use functional::functional_call;
 pub use generator::Generator;
@@ -53,7 +62,14 @@ pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
 pub use module::Module;
 pub use normalization::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd, UpdateRule};
+pub use pooling::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AvgPool1d,
+    AvgPool2d, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d,
+};
+pub use recurrent::{Gru, Lstm, Recurrent, Rnn};
+pub use residual::Residual;
 pub use sequential::{Mlp, Sequential};
+pub use transformer::{NormOrder, Transformer, TransformerBlock};
 
 /// What [`module!`] expands to.
 #[doc(hidden)]

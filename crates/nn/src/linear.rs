@@ -49,6 +49,11 @@ impl Linear {
         Linear { bias: None, ..self }
     }
 
+    /// With another bias.
+    pub(crate) fn with_bias(self, bias: Parameter) -> Linear {
+        Linear { bias: Some(bias), ..self }
+    }
+
     /// The weight, `[outputs, inputs]`.
     pub fn weight(&self) -> &Parameter {
         &self.weight

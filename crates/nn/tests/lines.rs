@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use lossgraph_autograd::{ConvTranspose, Pool, Tape, Var};
 use lossgraph_nn::{
-    Activation, AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, GroupNorm, Layer,
-    LayerNorm, Linear, MaxPool2d, Mlp, Mode, RmsNorm, Sequential, functional_call, module,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Conv1d, Conv2d, ConvTranspose2d, Dropout,
+    Embedding, Flatten, GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru, Layer, LayerNorm,
+    LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, Mlp, Mode, MultiHeadAttention, Prelu,
+    Residual, RmsNorm, Rnn, Sequential, SinusoidalPositions, Softmax, TransformerBlock,
+    functional_call, module,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -43,6 +46,22 @@ fn refusals(tape: &Tape) -> Vec<(&'static str, Box<dyn Layer>, Var<'_>)> {
         ("batch_norm", Box::new(BatchNorm::new(4).unwrap()), vectors),
         ("batch_norm of a vector", Box::new(BatchNorm::new(4).unwrap()), scalar),
         ("mlp", Box::new(Mlp::new(&[4, 8, 2], &mut rng()).unwrap()), vectors),
+        ("conv1d", Box::new(Conv1d::new(3, 4, 3, &mut rng()).unwrap()), scalar),
+        ("max_pool1d", Box::new(MaxPool1d(Pool::new([9]))), vectors),
+        ("adaptive_avg_pool2d", Box::new(AdaptiveAvgPool2d([1, 1])), scalar),
+        ("global_avg_pool", Box::new(GlobalAvgPool), vectors),
+        ("global_max_pool", Box::new(GlobalMaxPool), scalar),
+        ("embedding", Box::new(Embedding::new(3, 4, &mut rng()).unwrap()), vectors),
+        ("learned", Box::new(LearnedPositions::new(9, 4, &mut rng()).unwrap()), vectors),
+        ("sinusoidal", Box::new(SinusoidalPositions::new(4, 3).unwrap()), vectors),
+        ("prelu", Box::new(Prelu::new(4).unwrap()), vectors),
+        ("softmax", Box::new(Softmax(2)), vectors),
+        ("rnn", Box::new(Rnn::new(4, 3, &mut rng()).unwrap()), vectors),
+        ("lstm", Box::new(Lstm::new(4, 3, &mut rng()).unwrap()), scalar),
+        ("gru", Box::new(Gru::new(4, 3, &mut rng()).unwrap()), vectors),
+        ("attention", Box::new(MultiHeadAttention::new(4, 2, &mut rng()).unwrap()), vectors),
+        ("block", Box::new(TransformerBlock::new(4, 2, &mut rng()).unwrap()), vectors),
+        ("residual", Box::new(Residual::new(linear())), tape.fill([5, 4], 1.0)),
         ("sequential", Box::new(Sequential::new().then(Flatten).then(linear())), vectors),
     ]
 }

@@ -3,9 +3,10 @@
 use lossgraph_autograd::{ConvTranspose, Parameter, Pool, Tape, Var};
 use lossgraph_check::check;
 use lossgraph_nn::{
-    Activation, Adam, AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout, Flatten, GroupNorm,
-    Init, Layer, LayerNorm, Linear, MaxPool2d, Mlp, Mode, Module, RmsNorm, Sequential, Sgd,
-    UpdateRule, copy_parameters, functional_call,
+    Activation, Adam, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Conv2d, ConvTranspose2d, Dropout,
+    Flatten, GlobalAvgPool, GlobalMaxPool, GroupNorm, Init, Layer, LayerNorm, Linear, MaxPool2d,
+    Mlp, Mode, Module, Prelu, Residual, RmsNorm, Sequential, Sgd, Softmax, UpdateRule,
+    copy_parameters, functional_call,
 };
 use lossgraph_tensor::{DType, Tensor};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -207,6 +208,12 @@ fn a_batch_of_none_has_the_shape_of_any_other_and_slopes_of_0() {
         Box::new(ConvTranspose2d::with(2, 3, [3, 3], wide, &mut rng).unwrap()),
         Box::new(Activation::Gelu),
         Box::new(Dropout::new(0.5, 1).unwrap()),
+        Box::new(AdaptiveAvgPool2d([2, 2])),
+        Box::new(GlobalAvgPool),
+        Box::new(GlobalMaxPool),
+        Box::new(Prelu::new(2).unwrap()),
+        Box::new(Residual::new(LayerNorm::new(&[6]).unwrap())),
+        Box::new(Softmax(1)),
     ];
     let flat = Sequential::new().then(Flatten).then(Linear::new(72, 4, &mut rng).unwrap());
     image.push(Box::new(flat));

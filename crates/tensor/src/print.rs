@@ -55,8 +55,10 @@ enum Style {
 
 impl Format {
     fn of(tensor: &Tensor, shown: Shown, precision: Option<usize>) -> Format {
-        let mut elements = Vec::new();
-        visit(tensor, &mut Vec::new(), shown, &mut |x| elements.push(x));
+        let mut indices = Vec::new();
+        visit(tensor, &mut Vec::new(), shown, &mut |index| indices.push(index.to_vec()));
+        let elements = indices.iter().map(|index| element(tensor, index));
+        let elements: Vec<f64> = elements.collect();
         let finite = || elements.iter().copied().filter(|x| x.is_finite());
         let whole = || finite().all(|x| x == x.trunc() && x.abs() < 1e8);
         let mut decimals = precision.unwrap_or(PRECISION);
@@ -81,12 +83,17 @@ impl Format {
             }
         };
         let mut format = Format { style, decimals, width: 0 };
-        format.width = elements.iter().map(|&x| format.text(x).len()).max().unwrap_or(0);
+        let widths = indices.iter().map(|index| format.text(tensor, index).len());
+        format.width = widths.max().unwrap_or(0);
         format
     }
 
-    fn text(&self, x: f64) -> String {
-        let decimals = self.decimals;
+    fn text(&self, tensor: &Tensor, index: &[usize]) -> String {
+        // All digits, which a float has not.
+        if let Some(x) = tensor.integer(index) {
+            return x.to_string();
+        }
+        let (x, decimals) = (element(tensor, index), self.decimals);
         match self.style {
             _ if x.is_nan() => "nan".into(),
             _ if x.is_infinite() => if x > 0.0 { "inf" } else { "-inf" }.into(),
@@ -110,15 +117,18 @@ impl Shown {
     }
 }
 
-/// Calls `element` for each element that is shown.
-fn visit(tensor: &Tensor, index: &mut Vec<usize>, shown: Shown, element: &mut impl FnMut(f64)) {
+fn element(tensor: &Tensor, index: &[usize]) -> f64 {
+    tensor.get(index).unwrap_or(f64::NAN)
+}
+
+/// Calls `show` with the index of each element that is shown.
+fn visit(tensor: &Tensor, index: &mut Vec<usize>, shown: Shown, show: &mut impl FnMut(&[usize])) {
     if index.len() == tensor.rank() {
-        element(tensor.get(&index[..]).unwrap_or(f64::NAN));
-        return;
+        return show(index);
     }
     for i in shown.indices(tensor.shape()[index.len()]).into_iter().flatten() {
         index.push(i);
-        visit(tensor, index, shown, element);
+        visit(tensor, index, shown, show);
         index.pop();
     }
 }
@@ -133,8 +143,7 @@ fn write_axis(
     let depth = index.len();
     let inner = tensor.rank() - depth;
     if inner == 0 {
-        let x = tensor.get(&index[..]).unwrap_or(f64::NAN);
-        return write!(out, "{:>width$}", format.text(x), width = format.width);
+        return write!(out, "{:>width$}", format.text(tensor, index), width = format.width);
     }
     out.push('[');
     for (n, i) in shown.indices(tensor.shape()[depth]).into_iter().enumerate() {
@@ -165,6 +174,13 @@ fn write_axis(
 mod tests {
     use super::*;
     use crate::DType;
+
+    #[test]
+    fn integers_have_all_their_digits() {
+        let x = Tensor::from(vec![i64::MAX, i64::MIN, (1 << 53) + 1]);
+        let expected = "[ 9223372036854775807, -9223372036854775808,     9007199254740993]";
+        assert_eq!(x.to_string(), expected);
+    }
 
     #[test]
     fn columns_are_aligned() {

@@ -248,6 +248,13 @@ impl Tensor {
         Ok(self.at(at as usize))
     }
 
+    /// The element at an index, which is in range, of a tensor of integers.
+    pub(crate) fn integer(&self, index: &[usize]) -> Option<i64> {
+        let Storage::I64(data) = &self.storage else { return None };
+        let steps = index.iter().zip(self.strides()).map(|(&i, &stride)| i as isize * stride);
+        data.get((self.layout.offset() as isize + steps.sum::<isize>()) as usize).copied()
+    }
+
     /// The element at an offset of the buffer.
     pub(crate) fn at(&self, offset: usize) -> f64 {
         match &self.storage {

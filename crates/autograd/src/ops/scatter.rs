@@ -93,8 +93,13 @@ fn extreme<'t>(axis: usize, included: Base, rule: &Rule<'_, 't>) -> Cotangents<'
     };
     let of_source = source.eq(rule.y.gather(axis, index));
     let share = rule.g / of_base.scatter_add(axis, index, of_source);
+    let of_replaced = || match included {
+        Base::Included => of_base * share,
+        // Not a product: where a NaN was scattered to, nothing has the extreme.
+        Base::Replaced => of_base.select(share, 0.0),
+    };
     smallvec![
-        rule.when(0, || of_base * share),
+        rule.when(0, of_replaced),
         rule.when(1, || of_source * share.gather(axis, index)),
         None
     ]
@@ -116,6 +121,9 @@ fn product<'t>(axis: usize, included: Base, rule: &Rule<'_, 't>) -> Cotangents<'
         Base::Replaced => untouched(axis, rule).select(g, 0.0),
     };
     let of_source = || {
+        if source.len() == 0 {
+            return base.tape().fill(source.shape(), 0.0);
+        }
         let place = places(base, axis, index);
         let order = place.argsort(0, Order::Ascending);
         let place = place.gather(0, order);

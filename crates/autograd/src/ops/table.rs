@@ -376,8 +376,7 @@ pub static ALL: &[Row] = &[
         x[0].squeeze(1)
     }),
     op("unsqueeze", "composed", "with an axis of length 1", &[CUBE], |x| x[0].unsqueeze(-2)),
-    op("index", "composed", "one index of an axis", &[CUBE], |x| x[0].index(1, -1))
-        .torch("select, x[…, i]"),
+    op("index", "composed", "one index of an axis", &[CUBE], |x| x[0].index(1, -1)).torch("select"),
     op("unflatten", "composed", "an axis as several", &[CUBE], |x| x[0].unflatten(2, [2, -1])),
     op("narrow", "composed", "some indices of an axis", &[CUBE], |x| x[0].narrow(1, -2, 2)),
     op(

@@ -599,11 +599,12 @@ unary! {
 }
 
 unary! {
-    /// `x` above 0, `alpha · (eˣ − 1)` at 0 and below; slope `y + alpha` there.
+    /// `x` above 0, `alpha · (eˣ − 1)` at 0 and below; slope `alpha · eˣ` there, with all digits far
+    /// below 0 as well.
     fn elu(alpha) = ELU {
         formula: "x if x > 0, else α(eˣ − 1)",
         value: |x, p| if x > T::ZERO { x } else { x.exp_m1() * p[0] },
-        vjp: Some(|g, x, y, [alpha, _]| g * x.gt(0.0).select(1.0, y + alpha)),
+        vjp: Some(|g, x, _, [alpha, _]| g * x.gt(0.0).select(1.0, x.exp() * alpha)),
         domain: [-3.0, 3.0],
         sample: [0.7, 0.0],
         kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.7, "the left slope α",

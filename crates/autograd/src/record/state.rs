@@ -131,6 +131,19 @@ impl NextState {
 }
 
 impl Gradients {
+    /// What the program assigned to states, such as the running statistics of batch normalization,
+    /// with the states.
+    pub fn next_states(&self) -> impl Iterator<Item = (&Parameter, &Tensor)> {
+        self.states.iter().map(|next| (&next.state, &next.value))
+    }
+
+    /// With what states become, for gradients that come from elsewhere than a tape.
+    #[must_use = "it gives the gradients back"]
+    pub fn assigning(self, states: Vec<(Parameter, Tensor)>) -> Gradients {
+        let next = |(state, value)| NextState { state, value, passes: 1 };
+        self.with_states(states.into_iter().map(next).collect())
+    }
+
     /// Writes what the program assigned to states, such as the running statistics of batch
     /// normalization. An optimizer's step does it; it is for steps of one's own. To write the same
     /// gradients twice changes nothing.
