@@ -23,7 +23,7 @@ fn table() -> String {
         "| op | formula | kink | slope there | why |".to_owned(),
         "|---|---|---|---|---|".to_owned(),
     ];
-    for row in ops::ALL {
+    for row in ops::all() {
         // A bar would end the cell.
         let formula = row.formula.replace('|', "\\|");
         for kink in row.kinks {
@@ -48,7 +48,7 @@ fn slopes() -> String {
         format!("| op | formula | {} |", points.map(|x| format!("at {}", number(x))).join(" | ")),
         "|---|---|---|---|---|---|---|".to_owned(),
     ];
-    for row in ops::ALL.iter().filter(|row| row.family == "unary") {
+    for row in ops::all().filter(|row| row.family == "unary") {
         let tape = Tape::f64();
         let x = tape.variable(points);
         let y = (row.record)(&[x]);

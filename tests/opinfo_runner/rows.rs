@@ -216,7 +216,7 @@ pub const ROWS: &[Row] = &[
         None => input(x).nanmedian(..).into(),
         Some(_) => {
             let along = || calls::along(x, -1);
-            calls::found((input(x).nanmedian(along()), input(x).argnanmedian(along())))
+            calls::found((input(x).nanmedian(along()), input(x).nanargmedian(along())))
         }
     }),
     here("nanquantile", |x| calls::quantile(x, |x, q, axes, between| x.nanquantile(q, axes, between))).but(&slopes(|case| case["grads"].get("q").is_some(), "quantiles are numbers, without slopes")),

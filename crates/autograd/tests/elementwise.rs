@@ -478,12 +478,31 @@ fn inner_products_are_taken_along_the_last_axes() {
     assert_eq!(read(a.inner(tape.constant([1.0, -1.0]))), [-1.0, -1.0]);
     assert_eq!(read(a.inner(tape.constant(2.0))), [2.0, 4.0, 6.0, 8.0]);
     assert!(a.inner(tape.constant([1.0])).is_faulty());
+}
+
+#[test]
+fn products_of_batches_are_added_up() {
+    let tape = Tape::f64();
+    let a = tape.constant([[1.0, 2.0], [3.0, 4.0]]);
     let batches = stack(&[a, a], 0);
     let sum = a.addbmm(batches, batches, 1.0, 0.5);
-    assert_eq!(read(sum), [8.0, 12.0, 18.0, 26.0]);
+    assert_eq!(sum.value().unwrap().to_f64s(), [8.0, 12.0, 18.0, 26.0]);
+}
+
+#[test]
+fn a_cross_product_stands_on_both_and_takes_three_coordinates() {
+    let tape = Tape::f64();
     let x = tape.constant([1.0, 0.0, 0.0]);
+    let read = |y: Var<'_>| y.value().unwrap().to_f64s();
     assert_eq!(read(x.cross(tape.constant([0.0, 1.0, 0.0]), 0)), [0.0, 0.0, 1.0]);
+    let a = tape.constant([[1.0, 2.0], [3.0, 4.0]]);
     assert!(a.cross(a, 1).is_faulty());
+}
+
+#[test]
+fn differences_are_taken_as_often_as_there_are_neighbors() {
+    let tape = Tape::f64();
+    let read = |y: Var<'_>| y.value().unwrap().to_f64s();
     let line = tape.constant([1.0, 4.0, 9.0, 16.0]);
     assert_eq!(read(line.diff(2, 0)), [2.0, 2.0]);
     assert_eq!(line.diff(usize::MAX, 0).shape()[..], [0]);

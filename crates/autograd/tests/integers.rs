@@ -141,7 +141,7 @@ const CASES: &[Case] = &[
     case("median", |a, _| a.median(..), || at(&[4])),
     case("nanmedian", |a, _| a.nanmedian(..), || at(&[4])),
     case("argmedian", |a, _| a.gather(1, a.argmedian(keep(1))), || at(&[2, 4])),
-    case("argnanmedian", |a, _| a.nanmedian(1), || at(&[2, 4])),
+    case("nanargmedian", |a, _| a.gather(1, a.nanargmedian(keep(1))), || at(&[2, 4])),
     case(
         "scatter",
         |a, b| a.scatter(1, index(a, &[2, 0, 1, 0, 1, 1], [2, 3]), b),
@@ -412,7 +412,7 @@ fn integers_stay_exact_through_a_program() {
 #[test]
 fn what_gives_integers_for_integers_has_a_case() {
     let mut without = Vec::new();
-    for row in ops::ALL {
+    for row in ops::all() {
         let tape = Tape::new();
         let vars: Vec<Var<'_>> = row
             .inputs

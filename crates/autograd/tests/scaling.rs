@@ -173,3 +173,21 @@ fn a_product_of_masks_inside_of_masks_needs_no_stack() {
         assert!((slope[3] - 2.0_f64.cos()).abs() < 1e-15);
     });
 }
+
+#[test]
+fn products_under_masks_that_grow_by_one_at_each_step_are_made_once_each() {
+    on_a_small_stack(|| {
+        let [value, slope] = value_and_gradient(Tape::f64(), |x| {
+            let (mut a, mut b, mut sum) = (x.sin(), x.cos(), x * 0.0);
+            for i in 0..10_000 {
+                let mask = x.gt(-0.1 - 1e-6 * f64::from(i));
+                (a, b) = (mask.select(a, 0.0), mask.select(b, 0.0));
+                sum += a * b;
+            }
+            sum * 1e-4
+        });
+        assert_eq!((value[2], slope[2]), (0.0, 0.0));
+        assert!((value[3] - 1.0_f64.sin() * 1.0_f64.cos()).abs() < 1e-12);
+        assert!((slope[3] - 2.0_f64.cos()).abs() < 1e-12);
+    });
+}

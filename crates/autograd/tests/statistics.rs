@@ -34,6 +34,26 @@ fn equal_elements_have_no_deviation_whatever_they_are() {
 }
 
 #[test]
+fn a_deviation_is_right_where_the_variance_overflows_or_underflows() {
+    for tape in tapes() {
+        let range: i32 = if tape.dtype() == DType::F32 { 36 } else { 300 };
+        for exponent in [-range, -range / 2, 0, range / 2, range] {
+            let unit = 10_f64.powi(exponent);
+            let x = tape.variable([[-unit, unit, -3.0 * unit, 3.0 * unit]]);
+            let y = x.std(1, 0.0);
+            let std = elements(y)[0];
+            assert!((std / (5_f64.sqrt() * unit) - 1.0).abs() < 1e-6, "{exponent}: {std}");
+            // ∂σ/∂x = (x − mean) / (n σ), whatever the unit is.
+            for (slope, x) in
+                elements(tape.grad(y.sum(..), &[x])[0]).iter().zip([-1.0, 1.0, -3.0, 3.0])
+            {
+                assert!((slope - x / (4.0 * 5_f64.sqrt())).abs() < 1e-6, "{exponent}: {slope}");
+            }
+        }
+    }
+}
+
+#[test]
 fn many_equal_elements_have_no_deviation() {
     for shape in [[1, 999_983], [999_983, 1], [49, 20_011], [20_011, 49]] {
         for tape in tapes() {

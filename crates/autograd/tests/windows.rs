@@ -254,6 +254,11 @@ fn an_adaptive_pool_of_nothing_is_a_fault_and_one_to_nothing_is_empty() {
     for y in [x.adaptive_avg_pool2d([0, 2]), x.adaptive_max_pool2d([0, 2])] {
         assert_eq!(y.value().unwrap().shape()[..], [2, 0, 2]);
     }
+    let x = tape.variable(counted(&[2, 3, 4]));
+    for y in [x.adaptive_avg_pool2d([0, 2]), x.adaptive_max_pool2d([0, 2])] {
+        let gradient = tape.grad(y.sum(..), &[x])[0].value().unwrap();
+        assert_eq!(gradient.to_f64s(), [0.0; 24]);
+    }
     let empty = tape.fill([2, 0], 1.0);
     for y in [empty.adaptive_avg_pool1d(2), empty.adaptive_max_pool1d(2)] {
         assert!(refused(y).contains("none of them empty"));

@@ -32,7 +32,8 @@ pub fn print(world: &dyn Communicator) -> Result<()> {
     let mut optimizer = AdamW::default().over(&model)?;
     let x = uniform(4, [BATCH, 784], 1.0);
     let classes = labels(5, BATCH, 10);
-    let (mut steps, mut computing, mut sent) = (Vec::new(), Vec::new(), 0);
+    let (mut steps, mut computing, mut updates) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sent = 0;
     for _ in 0..STEPS {
         counted.sent.set(0);
         let (start, mut own) = (Instant::now(), Duration::ZERO);
@@ -45,7 +46,9 @@ pub fn print(world: &dyn Communicator) -> Result<()> {
             own += start.elapsed();
             Ok(gradients)
         })?;
+        let update = Instant::now();
         optimizer.step(&gradients)?;
+        updates.push(update.elapsed().as_secs_f64());
         steps.push(start.elapsed().as_secs_f64());
         computing.push(own.as_secs_f64());
         sent = counted.sent.get();
@@ -54,48 +57,36 @@ pub fn print(world: &dyn Communicator) -> Result<()> {
     if !world.is_leader() {
         return Ok(());
     }
-    let (step, computing) = (median(steps), median(computing));
-    let size = world.size();
-    let bytes = 4 * model.num_parameters();
+    let [step, computing, update] = [steps, computing, updates].map(median);
+    let (size, bytes) = (world.size(), 4 * model.num_parameters());
+    let [all, own, rest, last] =
+        [step, computing, step - computing - update, update].map(|seconds| 1e3 * seconds);
     println!("{} parameters, batch of {BATCH}, {} shards", bytes / 4, parallel.shards());
-    println!("| processes | step, ms | computing, ms | sent by a process, MB a step |");
-    println!("|---|---|---|---|");
-    println!("| {size} | {:.2} | {:.2} | {:.2} |", 1e3 * step, 1e3 * computing, sent as f64 / 1e6);
+    println!("| processes | step, ms | computing | merging | update | sent by a process, MB |");
+    println!("|---|---|---|---|---|---|");
+    println!("| {size} | {all:.1} | {own:.1} | {rest:.1} | {last:.1} | {:.2} |", sent as f64 / 1e6);
     if size > 1 {
         println!("here: a message takes {:.1} us, {:.2} GB/s", 1e6 * latency, bandwidth / 1e9);
         return Ok(());
     }
-    println!("\nOn a cluster, one process a machine: C/p + R + m a + 2 (p - 1)/p n / b");
     println!(
-        "C = {:.2} ms computing, R = {:.2} ms, n = {bytes} bytes",
-        1e3 * computing,
-        1e3 * (step - computing)
+        "\nOne process a machine: S/p + U + m a + 2 (p - 1)/p n / b, m = ceil(log2 p) + 2 (p - 1)"
     );
+    println!(
+        "S = {:.1} ms of shards, U = {last:.1} ms of the update, n = {bytes} bytes",
+        own + rest
+    );
+    println!("| network | machines | step, ms | times as fast |\n|---|---|---|---|");
     for (name, latency, bandwidth) in NETWORKS {
         for p in [1, 2, 4, 8] {
-            let time = model_of(p, computing, step - computing, bytes, latency, bandwidth);
-            println!("| {name} | {p} | {:.2} | {:.2} |", 1e3 * time, step / time);
+            let others = (p - 1) as f64;
+            let messages = (p as f64).log2().ceil() + 2.0 * others;
+            let sending = 2.0 * others / p as f64 * bytes as f64 / bandwidth;
+            let time = (step - update) / p as f64 + update + messages * latency + sending;
+            println!("| {name} | {p} | {:.1} | {:.1} |", 1e3 * time, step / time);
         }
     }
     Ok(())
-}
-
-/// The time of a step of `p` machines: the record of the shards goes around in `log₂ p` messages, and
-/// the gradients in `p − 1` to merge them, and as many to tell them.
-fn model_of(
-    p: usize,
-    computing: f64,
-    rest: f64,
-    bytes: usize,
-    latency: f64,
-    bandwidth: f64,
-) -> f64 {
-    let others = (p - 1) as f64;
-    let messages = (p as f64).log2().ceil() + 2.0 * others;
-    computing / p as f64
-        + rest
-        + messages * latency
-        + 2.0 * others / p as f64 * bytes as f64 / bandwidth
 }
 
 /// How long a small message takes, and how many bytes of a large one go in a second.

@@ -16,7 +16,7 @@ const SHOWN: [usize; 2] = [1_000, 10_000];
 /// How often each is timed.
 const ROUNDS: usize = 3;
 
-/// A program of about so many nodes, of as many numbers in each value as it is told.
+/// A program of about so many nodes, whose values have so many rows of 16 numbers.
 type Program = for<'t> fn(&'t Tape, usize, usize) -> Var<'t>;
 
 fn ones(tape: &Tape, rows: usize) -> Var<'_> {
@@ -26,6 +26,12 @@ fn ones(tape: &Tape, rows: usize) -> Var<'_> {
 /// Element-wise ops alone, of which all values are kept for the gradient.
 fn chain(tape: &Tape, nodes: usize, rows: usize) -> Var<'_> {
     (0..nodes / 3).fold(ones(tape, rows), |y, _| y + (y * 1e-6).sin())
+}
+
+/// One operand of every op is the same.
+fn maxima(tape: &Tape, nodes: usize, rows: usize) -> Var<'_> {
+    let x = ones(tape, rows);
+    (0..nodes).fold(x.sin(), |y, _| y.maximum(x))
 }
 
 /// A product, a sum and an activation for each step.
@@ -81,11 +87,12 @@ fn row(label: &str, times: &[f64], sizes: &[usize]) {
 
 /// Prints the cost of a node, for small programs and for large ones, and how the one is to the other.
 pub fn print() -> Result<()> {
-    let programs: [(&str, Program); 4] = [
+    let programs: [(&str, Program); 5] = [
         ("a chain of element-wise ops", chain),
         ("a recurrent network", rnn),
         ("centerings, each a pass", centerings),
         ("a penalty, a leaf a term", penalty),
+        ("maxima with one operand", maxima),
     ];
     let sizes: Vec<String> = SIZES.iter().map(|n| format!("{n:>12}")).collect();
     println!("{:<44} {} nodes", "nanoseconds a node", sizes.join(" "));

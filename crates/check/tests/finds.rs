@@ -180,7 +180,7 @@ fn taylor_does_not_take_a_kink_farther_away_for_a_wrong_slope() {
 
 #[test]
 fn every_kink_of_an_op_is_a_kink_and_names_the_op() {
-    for row in ops::ALL {
+    for row in ops::all() {
         for kink in row.kinks {
             let inputs: Vec<Tensor> = match row.family {
                 "unary" => vec![Tensor::from([kink.input[0], 0.77])],

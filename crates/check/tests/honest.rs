@@ -144,7 +144,7 @@ const STAIRS: [&str; 8] =
 
 fn rows(family: &str) -> Vec<&'static ops::Row> {
     let is_drawn = |row: &&ops::Row| row.family == family && !STAIRS.contains(&row.name);
-    ops::ALL.iter().filter(is_drawn).collect()
+    ops::all().filter(is_drawn).collect()
 }
 
 fn composition(draw: &mut Draw, sizes: [f64; 2]) -> Vec<Step> {

@@ -32,9 +32,11 @@ impl Caption {
                 Caption::of_node(graph, *node)
             }
             Content::Group(group, nodes) => Caption::of_group(graph, *group, nodes),
-            // The numbers stand in its own box.
+            // Its value tells it from others of its op; the gradient stands in its own box.
             Content::Reference(node) => {
-                Caption { lines: Vec::new(), ..Caption::of_node(graph, *node) }
+                let mut caption = Caption::of_node(graph, *node);
+                caption.lines.truncate(1);
+                caption
             }
         }
     }

@@ -71,7 +71,9 @@ impl Graph {
         svg += "<marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
                 markerHeight=\"7\" orient=\"auto\"><path class=\"head\" d=\"M0 0L8 4L0 8Z\"/></marker>\n";
         let _ = writeln!(svg, "<g transform=\"translate({MARGIN} {MARGIN})\">");
-        self.draw(&level, &mut svg);
+        let mut shown = Shown::default();
+        shown.add(&level);
+        self.draw(&level, &shown, &mut svg);
         svg += "</g>\n</svg>\n";
         svg
     }
@@ -84,23 +86,20 @@ impl Graph {
         format!("{name}: {} nodes", self.nodes.len())
     }
 
-    fn draw(&self, level: &Level, svg: &mut String) {
-        let referred_to = |block: &Block| match block.content {
-            Content::Reference(node) => Some(node),
-            _ => None,
-        };
-        let is_referred_to: HashSet<usize> = level.boxes.iter().filter_map(referred_to).collect();
+    fn draw(&self, level: &Level, shown: &Shown, svg: &mut String) {
         for block in &level.boxes {
-            // A reference is a link to the box of its node, if that is drawn on this level.
+            // A reference is a link to the box of its node, if that is drawn at all.
             let anchor = match block.content {
-                Content::Reference(node) => format!("<a href=\"#node-{node}\">"),
-                Content::Node(node) if is_referred_to.contains(&node) => {
+                Content::Reference(node) if shown.nodes.contains(&node) => {
+                    format!("<a href=\"#node-{node}\">")
+                }
+                Content::Node(node) if shown.referred_to.contains(&node) => {
                     format!("<a id=\"node-{node}\">")
                 }
                 _ => String::new(),
             };
             svg.push_str(&anchor);
-            self.draw_block(block, svg);
+            self.draw_block(block, shown, svg);
             svg.push_str(if anchor.is_empty() { "" } else { "</a>\n" });
         }
         for edge in &level.edges {
@@ -111,7 +110,7 @@ impl Graph {
         }
     }
 
-    fn draw_block(&self, block: &Block, svg: &mut String) {
+    fn draw_block(&self, block: &Block, shown: &Shown, svg: &mut String) {
         let Block { x, y, width, height, .. } = block;
         if matches!(block.content, Content::InputPort(_) | Content::OutputPort(_)) {
             return;
@@ -138,7 +137,7 @@ impl Graph {
         let [left, right, top] = [Caption::PADDING, width - Caption::PADDING, Caption::LINE_HEIGHT];
         match (&block.inside, &block.content) {
             (Some(inside), Content::Group(group, _)) => {
-                self.draw(inside, svg);
+                self.draw(inside, shown, svg);
                 let name = escaped(&self.groups[*group].name);
                 let _ =
                     writeln!(svg, "<text class=\"name\" x=\"{left}\" y=\"{top}\">{name}</text>");
@@ -166,6 +165,26 @@ impl Graph {
             }
         }
         svg.push_str("</g>\n");
+    }
+}
+
+/// The nodes of which a picture has boxes or references, on any of its levels.
+#[derive(Default)]
+struct Shown {
+    nodes: HashSet<usize>,
+    referred_to: HashSet<usize>,
+}
+
+impl Shown {
+    fn add(&mut self, level: &Level) {
+        for block in &level.boxes {
+            match block.content {
+                Content::Node(node) => drop(self.nodes.insert(node)),
+                Content::Reference(node) => drop(self.referred_to.insert(node)),
+                _ => {}
+            }
+            block.inside.iter().for_each(|inside| self.add(inside));
+        }
     }
 }
 

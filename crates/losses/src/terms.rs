@@ -226,12 +226,27 @@ impl<'t> Terms<'t> {
     /// Always.
     #[track_caller]
     pub fn backward(self) -> Result<Gradients> {
-        let fault = Fault::new("backward", "a loss has one number for each example: reduce first")
+        self.refused("backward").backward()
+    }
+
+    /// Refuses, and says how: one number is what terms become by a reduction.
+    ///
+    /// # Errors
+    /// Always.
+    #[track_caller]
+    pub fn item(self) -> Result<f64> {
+        self.refused("item").item()
+    }
+
+    /// A fault of what needs one number.
+    #[track_caller]
+    fn refused(self, operation: &'static str) -> Var<'t> {
+        let fault = Fault::new(operation, "a loss has one number for each example: reduce first")
             .operand("terms", self.each)
-            .cure(".mean().backward()");
+            .cure(format!(".mean().{operation}()"));
         match self.each.is_faulty() {
-            true => self.each.backward(),
-            false => self.each.tape().fault(fault).backward(),
+            true => self.each,
+            false => self.each.tape().fault(fault),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Functions element by element: activations and dropout.
+//! Activations and dropout: activations and dropout.
 
 use lossgraph_autograd::{Fault, Parameter, Var};
 use lossgraph_tensor::{DType, Tensor};

@@ -1,6 +1,8 @@
 //! Convolutions over sequences and images.
 
-use lossgraph_autograd::{Conv, ConvTranspose, Parameter, Var};
+use std::fmt;
+
+use lossgraph_autograd::{Conv, ConvTranspose, Parameter, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
 use rand::Rng;
 
@@ -8,20 +10,45 @@ use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::layer::{Layer, Mode};
 
-/// Cross-correlation over images: `[batch, inputs, height, width]` to `[batch, outputs, …]`.
-#[derive(Clone, Debug)]
-pub struct Conv2d {
+/// Cross-correlation with windows of `N` axes: [`Conv1d`] over sequences and [`Conv2d`] over images.
+#[derive(Clone)]
+pub struct ConvNd<const N: usize> {
     weight: Parameter,
     bias: Option<Parameter>,
-    options: Conv<2>,
+    options: Conv<N>,
 }
 
+/// Cross-correlation over sequences: `[batch, inputs, length]` to `[batch, outputs, …]`.
+pub type Conv1d = ConvNd<1>;
+
+/// Cross-correlation over images: `[batch, inputs, height, width]` to `[batch, outputs, …]`.
+pub type Conv2d = ConvNd<2>;
+
+impl<const N: usize> fmt::Debug for ConvNd<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(if N == 1 { "Conv1d" } else { "Conv2d" })
+            .field("weight", &self.weight)
+            .field("bias", &self.bias)
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+crate::module!(Conv1d { weight, bias, .. });
 crate::module!(Conv2d { weight, bias, .. });
 
-impl Conv2d {
-    /// A layer with square windows and PyTorch's initialization, a stride of 1 and no padding.
-    pub fn new(inputs: usize, outputs: usize, window: usize, rng: &mut impl Rng) -> Result<Conv2d> {
-        Conv2d::with(inputs, outputs, [window; 2], Conv::default(), rng)
+impl<const N: usize> ConvNd<N> {
+    const NAME: &'static str = if N == 1 { "conv1d" } else { "conv2d" };
+
+    /// A layer with windows that are equally long along all axes, PyTorch's initialization, a stride
+    /// of 1 and no padding.
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        window: usize,
+        rng: &mut impl Rng,
+    ) -> Result<ConvNd<N>> {
+        ConvNd::with(inputs, outputs, [window; N], Conv::default(), rng)
     }
 
     /// A layer with a stride, padding, dilation and groups.
@@ -41,25 +68,25 @@ impl Conv2d {
     /// ```
     ///
     /// # Errors
-    /// Groups that do not divide the inputs and the outputs. What depends on the image is an error of
+    /// Groups that do not divide the inputs and the outputs. What depends on the input is an error of
     /// the program that uses the layer.
     pub fn with(
         inputs: usize,
         outputs: usize,
-        window: [usize; 2],
-        options: Conv<2>,
+        window: [usize; N],
+        options: Conv<N>,
         rng: &mut impl Rng,
-    ) -> Result<Conv2d> {
+    ) -> Result<ConvNd<N>> {
         let groups = options.groups;
-        divides("conv2d", groups, inputs, outputs)?;
-        let shape = [outputs, inputs / groups, window[0], window[1]];
+        divides(Self::NAME, groups, inputs, outputs)?;
+        let shape = [&[outputs, inputs / groups][..], &window].concat();
         let (weight, bias) = drawn(&shape, outputs, rng)?;
-        Ok(Conv2d { weight, bias: Some(bias), options })
+        Ok(ConvNd { weight, bias: Some(bias), options })
     }
 
-    /// A layer with a given weight `[outputs, inputs / groups, window, window]` and options.
-    pub fn of(weight: Tensor, bias: Option<Tensor>, options: Conv<2>) -> Conv2d {
-        Conv2d {
+    /// A layer with a given weight `[outputs, inputs / groups, window…]` and options.
+    pub fn of(weight: Tensor, bias: Option<Tensor>, options: Conv<N>) -> ConvNd<N> {
+        ConvNd {
             weight: Parameter::new("weight", weight),
             bias: bias.map(|bias| Parameter::new("bias", bias)),
             options,
@@ -68,11 +95,11 @@ impl Conv2d {
 
     /// A layer that adds nothing to the sums.
     #[must_use = "it gives the layer back"]
-    pub fn without_bias(self) -> Conv2d {
-        Conv2d { bias: None, ..self }
+    pub fn without_bias(self) -> ConvNd<N> {
+        ConvNd { bias: None, ..self }
     }
 
-    /// The weight, `[outputs, inputs / groups, window, window]`.
+    /// The weight, `[outputs, inputs / groups, window…]`.
     pub fn weight(&self) -> &Parameter {
         &self.weight
     }
@@ -83,95 +110,32 @@ impl Conv2d {
     }
 
     /// Stride, padding, dilation and groups.
-    pub fn options(&self) -> Conv<2> {
+    pub fn options(&self) -> Conv<N> {
         self.options
     }
-}
 
-impl Layer for Conv2d {
-    #[track_caller]
-    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        let tape = x.tape();
-        tape.named_call("conv2d", || {
-            let weight = tape.parameter(&self.weight);
-            x.conv2d(weight, self.bias.as_ref().map(|bias| tape.parameter(bias)), self.options)
-        })
-    }
-}
-
-/// Cross-correlation over sequences: `[batch, inputs, length]` to `[batch, outputs, …]`.
-#[derive(Clone, Debug)]
-pub struct Conv1d {
-    weight: Parameter,
-    bias: Option<Parameter>,
-    options: Conv<1>,
-}
-
-crate::module!(Conv1d { weight, bias, .. });
-
-impl Conv1d {
-    /// A layer with PyTorch's initialization, a stride of 1 and no padding.
-    pub fn new(inputs: usize, outputs: usize, window: usize, rng: &mut impl Rng) -> Result<Conv1d> {
-        Conv1d::with(inputs, outputs, window, Conv::default(), rng)
-    }
-
-    /// A layer with a stride, padding, dilation and groups.
-    ///
-    /// # Errors
-    /// Groups that do not divide the inputs and the outputs. What depends on the sequence is an error of
-    /// the program that uses the layer.
-    pub fn with(
-        inputs: usize,
-        outputs: usize,
-        window: usize,
-        options: Conv<1>,
-        rng: &mut impl Rng,
-    ) -> Result<Conv1d> {
-        let groups = options.groups;
-        divides("conv1d", groups, inputs, outputs)?;
-        let shape = [outputs, inputs / groups, window];
-        let (weight, bias) = drawn(&shape, outputs, rng)?;
-        Ok(Conv1d { weight, bias: Some(bias), options })
-    }
-
-    /// A layer with a given weight `[outputs, inputs / groups, window]` and options.
-    pub fn of(weight: Tensor, bias: Option<Tensor>, options: Conv<1>) -> Conv1d {
-        Conv1d {
-            weight: Parameter::new("weight", weight),
-            bias: bias.map(|bias| Parameter::new("bias", bias)),
-            options,
-        }
-    }
-
-    /// A layer that adds nothing to the sums.
-    #[must_use = "it gives the layer back"]
-    pub fn without_bias(self) -> Conv1d {
-        Conv1d { bias: None, ..self }
-    }
-
-    /// The weight, `[outputs, inputs / groups, window]`.
-    pub fn weight(&self) -> &Parameter {
-        &self.weight
-    }
-
-    /// The bias, `[outputs]`, if there is one.
-    pub fn bias(&self) -> Option<&Parameter> {
-        self.bias.as_ref()
-    }
-
-    /// Stride, padding, dilation and groups.
-    pub fn options(&self) -> Conv<1> {
-        self.options
+    /// Weight and bias on a tape.
+    fn on<'t>(&self, tape: &'t Tape) -> (Var<'t>, Option<Var<'t>>) {
+        (tape.parameter(&self.weight), self.bias.as_ref().map(|bias| tape.parameter(bias)))
     }
 }
 
 impl Layer for Conv1d {
     #[track_caller]
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        let tape = x.tape();
-        tape.named_call("conv1d", || {
-            let weight = tape.parameter(&self.weight);
-            x.conv1d(weight, self.bias.as_ref().map(|bias| tape.parameter(bias)), self.options)
+        x.tape().named_call(Self::NAME, || {
+            let (weight, bias) = self.on(x.tape());
+            x.conv1d(weight, bias, self.options)
+        })
+    }
+}
+
+impl Layer for Conv2d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        x.tape().named_call(Self::NAME, || {
+            let (weight, bias) = self.on(x.tape());
+            x.conv2d(weight, bias, self.options)
         })
     }
 }
@@ -256,7 +220,7 @@ fn drawn(shape: &[usize], outputs: usize, rng: &mut impl Rng) -> Result<(Paramet
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lossgraph_autograd::{Padding, Tape};
+    use lossgraph_autograd::Padding;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -302,7 +266,7 @@ mod tests {
             let error = Conv2d::with(4, 6, [3, 3], options, &mut rng).unwrap_err().to_string();
             assert!(error.starts_with(&format!("conv2d: groups is {groups}, expected")), "{error}");
             let options = Conv { groups, ..Conv::default() };
-            let error = Conv1d::with(4, 6, 3, options, &mut rng).unwrap_err().to_string();
+            let error = Conv1d::with(4, 6, [3], options, &mut rng).unwrap_err().to_string();
             assert!(error.starts_with(&format!("conv1d: groups is {groups}, expected")), "{error}");
         }
     }

@@ -160,7 +160,13 @@ impl Layer for LearnedPositions {
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
         let tape = x.tape();
         tape.named_call("learned_positions", || {
-            add_positions("learned_positions", x, tape.parameter(&self.weight))
+            let table = tape.parameter(&self.weight);
+            match table.is_faulty() {
+                true => table,
+                false => add_positions("learned_positions", x, &table.shape(), |places| {
+                    table.slice(0, ..places)
+                }),
+            }
         })
     }
 }
@@ -218,23 +224,38 @@ impl Layer for SinusoidalPositions {
     #[track_caller]
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
         let tape = x.tape();
-        tape.named_call("sinusoidal_positions", || {
-            add_positions("sinusoidal_positions", x, tape.constant(&self.table))
+        const NAME: &str = "sinusoidal_positions";
+        tape.named_call(NAME, || {
+            // The rows that are added alone are rounded to the type of the tape.
+            add_positions(NAME, x, self.table.shape(), |places| {
+                match self.table.narrow(0, 0, places) {
+                    Ok(rows) => tape.constant(rows),
+                    Err(error) => tape.fault(Fault::new(NAME, error.to_string())),
+                }
+            })
         })
     }
 }
 
-/// Adds the first rows of a table, as many as the sequence has places.
-fn add_positions<'t>(name: &'static str, x: Var<'t>, table: Var<'t>) -> Var<'t> {
-    if let Some(&faulty) = [x, table].iter().find(|var| var.is_faulty()) {
-        return faulty;
+/// Adds the first rows of a table of this shape, as many as the sequence has places.
+#[track_caller]
+fn add_positions<'t>(
+    name: &'static str,
+    x: Var<'t>,
+    table: &[usize],
+    rows: impl FnOnce(usize) -> Var<'t>,
+) -> Var<'t> {
+    if x.is_faulty() {
+        return x;
     }
-    let shape = table.shape();
-    if x.rank() < 2 || x.dim(-2) > shape[0] || x.dim(-1) != shape[1] {
-        let why = format!("the input is […, places, {}], of {} places at most", shape[1], shape[0]);
-        return x.tape().fault(Fault::new(name, why).operand("input", x));
+    let refuse = |why: String| x.tape().fault(Fault::new(name, why).operand("input", x));
+    let &[places, features] = table else {
+        return refuse(format!("the table is {table:?}, expected [places, features]"));
+    };
+    if x.rank() < 2 || x.dim(-2) > places || x.dim(-1) != features {
+        return refuse(format!("the input is […, places, {features}], of {places} places at most"));
     }
-    x + table.slice(0, ..x.dim(-2))
+    x + rows(x.dim(-2))
 }
 
 #[cfg(test)]

@@ -33,20 +33,20 @@ pub enum Mode {
 /// use lossgraph_nn::{Layer, Linear, Mode, Module, Sequential, module};
 /// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 ///
-/// struct Residual {
+/// struct TanhBlock {
 ///     inner: Linear,
 /// }
 ///
-/// module!(Residual { inner });
+/// module!(TanhBlock { inner });
 ///
-/// impl Layer for Residual {
+/// impl Layer for TanhBlock {
 ///     fn record<'t>(&self, x: Var<'t>, mode: Mode) -> Var<'t> {
 ///         x + self.inner.forward_in(x, mode).tanh()
 ///     }
 /// }
 ///
 /// # let mut rng = ChaCha8Rng::seed_from_u64(0);
-/// let block = Residual { inner: Linear::new(4, 4, &mut rng)? };
+/// let block = TanhBlock { inner: Linear::new(4, 4, &mut rng)? };
 /// let model = Sequential::new().then(block).then(Linear::new(4, 2, &mut rng)?);
 /// assert_eq!(model.parameters()[0].0, "0.inner.weight");
 /// # Ok::<(), lossgraph_nn::Error>(())

@@ -58,20 +58,23 @@ impl Layer for Residual {
     #[track_caller]
     fn record<'t>(&self, x: Var<'t>, mode: Mode) -> Var<'t> {
         let tape = x.tape();
-        tape.named_call("residual", || {
+        let (inner, around, sum) = tape.scope("residual", || {
             let inner = self.inner.record(x, mode);
             let around = self.shortcut.as_ref().map_or(x, |layer| layer.record(x, mode));
-            if let Some(&faulty) = [inner, around].iter().find(|var| var.is_faulty()) {
-                return faulty;
-            }
             // A sum would broadcast.
-            if inner.shape() != around.shape() {
-                let why = "the shapes of both ways differ";
-                let fault = Fault::new("residual", why).operand("inner", inner);
-                let cure = "a shortcut that gives the shape of the inner layer's output";
-                return tape.fault(fault.operand("shortcut", around).cure(cure));
-            }
-            around + inner
+            let fits = inner.shape() == around.shape();
+            // The sum alone is ours: what the layers record has lines of its own.
+            (inner, around, fits.then(|| tape.unnamed_call(|| around + inner)))
+        });
+        if let Some(&faulty) = [inner, around].iter().find(|var| var.is_faulty()) {
+            return faulty;
+        }
+        sum.unwrap_or_else(|| {
+            let why = "the shapes of both ways differ";
+            let fault = Fault::new("residual", why).operand("inner", inner);
+            let cure = "a shortcut that gives the shape of the inner layer's output";
+            let fault = fault.operand("shortcut", around).cure(cure);
+            tape.unnamed_call(|| tape.fault(fault))
         })
     }
 }

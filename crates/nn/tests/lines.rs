@@ -151,7 +151,11 @@ impl Layer for Own {
 #[test]
 fn a_layer_of_ones_own_keeps_its_lines_inside_of_others() {
     let tape = Tape::new();
-    let model = Sequential::new().then(Own { inner: linear() });
-    assert_line(model.forward(tape.fill([5, 3], 1.0)), CALL, "a layer inside");
-    assert_line(model.forward(tape.fill([5], 1.0)), OP, "an op inside");
+    let own = || Own { inner: linear() };
+    let models: [Box<dyn Layer>; 2] =
+        [Box::new(Sequential::new().then(own())), Box::new(Residual::new(own()))];
+    for model in models {
+        assert_line(model.forward(tape.fill([5, 3], 1.0)), CALL, "a layer inside");
+        assert_line(model.forward(tape.fill([5], 1.0)), OP, "an op inside");
+    }
 }

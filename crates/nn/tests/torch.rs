@@ -44,8 +44,8 @@ fn weighted(numbers: &Tensor, seed: usize) -> f64 {
 fn assert_close(given: &[f64], expected: &[f64], what: &str) {
     assert_eq!(given.len(), expected.len(), "{what}");
     let apart = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-12 * (1.0 + b.abs());
-    let misfit = given.iter().zip(expected).position(apart);
-    assert_eq!(misfit, None, "{what}: {given:?}\nexpected {expected:?}");
+    let apart_at = given.iter().zip(expected).position(apart);
+    assert_eq!(apart_at, None, "{what}: {given:?}\nexpected {expected:?}");
 }
 
 /// Loads a file as PyTorch would have written it, and compares outputs and slopes.
@@ -210,7 +210,7 @@ fn an_embedding_a_convolution_and_a_prelu_are_pytorchs() {
         vec![model.forward_train(tape.constant([[1, 0], [3, 1]]))]
     });
     let options = Conv { stride: [2], padding: Padding::Each([1]), dilation: [2], groups: 2 };
-    let model = Conv1d::with(4, 6, 3, options, &mut rng()).unwrap();
+    let model = Conv1d::with(4, 6, [3], options, &mut rng()).unwrap();
     compare("conv1d", numbers::CONV1D, model, |model, _, x| vec![model.forward_train(x[0])]);
     let model = Prelu::new(3).unwrap();
     compare("prelu", numbers::PRELU, model, |model, _, x| vec![model.forward_train(x[0])]);

@@ -8,7 +8,7 @@ use crate::tensor::with_elem;
 use crate::{Elem, Slice, Tensor};
 
 /// How many elements are looked at together: a loop that stops at each of them has no vectors.
-const TOGETHER: usize = 256;
+const BLOCK: usize = 256;
 
 impl Tensor {
     /// The tensors along the first axis, of one axis less: views. A scalar has none.
@@ -66,7 +66,7 @@ impl Tensor {
             };
             let is = |x: &T| is(x.to_f64());
             let some = |chunk: &&[T]| chunk.iter().fold(false, |some, x| some | is(x));
-            let found = elements.chunks(TOGETHER).find(some)?.iter().find(|x| is(x));
+            let found = elements.chunks(BLOCK).find(some)?.iter().find(|x| is(x));
             found.map(|x| x.to_f64())
         })
     }

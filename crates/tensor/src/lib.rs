@@ -49,6 +49,7 @@ pub mod kernels;
 mod layout;
 mod math;
 mod print;
+mod product;
 // Unstable, for the planner of lossgraph-autograd: it may change with any version.
 #[doc(hidden)]
 pub mod program;

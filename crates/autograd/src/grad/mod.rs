@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use crate::grad::remat::Remat;
-use crate::grad::support::{Cotangent, Gentle};
+use crate::grad::support::{Cotangent, FiniteFactors};
 use crate::ops::family::Rule;
 use crate::ops::op::{Leaf, Op};
 use crate::record::fault::Fault;
@@ -82,12 +82,12 @@ impl Tape {
         }
         let values = self.values_that_reach(y);
         let adjoints = self.adjoints(y, cotangent, xs);
-        let reaching = LazyCell::new(|| self.reaching(y, is_cut));
+        let cuts = LazyCell::new(|| self.cuts(y));
         xs.iter()
             .zip(adjoints)
             .map(|(&x, adjoint)| match self.unfit_for_gradient(x, &values) {
                 Some(fault) => self.fault(fault),
-                None => adjoint.unwrap_or_else(|| self.no_adjoint(x, y, &reaching)),
+                None => adjoint.unwrap_or_else(|| self.no_adjoint(x, &cuts)),
             })
             .collect()
     }
@@ -100,7 +100,7 @@ impl Tape {
         if recording.has_one_leaf_a_parameter() {
             return values;
         }
-        let reaching = self.reaching(y, |_| false);
+        let reaching = self.reaching(y);
         for (leaf, parameter) in &recording.parameters {
             if reaching.get(*leaf as usize) == Some(&true) {
                 values.entry(parameter.id()).or_default().push(*leaf);
@@ -121,9 +121,8 @@ impl Tape {
         Some(self.two_values("grad", x, Var::new(self, other)))
     }
 
-    /// For each node up to `y`, whether `y` depends on it, by what gives a cotangent, or by ops
-    /// that count as well.
-    fn reaching(&self, y: Var<'_>, counts: impl Fn(&Op) -> bool) -> Vec<bool> {
+    /// For each node up to `y`, whether `y` depends on it by what gives a cotangent.
+    fn reaching(&self, y: Var<'_>) -> Vec<bool> {
         let recording = self.recording();
         let mut reaching = vec![false; y.number() + 1];
         reaching[y.number()] = true;
@@ -132,24 +131,44 @@ impl Tape {
                 continue;
             }
             let node = &recording.nodes[id];
-            let all = counts(&node.op);
             for (i, &input) in node.inputs.iter().enumerate() {
-                reaching[input as usize] |= all || recording.is_differentiable_in(node, i);
+                reaching[input as usize] |= recording.is_differentiable_in(node, i);
             }
         }
         reaching
     }
 
-    /// The gradient where none came back: zeros, or a fault that names the cut, if `x` is one of the
-    /// nodes that reach `y`.
+    /// For each node up to `y`, the first `detach` on a path from it to `y`, if there is one.
+    fn cuts(&self, y: Var<'_>) -> Vec<Option<Id>> {
+        let recording = self.recording();
+        let (mut cuts, mut reaches) = (vec![None; y.number() + 1], vec![false; y.number() + 1]);
+        reaches[y.number()] = true;
+        for id in (0..=y.number()).rev() {
+            if !reaches[id] {
+                continue;
+            }
+            let node = &recording.nodes[id];
+            let detached = matches!(node.op, Op::Detach(_));
+            for (i, &input) in node.inputs.iter().enumerate() {
+                // Comparisons and indices have derivative zero: that path is no cut.
+                if detached || recording.is_differentiable_in(node, i) {
+                    let (input, cut) = (input as usize, detached.then_some(id as Id).or(cuts[id]));
+                    reaches[input] = true;
+                    cuts[input] = cuts[input].or(cut);
+                }
+            }
+        }
+        cuts
+    }
+
+    /// The gradient where none came back: zeros, or a fault that names the cut, if there is one.
     #[track_caller]
-    fn no_adjoint<'t>(&'t self, x: Var<'t>, y: Var<'t>, reaching: &[bool]) -> Var<'t> {
-        let reaches = reaching.get(x.number()) == Some(&true);
-        match reaches.then(|| self.cut_between(x, y)).flatten() {
+    fn no_adjoint<'t>(&'t self, x: Var<'t>, cuts: &[Option<Id>]) -> Var<'t> {
+        match cuts.get(x.number()).copied().flatten() {
             Some(cut) => self.fault(
                 Fault::new("grad", "every path to y is cut by detach")
                     .operand("x", x)
-                    .operand("cut", cut)
+                    .operand("cut", Var::new(self, cut))
                     .cure("remove the detach, or record x with tape.constant(…)"),
             ),
             None => self.fill(x.shape(), 0.0),
@@ -208,7 +227,7 @@ impl Tape {
             let y = read(id);
             let apply =
                 |g: Var<'t>| op.family().vjp(&Rule { g, y, inputs: &vars, wanted: &wanted });
-            let mut gentle = Gentle::before(g.var);
+            let mut finite = FiniteFactors::before(g.var);
             let mut masks = None;
             for (i, cotangent) in apply(g.var).into_iter().enumerate() {
                 let Some(cotangent) = cotangent.filter(|_| wanted(i)) else { continue };
@@ -217,8 +236,8 @@ impl Tape {
                     None => cotangent,
                 };
                 cotangents[(inputs[i] - first) as usize].push(match op.is_elementwise() {
-                    true => g.through_map(cotangent, &mut gentle),
-                    false => g.through(cotangent, &mut gentle, |support| {
+                    true => g.through_map(cotangent, &mut finite),
+                    false => g.through(cotangent, &mut finite, |support| {
                         let masks = masks.get_or_insert_with(|| apply(support.indicator()));
                         *masks.get(i)?
                     }),
@@ -250,35 +269,6 @@ impl Tape {
         }
         between
     }
-
-    /// The first `detach` on a path from `x` to `y`, if there is such a path.
-    fn cut_between<'t>(&'t self, x: Var<'t>, y: Var<'t>) -> Option<Var<'t>> {
-        let recording = self.recording();
-        let mut cut: Vec<Option<Id>> = vec![None; y.id() as usize + 1];
-        let mut reached = vec![false; y.id() as usize + 1];
-        *reached.get_mut(x.id() as usize)? = true;
-        for id in x.id() + 1..=y.id() {
-            let node = &recording.nodes[id as usize];
-            for (i, &input) in node.inputs.iter().enumerate() {
-                if !reached[input as usize] {
-                    continue;
-                }
-                let detached = is_cut(&node.op);
-                // Comparisons and indices have derivative zero: that path is no cut.
-                if detached || recording.is_differentiable_in(node, i) {
-                    reached[id as usize] = true;
-                    cut[id as usize] =
-                        cut[id as usize].or(cut[input as usize]).or(detached.then_some(id));
-                }
-            }
-        }
-        cut[y.id() as usize].map(|id| Var::new(self, id))
-    }
-}
-
-/// Whether an op cuts the gradient.
-fn is_cut(op: &Op) -> bool {
-    matches!(op, Op::Detach(_))
 }
 
 /// Nodes with the names that errors give them.
@@ -302,7 +292,7 @@ pub(crate) fn leaf_gradients<'t>(tape: &'t Tape, loss: Var<'t>) -> Vec<(Id, Var<
     let (variables, parameters) = (ids(Leaf::Variable), ids(Leaf::Parameter));
     let all: Vec<Var<'t>> = variables.iter().chain(&parameters).copied().collect();
     let adjoints = tape.adjoints(loss, tape.fill(loss.shape(), 1.0), &all);
-    let reaching = LazyCell::new(|| tape.reaching(loss, is_cut));
+    let cuts = LazyCell::new(|| tape.cuts(loss));
     all.iter()
         .zip(adjoints)
         .enumerate()
@@ -310,7 +300,7 @@ pub(crate) fn leaf_gradients<'t>(tape: &'t Tape, loss: Var<'t>) -> Vec<(Id, Var<
             Some(adjoint) => Some((leaf.id(), adjoint)),
             // Frozen on purpose, as in a target network: an optimizer passes it over.
             None if i >= variables.len() => None,
-            None => Some((leaf.id(), tape.no_adjoint(leaf, loss, &reaching))),
+            None => Some((leaf.id(), tape.no_adjoint(leaf, &cuts))),
         })
         .collect()
 }

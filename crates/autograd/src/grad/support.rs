@@ -70,8 +70,8 @@ impl<'t> Cotangent<'t> {
 
     /// The cotangent of an operand of an element-wise op, which a rule gave for this one.
     #[track_caller]
-    pub fn through_map(self, var: Var<'t>, gentle: &mut Gentle<'t>) -> Cotangent<'t> {
-        let rough = self.support.is_some() && (self.rough || !gentle.made(var));
+    pub fn through_map(self, var: Var<'t>, finite: &mut FiniteFactors<'t>) -> Cotangent<'t> {
+        let rough = self.support.is_some() && (self.rough || !finite.lead_to(var));
         let given = Cotangent { var, support: self.support, rough };
         match (self.support, Support::of_choice(var)) {
             (_, None) => given,
@@ -88,10 +88,10 @@ impl<'t> Cotangent<'t> {
     pub fn through(
         self,
         var: Var<'t>,
-        gentle: &mut Gentle<'t>,
+        finite: &mut FiniteFactors<'t>,
         mask: impl FnOnce(Support<'t>) -> Option<Var<'t>>,
     ) -> Cotangent<'t> {
-        let here = self.support.filter(|_| gentle.made(var));
+        let here = self.support.filter(|_| finite.lead_to(var));
         let mask = here.and_then(mask);
         let support = mask.map(|mask| Support { mask, side: Side::Chosen });
         Cotangent { support, ..Cotangent::new(var) }
@@ -146,7 +146,7 @@ impl<'t> Support<'t> {
 
 /// Which nodes a rule made of a cotangent without a factor that may be infinite: they read other
 /// numbers through comparisons only.
-pub(crate) struct Gentle<'t> {
+pub(crate) struct FiniteFactors<'t> {
     g: Var<'t>,
     /// The first node that the rule recorded.
     from: Id,
@@ -154,14 +154,14 @@ pub(crate) struct Gentle<'t> {
     known: SmallVec<[bool; 8]>,
 }
 
-impl<'t> Gentle<'t> {
+impl<'t> FiniteFactors<'t> {
     /// For a rule that is applied to `g`, before it records anything.
-    pub fn before(g: Var<'t>) -> Gentle<'t> {
-        Gentle { g, from: g.tape().len() as Id, known: SmallVec::new() }
+    pub fn before(g: Var<'t>) -> FiniteFactors<'t> {
+        FiniteFactors { g, from: g.tape().len() as Id, known: SmallVec::new() }
     }
 
     /// Whether `given` was made so.
-    fn made(&mut self, given: Var<'t>) -> bool {
+    fn lead_to(&mut self, given: Var<'t>) -> bool {
         let (g, from) = (self.g.id(), self.from);
         if given.id() < from {
             return given.id() == g;

@@ -5,9 +5,89 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use lossgraph_tensor::{IntoAxis, map1};
 
 use super::Kink;
+use super::facts::Notation;
+use super::table::{
+    AROUND, CUBE, Row,
+    Sample::{self, Floats},
+    one, op,
+};
 use super::unary::{Unary, unary};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
+
+unary! {
+    /// The logistic function, `σ(x) = 1/(1 + e⁻ˣ)`; slope `σ(x) σ(−x)`.
+    ///
+    /// The slope is not written as `y (1 − y)`, which is 0 as soon as `y` rounds to 1.
+    #[doc(alias = "expit")]
+    fn sigmoid() = SIGMOID {
+        formula: "1/(1 + e⁻ˣ)",
+        value: |x, _p| x.sigmoid(),
+        vjp: Some(|g, x, y, _| g * (y * (-x).sigmoid())),
+        domain: [-4.0, 4.0],
+        facts: positive().zero_by_underflow().written(Notation::Call("σ")),
+    }
+}
+
+unary! {
+    /// `ln(1 + eˣ)`, without overflow; slope `σ(x)`. The smooth relu.
+    fn softplus() = SOFTPLUS {
+        formula: "ln(1 + eˣ)",
+        value: |x, _p| x.softplus(),
+        vjp: Some(|g, x, _, _| g * x.sigmoid()),
+        domain: [-4.0, 4.0],
+        facts: positive().zero_by_underflow(),
+    }
+}
+
+/// `e^(−|x|)`, which [`SIGMOID`] and [`SOFTPLUS`] have in common. Plans compute it once for both,
+/// by [`SIGMOID_BY`](super::binary::SIGMOID_BY) and [`SOFTPLUS_BY`](super::binary::SOFTPLUS_BY);
+/// no tape records it.
+pub(crate) static EXP_NEG_ABS: Unary =
+    Unary::new("exp_neg_abs", "e^(−|x|)", map1!(|x, _p| x.exp_neg_abs()))
+        .domain(-4.0, 4.0)
+        .positive();
+
+unary! {
+    /// The rectifier, `max(x, 0)`; slope 1 above 0, and 0 at 0 and below. NaN stays NaN, with
+    /// slope 1.
+    fn relu() = RELU {
+        formula: "max(x, 0)",
+        // Written so that NaN stays NaN.
+        value: |x, _p| if x < T::ZERO { T::ZERO } else { x },
+        // Where the output is not 0, NaN included.
+        vjp: Some(|g, _, y, _| g * y.ne(0.0)),
+        domain: [-3.0, 3.0],
+        facts: positive_of_positive().cheap().integers(|x, _| x.max(0)).zero_slope(&["its input is {x}, and relu is flat there"]),
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.0, "the left slope",
+    }
+}
+
+unary! {
+    /// `x` above 0, `slope · x` at 0 and below.
+    fn leaky_relu(slope) = LEAKY_RELU {
+        formula: "x if x > 0, else s·x",
+        value: |x, p| if x > T::ZERO { x } else { x * p[0] },
+        vjp: Some(|g, x, _, [slope, _]| g * x.gt(0.0).select(1.0, slope)),
+        domain: [-3.0, 3.0],
+        sample: [0.2, 0.0],
+        facts: cheap(),
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.2, "the left slope s",
+    }
+}
+
+unary! {
+    /// `x` above 0, `alpha · (eˣ − 1)` at 0 and below; slope `alpha · eˣ` there, with all digits far
+    /// below 0 as well.
+    fn elu(alpha) = ELU {
+        formula: "x if x > 0, else α(eˣ − 1)",
+        value: |x, p| if x > T::ZERO { x } else { x.exp_m1() * p[0] },
+        vjp: Some(|g, x, _, [alpha, _]| g * x.gt(0.0).select(1.0, x.exp() * alpha)),
+        domain: [-3.0, 3.0],
+        sample: [0.7, 0.0],
+        kink: "x = 0", |[x, _], _| x == 0.0, 0.0, 0.7, "the left slope α",
+    }
+}
 
 unary! {
     /// `x · hardsigmoid(x)`; slope `x/3 + ½` between −3 and 3, 0 at −3 and 1 at 3.
@@ -21,25 +101,14 @@ unary! {
             let y = if x <= T::of(-3.0) { T::ZERO } else { y };
             if x >= T::of(3.0) { x } else { y }
         },
-        vjp: Some(|g, x, _, _| g * x.unary(&HARDSWISH_SLOPE, [0.0; 2])),
+        vjp: Some(|g, x, _, _| {
+            x.ge(3.0).select(g, x.le(-3.0).select(0.0, g * (x / 3.0 + 0.5)))
+        }),
         domain: [-5.0, 5.0],
         kink: "x = −3", |[x, _], _| x == -3.0, -3.0, 0.0, "the left slope",
         kink: "x = 3", |[x, _], _| x == 3.0, 3.0, 1.0, "the right slope",
     }
 }
-
-/// The slope of [`HARDSWISH`].
-static HARDSWISH_SLOPE: Unary = Unary::new(
-    "hardswish_slope",
-    "x/3 + ½ where |x| < 3, else 0 or 1",
-    map1!(|x, _p| {
-        let y = x / T::of(3.0) + T::of(0.5);
-        let y = if x <= T::of(-3.0) { T::ZERO } else { y };
-        if x >= T::of(3.0) { T::ONE } else { y }
-    }),
-)
-.vjp(|g, x, _, _| x.abs().lt(3.0).select(g / 3.0, 0.0))
-.domain(-2.9, 2.9);
 
 impl<'t> Var<'t> {
     /// `ln σ(x) = −softplus(−x)`; slope `σ(−x)`.
@@ -152,9 +221,16 @@ impl<'t> Var<'t> {
     }
 
     /// `x` moved towards 0 by `λ`: 0 where `|x| ≤ λ`.
+    ///
+    /// # Errors
+    /// Recorded as a fault: a `λ` below 0, or NaN.
     #[track_caller]
     pub fn softshrink(self, lambda: f64) -> Var<'t> {
         let _call = self.tape().call("softshrink");
+        if lambda.is_nan() || lambda < 0.0 {
+            let why = format!("λ is {lambda}, expected 0 or more");
+            return self.tape().fault(Fault::new("softshrink", why).operand("input", self));
+        }
         self.abs().le(lambda).select(0.0, self - self.signum() * lambda)
     }
 
@@ -211,3 +287,48 @@ impl<'t> Var<'t> {
         self.slice(at, ..len / 2) * self.slice(at, len / 2..).sigmoid()
     }
 }
+
+const WIDE: Sample = Floats(&[2, 3, 4], [-5.0, 5.0]);
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    one(&SIGMOID, &[Floats(&[2, 3], SIGMOID.domain)], |x| x[0].sigmoid())
+        .torch("sigmoid, special.expit"),
+    one(&SOFTPLUS, &[Floats(&[2, 3], SOFTPLUS.domain)], |x| x[0].softplus()),
+    one(&RELU, &[Floats(&[2, 3], RELU.domain)], |x| x[0].relu()),
+    one(&LEAKY_RELU, &[Floats(&[2, 3], LEAKY_RELU.domain)], |x| x[0].leaky_relu(0.2)),
+    one(&ELU, &[Floats(&[2, 3], ELU.domain)], |x| x[0].elu(0.7)),
+    op("log_sigmoid", "composed", "ln σ(x)", &[CUBE], |x| x[0].log_sigmoid()).torch("logsigmoid"),
+    op("silu", "composed", "x σ(x)", &[CUBE], |x| x[0].silu()),
+    op("gelu", "composed", "x Φ(x)", &[CUBE], |x| x[0].gelu()),
+    op("gelu_tanh", "composed", "½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))", &[CUBE], |x| {
+        x[0].gelu_tanh()
+    })
+    .torch(r#"gelu(approximate="tanh")"#),
+    op("mish", "composed", "x tanh(softplus x)", &[CUBE], |x| x[0].mish()),
+    op("selu", "composed", "λ elu(x, α)", &[CUBE], |x| x[0].selu()),
+    op("celu", "composed", "x, or α (e^(x/α) − 1) below 0", &[CUBE], |x| x[0].celu(0.7)),
+    op("softsign", "composed", "x / (1 + |x|)", &[CUBE], |x| x[0].softsign()),
+    op("tanhshrink", "composed", "x − tanh x", &[CUBE], |x| x[0].tanhshrink()),
+    op("hardtanh", "composed", "x, held between two numbers", &[CUBE], |x| {
+        x[0].hardtanh(-1.0, 1.5)
+    }),
+    op("relu6", "composed", "x, held between 0 and 6", &[Floats(&[2, 3], [-2.0, 8.0])], |x| {
+        x[0].relu6()
+    }),
+    op("hardsigmoid", "composed", "x/6 + ½, held between 0 and 1", &[WIDE], |x| {
+        x[0].hardsigmoid()
+    }),
+    one(&HARDSWISH, &[WIDE], |x| x[0].hardswish()),
+    op("hardshrink", "composed", "x, or 0 where |x| ≤ λ", &[CUBE], |x| x[0].hardshrink(0.5)),
+    op("softshrink", "composed", "x − λ sign x, or 0 where |x| ≤ λ", &[CUBE], |x| {
+        x[0].softshrink(0.5)
+    }),
+    op("threshold", "composed", "x above a number, else another", &[CUBE], |x| {
+        x[0].threshold(0.3, -1.0)
+    }),
+    op("prelu", "composed", "x, or w x below 0", &[CUBE, Floats(&[3], AROUND)], |x| {
+        x[0].prelu(x[1])
+    }),
+    op("glu", "composed", "a σ(b), of the halves a and b", &[CUBE], |x| x[0].glu(-1)),
+];

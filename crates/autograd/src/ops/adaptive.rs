@@ -1,11 +1,12 @@
 //! Adaptive pooling: windows of uneven lengths, as many as wanted.
 
 use lossgraph_tensor::kernels::{self, AdaptiveWindows};
-use lossgraph_tensor::{DType, Shape, Tensor};
+use lossgraph_tensor::{DType, Tensor};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none, one};
 use super::pooling::Pool;
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -88,7 +89,7 @@ impl<'t> Var<'t> {
     /// each plane: global pooling.
     ///
     /// # Errors
-    /// Recorded as a fault: too few axes, or an empty one.
+    /// Recorded as a fault: too few axes, an empty one, or more windows than memory has room for.
     #[doc(alias = "global_avg_pool2d")]
     #[track_caller]
     pub fn adaptive_avg_pool2d(self, counts: [usize; 2]) -> Var<'t> {
@@ -170,8 +171,9 @@ impl<'t> Var<'t> {
         let mut total = self.tape().fill((), 1.0);
         for (i, &count) in counts.iter().enumerate() {
             let axis = self.rank() - N + i;
-            let Some(windows) = self.adaptive_windows(axis, count) else {
-                return self.not_pooled(name, N);
+            let windows = match self.adaptive_windows(name, axis, count) {
+                Ok(windows) => windows,
+                Err(fault) => return fault,
             };
             sums = sums.adaptive(Adaptive::Sum(axis, windows));
             let lengths = (0..count).map(|i| windows.window(i).len() as f64);
@@ -182,14 +184,20 @@ impl<'t> Var<'t> {
         sums / total
     }
 
-    /// So many windows along an axis; `None` if memory has no room for them.
-    fn adaptive_windows(self, axis: usize, count: usize) -> Option<AdaptiveWindows> {
-        let mut shape = self.shape().to_vec();
-        shape[axis] = count;
+    /// So many windows along an axis, or that memory has no room for them.
+    #[track_caller]
+    fn adaptive_windows(
+        self,
+        name: &str,
+        axis: usize,
+        count: usize,
+    ) -> Result<AdaptiveWindows, Var<'t>> {
         // That many integers are room enough for what is made of the windows.
-        Tensor::zeros([count], DType::I64).ok()?;
-        let windows = AdaptiveWindows { length: self.dim(axis as isize), count };
-        Shape::from(shape).is_addressable().then_some(windows)
+        if Tensor::zeros([count], DType::I64).is_ok() {
+            return Ok(AdaptiveWindows { length: self.dim(axis as isize), count });
+        }
+        let why = format!("memory has no room for {count} windows along axis {axis}");
+        Err(self.tape().fault(Fault::new(name, why).operand("input", self)))
     }
 
     #[track_caller]
@@ -237,15 +245,67 @@ impl<'t> Var<'t> {
             return (self.slice(-1, ..0).reshape(&nothing[..]), tape.integers(nothing, 0));
         }
         let planes = self.rank() - 2;
-        let windows =
-            [(planes, up), (planes + 1, across)].map(|(axis, n)| self.adaptive_windows(axis, n));
-        let [Some(rows), Some(columns)] = windows else {
-            let fault = self.not_pooled(name, 2);
-            return (fault, fault);
+        let windows = [(planes, up), (planes + 1, across)]
+            .map(|(axis, count)| self.adaptive_windows(name, axis, count));
+        let windows = match windows {
+            [Ok(rows), Ok(columns)] => [rows, columns],
+            [Err(fault), _] | [_, Err(fault)] => return (fault, fault),
         };
-        let places = self.adaptive(Adaptive::Argmax([rows, columns]));
+        let places = self.adaptive(Adaptive::Argmax(windows));
         let flat = places.reshape(with(&[up * across]));
         let largest = self.reshape(with(&[height * width])).gather(-1, flat);
         (largest.reshape(with(&[up, across])), places)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "adaptive_avg_pool1d",
+        "composed",
+        "means of so many windows",
+        &[Floats(&[2, 3, 5], AROUND)],
+        |x| x[0].adaptive_avg_pool1d(3),
+    ),
+    op(
+        "adaptive_avg_pool2d",
+        "composed",
+        "means of so many windows",
+        &[Floats(&[1, 2, 4, 5], AROUND)],
+        |x| x[0].adaptive_avg_pool2d([2, 3]),
+    ),
+    op(
+        "adaptive_max_pool1d",
+        "composed",
+        "the largest of so many windows",
+        &[Floats(&[2, 3, 5], AROUND)],
+        |x| x[0].adaptive_max_pool1d(3),
+    ),
+    op(
+        "adaptive_max_pool2d",
+        "composed",
+        "the largest of so many windows",
+        &[Floats(&[1, 2, 4, 5], AROUND)],
+        |x| x[0].adaptive_max_pool2d([3, 2]),
+    ),
+    op(
+        "adaptive_max_pool1d_with_indices",
+        "composed",
+        "the largest of so many windows, and where",
+        &[Floats(&[2, 3, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].adaptive_max_pool1d_with_indices(3);
+            values * indices.to_float()
+        },
+    ),
+    op(
+        "adaptive_max_pool2d_with_indices",
+        "composed",
+        "the largest of so many windows, and where",
+        &[Floats(&[1, 2, 4, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].adaptive_max_pool2d_with_indices([3, 2]);
+            values * indices.to_float()
+        },
+    ),
+];

@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::keep;
 
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -20,7 +21,7 @@ pub enum AttentionMask<'t> {
     Add(Var<'t>),
 }
 
-/// The options of attention. A mask says the others' defaults.
+/// The options of attention. An [`AttentionMask`] alone stands for it with all other defaults.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attention<'t> {
     /// Which keys a query attends to.
@@ -100,6 +101,7 @@ impl<'t> Var<'t> {
             let fault = Fault::new(NAME, why).operand("queries", self).operand("keys", keys);
             let fault = fault.operand("values", values);
             let fault = given.map_or(fault.clone(), |mask| fault.operand("mask", mask));
+            let fault = dropout.map_or(fault.clone(), |factors| fault.operand("dropout", factors));
             self.tape().fault(fault.cure(cure))
         };
         let features = self.dim(-1);
@@ -175,3 +177,17 @@ impl<'t> Var<'t> {
         nothing.select(0.0, nothing.select(0.0, self).softmax(-1))
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[op(
+    "scaled_dot_product_attention",
+    "composed",
+    "softmax(Q Kᵀ/√n) V",
+    &[
+        Floats(&[2, 3, 4], AROUND),
+        Floats(&[2, 5, 4], AROUND),
+        Floats(&[5, 2], AROUND),
+        Floats(&[3, 5], AROUND),
+    ],
+    |x| x[0].scaled_dot_product_attention(x[1], x[2], AttentionMask::Add(x[3])),
+)];

@@ -8,6 +8,7 @@ use super::Kink;
 use super::facts::Precedence::{self, Atom, Comparison, Power, Product, Sum};
 use super::facts::{Arithmetic, Cost, Element, Facts, Notation, Sign};
 use super::family::{At, Cotangents, Family, Rule, none};
+use super::table::{AROUND, CUBE, MASK, Row, Sample::Floats, two};
 use crate::ops::op::{Op, RowRef};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
@@ -439,3 +440,31 @@ macro_rules! by_exp_neg_abs {
 
 by_exp_neg_abs!(SIGMOID_BY "sigmoid_by" sigmoid_by);
 by_exp_neg_abs!(SOFTPLUS_BY "softplus_by" softplus_by);
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    two(&ADD, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] + x[1]),
+    two(&SUB, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] - x[1]).torch("sub, subtract"),
+    two(&MUL, &[CUBE, Floats(&[3, 1], AROUND)], |x| x[0] * x[1]).torch("mul, multiply"),
+    two(&DIV, &[CUBE, Floats(&[3, 1], DIV.domain)], |x| x[0] / x[1])
+        .torch("div, divide, true_divide"),
+    two(&POW, &[Floats(&[2, 3], POW.domain), Floats(&[3], POW.domain)], |x| x[0].pow(x[1]))
+        .torch("pow"),
+    two(&ATAN2, &[Floats(&[2, 3], ATAN2.domain), Floats(&[3], AROUND)], |x| x[0].atan2(x[1]))
+        .torch("atan2, arctan2"),
+    two(&MAXIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].maximum(x[1])),
+    two(&MINIMUM, &[CUBE, Floats(&[4], AROUND)], |x| x[0].minimum(x[1])),
+    two(&LOG_ADD_EXP, &[CUBE, Floats(&[4], AROUND)], |x| x[0].log_add_exp(x[1])).torch("logaddexp"),
+    two(&EXP_SHARE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].exp_share(x[1]))
+        .ours("the slope of `log_add_exp`"),
+    two(&LT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].lt(x[1])).torch("lt, less").differs(MASK),
+    two(&LE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].le(x[1]))
+        .torch("le, less_equal")
+        .differs(MASK),
+    two(&GT, &[CUBE, Floats(&[4], AROUND)], |x| x[0].gt(x[1])).torch("gt, greater").differs(MASK),
+    two(&GE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ge(x[1]))
+        .torch("ge, greater_equal")
+        .differs(MASK),
+    two(&EQ, &[CUBE, Floats(&[4], AROUND)], |x| x[0].eq(x[1])).differs(MASK),
+    two(&NE, &[CUBE, Floats(&[4], AROUND)], |x| x[0].ne(x[1])).torch("ne, not_equal").differs(MASK),
+];

@@ -2,9 +2,11 @@
 
 use std::ops::RangeFull;
 
-use lossgraph_tensor::Tensor;
+use lossgraph_tensor::{Tensor, map1};
 
-use super::unary::CLAMP;
+use super::Kink;
+use super::table::{AROUND, CUBE, Row, Sample::Floats, one, op};
+use super::unary::Unary;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
 
@@ -53,6 +55,39 @@ macro_rules! bounds {
 bounds!(numbers: f64, f32, i32, u32);
 // Large integers are no `f64`.
 bounds!(nodes: Var<'t>, &Var<'t>, Tensor, &Tensor, i64, usize);
+
+/// `clamp`: min(max(x, a), b). [`Var::clamp`] records it for bounds that are numbers.
+pub static CLAMP: Unary = Unary::new(
+    "clamp",
+    "min(max(x, a), b)",
+    // The upper bound wins when the bounds cross, as in PyTorch; NaN stays NaN.
+    map1!(|x, p| {
+        let raised = if x < p[0] { p[0] } else { x };
+        if raised > p[1] { p[1] } else { raised }
+    }),
+)
+// A choice, not a product: what a bound holds back stays back even where g is infinite.
+.vjp(|g, x, _, [low, high]| (x.gt(low) * x.lt(high)).select(g, 0.0))
+.sample([-1.0, 1.5])
+.kinks(&[
+    Kink {
+        at: "x = a",
+        here: |[x, _], [a, _]| x == a,
+        input: [-1.0, 0.0],
+        slope: [0.0, 0.0],
+        because: "the slope outside",
+    },
+    Kink {
+        at: "x = b",
+        here: |[x, _], [_, b]| x == b,
+        input: [1.5, 0.0],
+        slope: [0.0, 0.0],
+        because: "the slope outside",
+    },
+])
+.cheap()
+.integers(|x, p| x.max(p[0] as i64).min(p[1] as i64))
+.zero_slope(&["its input is {x}, and clamp is flat there"]);
 
 impl<'t> Var<'t> {
     /// `x` held between two bounds: numbers, tensors that broadcast, or `..` for an open end.
@@ -121,3 +156,14 @@ impl<'t> Var<'t> {
         self.clamp(.., high)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    one(&CLAMP, &[Floats(&[2, 3], CLAMP.domain)], |x| x[0].clamp(-1.0, 1.5)).torch("clamp, clip"),
+    op("clamp_min", "composed", "max(x, a)", &[CUBE, Floats(&[4], AROUND)], |x| {
+        x[0].clamp_min(x[1])
+    }),
+    op("clamp_max", "composed", "min(x, b)", &[CUBE, Floats(&[4], AROUND)], |x| {
+        x[0].clamp_max(x[1])
+    }),
+];

@@ -1,5 +1,6 @@
 //! Sums with factors, of tensors and of products of matrices: composed.
 
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
@@ -192,3 +193,74 @@ impl<'t> Var<'t> {
         }
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "lerp",
+        "composed",
+        "a + w (b − a)",
+        &[CUBE, Floats(&[4], AROUND), Floats(&[3, 1], [-0.5, 1.5])],
+        |x| x[0].lerp(x[1], x[2]),
+    ),
+    op(
+        "addcmul",
+        "composed",
+        "x + v a b",
+        &[CUBE, Floats(&[4], AROUND), Floats(&[3, 1], AROUND)],
+        |x| x[0].addcmul(x[1], x[2], 0.7),
+    ),
+    op(
+        "addcdiv",
+        "composed",
+        "x + v a / b",
+        &[CUBE, Floats(&[4], AROUND), Floats(&[3, 1], [0.4, 3.0])],
+        |x| x[0].addcdiv(x[1], x[2], 0.7),
+    ),
+    op("outer", "composed", "aᵢ bⱼ", &[Floats(&[3], AROUND), Floats(&[4], AROUND)], |x| {
+        x[0].outer(x[1])
+    })
+    .torch("outer, ger"),
+    op("inner", "composed", "Σ aᵢₖ bⱼₖ", &[CUBE, Floats(&[2, 4], AROUND)], |x| {
+        x[0].inner(x[1])
+    }),
+    op("dot", "composed", "Σ aᵢ bᵢ", &[Floats(&[3], AROUND), Floats(&[3], AROUND)], |x| {
+        x[0].dot(x[1])
+    })
+    .torch("dot, vdot"),
+    op(
+        "addmm",
+        "composed",
+        "β x + α a b",
+        &[Floats(&[4], AROUND), Floats(&[2, 3], AROUND), Floats(&[3, 4], AROUND)],
+        |x| x[0].addmm(x[1], x[2], 0.7, 1.3),
+    ),
+    op(
+        "addmv",
+        "composed",
+        "β x + α a v",
+        &[Floats(&[2], AROUND), Floats(&[2, 3], AROUND), Floats(&[3], AROUND)],
+        |x| x[0].addmv(x[1], x[2], 0.7, 1.3),
+    ),
+    op(
+        "addr",
+        "composed",
+        "β x + α a bᵀ",
+        &[Floats(&[2, 1], AROUND), Floats(&[2], AROUND), Floats(&[3], AROUND)],
+        |x| x[0].addr(x[1], x[2], 0.7, 1.3),
+    ),
+    op(
+        "baddbmm",
+        "composed",
+        "β x + α a b",
+        &[Floats(&[2, 4], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2, 3, 4], AROUND)],
+        |x| x[0].baddbmm(x[1], x[2], 0.7, 1.3),
+    ),
+    op(
+        "addbmm",
+        "composed",
+        "β x + α Σ a b",
+        &[Floats(&[2, 4], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2, 3, 4], AROUND)],
+        |x| x[0].addbmm(x[1], x[2], 0.7, 1.3),
+    ),
+];

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::ops::op::{Number, Op};
 use crate::record::fault::Fault;
 use crate::record::tape::Tape;
@@ -317,3 +318,20 @@ impl<'t> Var<'t> {
         self.pad(&around, fill).slice(axis, start..start + extent)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("concat", "combine", "one after another", &[CUBE, Floats(&[2, 2, 4], AROUND)], |x| {
+        concat(&[x[0], x[1]], 1)
+    })
+    .torch("cat, concat, concatenate"),
+    op(
+        "stack",
+        "combine",
+        "side by side along a new axis",
+        &[Floats(&[2, 3], AROUND), Floats(&[2, 3], AROUND)],
+        |x| stack(&[x[0], x[1]], 1),
+    ),
+    op("shift", "composed", "yᵢ = x[i − k]", &[CUBE], |x| x[0].shift(1, 2, 0.5))
+        .ours("`roll` with a number in what is left free"),
+];

@@ -4,6 +4,7 @@ use lossgraph_tensor::kernels::Convolution;
 use lossgraph_tensor::{Shape, Window};
 
 use super::convolution::{Convolve, Factor};
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -192,3 +193,34 @@ fn transposed(length: usize, window: Window, padding: usize, behind: usize) -> O
     let whole = moved.checked_add(reach)?.checked_add(1)?.checked_add(behind)?;
     whole.checked_sub(padding.checked_mul(2)?).filter(|&left| left > 0)
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "conv_transpose1d",
+        "convolution",
+        "the transpose of conv1d",
+        &[Floats(&[2, 4, 3], AROUND), Floats(&[4, 1, 3], AROUND), Floats(&[2], AROUND)],
+        |x| {
+            let options = ConvTranspose {
+                stride: [2],
+                padding: [1],
+                output_padding: [1],
+                groups: 2,
+                ..ConvTranspose::default()
+            };
+            x[0].conv_transpose1d(x[1], Some(x[2]), options)
+        },
+    ),
+    op(
+        "conv_transpose2d",
+        "convolution",
+        "the transpose of conv2d",
+        &[Floats(&[1, 2, 2, 3], AROUND), Floats(&[2, 3, 2, 2], AROUND), Floats(&[3], AROUND)],
+        |x| {
+            let options =
+                ConvTranspose { stride: [1, 2], dilation: [2, 1], ..ConvTranspose::default() };
+            x[0].conv_transpose2d(x[1], Some(x[2]), options)
+        },
+    ),
+];

@@ -18,6 +18,7 @@ use smallvec::smallvec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule};
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::op::{Op, listed};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -310,3 +311,37 @@ impl<'t> Var<'t> {
         if N == 1 { y.squeeze(2) } else { y }
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "linear",
+        "composed",
+        "x Wᵀ + b",
+        &[Floats(&[2, 3], AROUND), Floats(&[4, 3], AROUND), Floats(&[4], AROUND)],
+        |x| x[0].linear(x[1], Some(x[2])),
+    ),
+    op(
+        "conv1d",
+        "convolution",
+        "Σ w · window + b",
+        &[Floats(&[2, 4, 5], AROUND), Floats(&[2, 2, 3], AROUND), Floats(&[2], AROUND)],
+        |x| {
+            x[0].conv1d(
+                x[1],
+                Some(x[2]),
+                Conv { stride: [2], padding: Padding::Each([1]), groups: 2, ..Conv::default() },
+            )
+        },
+    ),
+    op(
+        "conv2d",
+        "convolution",
+        "Σ w · window + b",
+        &[Floats(&[1, 2, 4, 5], AROUND), Floats(&[3, 2, 2, 2], AROUND), Floats(&[3], AROUND)],
+        |x| {
+            let options = Conv { padding: Padding::Same, dilation: [1, 2], ..Conv::default() };
+            x[0].conv2d(x[1], Some(x[2]), options)
+        },
+    ),
+];

@@ -3,6 +3,7 @@
 use lossgraph_tensor::{DType, IntoAxis, Shape, Slice, Tensor};
 
 use super::combine::pad_at;
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -168,3 +169,17 @@ impl<'t> Var<'t> {
         holds(numbers(0, columns).unsqueeze(0), row).select(self, 0)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("diagonal", "composed", "x[i, i + k]", &[CUBE], |x| x[0].diagonal(1, 1, 2)),
+    op("diag", "composed", "a diagonal, or a matrix of it", &[Floats(&[3, 4], AROUND)], |x| {
+        x[0].diag(-1).diag(1)
+    }),
+    op("diag_embed", "composed", "matrices of diagonals", &[Floats(&[2, 3], AROUND)], |x| {
+        x[0].diag_embed(-1, 0, 2)
+    }),
+    op("trace", "composed", "Σ xᵢᵢ", &[Floats(&[3, 4], AROUND)], |x| x[0].trace()),
+    op("tril", "composed", "xᵢⱼ where j − i ≤ k, else 0", &[CUBE], |x| x[0].tril(1)),
+    op("triu", "composed", "xᵢⱼ where j − i ≥ k, else 0", &[CUBE], |x| x[0].triu(-1)),
+];

@@ -1,11 +1,13 @@
 //! Distances and similarities of vectors. At points that coincide, a distance is at its minimum, and
 //! all its slopes are 0, those of slopes as well.
 
-use lossgraph_tensor::{IntoAxis, Shape, Tensor, kernels};
+use lossgraph_tensor::{IntoAxes, IntoAxis, Shape, Tensor, kernels};
 use smallvec::smallvec;
 
+use super::combine::concat;
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule};
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -125,8 +127,14 @@ impl<'t> Var<'t> {
                 (_, 0) => difference().sum(-1).to_float(),
                 (Some(batch), _) if p == 2.0 => {
                     let (a, b) = (vectors(self, &batch), vectors(other, &batch));
+                    // Any scale gives the same. Slopes divide by the distance and by its square,
+                    // which leave the range of floats long before the distance does.
+                    let scale = concat(&[a, b], -2).norm_scale(2.0, &(..).into_axes());
+                    let [a, b] = [a, b].map(|x| scale.map_or(x, |scale| x * scale));
                     let shape = Shape::from([&batch[..], &[a.dim(-2), b.dim(-2)]].concat());
-                    self.tape().record(Op::Distance(Distance::Pairs), &[a, b], shape, a.dtype())
+                    let op = Op::Distance(Distance::Pairs);
+                    let y = self.tape().record(op, &[a, b], shape, a.dtype());
+                    scale.map_or(y, |scale| y / scale)
                 }
                 _ => difference().norm(p, -1),
             };
@@ -154,3 +162,31 @@ impl<'t> Var<'t> {
         (unit(self) * unit(other)).sum(axis)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("dist", "composed", "(Σ |a − b|ᵖ)^(1/p)", &[CUBE, Floats(&[4], AROUND)], |x| {
+        x[0].dist(x[1], 3.0)
+    }),
+    op(
+        "pairwise_distance",
+        "composed",
+        "(Σ |a − b + ε|ᵖ)^(1/p)",
+        &[CUBE, Floats(&[3, 4], AROUND)],
+        |x| x[0].pairwise_distance(x[1], 2.0, 1e-6),
+    ),
+    op(
+        "cdist",
+        "composed",
+        "(Σ |aᵢ − bⱼ|ᵖ)^(1/p)",
+        &[CUBE, Floats(&[2, 4], AROUND)],
+        |x| x[0].cdist(x[1], 2.0),
+    ),
+    op(
+        "cosine_similarity",
+        "composed",
+        "Σ a b / (‖a‖ ‖b‖)",
+        &[CUBE, Floats(&[3, 1], AROUND)],
+        |x| x[0].cosine_similarity(x[1], 1, 1e-8),
+    ),
+];

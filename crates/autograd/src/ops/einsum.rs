@@ -1,5 +1,6 @@
 //! Einstein's summation: products of tensors, by the names of their axes.
 
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::ops::combine::of_nothing;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -269,6 +270,15 @@ fn disagreeing(named: &[Vec<Label>], operands: &[Var<'_>]) -> Option<(Label, [us
     }
     None
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[op(
+    "einsum",
+    "composed",
+    "Σ a b, by the names of axes",
+    &[CUBE, Floats(&[4, 2], AROUND), Floats(&[2, 2], AROUND)],
+    |x| einsum("bij,jk,bb->ki", &[x[0], x[1], x[2]]),
+)];
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use lossgraph_tensor::{Shape, Window};
 
 use super::combine::OverlapAdd;
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -256,3 +257,26 @@ impl<'t> Var<'t> {
         self.tape().fault(Fault::new(name, why).operand("input", self).cure(cure))
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("unfold", "composed", "patches as columns", &[Floats(&[1, 2, 3, 4], AROUND)], |x| {
+        x[0].unfold(Unfold { padding: [1, 0], stride: [2, 1], ..Unfold::new([2, 3]) })
+    }),
+    op("fold", "composed", "the transpose of unfold", &[Floats(&[2, 4, 6], AROUND)], |x| {
+        x[0].fold([3, 3], Unfold { dilation: [1, 2], padding: [0, 1], ..Unfold::new([2, 2]) })
+    }),
+    op("pixel_shuffle", "composed", "channels as pixels", &[Floats(&[4, 2, 3], AROUND)], |x| {
+        x[0].pixel_shuffle(2)
+    }),
+    op(
+        "channel_shuffle",
+        "composed",
+        "channels dealt to groups",
+        &[Floats(&[2, 6, 2], AROUND)],
+        |x| x[0].channel_shuffle(3),
+    ),
+    op("pixel_unshuffle", "composed", "pixels as channels", &[Floats(&[2, 4, 2], AROUND)], |x| {
+        x[0].pixel_unshuffle(2)
+    }),
+];

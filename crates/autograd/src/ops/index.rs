@@ -6,6 +6,11 @@ use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor, Window, map1};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none, one};
+use super::table::{
+    AROUND, CUBE, Row,
+    Sample::{Floats, Integers},
+    op,
+};
 use super::unary::Unary;
 use super::view::NOT_READ;
 use crate::ops::op::{Detach, Op, listed};
@@ -15,10 +20,10 @@ use crate::record::var::Var;
 /// An index that counts from the end, if it is negative, as one from the start.
 static FROM_START: Unary = Unary::new(
     "counted_from_start",
-    "i, or i + n below 0",
-    map1!(|i, p| if i < T::ZERO { i + p[0] } else { i }),
+    "i, or i + n from −n to −1",
+    map1!(|i, p| if i < T::ZERO && i >= -p[0] { i + p[0] } else { i }),
 )
-.integers(|i, p| if i < 0 { i.wrapping_add(p[0] as i64) } else { i });
+.integers(|i, p| if i < 0 && i >= -(p[0] as i64) { i + p[0] as i64 } else { i });
 
 /// The family of indexed ops.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -241,8 +246,8 @@ impl<'t> Var<'t> {
             dims[at] = len;
             Shape::from(dims)
         };
-        let counted_from_start = index.lt(0).select(index + self.dim(at), index);
-        self.expand(with(of_x)).gather(at, counted_from_start.expand(with(of_i)))
+        let index = index.counted_from_start(of_x);
+        self.expand(with(of_x)).gather(at, index.expand(with(of_i)))
     }
 
     /// Elements at indices of all elements in one line, in the shape of the index. Negative indices
@@ -441,3 +446,53 @@ impl<'t> Var<'t> {
         self.gather(axis, self.argsort(axis, order))
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "gather",
+        "index",
+        "yᵢⱼ = x[i, kᵢⱼ]",
+        &[Floats(&[2, 3], AROUND), Integers(&[2, 4], 3)],
+        |x| x[0].gather(1, x[1]),
+    ),
+    op(
+        "scatter_add",
+        "index",
+        "y[i, kᵢⱼ] += sᵢⱼ",
+        &[Floats(&[2, 3], AROUND), Integers(&[2, 4], 3), Floats(&[2, 4], AROUND)],
+        |x| x[0].scatter_add(1, x[1], x[2]),
+    ),
+    op("index_select", "index", "slices at indices", &[CUBE, Integers(&[5], 3)], |x| {
+        x[0].index_select(1, x[1])
+    }),
+    op(
+        "embedding",
+        "index",
+        "rows at indices",
+        &[Floats(&[4, 3], AROUND), Integers(&[2, 5], 4)],
+        |x| x[0].embedding(x[1]),
+    ),
+    op("one_hot", "index", "1 at the class, 0 elsewhere", &[Integers(&[2, 3], 4)], |x| {
+        x[0].one_hot(4)
+    }),
+    op("argmax", "index", "the index of the largest", &[CUBE], |x| x[0].argmax(1).to_float()),
+    op("argmin", "index", "the index of the smallest", &[CUBE], |x| x[0].argmin(1).to_float()),
+    op("argsort", "index", "the indices, in the order of the elements", &[CUBE], |x| {
+        x[0].argsort(1, Order::Ascending).to_float()
+    }),
+    op("sort", "index", "the elements, in their order", &[CUBE], |x| {
+        x[0].sort(1, Order::Descending)
+    })
+    .differs("indices come from `argsort`"),
+    op(
+        "take_along_dim",
+        "composed",
+        "yᵢⱼ = x[i, kᵢⱼ]",
+        &[Floats(&[2, 3], AROUND), Integers(&[1, 4], 6)],
+        |x| x[0].take_along_dim(x[1] - 3, 1),
+    ),
+    op("take", "composed", "elements of all in one line", &[CUBE, Integers(&[2, 5], 48)], |x| {
+        x[0].take(x[1] - 24)
+    }),
+];

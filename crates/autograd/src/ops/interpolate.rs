@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::{DType, Tensor};
 
+use super::table::{CUBE, Row, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -185,6 +186,11 @@ impl<'t> Var<'t> {
         if align_corners && nearest {
             return refuse("the nearest does not align corners", "Interpolation::Linear");
         }
+        if let Resize::Scale(factors) = to
+            && let Some(odd) = factors.iter().find(|&&factor| !(factor > 0.0 && factor.is_finite()))
+        {
+            return refuse(&format!("a factor is {odd}"), "a factor that is positive and finite");
+        }
         let mut y = self;
         for i in (0..N).rev() {
             let axis = i as isize - N as isize;
@@ -193,7 +199,7 @@ impl<'t> Var<'t> {
                 Resize::Size(size) => (size[i], None),
                 Resize::Scale(factors) => ((from as f64 * factors[i]) as usize, Some(factors[i])),
             };
-            if to == 0 || factor.is_some_and(|factor| factor.is_nan() || factor <= 0.0) {
+            if to == 0 {
                 return refuse("nothing is left of an axis", "a larger size, or a larger factor");
             }
             if Tensor::zeros([4, to], DType::F64).is_err() {
@@ -229,3 +235,10 @@ impl<'t> Var<'t> {
         if nearest { y } else { y.to_float() }
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] =
+    &[op("interpolate", "composed", "a picture of another size", &[CUBE], |x| {
+        let linear = Interpolate { mode: Interpolation::Linear, ..Interpolate::size([5, 3]) };
+        x[0].interpolate(linear)
+    })];

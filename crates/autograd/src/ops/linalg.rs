@@ -7,6 +7,7 @@ use smallvec::smallvec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::tape::Tape;
@@ -384,4 +385,46 @@ impl<'t> Var<'t> {
         let with = |columns: usize| Shape::from([&common[..], &[n, columns]].concat());
         record(op, self.expand(with(n)), b.expand(with(b.dim(-1))))
     }
+}
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("cholesky", "linalg", "L Lᵀ = A", &[Floats(&[2, 3, 3], AROUND)], |x| {
+        positive_definite(x[0]).cholesky()
+    })
+    .torch("cholesky, linalg.cholesky"),
+    op("solve", "linalg", "A X = B", &[Floats(&[2, 3, 3], AROUND), Floats(&[3, 2], AROUND)], |x| {
+        positive_definite(x[0]).solve(x[1])
+    })
+    .torch("linalg.solve"),
+    op(
+        "solve_triangular",
+        "linalg",
+        "X A = B",
+        &[Floats(&[2, 3, 3], [1.0, 2.0]), Floats(&[2, 3], AROUND)],
+        |x| x[0].solve_triangular(x[1], Triangular { left: false, ..Triangular::UPPER }),
+    )
+    .torch("linalg.solve_triangular"),
+    op("inverse", "linalg", "A X = I", &[Floats(&[2, 3, 3], AROUND)], |x| {
+        positive_definite(x[0]).inverse()
+    })
+    .torch("inverse, linalg.inv"),
+    op("logdet", "composed", "ln det A", &[Floats(&[2, 3, 3], AROUND)], |x| {
+        positive_definite(x[0]).logdet()
+    }),
+    op("det", "linalg", "det A", &[Floats(&[2, 3, 3], AROUND)], |x| x[0].det())
+        .torch("det, linalg.det"),
+    op("slogdet", "linalg", "ln |det A|", &[Floats(&[2, 3, 3], AROUND)], |x| {
+        let [sign, logarithm] = positive_definite(x[0]).slogdet();
+        sign * logarithm
+    })
+    .torch("slogdet, linalg.slogdet"),
+];
+
+/// `A Aᵀ + 2 I`.
+#[track_caller]
+fn positive_definite(a: Var<'_>) -> Var<'_> {
+    let n = a.dim(-1);
+    let place = a.tape().fill([n], 1.0).cumsum(0);
+    a.matmul(a.t()) + place.unsqueeze(1).eq(place) * 2.0
 }

@@ -3,6 +3,7 @@
 
 use lossgraph_tensor::{DType, IntoAxes};
 
+use super::table::{AROUND, CUBE, MASK, Row, Sample::Floats, op};
 use crate::record::operand::Operand;
 use crate::record::tape::Tape;
 use crate::record::var::Var;
@@ -152,3 +153,57 @@ impl<'t> Var<'t> {
         self.eq(0).select(values.beside(self), self.gt(0))
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("isnan", "composed", "x ≠ x", &[CUBE], |x| x[0].isnan()).differs(MASK),
+    op("isinf", "composed", "|x| = ∞", &[CUBE], |x| x[0].isinf()).differs(MASK),
+    op("isposinf", "composed", "x = ∞", &[CUBE], |x| x[0].isposinf()).differs(MASK),
+    op("isneginf", "composed", "x = −∞", &[CUBE], |x| x[0].isneginf()).differs(MASK),
+    op("isfinite", "composed", "|x| < ∞", &[CUBE], |x| x[0].isfinite()).differs(MASK),
+    op("logical_not", "composed", "x = 0", &[CUBE], |x| x[0].logical_not()).differs(MASK),
+    op("logical_and", "composed", "a ≠ 0 and b ≠ 0", &[CUBE, Floats(&[4], AROUND)], |x| {
+        x[0].logical_and(x[1])
+    })
+    .differs(MASK),
+    op("logical_or", "composed", "a ≠ 0 or b ≠ 0", &[CUBE, Floats(&[4], AROUND)], |x| {
+        x[0].logical_or(x[1])
+    })
+    .differs(MASK),
+    op(
+        "logical_xor",
+        "composed",
+        "a ≠ 0 or b ≠ 0, but not both",
+        &[CUBE, Floats(&[4], AROUND)],
+        |x| x[0].logical_xor(x[1]),
+    )
+    .differs(MASK),
+    op("any", "composed", "some x ≠ 0", &[CUBE], |x| x[0].any(1)).differs(MASK),
+    op("all", "composed", "every x ≠ 0", &[CUBE], |x| x[0].all([0, 2])).differs(MASK),
+    op("nansum", "composed", "Σ x, without NaN", &[CUBE], |x| x[0].nansum([0, 2])),
+    op("nanmean", "composed", "Σ x / n, without NaN", &[CUBE], |x| x[0].nanmean(1)),
+    op("nan_to_num", "composed", "x, with numbers for NaN and ±∞", &[CUBE], |x| {
+        x[0].nan_to_num(0.5, None, -1.0)
+    }),
+    op(
+        "fmax",
+        "composed",
+        "max(a, b), or the one that is not NaN",
+        &[CUBE, Floats(&[4], AROUND)],
+        |x| x[0].fmax(x[1]),
+    ),
+    op(
+        "fmin",
+        "composed",
+        "min(a, b), or the one that is not NaN",
+        &[CUBE, Floats(&[4], AROUND)],
+        |x| x[0].fmin(x[1]),
+    ),
+    op(
+        "heaviside",
+        "composed",
+        "0 if x < 0, v if x = 0, 1 if x > 0",
+        &[CUBE, Floats(&[4], AROUND)],
+        |x| x[0].heaviside(x[1]),
+    ),
+];

@@ -6,6 +6,7 @@ use smallvec::smallvec;
 use super::facts::Precedence::{Power, Product};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule};
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -115,3 +116,10 @@ impl<'t> Var<'t> {
         result.reshape(dims)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] =
+    &[op("matmul", "matmul", "A B", &[Floats(&[2, 3, 4], AROUND), Floats(&[4, 2], AROUND)], |x| {
+        x[0].matmul(x[1])
+    })
+    .torch("matmul, mm, bmm, mv")];

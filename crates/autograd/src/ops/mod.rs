@@ -1,4 +1,4 @@
-//! The ops: one section each with everything about it, and one table, [`ALL`], that lists them.
+//! The ops: one section each with everything about it, with its rows of the table of [`all`].
 //!
 //! Element-wise ops are rows ([`Unary`], [`Binary`]) of name, formula, kernel, rule and kinks, so
 //! that an op of one's own is one more row. The other primitives are small families; everything
@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod adaptive;
+pub mod arithmetic;
 pub mod attention;
 pub mod binary;
 pub mod clamp;
@@ -62,7 +63,7 @@ pub use pooling::Pool;
 pub use quantile::{IntoQuantiles, QuantileInterpolation, Quantiles};
 pub use rearrange::IntoSpan;
 pub use scatter::{IncludeSelf, ScatterReduce};
-pub use table::{ALL, Row};
+pub use table::{Row, all};
 pub use unary::Unary;
 
 /// A point where an op has no derivative, and the slope that it gives there.

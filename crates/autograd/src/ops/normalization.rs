@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::{DType, IntoAxes, IntoAxis, Window, keep};
 
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -316,3 +317,44 @@ impl<'t> Var<'t> {
         bias.map_or(y, |bias| y + bias.as_channels(self))
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("normalize", "composed", "x / max(‖x‖ₚ, ε)", &[CUBE], |x| {
+        x[0].normalize(2.0, 1, 1e-12)
+    }),
+    op(
+        "group_norm",
+        "composed",
+        "(x − mean)/√(var + ε) · w + b",
+        &[Floats(&[2, 4, 3], AROUND), Floats(&[4], AROUND), Floats(&[4], AROUND)],
+        |x| x[0].group_norm(2, Some(x[1]), Some(x[2]), 1e-5),
+    ),
+    op(
+        "instance_norm",
+        "composed",
+        "(x − mean)/√(var + ε) · w + b",
+        &[CUBE, Floats(&[3], AROUND), Floats(&[3], AROUND)],
+        |x| x[0].instance_norm(Some(x[1]), Some(x[2]), 1e-5),
+    ),
+    op("rms_norm", "composed", "x/√(mean x² + ε) · w", &[CUBE, Floats(&[4], AROUND)], |x| {
+        x[0].rms_norm(&[4], Some(x[1]), None)
+    }),
+    op("local_response_norm", "composed", "x/(k + α mean x²)^β", &[CUBE], |x| {
+        x[0].local_response_norm(2, 0.5, 0.75, 1.0)
+    }),
+    op(
+        "layer_norm",
+        "composed",
+        "(x − mean)/√(var + ε) · w + b",
+        &[CUBE, Floats(&[4], AROUND), Floats(&[4], AROUND)],
+        |x| x[0].layer_norm(&[4], Some(x[1]), Some(x[2]), 1e-5),
+    ),
+    op(
+        "batch_norm",
+        "composed",
+        "(x − mean)/√(var + ε) · w + b",
+        &[CUBE, Floats(&[3], AROUND), Floats(&[3], AROUND)],
+        |x| x[0].batch_norm(Some(x[1]), Some(x[2]), 1e-5),
+    ),
+];

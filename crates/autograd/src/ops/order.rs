@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use lossgraph_tensor::kernels::{self, Extreme, Order, Ranks};
-use lossgraph_tensor::{Axes, DType, IntoAxes, IntoAxis, Shape, Tensor};
+use lossgraph_tensor::{Axes, DType, IntoAxes, IntoAxis, Shape, Tensor, keep};
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, none};
+use super::table::{CUBE, Row, op};
 use crate::ops::op::{Op, listed};
 use crate::ops::scan::GAP;
 use crate::record::fault::Fault;
@@ -42,7 +43,7 @@ impl Family for ArgOrder {
             ArgOrder::Cumulative { extreme: Extreme::Min, .. } => "argcummin",
             ArgOrder::Ranks { .. } => "argranks",
             ArgOrder::Top { .. } => "argtopk",
-            ArgOrder::NanMedian { .. } => "argnanmedian",
+            ArgOrder::NanMedian { .. } => "nanargmedian",
         }
     }
 
@@ -248,10 +249,10 @@ impl<'t> Var<'t> {
     /// # Errors
     /// As for [`median`](Var::median).
     #[track_caller]
-    pub fn argnanmedian(self, axis: impl IntoAxes) -> Var<'t> {
-        let _call = self.tape().call("argnanmedian");
+    pub fn nanargmedian(self, axis: impl IntoAxes) -> Var<'t> {
+        let _call = self.tape().call("nanargmedian");
         let op = |axis, _| ArgOrder::NanMedian { axis };
-        self.middle_along("argnanmedian", &axis.into_axes(), op).1
+        self.middle_along("nanargmedian", &axis.into_axes(), op).1
     }
 
     /// The element that `op` finds, given an axis and its length.
@@ -313,3 +314,22 @@ impl<'t> Var<'t> {
 fn middle_rank(axis: usize, len: usize) -> ArgOrder {
     ArgOrder::Ranks { axis, ranks: [len.saturating_sub(1) / 2].into(), nan: Nan::Everywhere }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("kthvalue", "index", "the k-th smallest", &[CUBE], |x| x[0].kthvalue(2, keep(1)).0),
+    op("topk", "index", "the k largest", &[CUBE], |x| x[0].topk(2, 2, Order::Descending).0)
+        .differs("axis and `Order` are always said"),
+    op("median", "index", "the middle", &[CUBE], |x| x[0].median(1) * x[0].median(..))
+        .differs("indices come from `argmedian`"),
+    op("nanmedian", "index", "the middle of what is not NaN", &[CUBE], |x| {
+        x[0].nanmedian(keep(2)) * x[0].nanmedian(..)
+    })
+    .differs("indices come from `nanargmedian`"),
+    op("argmedian", "index", "the index of the middle", &[CUBE], |x| x[0].argmedian(1).to_float())
+        .ours("the indices of `median(dim)`"),
+    op("nanargmedian", "index", "the index of the middle of what is not NaN", &[CUBE], |x| {
+        x[0].nanargmedian(1).to_float()
+    })
+    .ours("the indices of `nanmedian(dim)`"),
+];

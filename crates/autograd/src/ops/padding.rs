@@ -6,6 +6,7 @@ use crate::record::fault::Fault;
 use crate::record::var::Var;
 
 use super::combine::{concat, pad_at};
+use super::table::{CUBE, Row, op};
 
 /// What stands around a padded tensor. A number says [`Constant`](PadMode::Constant).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,9 +79,10 @@ impl<'t> Var<'t> {
                 PadMode::Constant(_) => (true, ""),
                 PadMode::Reflect => (most < len || most == 0, "fewer than its length are mirrored"),
                 PadMode::Replicate => (len > 0 || most == 0, "it has no ends"),
-                PadMode::Circular => {
-                    (left.is_some_and(|left| most <= left), "at most its length comes again")
-                }
+                PadMode::Circular => (
+                    left.is_some_and(|left| most <= left),
+                    "at most what is not cut off comes again",
+                ),
             };
             if !fits {
                 return refuse(why(limit));
@@ -159,3 +161,13 @@ impl<'t> Var<'t> {
 fn cut(width: isize) -> usize {
     width.min(0).unsigned_abs()
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[op("pad", "combine", "a border", &[CUBE], |x| {
+    let around = [(1, -1), (2, 1), (0, 3)];
+    let constant = x[0].pad(&[(1, 0), (-1, 2), (1, 1)], 0.5).sum(..);
+    let replicated = x[0].pad(&around, PadMode::Replicate);
+    let again = x[0].pad(&around, PadMode::Circular);
+    again + replicated.sin() + x[0].pad(&around, PadMode::Reflect).cos() * constant
+})
+.differs("a pair for each axis, the first axis first; then the number or the `PadMode`")];

@@ -3,6 +3,7 @@
 use lossgraph_tensor::{IntoAxis, IntoSections, Sections, Shape};
 
 use super::combine::{concat, of_nothing};
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -175,3 +176,44 @@ impl<'t> Var<'t> {
         self.reshape(dims)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("split", "composed", "pieces of an axis", &[CUBE], |x| {
+        let pieces = x[0].split([1, 3], 2);
+        pieces[0] * pieces[1]
+    }),
+    op("chunk", "composed", "some pieces of an axis", &[CUBE], |x| {
+        let pieces = x[0].chunk(2, 2);
+        pieces[0] * pieces[1]
+    }),
+    op("unbind", "composed", "the slices along an axis", &[CUBE], |x| {
+        let slices = x[0].unbind(1);
+        slices[0] * slices[2]
+    }),
+    op(
+        "meshgrid",
+        "composed",
+        "the coordinates of a grid",
+        &[Floats(&[3], AROUND), Floats(&[2], AROUND)],
+        |x| {
+            let grid = meshgrid(&[x[0], x[1]], Indexing::Xy);
+            grid[0] * grid[1].sin()
+        },
+    ),
+    op(
+        "hstack",
+        "composed",
+        "beside each other",
+        &[Floats(&[2, 3], AROUND), Floats(&[2, 1], AROUND)],
+        |x| hstack(&[x[0], x[1]]),
+    ),
+    op(
+        "vstack",
+        "composed",
+        "below each other",
+        &[Floats(&[2, 3], AROUND), Floats(&[3], AROUND)],
+        |x| vstack(&[x[0], x[1]]),
+    )
+    .torch("vstack, row_stack"),
+];

@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::{DType, Shape, Window};
 
+use super::table::{AROUND, Row, Sample::Floats, op};
 use crate::ops::index::Index;
 use crate::ops::op::Op;
 use crate::record::fault::Fault;
@@ -222,7 +223,7 @@ impl<'t> Var<'t> {
             return refuse("a size, a stride or a dilation is 0", "1 or more of each");
         }
         if divisor == Some(0) {
-            return refuse("the divisor is 0", "1 or more");
+            return refuse("the divisor is 0", "a number other than 0");
         }
         let single = Window { size: 1, stride: 1, dilation: 1 };
         let mut along = [Along { window: single, padding: 0, positions: 1, over: 0 }; 2];
@@ -283,3 +284,40 @@ impl<'t> Var<'t> {
         windows.float_sum([-2, -1])
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("max_pool2d", "composed", "max of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| {
+        x[0].max_pool2d(Pool { dilation: [1, 2], padding: [1, 1], ..Pool::new([2, 2]) })
+    }),
+    op("avg_pool2d", "composed", "mean of a window", &[Floats(&[1, 2, 4, 5], AROUND)], |x| {
+        let pool = Pool { padding: [1, 0], partial: true, ..Pool::new([2, 2]) };
+        x[0].avg_pool2d(Pool { count_padding: false, ..pool })
+    }),
+    op("max_pool1d", "composed", "max of a window", &[Floats(&[2, 3, 5], AROUND)], |x| {
+        x[0].max_pool1d(Pool { stride: [2], partial: true, ..Pool::new([2]) })
+    }),
+    op("avg_pool1d", "composed", "mean of a window", &[Floats(&[2, 3, 5], AROUND)], |x| {
+        x[0].avg_pool1d(Pool { padding: [1], divisor: Some(3), ..Pool::new([2]) })
+    }),
+    op(
+        "max_pool1d_with_indices",
+        "composed",
+        "max of a window, and where",
+        &[Floats(&[2, 3, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].max_pool1d_with_indices(Pool::new([2]));
+            values * indices.to_float()
+        },
+    ),
+    op(
+        "max_pool2d_with_indices",
+        "composed",
+        "max of a window, and where",
+        &[Floats(&[1, 2, 4, 5], AROUND)],
+        |x| {
+            let (values, indices) = x[0].max_pool2d_with_indices(Pool::new([2, 3]));
+            values * indices.to_float()
+        },
+    ),
+];

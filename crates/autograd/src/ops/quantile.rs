@@ -1,10 +1,11 @@
 //! Quantiles, on the line between two elements.
 
 use lossgraph_tensor::kernels::Order;
-use lossgraph_tensor::{IntoAxes, Tensor, keep};
+use lossgraph_tensor::{DType, IntoAxes, Tensor, keep};
 
 use super::combine::stack;
 use super::order::{Line, Nan};
+use super::table::{CUBE, Row, op};
 use crate::ops::scan::GAP;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -110,6 +111,10 @@ impl<'t> Var<'t> {
     ) -> Var<'t> {
         let _call = self.tape().call("nanquantile");
         self.quantiles("nanquantile", q.into_quantiles(), axes, |line, q| {
+            if line.x.dtype() == DType::F32 && line.len() > 1 << f32::MANTISSA_DIGITS {
+                let fault = Fault::new("nanquantile", "f32 cannot count more than 2²⁴ elements");
+                return self.tape().fault(fault.operand("input", self).cure("Tape::f64()"));
+            }
             let each: Vec<Var<'t>> = q.iter().map(|&q| line.of_numbers(q, interpolation)).collect();
             stack(&each, 0)
         })
@@ -182,6 +187,7 @@ impl<'t> Line<'t> {
         let third = |i: usize| all.slice(self.axis, i * count..(i + 1) * count);
         third(0) + parts * third(2).binary(&GAP, third(1))
     }
+
     /// The quantile of what is not NaN, with an axis of length 1.
     #[track_caller]
     fn of_numbers(&self, q: f64, interpolation: QuantileInterpolation) -> Var<'t> {
@@ -213,3 +219,15 @@ impl<'t> Line<'t> {
         count.eq(0.0).select(f64::NAN, y)
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("quantile", "index", "what a part q lies below", &[CUBE], |x| {
+        x[0].quantile([0.2, 0.5, 0.9], 1, QuantileInterpolation::Linear)
+    }),
+    op("nanquantile", "composed", "what a part q of what is not NaN lies below", &[CUBE], |x| {
+        let masked = x[0].gt(1.5).select(f64::NAN, x[0]);
+        let all = masked.nanquantile([0.2, 0.5, 0.9], 1, QuantileInterpolation::Linear);
+        all.nan_to_num(0.0, None, None)
+    }),
+];

@@ -5,6 +5,7 @@ use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToIncl
 use lossgraph_tensor::{IntoAxis, IntoDims, IntoRange, Shape, Tensor};
 
 use super::combine::concat;
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -226,7 +227,7 @@ impl<'t> Var<'t> {
             return self.no_axis("flatten", last);
         }
         if counted < from as isize {
-            let why = format!("axis {last} is before axis {first}");
+            let why = format!("the range ends before axis {first}");
             return self.tape().fault(Fault::new("flatten", why).operand("input", self));
         }
         let to = counted as usize;
@@ -281,3 +282,23 @@ impl<'t> Var<'t> {
         }
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("roll", "composed", "yᵢ = x[i − k], around the end", &[CUBE], |x| {
+        x[0].roll([2, -1], [1, 2])
+    }),
+    op("repeat", "composed", "x several times", &[Floats(&[2, 3], AROUND)], |x| {
+        x[0].repeat([2, 1, 3])
+    }),
+    op("tile", "composed", "x several times", &[Floats(&[2, 3], AROUND)], |x| x[0].tile([2])),
+    op("repeat_interleave", "composed", "each element several times", &[CUBE], |x| {
+        x[0].repeat_interleave([2, 0, 3], 1).repeat_interleave(2, -1)
+    }),
+    op("movedim", "composed", "axes at other places", &[CUBE], |x| x[0].movedim([0, 1], [2, 0]))
+        .torch("movedim, moveaxis"),
+    op("flatten", "composed", "some axes as one", &[CUBE], |x| x[0].flatten(1))
+        .torch("flatten, ravel"),
+    op("unflatten", "composed", "an axis as several", &[CUBE], |x| x[0].unflatten(2, [2, -1])),
+    op("narrow", "composed", "some indices of an axis", &[CUBE], |x| x[0].narrow(1, -2, 2)),
+];

@@ -1,11 +1,12 @@
 //! The primitive reductions: sum, maximum, minimum. A product is composed, so that it has the right
 //! slope where a factor is 0.
 
-use lossgraph_tensor::{Axes, AxisSet, IntoAxes, Shape, Tensor, kernels};
+use lossgraph_tensor::{Axes, AxisSet, IntoAxes, Shape, Tensor, keep, kernels};
 
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
 
+use super::table::{CUBE, Row, TIES, kinked, op};
 use crate::ops::op::{Op, ReduceOp, listed};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -195,3 +196,15 @@ impl<'t> Var<'t> {
         y.drop_reduced(&axes, set, &self.shape())
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("sum", "reduce", "Σ x", &[CUBE], |x| x[0].sum([0, 2])),
+    kinked("max", "reduce", "max x", &[CUBE], |x| x[0].max(1), &[TIES])
+        .torch("amax")
+        .differs("indices come from `argmax`"),
+    kinked("min", "reduce", "min x", &[CUBE], |x| x[0].min(..), &[TIES])
+        .torch("amin")
+        .differs("indices come from `argmin`"),
+    op("prod", "reduce", "Π x", &[CUBE], |x| x[0].prod(keep(1))),
+];

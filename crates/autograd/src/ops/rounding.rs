@@ -5,10 +5,23 @@ use lossgraph_tensor::{map1, map2};
 
 use super::Kink;
 use super::binary::{Binary, binary};
+use super::table::{CUBE, Row, Sample::Floats, one, op, two};
 use super::unary::{Unary, unary};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
+
+unary! {
+    /// The largest whole number that is not above `x`. Its slope is 0.
+    fn floor() = FLOOR {
+        formula: "⌊x⌋",
+        value: |x, _p| x.floor(),
+        vjp: None,
+        domain: [0.1, 0.9],
+        facts: cheap().integers(|x, _| x),
+        kink: "x whole", |[x, _], _| x == x.floor(), 1.0, 0.0, "a jump: the slope on both sides",
+    }
+}
 
 unary! {
     /// The smallest whole number that is not below `x`. Its slope is 0.
@@ -154,3 +167,32 @@ impl<'t> Var<'t> {
         }
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    one(&FLOOR, &[Floats(&[2, 3], FLOOR.domain)], |x| x[0].floor()),
+    one(&CEIL, &[Floats(&[2, 3], CEIL.domain)], |x| x[0].ceil()),
+    one(&TRUNC, &[Floats(&[2, 3], TRUNC.domain)], |x| x[0].trunc()).torch("trunc, fix"),
+    one(&ROUND, &[Floats(&[2, 3], ROUND.domain)], |x| x[0].round()),
+    two(
+        &FLOOR_DIVIDE,
+        &[Floats(&[2, 3], FLOOR_DIVIDE.domain), Floats(&[3], FLOOR_DIVIDE.domain)],
+        |x| x[0].floor_divide(x[1]),
+    )
+    .torch(r#"floor_divide, div(rounding_mode="floor")"#),
+    two(
+        &TRUNC_DIVIDE,
+        &[Floats(&[2, 3], TRUNC_DIVIDE.domain), Floats(&[3], TRUNC_DIVIDE.domain)],
+        |x| x[0].trunc_divide(x[1]),
+    )
+    .torch(r#"div(rounding_mode="trunc")"#),
+    two(&REMAINDER, &[Floats(&[2, 3], REMAINDER.domain), Floats(&[3], REMAINDER.domain)], |x| {
+        x[0].remainder(x[1])
+    }),
+    two(&FMOD, &[Floats(&[2, 3], FMOD.domain), Floats(&[3], FMOD.domain)], |x| x[0].fmod(x[1])),
+    op("frac", "composed", "x − trunc x", &[CUBE], |x| x[0].frac()),
+    op("round_to", "composed", "x, to some decimals", &[Floats(&[2, 3], [0.06, 0.14])], |x| {
+        x[0].round_to(1)
+    })
+    .torch("round(decimals=…)"),
+];

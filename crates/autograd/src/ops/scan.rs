@@ -3,11 +3,12 @@
 
 use lossgraph_tensor::kernels::{self, Direction, Extreme};
 use lossgraph_tensor::{IntoAxis, Tensor, map2};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::binary::Binary;
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule, one};
+use super::table::{CUBE, Row, op};
 use crate::ops::op::Op;
 use crate::ops::order::ArgOrder;
 use crate::record::operand::Operand;
@@ -21,7 +22,8 @@ pub(crate) enum Scan {
     /// The running product.
     Product { axis: usize },
     /// Of factors a and terms b: `hᵢ = aᵢ hᵢ₋₁ + bᵢ`, or in reverse `hᵢ = aᵢ₊₁ hᵢ₊₁ + bᵢ`. A factor
-    /// joins two neighbors and stands at the later one, so that one is the other's transpose.
+    /// joins two neighbors and stands at the later one, so that one is the other's transpose. A third
+    /// input, where there is one, is not 0 where a segment of its own begins.
     Recurrence { axis: usize, direction: Direction },
 }
 
@@ -46,8 +48,8 @@ impl Family for Scan {
         }
     }
 
-    fn is_differentiable_in(&self, _: usize) -> bool {
-        true
+    fn is_differentiable_in(&self, input: usize) -> bool {
+        input < 2
     }
 
     /// A transpose runs from the other end. No rule divides, so that all hold where a factor is 0.
@@ -59,15 +61,22 @@ impl Family for Scan {
             }
             // What the element is multiplied by: all before it, and what comes of all after it.
             Scan::Product { axis } => {
-                one(y.shift(axis, 1, 1.0) * recurrence(x, g, axis, Direction::Reverse))
+                one(y.shift(axis, 1, 1.0) * recurrence(x, g, None, axis, Direction::Reverse))
             }
             Scan::Recurrence { axis, direction } => {
-                let term = recurrence(x, g, axis, direction.reversed());
-                let factor = || match direction {
+                let starts = rule.inputs.get(2).copied();
+                let term = recurrence(x, g, starts, axis, direction.reversed());
+                let joined = || match direction {
                     Direction::Forward => term * y.shift(axis, 1, 0.0),
                     Direction::Reverse => term.shift(axis, 1, 0.0) * y,
                 };
-                smallvec![rule.when(0, factor), Some(term)]
+                let factor = || match starts {
+                    Some(starts) => starts.select(0.0, joined()),
+                    None => joined(),
+                };
+                let mut slopes = smallvec![rule.when(0, factor), Some(term)];
+                slopes.extend(starts.map(|_| None));
+                slopes
             }
         }
     }
@@ -77,7 +86,8 @@ impl Family for Scan {
             Scan::Sum { axis, direction } => kernels::cumsum(inputs[0], axis, direction, out),
             Scan::Product { axis } => kernels::cumprod(inputs[0], axis, out),
             Scan::Recurrence { axis, direction } => {
-                kernels::recurrence(inputs[0], inputs[1], axis, direction, out)
+                let starts = inputs.get(2).copied();
+                kernels::recurrence(inputs[0], inputs[1], starts, axis, direction, out)
             }
         }
     }
@@ -102,15 +112,17 @@ fn record<'t>(op: Scan, inputs: &[Var<'t>]) -> Var<'t> {
     x.tape().record(Op::Scan(op), inputs, x.shape(), x.dtype())
 }
 
-/// The linear recurrence of factors and terms of one shape.
+/// The linear recurrence of factors and terms of one shape, in segments if it is said where they start.
 #[track_caller]
 pub(super) fn recurrence<'t>(
     factors: Var<'t>,
     terms: Var<'t>,
+    starts: Option<Var<'t>>,
     axis: usize,
     direction: Direction,
 ) -> Var<'t> {
-    record(Scan::Recurrence { axis, direction }, &[factors, terms])
+    let inputs: SmallVec<[Var<'t>; 3]> = [factors, terms].into_iter().chain(starts).collect();
+    record(Scan::Recurrence { axis, direction }, &inputs)
 }
 
 impl<'t> Var<'t> {
@@ -140,8 +152,10 @@ impl<'t> Var<'t> {
         let Some(at) = self.shape().axis(axis.into_axis()) else {
             return self.no_axis("diff", axis.into_axis());
         };
-        // From an empty axis on, nothing changes any more.
-        (0..n.min(self.dim(at) + 1)).fold(self, |x, _| x.slice(at, 1..) - x.slice(at, ..-1))
+        match n < self.dim(at) {
+            true => (0..n).fold(self, |x, _| x.slice(at, 1..) - x.slice(at, ..-1)),
+            false => self.slice(at, ..0),
+        }
     }
 
     /// The running sum along an axis: `yᵢ = x₀ + … + xᵢ`. Its error does not grow along the axis;
@@ -220,7 +234,7 @@ impl<'t> Var<'t> {
         self.to_float().scanned("logcumsumexp", axis, |x, axis| {
             let m = x.detach().cummax(axis).0;
             let decay = m.shift(axis, 1, f64::NEG_INFINITY).binary(&GAP, m).exp();
-            let h = recurrence(decay, x.binary(&GAP, m).exp(), axis, Direction::Forward);
+            let h = recurrence(decay, x.binary(&GAP, m).exp(), None, axis, Direction::Forward);
             h.ln() + m
         })
     }
@@ -240,7 +254,21 @@ impl<'t> Var<'t> {
             return factors;
         }
         x.scanned("linear_recurrence", axis, |x, axis| {
-            recurrence(factors.expand(x.shape()), x, axis, Direction::Forward)
+            recurrence(factors.expand(x.shape()), x, None, axis, Direction::Forward)
         })
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("cumsum", "scan", "yᵢ = x₀ + … + xᵢ", &[CUBE], |x| x[0].cumsum(1)),
+    op("cumprod", "scan", "yᵢ = x₀ · … · xᵢ", &[CUBE], |x| x[0].cumprod(1)),
+    op("diff", "composed", "xᵢ₊₁ − xᵢ", &[CUBE], |x| x[0].diff(2, 1)),
+    op("linear_recurrence", "scan", "hᵢ = aᵢ hᵢ₋₁ + xᵢ", &[CUBE, CUBE], |x| {
+        x[0].linear_recurrence(x[1], 1)
+    })
+    .ours("the slope of `cumprod`"),
+    op("cummax", "index", "max(x₀, …, xᵢ)", &[CUBE], |x| x[0].cummax(1).0),
+    op("cummin", "index", "min(x₀, …, xᵢ)", &[CUBE], |x| x[0].cummin(2).0),
+    op("logcumsumexp", "composed", "ln(e^x₀ + … + e^xᵢ)", &[CUBE], |x| x[0].logcumsumexp(1)),
+];

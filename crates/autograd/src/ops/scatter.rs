@@ -7,6 +7,11 @@ use smallvec::smallvec;
 
 use super::facts::{Element, Facts};
 use super::family::{At, Cotangents, Family, Rule};
+use super::table::{
+    AROUND, CUBE, Row,
+    Sample::{Floats, Integers},
+    op,
+};
 use crate::ops::op::Op;
 use crate::ops::scan::recurrence;
 use crate::record::fault::Fault;
@@ -134,11 +139,12 @@ fn product<'t>(axis: usize, included: Base, rule: &Rule<'_, 't>) -> Cotangents<'
             Base::Included => base.flatten(..).gather(0, place),
             Base::Replaced => one.flatten(..).gather(0, place),
         };
-        let factors = starts.select(0.0, x);
-        let up_to = recurrence(factors, starts.select(first * x, 0.0), 0, Direction::Forward);
+        // Each place is a segment: what is infinite in one is nothing to another.
+        let terms = starts.select(first * x, 0.0);
+        let up_to = recurrence(x, terms, Some(starts), 0, Direction::Forward);
         let before = starts.select(first, up_to.shift(0, 1, 0.0));
         let g = ends.select(g.flatten(..).gather(0, place), 0.0);
-        let after = recurrence(factors, g, 0, Direction::Reverse);
+        let after = recurrence(x, g, Some(starts), 0, Direction::Reverse);
         // Back in the order of the source, in which each index comes once.
         let sorted = before * after;
         let back = order.argsort(0, Order::Ascending);
@@ -349,3 +355,27 @@ impl<'t> Operands<'t> {
         own.scatter_add(self.axis, self.index, tape.fill(self.index.shape(), 1.0))
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "scatter",
+        "index",
+        "y[i, kᵢⱼ] = sᵢⱼ",
+        &[CUBE, Integers(&[2, 5, 3], 3), Floats(&[2, 5, 4], AROUND)],
+        |x| x[0].scatter(1, x[1], x[2]),
+    ),
+    op(
+        "scatter_reduce",
+        "index",
+        "y[i, kᵢⱼ] = reduce(…, sᵢⱼ)",
+        &[CUBE, Integers(&[2, 5, 3], 3), Floats(&[2, 5, 4], AROUND)],
+        |x| {
+            let reduce = |reduce, own| x[0].scatter_reduce(1, x[1], x[2], reduce, own);
+            let products = reduce(ScatterReduce::Prod, IncludeSelf::No);
+            let extremes = reduce(ScatterReduce::Amax, IncludeSelf::Yes)
+                - reduce(ScatterReduce::Amin, IncludeSelf::No);
+            products + extremes * reduce(ScatterReduce::Mean, IncludeSelf::Yes)
+        },
+    ),
+];

@@ -7,6 +7,11 @@ use smallvec::smallvec;
 use super::facts::Precedence::Comparison;
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, none};
+use super::table::{
+    AROUND, CUBE, Row,
+    Sample::{Floats, Integers},
+    op,
+};
 use crate::ops::op::{Fill, Op};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
@@ -148,3 +153,14 @@ impl<'t> Var<'t> {
         }
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[op(
+    "select",
+    "select",
+    "a if mask ≠ 0, else b",
+    &[Integers(&[2, 3, 4], 2), CUBE, Floats(&[3, 1], AROUND)],
+    |x| x[0].select(x[1], x[2]),
+)
+.torch("where")
+.differs("`mask.select(a, b)`")];

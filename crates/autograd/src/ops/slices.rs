@@ -6,6 +6,11 @@ use lossgraph_tensor::{IntoAxis, IntoRange, Shape, Slice};
 use super::combine::concat;
 use super::index::Index;
 use super::scatter::{Operands, record};
+use super::table::{
+    AROUND, CUBE, Row,
+    Sample::{Floats, Integers},
+    op,
+};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
@@ -155,7 +160,7 @@ impl<'t> Var<'t> {
         let at = axis.rem_euclid(self.rank() as isize);
         let start = index.rem_euclid(self.dim(axis) as isize) as usize;
         if source.shape() != one.shape() {
-            return self.misfit("select_scatter", source, &one.shape());
+            return self.shape_mismatch("select_scatter", source, &one.shape());
         }
         let slice = Slice { start, len: 1, step: 1 };
         self.with_slice("select_scatter", at as usize, slice, source.unsqueeze(at))
@@ -186,7 +191,7 @@ impl<'t> Var<'t> {
             Err(fault) => return fault,
         };
         if source.shape() != diagonal.shape() {
-            return self.misfit(NAME, source, &diagonal.shape());
+            return self.shape_mismatch(NAME, source, &diagonal.shape());
         }
         if source.len() == 0 {
             return x;
@@ -207,7 +212,7 @@ impl<'t> Var<'t> {
         let mut dims = x.shape().to_vec();
         dims[axis] = slice.len;
         if source.shape()[..] != dims[..] {
-            return self.misfit(name, source, &Shape::from(dims));
+            return self.shape_mismatch(name, source, &Shape::from(dims));
         }
         if slice.len == 0 {
             return x;
@@ -218,7 +223,7 @@ impl<'t> Var<'t> {
     }
 
     #[track_caller]
-    fn misfit(self, name: &str, source: Var<'t>, expected: &Shape) -> Var<'t> {
+    fn shape_mismatch(self, name: &str, source: Var<'t>, expected: &Shape) -> Var<'t> {
         let fault =
             Fault::new(name, format!("the source has not the shape {expected} of the slice"));
         self.tape().fault(fault.operand("input", self).operand("source", source))
@@ -253,3 +258,56 @@ impl<'t> Var<'t> {
         Ok(Operands { base, axis, index, source })
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "index_add",
+        "index",
+        "y[kᵢ] += α sᵢ",
+        &[CUBE, Integers(&[5], 3), Floats(&[2, 5, 4], AROUND)],
+        |x| x[0].index_add(1, x[1], x[2], -0.5),
+    ),
+    op(
+        "index_copy",
+        "index",
+        "y[kᵢ] = sᵢ",
+        &[CUBE, Integers(&[2], 3), Floats(&[2, 2, 4], AROUND)],
+        |x| x[0].index_copy(1, x[1], x[2]),
+    ),
+    op(
+        "index_fill",
+        "index",
+        "y[kᵢ] = a",
+        &[CUBE, Integers(&[2], 4), Floats(&[1], AROUND)],
+        |x| x[0].index_fill(2, x[1], x[2].reshape(())),
+    ),
+    op(
+        "masked_fill",
+        "composed",
+        "a where the mask is not 0, else x",
+        &[CUBE, Integers(&[3, 4], 2), Floats(&[1], AROUND)],
+        |x| x[0].masked_fill(x[1], x[2]),
+    ),
+    op(
+        "slice_scatter",
+        "composed",
+        "s in a range of an axis, else x",
+        &[CUBE, Floats(&[2, 2, 4], AROUND)],
+        |x| x[0].slice_scatter(1, 1.., x[1]),
+    ),
+    op(
+        "select_scatter",
+        "composed",
+        "s at an index of an axis, else x",
+        &[CUBE, Floats(&[2, 4], AROUND)],
+        |x| x[0].select_scatter(1, -2, x[1]),
+    ),
+    op(
+        "diagonal_scatter",
+        "composed",
+        "s on a diagonal, else x",
+        &[CUBE, Floats(&[2, 3], AROUND)],
+        |x| x[0].diagonal_scatter(x[1], 1, 1, 2),
+    ),
+];

@@ -3,7 +3,9 @@
 
 use lossgraph_tensor::map1;
 
-use super::unary::{Unary, flat_square, unary};
+use super::arithmetic::flat_square;
+use super::table::{CUBE, Row, Sample::Floats, one, op};
+use super::unary::{Unary, unary};
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
@@ -209,8 +211,8 @@ impl<'t> Var<'t> {
     /// `ln(x/(1 − x))`, the inverse of [`sigmoid`](Var::sigmoid); slope `1/(x (1 − x))`.
     ///
     /// With an `eps`, as in `x.logit(1e-6)`, what lies below `eps` or above `1 − eps` is replaced by
-    /// that, and has slope 0; of an `eps` above ½ too, where only the first is asked what lies below
-    /// both. With `None`, it is ±∞ at 1 and 0; outside, value and slope are NaN.
+    /// that, and has slope 0. If `eps` is above ½, the lower bound is looked at first. With `None`, it is
+    /// ±∞ at 1 and 0; outside, value and slope are NaN.
     #[track_caller]
     pub fn logit(self, eps: impl Into<Option<f64>>) -> Var<'t> {
         let _call = self.tape().call("logit");
@@ -247,3 +249,60 @@ impl<'t> Var<'t> {
         nothing.select(0.0, self.to_float() * logarithm)
     }
 }
+
+unary! {
+    /// The error function, `2/√π ∫₀ˣ e^(−t²) dt`; slope `2/√π e^(−x²)`.
+    fn erf() = ERF {
+        formula: "2/√π ∫₀ˣ e^(−t²) dt",
+        value: |x, _p| x.erf(),
+        vjp: Some(|g, x, _, _| g * ((-flat_square(x)).exp() * std::f64::consts::FRAC_2_SQRT_PI)),
+        domain: [-2.0, 2.0],
+    }
+}
+
+unary! {
+    /// `1 − erf(x)`, accurate in the right tail; slope `−2/√π e^(−x²)`.
+    fn erfc() = ERFC {
+        formula: "1 − erf x",
+        value: |x, _p| x.erfc(),
+        vjp: Some(|g, x, _, _| g * ((-flat_square(x)).exp() * -std::f64::consts::FRAC_2_SQRT_PI)),
+        domain: [-2.0, 2.0],
+        facts: positive().zero_by_underflow(),
+    }
+}
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    one(&ERF, &[Floats(&[2, 3], ERF.domain)], |x| x[0].erf()),
+    one(&ERFC, &[Floats(&[2, 3], ERFC.domain)], |x| x[0].erfc()),
+    one(&LGAMMA, &[Floats(&[2, 3], LGAMMA.domain)], |x| x[0].lgamma())
+        .torch("lgamma, special.gammaln"),
+    one(&DIGAMMA, &[Floats(&[2, 3], DIGAMMA.domain)], |x| x[0].digamma())
+        .torch("digamma, special.psi"),
+    one(&TRIGAMMA, &[Floats(&[2, 3], TRIGAMMA.domain)], |x| x[0].polygamma(1))
+        .torch("polygamma(1)"),
+    one(&POLYGAMMA, &[Floats(&[2, 3], POLYGAMMA.domain)], |x| x[0].polygamma(2)),
+    one(&ERFINV, &[Floats(&[2, 3], ERFINV.domain)], |x| x[0].erfinv()),
+    one(&NDTR, &[Floats(&[2, 3], NDTR.domain)], |x| x[0].ndtr()).torch("special.ndtr"),
+    one(&NDTRI, &[Floats(&[2, 3], NDTRI.domain)], |x| x[0].ndtri()).torch("special.ndtri"),
+    one(&LOG_NDTR, &[Floats(&[2, 3], LOG_NDTR.domain)], |x| x[0].log_ndtr())
+        .torch("special.log_ndtr"),
+    one(&LOGIT, &[Floats(&[2, 3], LOGIT.domain)], |x| x[0].logit(None)),
+    one(&SINC, &[Floats(&[2, 3], SINC.domain)], |x| x[0].sinc()),
+    one(&ENTR, &[Floats(&[2, 3], ENTR.domain)], |x| x[0].entr()).torch("special.entr"),
+    op(
+        "xlogy",
+        "composed",
+        "x ln y, and 0 where x = 0",
+        &[CUBE, Floats(&[3, 1], [0.2, 3.0])],
+        |x| x[0].xlogy(x[1]),
+    ),
+    op(
+        "xlog1py",
+        "composed",
+        "x ln(1 + y), and 0 where x = 0",
+        &[CUBE, Floats(&[3, 1], [-0.6, 3.0])],
+        |x| x[0].xlog1py(x[1]),
+    )
+    .torch("special.xlog1py"),
+];

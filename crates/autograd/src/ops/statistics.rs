@@ -2,9 +2,11 @@
 
 use lossgraph_tensor::{Axes, DType, IntoAxes, IntoAxis, keep, map1};
 
+use super::arithmetic::SCALE;
 use super::facts::Notation;
 use super::facts::Precedence::{Product, Sign};
-use super::unary::{SCALE, Unary};
+use super::table::{CUBE, Row, Sample::Floats, op};
+use super::unary::Unary;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -71,11 +73,18 @@ impl<'t> Var<'t> {
         self.centered(axes.clone()).square().sum(axes) / (count - correction).max(0.0)
     }
 
-    /// The standard deviation along `axes`: `√var`. Its slope at a constant is 0.
+    /// The standard deviation along `axes`: `√var`. Its slope at a constant is 0. Nothing overflows or
+    /// underflows on the way to a deviation that does not, as the variance may.
     #[track_caller]
     pub fn std(self, axes: impl IntoAxes, correction: f64) -> Var<'t> {
         let _call = self.tape().call("std");
-        self.var(axes, correction).root(0.5)
+        let axes = axes.into_axes();
+        let count = self.reduced_len(&axes) as f64;
+        let d = self.centered(axes.clone());
+        let scale = d.norm_scale(2.0, &axes);
+        let squares = scale.map_or(d, |scale| d * scale).square().sum(keep(axes.clone()));
+        let root = (squares / (count - correction).max(0.0)).root(0.5);
+        self.reduced_as("std", scale.map_or(root, |scale| root / scale), &axes)
     }
 
     /// The variance and the mean along `axes`: see [`var`](Var::var).
@@ -143,9 +152,14 @@ impl<'t> Var<'t> {
         };
         let sum = powers.sum(keep(axes.clone()));
         let norm = if p > 0.0 { sum.root(1.0 / p) } else { sum.powf(1.0 / p) };
-        let norm = scale.map_or(norm, |scale| norm / scale);
-        match self.axes("norm", &axes) {
-            Ok(set) => norm.drop_reduced(&axes, set, &self.shape()),
+        self.reduced_as("norm", scale.map_or(norm, |scale| norm / scale), &axes)
+    }
+
+    /// What was reduced along `axes` and kept them, in the shape that was asked for.
+    #[track_caller]
+    fn reduced_as(self, name: &str, kept: Var<'t>, axes: &Axes) -> Var<'t> {
+        match self.axes(name, axes) {
+            Ok(set) => kept.drop_reduced(axes, set, &self.shape()),
             Err(fault) => fault,
         }
     }
@@ -153,7 +167,7 @@ impl<'t> Var<'t> {
     /// What brings the element that a norm is mostly made of into a range whose powers are finite
     /// and not 0; 1 where it is there. `None` over nothing.
     #[track_caller]
-    fn norm_scale(self, p: f64, axes: &Axes) -> Option<Var<'t>> {
+    pub(super) fn norm_scale(self, p: f64, axes: &Axes) -> Option<Var<'t>> {
         if self.reduced_len(axes) == 0 {
             return None;
         }
@@ -183,10 +197,7 @@ impl<'t> Var<'t> {
         }
         let offset = self.offset(keep(axes.clone()));
         let sum = (self - offset).exp().sum(keep(axes.clone())).ln() + offset;
-        match self.axes("log_sum_exp", &axes) {
-            Ok(set) => sum.drop_reduced(&axes, set, &self.shape()),
-            Err(fault) => fault,
-        }
+        self.reduced_as("log_sum_exp", sum, &axes)
     }
 
     /// What is subtracted before an exponential: the maximum, held within finite numbers, since
@@ -232,3 +243,25 @@ impl<'t> Var<'t> {
         shifted - shifted.exp().sum(keep(axis)).ln()
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("mean", "composed", "Σ x / n", &[CUBE], |x| x[0].mean([0, 2])),
+    op("centered", "composed", "x − mean", &[CUBE], |x| x[0].centered([0, 1]))
+        .ours("`x - x.mean(axes)`, exact for constants"),
+    op("var", "composed", "Σ (x − mean)² / (n − c)", &[CUBE], |x| x[0].var(1, 1.0))
+        .differs("the correction is always said"),
+    op("std", "composed", "√var", &[CUBE], |x| x[0].std([1, 2], 1.0))
+        .differs("the correction is always said, and the slope at a constant is 0"),
+    op("norm", "composed", "(Σ |x|ᵖ)^(1/p)", &[CUBE], |x| x[0].norm(3.0, 1))
+        .torch("norm, linalg.vector_norm")
+        .differs("slope 0 at 0, for every p"),
+    op("root", "composed", "xᵖ, with slope 0 at 0", &[Floats(&[2, 3], [0.1, 4.0])], |x| {
+        x[0].root(0.4)
+    })
+    .ours("`pow` with slope 0 at 0"),
+    op("log_sum_exp", "composed", "ln Σ eˣ", &[CUBE], |x| x[0].log_sum_exp(1)).torch("logsumexp"),
+    op("softmax", "composed", "eˣ / Σ eˣ", &[CUBE], |x| x[0].softmax(-1)),
+    op("log_softmax", "composed", "x − ln Σ eˣ", &[CUBE], |x| x[0].log_softmax(1)),
+    op("softmin", "composed", "e⁻ˣ / Σ e⁻ˣ", &[CUBE], |x| x[0].softmin(1)),
+];

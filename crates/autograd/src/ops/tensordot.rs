@@ -2,6 +2,7 @@
 
 use lossgraph_tensor::{IntoAxis, IntoDims, Shape};
 
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -96,8 +97,8 @@ impl<'t> Var<'t> {
             let fault = Fault::new("cross", why).operand("left", self);
             return self.tape().fault(fault.operand("right", other));
         }
-        let turned = |x: Var<'t>, by: isize| x.roll(by, axis);
-        turned(self, -1) * turned(other, -2) - turned(self, -2) * turned(other, -1)
+        let rolled = |x: Var<'t>, by: isize| x.roll(by, axis);
+        rolled(self, -1) * rolled(other, -2) - rolled(self, -2) * rolled(other, -1)
     }
 
     /// `yₖ = Σᵢⱼ xᵢ wₖᵢⱼ zⱼ + bₖ` of two batches of vectors: `[…, i]`, `[…, j]` and weights `[k, i, j]`
@@ -110,6 +111,7 @@ impl<'t> Var<'t> {
         const NAME: &str = "bilinear";
         let _call = self.tape().call(NAME);
         let [other, weight] = [other, weight].map(|x| self.admit(NAME, x));
+        let bias = bias.map(|bias| self.admit(NAME, bias));
         let all = [Some(self), Some(other), Some(weight), bias];
         if let Some(&faulty) = all.iter().flatten().find(|x| x.is_faulty()) {
             return faulty;
@@ -125,7 +127,9 @@ impl<'t> Var<'t> {
             let fault =
                 Fault::new(NAME, "the operands are […, i], […, j], [k, i, j] and a bias [k]");
             let fault = fault.operand("left", self).operand("right", other);
-            return self.tape().fault(fault.operand("weight", weight));
+            let fault = fault.operand("weight", weight);
+            let fault = bias.map_or(fault.clone(), |bias| fault.operand("bias", bias));
+            return self.tape().fault(fault);
         }
         // […, i, 1] · […, 1, j], against the weights laid out alike.
         let pairs = self.unsqueeze(-1) * other.unsqueeze(-2);
@@ -146,3 +150,41 @@ fn resolved(shape: &Shape, axes: &[isize]) -> Result<Vec<usize>, String> {
     }
     Ok(all)
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op(
+        "tensordot",
+        "composed",
+        "Σ a b, by pairs of axes",
+        &[CUBE, Floats(&[4, 5, 2], AROUND)],
+        |x| x[0].tensordot(x[1], [0, 2], [2, 0]),
+    ),
+    op(
+        "kron",
+        "composed",
+        "each aᵢⱼ times all of b",
+        &[Floats(&[2, 3], AROUND), Floats(&[2], AROUND)],
+        |x| x[0].kron(x[1]),
+    ),
+    op(
+        "cross",
+        "composed",
+        "a × b",
+        &[Floats(&[2, 3, 4], AROUND), Floats(&[2, 3, 1], AROUND)],
+        |x| x[0].cross(x[1], 1),
+    )
+    .torch("cross, linalg.cross"),
+    op(
+        "bilinear",
+        "composed",
+        "Σ xᵢ wₖᵢⱼ zⱼ + bₖ",
+        &[
+            Floats(&[2, 3], AROUND),
+            Floats(&[2, 2], AROUND),
+            Floats(&[4, 3, 2], AROUND),
+            Floats(&[4], AROUND),
+        ],
+        |x| x[0].bilinear(x[1], x[2], Some(x[3])),
+    ),
+];

@@ -11,6 +11,7 @@ use super::combine::{OverlapAdd, pad_at};
 use super::facts::Precedence::{Atom, Power};
 use super::facts::{Element, Facts, Notation};
 use super::family::{At, Cotangents, Family, Rule, one};
+use super::table::{AROUND, CUBE, Row, Sample::Floats, op};
 use crate::ops::op::{Op, listed};
 use crate::record::fault::Fault;
 use crate::record::var::Var;
@@ -453,3 +454,37 @@ impl<'t> Var<'t> {
         axes.of(&shape).map_or(1, |set| set.iter().map(|axis| shape[axis]).product())
     }
 }
+
+/// The rows of the table of ops.
+pub(super) static ROWS: &[Row] = &[
+    op("reshape", "view", "the same elements in another shape", &[CUBE], |x| {
+        x[0].t().reshape([6, 4])
+    })
+    .torch("reshape, reshape_as, view, view_as"),
+    op("expand", "view", "repeats axes of length 1", &[Floats(&[3, 1], AROUND)], |x| {
+        x[0].expand([2, 3, 4])
+    })
+    .torch("expand, expand_as, broadcast_to"),
+    op("permute", "view", "the axes in another order", &[CUBE], |x| x[0].permute([2, 0, 1])),
+    op("slice", "view", "some indices of an axis", &[CUBE], |x| {
+        x[0].slice(1, 1..).slices(&[Slice { start: 1, len: 2, step: -1 }])
+    })
+    .torch("narrow, x[a:b:c]"),
+    op("windows", "view", "sliding windows", &[CUBE], |x| {
+        x[0].windows(2, Window { size: 2, stride: 1, dilation: 2 })
+    })
+    .torch("Tensor.unfold"),
+    op("flip", "view", "an axis backwards", &[CUBE], |x| x[0].flip(1)),
+    op("sum_to", "view", "the transpose of expand", &[CUBE], |x| x[0].sum_to([3, 1]))
+        .torch("sum_to_size"),
+    op("after", "view", "x, once y is there", &[CUBE, Floats(&[2], AROUND)], |x| x[0].after(x[1]))
+        .ours("an order of large computations"),
+    op("transpose", "composed", "two axes exchanged", &[CUBE], |x| x[0].transpose(0, 2))
+        .torch("transpose, swapaxes, swapdims"),
+    op("t", "composed", "the last two axes exchanged", &[CUBE], |x| x[0].t()).torch("t, mT"),
+    op("squeeze", "composed", "without an axis of length 1", &[Floats(&[2, 1, 3], AROUND)], |x| {
+        x[0].squeeze(1)
+    }),
+    op("unsqueeze", "composed", "with an axis of length 1", &[CUBE], |x| x[0].unsqueeze(-2)),
+    op("index", "composed", "one index of an axis", &[CUBE], |x| x[0].index(1, -1)).torch("select"),
+];

@@ -6,11 +6,12 @@ use lossgraph_tensor::program::{self, Executable, Extent, Program};
 use super::analysis::{Access, Analysis, Pattern};
 use super::fusion::{FusionGroup, GroupValue};
 use super::peephole::{Peephole, Read, Superinstruction};
+use crate::ops::arithmetic::NEG;
 use crate::ops::binary::{ADD, BinaryOp};
 use crate::ops::facts::Arithmetic;
 use crate::ops::op::Op;
 use crate::ops::select::SELECT;
-use crate::ops::unary::{NEG, UnaryOp};
+use crate::ops::unary::UnaryOp;
 use crate::record::node::{FxHashMap, Id};
 
 /// The program of a group, with the nodes that it reads and writes.

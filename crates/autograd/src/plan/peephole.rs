@@ -10,10 +10,12 @@ use smallvec::SmallVec;
 
 use super::analysis::{Access, Analysis, Pattern, Reads};
 use super::fusion::{FusionGroup, GroupValue};
+use crate::ops::arithmetic::SQUARE;
 use crate::ops::binary::{ADD, Binary, BinaryOp, MUL, SUB};
+use crate::ops::elementary::EXP;
 use crate::ops::facts::Arithmetic;
 use crate::ops::op::{Op, RowRef};
-use crate::ops::unary::{EXP, SQUARE, Unary, UnaryOp};
+use crate::ops::unary::{Unary, UnaryOp};
 use crate::record::node::{FxHashMap, FxHashSet, Id};
 
 /// A binary op on the result of another.

@@ -155,7 +155,7 @@ impl<'t> Neg for Var<'t> {
 
     #[track_caller]
     fn neg(self) -> Var<'t> {
-        self.unary(&crate::ops::unary::NEG, [0.0; 2])
+        self.unary(&crate::ops::arithmetic::NEG, [0.0; 2])
     }
 }
 

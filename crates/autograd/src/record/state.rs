@@ -137,7 +137,9 @@ impl Gradients {
         self.states.iter().map(|next| (&next.state, &next.value))
     }
 
-    /// With what states become, for gradients that come from elsewhere than a tape.
+    /// With what states become, for gradients that come from elsewhere than a tape: each value of the
+    /// shape of its state, else [`commit`](Gradients::commit) refuses it. They replace what was assigned
+    /// before.
     #[must_use = "it gives the gradients back"]
     pub fn assigning(self, states: Vec<(Parameter, Tensor)>) -> Gradients {
         let next = |(state, value)| NextState { state, value, passes: 1 };

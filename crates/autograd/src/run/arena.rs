@@ -7,10 +7,10 @@ use lossgraph_tensor::{DType, Tensor};
 use crate::plan::Plan;
 use crate::run::executor::Workspace;
 
-/// Buffers that no plan holds, by their type and length.
+/// Buffers that no plan holds, by their bytes and type.
 #[derive(Default)]
 pub(super) struct Arena {
-    free: BTreeMap<(u8, usize), Vec<Tensor>>,
+    free: BTreeMap<(usize, u8), Vec<Tensor>>,
     bytes: usize,
 }
 
@@ -33,8 +33,14 @@ impl Arena {
                 workspace.buffers[shared.buffer as usize] = Some(buffer);
             }
         }
-        while self.bytes > spare {
-            self.drop_largest();
+        self.shrink(spare);
+    }
+
+    /// Frees buffers, the longest first, until what is left is at most so many bytes.
+    pub fn shrink(&mut self, most: usize) {
+        while self.bytes > most {
+            let longest = self.free.pop_last();
+            self.bytes -= longest.iter().flat_map(|(_, buffers)| buffers).map(bytes).sum::<usize>();
         }
     }
 
@@ -43,7 +49,7 @@ impl Arena {
         for shared in &plan.shared {
             let held = workspace.buffers.get_mut(shared.buffer as usize).and_then(Option::take);
             if let Some(buffer) = held.filter(Tensor::is_unique) {
-                let key = (buffer.dtype() as u8, buffer.buffer_len());
+                let key = (bytes(&buffer), buffer.dtype() as u8);
                 self.bytes += bytes(&buffer);
                 self.free.entry(key).or_default().push(buffer);
             }
@@ -52,8 +58,9 @@ impl Arena {
 
     /// The smallest free buffer with so many elements, up to so many.
     fn take(&mut self, dtype: DType, from: usize, to: usize) -> Option<Tensor> {
-        let dtype = dtype as u8;
-        let (&key, _) = self.free.range((dtype, from)..=(dtype, to)).next()?;
+        let [from, to] = [from, to].map(|len| (len.saturating_mul(dtype.size()), dtype as u8));
+        let mut fitting = self.free.range(from..=to).map(|(&key, _)| key);
+        let key = fitting.find(|&(_, other)| other == dtype as u8)?;
         let buffers = self.free.get_mut(&key)?;
         let buffer = buffers.pop();
         if buffers.is_empty() {
@@ -61,11 +68,6 @@ impl Arena {
         }
         self.bytes -= buffer.as_ref().map_or(0, bytes);
         buffer
-    }
-
-    fn drop_largest(&mut self) {
-        let dropped = self.free.pop_last();
-        self.bytes -= dropped.iter().flat_map(|(_, buffers)| buffers).map(bytes).sum::<usize>();
     }
 }
 

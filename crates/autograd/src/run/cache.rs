@@ -353,5 +353,6 @@ fn parts_of(nodes: &[Node], loss: Id, known: &[Id]) -> Vec<Id> {
             }
         }
     }
+    parts.truncate(MAX_PARTS + 1);
     parts.split_off(1)
 }

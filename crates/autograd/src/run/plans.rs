@@ -154,13 +154,14 @@ pub(super) fn take(key: u64, nodes: &[Node], request: &Request) -> Result<Box<En
 /// Gives a plan that is about to run its buffers.
 pub(super) fn lend(entry: &mut Entry) {
     PLANS.with_borrow_mut(|plans| {
-        if plans.last == Some(entry.key) && !entry.workspace.buffers.is_empty() {
+        // One that never ran has none, even if it is to replace the one that ran last.
+        if plans.last == Some(entry.key) && entry.last_use > 0 {
             return;
         }
         plans.take_back();
         let plan = &entry.planned.plan;
-        let largest = plans.largest.max(plan.shared_bytes);
-        plans.arena.lend(plan, &mut entry.workspace, (largest + largest / 8).max(SMALL));
+        let limit = plans.limit(plan.shared_bytes);
+        plans.arena.lend(plan, &mut entry.workspace, limit);
     });
 }
 
@@ -191,6 +192,12 @@ impl Plans {
         }
     }
 
+    /// How many bytes of buffers the thread may hold, of which a plan needs so many.
+    fn limit(&self, needed: usize) -> usize {
+        let largest = self.largest.max(needed);
+        (largest + largest / 8).max(SMALL)
+    }
+
     /// Takes plans out that were used longest ago if all take too much: a quarter of them at once, so
     /// that looking for them costs little.
     fn shrink(&mut self, capacity: usize) -> Vec<Entry> {
@@ -210,6 +217,8 @@ impl Plans {
             }
             let needs = self.entries.values().map(|entry| entry.planned.plan.shared_bytes);
             self.largest = needs.max().unwrap_or(0);
+            let held = self.buffer_bytes() - self.arena.bytes();
+            self.arena.shrink(self.limit(0).saturating_sub(held));
         }
         dropped
     }
@@ -240,6 +249,54 @@ mod tests {
         PLANS.with_borrow(|plans| {
             plans.entries.values().any(|entry| entry.nodes[0].shape.numel() == of)
         })
+    }
+
+    #[test]
+    fn a_number_that_changes_from_step_to_step_is_planned_twice_in_all() {
+        clear();
+        let planned_by = |rate: f64| {
+            let tape = Tape::f64();
+            assert_eq!((tape.variable(2.0) * rate).item().unwrap(), 2.0 * rate);
+            PLANS.with_borrow(|plans| {
+                let last = plans.last.and_then(|key| plans.entries.get(&key));
+                last.map(|entry| Rc::as_ptr(&entry.planned))
+            })
+        };
+        planned_by(0.1);
+        let second = planned_by(0.2);
+        assert_eq!([planned_by(0.3), planned_by(0.4)], [second; 2]);
+    }
+
+    #[test]
+    fn a_plan_that_replaces_another_takes_its_buffers_over() {
+        clear();
+        let sum = |rate: f64| {
+            let tape = Tape::f64();
+            let x = tape.variable(vec![1.0; 100_000]);
+            let y = x * rate;
+            (y.cumsum(0) * y.flip(0).cumsum(0)).sum(..).item().unwrap()
+        };
+        sum(0.1);
+        let first = PLANS.with_borrow(Plans::buffer_bytes);
+        sum(0.2);
+        assert!(first > 100_000 && PLANS.with_borrow(Plans::buffer_bytes) < first + first / 4);
+    }
+
+    #[test]
+    fn a_forgotten_plan_leaves_no_buffers_behind() {
+        clear();
+        let sum = |n: usize| {
+            let tape = Tape::f64();
+            let x = tape.variable(vec![1.0; n]);
+            (x.cumsum(0) * x.flip(0).cumsum(0)).sum(..).item().unwrap()
+        };
+        sum(1_000_000);
+        assert!(allocated() > 8_000_000);
+        set_capacity(0);
+        sum(10);
+        sum(10);
+        set_capacity(CAPACITY);
+        assert!(allocated() < 2 * SMALL, "{}", allocated());
     }
 
     #[test]

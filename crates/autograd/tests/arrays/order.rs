@@ -109,7 +109,7 @@ fn nan_is_the_median_of_its_line_or_left_out() {
     assert_eq!(indices.value().unwrap(), Tensor::from([1_i64, 3]));
     let values = values.value().unwrap().to_f64s();
     assert!(values[0].is_nan() && values[1] == 2.0);
-    let (values, indices) = (x.nanmedian(1), x.argnanmedian(1));
+    let (values, indices) = (x.nanmedian(1), x.nanargmedian(1));
     assert_eq!(values.value().unwrap(), Tensor::from([0.0, 2.0]));
     assert_eq!(indices.value().unwrap(), Tensor::from([2_i64, 3]));
     assert!(x.median(..).item().unwrap().is_nan());

@@ -86,6 +86,26 @@ fn second_slopes_of_a_scattered_product_hold_where_two_factors_are_0() {
 }
 
 #[test]
+fn what_is_infinite_or_nan_in_one_place_spoils_no_slope_of_another() {
+    let tape = Tape::f64();
+    let base = tape.variable([1.0, 2.0, 3.0]);
+    for extreme in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e300] {
+        let source = tape.variable([5.0, extreme, 7.0, extreme, 4.0]);
+        let index = tape.labels(&[0, 1, 2, 1, 0]);
+        for own in [IncludeSelf::Yes, IncludeSelf::No] {
+            let y = base.scatter_reduce(0, index, source, ScatterReduce::Prod, own);
+            let slope = tape.grad(y.sum(..), &[source])[0];
+            let of_base = if own == IncludeSelf::Yes { 3.0 } else { 1.0 };
+            let slopes = slope.value().unwrap().to_f64s();
+            assert_eq!([slopes[0], slopes[2], slopes[4]], [4.0, of_base, 5.0], "{extreme}");
+            // ∂²y₀/∂s₀∂s₄ = 1, for it is the base's factor; nothing in the other places.
+            let second = tape.grad(slope.index(0, 0), &[source])[0].value().unwrap().to_f64s();
+            assert_eq!([second[0], second[2], second[4]], [0.0, 0.0, 1.0], "{extreme}");
+        }
+    }
+}
+
+#[test]
 fn the_last_of_what_is_scattered_to_one_place_is_written_and_has_the_slope() {
     let tape = Tape::f64();
     let base = tape.variable([1.0, 2.0, 3.0]);

@@ -86,14 +86,13 @@ pub fn run(options: &Options) -> Result<()> {
 /// Without MPI, processes know nothing of each other, and each would write the same files.
 #[cfg(not(feature = "mpi"))]
 fn refuse_processes() -> Result<()> {
-    let count = |variable| std::env::var(variable).ok()?.parse::<usize>().ok();
-    match ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter().find_map(count) {
-        Some(count) if count > 1 => Err(format!(
-            "a launcher started {count} processes, and this program was built without MPI: \
-             `cargo install lossgraph-cli --features mpi`"
-        )
-        .into()),
-        _ => Ok(()),
+    match parallel::is_one_of_several() {
+        true => {
+            Err("a launcher started several processes, and this program was built without MPI: \
+                     `cargo install lossgraph-cli --features mpi`"
+                .into())
+        }
+        false => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::picture::{SMALL, picture};
 use crate::graph::Graph;
 use crate::number::{is_finite, signed};
 use crate::numeric::NumericGradient;
+use crate::operation::Operation;
 
 /// The budget of all checks together, in elements computed: a moment's worth.
 const BUDGET: usize = 20_000_000;
@@ -17,7 +18,13 @@ const RUNS: usize = 64;
 /// The verdict on the gradient of each node, with a sentence, and with the differences of a small
 /// one; null where no gradient flows, or where it would take too long.
 pub(super) fn verdicts(graph: &Graph) -> Result<Vec<Value>> {
-    (0..graph.nodes.len()).map(|at| verdict(graph, at)).collect()
+    // Half of it is for the inputs: all depends on them, so that their checks take longest, and
+    // theirs are the gradients that somebody wants.
+    let is_input = |at: usize| matches!(graph.nodes[at].operation, Operation::Variable);
+    let inputs = (0..graph.nodes.len()).filter(|&at| is_input(at)).count();
+    let others = graph.nodes.len() - inputs;
+    let share = |at: usize| BUDGET / 2 / if is_input(at) { inputs } else { others };
+    (0..graph.nodes.len()).map(|at| verdict(graph, at, share(at))).collect()
 }
 
 /// The verdicts of a page in one line, and whether nothing is wrong; null if nothing was compared.
@@ -29,14 +36,14 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
     if all == 0 {
         return Value::Null;
     }
-    let mut text = match (agree, all) {
+    let gradients = graph.nodes.iter().filter(|node| node.gradient.is_some()).count();
+    let mut text = match (agree, gradients) {
         (1, 1) => "the gradient agrees with finite differences".to_owned(),
         (agree, all) if agree == all => {
             format!("all {all} gradients agree with finite differences")
         }
         (agree, all) => format!("{agree} of {all} gradients agree with finite differences"),
     };
-    let gradients = graph.nodes.iter().filter(|node| node.gradient.is_some()).count();
     let others = [
         (kink, "at a kink, between the slopes of both sides"),
         (noise, "where differences are too uncertain to tell"),
@@ -50,7 +57,7 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
     json!({ "text": text, "right": differ == 0 })
 }
 
-fn verdict(graph: &Graph, at: usize) -> Result<Value> {
+fn verdict(graph: &Graph, at: usize, budget: usize) -> Result<Value> {
     let Some(gradient) = &graph.nodes[at].gradient else { return Ok(Value::Null) };
     let incomparable = |why: &str| {
         let text = format!("Finite differences and gradient cannot be compared: {why}");
@@ -66,7 +73,7 @@ fn verdict(graph: &Graph, at: usize) -> Result<Value> {
     if !is_finite(&graph.nodes[at].value.to_f64s()) {
         return incomparable("not all values are finite");
     }
-    let Some((dependents, _)) = graph.dependents(at, BUDGET / graph.nodes.len() / RUNS) else {
+    let Some((dependents, _)) = graph.dependents(at, budget / RUNS) else {
         return Ok(Value::Null);
     };
     let check = Check { title: "page".to_owned(), orders: 1, directions: 2, ..Check::default() };
@@ -83,16 +90,25 @@ fn verdict(graph: &Graph, at: usize) -> Result<Value> {
     let (name, text) = match &found.verdict {
         Verdict::Skipped(why) => return incomparable(why),
         Verdict::Pass => ("agree", format!("agree to {} digits", found.digits.floor())),
+        Verdict::Kink if jumps(&found) => return incomparable("the loss jumps there"),
         Verdict::Kink => ("kink", at_kink(&found)),
         Verdict::Noise => ("noise", "say the same as far as differences can tell".to_owned()),
         Verdict::Fail => ("differ", apart(&found)),
     };
-    let differences = match graph.numeric_gradient(at, BUDGET / graph.nodes.len())? {
-        Some(NumericGradient::Elements(slopes)) if slopes.len() <= SMALL => picture(&slopes),
+    let shown = gradient.len() <= SMALL;
+    let differences = match shown.then(|| graph.numeric_gradient(at, budget)).transpose()?.flatten()
+    {
+        Some(NumericGradient::Elements(slopes)) => picture(&slopes),
         _ => Value::Null,
     };
     let text = format!("Finite differences and gradient {text}");
     Ok(json!({ "verdict": name, "text": text, "differences": differences }))
+}
+
+/// Whether the value itself jumps: then any number lies between the slopes of both sides.
+fn jumps(found: &Finding) -> bool {
+    let infinite = |(left, right): (f64, f64)| left.is_infinite() && right.is_infinite();
+    found.kink.as_ref().is_some_and(|kink| infinite(kink.slopes))
 }
 
 /// What is said of a point without a derivative.
@@ -160,6 +176,17 @@ mod tests {
         assert_eq!(verdict, "kink");
         assert!(text.ends_with("between the slopes −1 to the left and 1 to the right"), "{text}");
         assert!(line.contains("; 1 at a kink"), "{line}");
+    }
+
+    #[test]
+    fn a_mask_whose_loss_jumps_is_not_compared() {
+        let tape = Tape::f64();
+        let x = tape.variable([0.5, 2.0]);
+        let graph = Graph::of(x.gt(1.0).select(x, 5.0).sum(..)).unwrap();
+        let all = verdicts(&graph).unwrap();
+        let mask = graph.nodes.iter().position(|node| node.op == "gt").unwrap();
+        let text = all[mask]["text"].as_str().unwrap();
+        assert!(text.ends_with("cannot be compared: the loss jumps there"), "{text}");
     }
 
     #[test]

@@ -58,7 +58,8 @@ use crate::terms::{Terms, scaled};
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "LinearCrossEntropyLoss")]
 pub struct LinearCrossEntropy<'t> {
-    /// The bias of the layer, one number a class.
+    /// The bias of the layer, one number for each logit: `[class]`, or `[class, …]` of several
+    /// predictions a row.
     pub bias: Option<Var<'t>>,
     /// A weight for each class.
     pub weight: Option<Var<'t>>,
@@ -273,7 +274,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The last linear layer and its cross-entropy in one, block by block.",
     formula: "w[label] (ln Σ_k e^z_k − z[label]), with z = x Wᵀ + b",
     latex: r"w_{y} \left( \log \sum_c e^{z_c} - z_{y} \right) \quad z = W x + b",
-    shapes: "features: […, feature]; matrix: [class, feature]; labels, terms: […]; or probabilities: […, class]",
+    shapes: "features: […, feature]; matrix: [class, feature]; labels, terms: […]; or probabilities: […, class]; of several predictions a row, matrix: [class, …, feature]",
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch linear_cross_entropy; Milakov and Gimelshein, 2018",

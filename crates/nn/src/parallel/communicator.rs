@@ -180,6 +180,7 @@ impl Communicator for Local {
     fn alltoall(&self, own: &[u8]) -> Result<Vec<u8>> {
         let all = self.exchange(own)?;
         let piece = own.len() / self.size;
+        of_length(own, piece * self.size)?;
         let pieces = all.iter().map(|message| {
             let message = of_length(message, own.len())?;
             Ok(&message[self.rank * piece..(self.rank + 1) * piece])

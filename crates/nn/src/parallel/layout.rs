@@ -95,7 +95,8 @@ impl Layout {
             .chain(gradients.next_states())
             .map(|(p, tensor)| (p.id(), (p, tensor)))
             .collect();
-        let mut values = Values::default();
+        let mut values =
+            Values { f32: Vec::with_capacity(self.f32.all), f64: Vec::with_capacity(self.f64.all) };
         let mut record = self.nothing(gradients.loss() * weight);
         for (entry, present) in self.entries.iter().zip(&mut record.present) {
             let tensor = given.remove(&entry.parameter.id()).map(|(_, tensor)| tensor.clone());
@@ -236,8 +237,12 @@ impl Entry {
 }
 
 fn extend<T: Float + Elem>(to: &mut Vec<T>, tensor: &Tensor, factor: f64) -> Result<()> {
-    let factor = T::of(factor);
-    to.extend(tensor.to_vec::<T>()?.into_iter().map(|x| x * factor));
+    let (factor, tensor) = (T::of(factor), tensor.contiguous());
+    match tensor.as_slice::<T>() {
+        Some(numbers) => to.extend(numbers.iter().map(|&x| x * factor)),
+        // Of another type, which is the error of this.
+        None => drop(tensor.to_vec::<T>()?),
+    }
     Ok(())
 }
 

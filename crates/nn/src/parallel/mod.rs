@@ -53,7 +53,7 @@ use std::fmt;
 use std::ops::Range;
 
 use lossgraph_autograd::{Gradients, Module, Parameter};
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_tensor::{DType, Elem, Tensor};
 
 use crate::error::{Error, Result};
 use layout::{Layout, Record, Values};
@@ -149,28 +149,21 @@ impl<'a> DataParallel<'a> {
         self.check_models(&parts)?;
         for (_, parameter) in parts {
             let value = parameter.value();
-            let bytes = match value.dtype() {
-                DType::F32 => self.broadcast_numbers(value.to_vec::<f32>()?)?,
-                DType::F64 => self.broadcast_numbers(value.to_vec::<f64>()?)?,
-                DType::I64 => self.broadcast_numbers(value.to_vec::<i64>()?)?,
-            };
-            let shape = value.shape().clone();
-            let mut bytes = &bytes[..];
             parameter.set(match value.dtype() {
-                DType::F32 => Tensor::new(shape, take::<f32>(&mut bytes, value.len()))?,
-                DType::F64 => Tensor::new(shape, take::<f64>(&mut bytes, value.len()))?,
-                DType::I64 => Tensor::new(shape, take::<i64>(&mut bytes, value.len()))?,
+                DType::F32 => self.broadcast_tensor::<f32>(&value)?,
+                DType::F64 => self.broadcast_tensor::<f64>(&value)?,
+                DType::I64 => self.broadcast_tensor::<i64>(&value)?,
             })?;
         }
         Ok(())
     }
 
-    fn broadcast_numbers<T: wire::Bytes>(&self, numbers: Vec<T>) -> Result<Vec<u8>> {
+    fn broadcast_tensor<T: wire::Bytes + Elem>(&self, value: &Tensor) -> Result<Tensor> {
         const MESSAGE: usize = 1 << 26;
         let mut bytes = Vec::new();
-        put(&mut bytes, &numbers);
+        put(&mut bytes, &value.to_vec::<T>()?);
         bytes.chunks_mut(MESSAGE).try_for_each(|bytes| self.world.broadcast(0, bytes))?;
-        Ok(bytes)
+        Ok(Tensor::new(value.shape().clone(), take::<T>(&mut &bytes[..], value.len()))?)
     }
 
     fn check_models(&self, parts: &[(String, Parameter)]) -> Result<()> {
@@ -245,8 +238,8 @@ impl<'a> DataParallel<'a> {
         let loss = merged(records.iter().map(|record| record.loss).collect(), |a, b| a + b);
         let (f32, f64) = (numbers(parts.f32), numbers(parts.f64));
         let values = Values {
-            f32: allreduce(self.world, &deal, &f32, layout.f32)?,
-            f64: allreduce(self.world, &deal, &f64, layout.f64)?,
+            f32: allreduce(self.world, &deal, f32, layout.f32)?,
+            f64: allreduce(self.world, &deal, f64, layout.f64)?,
         };
         layout.gradients(loss.unwrap_or(0.0), &records, &values)
     }
@@ -314,12 +307,13 @@ impl<'a> DataParallel<'a> {
             Err(_) => message.resize(message.len() + length, 0),
         }
         let all = self.world.allgather(&message)?;
+        // Errors first: whoever has one tells it, whatever else differs.
+        if let Some(rank) = all.chunks(message.len()).position(|theirs| theirs[0] == 1) {
+            return Err(self.failure(rank, own.err()));
+        }
         let mut bodies = Vec::new();
-        for (rank, mut theirs) in all.chunks(message.len()).enumerate() {
-            if theirs[0] == 1 {
-                return Err(self.failure(rank, own.err()));
-            }
-            theirs = &theirs[1..];
+        for (rank, theirs) in all.chunks(message.len()).enumerate() {
+            let mut theirs = &theirs[1..];
             let count = take::<u64>(&mut theirs, 1)[0];
             if count != examples as u64 {
                 let why = format!(
@@ -377,9 +371,19 @@ fn numbers<T: Wire>(tree: Tree<Part<T>>) -> Vec<Vec<T>> {
     tree.into_nodes().into_iter().map(|(_, (_, numbers))| numbers).collect()
 }
 
+/// What launchers say in the environment of a process: how many there are, or its number.
+const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"];
+const RANKS: [&str; 2] = ["PMIX_RANK", "PMI_RANK"];
+
 /// Whether the process was started by `mpirun`, `srun` or the like, which say so in its environment.
 pub fn launched() -> bool {
-    ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"]
-        .iter()
-        .any(|variable| std::env::var_os(variable).is_some())
+    SIZES.iter().chain(&RANKS).any(|variable| std::env::var_os(variable).is_some())
+}
+
+/// Whether a launcher started other processes beside this one, as far as one can see: where it says
+/// ranks alone, the one of rank 0 cannot know.
+pub fn is_one_of_several() -> bool {
+    let number = |variable: &&str| std::env::var(variable).ok()?.parse::<usize>().ok();
+    SIZES.iter().filter_map(number).any(|size| size > 1)
+        || RANKS.iter().filter_map(number).any(|rank| rank > 0)
 }

@@ -57,12 +57,13 @@ pub(super) fn join<T: Wire>(left: Part<T>, right: Part<T>, sums: usize) -> Part<
 pub(super) fn allreduce<T: Wire>(
     world: &dyn Communicator,
     deal: &Deal,
-    own: &[Vec<T>],
+    mut own: Vec<Vec<T>>,
     lengths: Lengths,
 ) -> Result<Vec<T>> {
     let size = world.size();
-    if let (1, [own]) = (size, own) {
-        return Ok(own.clone());
+    if size == 1 {
+        // The root of the tree.
+        return Ok(own.pop().unwrap_or_default());
     }
     let nodes: Vec<Vec<(Node, usize)>> = (0..size).map(|rank| deal.nodes(rank)).collect();
     // Of as many nodes as the process with most of them has; there is nothing in what others lack.

@@ -23,7 +23,12 @@ macro_rules! bytes {
             const SIZE: usize = size_of::<$number>();
 
             fn extend(bytes: &mut Vec<u8>, numbers: &[$number]) {
-                numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_ne_bytes()));
+                let start = bytes.len();
+                bytes.resize(start + size_of_val(numbers), 0);
+                let (chunks, _) = bytes[start..].as_chunks_mut::<{ size_of::<$number>() }>();
+                for (chunk, number) in chunks.iter_mut().zip(numbers) {
+                    *chunk = number.to_ne_bytes();
+                }
             }
 
             fn read(bytes: &[u8]) -> Vec<$number> {
@@ -38,7 +43,6 @@ bytes!(f32, f64, i64, u64);
 
 /// Appends numbers.
 pub(super) fn put<T: Bytes>(bytes: &mut Vec<u8>, numbers: &[T]) {
-    bytes.reserve(T::SIZE * numbers.len());
     T::extend(bytes, numbers);
 }
 

@@ -15,7 +15,7 @@ use crate::layer::Mode;
 /// r  = σ(W_ir x + b_ir + W_hr h + b_hr)             reset
 /// z  = σ(W_iz x + b_iz + W_hz h + b_hz)             update
 /// n  = tanh(W_in x + b_in + r · (W_hn h + b_hn))    new
-/// h' = (1 − z) · n + z · h
+/// h' = (h − n) · z + n = (1 − z) · n + z · h
 /// ```
 ///
 /// | what | shape |

@@ -126,8 +126,8 @@ impl Stack {
             3 => vec![count, x.dim(0), hidden],
             _ => vec![count, hidden],
         };
-        let misfit = self.kind.states.iter().zip(given).find(|(_, s)| s.shape()[..] != expected);
-        let (name, _) = misfit?;
+        let mut states = self.kind.states.iter().zip(given);
+        let (name, _) = states.find(|(_, state)| state.shape()[..] != expected)?;
         let why = format!("the {name} has to be {expected:?}");
         refuse(why, "the last state of a call with as many examples, or none".into())
     }

@@ -85,7 +85,7 @@ fn sums(
         }
         let x = borrowed::<T>(x);
         let ranges: Vec<Range<usize>> = (0..to).map(range).collect();
-        let slabs = (CHUNK / (dim * inner)).max(1);
+        let slabs = (CHUNK / (dim * inner).max(1)).max(1);
         parallel_chunks_mut(out, slabs * to * inner, |task, out| {
             let mut totals = vec![T::NOTHING; inner];
             let slab_rows = out.chunks_exact_mut(inner).zip(ranges.iter().cycle()).enumerate();

@@ -14,14 +14,7 @@ pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
         let out = output::<T>("copy", out, x.shape())?;
         match x.as_slice::<T>() {
             Some(elements) => out.copy_from_slice(elements),
-            None => {
-                let packer = Packer::new(input::<T>("copy", x)?, x.layout());
-                if packer.has_long_rows() {
-                    parallel_chunks_mut(out, CHUNK, |task, out| packer.pack(task * CHUNK, out));
-                } else {
-                    into_slice(x, out);
-                }
-            }
+            None => into_slice(x, out),
         }
         Ok(())
     })
@@ -32,7 +25,7 @@ pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
     let Some(buffer) = x.buffer_slice::<T>() else { return };
     let packer = Packer::new(buffer, x.layout());
     if packer.has_long_rows() {
-        return packer.pack(0, out);
+        return parallel_chunks_mut(out, CHUNK, |task, out| packer.pack(task * CHUNK, out));
     }
     let layout = Layout::contiguous(x.shape().clone());
     zip(buffer, x.layout(), out, &layout, |x, y| *y = x);

@@ -10,6 +10,9 @@ use crate::{DType, Error, Float, Result, Shape, Tensor};
 /// How many numbers a loop has at a time: those of some vectors.
 const LANES: usize = 32;
 
+/// The same where there are not so many.
+const FEW: usize = 8;
+
 /// How many terms are added up before they join the total.
 const TERMS: usize = 16;
 
@@ -51,67 +54,92 @@ fn distances_of<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()
         return Ok(());
     }
     let (a, b) = (borrowed::<T>(a), borrowed::<T>(b));
-    // Coordinate by coordinate, with room behind the last vector for whole lanes.
-    let leading = m.next_multiple_of(LANES);
-    let columns = b.chunks_exact((m * d).max(1)).flat_map(|b| {
-        let mut columns = vec![T::ZERO; d * m];
-        transpose(b, d, [m, d], &mut columns);
-        let padding = std::iter::repeat_n(T::ZERO, leading - m);
-        let rows: Vec<T> = columns
-            .chunks_exact(m)
-            .flat_map(|row| row.iter().copied().chain(padding.clone()))
-            .collect();
-        rows
-    });
-    let columns: Vec<T> = columns.collect();
-    let rows = (CHUNK / (m * d).max(1)).max(1);
+    let rows = (CHUNK / (m * d).max(1)).max(ROWS);
     parallel_chunks_mut(out, rows * m, |task, out| {
-        let mut sums = vec![T::ZERO; leading];
+        let mut columns = Columns::new(m, d);
+        let mut sums = vec![T::ZERO; columns.leading];
         for (row, out) in out.chunks_exact_mut(m).enumerate() {
             let row = task * rows + row;
-            let (a, batch) = (&a[row * d..][..d], row / n);
-            let columns = &columns[batch * leading * d..][..leading * d];
-            vectorized(SquaredDistances { a, columns, sums: &mut sums });
-            for (j, (y, &sum)) in out.iter_mut().zip(&sums).enumerate() {
+            let (a, b) = (&a[row * d..][..d], &b[row / n * m * d..][..m * d]);
+            let columns = columns.of(row / n, b);
+            let sums = &mut sums[..];
+            match m < LANES {
+                true => vectorized(SquaredDistances::<T, FEW> { a, columns, sums }),
+                false => vectorized(SquaredDistances::<T, LANES> { a, columns, sums }),
+            }
+            for (j, (y, &sum)) in out.iter_mut().zip(&*sums).enumerate() {
                 let in_range = sum < T::INFINITY && sum > T::MIN_POSITIVE * T::of(1e15);
-                *y = if in_range {
-                    sum.sqrt()
-                } else {
-                    scaled_distance(a, &b[(batch * m + j) * d..][..d])
-                };
+                *y = if in_range { sum.sqrt() } else { scaled_distance(a, &b[j * d..][..d]) };
             }
         }
     });
     Ok(())
 }
 
-/// The squares of the distances of a vector from others, whose coordinates stand in columns.
-struct SquaredDistances<'a, T> {
+/// A task has so many rows at least, of one batch after another, for each transposes the other set.
+const ROWS: usize = 8;
+
+/// The vectors of a set coordinate by coordinate, with room behind the last one for whole lanes.
+struct Columns<T> {
+    m: usize,
+    leading: usize,
+    batch: Option<usize>,
+    transposed: Vec<T>,
+    padded: Vec<T>,
+}
+
+impl<T: Float> Columns<T> {
+    fn new(m: usize, d: usize) -> Columns<T> {
+        let leading = m.next_multiple_of(if m < LANES { FEW } else { LANES });
+        let (transposed, padded) = (vec![T::ZERO; m * d], vec![T::ZERO; leading * d]);
+        Columns { m, leading, batch: None, transposed, padded }
+    }
+
+    /// Those of the set b of a batch.
+    fn of(&mut self, batch: usize, b: &[T]) -> &[T] {
+        if self.batch.replace(batch) != Some(batch) {
+            let (m, d) = (self.m, b.len() / self.m);
+            transpose(b, d, [m, d], &mut self.transposed);
+            let rows = self.padded.chunks_exact_mut(self.leading);
+            for (padded, row) in rows.zip(self.transposed.chunks_exact(m)) {
+                padded[..m].copy_from_slice(row);
+            }
+        }
+        &self.padded
+    }
+}
+
+/// The squares of the distances of a vector from others, whose coordinates stand in columns, N of them
+/// at a time.
+struct SquaredDistances<'a, T, const N: usize> {
     a: &'a [T],
     columns: &'a [T],
     sums: &'a mut [T],
 }
 
-impl<T: Float> Loop for SquaredDistances<'_, T> {
+impl<T: Float, const N: usize> Loop for SquaredDistances<'_, T, N> {
     #[inline(always)]
     fn run(self) {
-        let leading = self.sums.len();
-        for (nth, sums) in self.sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let mut totals = [T::ZERO; LANES];
-            for (part, a) in self.a.chunks(TERMS).enumerate() {
-                let mut terms = [T::ZERO; LANES];
+        let SquaredDistances { a, columns, sums } = self;
+        let leading = sums.len();
+        for (nth, sums) in sums.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+            let mut totals = [T::NOTHING; N];
+            for (part, a) in a.chunks(TERMS).enumerate() {
+                let mut terms = [T::ZERO; N];
                 for (k, &a) in a.iter().enumerate() {
-                    let b = &self.columns[(part * TERMS + k) * leading + nth * LANES..][..LANES];
-                    for lane in 0..LANES {
+                    let b = &columns[(part * TERMS + k) * leading + nth * N..][..N];
+                    for lane in 0..N {
                         let difference = a - b[lane];
                         terms[lane] = terms[lane] + difference * difference;
                     }
                 }
-                for lane in 0..LANES {
-                    totals[lane] = totals[lane] + terms[lane];
+                for lane in 0..N {
+                    totals[lane] = T::added(totals[lane], terms[lane]);
                 }
             }
-            *sums = totals;
+            for (sum, total) in sums.iter_mut().zip(totals) {
+                *sum = T::rounded(total);
+            }
         }
     }
 }
@@ -265,7 +293,7 @@ mod tests {
         distances(&a, &b, &mut y).unwrap();
         let mut weighted = Tensor::zeros([2, 2, 3], DType::F64).unwrap();
         weighted_differences(&w, &a, &b, &mut weighted).unwrap();
-        for (batch, i) in [[0, 0], [0, 1], [1, 0], [1, 1]].map(|[batch, i]| (batch, i)) {
+        for [batch, i] in [[0, 0], [0, 1], [1, 0], [1, 1]] {
             let difference =
                 |j: usize, k: usize| a.get([batch, i, k]).unwrap() - b.get([batch, j, k]).unwrap();
             for j in 0..4 {

@@ -171,7 +171,16 @@ pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor)
             out.fill(T::ZERO);
             for slab in start / dim..end.div_ceil(dim) {
                 let [from, to] = [start, end].map(|slice| slice.saturating_sub(slab * dim).min(dim));
-                for &i in readers.indices(from, to) {
+                let occurring = readers.indices(from, to);
+                if inner == 1 {
+                    let source = &source[slab * at.len()..][..at.len()];
+                    for &i in occurring {
+                        let terms = readers.of_index(i).iter().map(|&n| source[n]);
+                        out[slab * dim + i - start] = T::rounded(terms.fold(T::NOTHING, T::added));
+                    }
+                    continue;
+                }
+                for &i in occurring {
                     sums.fill(T::NOTHING);
                     for &n in readers.of_index(i) {
                         let from = (slab * at.len() + n) * inner;

@@ -223,20 +223,26 @@ fn next_row<T: Elem, A: Accumulated<T>>(totals: &mut [A::Total], row: &mut [T]) 
 
 /// The linear recurrence `hᵢ = aᵢ hᵢ₋₁ + bᵢ` along an axis, from `h₀ = b₀` on; in reverse
 /// `hᵢ = aᵢ₊₁ hᵢ₊₁ + bᵢ`. So a factor belongs to two neighbors and stands at the later one; the first
-/// is not read. Computed in `f64`.
+/// is not read. Where `starts` is not 0, the later one begins a segment of its own, and no factor joins
+/// it to the one before, which may be infinite. Computed in `f64`.
 pub fn recurrence(
     a: &Tensor,
     b: &Tensor,
+    starts: Option<&Tensor>,
     axis: usize,
     direction: Direction,
     out: &mut Tensor,
 ) -> Result<()> {
     let operation = "recurrence";
     let [_, len, inner] = outer_dim_inner(operation, b.shape(), axis)?;
-    if a.shape() != b.shape() {
-        let (left, right) = (a.shape().clone(), b.shape().clone());
-        let why = "there is one factor for each term";
-        return Err(Error::Shape { operation, left, right, why });
+    for (other, why) in [
+        (Some(a), "there is one factor for each term"),
+        (starts, "there is one start for each term"),
+    ] {
+        if let Some(other) = other.filter(|other| other.shape() != b.shape()) {
+            let (left, right) = (other.shape().clone(), b.shape().clone());
+            return Err(Error::Shape { operation, left, right, why });
+        }
     }
     if !out.dtype().is_float() {
         let (given, expected) = (out.dtype(), DType::F64);
@@ -246,9 +252,15 @@ pub fn recurrence(
     with_elem!(out.dtype(), T => {
         input::<T>(operation, a)?;
         let a = borrowed::<T>(a);
+        let starts = starts.map(|starts| input::<T>(operation, starts).map(|_| borrowed::<T>(starts)));
+        let starts = starts.transpose()?;
         let out = output::<T>(operation, out, b.shape())?;
         each_slab(out, len * inner, |nth, slab| {
             let a = &a[nth * len * inner..][..len * inner];
+            if let Some(starts) = &starts {
+                let starts = &starts[nth * len * inner..][..len * inner];
+                return recur_segments([a, starts], slab, inner, direction);
+            }
             match (inner, direction) {
                 (1, Direction::Forward) => {
                     let (first, rest) = slab.split_at_mut(1);
@@ -271,6 +283,26 @@ fn recur<'a, T: Elem>(first: T, pairs: impl Iterator<Item = (&'a T, &'a mut T)>)
     for (a, h) in pairs {
         total = a.to_f64() * total + h.to_f64();
         *h = T::of(total);
+    }
+}
+
+/// The same in segments, along each line of the axis.
+fn recur_segments<T: Elem>(
+    [a, starts]: [&[T]; 2],
+    slab: &mut [T],
+    inner: usize,
+    direction: Direction,
+) {
+    for column in 0..inner {
+        let mut total = 0.0;
+        for (step, row) in rows_in(direction, slab.len() / inner).enumerate() {
+            let at = row * inner + column;
+            let later = if direction == Direction::Forward { at } else { at + inner };
+            let term = slab[at].to_f64();
+            let begins = step == 0 || starts[later] != T::ZERO;
+            total = if begins { term } else { a[later].to_f64() * total + term };
+            slab[at] = T::of(total);
+        }
     }
 }
 
@@ -442,7 +474,7 @@ mod tests {
         let b = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
         let run = |a: &Tensor, b: &Tensor, axis, direction| {
             let mut out = Tensor::zeros(b.shape().clone(), DType::F64).unwrap();
-            recurrence(a, b, axis, direction, &mut out).unwrap();
+            recurrence(a, b, None, axis, direction, &mut out).unwrap();
             out
         };
         let forward = Tensor::from([[1.0, 2.0], [5.0, 10.0], [25.0, 56.0]]);
@@ -452,6 +484,20 @@ mod tests {
         let (a, b) = (a.t().unwrap(), b.t().unwrap());
         assert_eq!(run(&a, &b, 1, Direction::Forward), forward.t().unwrap());
         assert_eq!(run(&a, &b, 1, Direction::Reverse), reverse.t().unwrap());
+    }
+
+    #[test]
+    fn a_segment_of_a_recurrence_knows_nothing_of_its_neighbors() {
+        let a = Tensor::from([[9.0, 9.0], [2.0, 3.0], [4.0, f64::NAN], [0.0, 2.0]]);
+        let b = Tensor::from([[1.0, f64::INFINITY], [3.0, 4.0], [f64::NAN, 6.0], [7.0, 8.0]]);
+        let starts = Tensor::from([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]);
+        let of = |direction| {
+            let mut out = Tensor::zeros([4, 2], DType::F64).unwrap();
+            recurrence(&a, &b, Some(&starts), 0, direction, &mut out).unwrap();
+            format!("{:?}", out.to_f64s())
+        };
+        assert_eq!(of(Direction::Forward), "[1.0, inf, 5.0, 4.0, NaN, 6.0, 7.0, 20.0]");
+        assert_eq!(of(Direction::Reverse), "[7.0, inf, 3.0, 4.0, NaN, 22.0, 7.0, 8.0]");
     }
 
     #[test]

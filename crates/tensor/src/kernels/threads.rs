@@ -35,15 +35,15 @@ const WAIT: Duration = Duration::from_micros(50);
 
 /// A pause is so many times as long as what the caller waited for in vain: at first, and at most,
 /// where each try fails.
-const PAUSE: u32 = 10;
-const MAX_PAUSE: u32 = 160;
+const MIN_BACKOFF: u32 = 10;
+const MAX_BACKOFF: u32 = 160;
 
 thread_local! {
     /// The number of threads inside of [`with`]; 0 outside.
     static OVERRIDE: Cell<usize> = const { Cell::new(0) };
     /// Whether this thread runs a task: nested loops are sequential.
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
-    static PAUSED: Cell<Pause> = const { Cell::new(Pause { until: None, factor: PAUSE }) };
+    static BACKOFF: Cell<Backoff> = const { Cell::new(Backoff { until: None, factor: MIN_BACKOFF }) };
 }
 
 static CONFIGURED: AtomicUsize = AtomicUsize::new(0);
@@ -216,7 +216,7 @@ struct Pool {
 
 /// When a thread may share its loops again, and how long the next pause will be.
 #[derive(Clone, Copy)]
-struct Pause {
+struct Backoff {
     until: Option<Instant>,
     factor: u32,
 }
@@ -239,7 +239,7 @@ fn pool() -> &'static Pool {
 impl Pool {
     /// Runs a loop with workers; `false` if another loop has them, or they do not help.
     fn run(&'static self, workers: usize, count: usize, task: &(dyn Fn(usize) + Sync)) -> bool {
-        if PAUSED.get().until.is_some_and(|until| Instant::now() < until) {
+        if BACKOFF.get().until.is_some_and(|until| Instant::now() < until) {
             return false;
         }
         if self.taken.swap(true, SeqCst) {
@@ -270,9 +270,11 @@ impl Pool {
         if self.busy.load(SeqCst) > 0 {
             let worked = start.elapsed();
             self.wait();
-            // As long as all tasks would take the caller.
-            let alone = worked.mul_f64(count as f64 / ran.max(1) as f64);
-            PAUSED.set(PAUSED.get().after(alone, worked, start.elapsed()));
+            // As long as all tasks would take the caller: unknown if it had none.
+            if ran > 0 {
+                let alone = worked.mul_f64(count as f64 / ran as f64);
+                BACKOFF.set(BACKOFF.get().after(alone, worked, start.elapsed()));
+            }
         }
         self.taken.store(false, SeqCst);
         let panic = job.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -360,16 +362,16 @@ impl Pool {
     }
 }
 
-impl Pause {
+impl Backoff {
     /// What follows a loop that would have taken the caller so long `alone`, for which it worked and
     /// which took so long in all: the rest of the time it waited.
-    fn after(self, alone: Duration, worked: Duration, took: Duration) -> Pause {
+    fn after(self, alone: Duration, worked: Duration, took: Duration) -> Backoff {
         let waited = took.saturating_sub(worked);
         if waited > WAIT && took.mul_f64(1.1) > alone {
             let until = Instant::now().checked_add(waited.saturating_mul(self.factor));
-            Pause { until, factor: (2 * self.factor).min(MAX_PAUSE) }
+            Backoff { until, factor: (2 * self.factor).min(MAX_BACKOFF) }
         } else {
-            Pause { until: None, factor: (self.factor / 2).max(PAUSE) }
+            Backoff { until: None, factor: (self.factor / 2).max(MIN_BACKOFF) }
         }
     }
 }
@@ -381,8 +383,8 @@ mod tests {
     #[test]
     fn a_loop_that_waited_in_vain_is_followed_by_a_pause_that_grows() {
         let millis = Duration::from_millis;
-        let none = Pause { until: None, factor: PAUSE };
-        let left = |pause: Pause| pause.until.unwrap() - Instant::now();
+        let none = Backoff { until: None, factor: MIN_BACKOFF };
+        let left = |pause: Backoff| pause.until.unwrap() - Instant::now();
         // Half of the tasks in 4 ms, and then 6 ms for the other half.
         let first = none.after(millis(8), millis(4), millis(10));
         assert!(left(first) > millis(50) && left(first) <= millis(60));
@@ -392,10 +394,10 @@ mod tests {
         let [short, micros] = [5, 30].map(Duration::from_micros);
         assert!(second.after(short, short, micros).until.is_none(), "so little is no loss");
         // Meanwhile this thread takes all tasks.
-        PAUSED.set(second);
+        BACKOFF.set(second);
         let caller = std::thread::current().id();
         with(2, || parallel_for(1000, |_| assert_eq!(std::thread::current().id(), caller)));
-        PAUSED.set(none);
+        BACKOFF.set(none);
     }
 
     #[test]

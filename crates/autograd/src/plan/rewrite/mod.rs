@@ -46,6 +46,8 @@ pub(in crate::plan) struct Dag {
     numbers: FxHashMap<u64, SmallVec<[Id; 1]>>,
     /// What was read, along which axis, at which index; and what that is.
     gathered: FxHashMap<(Id, usize, Id), Id>,
+    /// What products of two values under equal masks are.
+    masked_products: FxHashMap<(Id, Id), Id>,
     /// How many more nodes may be copied to be read at an index: all that n indices read of a
     /// chain of n nodes would be n² nodes.
     inward_moves: usize,
@@ -115,6 +117,7 @@ impl Dag {
             signs: vec![],
             numbers: FxHashMap::default(),
             gathered: FxHashMap::default(),
+            masked_products: FxHashMap::default(),
             inward_moves: INWARD_MOVES * request.nodes.len(),
             origin: 0,
             float: request.float,

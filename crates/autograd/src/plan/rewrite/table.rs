@@ -8,8 +8,11 @@
 use lossgraph_tensor::DType;
 
 use super::Dag;
+use crate::ops::activation::{EXP_NEG_ABS, SIGMOID, SOFTPLUS};
+use crate::ops::arithmetic::{NEG, RECIP};
 use crate::ops::binary::{ADD, Binary, DIV, GT, LT, MUL, SIGMOID_BY, SOFTPLUS_BY, SUB};
-use crate::ops::unary::{CLAMP, EXP_NEG_ABS, NEG, RECIP, SIGMOID, SOFTPLUS, Unary};
+use crate::ops::clamp::CLAMP;
+use crate::ops::unary::Unary;
 use crate::record::node::Id;
 #[cfg(test)]
 use crate::record::var::Var;
@@ -149,21 +152,28 @@ pub(super) static BINARY: &[Rewrite<Binary, [Id; 2]>] = rewrites! {
     MUL "(m ? x : 0) · (m ? y : 0) = m ? x · y : 0":
     |[x, y, s]| x.gt(s).select(x, 0.0) * x.gt(s).select(y, 0.0);
     |dag, [mut a, mut b]| {
-        // Of masks inside of masks, all at once.
+        // Of masks inside of masks, all at once, down to a product that is known.
         let mut masks = vec![];
-        while !dag.is_broadcast(a)
+        while !dag.masked_products.contains_key(&(a, b))
+            && !dag.is_broadcast(a)
             && !dag.is_broadcast(b)
             && let Some(((mask, x), (other, y))) = dag.masked(a).zip(dag.masked(b))
             && mask == other
         {
-            masks.push(mask);
+            masks.push((mask, (a, b)));
             (a, b) = (x, y);
         }
-        let innermost = masks.pop()?;
-        let product = dag.mul(a, b);
+        let known = dag.masked_products.get(&(a, b)).copied();
+        if masks.is_empty() {
+            return known;
+        }
+        let mut product = known.unwrap_or_else(|| dag.mul(a, b));
         let zero = dag.fill(0.0, &dag.shape(product));
-        let masked = dag.select([innermost, product, zero]);
-        Some(masks.into_iter().rev().fold(masked, |x, mask| dag.select([mask, x, zero])))
+        for (mask, factors) in masks.into_iter().rev() {
+            product = dag.select([mask, product, zero]);
+            dag.masked_products.insert(factors, product);
+        }
+        Some(product)
     };
 
     DIV "x / 1 = x": |[x, ..]| x / 1.0;
