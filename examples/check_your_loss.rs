@@ -3,6 +3,9 @@
 //! The op is `soft`, x/(1 + |x|), whose derivative is 1/(1 + |x|)². The first rule forgets the
 //! square. Its report says FAIL, shows the worst elements, and blames the rule of `soft` with the
 //! line that recorded it. The second rule is right, and its report says PASS.
+//!
+//! The last one is no program of ours: a function with a backward pass by hand, that forgets to
+//! divide by the number of elements. Its report says so, and shows the smallest case as a test.
 
 use std::io::IsTerminal;
 
@@ -36,7 +39,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         show(&check.run(|_, x| softened(op, x[0], x[1], x[2]), &inputs)?);
     }
+    let check = Check { title: "a backward pass by hand".to_owned(), ..Check::default() };
+    show(&check.run_function(mean_squared_error, &inputs[..2])?);
     Ok(())
+}
+
+/// The mean squared error, and what somebody takes for its gradients: that of the prediction lacks
+/// the division of the mean.
+fn mean_squared_error(x: &[Tensor]) -> (f64, Vec<Tensor>) {
+    let (p, t) = (x[0].to_f64s(), x[1].to_f64s());
+    let off: Vec<f64> = p.iter().zip(&t).map(|(p, t)| p - t).collect();
+    let count = off.len() as f64;
+    let value = off.iter().map(|off| off * off).sum::<f64>() / count;
+    let shaped = |slope: &dyn Fn(&f64) -> f64| {
+        let slopes = off.iter().map(slope).collect();
+        Tensor::new(x[0].shape().clone(), slopes).unwrap_or_else(|_| x[0].clone())
+    };
+    (value, vec![shaped(&|off| 2.0 * off), shaped(&|off| -2.0 * off / count)])
 }
 
 /// With colors where a person reads it.

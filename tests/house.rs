@@ -8,14 +8,15 @@ use lossgraph::autograd::ops;
 use lossgraph::losses::{ALL, Loss};
 
 /// The crates that know losses by the catalogue alone.
-const CRATES: [&str; 8] = ["tensor", "autograd", "explain", "plot", "check", "cli", "nn", "data"];
+const CRATES: [&str; 9] =
+    ["tensor", "autograd", "explain", "engine", "plot", "check", "cli", "nn", "data"];
 
 /// Files that name a loss, and why they may.
 const MAY: [(&str, &str); 5] = [
     ("crates/autograd/src/ops/distance.rs", "a similarity of two vectors is no loss"),
     ("crates/autograd/src/ops/clamp.rs", "`clip` is NumPy's name of a clamp"),
-    ("crates/cli/src/explain/lessons.rs", "a lesson is about the losses that it was written for"),
-    ("crates/check/src/json.rs", "`margin` is a figure of the checker there"),
+    ("crates/engine/src/lessons.rs", "a lesson is about the losses that it was written for"),
+    ("crates/check/src/report/json.rs", "`margin` is a figure of the checker there"),
     ("crates/autograd/src/ops/quantile.rs", "`quantile` is an op there"),
 ];
 
@@ -68,6 +69,10 @@ fn a_file_that_may_name_a_loss_does() {
 /// The crates that know ops by their rows alone.
 const ASK: [&str; 4] = ["autograd", "explain", "check", "cli"];
 
+/// The file that has names of ops for another reason, and which.
+const TITLES: (&str, &str) =
+    ("crates/explain/src/teaching.rs", "its groups are called what readers call them");
+
 /// The files that name rows of ops, and why.
 const TABLES: [(&str, &str); 4] = [
     ("crates/autograd/src/plan/rewrite/table.rs", "the table of rewrites"),
@@ -106,7 +111,7 @@ fn no_file_outside_of_the_ops_lists_their_names() {
         let named: Vec<&str> =
             ops::all().map(|row| row.name).filter(|name| all.contains(name)).collect();
         // One name may be a word for something else; two are a list.
-        if named.len() > 1 {
+        if named.len() > 1 && path != TITLES.0 {
             found.push(format!("{path}: {}", named.join(", ")));
         }
     }

@@ -84,7 +84,7 @@ pub mod prelude {
         QuantileInterpolation, Resize, ScatterReduce, Tape, Triangular, Unary, UnaryRule, Unfold,
         Var, concat, einsum, hstack, keep, meshgrid, numeric_gradient, stack, vstack,
     };
-    pub use lossgraph_check::{Check, check};
+    pub use lossgraph_check::{Check, assert_gradients, check, check_function, check_model};
     // Their methods, without the names.
     pub use lossgraph_distributions::{
         Cdf as _, Distribution as _, Entropy as _, KlDivergence as _, Reparametrized as _,
@@ -115,8 +115,14 @@ pub mod guide {
     #[doc = include_str!("../../docs/guide.md")]
     pub mod recipes {}
 
+    #[doc = include_str!("../../docs/training.md")]
+    pub mod training {}
+
     #[doc = include_str!("../../docs/checking.md")]
     pub mod checking {}
+
+    #[doc = include_str!("../../docs/protocol.md")]
+    pub mod protocol {}
 
     #[doc = include_str!("../../docs/explaining.md")]
     pub mod explaining {}

@@ -1,5 +1,8 @@
 //! What a golden file holds, read: numbers, tensors, and the inputs and options of a case.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
 use lossgraph_autograd::{Axes, IntoAxes, Tape, Var, keep};
 use lossgraph_tensor::Tensor;
 use serde_json::Value;
@@ -72,6 +75,8 @@ pub struct Inputs<'t> {
     tape: &'t Tape,
     vars: Vec<(String, Var<'t>)>,
     options: Value,
+    /// The options that were looked at.
+    read: RefCell<HashSet<String>>,
 }
 
 impl<'t> Inputs<'t> {
@@ -86,11 +91,21 @@ impl<'t> Inputs<'t> {
             };
             (name, var)
         };
-        Inputs {
-            tape,
-            vars: tensors(case, "inputs").into_iter().map(leaf).collect(),
-            options: case.get("options").cloned().unwrap_or(Value::Null),
-        }
+        let vars = tensors(case, "inputs").into_iter().map(leaf).collect();
+        Inputs::of(tape, vars, case.get("options").cloned().unwrap_or(Value::Null))
+    }
+
+    /// Inputs that are recorded already.
+    pub fn of(tape: &'t Tape, vars: Vec<(String, Var<'t>)>, options: Value) -> Inputs<'t> {
+        Inputs { tape, vars, options, read: RefCell::default() }
+    }
+
+    /// The options that are given and that nobody looked at, with their values.
+    pub fn unread(&self) -> Vec<(&str, &Value)> {
+        let read = self.read.borrow();
+        let given = self.options.as_object().into_iter().flatten();
+        let unread = given.filter(|(name, value)| !value.is_null() && !read.contains(*name));
+        unread.map(|(name, value)| (&name[..], value)).collect()
     }
 
     pub fn tape(&self) -> &'t Tape {
@@ -117,6 +132,7 @@ impl<'t> Inputs<'t> {
 
     /// The option `name`, unless it is absent or null.
     pub fn option(&self, name: &str) -> Option<&Value> {
+        self.read.borrow_mut().insert(name.to_owned());
         self.options.get(name).filter(|value| !value.is_null())
     }
 

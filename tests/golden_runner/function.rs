@@ -8,25 +8,103 @@ use super::case::{Adapter, Golden, Inputs, Reply, has_tag, tensors};
 use super::compare::{FIRST, SECOND, compare};
 use super::{Advice, Failure, Part, Stop};
 
-/// Runs a case. Gives the differences that are only advisory.
-pub fn run(case: &Value, adapter: Adapter) -> Result<Advice, Stop> {
+/// Runs a case of a golden file. Gives the differences that are only advisory.
+pub fn run(stem: &str, case: &Value, adapter: Adapter) -> Result<Advice, Stop> {
     let tape = Tape::f64();
     let inputs = Inputs::record(&tape, case);
-    let outputs = match adapter(&inputs) {
-        Reply::One(var) => vec![("output".to_owned(), var)],
-        Reply::Many(outputs) => outputs,
-        Reply::Unsupported(why) => return Err(Stop::Unsupported(why)),
-    };
+    let outputs = call(stem, adapter, &inputs)?;
+    check(case, &inputs, &outputs)
+}
+
+/// Compares what an adapter gave with what a case has.
+pub fn check(
+    case: &Value,
+    inputs: &Inputs<'_>,
+    outputs: &[(String, Var<'_>)],
+) -> Result<Advice, Stop> {
     if case["error"] == true {
-        return refused(&tape, &outputs);
+        return refused(inputs.tape(), outputs);
     }
     let mut failures = Vec::new();
     let mut advice = Advice::new();
-    check_outputs(case, &outputs, &mut failures);
+    check_outputs(case, outputs, &mut failures);
     if case.get("grads").is_some() {
-        check_gradients(case, &inputs, &outputs, &mut failures, &mut advice);
+        check_gradients(case, inputs, outputs, &mut failures, &mut advice);
     }
     if failures.is_empty() { Ok(advice) } else { Err(Stop::Failed(failures)) }
+}
+
+/// What an adapter gives.
+pub fn outputs<'t>(adapter: Adapter, inputs: &Inputs<'t>) -> Result<Vec<(String, Var<'t>)>, Stop> {
+    match adapter(inputs) {
+        Reply::One(var) => Ok(vec![("output".to_owned(), var)]),
+        Reply::Many(outputs) => Ok(outputs),
+        Reply::Unsupported(why) => Err(Stop::Unsupported(why)),
+    }
+}
+
+/// Any value of an option.
+const ANY: &str = "";
+
+const COSINE: &str = r#"{"type":"CosineSimilarity"}"#;
+const UNIT: &str = r#"{"type":"LpDistance","p":2,"power":1,"normalize_embeddings":true}"#;
+const MEAN: &str = r#"{"type":"MeanReducer"}"#;
+
+/// Options that an adapter need not read, by file: the value that it stands for, or [`ANY`] where the
+/// option says what the inputs say as well, or matters in another mode alone.
+const BUILT_IN: &[(&str, &[(&str, &str)])] = &[
+    ("batch_norm", &[("momentum", ANY)]),
+    ("max", &[("keepdim", ANY)]),
+    ("min", &[("keepdim", ANY)]),
+    ("pad", &[("value", ANY)]),
+    (
+        "adaptive_log_softmax_with_loss",
+        &[("div_value", ANY), ("in_features", ANY), ("n_classes", ANY), ("head_bias", ANY)],
+    ),
+    ("pml_AngularLoss", &[("distance", UNIT)]),
+    ("pml_ArcFaceLoss", CLASSES),
+    ("pml_CosFaceLoss", CLASSES),
+    ("pml_InstanceLoss", &[("distance", COSINE)]),
+    ("pml_LargeMarginSoftmaxLoss", CLASSES),
+    ("pml_MarginLoss", &[("nu", "0.0"), ("triplets_per_anchor", r#""all""#)]),
+    ("pml_NormalizedSoftmaxLoss", CLASSES),
+    ("pml_PNPLoss", &[("b", ANY), ("alpha", ANY), ("distance", COSINE), ("reducer", MEAN)]),
+    ("pml_ProxyAnchorLoss", CLASSES),
+    ("pml_ProxyNCALoss", CLASSES),
+    ("pml_SmoothAPLoss", &[("distance", COSINE)]),
+    ("pml_SoftTripleLoss", CLASSES),
+    ("pml_SphereFaceLoss", CLASSES),
+    ("pml_SubCenterArcFaceLoss", CLASSES),
+    ("pml_ThresholdConsistentMarginLoss", &[("distance", COSINE), ("reducer", MEAN)]),
+    ("pml_TripletMarginLoss", &[("triplets_per_anchor", r#""all""#)]),
+    ("pml_TupletMarginLoss", &[("distance", COSINE)]),
+];
+
+/// Losses with a vector for each class, whose number and length are those of the input.
+const CLASSES: &[(&str, &str)] =
+    &[("distance", COSINE), ("num_classes", ANY), ("embedding_size", ANY)];
+
+/// What the adapter of a file gives. With an option that it does not read, it is not the function of
+/// the case.
+pub fn call<'t>(
+    stem: &str,
+    adapter: Adapter,
+    inputs: &Inputs<'t>,
+) -> Result<Vec<(String, Var<'t>)>, Stop> {
+    let outputs = outputs(adapter, inputs)?;
+    let built_in = BUILT_IN.iter().find(|(file, _)| *file == stem).map_or(&[][..], |(_, all)| all);
+    let is_known = |(name, value): &(&str, &Value)| {
+        let value = value.to_string();
+        built_in.iter().any(|(option, fixed)| option == name && (*fixed == ANY || *fixed == value))
+    };
+    // Where the inputs are refused, options were not looked at.
+    let is_faulty = outputs.iter().any(|(_, output)| output.is_faulty());
+    match inputs.unread().into_iter().find(|option| !is_known(option)) {
+        Some((name, value)) if !is_faulty => {
+            Err(Stop::unsupported(format!("the option {name} of {value} is not read")))
+        }
+        _ => Ok(outputs),
+    }
 }
 
 /// Invalid input must be refused with an error.

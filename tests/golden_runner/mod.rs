@@ -263,7 +263,7 @@ fn run_case(name: &str, file: &Value, case: &Value) -> Result<Advice, Stop> {
         Some(kind @ ("op" | "loss")) => {
             let adapter = if kind == "op" { ops::find(stem) } else { losses::find(stem) };
             match adapter {
-                Some(adapter) => function::run(case, adapter),
+                Some(adapter) => function::run(stem, case, adapter),
                 None => Err(Stop::unsupported(format!("there is no {stem}"))),
             }
         }

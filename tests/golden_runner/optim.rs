@@ -1,10 +1,11 @@
-//! Optimizers and gradient clipping.
+//! Optimizers, gradient clipping and schedules.
 
 use lossgraph_autograd::{Gradients, Parameter, Tape, Var};
-use lossgraph_nn::optimizer::{Adagrad, Adam, AdamW, RmsProp, Sgd};
-use lossgraph_nn::{Optimizer, UpdateRule, clip_grad_norm, clip_grad_value};
+use lossgraph_nn::optimizer::{self, Optimize, ParameterGroup};
+use lossgraph_nn::schedule::{self, Chained, Schedule, Scheduler, Sequential};
+use lossgraph_nn::{Error, Sgd, UpdateRule, clip_grad_norm, clip_grad_value};
 use lossgraph_tensor::Tensor;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::case::{Golden, number, tensors};
 use super::compare::{FIRST, TRAJECTORY, compare, compare_numbers};
@@ -12,122 +13,225 @@ use super::{Part, Stop};
 
 /// Runs a case of the kinds "optim", "clip" and "scheduler". `file` is the whole file.
 pub fn run(file: &Value, case: &Value) -> Result<(), Stop> {
-    if file["kind"] == "clip" {
-        return clip(file, case);
+    match file["kind"].as_str() {
+        Some("clip") => clip(file, case),
+        Some("scheduler") => scheduled(file, case),
+        _ => trained(file, case),
     }
-    with_rule(file["name"].as_str().unwrap_or(""), &case["options"], Training { file, case })
 }
 
-/// What to do with a rule, whatever its type.
-pub trait Use {
-    fn with<R: UpdateRule>(self, rule: R) -> Result<(), Stop>;
+/// Options as text, under our names; those of torch that say how it computes, and not what, left out.
+pub fn options(given: &Value) -> Result<Vec<(String, String)>, Stop> {
+    const HOW: [&str; 5] = ["foreach", "fused", "capturable", "differentiable", "type"];
+    let (mut options, mut betas) = (Vec::new(), [None, None]);
+    for (name, value) in given.as_object().into_iter().flatten() {
+        match name.as_str() {
+            name if HOW.contains(&name) => {}
+            // optax's names.
+            "learning_rate" => options.push(("lr".to_owned(), text(value)?)),
+            "b1" => betas[0] = Some(text(value)?),
+            "b2" => betas[1] = Some(text(value)?),
+            _ => options.push((name.clone(), text(value)?)),
+        }
+    }
+    match betas {
+        [None, None] => {}
+        [Some(first), Some(second)] => {
+            options.push(("betas".to_owned(), format!("{first},{second}")))
+        }
+        _ => return Err(Stop::unsupported("one beta without the other")),
+    }
+    Ok(options)
 }
 
-/// The rule of PyTorch's optimizer `name` with its options.
-pub fn with_rule(name: &str, options: &Value, task: impl Use) -> Result<(), Stop> {
-    let at = |name: &str, default: f64| options.get(name).and_then(number).unwrap_or(default);
-    let on = |name: &str| options.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let betas = || match options.get("betas").and_then(Value::as_array) {
-        Some(pair) => [0, 1].map(|i| pair.get(i).and_then(number).unwrap_or(f64::NAN)),
-        None => [0.9, 0.999],
+fn text(value: &Value) -> Result<String, Stop> {
+    match value {
+        Value::Null => Ok("none".to_owned()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Array(list) => Ok(list.iter().map(text).collect::<Result<Vec<_>, _>>()?.join(",")),
+        Value::Object(_) => Err(Stop::unsupported("an option that is a tensor")),
+        Value::String(word) if number(value).is_none() => Ok(word.clone()),
+        value => number(value)
+            .map(|number| number.to_string())
+            .ok_or_else(|| Stop::unsupported("an option that is no number")),
+    }
+}
+
+/// The options as they are passed on.
+pub fn pairs(options: &[(String, String)]) -> Vec<(&str, &str)> {
+    options.iter().map(|(name, value)| (&name[..], &value[..])).collect()
+}
+
+/// An option that we do not have is unsupported; one that is out of its range is refused.
+pub fn known<T>(result: lossgraph_nn::Result<T>) -> Result<lossgraph_nn::Result<T>, Stop> {
+    match result {
+        Err(error @ (Error::Name { .. } | Error::Value { .. })) => {
+            Err(Stop::unsupported(error.to_string()))
+        }
+        result => Ok(result),
+    }
+}
+
+/// An optimizer of a name of torch's or optax's, with groups that have options of their own.
+pub fn optimizer(
+    name: &str,
+    given: &Value,
+    groups: &Value,
+    parameters: &[(String, Parameter)],
+) -> Result<lossgraph_nn::Result<Box<dyn Optimize>>, Stop> {
+    let row = match optimizer::named(name) {
+        Ok(row) => row,
+        Err(error) => return Err(Stop::unsupported(error.to_string())),
     };
+    let all = options(given)?;
+    let Some(groups) = groups.as_array() else {
+        let group = ParameterGroup { options: all, parameters: parameters.to_vec() };
+        return known(row.over_groups(vec![group]));
+    };
+    let group = |group: &Value| {
+        let mut own: Map<String, Value> = group.as_object().cloned().unwrap_or_default();
+        let names = own.remove("params").unwrap_or_default();
+        let listed = |(name, _): &&(String, Parameter)| {
+            names.as_array().into_iter().flatten().any(|each| each == name.as_str())
+        };
+        let mut options_of_group = all.clone();
+        options_of_group.extend(options(&Value::Object(own))?);
+        let parameters = parameters.iter().filter(listed).cloned().collect();
+        Ok(ParameterGroup { options: options_of_group, parameters })
+    };
+    known(row.over_groups(groups.iter().map(group).collect::<Result<_, Stop>>()?))
+}
+
+/// A schedule of a name of torch's.
+fn schedule(name: &str, given: &Value) -> Result<lossgraph_nn::Result<Box<dyn Schedule>>, Stop> {
+    let row = match schedule::named(name) {
+        Ok(row) => row,
+        Err(error) => return Err(Stop::unsupported(error.to_string())),
+    };
+    // Lengths are given, so that the last argument says nothing.
+    known(row.with(&pairs(&options(given)?), 1))
+}
+
+/// The schedule of a case: one, or several after or upon one another.
+fn schedule_of(
+    file: &Value,
+    case: &Value,
+) -> Result<lossgraph_nn::Result<Box<dyn Schedule>>, Stop> {
+    let name = file["name"].as_str().unwrap_or("").trim_start_matches("sched_");
+    let given = &case["options"];
+    let Some(parts) = given["schedulers"].as_array() else { return schedule(name, given) };
+    let mut built = Vec::new();
+    for part in parts {
+        match schedule(part[0].as_str().unwrap_or(""), &part[1])? {
+            Ok(schedule) => built.push(schedule),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    let mut built = built.into_iter();
+    let first = built.next().ok_or_else(|| Stop::unsupported("no schedule"))?;
+    let milestones = given["milestones"].as_array().into_iter().flatten();
+    let milestones: Vec<usize> =
+        milestones.filter_map(Value::as_u64).map(|step| step as usize).collect();
     match name {
-        "sgd" | "SGD" => task.with(Sgd {
-            lr: at("lr", 1e-3),
-            momentum: at("momentum", 0.0),
-            dampening: at("dampening", 0.0),
-            weight_decay: at("weight_decay", 0.0),
-            nesterov: on("nesterov"),
-            maximize: on("maximize"),
-        }),
-        "adam" | "Adam" => task.with(Adam {
-            lr: at("lr", 1e-3),
-            betas: betas(),
-            eps: at("eps", 1e-8),
-            weight_decay: at("weight_decay", 0.0),
-            decoupled_weight_decay: on("decoupled_weight_decay"),
-            amsgrad: on("amsgrad"),
-            maximize: on("maximize"),
-        }),
-        "adamw" | "AdamW" => task.with(AdamW {
-            lr: at("lr", 1e-3),
-            betas: betas(),
-            eps: at("eps", 1e-8),
-            weight_decay: at("weight_decay", 1e-2),
-            amsgrad: on("amsgrad"),
-            maximize: on("maximize"),
-        }),
-        "rmsprop" | "RMSprop" if !on("maximize") => task.with(RmsProp {
-            lr: at("lr", 1e-2),
-            alpha: at("alpha", 0.99),
-            eps: at("eps", 1e-8),
-            weight_decay: at("weight_decay", 0.0),
-            momentum: at("momentum", 0.0),
-            centered: on("centered"),
-        }),
-        "adagrad" | "Adagrad" if !on("maximize") => task.with(Adagrad {
-            lr: at("lr", 1e-2),
-            lr_decay: at("lr_decay", 0.0),
-            weight_decay: at("weight_decay", 0.0),
-            initial_accumulator_value: at("initial_accumulator_value", 0.0),
-            eps: at("eps", 1e-10),
-        }),
-        _ => Err(Stop::unsupported(format!("there is no {name}"))),
+        "sequential" if milestones.len() == built.len() => {
+            let then = milestones.into_iter().zip(built);
+            let all = then.fold(Sequential::new(first), |all, (at, next)| all.then(at, next));
+            Ok(Ok(Box::new(all)))
+        }
+        "chained" => Ok(Ok(Box::new(built.fold(Chained::new(first), Chained::and)))),
+        name => Err(Stop::unsupported(format!("there is no {name} of schedules"))),
     }
 }
 
-struct Training<'a> {
-    file: &'a Value,
-    case: &'a Value,
-}
-
-impl Use for Training<'_> {
-    fn with<R: UpdateRule>(self, rule: R) -> Result<(), Stop> {
-        let case = self.case;
-        if case["error"] == true {
-            return match rule.over_parameters([]) {
-                Err(_) => Ok(()),
-                Ok(_) => Err(Stop::failed(Part::Refusal, "invalid options are accepted")),
-            };
-        }
-        let problem = &self.file["problems"][case["problem"].as_str().unwrap_or("")];
-        let parameters: Vec<Parameter> = tensors(problem, "initial")
-            .into_iter()
-            .map(|(name, golden)| Parameter::new(name, golden.tensor()))
-            .collect();
-        let mut optimizer = grouped(rule, &parameters, case)?;
-        let steps = case["steps"].as_u64().unwrap_or(0) as usize;
-        let (mut losses, mut norms) = (Vec::new(), Vec::new());
+fn scheduled(file: &Value, case: &Value) -> Result<(), Stop> {
+    let lr = case.get("lr").and_then(number).unwrap_or(f64::NAN);
+    let refused = case["error"] == true;
+    let p = Parameter::new("p", [0.0]);
+    let sgd = Sgd { lr, momentum: 0.9, ..Sgd::default() };
+    let mut optimizer = sgd.over_parameters([p]).map_err(failed)?;
+    let steps = case["steps"].as_u64().unwrap_or(50) as usize;
+    let metrics: Vec<f64> =
+        case["metrics"].as_array().into_iter().flatten().filter_map(number).collect();
+    let schedule = schedule_of(file, case)?;
+    let (mut lrs, mut momenta) = (Vec::new(), Vec::new());
+    let run = || -> lossgraph_nn::Result<()> {
+        let mut scheduler = Scheduler::new(schedule?, &mut optimizer)?;
         for step in 0..steps {
-            let mut gradients = gradients(problem, &parameters, step)?;
-            losses.push(gradients.loss());
-            norms.push(norm(&gradients));
-            clipped(&case["clip"], &mut gradients)?;
-            if let Some(lr) = case["lrs"].get(step).and_then(number) {
-                optimizer.set_lr(lr).map_err(failed)?;
+            lrs.extend(optimizer.lrs());
+            momenta.extend(optimizer.momenta()[0]);
+            if let Some(&metric) = metrics.get(step) {
+                scheduler.observe(metric, &mut optimizer)?;
             }
-            optimizer.step(&gradients).map_err(failed)?;
-            check_parameters(case, step + 1, &parameters)?;
-        }
-        if problem["type"] != "gradients" {
-            losses.push(gradients(problem, &parameters, steps)?.loss());
-        }
-        for (what, got) in [("losses", losses), ("grad_norms", norms)] {
-            if let Some(expected) = case[what].as_array() {
-                let expected: Vec<f64> = expected.iter().filter_map(number).collect();
-                compare_numbers(what, &expected, &got, TRAJECTORY)?;
-            }
+            scheduler.step(&mut optimizer)?;
         }
         Ok(())
+    };
+    match (run(), refused) {
+        (Err(_), true) => return Ok(()),
+        (Ok(()), true) => return Err(Stop::failed(Part::Refusal, "invalid options are accepted")),
+        (Err(error), false) => return Err(failed(error)),
+        (Ok(()), false) => {}
     }
+    for (what, got) in [("lrs", lrs), ("momentums", momenta)] {
+        if let Some(expected) = case[what].as_array() {
+            let expected: Vec<f64> = expected.iter().filter_map(number).collect();
+            compare_numbers(what, &expected, &got, TRAJECTORY)?;
+        }
+    }
+    Ok(())
 }
 
-/// The rule at work on all parameters. Groups with options of their own are not read.
-fn grouped<R: UpdateRule>(rule: R, all: &[Parameter], case: &Value) -> Result<Optimizer<R>, Stop> {
-    if case.get("param_groups").is_some_and(|groups| !groups.is_null()) {
-        return Err(Stop::unsupported("parameter groups are not read"));
+fn trained(file: &Value, case: &Value) -> Result<(), Stop> {
+    let name = file["name"].as_str().unwrap_or("");
+    let problem = &file["problems"][case["problem"].as_str().unwrap_or("")];
+    let parameters: Vec<Parameter> = tensors(problem, "initial")
+        .into_iter()
+        .map(|(name, golden)| Parameter::new(name, golden.tensor()))
+        .collect();
+    let named: Vec<(String, Parameter)> = parameters.iter().cloned().map(Into::into).collect();
+    let made = optimizer(name, &case["options"], &case["param_groups"], &named)?;
+    let mut optimizer = match (made, case["error"] == true) {
+        (Err(_), true) => return Ok(()),
+        (Ok(_), true) => return Err(Stop::failed(Part::Refusal, "invalid options are accepted")),
+        (made, false) => made.map_err(failed)?,
+    };
+    let steps = case["steps"].as_u64().unwrap_or(0) as usize;
+    let (mut losses, mut norms) = (Vec::new(), Vec::new());
+    for step in 0..steps {
+        if let Some(lr) = case["lrs"].get(step).and_then(number) {
+            let groups = optimizer.lrs().len();
+            optimizer.set_lrs(&vec![lr; groups]).map_err(failed)?;
+        }
+        let mut stopped = None;
+        let stepped = optimizer.step_with(&mut || {
+            let evaluated = gradients(problem, &parameters, step).and_then(|mut gradients| {
+                losses.push(gradients.loss());
+                norms.push(norm(&gradients));
+                clipped(&case["clip"], &mut gradients)?;
+                Ok(gradients)
+            });
+            evaluated.map_err(|stop| {
+                stopped = Some(stop);
+                Error::Checkpoint { why: String::new() }
+            })
+        });
+        match (stepped, stopped) {
+            (_, Some(stop)) => return Err(stop),
+            (Err(Error::NoGradient { .. }), None) if problem["type"] == "gradients" => {}
+            (stepped, None) => _ = stepped.map_err(failed)?,
+        }
+        check_parameters(case, step + 1, &parameters)?;
     }
-    rule.over_parameters(all.iter().cloned()).map_err(failed)
+    if problem["type"] != "gradients" {
+        losses.push(gradients(problem, &parameters, steps)?.loss());
+    }
+    for (what, got) in [("losses", losses), ("grad_norms", norms)] {
+        if let Some(expected) = case[what].as_array() {
+            let expected: Vec<f64> = expected.iter().filter_map(number).collect();
+            compare_numbers(what, &expected, &got, TRAJECTORY)?;
+        }
+    }
+    Ok(())
 }
 
 fn failed(error: impl std::fmt::Display) -> Stop {
@@ -203,6 +307,15 @@ fn rosenbrock(x: Var<'_>) -> Var<'_> {
     ((next - near.square()).square() * 100.0 + (1.0 - near).square()).sum(..)
 }
 
+/// `Ok` if there is no option but those that an adapter reads.
+pub fn only(options: &Value, read: &[&str]) -> Result<(), Stop> {
+    let mut given = options.as_object().into_iter().flatten();
+    match given.find(|(name, value)| !read.contains(&&name[..]) && !value.is_null()) {
+        Some((name, _)) => Err(Stop::unsupported(format!("the option {name} is not read"))),
+        None => Ok(()),
+    }
+}
+
 fn clip(file: &Value, case: &Value) -> Result<(), Stop> {
     let given = tensors(case, "inputs");
     let pairs = given.iter().map(|(name, golden)| {
@@ -211,6 +324,7 @@ fn clip(file: &Value, case: &Value) -> Result<(), Stop> {
     });
     let mut gradients = Gradients::new(0.0, pairs.collect());
     let options = &case["options"];
+    only(options, &["max_norm", "norm_type", "error_if_nonfinite", "clip_value", "foreach"])?;
     let at = |name: &str, default: f64| options.get(name).and_then(number).unwrap_or(default);
     let norm = match file["name"].as_str() {
         Some("clip_grad_norm") => {

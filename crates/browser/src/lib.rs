@@ -102,6 +102,40 @@ impl Browser {
         Ok(self.runtime.block_on(self.client.execute(script, Vec::new()))?)
     }
 
+    /// What a function with this body gives as soon as that is not null; it waits for ten seconds.
+    ///
+    /// # Errors
+    /// What [`run`](Browser::run) gives, and that nothing came.
+    pub fn wait(&self, script: &str) -> Result<Value> {
+        for _ in 0..200 {
+            match self.run(script)? {
+                Value::Null | Value::Bool(false) => std::thread::sleep(Duration::from_millis(50)),
+                found => return Ok(found),
+            }
+        }
+        Err(format!("nothing came of {script}").into())
+    }
+
+    /// Makes the window as large as a screen.
+    ///
+    /// # Errors
+    /// What the browser says.
+    pub fn resize(&self, width: u32, height: u32) -> Result<()> {
+        Ok(self.runtime.block_on(self.client.set_window_size(width, height))?)
+    }
+
+    /// Opens the page again with another part behind `#`.
+    ///
+    /// # Errors
+    /// What the browser says.
+    pub fn visit(&self, state: &str) -> Result<()> {
+        let file = self.folder.join("page.html");
+        self.runtime.block_on(async {
+            self.client.goto("about:blank").await?;
+            Ok(self.client.goto(&format!("file://{}#{state}", file.display())).await?)
+        })
+    }
+
     /// Clicks the first element that a selector finds.
     ///
     /// # Errors

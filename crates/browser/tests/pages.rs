@@ -70,6 +70,8 @@ impl Shown {
 
     /// Goes through all steps by keys, forward and back; each backward step shows what flows.
     fn every_step_shows_its_arithmetic(&self) -> Result<()> {
+        // The teaching view passes over gradients into constants.
+        self.browser.press("e")?;
         self.browser.press(HOME)?;
         assert!(self.browser.texts(".counter")?[0].starts_with("0 / "));
         let nodes = &self.graph.nodes;
@@ -103,6 +105,7 @@ impl Shown {
             self.browser.press(LEFT)?;
         }
         assert!(self.browser.texts(".counter")?[0].starts_with("0 / "));
+        self.browser.press("e")?;
         self.browser.press(END)
     }
 

@@ -10,6 +10,7 @@ use crate::directions::Directions;
 use crate::function::Function;
 use crate::gradient::Gradient;
 use crate::report::Verdict;
+use crate::rounding;
 use crate::steps::representable;
 
 /// The op that is to blame for a wrong derivative or a kink.
@@ -30,14 +31,41 @@ pub struct Blame {
 
 impl fmt::Display for Blame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` (node %{}, its input {}", self.op, self.node, self.input)?;
-        if !self.scope.is_empty() {
-            write!(f, ", in {}", self.scope)?;
+        write!(f, "`{}` (node %{}, its input {}{})", self.op, self.node, self.input, self.within())
+    }
+}
+
+impl Blame {
+    /// Which node it is, and where it was recorded.
+    pub(crate) fn origin(&self) -> String {
+        format!("node %{}{}", self.node, self.within())
+    }
+
+    fn within(&self) -> String {
+        let scope = match self.scope.as_str() {
+            "" => String::new(),
+            scope => format!(", in {scope}"),
+        };
+        match self.location {
+            Some(location) => format!("{scope}, from {}:{}", location.file(), location.line()),
+            None => scope,
         }
-        if let Some(location) = self.location {
-            write!(f, ", from {}:{}", location.file(), location.line())?;
+    }
+
+    /// An op that is named, without the question which input it is about.
+    pub(crate) fn of_node(tape: &Tape, node: &NodeInfo) -> Blame {
+        let scopes = tape.scopes();
+        let mut path: Vec<&str> = std::iter::successors(node.scope, |&scope| scopes[scope].parent)
+            .map(|scope| scopes[scope].name.as_str())
+            .collect();
+        path.reverse();
+        Blame {
+            op: node.op,
+            node: node.id,
+            input: 0,
+            scope: path.join("/"),
+            location: Some(node.location),
         }
-        f.write_str(")")
     }
 }
 
@@ -81,18 +109,7 @@ impl Evaluated {
     }
 
     fn blame(&self, node: &NodeInfo, input: usize) -> Blame {
-        let scopes = self.tape.scopes();
-        let mut path: Vec<&str> = std::iter::successors(node.scope, |&scope| scopes[scope].parent)
-            .map(|scope| scopes[scope].name.as_str())
-            .collect();
-        path.reverse();
-        Blame {
-            op: node.op,
-            node: node.id,
-            input,
-            scope: path.join("/"),
-            location: Some(node.location),
-        }
+        Blame { input, ..Blame::of_node(&self.tape, node) }
     }
 }
 
@@ -127,7 +144,10 @@ fn is_wrong(
     let standalone = program(move |tape, x| op.record(tape, x));
     let standalone =
         Function { program: &standalone, inputs, weights: Some(&weights), ..*function };
-    let checked = || Gradient::new(standalone, which, standalone.value()?)?.verdict();
+    let checked = || {
+        let at_0 = (standalone.value()?, rounding::of_value(&standalone)?);
+        Gradient::new(&standalone, which, at_0)?.verdict()
+    };
     matches!(checked(), Ok(Verdict::Fail))
 }
 

@@ -7,11 +7,14 @@ use lossgraph_tensor::{DType, Tensor};
 
 use crate::blame::program;
 use crate::diagnosis::Diagnosis;
+use crate::differentiable::Differentiable;
 use crate::directions::Directions;
 use crate::function::{Function, Program, converted, tensor};
 use crate::gradient::{Gradient, Method};
+use crate::progress::Progress;
 use crate::report::{Failure, Finding, Report, STOPS_ON_PURPOSE, Verdict};
-use crate::single;
+use crate::smallest::Shrinking;
+use crate::{ends, rounding, single};
 
 /// Checks gradient and Hessian of a program at some inputs, along four random directions each.
 ///
@@ -65,6 +68,10 @@ pub struct Check {
     pub skip: Vec<usize>,
     /// Faults injected into rules, to see whether the check finds them.
     pub injector: Option<FaultInjector>,
+    /// Whether a failure is made smaller until nothing can be left out, and printed as a test.
+    pub shrink: bool,
+    /// Whether a check that takes long shows how far it is, on standard error if that is a terminal.
+    pub progress: bool,
 }
 
 impl Default for Check {
@@ -78,6 +85,8 @@ impl Default for Check {
             seed: 0,
             skip: Vec::new(),
             injector: None,
+            shrink: true,
+            progress: false,
         }
     }
 }
@@ -95,16 +104,7 @@ impl Check {
         inputs: &[Tensor],
     ) -> Result<Report> {
         let location = Location::caller();
-        let refuse = |why: String| Err(Fault::new(self.title.clone(), why).at(location).into());
-        if let Some(empty) = inputs.iter().position(Tensor::is_empty) {
-            let (name, shape) = (self.name(empty), inputs[empty].shape());
-            return refuse(format!(
-                "{name} is empty, of shape {shape}: there is nothing to compare"
-            ));
-        }
-        if inputs.is_empty() {
-            return refuse("there are no inputs, and so no derivatives to compare".to_owned());
-        }
+        self.refuse_nothing(inputs, location)?;
         let inputs = &converted(inputs, DType::F64);
         let function = Function {
             program: &program,
@@ -114,30 +114,10 @@ impl Check {
             weights: None,
             location,
         };
-        let loss = function.value()?;
-        if !loss.is_finite() {
-            let why = format!(
-                "the loss is {loss} at these inputs, expected a finite number: choose inputs within \
-                 its domain, or see with `tape.find_nan` where it comes from"
-            );
-            return Err(Fault::new(self.title.clone(), why).at(location).into());
-        }
-        let mut report = Report {
-            title: self.title.clone(),
-            loss,
-            rows: Vec::new(),
-            single: None,
-            seed: self.seed,
-            runs: 0,
-        };
-        for which in 0..inputs.len() {
-            let row = self.gradient(function, which, loss, &mut report.runs)?;
-            report.rows.push(Finding { input: self.name(which), ..row });
-        }
+        let mut report =
+            self.gradients(&function, inputs.len(), &mut Progress::new(self, inputs.len()))?;
         if self.orders >= 2 {
-            let smooth: Vec<usize> = (0..inputs.len())
-                .filter(|&which| !matches!(report.rows[which].verdict, Verdict::Skipped(_)))
-                .collect();
+            let smooth = report.smooth();
             for (at, &first) in smooth.iter().enumerate() {
                 for &second in &smooth[at..] {
                     let row = self.hessian(function, (first, second), &report)?;
@@ -150,35 +130,92 @@ impl Check {
         Ok(report)
     }
 
-    fn name(&self, which: usize) -> String {
+    /// An error if there is nothing to compare.
+    pub(crate) fn refuse_nothing(
+        &self,
+        inputs: &[Tensor],
+        location: &'static Location<'static>,
+    ) -> Result<()> {
+        let refuse = |why: String| Err(Fault::new(self.title.clone(), why).at(location).into());
+        if let Some(empty) = inputs.iter().position(Tensor::is_empty) {
+            let (name, shape) = (self.name(empty), inputs[empty].shape());
+            return refuse(format!(
+                "{name} is empty, of shape {shape}: there is nothing to compare"
+            ));
+        }
+        if inputs.is_empty() {
+            return refuse("there are no inputs, and so no derivatives to compare".to_owned());
+        }
+        Ok(())
+    }
+
+    /// A report with a row for the gradient in each input of a program. Of its inputs, so many are
+    /// `free`: those after them are parameters, whose shapes belong to a model.
+    pub(crate) fn gradients(
+        &self,
+        function: &Function<'_>,
+        free: usize,
+        progress: &mut Progress,
+    ) -> Result<Report> {
+        let loss = function.value()?;
+        if !loss.is_finite() {
+            let why = format!(
+                "the loss is {loss} at these inputs, expected a finite number: choose inputs within \
+                 its domain, or see with `tape.find_nan` where it comes from"
+            );
+            return Err(Fault::new(self.title.clone(), why).at(function.location).into());
+        }
+        let mut report = Report::new(self, loss);
+        report.runs += 1;
+        let at_0 = (loss, rounding::of_value(function)?);
+        for which in 0..function.inputs.len() {
+            progress.next(&self.name(which));
+            let mut row = self.gradient(function, which, at_0, &mut report.runs)?;
+            if let (true, Some(failure)) = (self.shrink, &mut row.failure) {
+                let shrinking = Shrinking { function, free, which, names: &|i| self.name(i) };
+                failure.smallest = shrinking.of_program()?;
+            }
+            report.rows.push(Finding { input: self.name(which), ..row });
+        }
+        Ok(report)
+    }
+
+    pub(crate) fn name(&self, which: usize) -> String {
         self.names.get(which).cloned().unwrap_or_else(|| format!("input {which}"))
     }
 
-    /// The gradient in one input.
-    fn gradient(
+    /// The gradient of a program in one input. `at_0` is its value, and what rounding leaves of it.
+    pub(crate) fn gradient(
         &self,
-        function: Function<'_>,
+        function: &Function<'_>,
         which: usize,
-        at_0: f64,
+        at_0: (f64, f64),
         runs: &mut usize,
     ) -> Result<Finding> {
-        let skipped =
-            |why: String| Ok(Finding { verdict: Verdict::Skipped(why), ..Finding::blank() });
-        let input = &function.inputs[which];
-        if !input.dtype().is_float() {
-            return skipped("it holds integers".to_owned());
+        if let Some(skipped) = self.skipped(function.inputs, which) {
+            return Ok(skipped);
         }
-        if self.skip.contains(&which) {
-            return skipped(STOPS_ON_PURPOSE.to_owned());
-        }
-        let mut gradient = match cut(&function, which) {
+        let gradient = match cut(function, which) {
             None => Gradient::new(function, which, at_0)?,
             // What is cut in the program is cut on purpose. What is cut in its gradient counts as 0.
             Some(_) if function.weights.is_some() => Gradient::zero(function, which, at_0),
-            Some(why) => return skipped(why),
+            Some(why) => return Ok(Finding::skipped(why)),
         };
-        let finding =
-            gradient.check(self.method, self.directions, self.seed.wrapping_add(which as u64))?;
+        self.compare(gradient, runs)
+    }
+
+    /// The finding of an input that is not checked.
+    pub(crate) fn skipped(&self, inputs: &[Tensor], which: usize) -> Option<Finding> {
+        if !inputs[which].dtype().is_float() {
+            return Some(Finding::skipped("it holds integers".to_owned()));
+        }
+        self.skip.contains(&which).then(|| Finding::skipped(STOPS_ON_PURPOSE.to_owned()))
+    }
+
+    /// Compares a gradient with differences.
+    pub(crate) fn compare(&self, mut gradient: Gradient<'_>, runs: &mut usize) -> Result<Finding> {
+        let seed = self.seed.wrapping_add(gradient.which as u64);
+        let finding = gradient.check(self.method, self.directions, seed)?;
         *runs += gradient.runs();
         Ok(finding)
     }
@@ -197,22 +234,27 @@ impl Check {
             let verdict = Verdict::Skipped("the gradient is wrong already".to_owned());
             return Ok((Finding { input, order: 2, verdict, ..Finding::blank() }, 0));
         }
-        let direction = |which: usize| {
-            let x = &function.inputs[which];
-            let seed = self.seed.wrapping_add(0x5eed + (which + 2 * first) as u64);
-            tensor(x, Directions::new(&x.to_f64s(), seed).next())
-        };
+        let direction = |which: usize| self.direction(&function.inputs[which], which + 2 * first);
         let (v, w) = (direction(first)?, direction(second)?);
         let slope = gradient_of(function.program, first);
         let slope = Function { program: &slope, weights: Some(&v), ..function };
-        let at_0 = slope.value()?;
-        let mut runs = 0;
-        let found = self.gradient(slope, second, at_0, &mut runs)?;
+        let at_0 = (slope.value()?, rounding::of_value(&slope)?);
+        let mut runs = 1;
+        let found = self.gradient(&slope, second, at_0, &mut runs)?;
         let mut row = Finding { input, order: 2, ..found };
+        if let Some(failure) = &mut row.failure {
+            failure.end = ends::of_gradient(&function, &slope);
+        }
         if first != second && row.verdict == Verdict::Pass {
             self.compare_orders(function, (first, &v), (second, &w), report.loss, &mut row)?;
         }
         Ok((row, runs))
+    }
+
+    /// A direction of an input for a second derivative; `number` tells directions apart.
+    pub(crate) fn direction(&self, x: &Tensor, number: usize) -> Result<Tensor> {
+        let seed = self.seed.wrapping_add(0x5eed + number as u64);
+        tensor(x, Directions::new(&x.to_f64s(), seed).next())
     }
 
     /// The Hessian is symmetric: `w·∂(v·∂L/∂a)/∂b = v·∂(w·∂L/∂b)/∂a`.
@@ -230,10 +272,10 @@ impl Check {
                 second_derivative(function, (second, w), (first, v))?,
             ])
         };
-        let [(one, size), (other, _)] = products(function)?;
+        let [(one, size), (other, other_size)] = products(function)?;
         // Both are made of sums of such a size, rounded in another order; where they cancel, what
-        // is left is rounding of the loss.
-        let tolerance = 1e-10 * size + 1e-12 * at_0.abs();
+        // is left is rounding of the loss. Below the least normal number, digits are lost.
+        let tolerance = 1e-10 * size.max(other_size) + 1e-12 * at_0.abs() + f64::MIN_POSITIVE;
         let apart = (one - other).abs();
         let is_symmetric = apart <= tolerance;
         if !is_symmetric {
@@ -258,6 +300,9 @@ impl Check {
                     Diagnosis::Asymmetric
                 },
                 blame: None,
+                opaque: false,
+                end: None,
+                smallest: None,
             });
         }
         Ok(())
@@ -265,7 +310,7 @@ impl Check {
 }
 
 /// The program `∂y/∂x` for an input `x` of a program.
-fn gradient_of<'a>(
+pub(crate) fn gradient_of<'a>(
     of: &'a Program<'a>,
     which: usize,
 ) -> impl for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync + 'a {
@@ -287,7 +332,7 @@ fn second_derivative(
 }
 
 /// Why there is no gradient in an input: a `detach` on every path.
-fn cut(function: &Function<'_>, which: usize) -> Option<String> {
+pub(crate) fn cut(function: &Function<'_>, which: usize) -> Option<String> {
     let tape = function.tape();
     let (vars, y) = function.record(&tape);
     let gradient = function.slope(&tape, y, vars[which]);

@@ -5,6 +5,8 @@ use std::panic::Location;
 use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
 
+use crate::differentiable::Differentiable;
+
 /// A program to check: it records a number, or several that are weighted and summed, from its
 /// inputs.
 pub(crate) type Program<'a> = dyn for<'t> Fn(&'t Tape, &[Var<'t>]) -> Var<'t> + Sync + 'a;
@@ -41,23 +43,6 @@ impl Function<'_> {
         (vars, y)
     }
 
-    /// The inputs with `which` moved `t` along `direction`.
-    fn inputs_moved(&self, which: usize, direction: &[f64], t: f64) -> Result<Vec<Tensor>> {
-        let mut inputs = self.inputs.to_vec();
-        inputs[which] = along(&inputs[which], direction, t)?;
-        Ok(inputs)
-    }
-
-    /// The value with input `which` moved `t` along `direction`.
-    pub fn moved(&self, which: usize, direction: &[f64], t: f64) -> Result<f64> {
-        Function { inputs: &self.inputs_moved(which, direction, t)?, ..*self }.value()
-    }
-
-    /// The gradient in input `which` with that moved `t` along `direction`.
-    pub fn gradient_moved(&self, which: usize, direction: &[f64], t: f64) -> Result<Vec<f64>> {
-        Function { inputs: &self.inputs_moved(which, direction, t)?, ..*self }.gradient(which)
-    }
-
     /// The number that is checked.
     pub fn total(&self, y: Var<'_>) -> Result<f64> {
         match self.weights {
@@ -87,20 +72,46 @@ impl Function<'_> {
     pub fn slope<'t>(&self, tape: &'t Tape, y: Var<'t>, x: Var<'t>) -> Var<'t> {
         self.slopes(tape, y, &[x])[0]
     }
+}
 
-    /// The gradient with respect to input `which`.
-    pub fn gradient(&self, which: usize) -> Result<Vec<f64>> {
+impl Differentiable for Function<'_> {
+    fn inputs(&self) -> &[Tensor] {
+        self.inputs
+    }
+
+    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
+        let value =
+            |&t: &f64| Function { inputs: &moved(self.inputs, which, step, t)?, ..*self }.value();
+        multiples.iter().map(value).collect()
+    }
+
+    fn gradient(&self, which: usize) -> Result<Vec<f64>> {
         let tape = self.tape();
         let (vars, y) = self.record(&tape);
         Ok(self.slope(&tape, y, vars[which]).value()?.to_f64s())
     }
+
+    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>> {
+        Function { inputs: &moved(self.inputs, which, step, multiple)?, ..*self }.gradient(which)
+    }
+
+    fn program(&self) -> Option<&Function<'_>> {
+        Some(self)
+    }
 }
 
-/// `x + t·direction`, in the shape of `x`.
-fn along(x: &Tensor, direction: &[f64], t: f64) -> Result<Tensor> {
-    let x_plain = x.contiguous();
-    let numbers = x_plain.as_slice::<f64>().unwrap_or_default();
-    tensor(x, numbers.iter().zip(direction).map(|(x, d)| x + t * d).collect())
+/// Inputs with the one numbered `which` moved by a multiple of a step.
+pub(crate) fn moved(
+    inputs: &[Tensor],
+    which: usize,
+    step: &[f64],
+    multiple: f64,
+) -> Result<Vec<Tensor>> {
+    let mut inputs = inputs.to_vec();
+    let x = inputs[which].contiguous();
+    let numbers = x.as_slice::<f64>().unwrap_or_default();
+    inputs[which] = tensor(&x, numbers.iter().zip(step).map(|(x, s)| x + multiple * s).collect())?;
+    Ok(inputs)
 }
 
 /// Numbers in the shape of `like`, as `f64`.

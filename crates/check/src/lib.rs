@@ -16,23 +16,42 @@
 //! the ratios are read, and the first op whose own rule is wrong at its own inputs is named with the
 //! line that recorded it.
 
+mod assert;
+mod black_box;
 mod blame;
 mod check;
 mod compared;
 mod diagnosis;
+mod differentiable;
 mod directions;
+mod doubt;
+mod ends;
 mod function;
 mod gradient;
-mod json;
+mod locate;
+mod model;
+mod progress;
 mod report;
 mod rounding;
 mod single;
 mod slopes;
+mod smallest;
 mod steps;
+mod taylor;
 
+#[doc(hidden)]
+pub use assert::assert_passed;
+pub use black_box::{
+    Answer, BlackBox, Evaluation, IntoEvaluation, Products, check_function, each_value,
+};
 pub use blame::Blame;
 pub use check::{Check, check};
 pub use diagnosis::Diagnosis;
 pub use gradient::Method;
-pub use report::{Colored, Element, Failure, Finding, KinkPoint, Report, Single, Verdict};
+pub use model::check_model;
+pub use report::{
+    Colored, Element, Failure, Finding, KinkPoint, Line, Loses, Page, Report, Single, Tried,
+    Verdict,
+};
 pub use slopes::Estimate;
+pub use smallest::Smallest;

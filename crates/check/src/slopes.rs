@@ -35,6 +35,9 @@ pub(crate) const RUNGS: usize = 4;
 /// How many values [`noise`] takes.
 pub(crate) const SAMPLES: usize = 8;
 
+/// Spacings at which a smooth function is a straight line.
+pub(crate) const NEAR: [f64; 2] = [1e-9, 1e-6];
+
 impl Slopes {
     /// What is known of a function that is not finite on a ladder.
     pub const UNKNOWN: Slopes = {
@@ -154,9 +157,9 @@ fn extrapolate(slopes: &[f64; RUNGS], ratio: f64, noise: impl Fn(usize) -> f64) 
 /// the `p − 1` of a saturated softmax, come in steps, which points too near to each other do not see.
 ///
 /// `values` gives those at 1, 2, … [`SAMPLES`] times a spacing.
-pub(crate) fn noise(values: impl Fn(f64) -> Result<Vec<f64>>) -> Result<f64> {
+pub(crate) fn noise(spacings: &[f64], values: impl Fn(f64) -> Result<Vec<f64>>) -> Result<f64> {
     let (mut noise, mut largest) = (0.0_f64, 0.0_f64);
-    for spacing in [1e-9, 1e-6] {
+    for &spacing in spacings {
         let mut values = values(spacing)?;
         let scale = values.iter().fold(0.0_f64, |scale, value| scale.max(value.abs()));
         if scale == 0.0 || !scale.is_finite() {
@@ -189,7 +192,7 @@ mod tests {
 
     fn noise_of(f: impl Fn(f64) -> f64) -> f64 {
         let values = |spacing: f64| Ok((1..=SAMPLES).map(|k| f(k as f64 * spacing)).collect());
-        noise(values).unwrap()
+        noise(&NEAR, values).unwrap()
     }
 
     /// The slopes of a function whose slope by rules is `analytic`.

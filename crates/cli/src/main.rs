@@ -1,13 +1,16 @@
 //! The `lossgraph` program.
 
 mod check;
+mod evaluate;
 mod explain;
 mod losses;
+mod names;
 mod output;
 mod pca;
 mod plot;
 #[cfg(feature = "png")]
 mod png;
+mod predict;
 mod scatter;
 mod subject;
 mod train;
@@ -28,8 +31,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train a classifier or an embedding net on handwritten digits.
-    Train(train::Options),
+    /// Train a net with any loss, on data that come with the program or a file of one's own.
+    Train(Box<train::Options>),
+    /// Say how good a checkpoint is on data with their targets.
+    Evaluate(evaluate::Options),
+    /// Print what a checkpoint predicts for the rows of a file.
+    Predict(predict::Options),
     /// Check the derivatives of losses against finite differences. Exits with 1 if one is wrong, or
     /// if nothing could be checked.
     Check(check::Options),
@@ -42,7 +49,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::try_parse() {
+    let arguments = match train::config::expanded(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(why) => {
+            output::complain(format_args!("error: {why}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => run(&arguments.command),
         // Help and version are no errors.
         Err(usage) if !usage.use_stderr() => output::print(usage.to_string()).map(|()| true),
@@ -66,6 +80,8 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
     match command {
         Command::Train(options) => train::run(options).map(|()| true),
+        Command::Evaluate(options) => evaluate::run(options).map(|()| true),
+        Command::Predict(options) => predict::run(options).map(|()| true),
         Command::Check(options) => check::run(options),
         Command::Explain(options) => explain::run(options).map(|()| true),
         Command::Losses(options) => losses::run(options).map(|()| true),

@@ -68,6 +68,11 @@ pub fn is_stdout(file: &Path) -> bool {
     file == Path::new("-")
 }
 
+/// Tells who watches what is done, beside what was requested.
+pub fn remark(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
 /// Tells what went wrong. Where nobody can be told, the exit code says it.
 pub fn complain(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");

@@ -80,8 +80,10 @@ fn look_alike(a: &str, b: &str) -> bool {
 fn the_pictures_in_the_docs_are_those_that_the_command_makes() {
     let folder = Folder::new("all");
     shown(&["--all", "--out", folder.0.to_str().unwrap()]);
-    let (made, kept) =
+    let (made, mut kept) =
         (files(&folder.0), files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/losses")));
+    // That one is made by `lossgraph train --every-loss`.
+    kept.retain(|(name, _)| name != "training.md");
     let names = |files: &[(String, String)]| -> Vec<String> {
         files.iter().map(|(name, _)| name.clone()).collect()
     };

@@ -112,7 +112,16 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
             &["--loss", "croos_entropy"][..],
             "there is no loss `croos_entropy`; the nearest is `cross_entropy`",
         ),
-        (&["--loss", "triplet_margin"], "cannot be trained with it"),
+        (&["--task", "classifier", "--loss", "triplet_margin"], "cannot be trained with it"),
+        (&["--task", "classifier", "--loss", "dice"], "perhaps: --task masks"),
+        (&["--data", "pinguins"], "there is no data set `pinguins`; the nearest is `penguins`"),
+        (&["--data", "mnist"], "the nearest is `fashion-mnist`"),
+        (&["--data", "no/such.csv"], "no/such.csv: there is no such file or folder"),
+        (&["--data", "digits", "--task", "masks"], "the task masks has data of its own"),
+        (&["--data", "moons", "--task", "numbers"], "its targets are classes"),
+        (&["--net", "convnett"], "there is no net `convnett`; the nearest is `cnn`"),
+        (&["--net", "cnn", "--data", "moons"], "takes pictures"),
+        (&["--config", "no.toml"], "no.toml: it cannot be read"),
         (&["--set", "lable_smoothing=0.1"], "perhaps `label_smoothing`"),
         (&["--set", "label_smoothing=2"], "label_smoothing is 2, expected 0 to 1"),
         (&["--set", "probabilities"], "it takes what a training does not have"),
@@ -139,4 +148,37 @@ fn a_training_that_diverges_stops_and_keeps_the_old_checkpoint() {
     let told = folder.refused(&["--loss", "mse", "--lr", "1e30"]);
     assert!(told.contains("is not finite") && told.contains("a lower learning rate"), "{told}");
     assert_eq!(fs::read(&kept).unwrap(), b"precious");
+}
+
+#[test]
+fn a_loss_picks_its_task_and_a_file_says_the_options() {
+    let folder = Folder::new("picks");
+    let figures = folder.train(&["--loss", "nt_xent", "--epochs", "3", "--seed", "1"]);
+    assert_eq!((&figures["task"], &figures["seed"]), (&"embedding".into(), &1.into()));
+    let figures = folder.train(&["--loss", "focal", "--epochs", "5"]);
+    assert_eq!(figures["task"], "classifier");
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
+    let toml = "data = \"moons\"\nepochs = 40\nhidden = [32, 32]\nlr = 0.01\nset = { label_smoothing = 0.05 }\n";
+    fs::write(folder.0.join("run.toml"), toml).unwrap();
+    let figures = folder.train(&["--config", "run.toml", "--seed", "2"]);
+    assert_eq!((&figures["epochs"], &figures["seed"]), (&40.into(), &2.into()));
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.97, "{figures}");
+    // What the command line says comes first.
+    let figures = folder.train(&["--config", "run.toml", "--epochs", "2"]);
+    assert_eq!(figures["epochs"], 2);
+    fs::write(folder.0.join("wrong.toml"), "epoch = 3\n").unwrap();
+    let told = folder.refused(&["--config", "wrong.toml"]);
+    assert!(told.contains("--epoch") && told.contains("--epochs"), "{told}");
+    fs::write(folder.0.join("broken.toml"), "epochs = \n").unwrap();
+    assert!(folder.refused(&["--config", "broken.toml"]).contains("broken.toml: it is no TOML"));
+}
+
+#[test]
+fn a_convolutional_net_reads_pictures_of_clothes_and_digits() {
+    let folder = Folder::new("pictures");
+    let arguments = ["--net", "cnn", "--hidden", "32", "--epochs", "2", "--lr", "0.01"];
+    let figures = folder.train(&[&arguments[..], &["--data", "fashion-mnist"]].concat());
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.6, "{figures}");
+    let figures = folder.train(&[&arguments[..], &["--data", "digits"]].concat());
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.85, "{figures}");
 }

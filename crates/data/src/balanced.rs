@@ -1,5 +1,6 @@
 //! Batches with equally many examples of every class.
 
+use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
@@ -19,7 +20,7 @@ pub struct Balanced {
 
 /// A circular buffer of indices: after the last comes the first, in a new order.
 #[derive(Clone, Debug)]
-struct Ring {
+pub(crate) struct Ring {
     indices: Vec<usize>,
     next: usize,
 }
@@ -52,28 +53,37 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// A `per_class` of 0; a class without examples.
+    /// A `per_class` of 0; a class without examples; targets that are no classes.
     #[doc(alias = "oversampling")]
-    #[doc(alias = "WeightedRandomSampler")]
     pub fn balanced(&self, per_class: usize, seed: u64) -> Result<Balanced> {
         if per_class == 0 {
             return Err(Error::BatchSize);
+        }
+        let mut rng = rng_of(seed, 0);
+        let rings = self.rings("balanced", &mut rng)?;
+        Ok(Balanced { data: self.clone(), rings, per_class, rng })
+    }
+
+    /// The examples of each class, shuffled.
+    pub(crate) fn rings(&self, operation: &'static str, rng: &mut impl Rng) -> Result<Vec<Ring>> {
+        if !self.has_classes() {
+            let why = format!("{operation}: the targets are no classes");
+            return Err(Error::Dataset { why });
         }
         let mut rings = vec![Ring { indices: Vec::new(), next: 0 }; self.classes()];
         for (index, &label) in self.labels().iter().enumerate() {
             rings[label].indices.push(index);
         }
         if let Some(class) = rings.iter().position(|ring| ring.indices.is_empty()) {
-            return Err(Error::TooFew { operation: "balanced", class, given: 0, expected: 1 });
+            return Err(Error::TooFew { operation, class, given: 0, expected: 1 });
         }
-        let mut rng = rng_of(seed, 0);
-        rings.iter_mut().for_each(|ring| ring.indices.shuffle(&mut rng));
-        Ok(Balanced { data: self.clone(), rings, per_class, rng })
+        rings.iter_mut().for_each(|ring| ring.indices.shuffle(rng));
+        Ok(rings)
     }
 }
 
 impl Ring {
-    fn draw(&mut self, rng: &mut ChaCha8Rng) -> usize {
+    pub(crate) fn draw(&mut self, rng: &mut impl Rng) -> usize {
         if self.next == self.indices.len() {
             self.indices.shuffle(rng);
             self.next = 0;
@@ -91,8 +101,7 @@ impl Iterator for Balanced {
         for ring in &mut self.rings {
             indices.extend((0..self.per_class).map(|_| ring.draw(&mut self.rng)));
         }
-        let drawn = self.data.select(&indices).ok()?;
-        Some(Batch { inputs: drawn.inputs().clone(), labels: drawn.label_tensor() })
+        Some(self.data.select(&indices).ok()?.batch())
     }
 }
 

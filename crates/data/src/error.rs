@@ -1,6 +1,7 @@
 //! Errors of data sets.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -59,6 +60,26 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A file that cannot be read, or holds something else than is expected.
+    #[error("{}: {why}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A sampler that does not fit the data.
+    #[error("sampler: {why}")]
+    Sampler {
+        /// What is wrong.
+        why: String,
+    },
+    /// An augmentation that does not fit the inputs.
+    #[error("augmentation: {why}")]
+    Augmentation {
+        /// What is wrong.
+        why: String,
+    },
     /// A shape error, or an invalid argument, of a tensor.
     #[error(transparent)]
     Tensor(#[from] lossgraph_tensor::Error),
@@ -83,9 +104,13 @@ impl fmt::Debug for Error {
                 write!(f, "{operation}: too few classes have examples")?;
                 compared(f, given, &format!("at least {expected}"))
             }
-            Error::BatchSize | Error::Dataset { .. } | Error::File { .. } | Error::Tensor(_) => {
-                fmt::Display::fmt(self, f)
-            }
+            Error::BatchSize
+            | Error::Dataset { .. }
+            | Error::File { .. }
+            | Error::Read { .. }
+            | Error::Sampler { .. }
+            | Error::Augmentation { .. }
+            | Error::Tensor(_) => fmt::Display::fmt(self, f),
         }
     }
 }

@@ -24,6 +24,7 @@ mod reference;
 mod surface;
 mod svg;
 mod sweep;
+mod teaching;
 mod why;
 
 pub use caption::Caption;

@@ -72,6 +72,33 @@ fn terms_are_those_of_the_naive_formula() {
 }
 
 #[test]
+fn slopes_in_closed_form_are_what_the_chain_rule_arrives_at() {
+    let mut closed = 0;
+    for case in cases(0) {
+        let Some((slope, expected)) = case.closed_slope(&case.inputs) else { continue };
+        let tape = Tape::f64();
+        let vars: Vec<Var<'_>> =
+            case.inputs
+                .iter()
+                .map(|input| {
+                    if input.dtype().is_float() {
+                        tape.variable(input)
+                    } else {
+                        tape.constant(input)
+                    }
+                })
+                .collect();
+        let input = vars[case.index_of(slope.input).unwrap()];
+        let found = tape.grad(case.record(&tape, &vars).mean(), &[input])[0].value().unwrap();
+        for (found, expected) in found.to_f64s().into_iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-15, "{}: {found} {expected}", case.title());
+        }
+        closed += 1;
+    }
+    assert!(closed >= 7, "{closed} settings have one");
+}
+
+#[test]
 fn gradients_agree_with_finite_differences() {
     for case in cases(11) {
         let data = case.inputs.clone();
@@ -323,14 +350,15 @@ fn every_loss_trains_a_task_in_a_setting_that_it_has() {
 }
 
 #[test]
-fn a_task_has_one_usual_loss_at_most() {
+fn a_task_has_one_usual_loss() {
     let usual = |task| {
         let fits = ALL.iter().filter(|loss| loss.fit(task).is_some_and(|fit| fit.is_default));
         fits.map(|loss| loss.name).collect::<Vec<_>>()
     };
     assert_eq!(usual(Task::Classes), ["cross_entropy"]);
     assert_eq!(usual(Task::Triplets), ["triplet_margin"]);
-    for fit in ALL.iter().flat_map(|loss| loss.tasks) {
-        assert!(usual(fit.task).len() <= 1, "{:?}: {:?}", fit.task, usual(fit.task));
+    for task in Task::ALL {
+        assert_eq!(usual(task).len(), 1, "{task:?}: {:?}", usual(task));
+        assert_eq!(task.default_loss().unwrap().0.name, usual(task)[0]);
     }
 }

@@ -27,6 +27,36 @@ pub enum Error {
         /// Its range.
         expected: &'static str,
     },
+    /// An option whose text is no value of it.
+    #[error("{subject}: {name} is `{given}`, expected {expected}")]
+    Value {
+        /// The optimizer, schedule or function.
+        subject: &'static str,
+        /// The option's name.
+        name: &'static str,
+        /// The text.
+        given: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A name that nothing has.
+    #[error(
+        "{subject}: there is no {what} `{given}`{}; there {}",
+        nearest.as_ref().map_or(String::new(), |name| format!("; the nearest is `{name}`")),
+        listed(known)
+    )]
+    Name {
+        /// What was looked in.
+        subject: &'static str,
+        /// What the name is of, such as an option.
+        what: &'static str,
+        /// The name.
+        given: String,
+        /// The nearest name that there is.
+        nearest: Option<String>,
+        /// All names that there are.
+        known: Vec<String>,
+    },
     /// Gradients of which none is that of a parameter of the optimizer.
     #[error(
         "step: none of the optimizer's parameters is among the {given} with a gradient: {MODEL_CURE}"
@@ -106,6 +136,19 @@ pub enum Error {
         /// What differs, parameter by parameter.
         differences: String,
     },
+    /// What went wrong in a training, and when.
+    #[error("epoch {epoch}, behind batch {batch}: {source}")]
+    Fit {
+        /// The epoch, from 0 on.
+        epoch: usize,
+        /// How many batches of it were seen.
+        batch: usize,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// The error of a closure that a training calls.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// Invalid arguments of a metric, such as labels that do not match the scores.
     #[error("{subject}: {why}")]
     Metric {
@@ -144,6 +187,15 @@ const MODEL_CURE: &str = "make the optimizer of the model that is trained, whose
 
 const STATE_CURE: &str =
     "make the optimizer after `with_dtype`, and after whatever changes a shape";
+
+/// The names that there are.
+fn listed(known: &[String]) -> String {
+    match known {
+        [] => "are none".to_owned(),
+        [one] => format!("is `{one}`"),
+        all => format!("are {}", all.join(", ")),
+    }
+}
 
 /// What a gradient that is not finite leaves as it was.
 fn kept(subject: &str) -> &'static str {
@@ -217,6 +269,21 @@ impl fmt::Debug for Error {
             }
             Error::File { path, why } => write!(f, "{}\n    {why}", path.display()),
             Error::Program(error) => fmt::Debug::fmt(error, f),
+            Error::Fit { epoch, batch, source } => {
+                write!(f, "epoch {epoch}, behind batch {batch}: {source:?}")
+            }
+            Error::Other(error) => fmt::Debug::fmt(error, f),
+            Error::Value { subject, name, given, expected } => {
+                write!(f, "{subject}: {name} cannot be read")?;
+                compared(f, &format!("`{given}`"), expected)
+            }
+            Error::Name { subject, what, given, nearest, known } => {
+                write!(f, "{subject}: there is no {what} `{given}`; there {}", listed(known))?;
+                match nearest {
+                    Some(name) => write!(f, "\nperhaps: {name}"),
+                    None => Ok(()),
+                }
+            }
             Error::Groups { .. }
             | Error::StateDict { .. }
             | Error::Checkpoint { .. }

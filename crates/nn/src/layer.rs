@@ -4,8 +4,11 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use lossgraph_autograd::Var;
+use lossgraph_tensor::{DType, Tensor};
 
+use crate::error::Result;
 use crate::module::Module;
+use crate::summary::Summary;
 
 /// Whether a layer records its training or its evaluation behavior. It is an argument of each call,
 /// so that a layer cannot be left in the wrong mode.
@@ -75,6 +78,28 @@ pub trait Layer: Module + Send + Sync {
     #[track_caller]
     fn forward_train<'t>(&self, x: Var<'t>) -> Var<'t> {
         self.forward_in(x, Mode::Train)
+    }
+
+    /// A table of the layers with the shapes of their outputs and their parameters, for an input of
+    /// numbers of a shape, that of the batch included. [`Summary::of`] takes labels as well.
+    ///
+    /// ```
+    /// use lossgraph_nn::{Layer, Mlp};
+    /// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    ///
+    /// let model = Mlp::new(&[64, 32, 10], &mut ChaCha8Rng::seed_from_u64(0))?;
+    /// let summary = model.summary(&[1, 64])?;
+    /// assert_eq!(summary.parameters, 64 * 32 + 32 + 32 * 10 + 10);
+    /// println!("{summary}");
+    /// # Ok::<(), lossgraph_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A shape that the model does not take.
+    fn summary(&self, input_shape: &[usize]) -> Result<Summary> {
+        let first = self.parameters().into_iter().next();
+        let dtype = first.map_or(DType::F32, |(_, parameter)| parameter.value().dtype());
+        Summary::of(self, &Tensor::zeros(input_shape, dtype)?)
     }
 }
 

@@ -28,20 +28,24 @@ mod clip;
 mod convolution;
 mod embedding;
 mod error;
+pub mod fit;
 mod functional;
 mod generator;
 mod init;
 mod layer;
 mod linear;
-mod metrics;
+pub mod metrics;
 mod module;
 mod normalization;
 pub mod optimizer;
+mod options;
 pub mod parallel;
 mod pooling;
 mod recurrent;
 mod residual;
+pub mod schedule;
 mod sequential;
+mod summary;
 mod transformer;
 
 pub use activation::{Activation, Dropout, LogSoftmax, Prelu, Softmax};
@@ -62,6 +66,7 @@ pub use metrics::{ConfusionMatrix, accuracy, recall_at_k};
 pub use module::Module;
 pub use normalization::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd, UpdateRule};
+pub use options::Options;
 pub use pooling::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AvgPool1d,
     AvgPool2d, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d,
@@ -69,6 +74,7 @@ pub use pooling::{
 pub use recurrent::{Gru, Lstm, Recurrent, Rnn};
 pub use residual::Residual;
 pub use sequential::{Mlp, Sequential};
+pub use summary::{Summary, SummaryRow};
 pub use transformer::{NormOrder, Transformer, TransformerBlock};
 
 /// What [`module!`] expands to.

@@ -1,6 +1,8 @@
-//! `lossgraph check`: the derivatives of losses against finite differences.
+//! `lossgraph check`: the derivatives of losses, or of any program, against finite differences.
 
 mod junit;
+mod page;
+mod program;
 mod self_test;
 
 use std::error::Error;
@@ -14,16 +16,18 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_check::{Check, Method, Report, Verdict};
 use lossgraph_losses::{ALL, BadSetting, Case, Loss};
-use serde_json::json;
+use lossgraph_tensor::Tensor;
+use serde_json::{Value, json};
 
 use crate::output;
 use crate::subject::{Setting, named};
+use program::{Host, Program};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// How a loss is checked that is not of the catalogue.
 const OWN: &str = "check it in a program or a test: `check(|tape, x| my_loss(x[0], x[1]), &[p, t])` \
-                   (README, \"A loss of your own\")";
+                   (README, \"A loss of your own\"), or in any language: `lossgraph check --host torch`";
 
 /// What to check, and how.
 #[derive(Args)]
@@ -32,6 +36,25 @@ pub struct Options {
     losses: Vec<String>,
     #[command(flatten)]
     setting: Setting,
+    /// A program that gives value and gradients of a loss: "python my_loss.py". It is asked in lines
+    /// of JSON (docs/protocol.md).
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["losses", "set"])]
+    program: Option<String>,
+    /// Print such a program, to be filled in with a loss of yours.
+    #[arg(long, value_enum, conflicts_with_all = ["losses", "set", "program"])]
+    host: Option<Host>,
+    /// The inputs of the program, from a file of JSON: {"logits": [[2.0, 1.0]], "labels": [0]}.
+    #[arg(long, value_name = "FILE", requires = "program", conflicts_with = "draw")]
+    inputs: Option<PathBuf>,
+    /// The inputs of the program, drawn: "logits: [8, 10], labels: 8 of 0..10".
+    #[arg(long, value_name = "SHAPES", requires = "program")]
+    draw: Option<String>,
+    /// Inputs of the program whose gradient stops on purpose, by name.
+    #[arg(long, value_name = "NAME", requires = "program", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// How many seconds the program may take for an answer.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "program")]
+    timeout: Duration,
     /// 1 for gradients alone, 2 for Hessians as well.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     order: u8,
@@ -53,9 +76,12 @@ pub struct Options {
     /// Write the results as JUnit XML to this file, too; `-` prints them instead.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Write a page of the results to this file, too; `-` prints it instead.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Inject faults of many kinds and sizes, and print which are found, and how often a right
     /// derivative is blamed.
-    #[arg(long, conflicts_with_all = ["losses", "set", "junit", "order", "method", "full", "seeds"])]
+    #[arg(long, conflicts_with_all = ["losses", "set", "junit", "html", "order", "method", "full", "seeds", "program", "host"])]
     self_test: bool,
 }
 
@@ -64,6 +90,13 @@ fn methods() -> impl TypedValueParser<Value = Method> {
     let named = |name: String| Method::ALL.into_iter().find(|method| method.name() == name);
     PossibleValuesParser::new(Method::ALL.map(Method::name))
         .map(move |name| named(name).unwrap_or_default())
+}
+
+/// A time limit in seconds.
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    limit.ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }
 
 /// What results are printed as.
@@ -83,11 +116,30 @@ pub(crate) fn check(case: &Case, method: Method, orders: usize) -> Result<Report
     Ok(report.without_locations())
 }
 
-/// A report with the time that it took.
+/// A report with what it is about, and the time that it took.
 pub(crate) struct Timed {
     report: Report,
-    loss: &'static Loss,
+    subject: Subject,
     took: Duration,
+}
+
+/// What is checked.
+enum Subject {
+    Loss(Case),
+    Program,
+}
+
+impl Timed {
+    /// Whether it is about a loss.
+    fn is_of(&self, loss: &Loss) -> bool {
+        matches!(&self.subject, Subject::Loss(case) if std::ptr::eq(case.loss, loss))
+    }
+
+    fn to_json(&self) -> Value {
+        let mut report = self.report.to_json();
+        report["seconds"] = self.took.as_secs_f64().into();
+        report
+    }
 }
 
 /// Checks, reports, and says by the exit code whether anything failed.
@@ -96,35 +148,25 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.self_test {
         return self_test::run(options.seed, format);
     }
-    let losses = chosen(&options.losses)?;
-    if !options.setting.is_empty() && options.losses.is_empty() {
+    if let Some(host) = options.host {
+        return conclude(host.text().to_owned(), true);
+    }
+    let printing = [&options.junit, &options.html].into_iter().flatten();
+    let printing = printing.filter(|file| output::is_stdout(file)).count();
+    if printing + usize::from(options.json) > 1 {
         return Err(
-            "--set goes with the losses that it is for: lossgraph check LOSS --set …".into()
+            "--junit -, --html - and --json all print: only one of them can, the others need a \
+                    file"
+                .into(),
         );
     }
-    let xml_alone = options.junit.as_deref().is_some_and(output::is_stdout);
-    if xml_alone && options.json {
-        return Err("--junit - and --json both print: one of them needs a file".into());
-    }
-    let last = options.seed.checked_add(options.seeds - 1);
-    let last = last.ok_or_else(|| {
-        let (seed, seeds) = (options.seed, options.seeds);
-        format!("--seed {seed} --seeds {seeds}: seeds end at {}", u64::MAX)
-    })?;
-    let settings: usize = losses.iter().map(|loss| settings(loss, &options.setting).len()).sum();
-    let method = if options.full { Method::Full } else { options.method };
+    let seeds = options.seeds()?;
     let started = Instant::now();
-    let bar = progress((settings as u64).saturating_mul(options.seeds));
-    let mut results = Vec::new();
-    for case in cases(&losses, &options.setting, options.seed..=last) {
-        let case = case?;
-        bar.set_message(case.title());
-        let started = Instant::now();
-        let report = check(&case, method, options.order.into())?;
-        results.push(Timed { report, loss: case.loss, took: started.elapsed() });
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let losses = if options.program.is_some() { Vec::new() } else { chosen(&options.losses)? };
+    let results = match &options.program {
+        Some(command) => of_program(command, options, seeds)?,
+        None => of_losses(&losses, options, seeds)?,
+    };
     let nothing = results.iter().find(|timed| !timed.report.compared());
     if nothing.is_some() || results.is_empty() {
         let title = nothing.map_or("nothing", |timed| &timed.report.title);
@@ -134,16 +176,91 @@ pub fn run(options: &Options) -> Result<bool> {
     if let Some(file) = &options.junit {
         unless_closed(output::write(file, junit::suite(&results)?))?;
     }
+    if let Some(file) = &options.html {
+        unless_closed(output::write(file, page::of(&results)?))?;
+    }
     let text = match format {
-        _ if xml_alone => String::new(),
+        _ if printing > 0 => String::new(),
         Format::Json => {
-            let reports: Vec<_> = results.iter().map(|timed| timed.report.to_json()).collect();
+            let reports: Vec<_> = results.iter().map(Timed::to_json).collect();
             format!("{}\n", json!({ "passed": passed, "reports": reports }))
         }
-        Format::Text if options.losses.is_empty() => summary(&losses, &results, started.elapsed()),
+        Format::Text if options.losses.is_empty() && options.program.is_none() => {
+            summary(&losses, &results, started.elapsed())
+        }
         Format::Text => results.iter().map(|timed| show(&timed.report)).collect(),
     };
     conclude(text, passed)
+}
+
+impl Options {
+    fn seeds(&self) -> Result<RangeInclusive<u64>> {
+        let last = self.seed.checked_add(self.seeds - 1).ok_or_else(|| {
+            let (seed, seeds) = (self.seed, self.seeds);
+            format!("--seed {seed} --seeds {seeds}: seeds end at {}", u64::MAX)
+        })?;
+        Ok(self.seed..=last)
+    }
+
+    fn method(&self) -> Method {
+        if self.full { Method::Full } else { self.method }
+    }
+}
+
+/// Checks losses of the catalogue, in their settings.
+fn of_losses(
+    losses: &[&'static Loss],
+    options: &Options,
+    seeds: RangeInclusive<u64>,
+) -> Result<Vec<Timed>> {
+    if !options.setting.is_empty() && options.losses.is_empty() {
+        return Err(
+            "--set goes with the losses that it is for: lossgraph check LOSS --set …".into()
+        );
+    }
+    let settings: usize = losses.iter().map(|loss| settings(loss, &options.setting).len()).sum();
+    let bar = progress((settings as u64).saturating_mul(options.seeds));
+    let mut results = Vec::new();
+    for case in cases(losses, &options.setting, seeds) {
+        let case = case?;
+        bar.set_message(case.title());
+        let started = Instant::now();
+        let report = check(&case, options.method(), options.order.into())?;
+        let took = started.elapsed();
+        results.push(Timed { report, subject: Subject::Loss(case), took });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(results)
+}
+
+/// Checks a program, once for each seed.
+fn of_program(command: &str, options: &Options, seeds: RangeInclusive<u64>) -> Result<Vec<Timed>> {
+    let mut results = Vec::new();
+    let mut started: Option<Program> = None;
+    for seed in seeds {
+        let drawn = program::inputs(options.inputs.as_deref(), options.draw.as_deref(), seed)?;
+        let (names, inputs): (Vec<String>, Vec<Tensor>) = drawn.into_iter().unzip();
+        let skipped = |name: &String| {
+            names.iter().position(|each| each == name).ok_or_else(|| {
+                format!("--skip {name}: there is no such input; there are {}", names.join(", "))
+            })
+        };
+        let skip = options.skip.iter().map(skipped).collect::<std::result::Result<_, _>>()?;
+        let program = match started.take() {
+            Some(program) => program,
+            None => Program::start(command, names.clone(), options.timeout)?,
+        };
+        let (method, orders) = (options.method(), options.order.into());
+        let title = command.to_owned();
+        let check =
+            Check { title, names, method, orders, seed, skip, progress: true, ..Check::default() };
+        let clock = Instant::now();
+        let report = check.run_black_box(&program, &inputs)?;
+        results.push(Timed { report, subject: Subject::Program, took: clock.elapsed() });
+        started = Some(program);
+    }
+    Ok(results)
 }
 
 /// Prints the last of what there is to say. Whether all is well does not depend on who reads it.
@@ -215,7 +332,7 @@ fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) -> Strin
     );
     let mut all = [0; 5];
     for loss in losses {
-        let of_loss = || results.iter().filter(|timed| std::ptr::eq(timed.loss, *loss));
+        let of_loss = || results.iter().filter(|timed| timed.is_of(loss));
         let rows = || of_loss().flat_map(|timed| &timed.report.rows);
         let count = |name: &str| rows().filter(|row| row.verdict.name() == name).count();
         let counts = ["PASS", "KINK", "NOISE", "FAIL", "SKIPPED"].map(count);

@@ -226,7 +226,8 @@ fn trial(
             continue;
         }
         let seed = rng.random_range(0..u64::from(u32::MAX));
-        let check = Check { injector: Some(injector), orders: 1, seed, ..Check::default() };
+        let check =
+            Check { injector: Some(injector), orders: 1, seed, shrink: false, ..Check::default() };
         let report = check.run(program, &inputs)?;
         count.planted += 1;
         if !report.passed() {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use lossgraph_autograd::Tape;
+use lossgraph_engine::{Inputs, Subject};
 use lossgraph_losses::{ALL, Loss};
 
-use super::Result;
-use super::inputs::Inputs;
 use super::latex::mathml;
-use super::subject::Subject;
+use super::{Result, page_of};
 use crate::check::progress;
 use crate::output;
+use crate::plot::thumbnail;
 
 /// Writes a page for each loss of the catalogue into a folder; returns the path of the index.
 pub fn write(folder: &Path) -> Result<PathBuf> {
@@ -22,7 +22,7 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
         let subject = Subject::of(loss)?;
         let inputs = Inputs::samples(std::slice::from_ref(&subject))?;
         let file = folder.join(format!("{}.html", loss.name));
-        output::write(&file, subject.page(&tape, &inputs)?.to_html()?)?;
+        output::write(&file, page_of(&subject, &tape, &inputs)?.to_html()?)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -31,23 +31,64 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     Ok(index)
 }
 
-/// The index, by families.
+/// The index: a card for each loss, by families, and a field that searches them.
 fn page() -> Result<String> {
     let mut body = String::new();
-    let mut family = "";
-    for loss in ALL {
-        if loss.family != family {
-            family = loss.family;
-            body += &format!("<h2>{}</h2>\n", family.replace('_', " "));
+    for family in ALL.chunk_by(|a, b| a.family == b.family) {
+        let title = family[0].family.replace('_', " ");
+        body += &format!("<section><h2 id=\"{title}\">{title}</h2>\n<ul>\n");
+        for loss in family {
+            body += &card(loss)?;
         }
-        body += &row(loss)?;
+        body += "</ul></section>\n";
     }
     Ok(include_str!("index.html").replace("{losses}", &body))
 }
 
-fn row(loss: &Loss) -> Result<String> {
-    let Loss { name, summary, latex, .. } = loss;
-    let summary = summary.replace('&', "&amp;").replace('<', "&lt;");
+/// A loss with its picture and its formula; it is found by its names, too.
+fn card(loss: &'static Loss) -> Result<String> {
+    let Loss { name, aliases, family, summary, latex, .. } = loss;
+    let [summary, words] =
+        [(*summary).to_owned(), format!("{name} {} {family} {summary}", aliases.join(" "))]
+            .map(|text| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"));
+    let words = words.to_lowercase();
     let formula = mathml(latex)?;
-    Ok(format!("<p><a href=\"{name}.html\">{name}</a> {summary}<br>{formula}</p>\n"))
+    let picture = in_attribute(&thumbnail(loss)?);
+    Ok(format!(
+        "<li data-words=\"{words}\"><a href=\"{name}.html\"><img src=\"data:image/svg+xml,{picture}\" \
+         alt=\"\" loading=\"lazy\">{name}</a> <span>{summary}</span> {formula}</li>\n"
+    ))
+}
+
+/// SVG as it can stand behind `data:image/svg+xml,` in an attribute.
+fn in_attribute(svg: &str) -> String {
+    let mut text = String::with_capacity(svg.len());
+    for letter in svg.chars() {
+        match letter {
+            '%' | '#' | '"' | '<' | '>' | '&' | '\n' => {
+                text += &format!("%{:02X}", u32::from(letter));
+            }
+            letter => text.push(letter),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_in_an_attribute_has_no_letter_that_ends_it() {
+        assert_eq!(in_attribute("<a b=\"#1\">\n50%</a>"), "%3Ca b=%22%231%22%3E%0A50%25%3C/a%3E");
+    }
+
+    #[test]
+    fn the_index_has_a_card_for_each_loss_and_a_section_for_each_family() {
+        let page = page().unwrap();
+        let families = ALL.chunk_by(|a, b| a.family == b.family).count();
+        assert_eq!(page.matches("<section>").count(), families);
+        assert_eq!(page.matches("<li data-words").count(), ALL.len());
+        assert_eq!(page.matches("src=\"data:image/svg+xml,%3Csvg").count(), ALL.len());
+    }
 }

@@ -1,24 +1,26 @@
 //! `lossgraph explain`: pages and other views of losses.
 
 mod all;
-mod inputs;
 mod latex;
-mod lessons;
-mod subject;
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lossgraph_autograd::Tape;
+use lossgraph_engine::{Inputs, Subject, controls, have_common_names, parse};
 use lossgraph_explain::{Graph, Page};
+use lossgraph_losses::Case;
 
 use crate::output;
 use crate::subject::Setting;
-use inputs::Inputs;
-use subject::Subject;
+use latex::mathml;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The engine that pages carry: `crates/engine/build` makes it.
+const ENGINE: &[u8] = include_bytes!("engine.wasm.gz");
 
 /// What to show of which loss.
 #[derive(Args)]
@@ -48,8 +50,11 @@ pub struct Options {
     /// Open the file that was written in the browser.
     #[arg(long)]
     open: bool,
+    /// A page for a slide or a notebook: one view, and nothing around it.
+    #[arg(long)]
+    embed: bool,
     /// Pages of all losses of the catalogue, with an index.
-    #[arg(long, conflicts_with_all = ["loss", "versus", "set", "inputs", "format", "depth"])]
+    #[arg(long, conflicts_with_all = ["loss", "versus", "set", "inputs", "format", "depth", "embed"])]
     all: bool,
 }
 
@@ -114,6 +119,9 @@ pub fn run(options: &Options) -> Result<()> {
                     group, and a listing has no groups"
             .into());
     }
+    if options.embed && format != Format::Html {
+        return Err("--embed is for a page: the other formats have nothing around them".into());
+    }
     let (subjects, inputs) = requested(options)?;
     let default = (format == Format::Html).then(|| file_name(options, &subjects).into());
     let file = options.out.clone().or(default).unwrap_or_else(|| PathBuf::from("-"));
@@ -126,7 +134,7 @@ pub fn run(options: &Options) -> Result<()> {
         return Err(why.into());
     }
     let content = match format {
-        Format::Html => page(&subjects, &inputs)?.into_bytes(),
+        Format::Html => page(&subjects, &inputs, options)?.into_bytes(),
         _ => {
             let views =
                 subjects.iter().map(|subject| view(subject, &inputs, format, options.depth));
@@ -138,11 +146,36 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The page of some losses, side by side.
-fn page(subjects: &[Subject], inputs: &Inputs) -> Result<String> {
+fn page(subjects: &[Subject], inputs: &Inputs, options: &Options) -> Result<String> {
     let tapes: Vec<Tape> = subjects.iter().map(|_| Tape::f64()).collect();
-    let pages = subjects.iter().zip(&tapes).map(|(subject, tape)| subject.page(tape, inputs));
+    let pages = subjects.iter().zip(&tapes).map(|(subject, tape)| page_of(subject, tape, inputs));
     let page = pages.collect::<Result<Vec<_>>>()?.into_iter().reduce(Page::versus);
-    Ok(page.ok_or("there is no loss to explain")?.to_html()?)
+    let page = page.ok_or("there is no loss to explain")?;
+    let page = if options.embed { page.embed() } else { page };
+    Ok(page.to_html()?)
+}
+
+/// The page of a loss, with its formula, and with the engine that makes it live.
+fn page_of<'t>(subject: &Subject, tape: &'t Tape, inputs: &Inputs) -> Result<Page<'t>> {
+    let (_, page) = subject.page(tape, inputs)?;
+    let page = page.formula(mathml(subject.latex())?);
+    Ok(page.live(ENGINE, controls(subject, inputs)?))
+}
+
+/// Reads a file of inputs.
+fn read(file: &Path) -> Result<Inputs> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    parse(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
+/// The page of a case of a loss, on its inputs.
+pub(crate) fn html_of(case: &Case) -> Result<String> {
+    let subject = Subject::Loss(case.clone());
+    let inputs = Inputs::samples(std::slice::from_ref(&subject))?;
+    let tape = Tape::f64();
+    let (_, page) = subject.page(&tape, &inputs)?;
+    Ok(page.to_html()?)
 }
 
 /// A loss as text or picture.
@@ -171,19 +204,19 @@ fn view(
 /// The requested losses, and their inputs.
 fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
     let name = options.loss.as_deref().unwrap_or_default();
-    let read = options.inputs.as_deref().map(inputs::read).transpose()?;
-    let (mut subjects, inputs) = match lessons::find(name) {
+    let given = options.inputs.as_deref().map(read).transpose()?;
+    let (mut subjects, inputs) = match lossgraph_engine::lesson(name) {
         Some(_) if !options.setting.is_empty() => {
             return Err(format!("the lesson {name} has no options").into());
         }
-        Some(lesson) => (lesson.subjects()?, read.or(Some(lesson.inputs()?))),
-        None => (vec![Subject::new(name, &options.setting.text())?], read),
+        Some(lesson) => (lesson.subjects()?, given.or(Some(lesson.inputs()?))),
+        None => (vec![Subject::new(name, &options.setting.text())?], given),
     };
     for other in &options.versus {
         let (name, setting) = other.split_once(' ').unwrap_or((other, ""));
         subjects.push(Subject::new(name, setting)?);
     }
-    inputs::have_common_names(&subjects)?;
+    have_common_names(&subjects)?;
     let inputs = match inputs {
         Some(inputs) => inputs,
         None => Inputs::samples(&subjects)?,
@@ -195,7 +228,7 @@ fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
 /// The default file name of a page.
 fn file_name(options: &Options, subjects: &[Subject]) -> String {
     let names: Vec<&str> = match &options.loss {
-        Some(lesson) if lessons::find(lesson).is_some() => vec![lesson],
+        Some(lesson) if lossgraph_engine::lesson(lesson).is_some() => vec![lesson],
         _ => subjects.iter().map(Subject::name).collect(),
     };
     format!("{}.html", names.join("-versus-"))

@@ -40,6 +40,8 @@ const PREFACE: &str = "\
 Every loss of the catalogue over one of its numbers: its value above, its slope below, as `grad` gives it. Rings are where the slope jumps; a filled dot between them is the slope that `grad` gives at that very place. Below each title stands what moves and what stays; where that is the catalogue's sample, a dot on the curve marks it. `lossgraph plot NAME` draws one of them with other options, over another input, or in the terminal.
 
 This page and its pictures are made by `lossgraph plot --all --out docs/losses`.
+
+[Every loss trains](training.md) is a table of what each does on the data that it is made for.
 ";
 
 fn entry(loss: &Loss) -> String {

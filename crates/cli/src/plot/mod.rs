@@ -222,6 +222,11 @@ impl Format {
     }
 }
 
+/// The picture of a loss as the gallery has it, as SVG.
+pub(crate) fn thumbnail(loss: &'static Loss) -> Result<String> {
+    Ok(curves(loss, &CurvesRequest::default())?.svg())
+}
+
 /// A picture as PNG, so many pixels wide or in twice its size.
 #[cfg(feature = "png")]
 pub(crate) fn png(svg: &str, width: Option<u32>) -> Result<Vec<u8>> {

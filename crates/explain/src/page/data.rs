@@ -22,8 +22,9 @@ const LINES_OF_MANY: usize = 3;
 /// How many nodes such a program has.
 const MANY: usize = 120;
 
-/// All that the page of a loss shows.
-pub(super) fn data(graph: &Graph) -> Result<Value> {
+/// All that the page of a loss shows; of a sketch, the curves of these elements of nodes alone, and no
+/// verdicts.
+pub(super) fn data(graph: &Graph, sketched: Option<&[(usize, usize)]>) -> Result<Value> {
     let names = names(graph);
     let writer = Writer { graph, names: &names, sums: sums(graph) };
     let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
@@ -32,11 +33,25 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
             hazards.push(json!(hazard.text));
         }
     }
-    let verdicts = verdicts(graph)?;
-    let checked = summary(graph, &verdicts);
-    for (node, verdict) in nodes.iter_mut().zip(verdicts) {
-        node["check"] = verdict;
+    let mut checked = Value::Null;
+    if sketched.is_none() {
+        let verdicts = verdicts(graph)?;
+        checked = summary(graph, &verdicts);
+        for (node, verdict) in nodes.iter_mut().zip(verdicts) {
+            node["check"] = verdict;
+        }
     }
+    Ok(json!({
+        "nodes": nodes,
+        "views": { "teaching": view(&graph.taught()), "ops": view(graph) },
+        "inputs": elements(graph, sketched)?,
+        "checked": checked,
+        "listing": graph.listing().with_locations().to_string(),
+    }))
+}
+
+/// The levels of a graph, and in which group each node is.
+fn view(graph: &Graph) -> Value {
     let groups: Vec<Value> = graph
         .groups
         .iter()
@@ -47,16 +62,13 @@ pub(super) fn data(graph: &Graph) -> Result<Value> {
             json!({ "name": info.name, "parent": info.parent, "location": location, "level": level })
         })
         .collect();
-    Ok(json!({
-        "nodes": nodes,
-        "groups": groups,
+    json!({
         "top": level(graph, &graph.level(None, 0)),
         // Without groups, that is the same.
         "all": (!groups.is_empty()).then(|| level(graph, &graph.level(None, usize::MAX))),
-        "inputs": elements(graph)?,
-        "checked": checked,
-        "listing": graph.listing().with_locations().to_string(),
-    }))
+        "groups": groups,
+        "within": graph.nodes.iter().map(|node| node.group).collect::<Vec<_>>(),
+    })
 }
 
 /// A level with its layout.
@@ -164,7 +176,6 @@ impl Writer<'_> {
             "inputs": inputs,
             "value": picture(&node.value),
             "gradient": node.gradient.as_ref().map(picture),
-            "group": node.group,
             "hazards": [],
             "location": format!("{}:{}", node.location.file(), node.location.line()),
         })

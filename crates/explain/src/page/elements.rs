@@ -21,8 +21,9 @@ const POINTS: usize = 120;
 /// How far a curve reaches to both sides, for an element of size 1 or less.
 const REACH: f64 = 3.0;
 
-/// The inputs of a loss that have a gradient, and those of their elements where it is largest.
-pub(super) fn elements(graph: &Graph) -> Result<Vec<Value>> {
+/// The inputs of a loss that have a gradient, and those of their elements where it is largest; with
+/// curves of as many as there is time for, or of these elements of nodes.
+pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Result<Vec<Value>> {
     let is_input = |&at: &usize| {
         let node = &graph.nodes[at];
         node.operation.op().is_none()
@@ -35,10 +36,18 @@ pub(super) fn elements(graph: &Graph) -> Result<Vec<Value>> {
     for (&node, paths) in inputs.iter().zip(graph.paths(&inputs)?) {
         let elements = largest(graph.nodes[node].gradient.as_ref());
         let with_curve = elements.len().min(curves);
+        let is_drawn = |at: usize, element: usize| match wanted {
+            Some(wanted) => wanted.contains(&(node, element)),
+            None => at < with_curve,
+        };
         curves -= with_curve;
-        let curves = elements[..with_curve]
+        let curves = elements
             .iter()
-            .map(|&element| curve(graph, node, element))
+            .enumerate()
+            .map(|(at, &element)| match is_drawn(at, element) {
+                true => curve(graph, node, element),
+                false => Ok(Value::Null),
+            })
             .collect::<Result<Vec<Value>>>()?;
         data.push(input(node, &elements, &paths, curves));
     }

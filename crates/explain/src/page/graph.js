@@ -26,9 +26,9 @@ function band(size, largestSize) {
  * `follow(edge)`.
  * `picture.refresh(view)` updates what is done, current and selected.
  */
-function drawn(data, level, act) {
+function drawn(data, level, symbols, act) {
   const sizes = data.nodes.flatMap(({ inputs }, node) => inputs.map((_, slot) => flowOf(data.nodes, [[node, slot]]).size));
-  const scene = { data, act, largest: Math.max(0, ...sizes), refresh: [] };
+  const scene = { data, symbols, act, largest: Math.max(0, ...sizes), refresh: [] };
   const [width, height] = [level.width + 2 * MARGIN, level.height + 2 * MARGIN];
   const picture = svg("svg", { viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}`, class: "drawing",
     role: "group", "aria-label": "the graph of the loss" }, arrow(), inside(scene, level));
@@ -58,7 +58,9 @@ function edgeOf({ data, act, largest: most, refresh }, level, edge) {
   const rules = edge.reads.map(([node, slot]) => data.nodes[node].inputs[slot].flow?.rule).filter(Boolean);
   const title = `${data.nodes[edge.node].name} into ${to.title}: ` + (rules.length
     ? `${rules.join("  and  ")} flows back, at most ${number(size)}` : "nothing flows back");
-  const element = svg("g", { onclick: () => edge.reads.length && act.follow(edge.reads) },
+  const follows = edge.reads.length > 0;
+  const follow = () => follows && act.follow(edge.reads);
+  const element = svg("g", { onclick: follow, onkeydown: pressed(follow), tabindex: follows ? 0 : null, role: follows ? "button" : null, "aria-label": follows ? title : null },
     svg("title", {}, title),
     svg("path", { class: "reach", d: edge.path }),
     svg("path", { class: "band", d: edge.path, "stroke-width": band(size, most).toFixed(1) }),
@@ -72,48 +74,64 @@ function edgeOf({ data, act, largest: most, refresh }, level, edge) {
   return element;
 }
 
-function boxOf({ data, act, largest: most, refresh }, box) {
+function boxOf(scene, box) {
+  const { data, symbols, act, refresh } = scene;
   const members = box.nodes ?? [box.node];
   const node = members[members.length - 1];
   const [frame, group] = [box.inside !== null, box.kind === "group"];
   const port = box.kind === "input-port" || box.kind === "output-port";
   if (port && box.width === 0) return null;
   const { name, constant, formula, inputs } = data.nodes[node];
-  const warned = members.some((member) => data.nodes[member].hazards.length > 0);
+  const hazard = members.find((member) => data.nodes[member].hazards.length > 0);
+  const warned = hazard !== undefined;
   const reference = box.kind === "reference";
   const click = group ? () => act.open(box.group) : reference ? () => act.find(node) : () => act.select(node);
+  const what = group ? `${box.title}, a group of ${members.length} ops: opens` : reference ? `${name}, drawn again here: shows its own box`
+    : inputs.length > 0 ? `${name} = ${formula}` : name;
   const line = (text, at, kind) => text && svg("text", { class: kind, x: 8, y: 30 + 15 * at }, text);
   const [value, gradient] = frame ? [] : [line(box.lines[0], 0, "value"), line(box.lines[1], 1, "gradient")];
   const face = svg("g", { class: "face", tabindex: 0, role: "button",
     onclick: (event) => { event.stopPropagation(); click(); },
-    onkeydown: (event) => { if (event.key === "Enter") { event.stopPropagation(); click(); } } },
-    svg("title", {}, group ? `${box.title}: opens` : reference ? `${name}, drawn again here: shows its own box` : `${name} = ${formula}`),
+    onkeydown: pressed(click) },
+    svg("title", {}, what),
     svg("rect", { width: box.width, height: frame ? 22 : box.height, rx: 6 }),
     svg("text", { class: "title", x: 8, y: 15 }, box.title),
     !frame && svg("text", { class: "shape", x: box.width - 8, y: 15, "text-anchor": "end" }, box.shape), value, gradient);
   const named = !group && !constant && name !== box.title;
-  const element = svg("g", { transform: `translate(${box.x} ${box.y})`, "data-node": group || reference ? null : node, "data-reference": reference ? node : null,
+  const symbol = !group && inputs.length === 0 ? symbols.find((each) => each.name === name) : undefined;
+  const element = svg("g", { transform: `translate(${box.x} ${box.y})`, "data-symbol": symbol?.name, style: symbol && `--symbol: ${symbol.color}`, "data-node": group || reference ? null : node, "data-reference": reference ? node : null,
     "data-group": group ? box.group : null },
-    frame && inside({ data, act, largest: most, refresh }, box.inside), face,
+    frame && inside(scene, box.inside), face,
     frame && svg("rect", { class: "outline", width: box.width, height: box.height, rx: 8 }),
-    named && badge(name, "name", 0), !frame && !reference && warned && badge("!", "warning", box.width));
+    named && badge(name, "name", 0), !frame && !reference && warned && badge("!", "warning", box.width, data.nodes[hazard].hazards[0], () => act.select(hazard)));
   refresh.push((view) => {
     const done = members.every((member) => view.hasValue(member));
     const back = Boolean(view.hasGradient(node));
-    const classes = ["box", box.kind, frame && "frame", !group && inputs.length === 0 && "leaf", done && "done",
-      members.some((member) => view.isCurrent(member)) && "current", !group && view.node === node && "selected"];
+    const classes = ["box", box.kind, frame && "frame", !group && inputs.length === 0 && "leaf", symbol && "symbolic", done && "done",
+      members.some((member) => view.isCurrent(member)) && "current",  !group && view.node === node && "selected"];
+    if (element.classList.contains("lit")) classes.push("lit");
     set(element, "class", classes.filter(Boolean).join(" "));
-    if (value) set(value, "class", done ? "value" : "value pending");
-    if (gradient) set(gradient, "class", back ? "gradient" : "gradient pending");
-    const what = group ? `${box.title}, a group of ${members.length} ops: opens` : reference ? `${name}, drawn again: shows its own box` : `${name}, ${box.title}`;
-    set(face, "aria-label", [what, box.shape, done && box.lines[0], back && box.lines[1]].filter(Boolean).join(", "));
+    // A box is called by its text. What is not computed yet is none, so that nobody reads it out.
+    if (value) value.textContent = done ? box.lines[0] : "";
+    if (gradient) gradient.textContent = back ? box.lines[1] : "";
   });
   return element;
 }
 
+/** Calls a handler when Enter or the space bar is pressed, as a button does. */
+function pressed(act) {
+  return (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  };
+}
+
 /** A name on the upper edge of a box. */
-function badge(text, kind, x) {
+function badge(text, kind, x, said = null, act = null) {
   const width = 8 + 7 * [...text].length;
-  return svg("g", { class: `badge ${kind}`, transform: `translate(${x - width / 2} -8)`, "aria-hidden": "true" },
+  const attributes = act ? { role: "button", tabindex: 0, onclick: (event) => { event.stopPropagation(); act(); }, onkeydown: pressed(act) } : { "aria-hidden": "true" };
+  return svg("g", { class: `badge ${kind}`, transform: `translate(${x - width / 2} -8)`, ...attributes }, said && svg("title", {}, said),
     svg("rect", { width, height: 15, rx: 7 }), svg("text", { x: width / 2, y: 11.5, "text-anchor": "middle" }, text));
 }

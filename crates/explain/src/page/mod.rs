@@ -24,6 +24,16 @@ pub struct Page<'t> {
     notes: Vec<String>,
     names: Vec<(Var<'t>, String)>,
     beside: Vec<Page<'t>>,
+    sketched: Option<Vec<(Var<'t>, usize)>>,
+    live: Option<Live>,
+    embedded: bool,
+}
+
+/// What makes a page follow its reader.
+#[derive(Clone, Debug)]
+struct Live {
+    engine: &'static [u8],
+    controls: Value,
 }
 
 /// A page that could not be written.
@@ -77,6 +87,9 @@ pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
         notes: Vec::new(),
         names: Vec::new(),
         beside: Vec::new(),
+        sketched: None,
+        live: None,
+        embedded: false,
     }
 }
 
@@ -115,6 +128,24 @@ impl<'t> Page<'t> {
         self
     }
 
+    /// Computes what can follow a hand that moves a number, and no more: of the curves, those of some
+    /// elements of inputs, and no comparison with finite differences.
+    pub fn sketch(self, elements: impl IntoIterator<Item = (Var<'t>, usize)>) -> Page<'t> {
+        Page { sketched: Some(elements.into_iter().collect()), ..self }
+    }
+
+    /// Gives the page an engine that computes it anew when its reader changes a number: a module of
+    /// WebAssembly, compressed by gzip, that answers with what [`data`](Page::data) gives; and the
+    /// controls that the page begins with. `lossgraph-engine` describes both.
+    pub fn live(self, engine: &'static [u8], controls: Value) -> Page<'t> {
+        Page { live: Some(Live { engine, controls }), ..self }
+    }
+
+    /// Shows the drawing alone, for a slide or a notebook.
+    pub fn embed(self) -> Page<'t> {
+        Page { embedded: true, ..self }
+    }
+
     /// The page as HTML.
     ///
     /// # Errors
@@ -132,7 +163,8 @@ impl<'t> Page<'t> {
             title = title.join(" – "),
             style = include_str!("style.css"),
             script = SCRIPTS.concat(),
-            data = embedded(&json!({ "sides": data })),
+            data = in_script(&json!({ "sides": data, "embed": self.embedded })),
+            engine = self.live.as_ref().map_or_else(String::new, |live| base64(live.engine)),
         ))
     }
 
@@ -145,32 +177,69 @@ impl<'t> Page<'t> {
         Ok(lossgraph_file::write_atomically(path, self.to_html()?)?)
     }
 
+    /// What one loss of the page shows, as JSON.
+    ///
+    /// # Errors
+    /// Those of [`to_html`](Page::to_html).
     #[track_caller]
-    fn data(&self) -> Result<Value> {
+    pub fn data(&self) -> Result<Value> {
         let mut graph = Graph::of(self.loss)?;
         for (var, name) in &self.names {
             graph = graph.name(*var, name);
         }
-        let mut data = data::data(&graph)?;
+        let number = |(var, element): &(Var<'t>, usize)| Some((graph.number_of(*var)?, *element));
+        let sketched = self.sketched.as_ref();
+        let sketched: Option<Vec<(usize, usize)>> =
+            sketched.map(|elements| elements.iter().filter_map(number).collect());
+        let mut data = data::data(&graph, sketched.as_deref())?;
         data["title"] = json!(self.title);
         data["formula"] = json!(self.formula);
         data["notes"] = json!(self.notes);
+        if let Some(live) = &self.live {
+            data["live"] = live.controls.clone();
+        }
         Ok(data)
     }
 }
 
 /// The scripts of the page, in the order of their dependencies.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 17] = [
     include_str!("numbers.js"),
     include_str!("tensor.js"),
     include_str!("graph.js"),
+    include_str!("zoom.js"),
     include_str!("steps.js"),
     include_str!("element.js"),
+    include_str!("engine.js"),
+    include_str!("paste.js"),
+    include_str!("controls.js"),
+    include_str!("descend.js"),
+    include_str!("surface.js"),
+    include_str!("family.js"),
+    include_str!("symbols.js"),
+    include_str!("share.js"),
     include_str!("page.js"),
+    include_str!("live.js"),
+    include_str!("main.js"),
 ];
 
+/// Bytes as text that stands in HTML.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let three = [0, 1, 2].map(|i| u32::from(chunk.get(i).copied().unwrap_or(0)));
+        let word = three[0] << 16 | three[1] << 8 | three[2];
+        for at in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= chunk.len() { digit as char } else { '=' });
+        }
+    }
+    text
+}
+
 /// JSON as it can stand within `<script>`: nothing in it ends the element, or a line of JavaScript.
-fn embedded(data: &Value) -> String {
+fn in_script(data: &Value) -> String {
     data.to_string()
         .replace('<', "\\u003c")
         .replace('\u{2028}', "\\u2028")
@@ -196,7 +265,14 @@ mod tests {
         let html = page(&tape, loss).title(title).to_html().unwrap();
         assert_eq!(read(&html)["sides"][0]["title"], title);
         assert!(!html.contains("</script><b>"));
-        assert_eq!(html.matches("</script>").count(), 2);
+        assert_eq!(html.matches("</script>").count(), 3);
+    }
+
+    #[test]
+    fn an_engine_is_text_of_64_letters() {
+        for (bytes, text) in [("", ""), ("M", "TQ=="), ("Ma", "TWE="), ("Man", "TWFu")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
     }
 
     #[test]

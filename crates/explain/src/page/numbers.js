@@ -43,9 +43,10 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** A button with a click handler. */
+/** A button with a click handler. Where its text is a sign and no word, the label is its name. */
 function button(text, label, onclick, attributes = {}) {
-  return html("button", { type: "button", "aria-label": label, title: label, onclick, ...attributes }, text);
+  const name = /\p{L}/u.test(text) ? null : label;
+  return html("button", { type: "button", "aria-label": name, title: label, onclick, ...attributes }, text);
 }
 
 /** Replaces the children of an element. If a control had the focus, its replacement has it. */

@@ -1,10 +1,12 @@
-// The page: the state of each loss, and the handlers of keys and clicks.
+// One loss on the page: its state, and the handlers of keys and clicks.
 
-/** One loss on the page. */
+/** One loss on the page. `act` is the page: its engine, and the losses beside this one. */
 class Side {
-  constructor(data) {
+  constructor(data, act) {
+    this.act = act;
     this.data = data;
-    this.steps = stepsOf(data.nodes);
+    this.view = "teaching"; // or "ops": every op as it was recorded
+    this.steps = stepsOf(data.nodes, this.view);
     this.done = this.steps.length;
     this.level = null; // null: the whole loss; a number: inside of that group; "all": all groups expanded
     this.node = data.inputs[0]?.node ?? data.nodes.length - 1;
@@ -12,29 +14,71 @@ class Side {
     this.element = null;
     this.path = [];
     this.timer = null;
-    this.crumbs = html("nav", { class: "crumbs", "aria-label": "where you are" });
-    this.picture = html("div", { class: "picture" });
-    this.panel = html("aside", { class: "panel", "aria-label": "the current step, and what is chosen" });
+    this.live = data.live ?? null;
+    this.changes = this.live !== null && act.canCompute;
+    this.crumbs = html("nav", { class: "crumbs", "aria-label": `where you are in ${data.title}` });
+    this.frame = new Frame();
+    this.panel = html("aside", { class: "panel", "aria-label": `the current step of ${data.title}, and what is chosen` });
     this.slider = html("input", { type: "range", min: 0, max: this.steps.length, "aria-label": "step",
       oninput: () => this.go(Number(this.slider.value)) });
     this.counter = html("output", { class: "counter" });
     this.player = button("▶", "play all steps", () => this.play(), { class: "play" });
-    this.root = html("article", { class: "side", tabindex: -1 }, this.head(),
+    this.speed = html("select", { "aria-label": "speed", title: "speed" }, SPEEDS.map((speed) => html("option", { value: speed }, `${speed}×`)));
+    this.speed.value = "1";
+    this.searcher = html("input", { type: "search", class: "search", placeholder: "find an op", "aria-label": "find an op or a name (/)",
+      onkeydown: (event) => { if (event.key === "Enter") this.search(this.searcher.value); } });
+    this.frame.root.prepend(this.searcher);
+    this.header = this.head();
+    if (this.changes) this.makeLive();
+    this.root = html("article", { class: `side ${this.changes ? "live" : "static"}`, tabindex: -1 }, this.header,
       html("div", { class: "bar-of-tools" }, this.crumbs, html("div", { class: "stepper", role: "group", "aria-label": "steps" },
         button("|◀", "to the start", () => this.go(0)), button("◀", "one step back (left arrow)", () => this.go(this.done - 1)),
         this.player, button("▷", "one step on (right arrow)", () => this.forward()),
-        button("▶|", "to the end", () => this.go(this.steps.length)), this.slider, this.counter)),
-      html("div", { class: "work" }, html("div", { class: "stage" }, this.picture, legend()), this.panel),
+        button("▶|", "to the end", () => this.go(this.steps.length)), this.slider, this.counter, this.speed), shareBar(this)),
+      html("div", { class: "work" }, this.changes && html("div", { class: "changes" }, this.controls.root, this.descent.root),
+        html("div", { class: "stage" }, this.frame.root, legend()), this.panel),
       html("details", { class: "text" }, html("summary", {}, "The same as text"), html("pre", { tabindex: 0 }, data.listing)));
+    lightSymbols(this.root);
     this.show();
   }
 
   head() {
     const formula = html("div", { class: "formula" });
     formula.innerHTML = this.data.formula;
-    return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? formula : null,
-      this.data.checked ? html("p", { class: `checked ${this.data.checked.right ? "" : "differ"}` }, this.data.checked.text) : null,
-      html("ul", { class: "notes" }, this.data.notes.map((note) => html("li", {}, note))));
+    this.checked = html("p", { class: "checked" });
+    this.notes = html("ul", { class: "notes" });
+    this.showHead();
+    this.symbols = this.live ? symbolsOf(this.live) : [];
+    const key = this.symbols.length > 0 ? keyOf(formula, this.symbols) : null;
+    return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? formula : null, key, this.checked, this.notes);
+  }
+
+  showHead() {
+    const { checked, notes } = this.data;
+    this.checked.textContent = checked?.text ?? "";
+    this.checked.classList.toggle("differ", checked?.right === false);
+    const still = this.changes ? [] : ["the page has no engine, so its numbers stand still: run the program that wrote it again to change them"];
+    this.notes.replaceChildren(...[...notes, ...still].map((note) => html("li", {}, note)));
+  }
+
+  /** The levels and groups of the current view. */
+  get tree() {
+    return this.data.views[this.view];
+  }
+
+  /** Changes between the teaching view and every op. */
+  look(view) {
+    const ended = this.done === this.steps.length;
+    const step = this.step;
+    this.view = view;
+    this.steps = stepsOf(this.data.nodes, view);
+    this.slider.max = this.steps.length;
+    // The same step, where the view has it.
+    const same = step ? this.steps.findIndex(({ kind, node, slot }) => kind === step.kind && node === step.node && slot === step.slot) : -1;
+    this.done = ended ? this.steps.length : same + 1;
+    this.level = this.level === "all" ? "all" : null;
+    this.drawnLevel = undefined;
+    this.show();
   }
 
   /** The last step done. */
@@ -50,7 +94,7 @@ class Side {
     this.path = [];
     if (this.step) {
       this.node = this.step.into ?? this.step.node;
-      if (this.level !== "all") this.level = this.data.nodes[this.step.node].group;
+      if (this.level !== "all") this.level = this.tree.within[this.step.node];
     }
     this.show();
   }
@@ -66,7 +110,7 @@ class Side {
     this.timer = setInterval(() => {
       this.go(this.done + 1);
       if (this.done === this.steps.length) this.pause();
-    }, 1100);
+    }, 1100 / Number(this.speed.value));
     this.show();
   }
 
@@ -81,8 +125,17 @@ class Side {
     this.show();
   }
 
+  /** Leaves a group; its box on the level outside gets the focus. */
+  leave() {
+    const left = this.level;
+    const focused = this.frame.root.contains(document.activeElement);
+    this.level = this.parent(this.level);
+    this.show();
+    if (focused && typeof left === "number") this.frame.drawing.querySelector(`[data-group="${left}"] > .face`)?.focus({ preventScroll: true });
+  }
+
   parent(level) {
-    return typeof level === "number" ? this.data.groups[level].parent : null;
+    return typeof level === "number" ? this.tree.groups[level].parent : null;
   }
 
   select(node) {
@@ -93,11 +146,23 @@ class Side {
     this.show();
   }
 
+  /** Goes to the next node with an op or a name. */
+  search(text) {
+    const wanted = text.trim().toLowerCase();
+    const { nodes } = this.data;
+    const found = nodes.flatMap(({ name, op }, at) => (wanted !== "" && (op.toLowerCase().includes(wanted) || name.toLowerCase() === wanted) ? [at] : []));
+    this.searcher.classList.toggle("refused", found.length === 0);
+    if (found.length === 0) return;
+    const next = found.find((at) => at > this.node) ?? found[0];
+    if (this.level !== "all") this.level = this.tree.within[next];
+    this.find(next);
+  }
+
   /** Selects a node at one of its references, and shows its own box, if that is on this level. */
   find(node) {
     this.select(node);
-    const own = this.drawing.querySelector(`[data-node="${node}"]`);
-    if (own) scrollIntoFrame(this.picture, own);
+    const own = this.frame.drawing.querySelector(`[data-node="${node}"]`);
+    if (own) this.frame.reveal(own);
   }
 
   choose(element) {
@@ -106,6 +171,7 @@ class Side {
     this.show();
     this.panel.querySelector(".element")?.scrollIntoView({ block: "nearest" });
   }
+
 
   show() {
     this.drawCrumbs();
@@ -116,17 +182,21 @@ class Side {
     this.player.setAttribute("aria-label", this.timer ? "pause" : "play all steps");
     const at = this.done === this.steps.length ? "all steps done" : this.done === 0 ? "start" : this.step.kind === "forward" ? "forward" : "backward";
     this.counter.textContent = `${this.done} / ${this.steps.length} ${at}`;
+    this.slider.setAttribute("aria-valuetext", `step ${this.done} of ${this.steps.length}, ${at}`);
+    this.act.touched();
   }
 
   drawCrumbs() {
     const path = [];
-    for (let group = this.level; typeof group === "number"; group = this.data.groups[group].parent) path.unshift(group);
+    for (let group = this.level; typeof group === "number"; group = this.tree.groups[group].parent) path.unshift(group);
     const crumb = (name, level, here) => html("button", { type: "button", "aria-current": here ? "location" : null,
       onclick: () => { this.level = level; this.show(); } }, name);
     const all = button(this.level === "all" ? "Close all" : "Open all", "all groups at once (a)",
       () => this.openAll(), { class: "all", "aria-pressed": String(this.level === "all") });
+    const every = button("Every op", "every op, as it was recorded (e)", () => this.look(this.view === "ops" ? "teaching" : "ops"),
+      { class: "every", "aria-pressed": String(this.view === "ops") });
     replaceChildren(this.crumbs, crumb("whole loss", null, path.length === 0), path.map((group, i) =>
-      [html("span", { "aria-hidden": "true" }, "›"), crumb(this.data.groups[group].name, group, i === path.length - 1)]), all);
+      [html("span", { "aria-hidden": "true" }, "›"), crumb(this.tree.groups[group].name, group, i === path.length - 1)]), all, every);
   }
 
   openAll() {
@@ -148,40 +218,31 @@ class Side {
         ? now.node === node && now.kind !== "backward" || now.into === node
         : now.kind === "backward" && now.node === node && now.slot === slot),
     };
-    if (this.drawnLevel !== this.level || !this.drawing) this.redraw();
-    this.drawing.refresh(view);
-    const current = this.drawing.querySelector(".box.node.current, .box.output-port.current") ?? this.drawing.querySelector(".box.current");
-    if (current) scrollIntoFrame(this.picture, current);
+    if (this.drawnLevel !== this.level || this.drawnData !== data) this.redraw();
+    const { drawing } = this.frame;
+    drawing.refresh(view);
+    const current = drawing.querySelector(".box.node.current, .box.output-port.current") ?? drawing.querySelector(".box.current");
+    if (current) this.frame.reveal(current);
   }
 
   /** Draws the current level. The box that had the focus, or else the first one, gets it. */
   redraw() {
     const { data, level } = this;
-    const shown = level === null ? data.top : level === "all" ? data.all ?? data.top : data.groups[level].level;
-    const focused = this.picture.contains(document.activeElement) ? document.activeElement.parentNode.dataset : null;
-    this.drawing = drawn(data, shown, {
+    const { tree } = this;
+    const shown = level === null ? tree.top : level === "all" ? tree.all ?? tree.top : tree.groups[level].level;
+    const focused = this.frame.root.contains(document.activeElement) ? document.activeElement.parentNode.dataset : null;
+    const drawing = drawn(data, shown, this.symbols, {
       open: (group) => this.open(group),
       select: (node) => this.select(node),
       find: (node) => this.find(node),
       follow: (edge) => { this.edge = edge; this.show(); },
     });
-    this.picture.replaceChildren(this.drawing);
-    this.fit(this.drawing);
-    this.picture.scrollLeft = (this.picture.scrollWidth - this.picture.clientWidth) / 2;
-    this.drawnLevel = level;
-    if (focused) {
+    this.frame.show(drawing, this.drawnLevel === level && this.frame.drawing !== undefined);
+    [this.drawnLevel, this.drawnData] = [level, data];
+    if (focused && Object.keys(focused).length > 0) {
       const same = focused.reference ? `[data-reference="${focused.reference}"]` : focused.node ? `[data-node="${focused.node}"]` : `[data-group="${focused.group}"]`;
-      (this.drawing.querySelector(`${same} > .face`) ?? this.drawing.querySelector(".face"))?.focus({ preventScroll: true });
+      (drawing.querySelector(`${same} > .face`) ?? drawing.querySelector(".face"))?.focus({ preventScroll: true });
     }
-  }
-
-  /** Fits a drawing into its frame, but never too small to be read: what is larger scrolls. */
-  fit(picture) {
-    const [width, height] = [Number(picture.dataset.width), Number(picture.dataset.height)];
-    const room = [this.picture.clientWidth || 800, this.picture.clientHeight || 560];
-    const scale = Math.min(1.5, Math.max(0.85, Math.min(room[0] / width, room[1] / height)));
-    picture.setAttribute("width", Math.floor(width * scale));
-    picture.setAttribute("height", Math.floor(height * scale));
   }
 
   drawPanel() {
@@ -196,7 +257,8 @@ class Side {
     const input = data.inputs.find(({ node }) => node === this.node);
     const element = input && this.element !== null
       ? elementCard(data, input, this.element, this.path, (path) => { this.path = path; this.show(); }) : null;
-    replaceChildren(this.panel, card, this.edge.length > 0 && this.edgeCard(), this.nodeCard(input), element);
+    replaceChildren(this.panel, card, this.edge.length > 0 && this.edgeCard(), element,
+      this.live && familyView(this.live, data, (inputs) => this.changes && this.change({ inputs })), this.nodeCard(input), this.surface?.root);
   }
 
   edgeCard() {
@@ -228,10 +290,12 @@ class Side {
       if (!node.gradient.numbers) parts.push(largestOf(node, input, this.element, choose));
       parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
     }
+    const closed = this.live?.closed;
+    if (closed?.input === node.name && known.gradient[this.node]) parts.push(closedCard(closed, node));
     const checked = known.gradient[this.node] && node.check ? gradientCheck(node.check) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
-      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), " · ", node.location),
+      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), this.live ? "" : ` · ${node.location}`),
       hazards, html("div", { class: "tensors" }, tensors), parts, checked);
   }
 
@@ -243,7 +307,13 @@ class Side {
       case "ArrowLeft": this.go(this.done - 1); break;
       case "Home": this.go(0); break;
       case "End": this.go(this.steps.length); break;
-      case "Escape": case "Backspace": this.level = this.parent(this.level); this.show(); break;
+      case "Escape": case "Backspace": this.leave(); break;
+      case "+": case "=": this.frame.zoom(1.25); break;
+      case "-": this.frame.zoom(1 / 1.25); break;
+      case "0": this.frame.fit(); break;
+      case "e": this.look(this.view === "ops" ? "teaching" : "ops"); break;
+      case "/": this.searcher.focus(); break;
+      case "f": this.frame.fullScreen(); break;
       case "a": this.openAll(); break;
       case " ": if (inControl) return false; this.play(); break;
       default: return false;
@@ -258,16 +328,17 @@ function gradientCheck({ verdict, text, differences }) {
   return html("details", { class: `check ${verdict}` }, html("summary", {}, text), tensor("finite differences", differences));
 }
 
-/** Scrolls a drawing until a box is visible. */
-function scrollIntoFrame(frame, box) {
-  const [outer, inner] = [frame.getBoundingClientRect(), box.getBoundingClientRect()];
-  if (inner.top < outer.top || inner.bottom > outer.bottom) {
-    frame.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
-  }
-  if (inner.left < outer.left || inner.right > outer.right) {
-    frame.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
-  }
+/** The slope in closed form, and whether the steps arrived there. */
+function closedCard({ formula, numbers }, { name, value, gradient }) {
+  const apart = gradient.numbers ? Math.max(...gradient.numbers.map((x, i) => Math.abs(Number(x) - Number(numbers[i])))) : NaN;
+  const arrived = Number.isNaN(apart) ? "" : apart === 0 ? "the steps arrive at the same numbers, to the last digit"
+    : `the steps arrive at the same numbers, but for ${number(apart)} of rounding`;
+  return html("div", { class: "closed" }, html("p", { class: "formula" }, `∂L/∂${name} = ${formula}`),
+    gradient.numbers ? tensor("in closed form", { shape: value.shape, numbers }) : null, html("p", { class: "hint" }, arrived));
 }
+
+/** How fast steps can be played. */
+const SPEEDS = ["0.5", "1", "2", "4", "8"];
 
 function legend() {
   const entry = (kind, text) => html("span", {}, svg("svg", { width: 26, height: 10, "aria-hidden": "true" },
@@ -275,31 +346,3 @@ function legend() {
   return html("p", { class: "legend" }, "what flows back: ", entry("plus", "positive"), entry("minus", "negative"),
     entry("both", "both"), entry("zero", "zero"), entry("non-finite", "not finite"), html("span", {}, "— wider is larger, by orders of magnitude"));
 }
-
-const data = JSON.parse(document.getElementById("data").textContent);
-const sides = data.sides.map((side) => new Side(side));
-document.getElementById("sides").append(...sides.map((side) => side.root));
-document.body.classList.toggle("versus", sides.length > 1);
-sides.forEach((side) => side.fit(side.drawing));
-
-let active = sides[0];
-document.addEventListener("focusin", ({ target }) => { active = sides.find(({ root }) => root.contains(target)) ?? active; });
-document.addEventListener("pointerdown", ({ target }) => { active = sides.find(({ root }) => root.contains(target)) ?? active; });
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches?.("input") && event.key.startsWith("Arrow");
-  if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
-  if (active.key(event)) event.preventDefault();
-});
-addEventListener("resize", () => sides.forEach((side) => side.fit(side.drawing)));
-
-// On paper, all groups are expanded and all steps done.
-let saved = [];
-addEventListener("beforeprint", () => {
-  saved = sides.map(({ level, done }) => ({ level, done }));
-  sides.forEach((side) => {
-    [side.level, side.done] = ["all", side.steps.length];
-    side.root.querySelector("details.text").open = true;
-    side.show();
-  });
-});
-addEventListener("afterprint", () => sides.forEach((side, i) => { Object.assign(side, saved[i]); side.show(); }));

@@ -1,10 +1,14 @@
 // The steps of the forward and the backward pass, and the description of each.
 
-/** All steps of a loss: each op in the forward pass, then each edge in the backward pass. */
-function stepsOf(nodes) {
+/**
+ * All steps of a loss: each op in the forward pass, then each edge in the backward pass. The teaching
+ * view passes over gradients into constants of the program.
+ */
+function stepsOf(nodes, view) {
+  const shown = (node) => view === "ops" || !nodes[node].constant;
   const forward = nodes.flatMap(({ inputs }, node) => (inputs.length ? [{ kind: "forward", node }] : []));
   const backward = nodes.flatMap(({ inputs }, node) =>
-    [inputs.flatMap((input, slot) => (input.flow ? [{ kind: "backward", node, slot, into: input.node }] : []))]);
+    [inputs.flatMap((input, slot) => (input.flow && shown(input.node) ? [{ kind: "backward", node, slot, into: input.node }] : []))]);
   return [...forward, { kind: "seed", node: nodes.length - 1 }, ...backward.reverse().flat()];
 }
 

@@ -3,9 +3,9 @@
 /** The color of a number in a heat map: its size relative to the largest. */
 function shade(value, most) {
   const x = Number(value);
-  if (!Number.isFinite(x)) return "--shade: 1; --ink: var(--alarm)";
+  if (!Number.isFinite(x)) return "--shade: 1; --ink: var(--alarm); color: var(--ground)";
   const part = most > 0 ? Math.min(Math.abs(x) / most, 1) : 0;
-  return `--shade: ${(0.6 * part).toFixed(3)}; --ink: var(${x < 0 ? "--minus" : "--plus"})`;
+  return `--shade: ${(0.5 * part).toFixed(3)}; --ink: var(${x < 0 ? "--minus" : "--plus"})`;
 }
 
 function largest(numbers) {
@@ -31,7 +31,7 @@ function grid(caption, { shape, numbers }, choose, chosen, can) {
     const index = indexText(shape, element);
     const attributes = { class: "cell", style: shade(x, most), title: `${index} ${x}`, "data-element": element };
     if (!choose || !can(element)) return html("span", attributes, number(x));
-    const label = `${caption} ${index} is ${number(x)}: show its paths`;
+    const label = `${number(x)}, ${caption} ${index}: show its paths`;
     const pressed = String(element === chosen);
     return html("button", { ...attributes, type: "button", "aria-label": label, "aria-pressed": pressed,
       onclick: () => choose(element) }, number(x));

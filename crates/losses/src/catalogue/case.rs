@@ -3,9 +3,9 @@
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_tensor::Tensor;
 
-use super::row::Loss;
-use super::sample::Sample;
-use super::setting::BadSetting;
+use super::row::{Loss, Slope};
+use super::sample::{Plain, Sample};
+use super::setting::{BadSetting, Numbers};
 use crate::terms::Terms;
 
 /// A loss in a setting, on inputs that are drawn from a seed.
@@ -72,6 +72,23 @@ impl Case {
     /// The same inputs in another setting, which has to take as many of them.
     pub fn in_setting(&self, setting: &str) -> Case {
         Case { setting: setting.to_owned(), ..self.clone() }
+    }
+
+    /// The slope of the mean of all terms in closed form, where the loss has one in this setting, and
+    /// its numbers at some inputs.
+    pub fn closed_slope(&self, inputs: &[Tensor]) -> Option<(&'static Slope, Vec<f64>)> {
+        let slope = self.loss.slope.as_ref()?;
+        let names = self.setting.split_whitespace().map(|word| word.split('=').next());
+        let mut others = names.flatten().filter(|name| !slope.options.contains(name));
+        let setting = self.loss.setting(&self.setting).ok()?;
+        if others.next().is_some() || inputs.len() != self.samples.len() {
+            return None;
+        }
+        let plain: Vec<Plain> =
+            self.samples.iter().zip(inputs).map(|(sample, input)| sample.plain(input)).collect();
+        let numbers = (slope.naive)(&Numbers { inputs: &plain, setting: &setting });
+        let moved = plain.iter().find(|each| each.name == slope.input)?;
+        (numbers.len() == moved.numbers.len()).then_some((slope, numbers))
     }
 
     /// Records the loss on variables in the order of its inputs: its own, or others of these kinds.

@@ -9,6 +9,7 @@ mod refusals;
 mod row;
 mod sample;
 mod setting;
+mod symbols;
 mod task;
 
 pub use case::Case;
@@ -17,10 +18,10 @@ pub(crate) use row::{
     BROADCAST, C, CLASS_AXIS, INNER, LAST_AXIS, N, PAIR, POSITIVE, TWO, WIDE, count, detached,
     flag, input, integer, list, number, option, word,
 };
-pub use row::{Choice, Invariance, Loss, OptionKind};
+pub use row::{Choice, Invariance, Loss, OptionKind, Slope};
 pub use sample::{Domain, Plain, Sample};
 pub use setting::{Args, BadSetting, Numbers, Setting};
-pub use task::{Fit, Task};
+pub use task::{Fit, Sizes, Task};
 
 use crate::{
     classification, detection, divergence, embedding, pictures, ranking, regression, segmentation,

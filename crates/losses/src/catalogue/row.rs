@@ -53,6 +53,22 @@ pub struct Loss {
     pub run: for<'t> fn(&Args<'t>) -> Terms<'t>,
     /// The terms once more, as a plain function on numbers.
     pub naive: fn(&Numbers<'_>) -> Vec<f64>,
+    /// The slope in closed form, where readers know it by heart.
+    pub slope: Option<Slope>,
+}
+
+/// The slope of the mean of all terms in one input, in closed form: what the steps of the chain rule
+/// arrive at.
+#[derive(Clone, Copy, Debug)]
+pub struct Slope {
+    /// The input.
+    pub input: &'static str,
+    /// The formula, as text in the symbols of the loss's own; `n` counts terms.
+    pub formula: &'static str,
+    /// The options that it depends on; with any other option set, it is not the slope.
+    pub options: &'static [&'static str],
+    /// The same as a plain function on numbers.
+    pub naive: fn(&Numbers<'_>) -> Vec<f64>,
 }
 
 /// An option that is no tensor.
@@ -114,7 +130,8 @@ pub enum Invariance {
 
 /// An input that a loss always has.
 pub(crate) const fn input(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
-    Sample { name, shape, domain, optional: false, detached: false, still: None, range: None }
+    let (optional, detached) = (false, false);
+    Sample { name, shape, domain, optional, detached, still: None, range: None, learned: None }
 }
 
 /// A tensor that is an option: a setting gives it by its name.
@@ -223,6 +240,7 @@ impl Loss {
         over: "",
         run: |x| Terms::new(x.var("…")),
         naive: |_| Vec::new(),
+        slope: None,
     };
 
     /// How it trains a task, if it can.

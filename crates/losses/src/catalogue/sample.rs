@@ -4,6 +4,8 @@ use std::fmt;
 
 use lossgraph_tensor::{DType, Shape, Tensor};
 
+use super::task::Sizes;
+
 /// An input of a loss, as the catalogue's samples have it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
@@ -21,6 +23,8 @@ pub struct Sample {
     pub still: Option<f64>,
     /// From where to where it moves in a picture, if not as far as its domain goes.
     pub range: Option<(f64, f64)>,
+    /// Of which shape it is in a training, if it is learned with the model.
+    pub learned: Option<fn(&Sizes<'_>) -> Vec<usize>>,
 }
 
 /// What the numbers of an input are.
@@ -91,6 +95,11 @@ impl Sample {
     /// negative, though its sample is not.
     pub(crate) const fn pictured_over(self, low: f64, high: f64) -> Sample {
         Sample { range: Some((low, high)), ..self }
+    }
+
+    /// This input as one that is learned with the model, of the shape that a function gives.
+    pub(crate) const fn learned(self, shape: fn(&Sizes<'_>) -> Vec<usize>) -> Sample {
+        Sample { learned: Some(shape), ..self }
     }
 
     /// Whether a loss has a gradient in this input.

@@ -291,6 +291,30 @@ impl Numbers<'_> {
         pairs.map(|(i, (p, t))| self.weight("weight", i) * term(p - t)).collect()
     }
 
+    /// The slope of the mean of terms of `prediction − target`, from that of a term.
+    pub(crate) fn mean_slope(&self, slope: impl Fn(f64) -> f64) -> Vec<f64> {
+        let [p, t] = [self.of("prediction"), self.of("target")];
+        p.iter().zip(t).map(|(x, t)| slope(x - t) / p.len() as f64).collect()
+    }
+
+    /// The slope of the mean of terms of labels, from a distribution for each row of scores: less 1 at
+    /// the label. Nothing where a label is ignored, or where classes are not the last axis.
+    pub(crate) fn less_one_hot(&self, scores: &str, p: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+        let labels = self.of("labels");
+        let n = labels.len() as f64;
+        let rows = self.rows(scores);
+        let are_classes = |row: &&[f64], label: &f64| (0.0..row.len() as f64).contains(label);
+        let fit = rows.len() == labels.len() && self.shape(scores).len() <= 2;
+        if !fit || !rows.iter().zip(labels).all(|(row, label)| are_classes(row, label)) {
+            return Vec::new();
+        }
+        let row = |(row, &label): (&[f64], &f64)| -> Vec<f64> {
+            let one_hot = |c: usize| f64::from(u8::from(c as f64 == label));
+            p(row).iter().enumerate().map(|(c, p)| (p - one_hot(c)) / n).collect()
+        };
+        rows.into_iter().zip(labels).flat_map(row).collect()
+    }
+
     /// Terms of labels; 0 for those to ignore.
     pub(crate) fn labeled(&self, term: impl Fn(usize, usize) -> f64) -> Vec<f64> {
         let ignored = self.number("ignore_index");

@@ -2,14 +2,16 @@
 
 use lossgraph_autograd::Var;
 
+use super::row::Loss;
 use super::sample::Domain;
+use super::setting::Setting;
 use crate::terms::Reduction;
 
 /// What is to be learned, and so which inputs a training has. Those are known by their names: the
 /// first input of a loss is what the model gives, unless it says otherwise here.
 ///
 /// Whatever else a loss takes is learned with the model (`vectors` or a `matrix` of classes, a
-/// `beta`), or is a weight.
+/// `beta`): the input says of which shape, `Sample::learned`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Numbers that are to be near to a `target`, and perhaps their variance, `var`.
@@ -44,8 +46,6 @@ pub enum Task {
     Rankings,
     /// Scores of symbols over time, which are to spell the `targets`.
     Sequences,
-    /// Nothing by itself: a term that is added to another loss.
-    Penalty,
 }
 
 /// How a loss trains a task.
@@ -59,9 +59,50 @@ pub struct Fit {
     pub reduction: Reduction,
     /// Whether it is the one that the task is trained with by default.
     pub is_default: bool,
+    /// For a penalty, which trains nothing by itself: it is added to the default loss of its task,
+    /// times this weight.
+    pub penalty: Option<f64>,
+    /// Whether it demands equally many examples of every class in a batch, which begins with one of
+    /// each, in their order.
+    pub balanced: bool,
+}
+
+/// What the shape of something depends on that is learned with a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes<'a> {
+    /// How many classes there are.
+    pub classes: usize,
+    /// How many numbers the model gives for an example.
+    pub features: usize,
+    /// The options of the loss.
+    pub setting: &'a Setting,
 }
 
 impl Task {
+    /// All tasks, in the order of a reader who begins.
+    pub const ALL: [Task; 14] = [
+        Task::Numbers,
+        Task::Classes,
+        Task::OrderedClasses,
+        Task::MultiLabel,
+        Task::Distributions,
+        Task::Embeddings,
+        Task::Triplets,
+        Task::Pairs,
+        Task::Views,
+        Task::Masks,
+        Task::Boxes,
+        Task::Pictures,
+        Task::Rankings,
+        Task::Sequences,
+    ];
+
+    /// The loss that the task is trained with where none is named.
+    pub fn default_loss(self) -> Option<(&'static Loss, &'static Fit)> {
+        let fits = super::ALL.iter().filter_map(|loss| Some((*loss, loss.fit(self)?)));
+        fits.into_iter().find(|(_, fit)| fit.is_default)
+    }
+
     /// The task, with the mean of a loss as it is by default.
     pub(crate) const fn fit(self) -> Fit {
         self.set("")
@@ -69,7 +110,9 @@ impl Task {
 
     /// The task, with the mean of a loss in a setting.
     pub(crate) const fn set(self, setting: &'static str) -> Fit {
-        Fit { task: self, setting, reduction: Reduction::Mean, is_default: false }
+        let reduction = Reduction::Mean;
+        let (is_default, penalty, balanced) = (false, None, false);
+        Fit { task: self, setting, reduction, is_default, penalty, balanced }
     }
 }
 
@@ -77,6 +120,16 @@ impl Fit {
     /// This fit with another reduction.
     pub(crate) const fn reduced(self, reduction: Reduction) -> Fit {
         Fit { reduction, ..self }
+    }
+
+    /// This fit as a penalty, which is added with a weight to the default loss of its task.
+    pub(crate) const fn penalty(self, weight: f64) -> Fit {
+        Fit { penalty: Some(weight), ..self }
+    }
+
+    /// This fit as one that demands equally many examples of every class in a batch.
+    pub(crate) const fn balanced(self) -> Fit {
+        Fit { balanced: true, ..self }
     }
 
     /// This fit as the default of its task, which has one at most.

@@ -3,7 +3,9 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, POSITIVE, input, option};
+use crate::catalogue::{
+    C, Domain, INNER, Invariance, Loss, N, POSITIVE, Slope, Task, input, option,
+};
 use crate::check::{Unequal, bits, pair, repeats};
 use crate::rows::{finite, infinite};
 use crate::terms::{Terms, scaled};
@@ -93,7 +95,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "PyTorch BCEWithLogitsLoss",
-    tasks: super::EACH_CLASS,
+    tasks: &[Task::MultiLabel.fit().by_default(), Task::Classes.fit()],
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("target", &[N, C], INNER),
@@ -114,5 +116,15 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..N * C).map(|i| -x.weight("weight", i) * term(i)).collect()
     },
+    slope: Some(Slope {
+        input: "logits",
+        formula: "(σ(z) − t) / n",
+        options: &[],
+        naive: |x| {
+            let (z, t) = (x.of("logits"), x.of("target"));
+            let n = z.len() as f64;
+            z.iter().zip(t).map(|(z, t)| (1.0 / (1.0 + (-z).exp()) - t) / n).collect()
+        },
+    }),
     ..FAMILY
 };

@@ -98,7 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[−ln C, 0]",
     source: "Pereyra et al., 2017",
-    tasks: &[Task::Penalty.fit()],
+    tasks: &[Task::Classes.fit().penalty(0.1)],
     over: "threshold=0.5,0.8,inf",
     inputs: &[input("logits", &[N, C], Domain::Logits)],
     options: &[

@@ -4,7 +4,8 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{
-    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, Task, input, integer, number, option,
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, Slope, Task, input, integer, number,
+    option,
 };
 use crate::check::{Unequal, demand, pair};
 use crate::labels::{
@@ -246,5 +247,17 @@ pub(crate) static ROW: Loss = Loss {
             "the loss is infinite where an impossible class is meant",
         ),
     ],
+    slope: Some(Slope {
+        input: "logits",
+        formula: "(softmax(z) − one_hot(y)) / n",
+        options: &[],
+        naive: |x| {
+            x.less_one_hot("logits", |z| {
+                let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = z.iter().map(|z| (z - most).exp()).sum();
+                z.iter().map(|z| (z - most).exp() / sum).collect()
+            })
+        },
+    }),
     ..FAMILY
 };

@@ -282,7 +282,7 @@ pub(crate) static ROW: Loss = Loss {
     over: "label_smoothing=0,0.1,0.3",
     inputs: &[
         input("features", &[N, D], WIDE),
-        input("matrix", &[C, D], WIDE),
+        input("matrix", &[C, D], WIDE).learned(|x| vec![x.classes, x.features]),
         input("labels", &[N], Domain::Labels(C)),
         option("probabilities", &[N, C], Domain::Probabilities),
         option("bias", &[C], WIDE),

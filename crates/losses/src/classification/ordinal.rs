@@ -114,7 +114,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Cao, Mirjalili and Raschka, 2020",
-    tasks: &[Task::OrderedClasses.fit()],
+    tasks: &[Task::OrderedClasses.fit().by_default()],
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C + 1)),

@@ -3,7 +3,9 @@
 use lossgraph_autograd::{Var, keep};
 
 use super::FAMILY;
-use crate::catalogue::{C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, option};
+use crate::catalogue::{
+    C, CLASS_AXIS, Domain, Invariance, Loss, N, Slope, Task, input, integer, option,
+};
 use crate::check::{Unequal, pair};
 use crate::labels::{IGNORED, Labels, SECOND, are_class_numbers, on_class_axis};
 use crate::rows::{finite, infinite};
@@ -145,19 +147,6 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("scores"), x.maybe("distribution").unwrap_or_else(|| x.var("labels")))
     },
     naive: |x| {
-        // Algorithm 1 of the paper: the threshold from the sorted scores.
-        let project = |z: &[f64]| -> Vec<f64> {
-            let mut sorted = z.to_vec();
-            sorted.sort_by(|a, b| b.total_cmp(a));
-            let (mut sum, mut tau) = (0.0, 0.0);
-            for (k, z) in sorted.iter().enumerate() {
-                sum += z;
-                if 1.0 + (k + 1) as f64 * z > sum {
-                    tau = (sum - 1.0) / (k + 1) as f64;
-                }
-            }
-            z.iter().map(|z| (z - tau).max(0.0)).collect()
-        };
         // L = ½ (‖t − z‖² − ‖p − z‖²)
         let square = |a: &[f64], b: &[f64]| -> f64 {
             a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
@@ -174,5 +163,26 @@ pub(crate) static ROW: Loss = Loss {
             }),
         }
     },
+    slope: Some(Slope {
+        input: "scores",
+        formula: "(p − one_hot(y)) / n",
+        options: &[],
+        naive: |x| x.less_one_hot("scores", project),
+    }),
     ..FAMILY
 };
+
+/// The distribution nearest to scores, by algorithm 1 of the paper: the threshold from the sorted
+/// scores.
+fn project(z: &[f64]) -> Vec<f64> {
+    let mut sorted = z.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let (mut sum, mut tau) = (0.0, 0.0);
+    for (k, z) in sorted.iter().enumerate() {
+        sum += z;
+        if 1.0 + (k + 1) as f64 * z > sum {
+            tau = (sum - 1.0) / (k + 1) as f64;
+        }
+    }
+    z.iter().map(|z| (z - tau).max(0.0)).collect()
+}

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::boxes;
-use crate::catalogue::{Loss, number};
+use crate::catalogue::{Loss, Task, number};
 use crate::terms::Terms;
 
 /// [`Iou`](crate::Iou), and the part of the smallest box around both that neither covers, so that
@@ -86,6 +86,7 @@ pub(crate) static ROW: Loss = Loss {
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
     range: "[0, 2]",
     source: "Rezatofighi et al., 2019; torchvision generalized_box_iou_loss",
+    tasks: &[Task::Boxes.fit().by_default()],
     inputs: &boxes::INPUTS,
     options: &[number("eps", 1e-7, "what is added to areas that divide")],
     grid: &["", "eps=0.1"],

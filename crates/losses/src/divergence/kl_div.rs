@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{
-    BROADCAST, C, Domain, Invariance, LAST_AXIS, Loss, N, Task, flag, input, option,
+    BROADCAST, C, Domain, Invariance, LAST_AXIS, Loss, N, Slope, Task, flag, input, option,
 };
 use crate::check::{Unequal, floats, pair};
 use crate::labels::on_class_axis;
@@ -133,7 +133,10 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",
     source: "Kullback and Leibler, 1951; PyTorch KLDivLoss",
-    tasks: &[Task::Distributions.fit(), Task::Classes.fit().reduced(Reduction::BatchMean)],
+    tasks: &[
+        Task::Distributions.fit().by_default(),
+        Task::Classes.fit().reduced(Reduction::BatchMean),
+    ],
     inputs: &[
         input("prediction", &[N, C], Domain::LogProbabilities),
         input("target", &[N, C], Domain::Probabilities),
@@ -175,5 +178,11 @@ pub(crate) static ROW: Loss = Loss {
         }
     },
     edges: &[("+∞", "it is no logarithm of a probability")],
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "−t / n",
+        options: &[],
+        naive: |x| x.of("target").iter().map(|t| -t / x.of("target").len() as f64).collect(),
+    }),
     ..FAMILY
 };

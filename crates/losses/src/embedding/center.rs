@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::classes::vectors_of;
 use super::sample::{CLASSES, ORDER, squared_distance};
-use crate::catalogue::Loss;
+use crate::catalogue::{Loss, Task};
 use crate::terms::Terms;
 
 /// Half the squared distance of an embedding to the center of its class.
@@ -74,6 +74,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the embedding's, squared",
     range: "[0, ∞)",
     source: "Wen et al., 2016",
+    tasks: &[Task::Embeddings.fit().penalty(0.1)],
     inputs: &CLASSES,
     invariances: &[ORDER],
     run: |x| Center.forward(x.var("embeddings"), x.var("vectors"), x.var("labels")),

@@ -116,7 +116,7 @@ pub(crate) static ROW: Loss = Loss {
     shapes: "a, b: [batch, features] or [features]; target and terms: [batch] or []",
     range: "[0, 2]",
     source: "PyTorch CosineEmbeddingLoss",
-    tasks: &[Task::Pairs.set("margin=0.3")],
+    tasks: &[Task::Pairs.set("margin=0.3").by_default()],
     over: "margin=-0.5,0,0.5",
     inputs: &[
         input("a", &[N, C], WIDE),

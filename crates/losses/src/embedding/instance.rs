@@ -8,7 +8,7 @@ use super::classes::Scores;
 use super::distance::Distance;
 use super::pairs::class_numbers;
 use super::sample::{self, BATCH, MEAN, cross_entropy};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, Task, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -104,6 +104,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Zheng et al., 2020; pytorch-metric-learning InstanceLoss",
     over: "gamma=4,8,16",
+    tasks: &[Task::Embeddings.fit().balanced()],
     inputs: &BATCH,
     options: &[number("gamma", 64.0, "what the cosines are multiplied by"), MEAN],
     grid: &["gamma=16", "gamma=4 reduction=sum"],

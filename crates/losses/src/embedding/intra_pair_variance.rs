@@ -7,7 +7,7 @@ use super::distance::Distance;
 use super::pairs::{Pairs, counted};
 use super::parts::Parts;
 use super::sample::{self, BATCH, MEAN, ORDER};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, Task, number};
 use crate::terms::{Reduction, Terms, ratio};
 
 /// Positive pairs not much less similar than their mean, negative pairs not much more than theirs.
@@ -108,6 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the similarity's, squared",
     range: "[0, ∞)",
     source: "Yu and Tao, 2019; pytorch-metric-learning IntraPairVarianceLoss",
+    tasks: &[Task::Embeddings.fit().penalty(1.0)],
     inputs: &BATCH,
     options: &[
         number("positive_eps", 0.01, "by which part a positive pair may be less similar"),

@@ -105,7 +105,8 @@ impl Margin {
 }
 
 /// A batch with a border for each example.
-const BORDERED: [Sample; 3] = [BATCH[0], BATCH[1], input("beta", &[6], Domain::Between(0.8, 1.5))];
+const BORDERED: [Sample; 3] =
+    [BATCH[0], BATCH[1], input("beta", &[6], Domain::Between(0.8, 1.5)).learned(|_| vec![])];
 
 pub(crate) static ROW: Loss = Loss {
     name: "margin",

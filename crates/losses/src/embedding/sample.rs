@@ -14,12 +14,18 @@ pub(super) const BATCH: [Sample; 2] = [
 /// Examples and a vector for each of four classes.
 pub(super) const CLASSES: [Sample; 3] = [
     input("embeddings", &[5, 3], WIDE),
-    input("vectors", &[4, 3], WIDE),
+    input("vectors", &[4, 3], WIDE).learned(|x| vec![x.classes, x.features]),
     input("labels", &[5], Domain::Labels(4)),
 ];
 
 /// Examples and eight vectors: two for each of four classes, or one for each of eight.
-pub(super) const CENTERS: [Sample; 3] = [CLASSES[0], input("vectors", &[8, 3], WIDE), CLASSES[2]];
+pub(super) const CENTERS: [Sample; 3] = [
+    CLASSES[0],
+    input("vectors", &[8, 3], WIDE).learned(|x| {
+        vec![x.classes * x.setting.count("centers").max(x.setting.count("sub_centers")), x.features]
+    }),
+    CLASSES[2],
+];
 
 pub(super) const ORDER: Invariance = Invariance::Order(&["embeddings", "labels"]);
 

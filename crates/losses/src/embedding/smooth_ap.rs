@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, class_numbers};
 use super::sample::{self, MEAN, dot, unit};
-use crate::catalogue::{Domain, Invariance, Loss, WIDE, input, number};
+use crate::catalogue::{Domain, Invariance, Loss, Task, WIDE, input, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -123,6 +123,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, 1]",
     source: "Brown et al., 2020; pytorch-metric-learning SmoothAPLoss",
     over: "temperature=0.05,0.1,0.5",
+    tasks: &[Task::Embeddings.fit().balanced()],
     inputs: &[
         input("embeddings", &[6, 3], WIDE),
         input("labels", &[6], Domain::Integers(&[0, 1, 2, 1, 2, 0])),

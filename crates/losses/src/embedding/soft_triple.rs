@@ -7,7 +7,7 @@ use super::arc_face::of_centers;
 use super::classes::{Scores, similarities};
 use super::distance::Distance;
 use super::sample::{CENTERS, ORDER, cross_entropy};
-use crate::catalogue::{Invariance, Loss, count, number};
+use crate::catalogue::{Invariance, Loss, Task, count, number};
 use crate::check::above_zero;
 use crate::terms::Terms;
 
@@ -112,6 +112,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Qian et al., 2019; pytorch-metric-learning SoftTripleLoss",
     over: "la=5,10,20",
+    tasks: &[Task::Embeddings.set("centers=2")],
     inputs: &CENTERS,
     options: &[
         count("centers", 10, "how many centers each class has"),

@@ -6,7 +6,7 @@ use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::{Pairs, log_sum_exp_of};
 use super::sample::{self, BATCH, NON_ZERO_MEAN, ORDER, log_sum_exp};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, Task, number};
 use crate::terms::Terms;
 
 /// Cross-entropy of telling the examples of an anchor's class from all others, by similarity.
@@ -95,6 +95,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Khosla et al., 2020; pytorch-metric-learning SupConLoss",
     over: "temperature=0.1,0.5,2",
+    tasks: &[Task::Embeddings.fit().by_default()],
     inputs: &BATCH,
     options: &[number("temperature", 0.1, "what similarities are divided by"), NON_ZERO_MEAN],
     grid: &["", "temperature=0.5 reduction=mean_or_zero", "temperature=2 reduction=sum"],

@@ -4,7 +4,7 @@ use lossgraph_autograd::{Pool, Var};
 
 use super::FAMILY;
 use super::structure::{Comparison, Plane};
-use crate::catalogue::{INNER, Invariance, Loss, count, input, list, number};
+use crate::catalogue::{INNER, Invariance, Loss, Task, count, input, list, number};
 use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
 
@@ -130,6 +130,7 @@ pub(crate) static ROW: Loss = Loss {
     shapes: "prediction, target: [batch, channel, height, width]; terms: [batch, channel]",
     range: "[0, 1]",
     source: "Wang et al., 2003",
+    tasks: &[Task::Pictures.set("window=3 weights=0.3,0.3,0.4")],
     inputs: &[input("prediction", SHAPE, INNER), input("target", SHAPE, INNER)],
     options: &[
         list("weights", &WEIGHTS, "the weight of each scale, the finest first"),

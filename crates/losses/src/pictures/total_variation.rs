@@ -103,7 +103,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the pixels'",
     range: "[0, ∞)",
     source: "Rudin, Osher and Fatemi, 1992",
-    tasks: &[Task::Penalty.fit()],
+    tasks: &[Task::Pictures.fit().penalty(0.01)],
     inputs: &[input("pictures", &[2, 1, 3, 4], WIDE)],
     options: &[flag("isotropic", "measures both differences by the length of the gradient")],
     grid: &["", "isotropic"],

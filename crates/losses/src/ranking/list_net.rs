@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::lists::{LISTS, Lists, naive};
-use crate::catalogue::{Invariance, Loss};
+use crate::catalogue::{Invariance, Loss, Task};
 use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
 
@@ -79,6 +79,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Cao et al., 2007",
+    tasks: &[Task::Rankings.fit().by_default()],
     inputs: &LISTS,
     grid: &["", "keep"],
     invariances: &[

@@ -98,7 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     shapes: "weights: tensors of any shapes; terms: []",
     range: "[0, ∞)",
     source: "Zou and Hastie, 2005; scikit-learn ElasticNet",
-    tasks: &[Task::Penalty.fit()],
+    tasks: &[Task::Numbers.fit().penalty(0.001)],
     over: "l1_ratio=0,0.5,1",
     inputs: &[input("weights", &[N, C], WIDE), option("more", &[C], WIDE)],
     options: &[

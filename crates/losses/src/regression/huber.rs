@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, number};
+use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, Slope, number};
 use crate::check::{Unequal, alike, demand, pair};
 use crate::terms::{Terms, scaled};
 
@@ -116,5 +116,11 @@ pub(crate) static ROW: Loss = Loss {
         let delta = x.number("delta");
         x.residuals(|d| if d.abs() < delta { d * d / 2.0 } else { delta * (d.abs() - delta / 2.0) })
     },
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "clamp(p − t, −δ, δ) / n",
+        options: &["delta"],
+        naive: |x| x.mean_slope(|d| d.clamp(-x.number("delta").abs(), x.number("delta").abs())),
+    }),
     ..FAMILY
 };

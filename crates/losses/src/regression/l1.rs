@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR};
+use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, Slope};
 use crate::check::{Unequal, alike, pair};
 use crate::terms::{Terms, scaled};
 
@@ -87,5 +87,11 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| x.residuals(f64::abs),
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "sign(p − t) / n",
+        options: &[],
+        naive: |x| x.mean_slope(|d| if d == 0.0 { 0.0 } else { d.signum() }),
+    }),
     ..FAMILY
 };

@@ -51,7 +51,7 @@ use crate::catalogue::{Loss, Task};
 /// What the rows of this family have in common.
 const FAMILY: Loss = Loss {
     family: "regression",
-    tasks: &[Task::Numbers.fit(), Task::Classes.fit()],
+    tasks: &[Task::Numbers.fit(), Task::Classes.fit(), Task::Pictures.fit()],
     edges: &[("+∞ | −∞", "an infinite error has ∞/∞ or ∞ − ∞ for a slope")],
     ..Loss::BASE
 };

@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR};
+use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, Slope, Task};
 use crate::check::{Unequal, alike, pair};
 use crate::terms::{Terms, scaled};
 
@@ -77,6 +77,11 @@ pub(crate) static ROW: Loss = Loss {
     unit: "the target's, squared",
     range: "[0, ∞)",
     source: "PyTorch MSELoss",
+    tasks: &[
+        Task::Numbers.fit().by_default(),
+        Task::Classes.fit(),
+        Task::Pictures.fit().by_default(),
+    ],
     inputs: &PAIR,
     options: &[BROADCAST],
     grid: &["", "weight"],
@@ -86,5 +91,11 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| x.residuals(|d| d * d),
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "2 (p − t) / n",
+        options: &[],
+        naive: |x| x.mean_slope(|d| 2.0 * d),
+    }),
     ..FAMILY
 };

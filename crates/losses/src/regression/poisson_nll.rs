@@ -113,7 +113,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "(−∞, ∞)",
     source: "PyTorch PoissonNLLLoss",
-    tasks: &[Task::Numbers.fit()],
+    tasks: &[Task::Numbers.set("log_input=false")],
     inputs: &[
         input("prediction", &[N, C], POSITIVE).pictured_over(-3.0, 3.0),
         input("target", &[N, C], COUNTS),

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::masks::{self, IGNORE_BACKGROUND, INPUTS, INVARIANCES, Masks, PER_CLASS, SCORES, sum};
-use crate::catalogue::{CLASS_AXIS, Loss, flag, number};
+use crate::catalogue::{CLASS_AXIS, Loss, Task, flag, number};
 use crate::check::demand;
 use crate::terms::Terms;
 
@@ -97,6 +97,7 @@ pub(crate) static ROW: Loss = Loss {
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
     range: "[0, 1]",
     source: "Dice, 1945; Milletari et al., V-Net, 2016",
+    tasks: &[Task::Masks.fit().by_default()],
     inputs: &INPUTS,
     options: &[
         number("smooth", 1.0, "what is added above and below the fraction line"),

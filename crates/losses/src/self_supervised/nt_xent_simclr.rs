@@ -4,7 +4,7 @@ use lossgraph_autograd::{Var, concat};
 use lossgraph_tensor::{DType, Tensor};
 
 use super::{FAMILY, VIEWS, views};
-use crate::catalogue::{Invariance, Loss, number};
+use crate::catalogue::{Invariance, Loss, Task, number};
 use crate::check::above_zero;
 use crate::embedding::{log_sum_exp_of, normalized};
 use crate::terms::Terms;
@@ -91,6 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Chen et al., 2020",
     over: "temperature=0.07,0.5,2",
+    tasks: &[Task::Views.fit().by_default()],
     inputs: &VIEWS,
     options: &[number("temperature", 0.5, "what cosines are divided by")],
     grid: &["", "temperature=0.07"],

@@ -6,7 +6,7 @@ use lossgraph_tensor::Shape;
 use super::FAMILY;
 use super::NEVER;
 use super::lengths::{lengths, rows, table};
-use crate::catalogue::{Domain, Invariance, Loss, Numbers, count, flag, input, option};
+use crate::catalogue::{Domain, Invariance, Loss, Numbers, Task, count, flag, input, option};
 use crate::check::{demand, floats};
 use crate::terms::Terms;
 
@@ -242,6 +242,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Graves et al., 2006; PyTorch CTCLoss",
+    tasks: &[Task::Sequences.fit().by_default()],
     inputs: &[
         input("log_p", &[FRAMES, BATCH, CLASSES], Domain::LogProbabilities),
         option("logits", &[FRAMES, BATCH, CLASSES], Domain::Logits),

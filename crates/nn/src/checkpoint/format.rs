@@ -33,10 +33,16 @@ impl File {
             ErrorKind::NotFound => fail("there is no such file".into()),
             _ => fail(format!("it cannot be read: {error}")),
         })?;
+        File::decode(path, &bytes)
+    }
+
+    /// What the bytes of a file hold.
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<File> {
+        let fail = |why: String| Error::File { path: path.to_owned(), why };
         let damaged =
             |error| fail(format!("it is no safetensors checkpoint, or a damaged one ({error})"));
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-        let parsed = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let parsed = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let tensors = parsed.iter().map(|(name, view)| (name.to_owned(), decode(&view)));
         Ok(File { tensors: tensors.collect(), metadata: flat(header.metadata().as_ref()) })
     }

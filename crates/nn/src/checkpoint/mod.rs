@@ -183,6 +183,41 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// With other names for its tensors, such as ours for those of another framework's model. A tensor
+    /// for whose name there is `None` is left out.
+    ///
+    /// ```
+    /// use lossgraph_nn::{Checkpoint, Module, Mlp};
+    /// use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+    ///
+    /// let model = Mlp::new(&[4, 8, 3], &mut ChaCha8Rng::seed_from_u64(0))?;
+    /// # let mut checkpoint = Checkpoint::of(&model)?;
+    /// # let tensors = std::mem::take(&mut checkpoint.tensors).into_iter();
+    /// # let named = |name: String| name.replace("0.", "fc1.").replace("2.", "fc2.");
+    /// # checkpoint.tensors = tensors.map(|(name, tensor)| (named(name), tensor)).collect();
+    /// // A state dict with the names `fc1.weight`, `fc2.bias`, …
+    /// let ours = |name: &str| Some(name.replace("fc1.", "0.").replace("fc2.", "2."));
+    /// checkpoint.map_names(ours)?.load(&model)?;
+    /// # Ok::<(), lossgraph_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Two tensors that get one name.
+    #[doc(alias = "rename")]
+    pub fn map_names(self, mut name_of: impl FnMut(&str) -> Option<String>) -> Result<Checkpoint> {
+        let mut tensors = BTreeMap::new();
+        let mut before: BTreeMap<String, String> = BTreeMap::new();
+        for (old, tensor) in self.tensors {
+            let Some(new) = name_of(&old) else { continue };
+            if let Some(other) = before.insert(new.clone(), old.clone()) {
+                let why = format!("`{other}` and `{old}` would both be named `{new}`");
+                return Err(Error::Checkpoint { why });
+            }
+            tensors.insert(new, tensor);
+        }
+        Ok(Checkpoint { tensors, metadata: self.metadata })
+    }
+
     /// Sets the parameters whose names it has, as [`load_matching`] does.
     ///
     /// ```

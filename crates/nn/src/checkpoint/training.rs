@@ -28,6 +28,21 @@ pub trait Stateful {
     fn load_state_dict(&mut self, state: &Checkpoint) -> Result<()>;
 }
 
+/// A state that is drawn from while a training saves it, such as a sampler that the batches of an epoch
+/// come from.
+///
+/// # Panics
+/// As those of a [`RefCell`](std::cell::RefCell), if it is borrowed meanwhile.
+impl<S: Stateful> Stateful for &std::cell::RefCell<S> {
+    fn state_dict(&self) -> Checkpoint {
+        self.borrow().state_dict()
+    }
+
+    fn load_state_dict(&mut self, state: &Checkpoint) -> Result<()> {
+        self.borrow_mut().load_state_dict(state)
+    }
+}
+
 /// A model with what else a training changes: so that a run that is resumed equals one that was not
 /// interrupted, bit for bit. The generators of layers, such as those of dropout, belong to it.
 ///
@@ -95,9 +110,22 @@ impl<'a> Training<'a> {
     /// does not fit. Then nothing has changed.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<BTreeMap<String, String>> {
         let path = path.as_ref();
+        self.go_on(path, File::read(path)?)
+    }
+
+    /// Goes on from the bytes of a file, which another process may have read.
+    pub(crate) fn load_bytes(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<BTreeMap<String, String>> {
+        self.go_on(path, File::decode(path, bytes)?)
+    }
+
+    fn go_on(&mut self, path: &Path, file: File) -> Result<BTreeMap<String, String>> {
         let fail = |why: String| Error::File { path: path.to_owned(), why };
         self.check_names().map_err(fail)?;
-        let File { tensors, metadata } = File::read(path)?;
+        let File { tensors, metadata } = file;
         let (reserved, found) =
             tensors.into_iter().partition(|(name, _)| name.starts_with(RESERVED));
         let mut checkpoint = Checkpoint { tensors: readable(reserved).map_err(fail)?, metadata };

@@ -1,20 +1,55 @@
 //! Optimizers. An update rule with its options, such as [`Sgd`], becomes one for the parameters of a
-//! model by [`UpdateRule::over`].
+//! model by [`UpdateRule::over`]; [`named`] makes one by its name.
+//!
+//! Each rule is a file that reads as its formula, and ends as a row of [`ALL`], from which command
+//! lines and pages take names and options.
 
+mod adabelief;
+mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
+mod adamax;
+mod asgd;
+mod averaged;
+mod lamb;
+mod lbfgs;
+mod lion;
+mod muon;
+mod nadam;
+mod optimize;
 mod pass;
+mod radam;
 mod rmsprop;
+mod rprop;
 mod rule;
 mod sgd;
 mod slot;
 mod state;
+mod table;
+mod yogi;
 
+pub use adabelief::AdaBelief;
+pub use adadelta::Adadelta;
+pub use adafactor::Adafactor;
 pub use adagrad::Adagrad;
 pub use adam::{Adam, AdamW};
+pub use adamax::Adamax;
+pub use asgd::Asgd;
+pub use averaged::{Average, Averaged};
+pub use lamb::Lamb;
+pub use lbfgs::{Lbfgs, LbfgsOptimizer, LineSearch};
+pub use lion::Lion;
+pub use muon::{AdjustLr, Muon};
+pub use nadam::Nadam;
+pub use optimize::Optimize;
+pub use radam::Radam;
 pub use rmsprop::RmsProp;
-pub use rule::UpdateRule;
+pub use rprop::Rprop;
+pub use rule::{Granularity, State, Step, UpdateRule};
 pub use sgd::Sgd;
+pub use table::{ALL, ParameterGroup, Row, named};
+pub use yogi::Yogi;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -4,12 +4,12 @@ use lossgraph_tensor::kernels::{Loop, threads, vectorized};
 use lossgraph_tensor::{Float, Tensor};
 use smallvec::SmallVec;
 
-use super::UpdateRule;
+use super::rule::{Granularity, Step, UpdateRule};
 
 /// Moves a value by its gradient; `before` is a buffer for the next value.
 pub(super) fn apply<T: Float>(
     rule: &impl UpdateRule,
-    step: i32,
+    step: &Step<'_>,
     value: &mut Tensor,
     gradient: &Tensor,
     states: &mut [Vec<T>],
@@ -42,7 +42,7 @@ fn slices<T>(states: &mut [Vec<T>]) -> Slices<'_, T> {
 /// One pass over a parameter, its gradient and its states.
 struct Update<'a, R, T> {
     rule: &'a R,
-    step: i32,
+    step: &'a Step<'a>,
     /// The value before the step, where it is not in `p`.
     from: Option<&'a [T]>,
     p: &'a mut [T],
@@ -85,6 +85,9 @@ pub(super) const PARALLEL: usize = 1 << 15;
 
 /// Runs a pass piece by piece, on all threads if it is long.
 fn share<R: UpdateRule, T: Float>(update: Update<'_, R, T>) {
+    if R::GRANULARITY == Granularity::Parameter {
+        return vectorized(update);
+    }
     let serial = update.p.len() < PARALLEL;
     let mut rest = Some(update);
     let pieces = std::iter::from_fn(|| {

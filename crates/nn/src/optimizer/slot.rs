@@ -3,8 +3,8 @@
 use lossgraph_autograd::Parameter;
 use lossgraph_tensor::{DType, Shape, Tensor};
 
-use super::UpdateRule;
 use super::pass::{all_finite, apply};
+use super::rule::{State, Step, UpdateRule};
 use crate::error::{Error, Result};
 
 /// A parameter and its state.
@@ -17,7 +17,11 @@ pub(super) struct Slot {
     shape: Shape,
     /// How many steps it has taken.
     pub step: i32,
+    /// What changes with its steps, besides states.
+    pub numbers: Vec<f64>,
     pub states: States,
+    /// The shapes of the states.
+    pub shapes: Vec<Shape>,
     /// The value before the last step: a buffer for the next one. The tape of a step usually lives
     /// until the step is over, and holds the value that it was recorded with.
     before: Option<Tensor>,
@@ -34,8 +38,12 @@ impl Slot {
         // A parameter by itself is a module without a name within itself.
         let name = if name.is_empty() { parameter.name().to_owned() } else { name };
         let value = parameter.value();
-        let states = States::new(&value, R::STATES, rule.initial_state());
-        Slot { name, parameter, shape: value.shape().clone(), step: 0, states, before: None }
+        let shape = value.shape().clone();
+        let initial = rule.states(&shape);
+        let states = States::new(value.dtype(), &initial);
+        let shapes = initial.into_iter().map(|state| state.shape).collect();
+        let numbers = vec![0.0; R::NUMBERS];
+        Slot { name, parameter, shape, step: 0, numbers, states, shapes, before: None }
     }
 
     pub fn validate(&self, gradient: &Tensor) -> Result<()> {
@@ -63,19 +71,31 @@ impl Slot {
 
     pub fn update(&mut self, rule: &impl UpdateRule, gradient: &Tensor) {
         self.step = self.step.saturating_add(1);
-        let (step, states, before) = (self.step, &mut self.states, &mut self.before);
+        rule.advance(self.step, &mut self.numbers);
+        let step = Step { count: self.step, shape: &self.shape, numbers: &self.numbers };
+        let (states, before) = (&mut self.states, &mut self.before);
         self.parameter.update(|value| match states {
-            States::F32(states) => apply(rule, step, value, gradient, states, before),
-            States::F64(states) => apply(rule, step, value, gradient, states, before),
+            States::F32(states) => apply(rule, &step, value, gradient, states, before),
+            States::F64(states) => apply(rule, &step, value, gradient, states, before),
         });
     }
 }
 
 impl States {
-    fn new(like: &Tensor, count: usize, start: f64) -> States {
-        match like.dtype() {
-            DType::F32 => States::F32(vec![vec![start as f32; like.len()]; count]),
-            _ => States::F64(vec![vec![start; like.len()]; count]),
+    fn new(dtype: DType, initial: &[State]) -> States {
+        let len = |state: &State| state.shape.iter().product();
+        match dtype {
+            DType::F32 => States::F32(
+                initial.iter().map(|state| vec![state.initial as f32; len(state)]).collect(),
+            ),
+            _ => States::F64(initial.iter().map(|state| vec![state.initial; len(state)]).collect()),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        match self {
+            States::F32(states) => states.len(),
+            States::F64(states) => states.len(),
         }
     }
 

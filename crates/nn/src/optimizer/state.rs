@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// The key of the name of the rule.
 const RULE: &str = "rule";
 
+/// The key of the numbers of a parameter.
+const NUMBERS: &str = "numbers";
+
 /// Steps, moments and learning rates of all groups. The other options are those that an optimizer was
 /// made with, and are not part of its state.
 ///
@@ -26,7 +29,11 @@ impl<R: UpdateRule> Stateful for Optimizer<R> {
             for (place, slot) in group.slots.iter().enumerate() {
                 let step = Tensor::from(i64::from(slot.step));
                 state.tensors.insert(slot.key(at, place, "step"), step);
-                for i in 0..R::STATES {
+                if R::NUMBERS > 0 {
+                    let numbers = Tensor::from(slot.numbers.clone());
+                    state.tensors.insert(slot.key(at, place, NUMBERS), numbers);
+                }
+                for i in 0..slot.states.count() {
                     state
                         .tensors
                         .extend(slot.state(i).map(|state| (slot.key(at, place, i), state)));
@@ -49,15 +56,19 @@ impl<R: UpdateRule> Stateful for Optimizer<R> {
             let lr = reader.lr::<R>(&lr_key(at));
             let slots = group.slots.iter().enumerate().map(|(place, slot)| {
                 let step = reader.step(&slot.key(at, place, "step"));
-                (step, reader.states(slot, (0..R::STATES).map(|i| slot.key(at, place, i))))
+                let numbers = match R::NUMBERS {
+                    0 => Vec::new(),
+                    count => reader.numbers(&slot.key(at, place, NUMBERS), count),
+                };
+                (step, numbers, reader.states(slot, |i| slot.key(at, place, i)))
             });
             groups.push((slots.collect::<Vec<_>>(), lr));
         }
         reader.finish().map_err(fail)?;
         for (group, (slots, lr)) in self.groups.iter_mut().zip(groups) {
             group.rule.set_lr(lr);
-            for (slot, (step, states)) in group.slots.iter_mut().zip(slots) {
-                (slot.step, slot.states) = (step, states);
+            for (slot, (step, numbers, states)) in group.slots.iter_mut().zip(slots) {
+                (slot.step, slot.numbers, slot.states) = (step, numbers, states);
             }
         }
         Ok(())
@@ -76,7 +87,7 @@ impl Slot {
     }
 
     fn state(&self, i: usize) -> Option<Tensor> {
-        let shape = self.parameter.shape();
+        let shape = self.shapes[i].clone();
         match &self.states {
             States::F32(states) => Tensor::new(shape, states[i].clone()).ok(),
             States::F64(states) => Tensor::new(shape, states[i].clone()).ok(),
@@ -125,9 +136,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn states(&mut self, slot: &Slot, keys: impl Iterator<Item = String>) -> States {
-        let (shape, dtype) = (slot.parameter.shape(), slot.states.dtype());
-        let all = keys.filter_map(|key| self.tensor(&key, &shape, dtype));
+    fn numbers(&mut self, key: &String, count: usize) -> Vec<f64> {
+        self.tensor(key, &[count], DType::F64).map(numbers).unwrap_or_default()
+    }
+
+    fn states(&mut self, slot: &Slot, key: impl Fn(usize) -> String) -> States {
+        let dtype = slot.states.dtype();
+        let shapes = slot.shapes.iter().enumerate();
+        let all = shapes.filter_map(|(i, shape)| self.tensor(&key(i), shape, dtype));
         match dtype {
             DType::F32 => States::F32(all.map(numbers).collect()),
             _ => States::F64(all.map(numbers).collect()),

@@ -71,6 +71,9 @@ pub struct DataParallel<'a> {
     shards: usize,
 }
 
+/// How many bytes are sent at a time.
+const MESSAGE: usize = 1 << 26;
+
 /// A part of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -113,9 +116,14 @@ impl<'a> DataParallel<'a> {
     /// one process, training has the bits of one that is not shared out.
     ///
     /// # Errors
-    /// Shards that are not a multiple of the processes.
+    /// Shards that are not a multiple of the processes, or more than 65,536.
     pub fn new(world: &'a dyn Communicator, shards: usize) -> Result<DataParallel<'a>> {
+        const MOST: usize = 1 << 16;
         let size = world.size();
+        if shards > MOST {
+            let why = format!("{shards} shards, expected {MOST} at most: one for each process");
+            return Err(Error::Parallel { why });
+        }
         if shards == 0 || !shards.is_multiple_of(size) {
             let cure = shards.next_multiple_of(size).max(size);
             let why = format!(
@@ -159,7 +167,6 @@ impl<'a> DataParallel<'a> {
     }
 
     fn broadcast_tensor<T: wire::Bytes + Elem>(&self, value: &Tensor) -> Result<Tensor> {
-        const MESSAGE: usize = 1 << 26;
         let mut bytes = Vec::new();
         put(&mut bytes, &value.to_vec::<T>()?);
         bytes.chunks_mut(MESSAGE).try_for_each(|bytes| self.world.broadcast(0, bytes))?;
@@ -266,6 +273,36 @@ impl<'a> DataParallel<'a> {
         let each: Vec<[f64; N]> = take(&mut &all[..], self.shards * N).as_chunks().0.to_vec();
         let sum = merged(each, |a, b| std::array::from_fn(|i| a[i] + b[i]));
         Ok(sum.unwrap_or([0.0; N]))
+    }
+
+    /// Whether a flag is set in any process.
+    ///
+    /// # Errors
+    /// A process that has ended.
+    pub fn any(&self, flag: bool) -> Result<bool> {
+        Ok(self.agree(0, Ok(vec![u8::from(flag)]), 1)?.contains(&1))
+    }
+
+    /// What each process has, unless one of them has an error: then all get the first.
+    ///
+    /// # Errors
+    /// That one; a process that has ended.
+    pub fn all_ok<T>(&self, own: Result<T>) -> Result<T> {
+        let mut value = None;
+        self.agree(0, own.map(|own| _ = value.insert(own)).map(|()| Vec::new()), 0)?;
+        value.ok_or_else(|| Error::Parallel { why: "there is no value".to_owned() })
+    }
+
+    /// Gives all processes the bytes of process 0; those of others count for nothing.
+    ///
+    /// # Errors
+    /// A process that has ended.
+    pub fn from_leader(&self, mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+        let mut length = (bytes.len() as u64).to_ne_bytes();
+        self.world.broadcast(0, &mut length)?;
+        bytes.resize(u64::from_ne_bytes(length) as usize, 0);
+        bytes.chunks_mut(MESSAGE).try_for_each(|bytes| self.world.broadcast(0, bytes))?;
+        Ok(bytes)
     }
 
     fn deal(&self, examples: usize) -> Result<Deal> {

@@ -1,0 +1,307 @@
+//! Checking a function that gives value and gradient by itself, however it computes them.
+
+mod outside;
+mod symmetry;
+
+use std::error::Error;
+use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
+
+use lossgraph_autograd::Result;
+use lossgraph_tensor::{DType, Tensor};
+
+use crate::check::Check;
+use crate::differentiable::Differentiable;
+use crate::function::{converted, moved};
+use crate::gradient::Gradient;
+use crate::progress::Progress;
+use crate::report::{Finding, Report, Verdict};
+use crate::smallest::{Smallest, named, rust_test, smallest, worst, wrong};
+use outside::{Outside, SlopeOutside};
+use symmetry::symmetric;
+
+/// What a black box answers, or why it does not.
+pub type Answer<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The value of a function with its gradients.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The value.
+    pub value: f64,
+    /// The gradient in each input, in its shape; `None` where the function gives none, which counts
+    /// as 0. Of inputs of integers none is looked at.
+    pub gradients: Vec<Option<Tensor>>,
+}
+
+/// What a function may give to [`check_function`]: value and gradients, a gradient for each input,
+/// or an error instead.
+pub trait IntoEvaluation {
+    /// The evaluation.
+    ///
+    /// # Errors
+    /// That of the function.
+    fn into_evaluation(self) -> Answer<Evaluation>;
+}
+
+impl IntoEvaluation for (f64, Vec<Tensor>) {
+    fn into_evaluation(self) -> Answer<Evaluation> {
+        let (value, gradients) = self;
+        Ok(Evaluation { value, gradients: gradients.into_iter().map(Some).collect() })
+    }
+}
+
+impl IntoEvaluation for Evaluation {
+    fn into_evaluation(self) -> Answer<Evaluation> {
+        Ok(self)
+    }
+}
+
+impl<E: IntoEvaluation, F: Into<Box<dyn Error + Send + Sync>>> IntoEvaluation
+    for std::result::Result<E, F>
+{
+    fn into_evaluation(self) -> Answer<Evaluation> {
+        self.map_err(Into::into)?.into_evaluation()
+    }
+}
+
+/// A function of tensors with a gradient, computed by somebody else: by hand, by another library, or
+/// by another program. Floats come as `f64`, integers as they are.
+pub trait BlackBox: Sync {
+    /// Value and gradients at some inputs.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from answering; the check ends with it.
+    fn evaluate(&self, inputs: &[Tensor]) -> Answer<Evaluation>;
+
+    /// The values with input `which` moved by each of `multiples` of a step; of its own where values
+    /// alone, or many of them, are cheaper.
+    ///
+    /// # Errors
+    /// As for [`evaluate`](BlackBox::evaluate).
+    fn values(
+        &self,
+        inputs: &[Tensor],
+        which: usize,
+        step: &Tensor,
+        multiples: &[f64],
+    ) -> Answer<Vec<f64>> {
+        each_value(self, inputs, which, step, multiples)
+    }
+
+    /// Hessian-vector products: the gradients of the slope along `direction` of input `which`.
+    ///
+    /// # Errors
+    /// As for [`evaluate`](BlackBox::evaluate).
+    fn products(&self, inputs: &[Tensor], which: usize, direction: &Tensor) -> Answer<Products> {
+        let _ = (inputs, which, direction);
+        Ok(Products::ByDifferences)
+    }
+
+    /// A case as a test to paste; in Rust, if it does not say.
+    fn test(&self, case: &[(String, Tensor)]) -> Option<String> {
+        let _ = case;
+        None
+    }
+}
+
+/// What a black box knows of its second derivative.
+#[derive(Clone, Debug)]
+pub enum Products {
+    /// Nothing: the Hessian is made of differences of gradients, and has to be symmetric.
+    ByDifferences,
+    /// It should have one and has none, for this reason: where the graph of the gradient ends.
+    Missing(String),
+    /// The products, as [`Evaluation::gradients`] are.
+    Gradients(Vec<Option<Tensor>>),
+}
+
+/// The values of a black box along a step, from an evaluation of each.
+///
+/// # Errors
+/// As for [`BlackBox::evaluate`].
+pub fn each_value(
+    black_box: &(impl BlackBox + ?Sized),
+    inputs: &[Tensor],
+    which: usize,
+    step: &Tensor,
+    multiples: &[f64],
+) -> Answer<Vec<f64>> {
+    let step = step.to_f64s();
+    let value = |&t: &f64| Ok(black_box.evaluate(&moved(inputs, which, &step, t)?)?.value);
+    multiples.iter().map(value).collect()
+}
+
+/// A closure as a black box, called by one thread at a time.
+struct Closure<F>(Mutex<F>);
+
+impl<F: FnMut(&[Tensor]) -> E + Send, E: IntoEvaluation> BlackBox for Closure<F> {
+    fn evaluate(&self, inputs: &[Tensor]) -> Answer<Evaluation> {
+        let mut function = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        function(inputs).into_evaluation()
+    }
+}
+
+/// Checks a function that gives value and gradients by itself, however it computes them: written by
+/// hand, by another library, behind a foreign interface. `f` takes the inputs, floats as `f64`, and
+/// gives a number and a gradient for each input, or an error.
+///
+/// Verdicts are those of [`check`](crate::check()), and so is the diagnosis; no op is blamed, since none
+/// can be seen. The second order compares what differences of the gradients say: the Hessian has to
+/// be symmetric.
+///
+/// ```
+/// use lossgraph_check::{Diagnosis, Verdict, check_function};
+/// use lossgraph_tensor::Tensor;
+///
+/// // The mean of squares; whoever wrote the gradient forgot to divide.
+/// let report = check_function(
+///     |x: &[Tensor]| {
+///         let x = x[0].to_f64s();
+///         let value = x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64;
+///         (value, vec![Tensor::from(x.iter().map(|x| 2.0 * x).collect::<Vec<f64>>())])
+///     },
+///     &[[1.0, -2.0, 3.0].into()],
+/// )?;
+/// assert_eq!(report.rows[0].verdict, Verdict::Fail);
+/// assert_eq!(report.rows[0].failure.as_ref().unwrap().diagnosis, Diagnosis::TooLargeBy(3));
+/// # Ok::<(), lossgraph_autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// An error of `f`; gradients of other shapes than the inputs, or another number of them; a value
+/// that is not finite; no inputs, or one without elements.
+#[track_caller]
+pub fn check_function<E: IntoEvaluation>(
+    f: impl FnMut(&[Tensor]) -> E + Send,
+    inputs: &[Tensor],
+) -> Result<Report> {
+    Check::default().run_function(f, inputs)
+}
+
+impl Check {
+    /// Checks a function that gives value and gradients by itself: see [`check_function`].
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn run_function<E: IntoEvaluation>(
+        &self,
+        f: impl FnMut(&[Tensor]) -> E + Send,
+        inputs: &[Tensor],
+    ) -> Result<Report> {
+        self.run_black_box(&Closure(Mutex::new(f)), inputs)
+    }
+
+    /// Checks a black box.
+    ///
+    /// # Errors
+    /// As for [`check_function`].
+    #[track_caller]
+    pub fn run_black_box(&self, black_box: &dyn BlackBox, inputs: &[Tensor]) -> Result<Report> {
+        let location = Location::caller();
+        self.refuse_nothing(inputs, location)?;
+        let inputs = &converted(inputs, DType::F64);
+        let outside = Outside::new(self, black_box, inputs, location);
+        let loss = outside.evaluation()?.value;
+        if !loss.is_finite() {
+            return Err(outside.refuse(format!(
+                "the value is {loss} at these inputs, expected a finite number: choose inputs within \
+                 its domain"
+            )));
+        }
+        let mut report = Report::new(self, loss);
+        report.runs += 1;
+        let mut progress = Progress::new(self, inputs.len());
+        for which in 0..inputs.len() {
+            progress.next(&self.name(which));
+            let row = self.gradient_outside(&outside, which, &mut report.runs)?;
+            report.rows.push(Finding { input: self.name(which), ..row });
+        }
+        if self.orders >= 2 {
+            let smooth = report.smooth();
+            for (at, &first) in smooth.iter().enumerate() {
+                for &second in &smooth[at..] {
+                    let row = self.hessian_outside(&outside, (first, second), &mut report)?;
+                    report.rows.push(row);
+                }
+            }
+        }
+        // At the end, since smaller inputs may be more than a black box survives.
+        let rows = report.rows.iter_mut().take(inputs.len()).enumerate();
+        for (which, failure) in rows.filter_map(|(i, row)| Some((i, row.failure.as_mut()?))) {
+            if self.shrink {
+                failure.smallest = self.smallest_outside(&outside, which).ok().flatten();
+            }
+        }
+        Ok(report)
+    }
+
+    /// The gradient in one input.
+    fn gradient_outside(
+        &self,
+        outside: &Outside<'_>,
+        which: usize,
+        runs: &mut usize,
+    ) -> Result<Finding> {
+        if let Some(skipped) = self.skipped(outside.inputs, which) {
+            return Ok(skipped);
+        }
+        let gradient = Gradient::new(outside, which, (outside.evaluation()?.value, 0.0))?;
+        self.compare(gradient, runs)
+    }
+
+    fn smallest_outside(&self, outside: &Outside<'_>, which: usize) -> Result<Option<Smallest>> {
+        let is_wrong = |inputs: &[Tensor]| {
+            let here = outside.at(inputs);
+            // At inputs that fit each other, all gradients have the shapes of theirs.
+            let float = |i: &usize| inputs[*i].dtype().is_float();
+            (0..inputs.len()).filter(float).try_for_each(|i| here.gradient(i).map(drop))?;
+            Ok(wrong(&here, which, (here.evaluation()?.value, 0.0))?.is_some())
+        };
+        let inputs = smallest(outside.inputs, outside.inputs.len(), &is_wrong)?;
+        let here = outside.at(&inputs);
+        let found = worst(&here, which, (here.evaluation()?.value, 0.0))?;
+        Ok(found.map(|element| {
+            let (inputs, input) = (named(&inputs, &|i| self.name(i)), self.name(which));
+            let test = outside.black_box.test(&inputs).unwrap_or_else(|| {
+                let location = outside.location;
+                format!("// The function that is checked at {location}, as `function`.\n")
+                    + &rust_test(&element, &input, "function: function", &inputs)
+            });
+            Smallest { inputs, input, element, test }
+        }))
+    }
+
+    /// The Hessian between two inputs: by the function's own products, or else by differences alone.
+    fn hessian_outside(
+        &self,
+        outside: &Outside<'_>,
+        (first, second): (usize, usize),
+        report: &mut Report,
+    ) -> Result<Finding> {
+        let input = format!("{} × {}", self.name(first), self.name(second));
+        let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
+        if is_wrong(first) || is_wrong(second) {
+            let skipped = Finding::skipped("the gradient is wrong already".to_owned());
+            return Ok(Finding { input, order: 2, ..skipped });
+        }
+        let along = |of: usize, number: usize| self.direction(&outside.inputs[of], number);
+        let v = along(first, first + 2 * first)?;
+        let slope = SlopeOutside::new(outside, first, v);
+        let found = match slope.products()? {
+            Products::Gradients(_) => {
+                let at_0 = (slope.value()?, 0.0);
+                self.compare(Gradient::new(&slope, second, at_0)?, &mut report.runs)?
+            }
+            Products::Missing(why) => {
+                Finding::skipped(format!("the second derivative is missing: {why}"))
+            }
+            Products::ByDifferences => {
+                let w = along(second, second + 2 * first + outside.inputs.len())?;
+                let other = SlopeOutside::new(outside, second, w);
+                symmetric((&slope, first), (&other, second), report.loss, &mut report.runs)?
+            }
+        };
+        Ok(Finding { input, order: 2, ..found })
+    }
+}

@@ -1,0 +1,184 @@
+//! A black box, and its slope along a direction, as functions that can be checked.
+
+use std::panic::Location;
+use std::sync::OnceLock;
+
+use lossgraph_autograd::{Error, Fault, Result};
+use lossgraph_tensor::Tensor;
+
+use super::{Answer, BlackBox, Evaluation, Products};
+use crate::check::Check;
+use crate::differentiable::Differentiable;
+use crate::function::{Function, moved, tensor};
+
+/// A black box at a point.
+pub(super) struct Outside<'a> {
+    check: &'a Check,
+    pub black_box: &'a dyn BlackBox,
+    pub inputs: &'a [Tensor],
+    pub location: &'static Location<'static>,
+    here: OnceLock<Evaluation>,
+}
+
+impl<'a> Outside<'a> {
+    pub fn new(
+        check: &'a Check,
+        black_box: &'a dyn BlackBox,
+        inputs: &'a [Tensor],
+        location: &'static Location<'static>,
+    ) -> Outside<'a> {
+        Outside { check, black_box, inputs, location, here: OnceLock::new() }
+    }
+
+    /// The same at other inputs.
+    pub fn at<'b>(&self, inputs: &'b [Tensor]) -> Outside<'b>
+    where
+        'a: 'b,
+    {
+        Outside::new(self.check, self.black_box, inputs, self.location)
+    }
+
+    pub fn refuse(&self, why: impl Into<String>) -> Error {
+        Fault::new(self.check.title.clone(), why).at(self.location).into()
+    }
+
+    /// An answer of the black box, or its error as one of the check.
+    fn answer<T>(&self, answer: Answer<T>) -> Result<T> {
+        answer.map_err(|error| self.refuse(error.to_string()))
+    }
+
+    pub fn evaluation(&self) -> Result<&Evaluation> {
+        if let Some(evaluation) = self.here.get() {
+            return Ok(evaluation);
+        }
+        let evaluation = self.answer(self.black_box.evaluate(self.inputs))?;
+        Ok(self.here.get_or_init(|| evaluation))
+    }
+
+    /// One of the gradients of an answer; zeros where there is none.
+    fn one_of(&self, gradients: &[Option<Tensor>], which: usize) -> Result<Vec<f64>> {
+        let x = &self.inputs[which];
+        if gradients.len() != self.inputs.len() {
+            return Err(self.refuse(format!(
+                "the function gives {} gradients, expected {}: one for each input, also for those of \
+                 integers",
+                gradients.len(),
+                self.inputs.len()
+            )));
+        }
+        match &gradients[which] {
+            None => Ok(vec![0.0; x.len()]),
+            Some(gradient) if gradient.shape() == x.shape() => Ok(gradient.to_f64s()),
+            Some(gradient) => Err(self.refuse(format!(
+                "the gradient in {} has shape {}, expected {}, that of the input",
+                self.check.name(which),
+                gradient.shape(),
+                x.shape()
+            ))),
+        }
+    }
+}
+
+impl Differentiable for Outside<'_> {
+    fn inputs(&self) -> &[Tensor] {
+        self.inputs
+    }
+
+    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
+        let step = tensor(&self.inputs[which], step.to_vec())?;
+        let values = self.answer(self.black_box.values(self.inputs, which, &step, multiples))?;
+        match values.len() == multiples.len() {
+            true => Ok(values),
+            false => Err(self.refuse(format!(
+                "the function gives {} values at {} points",
+                values.len(),
+                multiples.len()
+            ))),
+        }
+    }
+
+    fn gradient(&self, which: usize) -> Result<Vec<f64>> {
+        self.one_of(&self.evaluation()?.gradients, which)
+    }
+
+    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>> {
+        let inputs = moved(self.inputs, which, step, multiple)?;
+        let evaluation = self.answer(self.black_box.evaluate(&inputs))?;
+        self.one_of(&evaluation.gradients, which)
+    }
+
+    fn program(&self) -> Option<&Function<'_>> {
+        None
+    }
+}
+
+/// The slope of a black box along a direction of one input, as a function itself.
+pub(super) struct SlopeOutside<'a> {
+    outside: &'a Outside<'a>,
+    which: usize,
+    pub direction: Tensor,
+}
+
+impl<'a> SlopeOutside<'a> {
+    pub fn new(outside: &'a Outside<'a>, which: usize, direction: Tensor) -> SlopeOutside<'a> {
+        SlopeOutside { outside, which, direction }
+    }
+
+    fn at(&self, inputs: &[Tensor]) -> Result<f64> {
+        let evaluation = self.outside.answer(self.outside.black_box.evaluate(inputs))?;
+        self.along(&self.outside.one_of(&evaluation.gradients, self.which)?)
+    }
+
+    fn along(&self, gradient: &[f64]) -> Result<f64> {
+        let parts = gradient.iter().zip(self.direction.to_f64s());
+        Ok(parts.map(|(g, d)| g * d).sum())
+    }
+
+    pub fn value(&self) -> Result<f64> {
+        self.along(&self.outside.gradient(self.which)?)
+    }
+
+    /// What the black box says are the gradients of this slope.
+    pub fn products(&self) -> Result<Products> {
+        self.products_at(self.outside.inputs)
+    }
+
+    fn products_at(&self, inputs: &[Tensor]) -> Result<Products> {
+        let black_box = self.outside.black_box;
+        self.outside.answer(black_box.products(inputs, self.which, &self.direction))
+    }
+
+    fn one_of(&self, products: Products, which: usize) -> Result<Vec<f64>> {
+        match products {
+            Products::Gradients(gradients) => self.outside.one_of(&gradients, which),
+            // It has products at one point and none at another.
+            Products::ByDifferences | Products::Missing(_) => {
+                Ok(vec![f64::NAN; self.outside.inputs[which].len()])
+            }
+        }
+    }
+}
+
+impl Differentiable for SlopeOutside<'_> {
+    fn inputs(&self) -> &[Tensor] {
+        self.outside.inputs
+    }
+
+    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
+        let value = |&t: &f64| self.at(&moved(self.outside.inputs, which, step, t)?);
+        multiples.iter().map(value).collect()
+    }
+
+    fn gradient(&self, which: usize) -> Result<Vec<f64>> {
+        self.one_of(self.products()?, which)
+    }
+
+    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>> {
+        let inputs = moved(self.outside.inputs, which, step, multiple)?;
+        self.one_of(self.products_at(&inputs)?, which)
+    }
+
+    fn program(&self) -> Option<&Function<'_>> {
+        None
+    }
+}

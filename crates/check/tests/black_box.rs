@@ -1,0 +1,175 @@
+//! Functions that give their own gradients: found, diagnosed, and not blamed.
+
+use lossgraph_check::{
+    Check, Diagnosis, Method, Report, Verdict, assert_gradients, check_function,
+};
+use lossgraph_tensor::Tensor;
+
+/// The mean squared error with a gradient that somebody wrote; `wrong` changes it.
+fn mse_with(wrong: impl Fn(&mut [f64]) + Send) -> Report {
+    let p = Tensor::from([[0.5, -1.0, 2.0], [3.0, 0.25, -0.5]]);
+    let t = Tensor::from([[0.0, 1.0, 1.5], [1.0, 1.0, 1.0]]);
+    let mse = move |x: &[Tensor]| {
+        let (p, t) = (x[0].to_f64s(), x[1].to_f64s());
+        let off: Vec<f64> = p.iter().zip(&t).map(|(p, t)| p - t).collect();
+        let value = off.iter().map(|x| x * x).sum::<f64>() / off.len() as f64;
+        let mut gradient: Vec<f64> = off.iter().map(|x| 2.0 * x / off.len() as f64).collect();
+        let of_target = gradient.iter().map(|g| -g).collect();
+        wrong(&mut gradient);
+        let shaped = |numbers: Vec<f64>| Tensor::new(x[0].shape().clone(), numbers).unwrap();
+        (value, vec![shaped(gradient), shaped(of_target)])
+    };
+    check_function(mse, &[p, t]).unwrap()
+}
+
+fn diagnosis(report: &Report) -> &Diagnosis {
+    &report.rows[0].failure.as_ref().unwrap_or_else(|| panic!("{report}")).diagnosis
+}
+
+#[test]
+fn an_honest_function_passes_in_both_orders() {
+    let report = mse_with(|_| {});
+    assert!(report.rows.iter().all(|row| row.verdict == Verdict::Pass), "{report}");
+    let rows: Vec<&str> = report.rows.iter().map(|row| row.input.as_str()).collect();
+    let pairs = ["input 0 × input 0", "input 0 × input 1", "input 1 × input 1"];
+    assert_eq!(rows, [&["input 0", "input 1"][..], &pairs].concat());
+}
+
+#[test]
+fn what_is_wrong_is_read_off_the_ratios_and_no_op_is_blamed() {
+    assert_eq!(*diagnosis(&mse_with(|g| g.iter_mut().for_each(|g| *g *= -1.0))), Diagnosis::Sign);
+    assert_eq!(
+        *diagnosis(&mse_with(|g| g.iter_mut().for_each(|g| *g *= 6.0))),
+        Diagnosis::TooLargeBy(6)
+    );
+    assert!(
+        matches!(diagnosis(&mse_with(|g| g.iter_mut().for_each(|g| *g *= 2.0))), Diagnosis::Factor(f) if (f - 2.0).abs() < 1e-6)
+    );
+    assert_eq!(*diagnosis(&mse_with(|g| g[4] *= 1.01)), Diagnosis::Elements(1));
+    assert_eq!(*diagnosis(&mse_with(|g| g.fill(0.0))), Diagnosis::Zero);
+    assert_eq!(*diagnosis(&mse_with(|g| g[0] = f64::NAN)), Diagnosis::NotFinite);
+    let transposed = mse_with(|g| {
+        let by_column: Vec<f64> = (0..6).map(|i| g[i % 2 * 3 + i / 2]).collect();
+        g.copy_from_slice(&by_column);
+    });
+    assert_eq!(*diagnosis(&transposed), Diagnosis::Transposed);
+    assert!(transposed.rows[0].failure.as_ref().unwrap().opaque);
+    assert!(
+        transposed.to_string().contains("the ops of a black box cannot be seen"),
+        "{transposed}"
+    );
+}
+
+#[test]
+fn a_gradient_that_is_right_here_and_no_gradient_elsewhere_is_asymmetric() {
+    // At (0, 0) the field (x, y + 2x) is that of no function, and 0.
+    let field = |x: &[Tensor]| {
+        let (x, y) = (x[0].to_f64s()[0], x[1].to_f64s()[0]);
+        let value = x * x / 2.0 + y * y / 2.0;
+        (value, vec![Tensor::from([x]), Tensor::from([y + 2.0 * x])])
+    };
+    let report = check_function(field, &[Tensor::from([0.0]), Tensor::from([0.0])]).unwrap();
+    let of_pair = report.rows.iter().find(|row| row.input == "input 0 × input 1").unwrap();
+    assert_eq!(of_pair.failure.as_ref().unwrap().diagnosis, Diagnosis::Asymmetric, "{report}");
+}
+
+#[test]
+fn a_kink_is_found_with_its_element_and_slopes() {
+    let l1 = |x: &[Tensor]| {
+        let x = x[0].to_f64s();
+        let slope = |x: &f64| if *x == 0.0 { 0.0 } else { x.signum() };
+        (
+            x.iter().map(|x| x.abs()).sum(),
+            vec![Tensor::from(x.iter().map(slope).collect::<Vec<_>>())],
+        )
+    };
+    let report = check_function(l1, &[Tensor::from([1.0, 0.0, -2.0])]).unwrap();
+    let kink = report.rows[0].kink.as_ref().unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(kink.element, Some(vec![1]));
+    assert!((kink.slopes.0 + 1.0).abs() < 1e-6 && (kink.slopes.1 - 1.0).abs() < 1e-6);
+    assert_eq!(kink.op, None);
+}
+
+#[test]
+fn every_method_sees_what_a_function_gets_wrong() {
+    for method in [Method::Quick, Method::Full, Method::Taylor] {
+        for (factor, passes) in [(1.0, true), (1.01, false)] {
+            let check = Check { method, orders: 1, ..Check::default() };
+            let exp = move |x: &[Tensor]| {
+                let value: Vec<f64> = x[0].to_f64s().iter().map(|x| x.exp()).collect();
+                let slope: Vec<f64> = value.iter().map(|y| factor * y).collect();
+                (value.iter().sum::<f64>(), vec![Tensor::from(slope)])
+            };
+            let report = check.run_function(exp, &[Tensor::from([0.3, -1.0])]).unwrap();
+            assert_eq!(report.passed(), passes, "{method:?}: {report}");
+        }
+    }
+}
+
+#[test]
+fn a_function_in_single_precision_is_judged_by_its_own_noise() {
+    for (factor, passes) in [(1.0, true), (1.05, false)] {
+        let single = move |x: &[Tensor]| {
+            let x: Vec<f32> = x[0].to_f64s().iter().map(|x| *x as f32).collect();
+            let value: f32 = x.iter().map(|x| x.tanh()).sum();
+            let slope = |x: &f32| f64::from(factor * (1.0 - x.tanh() * x.tanh()));
+            (f64::from(value), vec![Tensor::from(x.iter().map(slope).collect::<Vec<_>>())])
+        };
+        let check = Check { orders: 1, ..Check::default() };
+        let report = check.run_function(single, &[Tensor::from([0.3, -0.7, 1.1])]).unwrap();
+        assert_eq!(report.passed(), passes, "{report}");
+    }
+}
+
+#[test]
+fn errors_say_what_the_function_gave_and_what_was_expected() {
+    let inputs = [Tensor::from([1.0, 2.0])];
+    let told = |error: lossgraph_autograd::Error| error.to_string();
+    let few = told(check_function(|_: &[Tensor]| (1.0, Vec::new()), &inputs).unwrap_err());
+    assert!(few.contains("gives 0 gradients, expected 1"), "{few}");
+    let shape = check_function(|_: &[Tensor]| (1.0, vec![Tensor::from([1.0])]), &inputs);
+    let shape = told(shape.unwrap_err());
+    assert!(shape.contains("input 0 has shape [1], expected [2]"), "{shape}");
+    let infinite = |x: &[Tensor]| (f64::INFINITY, vec![x[0].clone()]);
+    assert!(told(check_function(infinite, &inputs).unwrap_err()).contains("the value is inf"));
+    let broken = |_: &[Tensor]| -> Result<(f64, Vec<Tensor>), String> { Err("no device".into()) };
+    assert!(told(check_function(broken, &inputs).unwrap_err()).contains("no device"));
+    let line = line!() + 1;
+    let error = check_function(|_: &[Tensor]| (1.0, Vec::new()), &[]).unwrap_err();
+    assert_eq!(error.location(), Some(format!("{}:{line}", file!())));
+}
+
+#[test]
+fn the_smallest_case_is_printed_as_a_test_and_fails_itself() {
+    let wrong = |x: &[Tensor]| {
+        let (x, weight) = (x[0].to_f64s(), x[1].to_f64s());
+        let value = x.iter().zip(&weight).map(|(x, w)| w * x * x).sum::<f64>();
+        let mut slope: Vec<f64> = x.iter().zip(&weight).map(|(x, w)| 2.0 * w * x).collect();
+        // Wrong where a number is above 2.
+        x.iter().zip(&mut slope).filter(|(x, _)| **x > 2.0).for_each(|(_, slope)| *slope *= 1.5);
+        let of_weight = x.iter().map(|x| x * x).collect::<Vec<f64>>();
+        (value, vec![Tensor::from(slope), Tensor::from(of_weight)])
+    };
+    let numbers: Vec<f64> = (0..40).map(|i| f64::from(i) * 0.1).collect();
+    let inputs = [Tensor::from(numbers.clone()), Tensor::from(numbers)];
+    let report = check_function(wrong, &inputs).unwrap();
+    let smallest = report.rows[0].failure.as_ref().unwrap().smallest.as_ref().unwrap();
+    let [(_, x), (_, weight)] = &smallest.inputs[..] else { panic!("{smallest}") };
+    assert!(weight.to_f64s().iter().all(|w| [0.0, 1.0].contains(w)), "{smallest}");
+    assert_eq!(x.to_f64s().iter().filter(|x| ![0.0, 1.0].contains(*x)).count(), 1, "{smallest}");
+    assert!(smallest.test.contains("assert_gradients!(function: function, &["), "{smallest}");
+    let again = check_function(wrong, &[x.clone(), weight.clone()]).unwrap();
+    assert_eq!(again.rows[0].verdict, Verdict::Fail, "{again}");
+}
+
+#[test]
+fn one_line_of_a_test_takes_programs_and_functions() {
+    assert_gradients!(|_, x| x[0].square().sum(..), &[Tensor::from([1.0, 2.0])]);
+    let failed = std::panic::catch_unwind(|| {
+        let wrong = |x: &[Tensor]| (x[0].to_f64s()[0].powi(2), vec![x[0].clone()]);
+        assert_gradients!(function: wrong, &[Tensor::from([3.0])]);
+    });
+    let told = failed.unwrap_err();
+    let told = told.downcast_ref::<String>().unwrap();
+    assert!(told.contains("FAIL") && told.contains("analytic is 0.5000 times numeric"), "{told}");
+}

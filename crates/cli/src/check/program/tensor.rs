@@ -1,0 +1,248 @@
+//! Tensors as JSON, with every float exact.
+//!
+//! A tensor is `{"dtype": "float64", "shape": [2], "data": [0.5, "NaN"]}`, or with its data as the
+//! base64 of little-endian bytes, or nested lists of numbers alone.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lossgraph_tensor::{DType, Tensor};
+use serde_json::{Value, json};
+
+/// How the data of tensors is sent: as a program says that it reads it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Numbers in decimal, of as many digits as tell floats apart.
+    #[default]
+    Numbers,
+    /// Bytes, in base64.
+    Base64,
+}
+
+/// A tensor as JSON.
+pub fn to_json(x: &Tensor, encoding: Encoding) -> Value {
+    let integers = x.dtype() == DType::I64;
+    let numbers: Vec<f64> = if integers { Vec::new() } else { x.to_f64s() };
+    let whole: Vec<i64> = if integers { x.to_vec().unwrap_or_default() } else { Vec::new() };
+    let data = match encoding {
+        Encoding::Base64 => {
+            let mut bytes = Vec::with_capacity(8 * x.len());
+            numbers.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
+            whole.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
+            Value::from(STANDARD.encode(bytes))
+        }
+        Encoding::Numbers if integers => Value::from(whole),
+        Encoding::Numbers => numbers.into_iter().map(number).collect(),
+    };
+    let dtype = if integers { "int64" } else { "float64" };
+    json!({ "dtype": dtype, "shape": x.shape().to_vec(), "data": data })
+}
+
+/// A float as JSON, which has no infinities.
+fn number(x: f64) -> Value {
+    match x {
+        _ if x.is_nan() => "NaN".into(),
+        f64::INFINITY => "Infinity".into(),
+        f64::NEG_INFINITY => "-Infinity".into(),
+        _ => x.into(),
+    }
+}
+
+/// A float, however it is written.
+pub fn to_float(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(name) => match name.as_str() {
+            "NaN" | "nan" | "-nan" => Some(f64::NAN),
+            "Infinity" | "inf" => Some(f64::INFINITY),
+            "-Infinity" | "-inf" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A tensor from JSON, or what is wrong with it.
+pub fn from_json(value: &Value) -> Result<Tensor, String> {
+    shaped(value, None)
+}
+
+/// A tensor from JSON that has a shape of its own, or else that of another one.
+pub fn shaped(value: &Value, like: Option<&[usize]>) -> Result<Tensor, String> {
+    let Value::Object(fields) = value else { return nested(value) };
+    let dtype = match fields.get("dtype") {
+        None => "float64",
+        Some(Value::String(dtype)) => dtype,
+        Some(other) => return Err(format!("its dtype is {other}, expected a name")),
+    };
+    let shape: Vec<usize> = match (fields.get("shape"), like) {
+        (Some(shape), _) => serde_json::from_value(shape.clone())
+            .map_err(|_| format!("its shape is {shape}, expected a list of lengths"))?,
+        (None, Some(like)) => like.to_vec(),
+        (None, None) => return Err("it has no `shape`".to_owned()),
+    };
+    let data = fields.get("data").ok_or("it has no `data`")?;
+    let numbers = match data {
+        Value::String(text) => return of_bytes(dtype, &shape, text),
+        Value::Array(numbers) => numbers,
+        Value::Number(_) => std::slice::from_ref(data),
+        other => return Err(format!("its data is {}, expected numbers or base64", excerpt(other))),
+    };
+    let tensor = match dtype {
+        "int64" | "int32" => {
+            let whole = |x: &Value| x.as_i64().ok_or(format!("{x} is no integer"));
+            Tensor::new(shape.clone(), numbers.iter().map(whole).collect::<Result<Vec<_>, _>>()?)
+        }
+        "float64" | "float32" => {
+            let float = |x: &Value| to_float(x).ok_or(format!("{x} is no number"));
+            Tensor::new(shape.clone(), numbers.iter().map(float).collect::<Result<Vec<_>, _>>()?)
+        }
+        other => return Err(unknown(other)),
+    };
+    tensor.map_err(|_| format!("it has {} numbers, and its shape is {shape:?}", numbers.len()))
+}
+
+fn unknown(dtype: &str) -> String {
+    format!("its dtype is `{dtype}`, expected float64, float32, int64 or int32")
+}
+
+fn of_bytes(dtype: &str, shape: &[usize], text: &str) -> Result<Tensor, String> {
+    let bytes = STANDARD.decode(text).map_err(|error| format!("its data is no base64: {error}"))?;
+    let fits = |tensor: Option<Tensor>| {
+        tensor.ok_or(format!(
+            "its data is {} bytes of {dtype}, and its shape is {shape:?}",
+            bytes.len()
+        ))
+    };
+    match dtype {
+        "float64" => fits(of_words(shape, &bytes, f64::from_le_bytes)),
+        "float32" => fits(of_words(shape, &bytes, |word| f64::from(f32::from_le_bytes(word)))),
+        "int64" => fits(of_words(shape, &bytes, i64::from_le_bytes)),
+        "int32" => fits(of_words(shape, &bytes, |word| i64::from(i32::from_le_bytes(word)))),
+        other => Err(unknown(other)),
+    }
+}
+
+fn of_words<T: lossgraph_tensor::Elem, const N: usize>(
+    shape: &[usize],
+    bytes: &[u8],
+    number: impl Fn([u8; N]) -> T,
+) -> Option<Tensor> {
+    let (words, []) = bytes.as_chunks::<N>() else { return None };
+    Tensor::new(shape.to_vec(), words.iter().map(|word| number(*word)).collect()).ok()
+}
+
+/// Nested lists of numbers: integers, if all of them are written without a point.
+fn nested(value: &Value) -> Result<Tensor, String> {
+    let mut numbers = Vec::new();
+    let shape = shape(value, &mut numbers)?;
+    let whole: Option<Vec<i64>> = numbers.iter().map(|x| x.as_i64()).collect();
+    let tensor = match whole {
+        Some(whole) => Tensor::new(shape, whole),
+        None => {
+            Tensor::new(shape, numbers.iter().filter_map(|x| to_float(x)).collect::<Vec<f64>>())
+        }
+    };
+    tensor.map_err(|error| error.to_string())
+}
+
+fn shape<'v>(value: &'v Value, numbers: &mut Vec<&'v Value>) -> Result<Vec<usize>, String> {
+    let Value::Array(rows) = value else {
+        to_float(value).ok_or_else(|| format!("{} is no number", excerpt(value)))?;
+        numbers.push(value);
+        return Ok(Vec::new());
+    };
+    let mut inner: Option<Vec<usize>> = None;
+    for (i, row) in rows.iter().enumerate() {
+        let here = shape(row, numbers)?;
+        if let Some(first) = inner.as_ref().filter(|first| **first != here) {
+            return Err(format!("[{i}] has shape {here:?}, and [0] has {first:?}"));
+        }
+        inner = Some(here);
+    }
+    Ok(std::iter::once(rows.len()).chain(inner.unwrap_or_default()).collect())
+}
+
+/// The beginning of some JSON.
+fn excerpt(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// JSON of which floats may be written as Python and C write them: `NaN`, `-Infinity`, `inf`.
+pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text).or_else(|error| {
+        let quoted = quoted(text);
+        if quoted == text { Err(error) } else { serde_json::from_str(&quoted).map_err(|_| error) }
+    })
+}
+
+/// The text with bare names of floats in quotes, outside of strings.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    let (mut rest, mut in_string) = (text, false);
+    'text: while let Some(first) = rest.chars().next() {
+        for name in ["NaN", "-Infinity", "Infinity", "-nan", "nan", "-inf", "inf"] {
+            if let (false, Some(after)) = (in_string, rest.strip_prefix(name)) {
+                quoted += &format!("\"{name}\"");
+                rest = after;
+                continue 'text;
+            }
+        }
+        // What follows a backslash ends no string.
+        let escaped = in_string && first == '\\';
+        in_string ^= first == '"';
+        let taken = rest.chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum();
+        quoted += &rest[..taken];
+        rest = &rest[taken..];
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_float_comes_back_as_it_went() {
+        let numbers = [0.1, -0.0, 5e-324, f64::MAX, 1.0 / 3.0, f64::INFINITY, f64::NEG_INFINITY];
+        let x = Tensor::new([7], numbers.to_vec()).unwrap();
+        for encoding in [Encoding::Numbers, Encoding::Base64] {
+            let text = to_json(&x, encoding).to_string();
+            let back = from_json(&parse(&text).unwrap()).unwrap().to_f64s();
+            assert!(back.iter().zip(numbers).all(|(a, b)| a.to_bits() == b.to_bits()), "{text}");
+        }
+        let nan = to_json(&Tensor::from([f64::NAN]), Encoding::Numbers);
+        assert!(from_json(&nan).unwrap().to_f64s()[0].is_nan());
+    }
+
+    #[test]
+    fn names_of_floats_are_read_as_python_writes_them_and_not_within_strings() {
+        let read = parse(r#"{"a": [NaN, -Infinity, Infinity, 1.5], "b": "a \" NaN"}"#).unwrap();
+        assert_eq!(read["b"], "a \" NaN");
+        let x = from_json(&read["a"]).unwrap().to_f64s();
+        assert!(x[0].is_nan());
+        assert_eq!(x[1..], [f64::NEG_INFINITY, f64::INFINITY, 1.5]);
+    }
+
+    #[test]
+    fn numbers_without_a_point_are_integers_only_if_all_are() {
+        assert_eq!(from_json(&json!([[1, 2]])).unwrap().dtype(), DType::I64);
+        assert_eq!(from_json(&json!([[1, 2.0]])).unwrap().to_f64s(), [1.0, 2.0]);
+        assert_eq!(from_json(&json!(2.5)).unwrap().shape().to_vec(), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_no_tensor_says_why() {
+        let why = |value: Value| from_json(&value).unwrap_err();
+        assert!(why(json!([[1.0], [2.0, 3.0]])).contains("[1] has shape [2]"));
+        assert!(why(json!({"shape": [3], "data": [1.0]})).contains("1 numbers"));
+        assert!(
+            why(json!({"dtype": "complex64", "shape": [1], "data": [1.0]})).contains("complex64")
+        );
+        assert!(why(json!({"shape": [1], "data": "AAAA"})).contains("3 bytes"));
+        assert!(why(json!("one")).contains("no number"));
+    }
+}

@@ -1,0 +1,138 @@
+//! `lossgraph predict`: what a checkpoint says of the rows of a file.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lossgraph_data::{Dataset, Table, Target, Values, read_idx, read_png};
+use lossgraph_tensor::{DType, Tensor};
+
+use crate::output;
+use crate::train::model::Model;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Which checkpoint, and for what.
+#[derive(Args)]
+pub struct Options {
+    /// A checkpoint of a classifier or of numbers, as `lossgraph train` writes it.
+    checkpoint: PathBuf,
+    /// A CSV file with the columns that the model was trained on, the target apart; or for pictures a
+    /// PNG file, or an IDX file of many.
+    file: PathBuf,
+    /// The CSV file for the predictions, one a row in the order of the file; `-` for standard output.
+    #[arg(long, default_value = "-")]
+    out: PathBuf,
+}
+
+/// Reads model and file, and prints a prediction for each row.
+pub fn run(options: &Options) -> Result<()> {
+    let (model, checkpoint) = Model::load(&options.checkpoint)?;
+    let (inputs, rows, count) = inputs(&model, &options.file)?;
+    let mut lines = vec![String::new(); count];
+    let target = model.encoder.as_ref().map(|encoder| &encoder.target);
+    let name = target.map_or("prediction", |target| target.name());
+    let header = match model.classes.is_empty() {
+        true => field(name),
+        false => format!("{},confidence", field(name)),
+    };
+    if !rows.is_empty() {
+        // No target is asked for; any will do.
+        let data = match model.classes.len() {
+            0 => Dataset::pairs(&inputs, Tensor::zeros([rows.len(), 1], DType::F32)?)?,
+            classes => Dataset::new(inputs, vec![0; rows.len()], classes)?,
+        };
+        let (problem, objective) = model.restored(&checkpoint, "rows", data)?;
+        let outputs = problem.outputs(&objective)?;
+        let width = outputs.shape()[1];
+        for (row, outputs) in rows.into_iter().zip(outputs.to_f64s().chunks(width)) {
+            if let Some(odd) = outputs.iter().find(|x| !x.is_finite()) {
+                let file = options.file.display();
+                let why = "its numbers are too large, or the model's parameters are not finite";
+                return Err(format!("{file}: row {}: the model gives {odd}: {why}", row + 1).into());
+            }
+            lines[row] = match (target, model.classes.is_empty()) {
+                (Some(Target::Number { mean, deviation, .. }), _) => {
+                    (mean + deviation * outputs[0]).to_string()
+                }
+                (_, true) => outputs[0].to_string(),
+                (_, false) => {
+                    let (best, confidence) = surest(outputs);
+                    format!("{},{confidence:.4}", field(&model.classes[best]))
+                }
+            };
+        }
+    }
+    let left_out = lines.iter().filter(|line| line.is_empty()).count();
+    if left_out > 0 {
+        output::complain(format_args!(
+            "rows with missing values, which the model was trained without, have no prediction: {left_out}"
+        ));
+        if !model.classes.is_empty() {
+            lines.iter_mut().filter(|line| line.is_empty()).for_each(|line| line.push(','));
+        }
+    }
+    output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
+}
+
+/// The examples of a file, the rows that they are, and how many rows there are.
+fn inputs(model: &Model, file: &Path) -> Result<(Tensor, Vec<usize>, usize)> {
+    let all = |inputs: Tensor| {
+        let count = inputs.shape()[0];
+        (inputs, (0..count).collect(), count)
+    };
+    if let Some(encoder) = &model.encoder {
+        let table = Table::read(file)?;
+        let (inputs, rows) = encoder.inputs(&table)?;
+        return Ok((inputs, rows, table.len()));
+    }
+    let ends = |end: &str| file.extension().is_some_and(|given| given.eq_ignore_ascii_case(end));
+    if ends("png") {
+        return Ok(all(read_png(file)?.unsqueeze(0)?));
+    }
+    if ends("csv") {
+        return Ok(all(numbers(&Table::read(file)?, model.scale)?));
+    }
+    let pictures = read_idx(file)?.to_dtype(DType::F32).map(|pixel| pixel / model.scale);
+    let shape = pictures.shape().to_vec();
+    let examples = shape.first().copied().unwrap_or(0);
+    Ok(all(pictures.reshape([&[examples], &model.net.input[..]].concat()).map_err(|_| {
+        format!("{}: it is {shape:?}, and the net takes {:?}", file.display(), model.net.input)
+    })?))
+}
+
+/// A table whose columns are the numbers of an example.
+fn numbers(table: &Table, scale: f64) -> Result<Tensor> {
+    let columns = table.columns();
+    let mut rows = vec![0.0_f32; table.len() * columns.len()];
+    for (at, column) in columns.iter().enumerate() {
+        let name = &column.name;
+        let Values::Numbers(numbers) = &column.values else {
+            return Err(format!("{}: the column `{name}` has words", table.name()).into());
+        };
+        for (row, number) in numbers.iter().enumerate() {
+            let Some(number) = number else {
+                return Err(
+                    format!("{}: row {}: `{name}` is missing", table.name(), row + 1).into()
+                );
+            };
+            rows[row * columns.len() + at] = (number / scale) as f32;
+        }
+    }
+    Ok(Tensor::new([table.len(), columns.len()], rows)?)
+}
+
+/// The largest score, and its part of the softmax.
+fn surest(scores: &[f64]) -> (usize, f64) {
+    let best = (0..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+    let sum: f64 = scores.iter().map(|score| (score - scores[best]).exp()).sum();
+    (best, 1.0 / sum)
+}
+
+/// A word as a field of a CSV file.
+fn field(word: &str) -> String {
+    match word.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", word.replace('"', "\"\"")),
+        false => word.to_owned(),
+    }
+}

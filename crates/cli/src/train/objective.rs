@@ -1,0 +1,143 @@
+//! What a training minimizes: a loss in a setting, with what it learns beside the model.
+
+use lossgraph_autograd::{Fault, Module, Parameter, Tape, Var};
+use lossgraph_losses::{Domain, Fit, Loss, Sizes, Terms};
+use lossgraph_tensor::{DType, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::Result;
+use super::tasks::Operands;
+
+/// A loss in a setting, for a task. A penalty is added to the default loss of the task.
+pub struct Objective {
+    loss: &'static Loss,
+    fit: &'static Fit,
+    setting: String,
+    /// What the loss learns beside the model.
+    learned: Vec<(String, Parameter)>,
+}
+
+impl Objective {
+    /// A loss for data of so many classes, and a net that gives so many numbers.
+    pub fn new(
+        loss: &'static Loss,
+        fit: &'static Fit,
+        setting: &str,
+        [classes, features]: [usize; 2],
+        seed: u64,
+    ) -> Result<Objective> {
+        let setting = format!("{} {setting}", fit.setting).trim().to_owned();
+        let read = loss.setting(&setting)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // A stream of its own, so that the model is drawn as without it.
+        rng.set_stream(1);
+        let sizes = Sizes { classes, features, setting: &read };
+        let mut learned = Vec::new();
+        for sample in loss.inputs_in(&read) {
+            let Some(shape) = sample.learned.map(|shape| shape(&sizes)) else { continue };
+            let initial = match (shape.last(), sample.domain) {
+                // One number begins in the middle of what it can be.
+                (None, Domain::Between(low, high)) => Tensor::from(0.5 * (low + high)),
+                (None, _) => Tensor::from(0.0),
+                (Some(&width), _) => {
+                    let deviation = 1.0 / (width.max(1) as f64).sqrt();
+                    Tensor::normal(shape, 0.0, deviation, DType::F64, &mut rng)?
+                }
+            };
+            let parameter = Parameter::new(sample.name, initial.to_dtype(DType::F32));
+            learned.push((sample.name.to_owned(), parameter));
+        }
+        Ok(Objective { loss, fit, setting, learned })
+    }
+
+    pub fn fit(&self) -> &'static Fit {
+        self.fit
+    }
+
+    pub fn loss(&self) -> &'static Loss {
+        self.loss
+    }
+
+    /// The terms of the loss on what a step has.
+    pub fn terms<'t>(&self, tape: &'t Tape, operands: &Operands<'t>) -> Result<Terms<'t>> {
+        self.terms_of(self.loss, &self.setting, tape, operands)
+    }
+
+    fn terms_of<'t>(
+        &self,
+        loss: &'static Loss,
+        setting: &str,
+        tape: &'t Tape,
+        operands: &Operands<'t>,
+    ) -> Result<Terms<'t>> {
+        let read = loss.setting(setting)?;
+        let mut inputs = Vec::new();
+        for (i, sample) in loss.inputs_in(&read).into_iter().enumerate() {
+            let learned = self.learned.iter().find(|(name, _)| name == sample.name);
+            let input = match learned {
+                Some((_, parameter)) => Some(tape.parameter(parameter)),
+                None => operands(i, sample),
+            };
+            let Some(input) = input else {
+                let why = "in this setting it takes what a training does not have";
+                return Err(format!("{} {setting}: {why}: `{}`", loss.name, sample.name).into());
+            };
+            inputs.push((sample.name, input));
+        }
+        Ok(loss.record(tape, &inputs, setting))
+    }
+
+    /// The number that is minimized.
+    pub fn value<'t>(&self, tape: &'t Tape, operands: &[Operands<'t>]) -> Result<Var<'t>> {
+        let mut sum: Option<Var<'t>> = None;
+        for operands in operands {
+            let own = self.terms(tape, operands)?.reduce(self.fit.reduction);
+            let own = match self.fit.penalty {
+                None => own,
+                Some(weight) => self.main(tape, operands)? + own * weight,
+            };
+            sum = Some(sum.map_or(own, |sum| sum + own));
+        }
+        Ok(sum.unwrap_or_else(|| tape.fault(Fault::new(self.loss.name, "there are no operands"))))
+    }
+
+    /// The default loss of the task, to which a penalty is added.
+    fn main<'t>(&self, tape: &'t Tape, operands: &Operands<'t>) -> Result<Var<'t>> {
+        match self.fit.task.default_loss() {
+            Some((loss, fit)) => {
+                Ok(self.terms_of(loss, fit.setting, tape, operands)?.reduce(fit.reduction))
+            }
+            None => Err(format!("{}: its task has no default loss", self.loss.name).into()),
+        }
+    }
+}
+
+/// A model with what its loss learns, as an optimizer takes them.
+pub struct Trained<'a> {
+    pub model: &'a dyn Module,
+    pub objective: &'a Objective,
+}
+
+impl Module for Trained<'_> {
+    fn children(&self) -> Vec<(String, &dyn Module)> {
+        let learned = self.objective.learned.iter();
+        let named =
+            learned.map(|(name, parameter)| (format!("loss.{name}"), parameter as &dyn Module));
+        self.model.children().into_iter().chain(named).collect()
+    }
+
+    fn parameters(&self) -> Vec<(String, Parameter)> {
+        let learned = self.objective.learned.iter();
+        let named = learned.map(|(name, parameter)| (format!("loss.{name}"), parameter.clone()));
+        self.model.parameters().into_iter().chain(named).collect()
+    }
+
+    fn buffers(&self) -> Vec<(String, Parameter)> {
+        self.model.buffers()
+    }
+
+    fn generators(&self) -> Vec<(String, Parameter)> {
+        self.model.generators()
+    }
+}

@@ -1,0 +1,204 @@
+//! Data sets by name, and files of one's own.
+
+use std::path::Path;
+
+use lossgraph_data::{
+    Columns, Dataset, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER, Missing, Table, TableEncoder,
+    Target, TargetKind, digits, fashion_mnist, fashion_mnist_2000, generate, mnist, penguins,
+    png_folder,
+};
+
+use super::Result;
+use super::tasks::{SPLIT_SEED, TEST_SHARE};
+use crate::names::named;
+
+/// Examples to train on and to test with, and what is known of them.
+pub struct Source {
+    /// What an example is, as a plural: `digits`.
+    pub what: String,
+    /// The name that leads to them again.
+    pub name: String,
+    pub train: Dataset,
+    pub test: Dataset,
+    /// The names of the classes; numbers have none.
+    pub classes: Vec<String>,
+    /// How a table is encoded.
+    pub encoder: Option<TableEncoder>,
+    /// What numbers of a file are divided by.
+    pub scale: f64,
+}
+
+/// Which columns of a table are learned from, and how.
+#[derive(Clone, Debug, Default)]
+pub struct TableOptions {
+    pub target: Option<String>,
+    pub ignore: Vec<String>,
+    pub missing: Missing,
+    pub kind: TargetKind,
+}
+
+/// What is known of a data set.
+struct Row {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    load: fn(&TableOptions) -> Result<Source>,
+}
+
+/// Points of a data set that is drawn, their noise, and the seed.
+const DRAWN: usize = 1000;
+const NOISE: f64 = 0.1;
+const SEED: u64 = 0;
+/// The name of the table that comes with the program.
+const PENGUINS: &str = "penguins";
+
+const ALL: &[Row] = &[
+    Row { name: "digits", aliases: &["handwritten-digits"], load: |_| of_digits() },
+    Row { name: "fashion-mnist", aliases: &["fashion", "clothes"], load: |_| of_fashion() },
+    Row { name: PENGUINS, aliases: &["palmerpenguins"], load: of_penguins },
+    Row {
+        name: "moons",
+        aliases: &["make_moons"],
+        load: |_| points("moons", generate::moons(DRAWN, NOISE, SEED)?),
+    },
+    Row {
+        name: "rings",
+        aliases: &["circles", "make_circles"],
+        load: |_| points("rings", generate::rings(DRAWN, 2, NOISE, SEED)?),
+    },
+    Row {
+        name: "spirals",
+        aliases: &["spiral"],
+        load: |_| points("spirals", generate::spirals(DRAWN, 3, NOISE / 5.0, SEED)?),
+    },
+    Row {
+        name: "blobs",
+        aliases: &["clouds", "make_blobs"],
+        load: |_| points("blobs", generate::blobs(DRAWN, 3, 3.0 * NOISE, SEED)?),
+    },
+    Row {
+        name: "xor",
+        aliases: &["exclusive-or"],
+        load: |_| points("xor", generate::xor(DRAWN, 3.0 * NOISE, SEED)?),
+    },
+    Row {
+        name: "sine",
+        aliases: &["sinus"],
+        load: |_| points("sine", generate::sine(DRAWN, NOISE, SEED)?),
+    },
+];
+
+/// The names of the data sets, for help.
+pub fn names() -> String {
+    ALL.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The data set of a name, or from a CSV file, a folder with the files of MNIST or its relatives, or
+/// a folder of folders of PNG files.
+pub fn load(name: &str, options: &TableOptions) -> Result<Source> {
+    let path = Path::new(name);
+    if path.is_file() {
+        return of_table(Table::read(path)?, name, options);
+    }
+    if path.is_dir() {
+        return of_folder(path, name);
+    }
+    let names = |row: &'static Row| [&[row.name], row.aliases].concat();
+    match named("data set", name, ALL, names) {
+        Ok(row) => (row.load)(options),
+        Err(_) if name.contains(['/', '\\', '.']) => {
+            Err(format!("{name}: there is no such file or folder").into())
+        }
+        Err(why) => {
+            Err(format!("{why}\nor the path of a CSV file or of a folder of pictures").into())
+        }
+    }
+}
+
+/// Examples to train on, and those to test with.
+pub fn split(data: &Dataset) -> Result<(Dataset, Dataset)> {
+    Ok(data.split(TEST_SHARE, SPLIT_SEED)?)
+}
+
+fn of_digits() -> Result<Source> {
+    let parts = split(&digits()?)?;
+    let classes = (0..10).map(|digit: usize| digit.to_string()).collect();
+    Ok(Source { scale: 16.0, ..source("digits", "digits", parts, classes) })
+}
+
+fn of_fashion() -> Result<Source> {
+    let parts = match Path::new(FASHION_MNIST_FOLDER).is_dir() {
+        true => fashion_mnist()?,
+        false => split(&fashion_mnist_2000()?)?,
+    };
+    let classes = FASHION_MNIST_CLASSES.map(str::to_owned).to_vec();
+    Ok(Source { scale: 255.0, ..source("pictures of clothes", "fashion-mnist", parts, classes) })
+}
+
+fn of_penguins(options: &TableOptions) -> Result<Source> {
+    let target = match options.kind {
+        TargetKind::Numbers => "body_mass_g",
+        _ => "species",
+    };
+    let target = options.target.clone().or(Some(target.to_owned()));
+    let table = of_table(penguins()?, PENGUINS, &TableOptions { target, ..options.clone() })?;
+    Ok(Source { what: "penguins".to_owned(), ..table })
+}
+
+/// The table of a name, or from a CSV file.
+pub fn table(name: &str) -> Result<Table> {
+    match Path::new(name).is_file() {
+        true => Ok(Table::read(name)?),
+        false if name == PENGUINS => Ok(penguins()?),
+        false => Err(format!("{name}: there is no such file").into()),
+    }
+}
+
+fn of_table(table: Table, name: &str, options: &TableOptions) -> Result<Source> {
+    let names =
+        || table.columns().iter().map(|column| &*column.name).collect::<Vec<_>>().join(", ");
+    let Some(target) = options.target.clone() else {
+        return Err(format!(
+            "{name}: which column is to be learned? --target NAME, of {}",
+            names()
+        )
+        .into());
+    };
+    let TableOptions { ignore, missing, kind, .. } = options.clone();
+    let encoder = TableEncoder::fit(&table, &Columns { target, ignore, missing, kind })?;
+    let parts = split(&encoder.examples(&table)?)?;
+    let classes = match &encoder.target {
+        Target::Class { classes, .. } => classes.clone(),
+        Target::Number { .. } => Vec::new(),
+    };
+    Ok(Source { encoder: Some(encoder), ..source("rows", name, parts, classes) })
+}
+
+fn of_folder(path: &Path, name: &str) -> Result<Source> {
+    let holds_folders = std::fs::read_dir(path)
+        .map_err(|error| format!("{name}: it cannot be read: {error}"))?
+        .flatten()
+        .any(|entry| entry.path().is_dir());
+    if holds_folders {
+        let (data, classes) = png_folder(path)?;
+        let parts = split(&data)?;
+        return Ok(Source { scale: 255.0, ..source("pictures", name, parts, classes) });
+    }
+    let parts = mnist(path)?;
+    let classes = (0..parts.0.classes()).map(|class| class.to_string()).collect();
+    Ok(Source { scale: 255.0, ..source("pictures", name, parts, classes) })
+}
+
+fn points(name: &str, data: Dataset) -> Result<Source> {
+    let classes = (0..data.classes()).map(|class| class.to_string()).collect();
+    Ok(source("points", name, split(&data)?, classes))
+}
+
+fn source(
+    what: &str,
+    name: &str,
+    (train, test): (Dataset, Dataset),
+    classes: Vec<String>,
+) -> Source {
+    let (what, name) = (what.to_owned(), name.to_owned());
+    Source { what, name, train, test, classes, encoder: None, scale: 1.0 }
+}

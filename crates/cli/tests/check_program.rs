@@ -1,0 +1,234 @@
+//! `lossgraph check --program`: programs that answer, and programs that do not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use serde_json::Value;
+
+fn check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lossgraph")).arg("check").args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A folder of one test, removed when it ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("lossgraph-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Whether a program is there; says so if a test is skipped for it.
+fn has(program: &str, arguments: &[&str]) -> bool {
+    let found =
+        Command::new(program).args(arguments).output().is_ok_and(|run| run.status.success());
+    if !found {
+        println!("skipped: `{program} {}` does not run here", arguments.join(" "));
+    }
+    found
+}
+
+fn host(name: &str) -> Vec<u8> {
+    let printed = check(&["--host", name]);
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    printed.stdout
+}
+
+const PAIR: &str = "prediction: [3, 4], target: [3, 4]";
+
+/// Checks the loss of a host as it is printed, and with a mistake in it.
+fn honest_and_wrong(folder: &Folder, name: &str, run: impl Fn(&Path) -> Option<String>) {
+    let file = folder.0.join(if name == "c" { "host.c" } else { "host.py" });
+    let text_of = text(&host(name));
+    for (wrong, passes) in [(false, true), (true, false)] {
+        let content = match wrong {
+            true => text_of.replacen("/ off.size,", "/ off.size * 1.001,", 1).replacen(
+                "2 * off / n[0],",
+                "2.002 * off / n[0],",
+                1,
+            ),
+            false => text_of.clone(),
+        };
+        assert_eq!(content != text_of, wrong, "nothing was planted in {name}");
+        fs::write(&file, content).unwrap();
+        let Some(command) = run(&file) else { return };
+        let output = check(&["--program", &command, "--draw", PAIR, "--json"]);
+        let json: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        assert_eq!(json["passed"], passes, "{json:#}");
+        assert_eq!(output.status.success(), passes);
+        let rows = json["reports"][0]["rows"].as_array().unwrap();
+        let verdict = |name: &str| {
+            let row = rows.iter().find(|row| row["input"] == name && row["order"] == 1);
+            row.unwrap()["verdict"].clone()
+        };
+        assert_eq!(verdict("target"), "PASS");
+        assert_eq!(verdict("prediction"), if passes { "PASS" } else { "FAIL" });
+    }
+}
+
+#[test]
+fn the_host_of_numpy_runs_as_it_is_and_a_mistake_in_it_is_found() {
+    if has("python3", &["-c", "import numpy"]) {
+        let folder = Folder::new("numpy");
+        honest_and_wrong(&folder, "numpy", |file| Some(format!("python3 {}", file.display())));
+    }
+}
+
+#[test]
+fn the_host_in_c_runs_as_it_is_and_a_mistake_in_it_is_found() {
+    if has("cc", &["--version"]) {
+        let folder = Folder::new("c");
+        honest_and_wrong(&folder, "c", |file| {
+            let out = file.with_extension("out");
+            let built =
+                Command::new("cc").arg(file).arg("-o").arg(&out).arg("-lm").status().unwrap();
+            assert!(built.success());
+            Some(out.display().to_string())
+        });
+    }
+}
+
+#[test]
+fn the_hosts_of_torch_and_jax_are_programs_of_python() {
+    for name in ["torch", "jax"] {
+        let program = text(&host(name));
+        assert!(program.contains("\"lossgraph\": 1"), "{program}");
+        assert!(program.lines().count() < 50, "{name} is no short program any more");
+        if has("python3", &["--version"]) {
+            let folder = Folder::new(name);
+            let file = folder.file("host.py", &program);
+            assert!(has("python3", &["-m", "py_compile", &file]), "{program}");
+        }
+    }
+}
+
+/// A program of the shell that speaks the protocol: `answer` is what it does with each request.
+fn shell(folder: &Folder, answer: &str) -> String {
+    let script = format!(
+        "echo '{{\"lossgraph\": 1}}'\nwhile read -r line; do\n  id=${{line#*:}}; id=${{id%%,*}}\n  {answer}\ndone\n"
+    );
+    format!("sh {}", folder.file("host.sh", script))
+}
+
+fn refused(command: &str, more: &[&str]) -> String {
+    let output = check(&[&["--program", command, "--draw", "x: 2"], more].concat());
+    assert!(!output.status.success(), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+#[test]
+fn a_program_that_does_not_answer_says_what_it_did_instead() {
+    let folder = Folder::new("refused");
+    let told = refused("echo Traceback >&2; exit 3", &[]);
+    assert!(told.contains("it ended (exit status: 3) without an answer"), "{told}");
+    assert!(told.contains("Traceback"), "{told}");
+    let told = refused("no-such-program-at-all", &[]);
+    assert!(told.contains("not found"), "{told}");
+    let told = refused("echo hello", &[]);
+    assert!(told.contains("it did not greet: its first line is `hello`"), "{told}");
+    let told = refused("echo '{\"lossgraph\": 2}'", &[]);
+    assert!(told.contains("it speaks version 2 of the protocol, expected 1"), "{told}");
+    let told = refused(&shell(&folder, "echo training step 1"), &[]);
+    assert!(told.contains("it printed `training step 1` instead of an answer"), "{told}");
+    let told = refused(&shell(&folder, "echo '{\"id\": 99}'"), &[]);
+    assert!(told.contains("it answered with id 99 to the request 1"), "{told}");
+    let told =
+        refused(&shell(&folder, "echo \"{\\\"id\\\": $id, \\\"error\\\": \\\"no GPU\\\"}\""), &[]);
+    assert!(told.contains("it failed: no GPU"), "{told}");
+    let told = refused(&shell(&folder, "echo \"{\\\"id\\\": $id, \\\"value\\\": 1}\""), &[]);
+    assert!(told.contains("there is no `gradients`"), "{told}");
+    let shape =
+        "echo \"{\\\"id\\\": $id, \\\"value\\\": 1, \\\"gradients\\\": [[1.0, 2.0, 3.0]]}\"";
+    let told = refused(&shell(&folder, shape), &[]);
+    assert!(told.contains("the gradient in x has shape [3], expected [2]"), "{told}");
+    let infinite =
+        "echo \"{\\\"id\\\": $id, \\\"value\\\": Infinity, \\\"gradients\\\": [[1.0, 2.0]]}\"";
+    let told = refused(&shell(&folder, infinite), &[]);
+    assert!(told.contains("the value is inf at these inputs"), "{told}");
+}
+
+#[test]
+fn a_program_that_hangs_is_ended_in_time_with_all_that_it_started() {
+    let folder = Folder::new("hangs");
+    let pid = folder.0.join("pid");
+    let sleeper = format!("sleep 300 & echo $! > {}; wait", pid.display());
+    for command in [sleeper.clone(), shell(&folder, &sleeper)] {
+        let started = Instant::now();
+        let told = refused(&command, &["--timeout", "0.5"]);
+        assert!(
+            told.contains("it gave no answer within 0.5 s: --timeout gives it longer"),
+            "{told}"
+        );
+        assert!(started.elapsed().as_secs() < 60);
+        let child = fs::read_to_string(&pid).unwrap();
+        let alive = Path::new("/proc").join(child.trim()).join("status");
+        let state = fs::read_to_string(alive).unwrap_or_default();
+        assert!(state.is_empty() || state.contains("State:\tZ"), "{child} is left behind");
+    }
+    let told = refused("true", &["--timeout", "0"]);
+    assert!(told.contains("expected a number of seconds above 0"), "{told}");
+}
+
+/// x² of two elements, as a program of the shell cannot compute it: a constant with slope 0.
+const CONSTANT: &str =
+    "echo \"{\\\"id\\\": $id, \\\"value\\\": 2.5, \\\"gradients\\\": [[0.0, 0.0]]}\"";
+
+#[test]
+fn a_program_is_reported_as_text_json_junit_and_page() {
+    let folder = Folder::new("reports");
+    let command = shell(&folder, CONSTANT);
+    let (xml, html) = (folder.file("a.xml", ""), folder.file("a.html", ""));
+    let arguments =
+        ["--program", &command, "--draw", "x: 2 of -1.0..1.0", "--junit", &xml, "--html", &html];
+    let output = check(&arguments);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("loss 2.500000"), "{}", text(&output.stdout));
+    assert!(fs::read_to_string(xml).unwrap().contains("name=\"gradient in x\""));
+    assert!(fs::read_to_string(html).unwrap().contains("<td class=\"PASS\">PASS</td>"));
+    let json = check(&["--program", &command, "--draw", "x: 2", "--json", "--seeds", "2"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["reports"].as_array().unwrap().len(), 2);
+    assert!(json["reports"][0]["seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn inputs_come_from_a_file_and_some_stop_on_purpose() {
+    let folder = Folder::new("inputs");
+    let both = CONSTANT.replace("[[0.0, 0.0]]", "[[0.0, 0.0], [0, 0], [[9.0]]]");
+    let command = shell(&folder, &both);
+    let inputs = r#"{"x": [0.5, NaN], "labels": [0, 1], "off": [[1.5]]}"#;
+    let file = folder.file("inputs.json", inputs.replace("NaN", "-1.5"));
+    let output = check(&["--program", &command, "--inputs", &file, "--skip", "off"]);
+    let told = text(&output.stdout);
+    assert!(output.status.success(), "{told}{}", text(&output.stderr));
+    assert!(told.contains("it holds integers"), "{told}");
+    assert!(told.contains("its gradient stops on purpose"), "{told}");
+    let output = check(&["--program", &command, "--inputs", &file]);
+    assert!(!output.status.success(), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("lossgraph check --program"), "{}", text(&output.stdout));
+    let output = check(&["--program", &command, "--inputs", &file, "--skip", "y"]);
+    assert!(text(&output.stderr).contains("there is no such input; there are x, labels, off"));
+    let output = check(&["--program", &command]);
+    assert!(text(&output.stderr).contains("--program needs inputs"), "{}", text(&output.stderr));
+}

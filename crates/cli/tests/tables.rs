@@ -1,0 +1,118 @@
+//! A table of one's own: from a CSV file to a trained model and its predictions.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder of one test with a table of penguins, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("lossgraph-tables-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let penguins = include_str!("../../data/data/penguins.csv");
+        fs::write(path.join("birds.csv"), penguins).unwrap();
+        Folder(path)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
+        command.current_dir(&self.0).args(arguments).output().unwrap()
+    }
+
+    fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The figures on the last line.
+    fn figures(&self, arguments: &[&str]) -> Value {
+        let text = self.text(&[arguments, &["--json"]].concat());
+        serde_json::from_str(text.lines().last().unwrap()).unwrap()
+    }
+
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && !text.contains("panicked"), "{arguments:?}: {text}");
+        text
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn two_commands_lead_from_a_csv_file_to_predictions() {
+    let folder = Folder::new("classes");
+    let train = ["train", "--data", "birds.csv", "--target", "species", "--epochs", "20"];
+    let figures = folder.figures(&train);
+    assert_eq!(figures["task"], "classifier");
+    assert!(figures["test_accuracy"].as_f64().unwrap() > 0.95, "{figures}");
+    let checkpoint = "out/birds-classifier.safetensors";
+    // The target may be there or not; missing values are filled in as in training.
+    let rows = "island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex,year\n\
+                Torgersen,39.1,18.7,181,3750,male,2007\n\
+                Biscoe,46.1,13.2,211,4500,,2007\n";
+    fs::write(folder.0.join("new.csv"), rows).unwrap();
+    let predictions = folder.text(&["predict", checkpoint, "new.csv"]);
+    let lines: Vec<&str> = predictions.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "species,confidence"));
+    assert!(lines[1].starts_with("Adelie,") && lines[2].starts_with("Gentoo,"), "{predictions}");
+    let evaluated = folder.figures(&["evaluate", checkpoint]);
+    assert_eq!(evaluated["test_accuracy"], figures["test_accuracy"]);
+    let all = folder.figures(&["evaluate", checkpoint, "birds.csv"]);
+    assert_eq!(all["examples"], 344);
+}
+
+#[test]
+fn numbers_are_predicted_in_their_own_unit() {
+    let folder = Folder::new("numbers");
+    let train = ["train", "--data", "birds.csv", "--target", "body_mass_g", "--missing", "drop"];
+    let figures = folder.figures(&[&train[..], &["--epochs", "30"]].concat());
+    assert_eq!((&figures["task"], &figures["loss"]), (&"numbers".into(), &"mse".into()));
+    assert!(figures["test_r2"].as_f64().unwrap() > 0.7, "{figures}");
+    let checkpoint = "out/birds-numbers.safetensors";
+    let output = folder.run(&["predict", checkpoint, "birds.csv"]);
+    let predictions = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = predictions.split('\n').collect();
+    // A line for each row, and nothing where a value is missing, which is told.
+    assert_eq!((lines.len(), lines[0], lines[4]), (346, "body_mass_g", ""));
+    let grams: f64 = lines[1].parse().unwrap();
+    assert!((3000.0..5000.0).contains(&grams), "{grams}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("have no prediction: 11"), "{told}");
+    // A loss of amounts above 0.
+    let loss = [&train[..], &["--loss", "tweedie", "--epochs", "30"]].concat();
+    assert!(folder.figures(&loss)["test_r2"].as_f64().unwrap() > 0.5);
+}
+
+#[test]
+fn what_is_wrong_with_a_table_is_told() {
+    let folder = Folder::new("wrong");
+    fs::write(folder.0.join("short.csv"), "a,b\n1,2\n3\n").unwrap();
+    for (arguments, expected) in [
+        (&["--data", "birds.csv"][..], "which column is to be learned? --target NAME, of species"),
+        (&["--data", "birds.csv", "--target", "spices"], "there is no column `spices`"),
+        (&["--data", "short.csv", "--target", "b"], "line 3: fields: 1, expected 2"),
+        (&["--data", "birds.csv", "--target", "species", "--task", "numbers"], "expected numbers"),
+    ] {
+        let told = folder.refused(&[&["train"], arguments].concat());
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+    let told = folder.refused(&["predict", "birds.csv", "birds.csv"]);
+    assert!(told.contains("birds.csv") && told.contains("no safetensors checkpoint"), "{told}");
+    let train = ["train", "--data", "birds.csv", "--target", "species", "--epochs", "1"];
+    folder.text(&train);
+    fs::write(folder.0.join("narrow.csv"), "island,year\nBiscoe,2007\n").unwrap();
+    let told = folder.refused(&["predict", "out/birds-classifier.safetensors", "narrow.csv"]);
+    assert!(told.contains("there is no column `bill_length_mm`"), "{told}");
+}

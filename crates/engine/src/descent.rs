@@ -1,0 +1,176 @@
+//! Gradient descent on the inputs of a loss.
+
+use lossgraph_autograd::{Gradients, Parameter, Tape};
+use lossgraph_nn::optimizer::{Adagrad, RmsProp};
+use lossgraph_nn::{Adam, Optimizer, Sgd, UpdateRule};
+use lossgraph_tensor::Tensor;
+use serde_json::{Map, Value, json};
+
+use crate::Result;
+use crate::inputs::{Inputs, json_of};
+use crate::subject::{Subject, Takes};
+
+/// The most steps of a request: the page asks again for more.
+const MOST_STEPS: u64 = 1000;
+
+/// Starts an optimizer with a rate.
+type Start = fn(f64, &[Parameter]) -> Result<Box<dyn Step>>;
+
+/// An optimizer that a page offers.
+pub struct Choice {
+    pub name: &'static str,
+    start: Start,
+}
+
+/// What moves parameters.
+trait Step {
+    fn step(&mut self, gradients: &Gradients) -> Result<()>;
+}
+
+impl<R: UpdateRule> Step for Optimizer<R> {
+    fn step(&mut self, gradients: &Gradients) -> Result<()> {
+        Ok(Optimizer::step(self, gradients)?)
+    }
+}
+
+pub const OPTIMIZERS: [Choice; 5] = [
+    Choice { name: "sgd", start: |lr, p| start(Sgd { lr, ..Sgd::default() }, p) },
+    Choice {
+        name: "momentum 0.9",
+        start: |lr, p| start(Sgd { lr, momentum: 0.9, ..Sgd::default() }, p),
+    },
+    Choice { name: "adam", start: |lr, p| start(Adam { lr, ..Adam::default() }, p) },
+    Choice { name: "rmsprop", start: |lr, p| start(RmsProp { lr, ..RmsProp::default() }, p) },
+    Choice { name: "adagrad", start: |lr, p| start(Adagrad { lr, ..Adagrad::default() }, p) },
+];
+
+fn start<R: UpdateRule + 'static>(rule: R, parameters: &[Parameter]) -> Result<Box<dyn Step>> {
+    Ok(Box::new(rule.over_parameters(parameters.iter().cloned())?))
+}
+
+/// How to descend.
+pub struct Descent {
+    optimizer: String,
+    rate: f64,
+    steps: u64,
+    /// The inputs that move; the others are constants.
+    moves: Vec<String>,
+}
+
+impl Descent {
+    pub fn read(request: &Map<String, Value>) -> Result<Descent> {
+        let get = |key: &str| request.get(key);
+        let optimizer = get("optimizer").and_then(Value::as_str).ok_or("`optimizer` is a name")?;
+        let rate = get("rate").and_then(Value::as_f64).ok_or("`rate` is a number")?;
+        let steps = get("steps").and_then(Value::as_u64).ok_or("`steps` is a whole number")?;
+        let moves = get("moves").and_then(Value::as_array).ok_or("`moves` is a list of inputs")?;
+        let moves = moves.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let optimizer = optimizer.to_owned();
+        Ok(Descent { optimizer, rate, steps: steps.min(MOST_STEPS), moves })
+    }
+}
+
+/// The inputs and the loss at the start and after each step, and a sentence if it ended early.
+pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<Value> {
+    let row = OPTIMIZERS.iter().find(|each| each.name == descent.optimizer).ok_or_else(|| {
+        let known = OPTIMIZERS.map(|each| each.name).join(", ");
+        format!("there is no optimizer `{}`; expected one of {known}", descent.optimizer)
+    })?;
+    let takes = subject.takes();
+    let moves = |takes: &Takes| takes.is_variable && descent.moves.iter().any(|m| m == takes.name);
+    let mut parameters = Vec::new();
+    for takes in &takes {
+        let tensor = inputs.of(subject.name(), takes)?;
+        parameters.push((takes, Parameter::new(takes.name, tensor)));
+    }
+    let moving: Vec<Parameter> = parameters
+        .iter()
+        .filter(|(takes, _)| moves(takes))
+        .map(|(_, parameter)| parameter.clone())
+        .collect();
+    if moving.is_empty() {
+        return Err("no input moves: choose one that has a gradient".into());
+    }
+    let mut optimizer = (row.start)(descent.rate, &moving)?;
+    let (mut losses, mut path, mut ended) = (Vec::new(), Vec::new(), None);
+    for step in 0..=descent.steps {
+        let now: Vec<(&str, Tensor)> =
+            parameters.iter().map(|(takes, parameter)| (takes.name, parameter.value())).collect();
+        let tape = Tape::f64();
+        let vars = parameters.iter().map(|(takes, parameter)| match moves(takes) {
+            true => tape.parameter(parameter),
+            false => tape.constant(parameter.value()),
+        });
+        let loss = subject.mean_of(&tape, &vars.collect::<Vec<_>>());
+        let gradients = match loss.backward() {
+            Ok(gradients) => gradients,
+            Err(error) => {
+                ended = Some(error.without_locations());
+                break;
+            }
+        };
+        let value = gradients.loss();
+        losses.push(value);
+        path.push(json_of(&now));
+        let first = losses[0];
+        if !value.is_finite() {
+            ended = Some(format!("diverged: the loss is {value} after {step} steps"));
+            break;
+        }
+        if value - first > 1e6 * first.abs().max(1.0) {
+            ended = Some(format!(
+                "diverges: after {step} steps the loss is {value:.3e}, and it began at {first:.3e}; \
+                 a smaller rate may help"
+            ));
+            break;
+        }
+        if step == descent.steps {
+            break;
+        }
+        if let Err(error) = optimizer.step(&gradients) {
+            ended = Some(format!("stops after {step} steps: {error}"));
+            break;
+        }
+    }
+    let losses: Vec<Value> = losses.into_iter().map(crate::inputs::exact).collect();
+    Ok(json!({ "losses": losses, "inputs": path, "ended": ended }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descended(optimizer: &str, rate: f64, steps: u64) -> Value {
+        let subject = Subject::new("mse", "").unwrap();
+        let inputs = crate::parse(r#"{"prediction": [4, -2], "target": [1, 1]}"#).unwrap();
+        let moves = vec!["prediction".to_owned()];
+        let descent = Descent { optimizer: optimizer.to_owned(), rate, steps, moves };
+        descend(&subject, &inputs, &descent).unwrap()
+    }
+
+    #[test]
+    fn a_step_of_gradient_descent_goes_down_the_slope() {
+        let found = descended("sgd", 0.5, 1);
+        // The slopes are 2 (4 − 1) / 2 and 2 (−2 − 1) / 2; the target stays.
+        assert_eq!(found["inputs"][1]["prediction"], json!([2.5, -0.5]));
+        assert_eq!(found["inputs"][1]["target"], json!([1.0, 1.0]));
+        assert_eq!(found["losses"], json!([9.0, 2.25]));
+        assert_eq!(found["ended"], Value::Null);
+    }
+
+    #[test]
+    fn every_optimizer_gets_lower() {
+        for each in OPTIMIZERS {
+            let losses = descended(each.name, 0.1, 50)["losses"].clone();
+            assert!(losses[50].as_f64() < losses[0].as_f64(), "{}: {losses}", each.name);
+        }
+    }
+
+    #[test]
+    fn divergence_is_named() {
+        let found = descended("sgd", 5.0, 100);
+        let told = found["ended"].as_str().unwrap();
+        assert!(told.starts_with("diverges: after "), "{told}");
+        assert!(found["losses"].as_array().unwrap().len() < 100);
+    }
+}

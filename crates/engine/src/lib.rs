@@ -1,0 +1,36 @@
+//! What a page of the catalogue computes: a loss in a setting, on inputs that a reader can change.
+//!
+//! The program `lossgraph` calls it when it writes a page, and each page carries it as WebAssembly
+//! (`crates/engine/build`), so that the numbers on both ways come from the same code. [`answer`]
+//! takes a request and gives a reply, both as JSON:
+//!
+//! | request | reply |
+//! |---|---|
+//! | `{"page": {…case}, "curves": [["logits", 0]]}` | the data of the page: without `curves`, all of it; with it, these curves alone, and no comparison with differences |
+//! | `{"draw": {…case}, "seed": 1}` | inputs that are drawn for the loss |
+//! | `{"descend": {…case}, "optimizer": "sgd", "rate": 0.1, "steps": 50}` | the inputs and the loss after each step, and how it ended |
+//! | `{"surface": {…case}, "across": ["logits", 0], "up": ["logits", 1]}` | the loss on a grid of two elements |
+//!
+//! where a case is `{"loss": "huber", "setting": "delta=2", "inputs": {"prediction": [1, 2], …}}`. A
+//! request that cannot be served gives `{"error": "…"}`.
+
+mod controls;
+mod descent;
+mod exports;
+mod inputs;
+mod landscape;
+mod lattice;
+mod lessons;
+mod request;
+mod subject;
+
+use std::error::Error;
+
+pub use controls::controls;
+pub use inputs::{Inputs, have_common_names, parse};
+pub use lessons::{Lesson, Program, find as lesson};
+pub use request::answer;
+pub use subject::{Named, Subject, Takes};
+
+/// What fails here, fails with a sentence for whoever wrote the request.
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;

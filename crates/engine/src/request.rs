@@ -1,0 +1,144 @@
+//! Requests and replies, as JSON.
+
+use lossgraph_autograd::Tape;
+use serde_json::{Map, Value, json};
+
+use crate::descent::{Descent, descend};
+use crate::inputs::{Inputs, json_of};
+use crate::landscape::surface;
+use crate::subject::Subject;
+use crate::{Result, controls};
+
+/// The reply to a request; see the crate. What is wrong with one is its reply.
+pub fn answer(request: &str) -> String {
+    let reply = serde_json::from_str(request).map_err(Into::into).and_then(|it| reply(&it));
+    reply.unwrap_or_else(|error| json!({ "error": error.to_string() })).to_string()
+}
+
+fn reply(request: &Value) -> Result<Value> {
+    let object = request.as_object().ok_or("a request is an object")?;
+    if let Some(case) = object.get("page") {
+        return page(case, object.get("curves"));
+    }
+    if let Some(case) = object.get("draw") {
+        let seed = request["seed"].as_u64().ok_or("`seed` is a whole number from 0 on")?;
+        let subject = subject(case)?;
+        return Ok(json!({ "inputs": json_of(&subject.drawn(seed)?) }));
+    }
+    if let Some(case) = object.get("descend") {
+        let (subject, inputs) = self::case(case)?;
+        return descend(&subject, &inputs, &Descent::read(object)?);
+    }
+    if let Some(case) = object.get("surface") {
+        let (subject, inputs) = self::case(case)?;
+        let ends = [element(&request["across"])?, element(&request["up"])?];
+        return surface(&subject, &inputs, ends);
+    }
+    Err("a request asks for `page`, `draw`, `descend` or `surface`".into())
+}
+
+/// The data of a page.
+fn page(case: &Value, curves: Option<&Value>) -> Result<Value> {
+    let (subject, inputs) = self::case(case)?;
+    let tape = Tape::f64();
+    let (vars, page) = subject.page(&tape, &inputs)?;
+    let page = match curves {
+        None => page,
+        Some(Value::Array(wanted)) => {
+            let mut elements = Vec::new();
+            for each in wanted {
+                let (name, at) = element(each)?;
+                let var = vars.iter().find(|(each, _)| *each == name);
+                elements.push((var.ok_or_else(|| no_input(&name))?.1, at));
+            }
+            page.sketch(elements)
+        }
+        Some(_) => return Err("`curves` is a list of elements".into()),
+    };
+    let mut data = page.data()?;
+    data["live"] = controls(&subject, &inputs)?;
+    Ok(data)
+}
+
+fn no_input(name: &str) -> String {
+    format!("there is no input `{name}`")
+}
+
+fn subject(case: &Value) -> Result<Subject> {
+    let text = |key: &str| case[key].as_str().unwrap_or_default();
+    Subject::new(text("loss"), text("setting"))
+}
+
+/// A loss in a setting, with its inputs.
+fn case(case: &Value) -> Result<(Subject, Inputs)> {
+    let subject = subject(case)?;
+    let given = case["inputs"].as_object().cloned().unwrap_or_else(Map::new);
+    // An option that was just switched on has no numbers yet.
+    Ok((subject, Inputs::of_some(given)?))
+}
+
+/// An element of an input, `["logits", 3]`.
+fn element(value: &Value) -> Result<(String, usize)> {
+    let parts = value[0].as_str().zip(value[1].as_u64());
+    let (name, at) = parts.ok_or("an element is an input with a number, [\"logits\", 3]")?;
+    Ok((name.to_owned(), usize::try_from(at)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(request: Value) -> Value {
+        serde_json::from_str(&answer(&request.to_string())).unwrap()
+    }
+
+    fn huber(setting: &str) -> Value {
+        let inputs = json!({ "prediction": [0.5, 4.0], "target": [0, 0] });
+        json!({ "loss": "huber", "setting": setting, "inputs": inputs })
+    }
+
+    #[test]
+    fn a_page_follows_its_inputs_and_its_options() {
+        let loss = |setting: &str| {
+            let data = asked(json!({ "page": huber(setting) }));
+            data["nodes"].as_array().unwrap().last().unwrap()["value"]["numbers"][0].clone()
+        };
+        assert_eq!(loss("delta=1"), (0.125 + 3.5) / 2.0);
+        assert_eq!(loss("delta=2"), (0.125 + 6.0) / 2.0);
+    }
+
+    #[test]
+    fn a_sketch_has_the_curves_that_are_wanted_and_no_checks() {
+        let data = asked(json!({ "page": huber(""), "curves": [["prediction", 1]] }));
+        let curves = data["inputs"][0]["curves"].as_array().unwrap();
+        assert!(curves[0].is_null() && curves[1]["current"][0] == 4.0);
+        assert!(data["checked"].is_null());
+        assert!(data["nodes"].as_array().unwrap().iter().all(|node| node["check"].is_null()));
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_an_error() {
+        for (request, told) in [
+            (json!([]), "a request is an object"),
+            (json!({ "page": { "loss": "hubre" } }), "the nearest is `huber`"),
+            (json!({ "page": huber("detla=1") }), "perhaps `delta`"),
+            (json!({ "page": huber(""), "curves": [["x", 0]] }), "there is no input `x`"),
+            (json!({ "draw": huber("") }), "`seed` is a whole number"),
+            (json!({ "surface": huber("") }), "an element is"),
+        ] {
+            let error = asked(request)["error"].as_str().unwrap().to_owned();
+            assert!(error.contains(told), "{error}");
+        }
+        assert!(answer("{").contains("error"));
+    }
+
+    #[test]
+    fn what_is_drawn_can_be_recorded() {
+        let case = huber("weight");
+        let drawn = asked(json!({ "draw": case, "seed": 3 }))["inputs"].clone();
+        assert_eq!(drawn.as_object().unwrap().len(), 3);
+        let data =
+            asked(json!({ "page": { "loss": "huber", "setting": "weight", "inputs": drawn } }));
+        assert!(data["error"].is_null(), "{data}");
+    }
+}

@@ -1,0 +1,186 @@
+// What a loss of a family is about, drawn: boxes, points, ranked lists, pictures. All can be dragged.
+
+/** The view of a family, or null. `change(inputs)` is called when something is dragged. */
+function familyView(live, data, change) {
+  const found = FAMILY_VIEWS.find(({ fits }) => fits(live));
+  if (!found) return null;
+  const gradient = (name) => data.nodes.find((node) => node.name === name && node.inputs.length === 0)?.gradient?.numbers?.map(Number) ?? null;
+  const drawing = found.draw(live, { gradient, change });
+  return drawing && html("section", { class: "card family", "aria-label": found.title }, html("h2", {}, found.title), drawing,
+    html("p", { class: "hint" }, found.hint));
+}
+
+const FAMILY_VIEWS = [
+  { title: "The alignments", hint: "α: the log-probability of all ways to this place; β: of all ways on from there; darker: a larger share of the alignments goes through it.",
+    fits: ({ lattices }) => lattices !== null && lattices !== undefined, draw: drawLattices },
+  { title: "The boxes", hint: "Solid: the prediction; dashed: the target. Drag a corner. Arrows: where a step of descent would move it.",
+    fits: ({ family, inputs }) => family === "detection" && inputs.slice(0, 2).every(({ shape }) => shape.at(-1) === 4), draw: drawBoxes },
+  { title: "The ranked list", hint: "By score, best first; bars are the relevance. The arrow says whether descent lifts an item.",
+    fits: ({ family, inputs }) => family === "ranking" && inputs.length > 1 && inputs[0].shape.length <= 2, draw: drawLists },
+  { title: "The pictures", hint: "The first channel of the first picture; of the gradient, blue is where more raises the loss, orange where it lowers it.",
+    fits: ({ family, inputs }) => family === "pictures" && inputs[0].shape.length === 4, draw: drawPictures },
+  { title: "The points", hint: "The first two features. Drag a point. Arrows: where a step of descent would move it; the circle is the margin around the first anchor.",
+    fits: ({ family, inputs }) => ["embedding", "self_supervised"].includes(family) && inputs[0].moves && inputs[0].shape.length === 2 && inputs[0].shape[1] > 1, draw: drawPoints },
+];
+
+/** The lattice of alignments: a column a frame, a row a label or blank; darker is likelier. */
+function drawLattices(live) {
+  const [across, down, left, top] = [64, 34, 46, 24];
+  return live.lattices.map(({ rows, forward, backward, shares, total }, example) => {
+    const [width, height] = [left + across * shares.length, top + down * rows.length + 6];
+    const at = (t, row) => [left + across * (t + 0.5), top + down * (row + 0.5)];
+    const cells = shares.flatMap((frame, t) => frame.map((share, row) => {
+      const [x, y] = at(t, row);
+      const p = Number(share) || 0;
+      return svg("g", {}, svg("title", {}, `frame ${t}, ${rows[row] ?? "blank"}: forward ${number(forward[t][row])}, backward ${number(backward[t][row])}, share ${number(share)}`),
+        svg("rect", { x: x - across / 2 + 3, y: y - down / 2 + 3, width: across - 6, height: down - 6, rx: 5, class: "place", style: `--shade: ${(0.5 * p).toFixed(3)}` }),
+        svg("text", { x, y: y - 2, "text-anchor": "middle" }, `α ${brief(forward[t][row])}`), svg("text", { x, y: y + 10, "text-anchor": "middle" }, `β ${brief(backward[t][row])}`));
+    }));
+    return html("figure", { class: "tensor" }, html("figcaption", {}, `example ${example}: ln p = ${number(total)}`),
+      html("div", { class: "wide" }, svg("svg", { class: "plot lattice", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `the alignments of example ${example}` }, cells,
+        rows.map((label, row) => svg("text", { x: left - 6, y: at(0, row)[1] + 4, "text-anchor": "end" }, label === null ? "blank" : String(label))),
+        shares.map((_, t) => svg("text", { x: at(t, 0)[0], y: 14, "text-anchor": "middle" }, `t = ${t}`)))));
+  });
+}
+
+/** A number in five letters. */
+function brief(x) {
+  return Number.isFinite(Number(x)) ? Number(x).toFixed(2).replace("-", "−") : number(x);
+}
+
+const FAMILY_COLORS = ["var(--plus)", "var(--minus)", "var(--both)", "var(--leaf-line)", "#1a936f", "#b0578d"];
+
+/** The numbers of an input as rows of its last axis. */
+function rowsOf(live, name) {
+  const input = live.inputs.find((each) => each.name === name);
+  const width = input.shape.at(-1) ?? 1;
+  const numbers = flat(live.numbers[name]).map(Number);
+  return Array.from({ length: numbers.length / width }, (_, i) => numbers.slice(i * width, (i + 1) * width));
+}
+
+/** A plane in which points of some coordinates have places, with y up or down. */
+function plane(xs, ys, down = false) {
+  const [width, height, space] = [380, 270, 26];
+  const range = (values) => { const [low, high] = [Math.min(...values), Math.max(...values)]; return high > low ? [low, high] : [low - 1, high + 1]; };
+  const [[x0, x1], [y0, y1]] = [range(xs), range(ys)];
+  const scale = Math.min((width - 2 * space) / (x1 - x0), (height - 2 * space) / (y1 - y0));
+  const x = (value) => width / 2 + (value - (x0 + x1) / 2) * scale;
+  const y = (value) => height / 2 + (value - (y0 + y1) / 2) * scale * (down ? 1 : -1);
+  return { width, height, scale, x, y, up: down ? 1 : -1 };
+}
+
+/** A handle that is dragged in units of a plane. */
+function handle(drawing, at, { scale, up }, attributes, moved) {
+  const dot = svg("circle", { cx: at[0], cy: at[1], r: 6, class: "handle", ...attributes });
+  dot.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    let before = [event.clientX, event.clientY];
+    const zoom = drawing().getScreenCTM().a;
+    const move = (next) => {
+      const by = [(next.clientX - before[0]) / zoom / scale, ((next.clientY - before[1]) / zoom / scale) * up];
+      before = [next.clientX, next.clientY];
+      moved(by);
+    };
+    // The view is drawn anew with each move, so that the window has to listen.
+    addEventListener("pointermove", move);
+    addEventListener("pointerup", () => removeEventListener("pointermove", move), { once: true });
+  });
+  return dot;
+}
+
+/** An arrow from a point along minus a gradient; the longest of a view has a length of 40. */
+function downhill([x, y], [dx, dy], most, up) {
+  const long = Math.hypot(dx, dy);
+  if (!(long > 0) || !Number.isFinite(long) || most === 0) return null;
+  const [tx, ty] = [x - (40 * dx) / most, y - ((40 * dy) / most) * up];
+  return svg("path", { class: "downhill", d: `M${x} ${y}L${tx.toFixed(1)} ${ty.toFixed(1)}`, "marker-end": "url(#arrow)" });
+}
+
+function drawBoxes(live, { gradient, change }) {
+  const [prediction, target] = live.inputs;
+  const [ours, theirs] = [prediction, target].map(({ name }) => rowsOf(live, name));
+  const all = [...ours, ...theirs];
+  const space = plane(all.flatMap(([a, , c]) => [a, c]), all.flatMap(([, b, , d]) => [b, d]), true);
+  const rect = ([a, b, c, d], attributes) => svg("rect", { x: space.x(Math.min(a, c)), y: space.y(Math.min(b, d)), width: Math.abs(c - a) * space.scale, height: Math.abs(d - b) * space.scale, ...attributes });
+  const slopes = gradient(prediction.name);
+  const most = slopes ? Math.max(...slopes.map(Math.abs)) : 0;
+  let drawing = null;
+  const corner = (box, i, at, color) => {
+    const [x, y] = [space.x(box[at]), space.y(box[at + 1])];
+    return [slopes && downhill([x, y], [slopes[4 * i + at], slopes[4 * i + at + 1]], most, 1),
+      handle(() => drawing, [x, y], space, { style: `fill: ${color}` }, ([dx, dy]) => {
+        box[at] += dx;
+        box[at + 1] += dy;
+        let numbers = live.numbers[prediction.name];
+        [0, 1].forEach((k) => { numbers = replaced(numbers, prediction.shape, 4 * i + at + k, rounded(box[at + k])); });
+        live.numbers[prediction.name] = numbers;
+        change({ [prediction.name]: numbers });
+      })];
+  };
+  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": `${ours.length} predicted boxes and their targets` },
+    ours.map((box, i) => {
+      const color = FAMILY_COLORS[i % FAMILY_COLORS.length];
+      return [rect(box, { fill: color, "fill-opacity": 0.18, stroke: color, "stroke-width": 2 }),
+        theirs[i] && rect(theirs[i], { fill: "none", stroke: color, "stroke-width": 2, "stroke-dasharray": "6 4" })];
+    }), ours.map((box, i) => [0, 2].map((at) => corner(box, i, at, FAMILY_COLORS[i % FAMILY_COLORS.length]))));
+  return drawing;
+}
+
+function drawPoints(live, { gradient, change }) {
+  const inputs = live.inputs.filter(({ moves, shape }) => moves && shape.length === 2 && shape[1] === live.inputs[0].shape[1]);
+  const labels = live.inputs.find(({ name, shape }) => name === "labels" && shape[0] === inputs[0].shape[0]);
+  const classes = labels ? flat(live.numbers[labels.name]).map(Number) : null;
+  const points = inputs.flatMap(({ name, shape }, kind) => rowsOf(live, name).map((at, row) => ({ name, shape, kind, row, at,
+    color: FAMILY_COLORS[(classes && kind === 0 ? classes[row] : kind) % FAMILY_COLORS.length] })));
+  const space = plane(points.map(({ at }) => at[0]), points.map(({ at }) => at[1]));
+  const place = ({ at }) => [space.x(at[0]), space.y(at[1])];
+  const slopes = Object.fromEntries(inputs.map(({ name }) => [name, gradient(name)]));
+  const width = inputs[0].shape[1];
+  const slope = ({ name, row }) => (slopes[name] ? [slopes[name][row * width], slopes[name][row * width + 1]] : [0, 0]);
+  const most = Math.max(...points.map((point) => Math.hypot(...slope(point))).filter(Number.isFinite), 0);
+  const margin = Number(live.options.find(({ name }) => name === "margin")?.value);
+  const named = (name) => points.filter((point) => point.name === name);
+  const [anchors, positives, negatives] = ["anchor", "positive", "negative"].map(named);
+  const between = (a, b, kind) => svg("path", { class: `pair ${kind}`, d: `M${place(a)}L${place(b)}` });
+  const triplets = anchors.length > 0 && positives.length > 0 && negatives.length > 0;
+  const distance = triplets ? Math.hypot(...anchors[0].at.map((x, i) => x - positives[0].at[i])) : 0;
+  let drawing = null;
+  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": `${points.length} points` },
+    triplets && Number.isFinite(margin) && svg("circle", { class: "margin", cx: place(anchors[0])[0], cy: place(anchors[0])[1], r: (distance + margin) * space.scale }),
+    triplets && anchors.map((anchor, i) => [positives[i] && between(anchor, positives[i], "near"), negatives[i] && between(anchor, negatives[i], "far")]),
+    points.map((point) => downhill(place(point), slope(point), most, -1)),
+    points.map((point) => handle(() => drawing, place(point), space, { style: `fill: ${point.color}` }, ([dx, dy]) => {
+      point.at[0] += dx;
+      point.at[1] += dy;
+      let numbers = live.numbers[point.name];
+      [0, 1].forEach((k) => { numbers = replaced(numbers, point.shape, point.row * width + k, rounded(point.at[k])); });
+      live.numbers[point.name] = numbers;
+      change({ [point.name]: numbers });
+    })),
+    points.map((point) => svg("text", { x: place(point)[0] + 8, y: place(point)[1] - 6 }, inputs.length > 1 ? `${point.name[0]}${point.row}` : String(point.row))));
+  return drawing;
+}
+
+function drawLists(live, { gradient }) {
+  const [scores, relevance] = live.inputs;
+  const [s, t] = [rowsOf(live, scores.name), rowsOf(live, relevance.name)];
+  const slopes = gradient(scores.name);
+  const most = Math.max(...t.flat().map(Math.abs), 1e-9);
+  const list = (row, i) => html("ol", { class: "ranked" }, row.map((score, item) => ({ score, item })).sort((a, b) => b.score - a.score).map(({ score, item }) => {
+    const slope = slopes?.[i * row.length + item] ?? 0;
+    return html("li", {}, html("span", { class: "item" }, `${item}`), html("span", { class: "bar plus" }, html("i", { style: `width: ${(100 * Math.abs(t[i]?.[item] ?? 0)) / most}%` })),
+      html("span", { class: "contribution" }, `${number(score)} ${slope < 0 ? "▲" : slope > 0 ? "▼" : "·"}`));
+  }));
+  return html("div", { class: "lists" }, s.slice(0, 4).map(list));
+}
+
+function drawPictures(live, { gradient }) {
+  const shown = live.inputs.filter(({ shape }) => shape.length === 4);
+  const image = (title, numbers, [, , height, width], style) => html("figure", { class: "tensor" }, html("figcaption", {}, title),
+    html("div", { class: "heat", style: `--columns: ${width}; --rows: ${height}`, role: "img", "aria-label": title }, numbers.slice(0, height * width).map((x) => html("i", { style: style(x), title: number(x) }))));
+  const gray = (x) => `background: rgb(${[0, 0, 0].map(() => Math.round(255 * Math.max(0, Math.min(1, x)))).join(" ")})`;
+  const slopes = gradient(shown[0].name);
+  const most = slopes ? largest(slopes) : 0;
+  return html("div", { class: "tensors" }, shown.map(({ name, shape }) => image(name, flat(live.numbers[name]).map(Number), shape, gray)),
+    slopes && image(`gradient in ${shown[0].name}`, slopes, shown[0].shape, (x) => shade(x, most)));
+}

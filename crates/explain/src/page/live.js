@@ -1,0 +1,178 @@
+// A loss that follows its reader: what changes is computed anew by the engine.
+
+Object.assign(Side.prototype, {
+  /** Makes the controls of a page that has an engine. */
+  makeLive() {
+    const { act } = this;
+    const ask = (kind, more) => {
+      if (!act.engine) throw new Error("the engine is still starting");
+      return act.engine.ask({ [kind]: this.case(), ...more });
+    };
+    this.trail = null;
+    this.surface = new SurfaceCard({ ask: (ends) => ask("surface", ends) });
+    this.controls = new Controls(this.live, {
+      changed: (change) => { this.descent.stop(); this.trail = null; this.change(change); },
+      random: (seed) => {
+        try {
+          this.descent.stop();
+          this.change(ask("draw", { seed }));
+        } catch (error) {
+          this.controls.refuse(error);
+        }
+      },
+      chosen: (name, element) => this.chooseInput(name, element),
+    });
+    this.controls.show(this.live, this.data);
+    this.descent = new Descent(this.live, {
+      ask: (request) => ask("descend", request),
+      go: (inputs, trail, moving) => { this.trail = trail; this.change({ inputs }, moving); },
+    });
+  },
+
+  /** What is explained: the loss in its setting, with its inputs. */
+  case(change = {}) {
+    const values = change.values ?? valuesOf(this.live);
+    return { loss: this.live.loss, setting: settingOf(this.live.options, values), inputs: { ...this.live.numbers, ...change.inputs } };
+  },
+
+  /** Shows other inputs or options. What the loss cannot have is said, and all stays. */
+  change(change, moving = false) {
+    try {
+      this.compute(this.case(change), moving);
+      if (change.inputs) this.act.share(this, change.inputs);
+    } catch (error) {
+      this.controls.refuse(error);
+      if (change.strict) throw error;
+    }
+  },
+
+  /** Takes those inputs of a loss beside this one that it has as well. */
+  follow(inputs) {
+    const known = Object.entries(inputs).filter(([name]) => this.live.inputs.some((input) => input.name === name));
+    try {
+      if (known.length > 0) this.compute(this.case({ inputs: Object.fromEntries(known) }), false);
+    } catch (error) {
+      this.controls.refuse(error);
+    }
+  },
+
+  /** Computes what follows a hand at once, and the comparison with differences when it rests. */
+  compute(wanted, moving) {
+    if (!this.act.engine) throw new Error("the engine is still starting");
+    const input = this.data.inputs.find(({ node }) => node === this.node);
+    const curves = input && this.element !== null ? [[this.data.nodes[this.node].name, this.element]] : [];
+    this.update(this.act.engine.ask({ page: wanted, curves }), moving);
+    clearTimeout(this.resting);
+    if (!moving) {
+      this.resting = setTimeout(() => {
+        try {
+          this.update(this.act.engine.ask({ page: wanted }), false);
+        } catch (error) {
+          this.controls.refuse(new Error(`not compared with finite differences: ${error.message}`));
+        }
+      }, 350);
+    }
+  },
+
+  /** Shows what the engine found. Step, level and choice stay where the loss has the same ops. */
+  update(found, moving) {
+    const before = this.data;
+    const alike = sameOps(before, found);
+    this.data = { ...found, formula: before.formula, title: before.title };
+    this.live = found.live;
+    this.steps = stepsOf(found.nodes, this.view);
+    this.slider.max = this.steps.length;
+    if (!alike) {
+      this.done = this.steps.length;
+      if (this.level !== "all") this.level = null;
+      const name = before.nodes[this.node].name;
+      const same = found.nodes.findIndex((node) => node.name === name && node.inputs.length === 0);
+      this.node = same >= 0 ? same : found.inputs[0]?.node ?? found.nodes.length - 1;
+      [this.edge, this.path, this.element] = [[], [], null];
+    }
+    // Folds follow the numbers: a guard that has something to do is shown.
+    if (typeof this.level === "number" && !this.tree.groups[this.level]) this.level = null;
+    this.controls.show(this.live, this.data);
+    this.showHead();
+    this.root.querySelector("details.text pre").textContent = found.listing;
+    this.show();
+    this.surface.show(this.live, this.trail, moving);
+  },
+
+  /** Selects an element of an input, with its paths and its curve. */
+  chooseInput(name, element) {
+    const input = this.data.inputs.find(({ node }) => this.data.nodes[node].name === name);
+    if (!input || !input.elements.includes(element)) return;
+    if (this.node !== input.node) this.select(input.node);
+    this.choose(element);
+  },
+
+  numbers() {
+    return this.live ? this.live.numbers : Object.fromEntries(this.data.nodes.filter(({ inputs, constant, value }) => inputs.length === 0 && !constant && value.numbers)
+      .map(({ name, value }) => [name, value.numbers]));
+  },
+
+  /** The state as parameters of a link: what is as it was in the beginning is left out. */
+  state() {
+    const state = {};
+    if (this.view === "ops") state.view = "ops";
+    if (this.done < this.steps.length) state.step = String(this.done);
+    if (this.level === "all") state.open = "all";
+    else if (this.level !== null) state.open = this.groupPath(this.level);
+    const { name } = this.data.nodes[this.node];
+    if (this.element !== null) state.at = `${name}.${this.element}`;
+    else if (this.node !== (this.data.inputs[0]?.node ?? -1)) state.node = String(this.node);
+    if (this.changes) {
+      for (const { name, value } of this.live.options) {
+        if (value !== this.controls.first.values[name]) state[name] = value;
+      }
+      for (const { name } of this.live.inputs) {
+        if (JSON.stringify(this.live.numbers[name]) !== JSON.stringify(this.controls.first.inputs[name])) state[name] = JSON.stringify(this.live.numbers[name]);
+      }
+    }
+    return state;
+  },
+
+  groupPath(group) {
+    const names = [];
+    for (let at = group; typeof at === "number"; at = this.tree.groups[at].parent) names.unshift(this.tree.groups[at].name);
+    return names.join("/");
+  },
+
+  /** Goes to the state of a link. What it does not know is passed over. */
+  restore(state) {
+    if (this.changes && this.act.engine) {
+      const values = { ...this.controls.first.values };
+      const inputs = { ...this.controls.first.inputs };
+      for (const { name, kind } of this.live.options) {
+        if (name in state && !(kind === "tensor" && /[[\d]/.test(state[name]))) values[name] = kind === "tensor" ? state[name] === "true" : state[name];
+      }
+      for (const [name, text] of Object.entries(state)) {
+        if (!/^\s*[[\-\d."]/.test(text) || ["step", "at", "node", "open", "view"].includes(name)) continue;
+        const known = name in inputs || this.live.options.some((option) => option.name === name && option.kind === "tensor");
+        try {
+          if (known) inputs[name] = nested(JSON.parse(text), name);
+        } catch (error) {
+          this.controls.refuse(error);
+        }
+      }
+      const is = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+      if (!is(values, valuesOf(this.live)) || !is(inputs, this.live.numbers)) this.change({ values, inputs });
+    }
+    if ((state.view === "ops") !== (this.view === "ops")) this.look(state.view === "ops" ? "ops" : "teaching");
+    const group = this.tree.groups.findIndex((_, at) => this.groupPath(at) === state.open);
+    if ("step" in state) this.go(Number(state.step) || 0);
+    this.level = state.open === "all" ? "all" : group >= 0 ? group : "step" in state ? this.level : null;
+    const [, name, element] = /^(.*)\.(\d+)$/.exec(state.at ?? "") ?? [];
+    const node = this.data.nodes.findIndex((each) => each.name === name);
+    if (node >= 0) [this.node, this.element] = [node, Number(element)];
+    else if (this.data.nodes[Number(state.node)]) this.node = Number(state.node);
+    this.show();
+  },
+});
+
+/** Whether two computations have the same ops on the same inputs. */
+function sameOps(a, b) {
+  const ops = ({ nodes }) => nodes.map(({ op, inputs }) => `${op} ${inputs.map(({ node }) => node)}`).join("|");
+  return ops(a) === ops(b);
+}

@@ -1,0 +1,192 @@
+//! The table of a model: its layers, with the shapes of their outputs and their parameters.
+
+use std::fmt;
+
+use lossgraph_autograd::{Leaf, NodeInfo, Tape};
+use lossgraph_tensor::{DType, Shape, Tensor};
+
+use crate::error::Result;
+use crate::layer::{Layer, Mode};
+
+/// A table of the layers of a model, in the order in which they are recorded. Prints as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The shape of the input.
+    pub input: Shape,
+    /// The layers.
+    pub rows: Vec<SummaryRow>,
+    /// The number of all parameters of the model.
+    pub parameters: usize,
+}
+
+/// A layer in a [`Summary`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SummaryRow {
+    /// The layer, as its scope on a tape is called; an op, where it has none.
+    pub layer: String,
+    /// How many layers it is within.
+    pub depth: usize,
+    /// The shape of its output.
+    pub output: Shape,
+    /// How many parameters it meets first; of a layer with layers in it, theirs are among them.
+    pub parameters: usize,
+}
+
+impl Summary {
+    /// The table for an input: labels, for a model that begins with an embedding. Nothing is computed:
+    /// the model is recorded, as for evaluation.
+    ///
+    /// # Errors
+    /// An input that the model does not take.
+    pub fn of(model: &(impl Layer + ?Sized), input: &Tensor) -> Result<Summary> {
+        let first = model.parameters().into_iter().next();
+        let dtype = first.map_or(DType::F32, |(_, parameter)| parameter.value().dtype());
+        let tape = Tape::with_dtype(dtype);
+        let output = model.forward_in(tape.constant(input), Mode::Evaluate);
+        if output.is_faulty() {
+            output.value()?;
+        }
+        let (input, parameters) = (input.shape().clone(), model.num_parameters());
+        Ok(Summary { input, rows: rows(&tape), parameters })
+    }
+}
+
+/// The parameters that a node is, of which there may be none.
+fn parameters(node: &NodeInfo) -> usize {
+    match node.leaf {
+        Some(Leaf::Parameter) => node.shape.iter().product(),
+        _ => 0,
+    }
+}
+
+/// Where the parameters of a scope are.
+#[derive(Default, Clone)]
+struct Met {
+    /// Whether it meets parameters itself.
+    owns: bool,
+    /// Whether a scope within it does.
+    contains: bool,
+}
+
+fn rows(tape: &Tape) -> Vec<SummaryRow> {
+    let scopes = tape.scopes();
+    let around = |scope: Option<usize>| std::iter::successors(scope, |&scope| scopes[scope].parent);
+    let mut met = vec![Met::default(); scopes.len()];
+    let mut row_of: Vec<Option<usize>> = vec![None; scopes.len()];
+    let nodes: Vec<NodeInfo> = (0..tape.len()).filter_map(|id| tape.node(id)).collect();
+    for node in nodes.iter().filter(|node| parameters(node) > 0) {
+        let mut scopes = around(node.scope);
+        if let Some(own) = scopes.next() {
+            met[own].owns = true;
+        }
+        scopes.for_each(|outer| met[outer].contains = true);
+    }
+    let mut rows: Vec<SummaryRow> = Vec::new();
+    for node in &nodes {
+        // The scopes around it, the outermost first. What is within a layer of parameters of its own,
+        // or within one without any layer, is that layer's.
+        let mut path: Vec<usize> = around(node.scope).collect();
+        path.reverse();
+        let is_layer = |&&scope: &&usize| met[scope].owns || !met[scope].contains;
+        let depth = path.iter().position(|scope| is_layer(&scope)).map_or(path.len(), |at| at + 1);
+        for (depth, &scope) in path[..depth].iter().enumerate() {
+            let row = *row_of[scope].get_or_insert_with(|| {
+                let (layer, output) = (scopes[scope].name.clone(), node.shape.clone());
+                rows.push(SummaryRow { layer, depth, output, parameters: 0 });
+                rows.len() - 1
+            });
+            rows[row].parameters += parameters(node);
+            // The last node that is computed within it is its output.
+            if node.leaf.is_none() {
+                rows[row].output = node.shape.clone();
+            }
+        }
+        let within_layer = path[..depth].last().is_some_and(|scope| is_layer(&scope));
+        let is_op = node.leaf.is_none() && node.fill.is_none();
+        if !within_layer && (is_op || parameters(node) > 0) {
+            let (layer, output) = (node.op.to_owned(), node.shape.clone());
+            rows.push(SummaryRow { layer, depth, output, parameters: parameters(node) });
+        }
+    }
+    rows
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = vec![["layer".to_owned(), "output".to_owned(), "parameters".to_owned()]];
+        lines.push(["input".to_owned(), self.input.to_string(), String::new()]);
+        for row in &self.rows {
+            let layer = format!("{:indent$}{}", "", row.layer, indent = 2 * row.depth);
+            let count =
+                if row.parameters == 0 { String::new() } else { row.parameters.to_string() };
+            lines.push([layer, row.output.to_string(), count]);
+        }
+        lines.push(["all".to_owned(), String::new(), self.parameters.to_string()]);
+        let width = |column: usize| {
+            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+        };
+        let [first, second, third] = [0, 1, 2].map(width);
+        for [layer, output, count] in &lines {
+            let line = format!("{layer:<first$}  {output:<second$}  {count:>third$}");
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activation, Conv2d, Embedding, Flatten, Linear, MaxPool2d, Mlp, Sequential};
+    use lossgraph_autograd::Pool;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    #[test]
+    fn a_summary_lists_layers_shapes_and_parameters() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let model = Sequential::new()
+            .then(Conv2d::new(1, 4, 3, &mut rng).unwrap())
+            .then(Activation::Relu)
+            .then(MaxPool2d(Pool::new([2, 2])))
+            .then(Flatten)
+            .then(Mlp::new(&[36, 8, 2], &mut rng).unwrap());
+        let expected = "\
+layer         output        parameters
+input         [5, 1, 8, 8]
+conv2d        [5, 4, 6, 6]          40
+relu          [5, 4, 6, 6]
+max_pool2d    [5, 4, 3, 3]
+reshape       [5, 36]
+mlp           [5, 2]               314
+  linear      [5, 8]               296
+  relu        [5, 8]
+  linear      [5, 2]                18
+all                                354
+";
+        let summary = model.summary(&[5, 1, 8, 8]).unwrap();
+        let squeezed = |text: &str| {
+            text.lines()
+                .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(squeezed(&summary.to_string()), squeezed(expected));
+        assert_eq!(summary.rows[5].depth, 1);
+    }
+
+    #[test]
+    fn an_input_that_does_not_fit_is_the_error_of_the_layer() {
+        let model = Linear::new(3, 2, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
+        let error = model.summary(&[4, 5]).unwrap_err().to_string();
+        assert!(error.starts_with("linear: "), "{error}");
+    }
+
+    #[test]
+    fn labels_go_into_an_embedding() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let embedding = Embedding::new(10, 4, &mut rng).unwrap();
+        let summary = Summary::of(&embedding, &Tensor::from([[1_i64, 2, 3]])).unwrap();
+        assert_eq!((summary.rows.len(), summary.rows[0].parameters), (1, 40));
+        assert_eq!(summary.rows[0].output[..], [1, 3, 4]);
+    }
+}

@@ -1,0 +1,206 @@
+"""Mistakes planted in the backward passes of PyTorch's losses, and which checker finds them: lossgraph
+through its protocol, torch.gradcheck (slow and fast) and JAX's check_grads, in the same run.
+
+    python tests/peers/checkers.py target/debug/lossgraph [--trials 10] [--honest 1000]
+
+Needs torch and jax. Prints the table of docs/checking.md, the false alarms, and the milliseconds of an honest check.
+A mistake is planted by an identity whose backward pass is wrong, at one of the inputs of a loss.
+"""
+import argparse, base64, collections, functools, json, os, random, subprocess, tempfile, time, traceback, warnings
+import jax, jax.numpy as jnp, numpy as np, torch
+import torch.nn.functional as F
+from jax.test_util import check_grads
+
+jax.config.update("jax_enable_x64", True)
+warnings.filterwarnings("ignore")
+SIZES = [(8, 32), (64, 32), (256, 256)]
+
+# Each loss twice, of the same inputs a and b: by PyTorch and by JAX.
+def labels(a): return torch.arange(a.shape[0]) * 7 % a.shape[1]
+def jlabels(a): return jnp.arange(a.shape[0]) * 7 % a.shape[1]
+def jhuber(d, delta): return jnp.where(jnp.abs(d) <= delta, d * d / 2, delta * (jnp.abs(d) - delta / 2))
+def jdistance(a, b): return jnp.sqrt(jnp.sum((a - b + 1e-6) ** 2, 1))
+def jsoft(x): return jnp.logaddexp(0, x)
+LOSSES = {
+    "cross_entropy": (lambda a, b: F.cross_entropy(a + 0 * b, labels(a)),
+                      lambda a, b: -jnp.take_along_axis(jax.nn.log_softmax(a), jlabels(a)[:, None], 1).mean()),
+    "mse_loss": (lambda a, b: F.mse_loss(a, b), lambda a, b: ((a - b) ** 2).mean()),
+    "huber_loss": (lambda a, b: F.huber_loss(torch.tanh(a) * 2, b, reduction="sum", delta=0.7),
+                   lambda a, b: jhuber(jnp.tanh(a) * 2 - b, 0.7).sum()),
+    "bce_with_logits": (lambda a, b: F.binary_cross_entropy_with_logits(a, torch.sigmoid(b)),
+                        lambda a, b: (jsoft(a) - a * jax.nn.sigmoid(b)).mean()),
+    "kl_div": (lambda a, b: F.kl_div(F.log_softmax(a, -1), F.softmax(b, -1), reduction="batchmean"),
+               lambda a, b: (jax.nn.softmax(b) * (jax.nn.log_softmax(b) - jax.nn.log_softmax(a))).sum(1).mean()),
+    "triplet_margin": (lambda a, b: F.triplet_margin_loss(a, b, b.flip(0), margin=9.0),
+                       lambda a, b: jnp.maximum(jdistance(a, b) - jdistance(a, b[::-1]) + 9.0, 0).mean()),
+    "cosine_embedding": (lambda a, b: F.cosine_embedding_loss(a, b, torch.ones(a.shape[0])),
+                         lambda a, b: (1 - (a * b).sum(1) / jnp.sqrt((a * a).sum(1) * (b * b).sum(1))).mean()),
+}
+
+# What becomes of a cotangent g, numbers alone: the same for both libraries.
+def element(factor):
+    return lambda g, at: g * np.where(np.arange(g.size).reshape(g.shape) == at % g.size, factor, 1.0)
+MISTAKES = {
+    "sign flipped": lambda g, at: -g,
+    "twice": lambda g, at: 2 * g,
+    "+5 %": lambda g, at: 1.05 * g,
+    "+1 %": lambda g, at: 1.01 * g,
+    "+0.1 %": lambda g, at: 1.001 * g,
+    "transposed": lambda g, at: np.ascontiguousarray(g.T).reshape(g.shape),
+    "missing broadcast sum": lambda g, at: np.where(np.arange(g.shape[0])[:, None] == 0, g, 0.0),
+    "dropped path": lambda g, at: 0 * g,
+    "element: sign flipped": element(-1.0),
+    "element: +100 %": element(2.0),
+    "element: +5 %": element(1.05),
+    "element: +1 %": element(1.01),
+    "element: +0.1 %": element(1.001),
+}
+
+class Planted(torch.autograd.Function):
+    """The identity, with a backward pass that is wrong."""
+    @staticmethod
+    def forward(ctx, x, wrong, at):
+        ctx.wrong, ctx.at = wrong, at
+        return x.clone()
+    @staticmethod
+    def backward(ctx, g):
+        return torch.from_numpy(np.asarray(ctx.wrong(g.numpy(), ctx.at))), None, None
+
+def planted_in_torch(loss, which, wrong, at):
+    return lambda *x: loss(*[Planted.apply(y, wrong, at) if i == which else y for i, y in enumerate(x)])
+
+def planted_in_jax(loss, which, wrong, at):
+    identity = jax.custom_vjp(lambda x: x)
+    call = lambda g: (jax.pure_callback(lambda g: np.asarray(wrong(np.asarray(g), at)), jax.ShapeDtypeStruct(g.shape, g.dtype), g),)
+    identity.defvjp(lambda x: (x, None), lambda _, g: call(g))
+    return lambda *x: loss(*[identity(y) if i == which else y for i, y in enumerate(x)])
+
+# The checkers: each says whether it found something wrong.
+def by_gradcheck(fast):
+    def check(f, jf, xs):
+        inputs = tuple(torch.from_numpy(x).requires_grad_() for x in xs)
+        return not torch.autograd.gradcheck(f, inputs, fast_mode=fast, raise_exception=False)
+    return check
+
+def by_check_grads(f, jf, xs):
+    try:
+        check_grads(jf, tuple(jnp.asarray(x) for x in xs), order=1, modes=["rev"])
+    except AssertionError:
+        return True
+    return False
+
+class Lossgraph:
+    """lossgraph check, whose program is this process, through two pipes."""
+    def __init__(self, binary):
+        self.binary = binary
+        self.seconds = None
+
+    def __call__(self, f, jf, xs):
+        passed, report = self.check(f, xs)
+        self.seconds = report["seconds"]
+        return not passed
+
+    def check(self, f, xs, orders=1):
+        tensors = {n: {"dtype": "float64", "shape": x.shape, "data": base64.b64encode(x.tobytes()).decode()} for n, x in zip("ab", xs)}
+        with tempfile.TemporaryDirectory() as folder:
+            inputs, asked, answered = (os.path.join(folder, name) for name in ["inputs.json", "asked", "answered"])
+            with open(inputs, "w") as file:
+                json.dump(tensors, file)
+            os.mkfifo(asked), os.mkfifo(answered)
+            command = f"cat < {answered} & exec cat > {asked}"
+            run = subprocess.Popen([self.binary, "check", "--json", "--order", str(orders), "--inputs", inputs, "--program", command],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            with open(asked) as requests, open(answered, "w") as answers:
+                host(f, requests, answers)
+            out, err = run.communicate()
+        if not out:
+            raise RuntimeError(err)
+        result = json.loads(out)
+        return result["passed"], result["reports"][0]
+
+@functools.cache
+def printed_host():
+    source = subprocess.run([BINARY, "check", "--host", "torch"], capture_output=True, text=True, check=True).stdout
+    return source[: source.index("out, sys.stdout")]
+
+def host(loss, requests, answers):
+    """The host that `lossgraph check --host torch` prints, with a loss of its own."""
+    scope = {}
+    exec(printed_host(), scope)
+    scope["loss"] = loss
+    print(json.dumps({"lossgraph": 1, "features": ["base64", "values", "products"]}), file=answers, flush=True)
+    for line in requests:
+        request = json.loads(line)
+        try:
+            result = scope["answer"](**{**request, "inputs": [scope["read"](x) for x in request["inputs"]]})
+        except Exception:
+            result = {"error": traceback.format_exc()}
+        try:
+            print(json.dumps({"id": request["id"], **result}), file=answers, flush=True)
+        except BrokenPipeError:
+            return
+
+def shows(f, g, xs, size):
+    """Whether a mistake shows in a gradient, in an element that is not lost beside the largest."""
+    def gradients(f):
+        inputs = [torch.from_numpy(x).requires_grad_() for x in xs]
+        return [np.zeros_like(x) if g is None else g.numpy() for x, g in zip(xs, torch.autograd.grad(f(*inputs), inputs, allow_unused=True))]
+    return any(((abs(r) > 1e-3 * abs(r).max()) & (abs(w - r) > size * abs(r))).any() for r, w in zip(gradients(f), gradients(g)))
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binary")
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--slow", type=int, default=10**6, help="the most elements that gradcheck's slow mode is given")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    global BINARY
+    BINARY = arguments.binary
+    ours = Lossgraph(BINARY)
+    checkers = {"lossgraph": ours, "gradcheck slow": by_gradcheck(False), "gradcheck fast": by_gradcheck(True), "check_grads": by_check_grads}
+    rng = np.random.default_rng(arguments.seed)
+    random.seed(arguments.seed)
+    found, planted, alarms, honest, seconds = (collections.Counter() for _ in range(5))
+    def judge(name, f, jf, xs):
+        slow = name == "gradcheck slow" and xs[0].size > arguments.slow
+        return None if slow else checkers[name](f, jf, xs)
+    def draw(size):
+        return [rng.uniform(-2, 2, size) for _ in range(2)]
+    for size in SIZES:
+        for loss in LOSSES:
+            xs = draw(size)
+            f, jf = LOSSES[loss]
+            for name in checkers:
+                started = time.perf_counter()
+                wrong = judge(name, f, jf, xs)
+                if wrong is not None:
+                    seconds[name, size] += ours.seconds if name == "lossgraph" else time.perf_counter() - started
+                    honest[name, size] += 1
+                    alarms[name] += wrong
+    for mistake, wrong in MISTAKES.items():
+        for size in SIZES:
+            for _ in range(arguments.trials):
+                while True:
+                    loss, which, at = random.choice(list(LOSSES)), random.randrange(2), random.randrange(size[0] * size[1])
+                    if loss == "cross_entropy" and which == 1:  # it does not depend on b
+                        continue
+                    f, jf = LOSSES[loss]
+                    xs = draw(size)
+                    g, jg = planted_in_torch(f, which, wrong, at), planted_in_jax(jf, which, wrong, at)
+                    factor = {"+5 %": 0.05, "+1 %": 0.01, "+0.1 %": 0.001}.get(mistake.removeprefix("element: "), 0.02)
+                    if shows(f, g, xs, factor / 2):
+                        break
+                for name in checkers:
+                    verdict = judge(name, g, jg, xs)
+                    if verdict is not None:
+                        planted[name, mistake] += 1
+                        found[name, mistake] += verdict
+        print(f"{mistake:<24}" + "".join(f"{found[n, mistake]:>10}/{planted[n, mistake]:<6}" for n in checkers), flush=True)
+    print(f"{'all':<24}" + "".join(f"{sum(found[n, m] for m in MISTAKES):>10}/{sum(planted[n, m] for m in MISTAKES):<6}" for n in checkers))
+    print(f"{'false alarms':<24}" + "".join(f"{alarms[n]:>10}/{sum(honest[n, s] for s in SIZES):<6}" for n in checkers))
+    for size in SIZES:
+        mean = [seconds[n, size] / max(honest[n, size], 1) for n in checkers]
+        print(f"ms, {size[0]}x{size[1]}".ljust(24) + "".join(f"{1e3 * each:>12.1f}     " for each in mean))
+
+if __name__ == "__main__":
+    main()
