@@ -1,8 +1,8 @@
 //! Gradient descent on the inputs of a loss.
 
-use lossgraph_autograd::{Gradients, Parameter, Tape};
-use lossgraph_nn::optimizer::{Adagrad, RmsProp};
-use lossgraph_nn::{Adam, Optimizer, Sgd, UpdateRule};
+use lossgraph_autograd::{Parameter, Tape};
+use lossgraph_nn::optimizer::{Adagrad, Optimize, RmsProp};
+use lossgraph_nn::{Adam, Sgd, UpdateRule};
 use lossgraph_tensor::Tensor;
 use serde_json::{Map, Value, json};
 
@@ -14,23 +14,12 @@ use crate::subject::{Subject, Takes};
 const MOST_STEPS: u64 = 1000;
 
 /// Starts an optimizer with a rate.
-type Start = fn(f64, &[Parameter]) -> Result<Box<dyn Step>>;
+type Start = fn(f64, &[Parameter]) -> Result<Box<dyn Optimize>>;
 
 /// An optimizer that a page offers.
 pub struct Choice {
     pub name: &'static str,
     start: Start,
-}
-
-/// What moves parameters.
-trait Step {
-    fn step(&mut self, gradients: &Gradients) -> Result<()>;
-}
-
-impl<R: UpdateRule> Step for Optimizer<R> {
-    fn step(&mut self, gradients: &Gradients) -> Result<()> {
-        Ok(Optimizer::step(self, gradients)?)
-    }
 }
 
 pub const OPTIMIZERS: [Choice; 5] = [
@@ -44,7 +33,7 @@ pub const OPTIMIZERS: [Choice; 5] = [
     Choice { name: "adagrad", start: |lr, p| start(Adagrad { lr, ..Adagrad::default() }, p) },
 ];
 
-fn start<R: UpdateRule + 'static>(rule: R, parameters: &[Parameter]) -> Result<Box<dyn Step>> {
+fn start<R: UpdateRule + 'static>(rule: R, parameters: &[Parameter]) -> Result<Box<dyn Optimize>> {
     Ok(Box::new(rule.over_parameters(parameters.iter().cloned())?))
 }
 
@@ -127,7 +116,7 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
         if step == descent.steps {
             break;
         }
-        if let Err(error) = optimizer.step(&gradients) {
+        if let Err(error) = optimizer.step_with(&mut || Ok(gradients.clone())) {
             ended = Some(format!("stops after {step} steps: {error}"));
             break;
         }

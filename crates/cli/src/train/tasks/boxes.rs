@@ -58,8 +58,7 @@ impl Problem for Boxes {
         indices: &[usize],
         mode: Mode,
     ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let examples = all.select(indices)?;
+        let examples = part.of(&self.train, &self.test).select(indices)?;
         let prediction = self.predict(tape.constant(examples.inputs()), mode);
         let target = tape.constant(examples.targets());
         Ok(vec![Box::new(move |_, sample| match sample.name {

@@ -76,8 +76,7 @@ impl Problem for Masks {
         indices: &[usize],
         mode: Mode,
     ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let examples = all.select(indices)?;
+        let examples = part.of(&self.train, &self.test).select(indices)?;
         let logits = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let labels = tape.constant(examples.targets());
         let masks = tape.constant(one_hot(examples.targets())?);

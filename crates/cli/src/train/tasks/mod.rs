@@ -41,6 +41,13 @@ pub enum Part {
     Test,
 }
 
+impl Part {
+    /// The one of both that it is.
+    pub fn of<'a, T>(self, train: &'a T, test: &'a T) -> &'a T {
+        if self == Part::Train { train } else { test }
+    }
+}
+
 /// How long to train, where nobody says it.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {

@@ -83,8 +83,7 @@ impl Problem for MultiLabel {
         indices: &[usize],
         mode: Mode,
     ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let examples = all.select(indices)?;
+        let examples = part.of(&self.train, &self.test).select(indices)?;
         let scores = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let bits = tape.constant(bits(examples.labels())?);
         let lists = tape.constant(lists(examples.labels())?);

@@ -85,8 +85,7 @@ impl Problem for Numbers {
         indices: &[usize],
         mode: Mode,
     ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let examples = all.select(indices)?;
+        let examples = part.of(&self.train, &self.test).select(indices)?;
         let outputs = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let prediction = self.in_unit(outputs.narrow(1, 0, 1));
         let spread = outputs.narrow(1, 1, 1).softplus() * self.deviation;

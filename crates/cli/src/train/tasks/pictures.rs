@@ -87,8 +87,7 @@ impl Problem for Pictures {
         indices: &[usize],
         mode: Mode,
     ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let examples = all.select(indices)?;
+        let examples = part.of(&self.train, &self.test).select(indices)?;
         let pictures = self.denoise(tape.constant(examples.inputs()), mode);
         let target = tape.constant(examples.targets());
         // Losses of rates and logarithms take no picture with a pixel of 0 or less.

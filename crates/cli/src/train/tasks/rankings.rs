@@ -94,8 +94,7 @@ impl Problem for Rankings {
         indices: &[usize],
         mode: Mode,
     ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let examples = all.select(indices)?;
+        let examples = part.of(&self.train, &self.test).select(indices)?;
         let scores = self.model.forward_in(tape.constant(examples.inputs()), mode).squeeze(-1);
         let relevance = tape.constant(examples.targets());
         let [first, second, signs] = pairs(examples.targets())?.map(|each| tape.constant(each));
