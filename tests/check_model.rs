@@ -90,6 +90,33 @@ fn what_is_wrong_stands_first_with_its_layer_and_parameter() {
 }
 
 #[test]
+#[ignore = "takes minutes without optimization: cargo test --release --test check_model -- --ignored --nocapture"]
+fn a_model_of_a_million_parameters_is_checked_in_both_orders() {
+    let mut rng = lossgraph::rng(5);
+    let model = Sequential::new()
+        .then(Linear::new(784, 1100, &mut rng).unwrap())
+        .then(BatchNorm::new(1100).unwrap())
+        .then(Activation::Relu)
+        .then(Dropout::new(0.5, 1).unwrap())
+        .then(Linear::new(1100, 128, &mut rng).unwrap())
+        .then(Activation::Tanh)
+        .then(Linear::new(128, 10, &mut rng).unwrap());
+    let count: usize = model.parameters().iter().map(|(_, x)| x.value().len()).sum();
+    assert!(count > 1_000_000, "{count}");
+    let images = Tensor::randn([32, 784], DType::F64, &mut rng).unwrap();
+    let labels = Tensor::from((0..32).map(|i| i % 10).collect::<Vec<i64>>());
+    let started = std::time::Instant::now();
+    let report = check_model(
+        &model,
+        |model, x| cross_entropy(model.forward_train(x[0]), x[1]).mean(),
+        &[images, labels],
+    )
+    .unwrap();
+    println!("{count} parameters in {:.1} s\n{report}", started.elapsed().as_secs_f64());
+    assert!(report.passed(), "{report}");
+}
+
+#[test]
 fn a_model_is_one_line_in_a_test() {
     let model = Linear::new(4, 3, &mut lossgraph::rng(0)).unwrap();
     assert_gradients!(

@@ -88,3 +88,25 @@ fn class_weights_are_trained_with_a_margin_on_their_angle() {
     assert!(last < first / 10.0, "{first} to {last}");
     assert_eq!(right, 1.0);
 }
+
+#[test]
+fn class_clusters_are_a_part_of_a_model_under_the_names_of_pytorch() {
+    let rng = &mut lossgraph::rng(0);
+    let clusters = ClassClusters::new(8, 20, &[4, 10], 2.0, rng).unwrap().with_head_bias();
+    let module: &dyn Module = &clusters;
+    let names: Vec<String> = module.parameters().into_iter().map(|(name, _)| name).collect();
+    let expected = ["head.weight", "head.bias", "tail.0.0.weight", "tail.0.1.weight"];
+    assert_eq!(names[..4], expected);
+    assert_eq!(names[4..], ["tail.1.0.weight", "tail.1.1.weight"]);
+
+    // A step moves the head and the cluster that a label fell into, and no other.
+    let before = module.parameters().into_iter().map(|(_, p)| p.value()).collect::<Vec<Tensor>>();
+    let mut optimizer = Sgd { lr: 0.1, ..Sgd::default() }.over(module).unwrap();
+    let tape = Tape::new();
+    let features = tape.constant(Tensor::ones([1, 8], DType::F32).unwrap());
+    let loss = clusters.on(&tape).forward(features, tape.labels(&[5])).mean();
+    optimizer.step(&loss.backward().unwrap()).unwrap();
+    let after = module.parameters().into_iter().map(|(_, p)| p.value());
+    let moved: Vec<bool> = before.iter().zip(after).map(|(a, b)| *a != b).collect();
+    assert_eq!(moved, [true, true, true, true, false, false]);
+}

@@ -18,6 +18,14 @@ use crate::{ends, rounding, single};
 
 /// Checks gradient and Hessian of a program at some inputs, along four random directions each.
 ///
+/// ```text
+/// order 1   ∇f(x)·v         against   (f(x + hv) − f(x − hv)) / 2h,              h → 0
+/// order 2   ∇(∇f(x)·v)·w    against   (∇f(x + hw)·v − ∇f(x − hw)·v) / 2h,        h → 0
+/// ```
+///
+/// The limit is extrapolated from four steps `h`, with an estimate of its error, which is the
+/// tolerance.
+///
 /// ```
 /// use lossgraph_autograd::{Tape, Var};
 /// use lossgraph_check::{Verdict, check};

@@ -22,6 +22,8 @@ pub(crate) struct Compared {
     pub slopes: Slopes,
     /// What a slope along this direction is compared with: its usual size.
     pub size: f64,
+    /// The usual size of the analytic slope along such a direction, if it claims to be any.
+    pub claimed: f64,
     /// What rounding leaves of the analytic slope.
     pub rounding: f64,
     /// The longest step of the ladder.
@@ -178,6 +180,12 @@ impl Compared {
         (outside, 2.0 * (left.error + right.error) + self.rounding)
     }
 
+    /// Whether a slope is claimed, and differences could not tell it from 0: what the value is
+    /// rounded by hides it.
+    fn is_hidden(&self) -> bool {
+        self.claimed > 0.0 && 2.0 * self.slopes.central.error > self.claimed
+    }
+
     pub fn verdict(&self) -> Verdict {
         let (off, tolerance) = self.excess();
         let wrong = self.margin() > 1.0;
@@ -189,7 +197,7 @@ impl Compared {
             _ if wrong => Verdict::Fail,
             (_, true) => Verdict::Kink,
             // Within the tolerance, which may be too wide to say anything.
-            _ if self.tolerance() > UNCERTAIN * self.size => Verdict::Noise,
+            _ if self.tolerance() > UNCERTAIN * self.size || self.is_hidden() => Verdict::Noise,
             _ => Verdict::Pass,
         }
     }

@@ -22,6 +22,10 @@ pub enum Method {
     Full,
     /// Along random directions, by how the error of the first-order Taylor polynomial shrinks with
     /// the step: with its square, if the gradient is right.
+    ///
+    /// ```text
+    /// |f(x + tv) − f(x) − t ∇f(x)·v| = O(t²)
+    /// ```
     Taylor,
 }
 
@@ -177,6 +181,7 @@ impl<'a> Gradient<'a> {
             analytic: f64::NAN,
             slopes: Slopes::UNKNOWN,
             size: f64::MIN_POSITIVE,
+            claimed: 0.0,
             rounding: 0.0,
             first: 0.0,
             length: 1.0,
@@ -216,6 +221,8 @@ impl<'a> Gradient<'a> {
             analytic: parts().sum(),
             slopes,
             size: size.max(f64::MIN_POSITIVE),
+            // Less than the value's rounding over a step as long as the input is as good as nothing.
+            claimed: if usual > f64::EPSILON * self.at_0.abs() * relative { usual } else { 0.0 },
             rounding: 4e-12 * parts().map(f64::abs).sum::<f64>(),
             first,
             length: scale(&ladder.step) / ladder.unit,

@@ -205,6 +205,7 @@ mod tests {
                 analytic,
                 slopes,
                 size: 1.0,
+                claimed: 1.0,
                 rounding: 0.0,
                 first,
                 length: 1.0,

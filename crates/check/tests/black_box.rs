@@ -122,6 +122,26 @@ fn a_function_in_single_precision_is_judged_by_its_own_noise() {
 }
 
 #[test]
+fn a_slope_that_rounding_hides_is_not_called_right() {
+    // Beside 10¹⁵, the squares of small numbers are lost, and so is the sign of their slopes.
+    for sign in [1.0, -1.0] {
+        let hidden = |x: &[Tensor]| {
+            let x = x[0].to_f64s();
+            let value = 1e15 + x.iter().map(|x| x * x).sum::<f64>();
+            (value, vec![Tensor::from(x.iter().map(|x| sign * 2.0 * x).collect::<Vec<_>>())])
+        };
+        let check = Check { orders: 1, ..Check::default() };
+        let report = check.run_function(hidden, &[Tensor::from([0.3, -0.7])]).unwrap();
+        assert_eq!(report.rows[0].verdict, Verdict::Noise, "{report}");
+        assert!(!report.compared() && !report.passed(), "{report}");
+    }
+    // What claims to be flat, and is flat as far as anybody can see, is right.
+    let flat = |x: &[Tensor]| (1e15, vec![Tensor::from(vec![0.0; x[0].len()])]);
+    let report = check_function(flat, &[Tensor::from([0.3, -0.7])]).unwrap();
+    assert_eq!(report.rows[0].verdict, Verdict::Pass, "{report}");
+}
+
+#[test]
 fn errors_say_what_the_function_gave_and_what_was_expected() {
     let inputs = [Tensor::from([1.0, 2.0])];
     let told = |error: lossgraph_autograd::Error| error.to_string();

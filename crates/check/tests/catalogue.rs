@@ -28,7 +28,8 @@ fn no_loss_of_the_catalogue_is_blamed_and_few_verdicts_are_noise() {
                         Verdict::Skipped(_) => 4,
                     }] += 1;
                 }
-                assert!(report.passed(), "{report}");
+                let stops = case.samples.iter().all(|sample| !sample.is_differentiable());
+                assert!(report.passed() || stops, "{report}");
             }
         }
     }

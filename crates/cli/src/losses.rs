@@ -146,6 +146,7 @@ fn description(loss: &Loss) -> Value {
     let mut value = summary(loss);
     value["formula"] = json!(loss.formula);
     value["latex"] = json!(loss.latex);
+    value["letters"] = json!(loss.letters);
     value["shapes"] = json!(loss.shapes);
     value["unit"] = json!(loss.unit);
     value["range"] = json!(loss.range);

@@ -16,10 +16,13 @@ mod subject;
 mod train;
 
 use std::error::Error;
+use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::Closed;
+use train::interrupt::{self, Interrupted};
 
 /// Train small models, and see how their losses work.
 #[derive(Parser)]
@@ -37,8 +40,11 @@ enum Command {
     Evaluate(evaluate::Options),
     /// Print what a checkpoint predicts for the rows of a file.
     Predict(predict::Options),
-    /// Check the derivatives of losses against finite differences. Exits with 1 if one is wrong, or
-    /// if nothing could be checked.
+    /// Check the derivatives of losses, or of any program, against finite differences.
+    ///
+    /// Exits with 0 if all that was compared is right; with 1 if a derivative is wrong, if nothing
+    /// could be compared, or if a program does not answer as it should; with 2 if the command line is
+    /// wrong.
     Check(check::Options),
     /// Write a page on which a loss opens into its ops and is stepped through, forward and backward.
     Explain(explain::Options),
@@ -56,7 +62,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = match Arguments::try_parse_from(arguments) {
+    let done = match parse(arguments) {
         Ok(arguments) => run(&arguments.command),
         // Help and version are no errors.
         Err(usage) if !usage.use_stderr() => output::print(usage.to_string()).map(|()| true),
@@ -69,11 +75,24 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            output::complain(error);
+            ExitCode::from(interrupt::STATUS)
+        }
         Err(error) => {
             output::complain(format_args!("error: {}", message(&*error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments. Help is as wide as the terminal, or 80 columns where there is none.
+fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let command = match std::io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some() {
+        true => Arguments::command(),
+        false => Arguments::command().term_width(80),
+    };
+    Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
 /// Runs a command, and says whether all is well.
@@ -92,12 +111,12 @@ fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
 /// The message of an error: of a recorded program with its operands and the cure, but not with the
 /// lines of ours that recorded it; else a line.
 fn message(error: &(dyn Error + 'static)) -> String {
-    let of_training = match error.downcast_ref() {
-        Some(lossgraph_nn::Error::Program(fault)) => Some(fault),
-        _ => None,
-    };
-    match error.downcast_ref::<lossgraph_autograd::Error>().or(of_training) {
-        Some(fault) => fault.without_locations(),
-        None => error.to_string(),
+    use lossgraph_nn::Error::{Fit, Program};
+    match (error.downcast_ref(), error.downcast_ref::<lossgraph_autograd::Error>()) {
+        (_, Some(fault)) | (Some(Program(fault)), _) => fault.without_locations(),
+        (Some(Fit { epoch, batch, source }), _) => {
+            format!("epoch {}, batch {}: {}", epoch + 1, batch + 1, message(&**source))
+        }
+        _ => error.to_string(),
     }
 }

@@ -9,13 +9,16 @@ use lossgraph_tensor::{DType, Tensor};
 
 use crate::output;
 use crate::train::model::Model;
+use crate::train::restored::Restored;
+use crate::train::tasks::Answers;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Which checkpoint, and for what.
 #[derive(Args)]
 pub struct Options {
-    /// A checkpoint of a classifier or of numbers, as `lossgraph train` writes it.
+    /// A checkpoint of a classifier, of numbers, masks, boxes or sequences, as `lossgraph train` writes
+    /// it.
     checkpoint: PathBuf,
     /// A CSV file with the columns that the model was trained on, the target apart; or for pictures a
     /// PNG file, or an IDX file of many.
@@ -27,7 +30,10 @@ pub struct Options {
 
 /// Reads model and file, and prints a prediction for each row.
 pub fn run(options: &Options) -> Result<()> {
-    let (model, checkpoint) = Model::load(&options.checkpoint)?;
+    let (model, checkpoint) = match Model::load(&options.checkpoint)? {
+        (Some(model), checkpoint) => (model, checkpoint),
+        (None, _) => return of_pictures(options),
+    };
     let (inputs, rows, count) = inputs(&model, &options.file)?;
     let mut lines = vec![String::new(); count];
     let target = model.encoder.as_ref().map(|encoder| &encoder.target);
@@ -63,16 +69,60 @@ pub fn run(options: &Options) -> Result<()> {
             };
         }
     }
-    let left_out = lines.iter().filter(|line| line.is_empty()).count();
-    if left_out > 0 {
+    // A line without anything would be no row to those who read the file.
+    let nothing = if model.classes.is_empty() { "\"\"" } else { "," };
+    let without: Vec<usize> = (0..count).filter(|&row| lines[row].is_empty()).collect();
+    if let Some(first) = without.first() {
         output::complain(format_args!(
-            "rows with missing values, which the model was trained without, have no prediction: {left_out}"
+            "rows with missing values, which the model was trained without, have no prediction: {}, the \
+             first of them row {}",
+            without.len(),
+            first + 1
         ));
-        if !model.classes.is_empty() {
-            lines.iter_mut().filter(|line| line.is_empty()).for_each(|line| line.push(','));
-        }
     }
+    without.into_iter().for_each(|row| lines[row].push_str(nothing));
     output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
+}
+
+/// What a net of masks, boxes or sequences says of pictures.
+fn of_pictures(options: &Options) -> Result<()> {
+    let Restored { task, problem, .. } = Restored::read(&options.checkpoint)?;
+    let Some(takes) = problem.takes() else {
+        return Err(format!(
+            "{}: a model of the task {task} is not used on files; those of classifier, numbers, masks, \
+             boxes and sequences are",
+            options.checkpoint.display()
+        )
+        .into());
+    };
+    let pictures = pictures(&options.file, 255.0)?;
+    if pictures.shape()[1..] != takes {
+        let ([c, h, w], given, file) = (takes, pictures.shape(), options.file.display());
+        return Err(format!(
+            "{file}: its pictures are {given}, and the net takes [pictures, {c}, {h}, {w}]: resize them"
+        )
+        .into());
+    }
+    let Answers { header, lines } = problem.answers(&pictures)?;
+    output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
+}
+
+/// Pictures `[pictures, channels, height, width]` of a PNG file, or of an IDX file whose numbers are
+/// divided by the scale.
+fn pictures(file: &Path, scale: f64) -> Result<Tensor> {
+    if file.extension().is_some_and(|given| given.eq_ignore_ascii_case("png")) {
+        return Ok(read_png(file)?.unsqueeze(0)?);
+    }
+    let pictures = read_idx(file)?.to_dtype(DType::F32).map(|pixel| pixel / scale);
+    match pictures.rank() {
+        // Grey pictures have one channel.
+        3 => Ok(pictures.unsqueeze(1)?),
+        0 | 1 => {
+            let shape = pictures.shape();
+            Err(format!("{}: it is {shape}, expected pictures", file.display()).into())
+        }
+        _ => Ok(pictures),
+    }
 }
 
 /// The examples of a file, the rows that they are, and how many rows there are.
@@ -86,19 +136,10 @@ fn inputs(model: &Model, file: &Path) -> Result<(Tensor, Vec<usize>, usize)> {
         let (inputs, rows) = encoder.inputs(&table)?;
         return Ok((inputs, rows, table.len()));
     }
-    let ends = |end: &str| file.extension().is_some_and(|given| given.eq_ignore_ascii_case(end));
-    if ends("png") {
-        return Ok(all(read_png(file)?.unsqueeze(0)?));
-    }
-    if ends("csv") {
+    if file.extension().is_some_and(|given| given.eq_ignore_ascii_case("csv")) {
         return Ok(all(numbers(&Table::read(file)?, model.scale)?));
     }
-    let pictures = read_idx(file)?.to_dtype(DType::F32).map(|pixel| pixel / model.scale);
-    let shape = pictures.shape().to_vec();
-    let examples = shape.first().copied().unwrap_or(0);
-    Ok(all(pictures.reshape([&[examples], &model.net.input[..]].concat()).map_err(|_| {
-        format!("{}: it is {shape:?}, and the net takes {:?}", file.display(), model.net.input)
-    })?))
+    Ok(all(pictures(file, model.scale)?))
 }
 
 /// A table whose columns are the numbers of an example.

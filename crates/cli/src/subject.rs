@@ -18,6 +18,11 @@ impl Setting {
         self.set.join(" ")
     }
 
+    /// As they were given.
+    pub fn words(&self) -> &[String] {
+        &self.set
+    }
+
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.set.is_empty()

@@ -177,6 +177,10 @@ fn every_loss_has_a_page_and_a_line_in_the_index() {
     for loss in ALL {
         let file = format!("{}.html", loss.name);
         assert!(index.contains(&format!("href=\"{file}\"")), "{file}");
-        assert!(folder.0.join("pages").join(&file).exists(), "{file}");
+        // Each reads the engine that they share.
+        let page = fs::read_to_string(folder.0.join("pages").join(&file)).unwrap();
+        assert!(page.contains("src=\"engine.js\""), "{file}");
+        assert!(page.len() < 700_000, "{file} has {} bytes", page.len());
     }
+    assert!(folder.0.join("pages/engine.js").exists());
 }

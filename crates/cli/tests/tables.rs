@@ -84,8 +84,9 @@ fn numbers_are_predicted_in_their_own_unit() {
     let output = folder.run(&["predict", checkpoint, "birds.csv"]);
     let predictions = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = predictions.split('\n').collect();
-    // A line for each row, and nothing where a value is missing, which is told.
-    assert_eq!((lines.len(), lines[0], lines[4]), (346, "body_mass_g", ""));
+    // A line for each row, also for readers that pass over empty ones, and an empty field where a value
+    // is missing, which is told.
+    assert_eq!((lines.len(), lines[0], lines[4]), (346, "body_mass_g", "\"\""));
     let grams: f64 = lines[1].parse().unwrap();
     assert!((3000.0..5000.0).contains(&grams), "{grams}");
     let told = String::from_utf8(output.stderr).unwrap();
@@ -115,4 +116,49 @@ fn what_is_wrong_with_a_table_is_told() {
     fs::write(folder.0.join("narrow.csv"), "island,year\nBiscoe,2007\n").unwrap();
     let told = folder.refused(&["predict", "out/birds-classifier.safetensors", "narrow.csv"]);
     assert!(told.contains("there is no column `bill_length_mm`"), "{told}");
+}
+
+#[test]
+fn what_is_left_out_of_a_table_and_what_is_odd_in_it_is_told() {
+    let folder = Folder::new("told");
+    let rows: String = (0..40)
+        .map(|i| match i {
+            5 => "5,n/a?,1,a,\n".to_owned(),
+            7 => "7,3.5,,b,\n".to_owned(),
+            9 => "9,3.5,2,,\n".to_owned(),
+            _ => format!("{i},{}.5,{},{},\n", i % 4, i % 3, ["a", "b"][i % 2]),
+        })
+        .collect();
+    fs::write(folder.0.join("odd.csv"), format!(",mass,size,kind,empty\n{rows}")).unwrap();
+    let train = ["train", "--data", "odd.csv", "--target", "kind", "--missing", "drop"];
+    let output = folder.run(&[&train[..], &["--epochs", "1"]].concat());
+    let told = String::from_utf8(output.stderr).unwrap();
+    for note in [
+        "column `mass` has 1 cell that is no number, `n/a?` in line 7: all its values are taken for words",
+        "columns without a name, which are left out: 1",
+        "columns without a value, which are left out: empty",
+        "rows without `kind`, which are left out: 1 of 40",
+        "rows with missing values, which are left out: 1 of 40",
+    ] {
+        assert!(told.contains(note), "{note}: {told}");
+    }
+    let told =
+        folder.refused(&["train", "--data", "odd.csv", "--target", "mass", "--task", "numbers"]);
+    assert!(told.contains("line 7: the column `mass` has words such as `n/a?`"), "{told}");
+}
+
+#[test]
+fn a_table_of_many_thousand_columns_is_read() {
+    let folder = Folder::new("wide");
+    let line = |of: &dyn Fn(usize) -> String| {
+        (0..30_000).map(of).collect::<Vec<String>>().join(",") + "\n"
+    };
+    let rows: String =
+        (0..8).map(|row| line(&|i| ((i * 7 + row * row) % 11).to_string())).collect();
+    let text = line(&|i| format!("c{i}")) + &rows;
+    fs::write(folder.0.join("wide.csv"), text).unwrap();
+    // With a quadratic look-up it would take minutes.
+    let train = ["train", "--data", "wide.csv", "--target", "c29999", "--net", "linear"];
+    let figures = folder.figures(&[&train[..], &["--epochs", "1"]].concat());
+    assert_eq!(figures["task"], "numbers");
 }

@@ -86,12 +86,12 @@ fn the_same_seed_gives_the_same_bytes() {
 fn every_loss_that_a_task_offers_trains() {
     let folder = Folder::new("losses");
     for loss in ["nll", "BCEWithLogitsLoss", "kl_div", "mse", "smooth_l1", "huber"] {
-        let figures = folder.train(&["--loss", loss]);
+        let figures = folder.train(&["--loss", loss, "--task", "classifier"]);
         assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
     }
     // Its slope knows no size, so that it finds its classes one after another: seeds 0 to 3 end
     // between 47 and 96 %, and move by tens with the last bits. By guessing, one in ten is right.
-    let figures = folder.train(&["--loss", "l1"]);
+    let figures = folder.train(&["--loss", "l1", "--task", "classifier"]);
     assert!(figures["test_accuracy"].as_f64().unwrap() > 0.3, "{figures}");
     let smooth = folder.train(&["--set", "label_smoothing=0.1"]);
     assert!(smooth["test_accuracy"].as_f64().unwrap() > 0.8, "{smooth}");
@@ -132,6 +132,21 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
         (&["--lr", "inf"], "lr is inf"),
         (&["--out", "file"], "the folder file cannot be made"),
         (&["--task", "poetry"], "possible values: classifier, embedding"),
+        (&["--task", "masks", "--net", "cnn"], "--net: the task masks has a net of its own"),
+        (&["--task", "boxes", "--hidden", "8"], "--hidden: the task boxes has a net of its own"),
+        (&["--task", "views", "--batch-norm"], "--batch-norm: the task views has a net of its own"),
+        (&["--net", "linear", "--hidden", "8"], "--hidden: the net linear has no hidden layers"),
+        (&["--net", "linear", "--batch-norm"], "--batch-norm: the net linear has no hidden layers"),
+        (&["--target", "species"], "--target: digits are no table"),
+        (&["--data", "moons", "--missing", "drop"], "--missing: moons are no table"),
+        (
+            &["--task", "masks", "--ignore", "x"],
+            "--ignore: the data of the task masks are no table",
+        ),
+        (&["--optimizer", "sgd", "lr=0.1", "--lr", "0.2"], "the rate is lr=0.1 of sgd already"),
+        (&["--optimizer", "adam", "momentum=0.9"], "adam: there is no option `momentum`"),
+        (&["--every-loss", "--net", "cnn"], "cannot be used with"),
+        (&["--every-loss", "--save-every", "2"], "cannot be used with"),
     ] {
         let told = folder.refused(arguments);
         assert!(told.contains(expected), "{arguments:?}: {told}");
@@ -155,6 +170,13 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
     let folder = Folder::new("picks");
     let figures = folder.train(&["--loss", "nt_xent", "--epochs", "3", "--seed", "1"]);
     assert_eq!((&figures["task"], &figures["seed"]), (&"embedding".into(), &1.into()));
+    for loss in ["huber", "quantile"] {
+        let figures = folder.train(&["--loss", loss, "--epochs", "2"]);
+        assert_eq!(figures["task"], "numbers", "{loss}");
+    }
+    // Of digits, a loss of numbers trains classes all the same.
+    let figures = folder.train(&["--loss", "huber", "--data", "digits", "--epochs", "2"]);
+    assert_eq!(figures["task"], "classifier");
     let figures = folder.train(&["--loss", "focal", "--epochs", "5"]);
     assert_eq!(figures["task"], "classifier");
     assert!(figures["test_accuracy"].as_f64().unwrap() > 0.8, "{figures}");
@@ -163,7 +185,11 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
     let figures = folder.train(&["--config", "run.toml", "--seed", "2"]);
     assert_eq!((&figures["epochs"], &figures["seed"]), (&40.into(), &2.into()));
     assert!(figures["test_accuracy"].as_f64().unwrap() > 0.97, "{figures}");
-    // What the command line says comes first.
+    // What the command line says comes first, of lists as well.
+    let said = ["--config", "run.toml", "--epochs", "2", "--hidden", "4", "--json"];
+    let output = folder.run(&said);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("mlp 2-4-2"), "{told}");
     let figures = folder.train(&["--config", "run.toml", "--epochs", "2"]);
     assert_eq!(figures["epochs"], 2);
     fs::write(folder.0.join("wrong.toml"), "epoch = 3\n").unwrap();
@@ -179,6 +205,8 @@ fn a_convolutional_net_reads_pictures_of_clothes_and_digits() {
     let arguments = ["--net", "cnn", "--hidden", "32", "--epochs", "2", "--lr", "0.01"];
     let figures = folder.train(&[&arguments[..], &["--data", "fashion-mnist"]].concat());
     assert!(figures["test_accuracy"].as_f64().unwrap() > 0.6, "{figures}");
+    let points = folder.train(&[&arguments[..], &["--task", "embedding"]].concat());
+    assert!(points["recall_at_1"].as_f64().unwrap() > 0.8, "{points}");
     let figures = folder.train(&[&arguments[..], &["--data", "digits"]].concat());
     assert!(figures["test_accuracy"].as_f64().unwrap() > 0.85, "{figures}");
 }

@@ -104,8 +104,18 @@ fn joined(pictures: &Tensor, labels: &Tensor) -> std::result::Result<Dataset, St
         return Err(format!("there are {} labels for {count} pictures", labels.len()));
     }
     let numbers = labels.to_f64s();
-    if let Some(at) = numbers.iter().position(|&label| !(0.0..CLASSES as f64).contains(&label)) {
+    let is_class = |label: f64| label.fract() == 0.0 && (0.0..CLASSES as f64).contains(&label);
+    if let Some(at) = numbers.iter().position(|&label| !is_class(label)) {
         return Err(format!("label {at} is {}, expected one of 0 to 9", numbers[at]));
+    }
+    if pictures.dtype() != DType::I64 {
+        return Err(mislabelled("pixels that are integers from 0 to 255", pictures));
+    }
+    for picture in 0..count {
+        let pixels = pictures.narrow(0, picture, 1).map_err(|error| error.to_string())?.to_f64s();
+        if let Some(pixel) = pixels.into_iter().find(|pixel| !(0.0..=255.0).contains(pixel)) {
+            return Err(format!("picture {picture} has a pixel of {pixel}, expected 0 to 255"));
+        }
     }
     let labels = numbers.into_iter().map(|label| label as usize).collect();
     let scaled = || -> Result<Dataset> {
@@ -187,5 +197,12 @@ mod tests {
         assert!(folder.refused().contains("there are 2 labels for 3 pictures"));
         folder.write("train-labels-idx1-ubyte", 8, &[3], &[9, 10, 0]);
         assert!(folder.refused().contains("label 1 is 10, expected one of 0 to 9"));
+        let halves = [0.0_f32, 0.5, 1.0].map(f32::to_be_bytes).concat();
+        folder.write("train-labels-idx1-ubyte", 0x0d, &[3], &halves);
+        assert!(folder.refused().contains("label 1 is 0.5, expected one of 0 to 9"));
+        folder.write("train-labels-idx1-ubyte", 8, &[3], &[9, 1, 0]);
+        let pixels = [0, 300, 2].map(i32::to_be_bytes).concat();
+        folder.write("train-images-idx3-ubyte", 0x0c, &[3, 1, 1], &pixels);
+        assert!(folder.refused().contains("picture 1 has a pixel of 300, expected 0 to 255"));
     }
 }

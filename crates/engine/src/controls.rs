@@ -55,6 +55,7 @@ pub fn controls(subject: &Subject, inputs: &Inputs) -> Result<Value> {
         "inputs": shown,
         "numbers": json_of(&tensors),
         "options": options,
+        "letters": subject.letters(),
         "closed": closed(subject, &tensors),
         "lattices": lattices(subject, &tensors),
         "optimizers": descent::OPTIMIZERS.map(|each| each.name),

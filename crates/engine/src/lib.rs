@@ -6,7 +6,9 @@
 //!
 //! | request | reply |
 //! |---|---|
-//! | `{"page": {…case}, "curves": [["logits", 0]]}` | the data of the page: without `curves`, all of it; with it, these curves alone, and no comparison with differences |
+//! | `{"page": {…case}}` | the data of the page |
+//! | `{…, "curves": [["logits", 0]]}` | the same, with the curves of these elements alone |
+//! | `{…, "shows": ["ops", 2]}` | what is seen of it while a number moves: of the view `teaching` or `ops`, the outermost level and a group by its number, or `"all"`; no listing, and no comparison with differences |
 //! | `{"draw": {…case}, "seed": 1}` | inputs that are drawn for the loss |
 //! | `{"descend": {…case}, "optimizer": "sgd", "rate": 0.1, "steps": 50}` | the inputs and the loss after each step, and how it ended |
 //! | `{"surface": {…case}, "across": ["logits", 0], "up": ["logits", 1]}` | the loss on a grid of two elements |

@@ -1,6 +1,7 @@
 //! Requests and replies, as JSON.
 
 use lossgraph_autograd::Tape;
+use lossgraph_explain::{Opened, View};
 use serde_json::{Map, Value, json};
 
 use crate::descent::{Descent, descend};
@@ -18,7 +19,7 @@ pub fn answer(request: &str) -> String {
 fn reply(request: &Value) -> Result<Value> {
     let object = request.as_object().ok_or("a request is an object")?;
     if let Some(case) = object.get("page") {
-        return page(case, object.get("curves"));
+        return page(case, object.get("curves"), object.get("shows"));
     }
     if let Some(case) = object.get("draw") {
         let seed = request["seed"].as_u64().ok_or("`seed` is a whole number from 0 on")?;
@@ -37,8 +38,8 @@ fn reply(request: &Value) -> Result<Value> {
     Err("a request asks for `page`, `draw`, `descend` or `surface`".into())
 }
 
-/// The data of a page.
-fn page(case: &Value, curves: Option<&Value>) -> Result<Value> {
+/// The data of a page: with the curves of all elements or of some, and of all or what it shows.
+fn page(case: &Value, curves: Option<&Value>, shows: Option<&Value>) -> Result<Value> {
     let (subject, inputs) = self::case(case)?;
     let tape = Tape::f64();
     let (vars, page) = subject.page(&tape, &inputs)?;
@@ -51,13 +52,40 @@ fn page(case: &Value, curves: Option<&Value>) -> Result<Value> {
                 let var = vars.iter().find(|(each, _)| *each == name);
                 elements.push((var.ok_or_else(|| no_input(&name))?.1, at));
             }
-            page.sketch(elements)
+            page.curves(elements)
         }
         Some(_) => return Err("`curves` is a list of elements".into()),
+    };
+    let page = match shows {
+        None => page,
+        Some(shows) => {
+            let (view, opened) = shown(shows)?;
+            page.sketch(view, opened)
+        }
     };
     let mut data = page.data()?;
     data["live"] = controls(&subject, &inputs)?;
     Ok(data)
+}
+
+/// What a page shows, `["ops", "all"]`: a view, and a group by its number or all of them; of `null`,
+/// the outermost level of the teaching view.
+fn shown(shows: &Value) -> Result<(View, Opened)> {
+    let view = match &shows[0] {
+        Value::Null => View::Teaching,
+        view if view == "teaching" => View::Teaching,
+        view if view == "ops" => View::EveryOp,
+        view => return Err(format!("a page shows `teaching` or `ops`, not {view}").into()),
+    };
+    let opened = match (&shows[1], shows[1].as_u64()) {
+        (Value::Null, _) => Opened::Top,
+        (_, Some(group)) => Opened::Group(usize::try_from(group)?),
+        (opened, _) if opened == "all" => Opened::All,
+        (opened, _) => {
+            return Err(format!("a group that is opened is a number or `all`, not {opened}").into());
+        }
+    };
+    Ok((view, opened))
 }
 
 fn no_input(name: &str) -> String {
@@ -109,11 +137,29 @@ mod tests {
 
     #[test]
     fn a_sketch_has_the_curves_that_are_wanted_and_no_checks() {
-        let data = asked(json!({ "page": huber(""), "curves": [["prediction", 1]] }));
+        let data =
+            asked(json!({ "page": huber(""), "curves": [["prediction", 1]], "shows": null }));
         let curves = data["inputs"][0]["curves"].as_array().unwrap();
         assert!(curves[0].is_null() && curves[1]["current"][0] == 4.0);
         assert!(data["checked"].is_null());
         assert!(data["nodes"].as_array().unwrap().iter().all(|node| node["check"].is_null()));
+    }
+
+    #[test]
+    fn a_sketch_lays_out_what_is_seen() {
+        let shown = |shows: Value| {
+            asked(json!({ "page": huber(""), "curves": [], "shows": shows }))["views"].clone()
+        };
+        let teaching = shown(Value::Null);
+        assert!(teaching["ops"].is_null() && teaching["teaching"]["top"].is_object());
+        assert!(teaching["teaching"]["all"].is_null());
+        let whole = asked(json!({ "page": huber("") }))["views"].clone();
+        assert_eq!(shown(json!(["ops", "all"]))["ops"]["all"], whole["ops"]["all"]);
+        let inside = shown(json!(["ops", 0]))["ops"]["groups"][0]["level"].clone();
+        assert!(inside.is_object());
+        assert_eq!(inside, whole["ops"]["groups"][0]["level"]);
+        // A group that there is none of is nothing to lay out.
+        assert_eq!(shown(json!(["teaching", 99]))["teaching"]["top"], whole["teaching"]["top"]);
     }
 
     #[test]
@@ -123,6 +169,8 @@ mod tests {
             (json!({ "page": { "loss": "hubre" } }), "the nearest is `huber`"),
             (json!({ "page": huber("detla=1") }), "perhaps `delta`"),
             (json!({ "page": huber(""), "curves": [["x", 0]] }), "there is no input `x`"),
+            (json!({ "page": huber(""), "curves": [], "shows": ["all"] }), "`teaching` or `ops`"),
+            (json!({ "page": huber(""), "curves": [], "shows": ["ops", "top"] }), "not \"top\""),
             (json!({ "draw": huber("") }), "`seed` is a whole number"),
             (json!({ "surface": huber("") }), "an element is"),
         ] {

@@ -169,7 +169,9 @@ impl Subject {
             Subject::Loss(case) => case.loss.summary,
             Subject::Program(program) => program.summary,
         };
-        let mut page = page(tape, loss).title(self.name()).note(summary).note(self.options());
+        let page = page(tape, loss).title(self.name()).note(summary).note(self.options());
+        // The lines that recorded it are those of this crate.
+        let mut page = page.without_locations();
         for (name, var) in &vars {
             page = page.name(*var, name);
         }
@@ -197,6 +199,14 @@ impl Subject {
         match self {
             Subject::Loss(case) => case.loss.symbol(name),
             Subject::Program(_) => None,
+        }
+    }
+
+    /// What other letters of its formula stand for.
+    pub(crate) fn letters(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Subject::Loss(case) => case.loss.letters,
+            Subject::Program(_) => &[],
         }
     }
 

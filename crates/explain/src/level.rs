@@ -100,14 +100,17 @@ impl Graph {
         self.level_of(group, &nodes, depth)
     }
 
-    /// The layout of the inside of each group, with its inner groups collapsed.
-    pub(crate) fn levels(&self) -> Vec<Level> {
+    /// The layout of the inside of each group that is wanted, with its inner groups collapsed.
+    pub(crate) fn levels(&self, is_wanted: impl Fn(usize) -> bool) -> Vec<Option<Level>> {
         let mut nodes: Vec<Vec<usize>> = vec![Vec::new(); self.groups.len()];
         for (at, node) in self.nodes.iter().enumerate() {
             self.path(node.group).into_iter().for_each(|group| nodes[group].push(at));
         }
         let each = nodes.iter().enumerate();
-        each.map(|(group, nodes)| self.level_of(Some(group), nodes, 0)).collect()
+        let level = |(group, nodes): (usize, &Vec<usize>)| {
+            is_wanted(group).then(|| self.level_of(Some(group), nodes, 0))
+        };
+        each.map(level).collect()
     }
 
     fn level_of(&self, group: Option<usize>, nodes: &[usize], depth: usize) -> Level {

@@ -36,7 +36,7 @@ pub use level::{Block, Content, Edge, Level};
 pub use listing::{Listing, listing};
 pub use nan::{FindNan, NonFinite, Pass};
 pub use numeric::NumericGradient;
-pub use page::{Page, PageError, page};
+pub use page::{Engine, Opened, Page, PageError, View, page};
 pub use paths::{Path, Paths};
 pub use surface::{Surface, surface};
 pub use sweep::Sweep;

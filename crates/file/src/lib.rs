@@ -52,6 +52,21 @@ pub fn write_atomically(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Re
     written.map_err(|Failure(failed, source)| Error { path: path.to_owned(), failed, source })
 }
 
+/// Whether a file could be written by [`write_atomically`], as far as one can see before; nothing is
+/// changed. Who computes for hours asks first.
+///
+/// # Errors
+/// As for [`write_atomically`].
+pub fn check_writable(path: impl AsRef<Path>) -> Result<(), Error> {
+    let path = path.as_ref();
+    let checked = match Destination::of(path) {
+        Ok(Destination::File(target)) => prepare(&target).map(|_| ()),
+        Ok(Destination::Stream) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    checked.map_err(|Failure(failed, source)| Error { path: path.to_owned(), failed, source })
+}
+
 /// Whether a path leads to what is no regular file, nor will be one: a pipe, a device, a descriptor
 /// of a process.
 pub fn is_stream(path: impl AsRef<Path>) -> bool {
@@ -128,12 +143,24 @@ fn is_of_a_process(path: &Path) -> bool {
 
 /// Replaces a regular file, or makes one, with what `fill` writes.
 fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Failure> {
+    let (temporary, mut file) = prepare(target)?;
+    fill(&mut file).map_err(failed("writing to", &temporary.path))?;
+    // A name that is on the disk before its content would lead to an empty file after a crash.
+    file.sync_all().map_err(failed("syncing", &temporary.path))?;
+    // Windows renames no file that is open.
+    drop(file);
+    temporary.rename(target)?;
+    sync_folder(folder_of(target));
+    Ok(())
+}
+
+/// A temporary file beside a regular one, with its owner and permissions.
+fn prepare(target: &Path) -> Result<(Temporary, File), Failure> {
     if target.file_name().is_none() {
         let error = io::Error::new(ErrorKind::InvalidInput, "expected the name of a file");
         return Err(failed("looking for a name in the path", target)(error));
     }
-    let folder = folder_of(target);
-    let (temporary, mut file) = Temporary::new(folder)?;
+    let (temporary, file) = Temporary::new(folder_of(target))?;
     if let Ok(old) = fs::metadata(target) {
         // Who may not write to a file does not get around that by replacing it.
         OpenOptions::new().append(true).open(target).map_err(failed("opening", target))?;
@@ -141,14 +168,7 @@ fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Res
         file.set_permissions(old.permissions())
             .map_err(failed("keeping the permissions of", target))?;
     }
-    fill(&mut file).map_err(failed("writing to", &temporary.path))?;
-    // A name that is on the disk before its content would lead to an empty file after a crash.
-    file.sync_all().map_err(failed("syncing", &temporary.path))?;
-    // Windows renames no file that is open.
-    drop(file);
-    temporary.rename(target)?;
-    sync_folder(folder);
-    Ok(())
+    Ok((temporary, file))
 }
 
 /// Gives a new file to the owner and the group of the old one.

@@ -86,6 +86,21 @@ fn an_error_names_the_path_and_what_failed() {
 }
 
 #[test]
+fn what_cannot_be_written_is_known_before_and_nothing_is_changed() {
+    let folder = Folder::new("check");
+    fs::write(folder.file("a"), "old").unwrap();
+    fs::create_dir(folder.file("b")).unwrap();
+    check_writable(folder.file("a")).unwrap();
+    check_writable(folder.file("new")).unwrap();
+    assert_eq!(fs::read_to_string(folder.file("a")).unwrap(), "old");
+    assert_eq!(folder.names(), ["a", "b"]);
+    let error = check_writable(folder.file("b")).unwrap_err().to_string();
+    assert!(error.contains("it is a folder"), "{error}");
+    let error = check_writable(folder.file("none/a")).unwrap_err().to_string();
+    assert!(error.contains("does not exist"), "{error}");
+}
+
+#[test]
 fn writers_at_the_same_time_leave_the_whole_content_of_one() {
     let folder = Folder::new("writers");
     let file = folder.file("a");

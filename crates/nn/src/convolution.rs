@@ -140,44 +140,94 @@ impl Layer for Conv2d {
     }
 }
 
-/// The transpose of a convolution over images: `[batch, inputs, height, width]` to
-/// `[batch, outputs, …]`.
-#[derive(Clone, Debug)]
-pub struct ConvTranspose2d {
+/// The transpose of a convolution with windows of `N` axes: [`ConvTranspose1d`] over sequences and
+/// [`ConvTranspose2d`] over images.
+#[derive(Clone)]
+pub struct ConvTransposeNd<const N: usize> {
     weight: Parameter,
     bias: Option<Parameter>,
-    options: ConvTranspose<2>,
+    options: ConvTranspose<N>,
 }
 
+/// The transpose of a convolution over sequences: `[batch, inputs, length]` to `[batch, outputs, …]`.
+///
+/// ```text
+/// length = (inputs − 1) stride − 2 padding + dilation (window − 1) + output_padding + 1
+/// ```
+///
+/// ```
+/// use lossgraph_autograd::{ConvTranspose, Tape};
+/// use lossgraph_nn::{ConvTranspose1d, Layer};
+/// # use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+///
+/// let options = ConvTranspose { stride: [2], padding: [1], ..ConvTranspose::default() };
+/// # let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let layer = ConvTranspose1d::with(4, 6, [4], options, &mut rng)?;
+/// let tape = Tape::new();
+/// assert_eq!(layer.forward(tape.fill([1, 4, 5], 1.0)).shape()[..], [1, 6, 10]);
+/// # Ok::<(), lossgraph_nn::Error>(())
+/// ```
+pub type ConvTranspose1d = ConvTransposeNd<1>;
+
+/// The transpose of a convolution over images: `[batch, inputs, height, width]` to
+/// `[batch, outputs, …]`.
+pub type ConvTranspose2d = ConvTransposeNd<2>;
+
+impl<const N: usize> fmt::Debug for ConvTransposeNd<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(if N == 1 { "ConvTranspose1d" } else { "ConvTranspose2d" })
+            .field("weight", &self.weight)
+            .field("bias", &self.bias)
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+crate::module!(ConvTranspose1d { weight, bias, .. });
 crate::module!(ConvTranspose2d { weight, bias, .. });
 
-impl ConvTranspose2d {
+impl<const N: usize> ConvTransposeNd<N> {
+    const NAME: &'static str = if N == 1 { "conv_transpose1d" } else { "conv_transpose2d" };
+
     /// A layer with PyTorch's initialization.
     ///
     /// # Errors
-    /// Groups that do not divide the inputs and the outputs. What depends on the image is an error of
+    /// Groups that do not divide the inputs and the outputs. What depends on the input is an error of
     /// the program that uses the layer.
     pub fn with(
         inputs: usize,
         outputs: usize,
-        window: [usize; 2],
-        options: ConvTranspose<2>,
+        window: [usize; N],
+        options: ConvTranspose<N>,
         rng: &mut impl Rng,
-    ) -> Result<ConvTranspose2d> {
+    ) -> Result<ConvTransposeNd<N>> {
         let groups = options.groups;
-        divides("conv_transpose2d", groups, inputs, outputs)?;
-        let shape = [inputs, outputs / groups, window[0], window[1]];
+        divides(Self::NAME, groups, inputs, outputs)?;
+        let shape = [&[inputs, outputs / groups][..], &window].concat();
         let (weight, bias) = drawn(&shape, outputs, rng)?;
-        Ok(ConvTranspose2d { weight, bias: Some(bias), options })
+        Ok(ConvTransposeNd { weight, bias: Some(bias), options })
+    }
+
+    /// A layer with a given weight `[inputs, outputs / groups, window…]` and options.
+    pub fn of(
+        weight: Tensor,
+        bias: Option<Tensor>,
+        options: ConvTranspose<N>,
+    ) -> ConvTransposeNd<N> {
+        ConvTransposeNd {
+            weight: Parameter::new("weight", weight),
+            bias: bias.map(|bias| Parameter::new("bias", bias)),
+            options,
+        }
     }
 
     /// A layer that adds nothing to the sums.
     #[must_use = "it gives the layer back"]
-    pub fn without_bias(self) -> ConvTranspose2d {
-        ConvTranspose2d { bias: None, ..self }
+    pub fn without_bias(self) -> ConvTransposeNd<N> {
+        ConvTransposeNd { bias: None, ..self }
     }
 
-    /// The weight, `[inputs, outputs / groups, window, window]`.
+    /// The weight, `[inputs, outputs / groups, window…]`.
     pub fn weight(&self) -> &Parameter {
         &self.weight
     }
@@ -186,15 +236,29 @@ impl ConvTranspose2d {
     pub fn bias(&self) -> Option<&Parameter> {
         self.bias.as_ref()
     }
+
+    /// Weight and bias on a tape.
+    fn on<'t>(&self, tape: &'t Tape) -> (Var<'t>, Option<Var<'t>>) {
+        (tape.parameter(&self.weight), self.bias.as_ref().map(|bias| tape.parameter(bias)))
+    }
+}
+
+impl Layer for ConvTranspose1d {
+    #[track_caller]
+    fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
+        x.tape().named_call(Self::NAME, || {
+            let (weight, bias) = self.on(x.tape());
+            x.conv_transpose1d(weight, bias, self.options)
+        })
+    }
 }
 
 impl Layer for ConvTranspose2d {
     #[track_caller]
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        let tape = x.tape();
-        tape.named_call("conv_transpose2d", || {
-            let bias = self.bias.as_ref().map(|bias| tape.parameter(bias));
-            x.conv_transpose2d(tape.parameter(&self.weight), bias, self.options)
+        x.tape().named_call(Self::NAME, || {
+            let (weight, bias) = self.on(x.tape());
+            x.conv_transpose2d(weight, bias, self.options)
         })
     }
 }
@@ -256,6 +320,22 @@ mod tests {
         assert_eq!(layer.without_bias().forward(x).shape()[..], [1, 6, 10, 14]);
         let odd = ConvTranspose { groups: 3, ..options };
         assert!(ConvTranspose2d::with(4, 6, [4, 4], odd, &mut rng).is_err());
+    }
+
+    #[test]
+    fn a_transposed_layer_of_sequences_spreads_each_element_over_its_window() {
+        // y[2 i + k] = Σ x[i] w[k], by hand.
+        let weight = Tensor::from([[[1.0_f32, 10.0, 100.0]]]);
+        let options = ConvTranspose { stride: [2], ..ConvTranspose::default() };
+        let layer = ConvTranspose1d::of(weight, Some(Tensor::from([0.5_f32])), options);
+        let tape = Tape::new();
+        let y = layer.forward(tape.constant([[[1.0, 2.0]]])).value().unwrap();
+        assert_eq!(y.shape()[..], [1, 1, 5]);
+        assert_eq!(y.to_f64s(), [1.5, 10.5, 102.5, 20.5, 200.5]);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let odd = ConvTranspose { groups: 3, ..options };
+        let error = ConvTranspose1d::with(4, 6, [4], odd, &mut rng).unwrap_err().to_string();
+        assert!(error.starts_with("conv_transpose1d: groups is 3"), "{error}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub use checkpoint::{
     Checkpoint, Matching, Stateful, Training, copy_parameters, load, load_matching, save,
 };
 pub use clip::{clip_grad_norm, clip_grad_value};
-pub use convolution::{Conv1d, Conv2d, ConvNd, ConvTranspose2d};
+pub use convolution::{Conv1d, Conv2d, ConvNd, ConvTranspose1d, ConvTranspose2d, ConvTransposeNd};
 pub use embedding::{Embedding, LearnedPositions, SinusoidalPositions};
 pub use error::{Error, Result};
 pub use functional::functional_call;

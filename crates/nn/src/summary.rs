@@ -47,7 +47,7 @@ impl Summary {
             output.value()?;
         }
         let (input, parameters) = (input.shape().clone(), model.num_parameters());
-        Ok(Summary { input, rows: rows(&tape), parameters })
+        Ok(Summary { input, rows: rows(&tape, output.number()), parameters })
     }
 }
 
@@ -68,7 +68,8 @@ struct Met {
     contains: bool,
 }
 
-fn rows(tape: &Tape) -> Vec<SummaryRow> {
+/// The rows for the layers on a tape, of which a node is the output of the model.
+fn rows(tape: &Tape, output: usize) -> Vec<SummaryRow> {
     let scopes = tape.scopes();
     let around = |scope: Option<usize>| std::iter::successors(scope, |&scope| scopes[scope].parent);
     let mut met = vec![Met::default(); scopes.len()];
@@ -80,6 +81,16 @@ fn rows(tape: &Tape) -> Vec<SummaryRow> {
             met[own].owns = true;
         }
         scopes.for_each(|outer| met[outer].contains = true);
+    }
+    // The output of a layer is the last of its nodes that those around it read: a recurrent layer
+    // computes its state, too.
+    let mut outputs: Vec<Option<usize>> = vec![None; scopes.len()];
+    let reads = nodes.iter().flat_map(|node| node.inputs.iter().map(|&input| (input, node.scope)));
+    for (read, reader) in reads.chain([(output, None)]) {
+        let readers: Vec<usize> = around(reader).collect();
+        for scope in around(nodes[read].scope).take_while(|scope| !readers.contains(scope)) {
+            outputs[scope] = outputs[scope].max(Some(read));
+        }
     }
     let mut rows: Vec<SummaryRow> = Vec::new();
     for node in &nodes {
@@ -96,9 +107,11 @@ fn rows(tape: &Tape) -> Vec<SummaryRow> {
                 rows.len() - 1
             });
             rows[row].parameters += parameters(node);
-            // The last node that is computed within it is its output.
-            if node.leaf.is_none() {
-                rows[row].output = node.shape.clone();
+            match outputs[scope] {
+                Some(output) => rows[row].output = nodes[output].shape.clone(),
+                // One that nobody reads.
+                None if node.leaf.is_none() => rows[row].output = node.shape.clone(),
+                None => {}
             }
         }
         let within_layer = path[..depth].last().is_some_and(|scope| is_layer(&scope));
@@ -137,8 +150,11 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, Conv2d, Embedding, Flatten, Linear, MaxPool2d, Mlp, Sequential};
-    use lossgraph_autograd::Pool;
+    use crate::{
+        Activation, Conv2d, Embedding, Flatten, Gru, Linear, Lstm, MaxPool2d, Mlp,
+        MultiHeadAttention, Recurrent, Rnn, Sequential, TransformerBlock,
+    };
+    use lossgraph_autograd::{Module, Pool};
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
 
@@ -172,6 +188,52 @@ all                                354
         };
         assert_eq!(squeezed(&summary.to_string()), squeezed(expected));
         assert_eq!(summary.rows[5].depth, 1);
+    }
+
+    /// The layers of a model with the shapes of their outputs and their parameters.
+    fn table(model: &dyn Layer, input: &[usize]) -> Vec<(String, Vec<usize>, usize)> {
+        let summary = model.summary(input).unwrap();
+        assert_eq!(summary.parameters, model.num_parameters());
+        let row = |row: SummaryRow| (row.layer, row.output.to_vec(), row.parameters);
+        summary.rows.into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_recurrent_layer_is_one_row_however_many_steps_it_takes() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        // Gates times the weights of inputs and state, and two biases.
+        let row = |name: &str, gates: usize| (name.to_owned(), vec![2, 5, 3], gates * (12 + 9 + 6));
+        assert_eq!(table(&Rnn::new(4, 3, &mut rng).unwrap(), &[2, 5, 4]), [row("rnn", 1)]);
+        assert_eq!(table(&Gru::new(4, 3, &mut rng).unwrap(), &[2, 5, 4]), [row("gru", 3)]);
+        assert_eq!(table(&Lstm::new(4, 3, &mut rng).unwrap(), &[2, 5, 4]), [row("lstm", 4)]);
+        let two = Recurrent { layers: 2, bidirectional: true, ..Recurrent::default() };
+        let model = Sequential::new()
+            .then(Gru::with(4, 3, two, &mut rng).unwrap())
+            .then(Linear::new(6, 2, &mut rng).unwrap());
+        let of_gru = 2 * 3 * (12 + 9 + 6) + 2 * 3 * (18 + 9 + 6);
+        let expected = [("gru", vec![2, 5, 6], of_gru), ("linear", vec![2, 5, 2], 14)];
+        let expected = expected.map(|(name, shape, count)| (name.to_owned(), shape, count));
+        assert_eq!(table(&model, &[2, 5, 4]), expected);
+    }
+
+    #[test]
+    fn attention_is_a_layer_and_a_transformer_block_holds_it() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let attention = MultiHeadAttention::new(8, 2, &mut rng).unwrap();
+        let of_attention = 4 * (8 * 8 + 8);
+        let rows = table(&attention, &[3, 5, 8]);
+        let first = ("multi_head_attention".to_owned(), vec![3, 5, 8], of_attention);
+        assert_eq!(rows[0], first);
+        let block = TransformerBlock::new(8, 2, &mut rng).unwrap();
+        let rows = table(&block, &[3, 5, 8]);
+        assert_eq!(
+            rows[0],
+            ("transformer_block".to_owned(), vec![3, 5, 8], block.num_parameters())
+        );
+        assert!(rows.contains(&first), "{rows:?}");
+        // The norms and the perceptron of the block are layers as well.
+        let norm = ("layer_norm".to_owned(), vec![3, 5, 8], 16);
+        assert_eq!(rows.iter().filter(|row| **row == norm).count(), 2, "{rows:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lossgraph_autograd::{Gradients, Tape};
 use lossgraph_nn::fit::{
-    Best, BoxResult, Event, Every, Fit, Goal, LrCurve, LrFinder, Outcome, Stopped, epoch_rng,
+    Best, BoxResult, Event, Every, Fit, Goal, LAST, LrCurve, LrFinder, Outcome, Stopped, epoch_rng,
 };
 use lossgraph_nn::optimizer::{self, Average, Averaged, Optimize};
 use lossgraph_nn::parallel::{DataParallel, Local};
@@ -294,6 +294,71 @@ fn a_plateau_takes_the_figure_of_each_epoch() {
         .unwrap();
     let lrs: Vec<f64> = outcome.history.iter().map(|epoch| epoch.lr).collect();
     assert_eq!(lrs, [0.1, 0.1, 0.05, 0.025]);
+}
+
+#[test]
+fn a_schedule_observes_the_figure_that_it_is_told_to() {
+    let (model, mut sgd) = line();
+    let plateau = ReduceOnPlateau { patience: 0, factor: 0.5, ..ReduceOnPlateau::default() };
+    let mut accuracies = [0.1, 0.2, 0.3, 0.4].into_iter();
+    let outcome = Fit::new(&model, &mut *sgd)
+        .epochs(4)
+        .schedule(plateau, Every::Epoch)
+        // The loss falls with every epoch; the accuracy, which grows, would halve the rate.
+        .schedule_figure("loss")
+        .monitor("accuracy", Goal::Maximize)
+        .validate(|| Ok(vec![("accuracy", accuracies.next().unwrap())]))
+        .run(one_batch, |target| towards(&model, *target))
+        .unwrap();
+    assert!(outcome.history.iter().all(|epoch| epoch.lr == 0.1), "{:?}", outcome.history);
+    assert_eq!(outcome.best, Some(Best { epoch: 3, figure: 0.4 }));
+}
+
+#[test]
+fn a_run_goes_on_from_a_checkpoint_of_any_name() {
+    let (folder, other) = (Folder::new("named"), Folder::new("elsewhere"));
+    Run::new(1).fit(&folder.0, 2, None);
+    let kept = folder.0.join("kept.safetensors");
+    std::fs::copy(folder.0.join(LAST), &kept).unwrap();
+    let (model, mut sgd) = line();
+    let step = |target: &f64| towards(&model, *target);
+    let error = Fit::new(&model, &mut *sgd).resume_from(&kept).run(one_batch, step).unwrap_err();
+    assert!(error.to_string().contains("it is of another model"), "{error}");
+    let missing = folder.0.join("none.safetensors");
+    let error = Fit::new(&model, &mut *sgd).resume_from(missing).run(one_batch, step).unwrap_err();
+    assert!(error.to_string().contains("there is no such file"), "{error}");
+    Fit::new(&model, &mut *sgd).epochs(2).checkpoints(&other.0).run(one_batch, step).unwrap();
+    let weight = model.weight().value().to_f64s();
+    let (model, mut sgd) = line();
+    let step = |target: &f64| towards(&model, *target);
+    let resumed = Fit::new(&model, &mut *sgd).epochs(3).resume_from(other.0.join(LAST));
+    let outcome = resumed.run(one_batch, step).unwrap();
+    assert_eq!((outcome.history.len(), outcome.steps), (3, 3));
+    assert!(model.weight().value().to_f64s() > weight);
+}
+
+#[test]
+fn a_checkpoint_that_lies_about_its_progress_is_refused() {
+    let folder = Folder::new("lies");
+    let (model, mut sgd) = line();
+    let step = |target: &f64| towards(&model, *target);
+    Fit::new(&model, &mut *sgd).epochs(2).checkpoints(&folder.0).run(one_batch, step).unwrap();
+    let whole = Checkpoint::read(folder.0.join(LAST)).unwrap();
+    for (name, lie) in [
+        ("counts", Tensor::from([7_i64, 0, 2])),
+        ("counts", Tensor::from([-1_i64, 0, 2])),
+        ("history", Tensor::from([1.0])),
+        ("history", Tensor::from([0.0; 7])),
+        ("best", Tensor::from([9.0, 1.0])),
+        ("best", Tensor::from([1.0])),
+    ] {
+        let mut checkpoint = whole.clone();
+        checkpoint.tensors.insert(format!("lossgraph/parts/progress/{name}"), lie);
+        checkpoint.write(folder.0.join(LAST)).unwrap();
+        let resumed = Fit::new(&model, &mut *sgd).checkpoints(&folder.0).resume();
+        let error = resumed.run(one_batch, step).unwrap_err().to_string();
+        assert!(error.contains("no state of a training by `fit`"), "{name}: {error}");
+    }
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use lossgraph_autograd::{ConvTranspose, Pool, Tape, Var};
 use lossgraph_nn::{
-    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Conv1d, Conv2d, ConvTranspose2d, Dropout,
-    Embedding, Flatten, GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru, Layer, LayerNorm,
-    LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, Mlp, Mode, MultiHeadAttention, Prelu,
-    Residual, RmsNorm, Rnn, Sequential, SinusoidalPositions, Softmax, TransformerBlock,
-    functional_call, module,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Conv1d, Conv2d, ConvTranspose1d,
+    ConvTranspose2d, Dropout, Embedding, Flatten, GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru,
+    Layer, LayerNorm, LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, Mlp, Mode,
+    MultiHeadAttention, Prelu, Residual, RmsNorm, Rnn, Sequential, SinusoidalPositions, Softmax,
+    TransformerBlock, functional_call, module,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -22,6 +22,10 @@ fn linear() -> Linear {
 
 fn transposed() -> ConvTranspose2d {
     ConvTranspose2d::with(3, 4, [2, 2], ConvTranspose::default(), &mut rng()).unwrap()
+}
+
+fn transposed_of_sequences() -> ConvTranspose1d {
+    ConvTranspose1d::with(3, 4, [2], ConvTranspose::default(), &mut rng()).unwrap()
 }
 
 fn assert_line(y: Var<'_>, line: u32, what: &str) {
@@ -42,6 +46,7 @@ fn refusals(tape: &Tape) -> Vec<(&'static str, Box<dyn Layer>, Var<'_>)> {
         ("layer_norm", Box::new(LayerNorm::new(&[4]).unwrap()), vectors),
         ("group_norm", Box::new(GroupNorm::new(2, 4).unwrap()), vectors),
         ("rms_norm", Box::new(RmsNorm::new(&[4]).unwrap()), vectors),
+        ("conv_transpose1d", Box::new(transposed_of_sequences()), scalar),
         ("conv_transpose2d", Box::new(transposed()), vectors),
         ("batch_norm", Box::new(BatchNorm::new(4).unwrap()), vectors),
         ("batch_norm of a vector", Box::new(BatchNorm::new(4).unwrap()), scalar),

@@ -7,7 +7,6 @@ use crate::Elem;
 /// A float type of the kernels, `f32` or `f64`.
 pub trait Float:
     Elem
-    + crate::kernels::Gemm
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>

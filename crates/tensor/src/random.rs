@@ -208,7 +208,7 @@ fn bernoulli(
         let [no, yes] = values.map(T::of);
         let mut elements = vec![no; allocatable_len::<T>(&shape)?];
         if let Some(last) = last {
-            let of = |word: u32| if word <= last { yes } else { no };
+            let of = move |word: u32| if word <= last { yes } else { no };
             Stream::of(rng).fill(&mut elements, of);
         }
         rng.set_word_pos(rng.get_word_pos() + elements.len() as u128);

@@ -110,6 +110,28 @@ unary! {
     }
 }
 
+/// `x − λ sign x`, or 0 where `|x| ≤ λ`.
+pub static SOFTSHRINK: Unary = Unary {
+    vjp: Some(|g, x, _, [lambda, _]| x.abs().le(lambda).select(0.0, g)),
+    domain: [-3.0, 3.0],
+    sample: [0.5, 0.0],
+    kinks: &[Kink {
+        at: "x = ±λ",
+        here: |[x, _], [lambda, _]| x.abs() == lambda,
+        input: [0.5, 0.0],
+        slope: [0.0, 0.0],
+        because: "the slope inside",
+    }],
+    ..Unary::new(
+        "softshrink",
+        "x − λ sign x, or 0 where |x| ≤ λ",
+        map1!(|x, p| {
+            let y = if x > T::ZERO { x - p[0] } else { x + p[0] };
+            if x.abs() <= p[0] { T::ZERO } else { y }
+        }),
+    )
+};
+
 impl<'t> Var<'t> {
     /// `ln σ(x) = −softplus(−x)`; slope `σ(−x)`.
     #[doc(alias = "logsigmoid")]
@@ -231,7 +253,7 @@ impl<'t> Var<'t> {
             let why = format!("λ is {lambda}, expected 0 or more");
             return self.tape().fault(Fault::new("softshrink", why).operand("input", self));
         }
-        self.abs().le(lambda).select(0.0, self - self.signum() * lambda)
+        self.unary(&SOFTSHRINK, [lambda, 0.0])
     }
 
     /// `x` above the threshold, else `value`.
@@ -321,9 +343,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     one(&HARDSWISH, &[WIDE], |x| x[0].hardswish()),
     op("hardshrink", "composed", "x, or 0 where |x| ≤ λ", &[CUBE], |x| x[0].hardshrink(0.5)),
-    op("softshrink", "composed", "x − λ sign x, or 0 where |x| ≤ λ", &[CUBE], |x| {
-        x[0].softshrink(0.5)
-    }),
+    one(&SOFTSHRINK, &[CUBE], |x| x[0].softshrink(0.5)),
     op("threshold", "composed", "x above a number, else another", &[CUBE], |x| {
         x[0].threshold(0.3, -1.0)
     }),

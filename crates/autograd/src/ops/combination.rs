@@ -12,6 +12,14 @@ impl<'t> Var<'t> {
     pub fn lerp(self, end: impl Operand<'t>, weight: impl Operand<'t>) -> Var<'t> {
         let _call = self.tape().call("lerp");
         let start = self.to_float();
+        if let Some(weight) = weight.number() {
+            // One formula does for all elements.
+            let end = end.beside(start).to_float();
+            return match weight.abs() < 0.5 {
+                true => start + (end - start) * weight,
+                false => end - (end - start) * (1.0 - weight),
+            };
+        }
         let (end, weight) = (end.beside(start).to_float(), weight.beside(start).to_float());
         let way = end - start;
         let near = weight.abs().lt(0.5);

@@ -138,12 +138,13 @@ impl Search<'_, '_> {
     fn superinstruction(&self, value: GroupValue, found: &Peephole) -> Option<Found> {
         let reads = &self.group.reads[&value];
         match &self.analysis.node(value.0).op {
-            Op::Unary(UnaryOp { row, .. }) => UNARY_OF_BINARY.iter().find_map(|of| {
+            Op::Unary(UnaryOp { row, .. }) => {
+                let of = UNARY_OF_BINARY.iter().find(|of| RowRef(of.outer) == *row)?;
                 let x = self.single_use(reads[0], value.1, found)?;
-                let operands = self.operands(x, of.inner).filter(|_| RowRef(of.outer) == *row)?;
+                let operands = self.operands(x, of.inner)?;
                 let fused = Superinstruction::UnaryOfBinary(of, [operands[0], operands[1]]);
                 Some((fused, SmallVec::from_iter([x])))
-            }),
+            }
             Op::Binary(BinaryOp(row)) => self
                 .scatter(row.0, reads, value.1)
                 .or_else(|| self.weighted(row.0, reads, value.1, found))
@@ -299,10 +300,11 @@ impl Search<'_, '_> {
         let summed = readers.is_some_and(|readers| readers.len() == 1 && sums(&readers[0]));
         (0..2).find_map(|side| {
             let inner = self.single_use(reads[side], extent, found)?;
-            PAIRS.iter().find_map(|pair| {
-                let fits =
-                    RowRef(pair.outer) == RowRef(row) && pair.side.is_none_or(|at| at == side);
-                let x = self.operands(inner, pair.inner).filter(|_| fits)?;
+            let mut fitting = PAIRS.iter().filter(|pair| {
+                RowRef(pair.outer) == RowRef(row) && pair.side.is_none_or(|at| at == side)
+            });
+            fitting.find_map(|pair| {
+                let x = self.operands(inner, pair.inner)?;
                 let commutes = pair.inner.commutes;
                 // The first operand has an element at each point.
                 let [x, y] = match [x[0].1, x[1].1] {

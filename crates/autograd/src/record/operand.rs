@@ -19,6 +19,11 @@ pub trait Operand<'t> {
     fn node(&self) -> Option<Var<'t>> {
         None
     }
+
+    /// The operand, if it is a number of the formula.
+    fn number(&self) -> Option<f64> {
+        None
+    }
 }
 
 impl<'t> Operand<'t> for Var<'t> {
@@ -64,6 +69,10 @@ macro_rules! numbers {
             fn beside(self, partner: Var<'t>) -> Var<'t> {
                 partner.tape().fill(partner.shape(), self as f64)
             }
+
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
+            }
         })*
     };
     (integers $($number:ty),*) => {
@@ -75,6 +84,10 @@ macro_rules! numbers {
                     true => partner.tape().fill(partner.shape(), self as f64),
                     false => partner.tape().integers(partner.shape(), self.into_elem()),
                 }
+            }
+
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
             }
         })*
     };

@@ -149,6 +149,10 @@ impl<F: FnMut(&[Tensor]) -> E + Send, E: IntoEvaluation> BlackBox for Closure<F>
 /// can be seen. The second order compares what differences of the gradients say: the Hessian has to
 /// be symmetric.
 ///
+/// ```text
+/// ∂(v·∂f/∂a)/∂b · w  =  ∂(w·∂f/∂b)/∂a · v
+/// ```
+///
 /// ```
 /// use lossgraph_check::{Diagnosis, Verdict, check_function};
 /// use lossgraph_tensor::Tensor;

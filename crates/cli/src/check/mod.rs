@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::output;
 use crate::subject::{Setting, named};
-use program::{Host, Program};
+use program::{Host, Limits, Program};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -55,6 +55,10 @@ pub struct Options {
     /// How many seconds the program may take for an answer.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "program")]
     timeout: Duration,
+    /// How many seconds it may take for its greeting, and for its first answer: libraries are loaded
+    /// and compiled until then. Ten times --timeout, if it is not given.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "program")]
+    start_timeout: Option<Duration>,
     /// 1 for gradients alone, 2 for Hessians as well.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     order: u8,
@@ -135,6 +139,21 @@ impl Timed {
         matches!(&self.subject, Subject::Loss(case) if std::ptr::eq(case.loss, loss))
     }
 
+    /// Whether something was compared, or there is nothing to compare on purpose: all gradients of
+    /// some losses stop.
+    fn compared(&self) -> bool {
+        let has_gradients = |case: &Case| case.samples.iter().any(|x| x.is_differentiable());
+        match &self.subject {
+            Subject::Loss(case) if !has_gradients(case) => true,
+            _ => self.report.compared(),
+        }
+    }
+
+    /// Whether nothing is wrong, and something was compared.
+    fn passed(&self) -> bool {
+        self.compared() && self.report.verdict() != Verdict::Fail
+    }
+
     fn to_json(&self) -> Value {
         let mut report = self.report.to_json();
         report["seconds"] = self.took.as_secs_f64().into();
@@ -167,12 +186,14 @@ pub fn run(options: &Options) -> Result<bool> {
         Some(command) => of_program(command, options, seeds)?,
         None => of_losses(&losses, options, seeds)?,
     };
-    let nothing = results.iter().find(|timed| !timed.report.compared());
+    let nothing = results.iter().find(|timed| !timed.compared());
     if nothing.is_some() || results.is_empty() {
         let title = nothing.map_or("nothing", |timed| &timed.report.title);
-        output::complain(format_args!("error: {title}: nothing was checked, so nothing is right"));
+        output::complain(format_args!(
+            "error: {title}: nothing was checked: each derivative was skipped, or lost in noise"
+        ));
     }
-    let passed = !results.is_empty() && results.iter().all(|timed| timed.report.passed());
+    let passed = !results.is_empty() && results.iter().all(Timed::passed);
     if let Some(file) = &options.junit {
         unless_closed(output::write(file, junit::suite(&results)?))?;
     }
@@ -200,6 +221,11 @@ impl Options {
             format!("--seed {seed} --seeds {seeds}: seeds end at {}", u64::MAX)
         })?;
         Ok(self.seed..=last)
+    }
+
+    fn limits(&self) -> Limits {
+        let start = self.start_timeout.unwrap_or(self.timeout.saturating_mul(10));
+        Limits { start, answer: self.timeout }
     }
 
     fn method(&self) -> Method {
@@ -249,7 +275,7 @@ fn of_program(command: &str, options: &Options, seeds: RangeInclusive<u64>) -> R
         let skip = options.skip.iter().map(skipped).collect::<std::result::Result<_, _>>()?;
         let program = match started.take() {
             Some(program) => program,
-            None => Program::start(command, names.clone(), options.timeout)?,
+            None => Program::start(command, names.clone(), options.limits())?,
         };
         let (method, orders) = (options.method(), options.order.into());
         let title = command.to_owned();
@@ -347,7 +373,7 @@ fn summary(losses: &[&'static Loss], results: &[Timed], took: Duration) -> Strin
         );
         all.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    let failed = results.iter().filter(|timed| !timed.report.passed());
+    let failed = results.iter().filter(|timed| !timed.passed());
     failed.for_each(|timed| text += &format!("\n{}", show(&timed.report)));
     let [pass, kink, noise, fail, skipped] = all;
     let runs: usize = results.iter().map(|timed| timed.report.runs).sum();

@@ -4,17 +4,23 @@ use std::path::{Path, PathBuf};
 
 use lossgraph_autograd::Tape;
 use lossgraph_engine::{Inputs, Subject};
+use lossgraph_explain::Engine;
 use lossgraph_losses::{ALL, Loss};
 
 use super::latex::mathml;
-use super::{Result, page_of};
+use super::{ENGINE, Result, page_of};
 use crate::check::progress;
 use crate::output;
 use crate::plot::thumbnail;
 
-/// Writes a page for each loss of the catalogue into a folder; returns the path of the index.
+/// The engine of all pages in the folder: each by itself would take ten times as much.
+const SHARED: &str = "engine.js";
+
+/// Writes a page for each loss of the catalogue into a folder, with the engine that they share; returns
+/// the path of the index.
 pub fn write(folder: &Path) -> Result<PathBuf> {
     output::make_folder(folder)?;
+    output::write(&folder.join(SHARED), Engine::script(ENGINE))?;
     let bar = progress(ALL.len() as u64);
     for loss in ALL {
         bar.set_message(loss.name);
@@ -22,7 +28,10 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
         let subject = Subject::of(loss)?;
         let inputs = Inputs::samples(std::slice::from_ref(&subject))?;
         let file = folder.join(format!("{}.html", loss.name));
-        output::write(&file, page_of(&subject, &tape, &inputs)?.to_html()?)?;
+        output::write(
+            &file,
+            page_of(&subject, &tape, &inputs, Engine::Beside(SHARED))?.to_html()?,
+        )?;
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lossgraph_autograd::Tape;
 use lossgraph_engine::{Inputs, Subject, controls, have_common_names, parse};
-use lossgraph_explain::{Graph, Page};
+use lossgraph_explain::{Engine, Graph, Page};
 use lossgraph_losses::Case;
 
 use crate::output;
@@ -148,7 +148,9 @@ pub fn run(options: &Options) -> Result<()> {
 /// The page of some losses, side by side.
 fn page(subjects: &[Subject], inputs: &Inputs, options: &Options) -> Result<String> {
     let tapes: Vec<Tape> = subjects.iter().map(|_| Tape::f64()).collect();
-    let pages = subjects.iter().zip(&tapes).map(|(subject, tape)| page_of(subject, tape, inputs));
+    let engine = Engine::Carried(ENGINE);
+    let page = |(subject, tape)| page_of(subject, tape, inputs, engine);
+    let pages = subjects.iter().zip(&tapes).map(page);
     let page = pages.collect::<Result<Vec<_>>>()?.into_iter().reduce(Page::versus);
     let page = page.ok_or("there is no loss to explain")?;
     let page = if options.embed { page.embed() } else { page };
@@ -156,10 +158,15 @@ fn page(subjects: &[Subject], inputs: &Inputs, options: &Options) -> Result<Stri
 }
 
 /// The page of a loss, with its formula, and with the engine that makes it live.
-fn page_of<'t>(subject: &Subject, tape: &'t Tape, inputs: &Inputs) -> Result<Page<'t>> {
+fn page_of<'t>(
+    subject: &Subject,
+    tape: &'t Tape,
+    inputs: &Inputs,
+    engine: Engine,
+) -> Result<Page<'t>> {
     let (_, page) = subject.page(tape, inputs)?;
     let page = page.formula(mathml(subject.latex())?);
-    Ok(page.live(ENGINE, controls(subject, inputs)?))
+    Ok(page.live(engine, controls(subject, inputs)?))
 }
 
 /// Reads a file of inputs.

@@ -1,45 +1,96 @@
-//! Options from a TOML file.
+//! Options from a TOML file, and from the checkpoint of a run that goes on.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use toml::Value;
+use lossgraph_nn::fit::LAST;
+use toml::{Table, Value};
 
-/// Arguments with the options of the file that `--config` names put in front of those of the command
-/// line, which so override them.
+use super::recipe;
+
+/// Arguments with the options of the file that `--config` names, and of the checkpoint that
+/// `--resume` names, in front of those of the command line. What the command line says comes before
+/// what the file says, and that before what the checkpoint says; of a list as well, nothing is left
+/// of what gives way.
 pub fn expanded(arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
-    let Some(file) = file(&arguments) else { return Ok(arguments) };
-    let path = Path::new(&file);
-    let fail = |why: String| Err(format!("{}: {why}", path.display()));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => return fail(format!("it cannot be read: {error}")),
-    };
-    let table: toml::Table = match text.parse() {
-        Ok(table) => table,
-        Err(error) => return fail(format!("it is no TOML: {error}")),
-    };
-    let mut options = Vec::new();
-    for (name, value) in &table {
-        match option(name, value) {
-            Ok(given) => options.extend(given.into_iter().map(OsString::from)),
-            Err(why) => return fail(why),
+    let [_, command, rest @ ..] = &arguments[..] else { return Ok(arguments) };
+    if command != "train" {
+        return Ok(arguments);
+    }
+    let mut table = Table::new();
+    if let Some(file) = value_of("config", rest) {
+        table = read(Path::new(&file))?;
+    }
+    let in_file = table.get("resume").and_then(Value::as_str).map(OsString::from);
+    let mut before = Table::new();
+    if let Some(named) = value_of("resume", rest).or(in_file) {
+        let path = recipe::checkpoint(Path::new(&named))?;
+        before = recipe::read(&path)?;
+        if let Some(out) = out_of(&path).and_then(|out| Some(out.to_str()?.to_owned())) {
+            before.insert("out".to_owned(), Value::String(out));
         }
     }
-    let (command, rest) = arguments.split_at(2.min(arguments.len()));
+    before.extend(table);
+    let is_said = |name: &str| rest.iter().any(|argument| is_option(argument, name));
+    before.retain(|name, _| !is_said(name));
+    let options: Vec<OsString> = words(&before)?.into_iter().map(OsString::from).collect();
+    let (command, rest) = arguments.split_at(2);
     Ok([command, &options, rest].concat())
 }
 
-/// The file of `lossgraph train --config FILE`.
-fn file(arguments: &[OsString]) -> Option<OsString> {
-    let [_, command, rest @ ..] = arguments else { return None };
-    if command != "train" {
+/// Options as the command line has them.
+pub fn words(table: &Table) -> Result<Vec<String>, String> {
+    let each = table.iter().map(|(name, value)| option(name, value));
+    Ok(each.collect::<Result<Vec<_>, String>>()?.concat())
+}
+
+/// A file of options, with the names that the command line has for them.
+fn read(path: &Path) -> Result<Table, String> {
+    let fail = |why: String| format!("{}: {why}", path.display());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| fail(format!("it cannot be read: {error}")))?;
+    let table: Table = text.parse().map_err(|error| fail(format!("it is no TOML: {error}")))?;
+    let mut named = Table::new();
+    for (name, value) in table {
+        let name = name.replace('_', "-");
+        option(&name, &value).map_err(fail)?;
+        if named.insert(name.clone(), value).is_some() {
+            return Err(fail(format!("`{name}` is said twice")));
+        }
+    }
+    Ok(named)
+}
+
+/// The folder of a run's files, where its checkpoint stands in the folder of the run.
+fn out_of(checkpoint: &Path) -> Option<PathBuf> {
+    if checkpoint.file_name()? != LAST {
         return None;
     }
-    rest.iter().enumerate().find_map(|(at, argument)| match argument.to_str()? {
-        "--config" => rest.get(at + 1).cloned(),
-        text => text.strip_prefix("--config=").map(OsString::from),
-    })
+    let of_run = checkpoint.parent()?;
+    match of_run.file_name() {
+        Some(_) => of_run.parent().map(|out| match out.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => out.to_owned(),
+        }),
+        None => std::path::absolute(of_run).ok()?.parent().map(Path::to_owned),
+    }
+}
+
+/// Whether an argument is the option of a name, `--name` or `--name=value`.
+fn is_option(argument: &OsString, name: &str) -> bool {
+    let argument = argument.to_string_lossy();
+    let Some(given) = argument.strip_prefix("--") else { return false };
+    given.split('=').next() == Some(name)
+}
+
+/// The value of an option of the command line: the last one.
+fn value_of(name: &str, rest: &[OsString]) -> Option<OsString> {
+    let (at, argument) =
+        rest.iter().enumerate().rev().find(|(_, argument)| is_option(argument, name))?;
+    match argument.to_str().and_then(|text| text.split_once('=')) {
+        Some((_, value)) => Some(value.into()),
+        None => rest.get(at + 1).cloned(),
+    }
 }
 
 /// An option as the command line has it: `lr = 0.1` is `--lr=0.1`, `json = true` is `--json`, and
@@ -84,8 +135,8 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        let table: toml::Table = text.parse().unwrap();
-        table.iter().flat_map(|(name, value)| option(name, value).unwrap()).collect()
+        let table: Table = text.parse().unwrap();
+        super::words(&table).unwrap()
     }
 
     #[test]
@@ -99,9 +150,37 @@ mod tests {
     #[test]
     fn other_commands_have_no_file() {
         let arguments = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(file(&arguments("lossgraph check --config x")), None);
-        assert_eq!(file(&arguments("lossgraph train --config=x")), Some("x".into()));
-        let error = expanded(arguments("lossgraph train --config no.toml")).unwrap_err();
-        assert!(error.starts_with("no.toml: it cannot be read"), "{error}");
+        let check = arguments("lossgraph check --config x");
+        assert_eq!(expanded(check.clone()).unwrap(), check);
+        for command in ["lossgraph train --config no.toml", "lossgraph train --config=no.toml"] {
+            let error = expanded(arguments(command)).unwrap_err();
+            assert!(error.starts_with("no.toml: it cannot be read"), "{error}");
+        }
+        let error = expanded(arguments("lossgraph train --resume no/such")).unwrap_err();
+        assert!(error.contains("--resume no/such: there is no such checkpoint"), "{error}");
+    }
+
+    #[test]
+    fn what_the_command_line_says_leaves_nothing_of_what_a_file_says() {
+        let name = format!("lossgraph-config-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let text = "hidden = [64, 32]\nbatch_norm = true\nset = [\"delta=2\"]\nlr = 0.5\n";
+        std::fs::write(&path, text).unwrap();
+        let file = path.to_str().unwrap();
+        let said = ["--config", file, "--hidden", "8", "--lr=0.1"];
+        let all = ["lossgraph", "train"].iter().chain(&said).map(OsString::from).collect();
+        let given = expanded(all).unwrap();
+        let expected = ["lossgraph", "train", "--batch-norm", "--set", "delta=2"];
+        let expected: Vec<OsString> = expected.iter().chain(&said).map(OsString::from).collect();
+        assert_eq!(given, expected);
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_folder_of_a_run_says_where_its_files_are() {
+        let out = |path: &str| out_of(Path::new(path));
+        assert_eq!(out("a/run/last.safetensors"), Some("a".into()));
+        assert_eq!(out("run/last.safetensors"), Some(".".into()));
+        assert_eq!(out("a/run/kept.safetensors"), None);
     }
 }

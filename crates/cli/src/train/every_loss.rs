@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use lossgraph_losses::{ALL, Loss};
+use lossgraph_nn::fit::{Every, Fit};
 use lossgraph_nn::parallel::DataParallel;
 use serde_json::json;
 
 use super::goal::Goal;
 use super::objective::Objective;
-use super::run::Training;
+use super::optimizer::Descent;
 use super::tasks::{Defaults, problem, words};
+use super::training::Training;
 use super::{Options, Result};
 use crate::check::progress;
 use crate::output;
@@ -79,19 +81,27 @@ fn row(options: &Options, parallel: DataParallel<'_>, loss: &'static Loss) -> Re
         lr: options.lr.unwrap_or(defaults.lr),
     };
     let objective = Objective::new(loss, fit, "", problem.sizes(), options.seed)?;
-    let mut training = Training::new(parallel, problem, objective, plan, options)?;
+    let training = Training { parallel, problem, objective, plan, seed: options.seed };
+    let trained = training.trained();
+    parallel.broadcast(&trained)?;
+    let words = [&options.optimizer[..], &options.schedule];
+    let Descent { mut optimizer, schedule, .. } =
+        Descent::new(&trained, words, (options.lr, plan.lr), plan.epochs)?;
+    training.check()?;
     let measured = training.examples(0, MEASURED)?;
-    let measure = |training: &Training<'_>| -> Result<[f64; 2]> {
+    let measure = || -> Result<[f64; 2]> {
         let score = training.problem.score(&training.objective)?;
         Ok([training.loss(&measured)?, score])
     };
-    let [loss_before, score_before] = measure(&training)?;
-    for epoch in 0..plan.epochs {
-        training.epoch(epoch, |_| {})?;
-    }
+    let [loss_before, score_before] = measure()?;
+    Fit::new(&trained, &mut *optimizer)
+        .epochs(usize::try_from(plan.epochs).unwrap_or(usize::MAX))
+        .schedule(schedule, Every::Epoch)
+        .parallel(parallel)
+        .run(|epoch| training.batches(epoch), |batch: &Vec<usize>| training.gradients(batch))?;
     // On the examples, pairs and views as they were drawn before.
     training.problem.begin(options.seed, 0)?;
-    let [loss_after, score_after] = measure(&training)?;
+    let [loss_after, score_after] = measure()?;
     Ok(Row {
         loss,
         task: Goal::of(fit.task).name(),

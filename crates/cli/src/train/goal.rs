@@ -107,17 +107,25 @@ pub fn chosen(
             None => why,
         })?),
     };
-    // A loss of classes trains a classifier, though it may be made for something else.
-    let of_loss = |loss: &'static Loss| match Goal::Classifier.fit(loss) {
-        Some(_) => Goal::Classifier,
-        None => loss.tasks.first().map_or(Goal::Classifier, |fit| Goal::of(fit.task)),
+    // A loss of classes trains a classifier, though it may be made for something else; but not one of
+    // numbers, from which classes could be made.
+    let of_loss = |loss: &'static Loss| {
+        let made_for = loss.tasks.first().map_or(Goal::Classifier, |fit| Goal::of(fit.task));
+        match Goal::Classifier.fit(loss) {
+            Some(_) if made_for != Goal::Numbers => Goal::Classifier,
+            _ => made_for,
+        }
     };
     let asked = task.or(named.map(of_loss)).unwrap_or(Goal::Classifier);
     let source = load(asked)?;
-    // Data of numbers make no classes, and are learned as they are unless something else is said.
-    let goal = match &source {
-        Some(source) if task.is_none() && asked == Goal::Classifier => {
-            if source.train.has_classes() { asked } else { Goal::Numbers }
+    // Data of numbers make no classes, nor the other way round: they are learned as they are unless
+    // something else is said.
+    let goal = match (asked, source.as_ref().map(Source::has_classes)) {
+        (Goal::Classifier, Some(false)) if task.is_none() => Goal::Numbers,
+        (Goal::Numbers, Some(true))
+            if task.is_none() && named.is_none_or(|loss| Goal::Classifier.fit(loss).is_some()) =>
+        {
+            Goal::Classifier
         }
         _ => asked,
     };

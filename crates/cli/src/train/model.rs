@@ -4,6 +4,7 @@ use lossgraph_autograd::Module;
 use lossgraph_data::{Dataset, TableEncoder, Target};
 use lossgraph_losses::{Domain, Fit, Loss, Task, find};
 use lossgraph_nn::Checkpoint;
+use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::goal::Goal;
 use super::net::{Net, kind};
 use super::objective::{Objective, Trained};
 use super::source::{self, Source};
-use super::tasks::{self, Classes, Embeddings, Numbers, Problem};
+use super::tasks::{self, Classes, Embeddings, Numbers, Problem, Split};
 use super::{Options, Result};
 
 /// The key of a checkpoint's metadata under which the model stands.
@@ -50,61 +51,54 @@ pub fn problem(
     source: Option<Source>,
 ) -> Result<(Box<dyn Problem>, Option<Model>)> {
     let source = match (goal, source) {
-        (_, Some(source)) => source,
+        (Goal::Classifier | Goal::Numbers, Some(source)) => source,
         (Goal::Classifier, None) => source::load("digits", &options.table(goal))?,
         (Goal::Numbers, None) => source::load("penguins", &options.table(goal))?,
+        (_, Some(source)) => {
+            let (goal, name) = (goal.name(), source.name);
+            return Err(format!(
+                "--data {name}: the task {goal} has data of its own, and takes no others; \
+                 classifier and numbers do"
+            )
+            .into());
+        }
         (Goal::Embedding, None) => {
+            options.check_for_no_table("the digits")?;
             let net = net(options, vec![64], 32, None)?;
             let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-            let problem = Embeddings::new(fit.task, net.build(&mut rng)?, net.outputs)?;
+            let model = net.build(&mut rng)?;
+            let problem = Embeddings::new(fit.task, &net.input, model, net.outputs)?;
             return Ok((Box::new(problem), None));
         }
-        _ => return Ok((tasks::problem(fit.task, loss, options.seed)?, None)),
+        _ => {
+            options.check_for_no_table(&format!("the data of the task {}", goal.name()))?;
+            options.check_for_own_net(goal)?;
+            return Ok((tasks::problem(fit.task, loss, options.seed)?, None));
+        }
     };
-    if !matches!(goal, Goal::Classifier | Goal::Numbers) {
-        let (goal, name) = (goal.name(), source.name);
-        return Err(format!(
-            "--data {name}: the task {goal} has data of its own, and takes no others; \
-             classifier and numbers do"
-        )
-        .into());
+    if source.encoder.is_none() {
+        options.check_for_no_table(&source.name)?;
     }
-    if source.train.has_classes() != (goal == Goal::Classifier) {
+    if source.has_classes() != (goal == Goal::Classifier) {
+        let what = if source.has_classes() { "classes" } else { "numbers" };
         let (name, goal) = (source.name, goal.name());
-        let what = if source.train.has_classes() { "classes" } else { "numbers" };
         return Err(format!("--data {name} --task {goal}: its targets are {what}").into());
     }
-    let learns = loss.inputs.iter().any(|sample| sample.learned.is_some());
-    let outputs = match goal {
-        Goal::Numbers => 2,
-        _ if learns => FEATURES,
-        _ => source.train.classes(),
-    };
-    let shape = source.train.inputs().shape()[1..].to_vec();
-    let dropout = (goal == Goal::Classifier && options.net != "linear").then_some(0.2);
-    let net = net(options, shape, outputs, dropout)?;
-    let unit = match source.encoder.as_ref().map(|encoder| &encoder.target) {
-        // A loss of rates or shares needs numbers above 0, and perhaps below 1.
-        Some(Target::Number { mean, deviation, .. }) if !takes_any(loss) => {
-            let targets = source.train.targets().to_f64s().into_iter();
-            let largest = targets.map(|t| (mean + deviation * t).abs()).fold(0.0, f64::max);
-            [mean, deviation].map(|x| x / (1.1 * largest.max(f64::MIN_POSITIVE)))
-        }
-        _ => [0.0, 1.0],
-    };
-    let model = Model {
-        task: goal.name(),
-        loss: loss.name.to_owned(),
-        setting: options.setting.text(),
-        data: source.name.clone(),
-        classes: source.classes.clone(),
-        scale: source.scale,
-        encoder: source.encoder.clone(),
-        net,
-        unit,
-    };
-    let problem = model.problem(&source.what, (source.train, source.test), options.seed)?;
+    let model = Model::of(options, goal, loss, &source)?;
+    let problem = model.problem(&source.what, source.split, options.seed)?;
     Ok((problem, Some(model)))
+}
+
+/// `Ok` if the net of an embedding has no more weights than a checkpoint has numbers.
+pub fn check_size(options: &Options, has: usize) -> Result<()> {
+    let net = net(options, vec![64], 32, None)?;
+    match net.weights() {
+        Some(weights) if weights <= has => Ok(()),
+        _ => {
+            Err(format!("the checkpoint is damaged: its net is {net}, and it has {has} numbers")
+                .into())
+        }
+    }
 }
 
 /// Whether a loss takes numbers on both sides of 0 for a target.
@@ -115,14 +109,15 @@ fn takes_any(loss: &Loss) -> bool {
 
 /// The net that the options say, with square pictures for rows of pixels if it needs pictures.
 fn net(options: &Options, input: Vec<usize>, outputs: usize, dropout: Option<f64>) -> Result<Net> {
-    let kind = kind(&options.net)?;
-    let (hidden, batch_norm) = (options.hidden.clone(), options.batch_norm);
+    let row = kind(options.net())?;
+    options.check_for_net(row)?;
+    let (kind, hidden, batch_norm) = (row.name.to_owned(), options.hidden(), options.batch_norm);
     let input = match input[..] {
-        [pixels] if kind == "cnn" => {
+        [pixels] if row.takes_pictures => {
             let side = pixels.isqrt();
             if side * side != pixels {
                 return Err(format!(
-                    "the net cnn takes pictures, and an example is {pixels} numbers"
+                    "the net {kind} takes pictures, and an example is {pixels} numbers"
                 )
                 .into());
             }
@@ -130,53 +125,85 @@ fn net(options: &Options, input: Vec<usize>, outputs: usize, dropout: Option<f64
         }
         _ => input,
     };
+    let dropout = dropout.filter(|_| row.is_deep);
     Ok(Net { kind, input, outputs, hidden, dropout, batch_norm })
 }
 
 impl Model {
-    /// The net, drawn anew, on examples.
-    pub fn problem(
-        &self,
-        what: &str,
-        (train, test): (Dataset, Dataset),
-        seed: u64,
-    ) -> Result<Box<dyn Problem>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let net = self.net.build(&mut rng)?;
-        let parts = (self.shaped(train)?, self.shaped(test)?);
-        Ok(match self.classes.is_empty() {
-            true => Box::new(Numbers::new(what, parts, net, self.unit)),
-            false => Box::new(Classes::new(what, parts, net, self.net.outputs)),
+    /// A net for the data, and what is to be known of both.
+    fn of(options: &Options, goal: Goal, loss: &'static Loss, source: &Source) -> Result<Model> {
+        let train = &source.split.train;
+        let outputs = match goal {
+            Goal::Numbers => 2,
+            _ if learns(loss) => FEATURES,
+            _ => train.classes(),
+        };
+        let shape = train.inputs().shape()[1..].to_vec();
+        let net = net(options, shape, outputs, (goal == Goal::Classifier).then_some(0.2))?;
+        let unit = match source.encoder.as_ref().map(|encoder| &encoder.target) {
+            // A loss of rates or shares needs numbers above 0, and perhaps below 1.
+            Some(Target::Number { mean, deviation, .. }) if !takes_any(loss) => {
+                let targets = train.targets().to_f64s().into_iter();
+                let largest = targets.map(|t| (mean + deviation * t).abs()).fold(0.0, f64::max);
+                [mean, deviation].map(|x| x / (1.1 * largest.max(f64::MIN_POSITIVE)))
+            }
+            _ => [0.0, 1.0],
+        };
+        Ok(Model {
+            task: goal.name(),
+            loss: loss.name.to_owned(),
+            setting: options.setting.text(),
+            data: source.name.clone(),
+            classes: source.classes.clone(),
+            scale: source.scale,
+            encoder: source.encoder.clone(),
+            net,
+            unit,
         })
     }
 
-    /// Examples in the shape that the net takes.
+    /// The net, drawn anew, on examples.
+    pub fn problem(&self, what: &str, split: Split, seed: u64) -> Result<Box<dyn Problem>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let net = self.net.build(&mut rng)?;
+        let split = Split { train: self.shaped(split.train)?, test: self.shaped(split.test)? };
+        Ok(match self.classes.is_empty() {
+            true => Box::new(Numbers::new(what, split, net, self.unit)),
+            false => Box::new(Classes::new(what, split, &self.classes, net, self.net.outputs)),
+        })
+    }
+
+    /// Examples in the shape that the net takes. A row of pixels is a picture, and a grey square a
+    /// row of pixels; other pictures of as many pixels are other pictures.
     fn shaped(&self, data: Dataset) -> Result<Dataset> {
-        let shape = [&[data.len()], &self.net.input[..]].concat();
-        if data.inputs().shape()[..] == shape[..] {
+        let (given, expected) = (&data.inputs().shape()[1..], &self.net.input[..]);
+        if given == expected {
             return Ok(data);
         }
-        let inputs = data.inputs().reshape(&shape[..]).map_err(|_| {
-            let given = &data.inputs().shape()[1..];
-            format!("an example is {given:?}, and the net takes {:?}", self.net.input)
-        })?;
+        let fits = match (given, expected) {
+            (&[pixels], &[_, _, _]) => self.net.pixels() == Some(pixels),
+            (&[1, height, width], &[pixels]) => height == width && height * width == pixels,
+            _ => false,
+        };
+        if !fits {
+            return Err(format!(
+                "an example is {}, and the net takes {}: resize it, or train a net for it",
+                in_words(given),
+                in_words(expected)
+            )
+            .into());
+        }
+        let inputs = data.inputs().reshape([&[data.len()], expected].concat())?;
         Ok(data.with_inputs(inputs)?)
     }
 
-    /// The model of a checkpoint, with its parameters, on examples.
-    pub fn load(path: &Path) -> Result<(Model, Checkpoint)> {
+    /// The model that a checkpoint describes: none if it is of a task that has data of its own.
+    pub fn load(path: &Path) -> Result<(Option<Model>, Checkpoint)> {
         let checkpoint = Checkpoint::read(path)?;
-        let Some(text) = checkpoint.metadata.get(KEY) else {
-            return Err(format!(
-                "{}: it does not say what its model is made of, as checkpoints of a classifier or \
-                 of numbers do that `lossgraph train` wrote",
-                path.display()
-            )
-            .into());
-        };
+        let Some(text) = checkpoint.metadata.get(KEY) else { return Ok((None, checkpoint)) };
         let model = serde_json::from_str(text)
             .map_err(|error| format!("{}: its model cannot be read: {error}", path.display()))?;
-        Ok((model, checkpoint))
+        Ok((Some(model), checkpoint))
     }
 
     /// The net with the parameters of a checkpoint, on examples, and the loss that trained it.
@@ -186,8 +213,10 @@ impl Model {
         what: &str,
         data: Dataset,
     ) -> Result<(Box<dyn Problem>, Objective)> {
-        let problem = self.problem(what, (data.clone(), data), 0)?;
         let loss = find(&self.loss)?;
+        self.check(checkpoint, loss)?;
+        let split = Split { train: data.clone(), test: data };
+        let problem = self.problem(what, split, 0)?;
         let task = if self.classes.is_empty() { Task::Numbers } else { Task::Classes };
         let fit = loss.fit(task).ok_or_else(|| {
             format!("the loss {} does not train the task {}", self.loss, self.task)
@@ -196,5 +225,40 @@ impl Model {
         checkpoint
             .load(&Trained { model: problem.model(), objective: &objective } as &dyn Module)?;
         Ok((problem, objective))
+    }
+
+    /// `Ok` if the checkpoint has as many numbers as the net that it describes: what claims more is
+    /// refused before memory is taken for it.
+    fn check(&self, checkpoint: &Checkpoint, loss: &Loss) -> Result<()> {
+        let refuse = |why: String| Err(format!("the checkpoint is damaged: {why}").into());
+        let outputs = match (self.classes.len(), learns(loss)) {
+            (0, _) => 2,
+            (_, true) => self.net.outputs.max(1),
+            (classes, false) => classes,
+        };
+        if self.net.outputs != outputs {
+            let given = self.net.outputs;
+            return refuse(format!("its net gives {given} numbers, expected {outputs}"));
+        }
+        let has: usize = checkpoint.tensors.values().map(Tensor::len).sum();
+        let of_loss = if learns(loss) { outputs.checked_mul(self.classes.len()) } else { Some(0) };
+        match self.net.weights() {
+            Some(weights) if weights <= has && of_loss.is_some_and(|count| count <= has) => Ok(()),
+            _ => refuse(format!("its net is {}, and it has {has} numbers", self.net)),
+        }
+    }
+}
+
+/// Whether a loss learns the last layer itself.
+fn learns(loss: &Loss) -> bool {
+    loss.inputs.iter().any(|sample| sample.learned.is_some())
+}
+
+/// A shape in words: `64 numbers`, `a picture of 1 × 8 × 8`.
+fn in_words(shape: &[usize]) -> String {
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    match shape {
+        [_] => format!("{} numbers", lengths[0]),
+        _ => format!("a picture of {}", lengths.join(" × ")),
     }
 }

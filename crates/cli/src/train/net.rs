@@ -30,31 +30,80 @@ pub struct Row {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub about: &'static str,
+    /// Whether it has hidden layers.
+    pub is_deep: bool,
+    /// Whether an example has to be a picture.
+    pub takes_pictures: bool,
 }
 
+/// The net where nobody says another one, and the size of its hidden layer.
+pub const DEFAULT: &str = "mlp";
+pub const HIDDEN: usize = 128;
+
 pub const ALL: &[Row] = &[
-    Row { name: "mlp", aliases: &["dense"], about: "linear layers with relu between them" },
-    Row { name: "linear", aliases: &["affine"], about: "one linear layer" },
+    Row {
+        name: DEFAULT,
+        aliases: &["dense"],
+        about: "linear layers with relu between them",
+        is_deep: true,
+        takes_pictures: false,
+    },
+    Row {
+        name: "linear",
+        aliases: &["affine"],
+        about: "one linear layer",
+        is_deep: false,
+        takes_pictures: false,
+    },
     Row {
         name: "cnn",
         aliases: &["convnet", "conv"],
         about: "two convolutions of 3 × 3, each with relu and a maximum of 2 × 2, and a perceptron",
+        is_deep: true,
+        takes_pictures: true,
     },
 ];
 
-/// The name of a kind of net.
-pub fn kind(name: &str) -> Result<String> {
+/// A kind of net by its name.
+pub fn kind(name: &str) -> Result<&'static Row> {
     let names = |row: &'static Row| [&[row.name], row.aliases].concat();
-    Ok(named("net", name, ALL, names)?.name.to_owned())
+    Ok(named("net", name, ALL, names)?)
 }
 
 /// The channels of the convolutions.
 const CHANNELS: [usize; 2] = [16, 32];
 
 impl Net {
+    /// How many numbers an example has, if memory has room for them.
+    pub fn pixels(&self) -> Option<usize> {
+        self.input.iter().try_fold(1_usize, |product, &length| product.checked_mul(length))
+    }
+
+    /// How many weights its layers have, if memory has room for them: a net that a file
+    /// describes may be of any size.
+    pub fn weights(&self) -> Option<usize> {
+        let [first, second] = CHANNELS;
+        let (flat, before) = match (&self.kind[..], &self.input[..]) {
+            ("cnn", &[channels, height, width]) => (
+                second.checked_mul(height / 4)?.checked_mul(width / 4)?,
+                channels.checked_add(second)?.checked_mul(first * 9)?,
+            ),
+            _ => (self.pixels()?, 0),
+        };
+        let hidden = if self.kind == "linear" { &[][..] } else { &self.hidden };
+        let sizes = [&[flat], hidden, &[self.outputs]].concat();
+        sizes
+            .windows(2)
+            .try_fold(before, |sum, pair| sum.checked_add(pair[0].checked_mul(pair[1])?))
+    }
+
     /// The net, with parameters that are drawn.
     pub fn build(&self, rng: &mut impl Rng) -> Result<Box<dyn Layer>> {
-        let flat: usize = self.input.iter().product();
+        let Some(flat) = self.pixels() else {
+            return Err(
+                format!("an example of {:?} has more numbers than memory", self.input).into()
+            );
+        };
         let is_flat = self.input.len() == 1;
         let sizes = |inputs: usize| [&[inputs], &self.hidden[..], &[self.outputs]].concat();
         let dense: Box<dyn Layer> = match &self.kind[..] {

@@ -1,8 +1,8 @@
 //! The optimizer and the schedule of a training, by their names.
 
-use lossgraph_autograd::{Gradients, Module};
+use lossgraph_autograd::Module;
 use lossgraph_nn::optimizer::{self, Optimize};
-use lossgraph_nn::schedule::{self, Schedule, Scheduler};
+use lossgraph_nn::schedule::{self, CosineAnnealing, Schedule};
 
 use super::Result;
 
@@ -43,21 +43,18 @@ impl<'a> Named<'a> {
 
 /// What moves the parameters, and how its rate changes from epoch to epoch.
 pub struct Descent {
-    optimizer: Box<dyn Optimize>,
-    /// The rate at the start.
-    lr: f64,
-    epochs: u64,
-    /// Half a cosine down to 0 if there is none.
-    scheduler: Option<Scheduler>,
-    words: String,
+    pub optimizer: Box<dyn Optimize>,
+    pub schedule: Box<dyn Schedule>,
+    /// What it is, in words.
+    pub words: String,
 }
 
 impl Descent {
     /// For a model. A rate that nobody said is the task's for the default optimizer, and that of any
-    /// other one.
+    /// other one. Without a schedule it falls to 0 along half a cosine.
     ///
     /// # Errors
-    /// A name or an option that there is not, or out of its range.
+    /// A name or an option that there is not, or out of its range; a rate that is said twice.
     pub fn new(
         model: &dyn Module,
         words: [&[String]; 2],
@@ -68,71 +65,34 @@ impl Descent {
         let named = optimizer.unwrap_or(Named { name: DEFAULT, options: &[] });
         let row = optimizer::named(named.name)?;
         let mut options = named.pairs()?;
+        let own = options.iter().find(|(name, _)| *name == "lr").map(|(_, own)| *own);
+        if let (Some(own), Some(lr)) = (own, lr) {
+            let name = row.name;
+            return Err(format!(
+                "--lr {lr}: the rate is lr={own} of {name} already: leave one out"
+            )
+            .into());
+        }
         let lr = lr.or((row.name == DEFAULT).then_some(default_lr)).map(|lr| lr.to_string());
-        if let Some(lr) = &lr
-            && !options.iter().any(|(name, _)| *name == "lr")
-        {
+        if let Some(lr) = lr.as_ref().filter(|_| own.is_none()) {
             options.push(("lr", lr));
         }
-        let mut optimizer = row.over(model, &options)?;
+        let optimizer = row.over(model, &options)?;
         let lr = optimizer.lrs().first().copied().unwrap_or(0.0);
-        let scheduler = match schedule {
-            None => None,
+        let (schedule, course) = match schedule {
+            None => {
+                let cosine: Box<dyn Schedule> = Box::new(CosineAnnealing::default());
+                (cosine, "falling to 0 along half a cosine".to_owned())
+            }
             Some(named) => {
                 let steps = usize::try_from(epochs).unwrap_or(usize::MAX);
-                let schedule: Box<dyn Schedule> =
-                    schedule::named(named.name)?.with(&named.pairs()?, steps)?;
-                Some(Scheduler::new(schedule, &mut *optimizer)?)
+                let schedule = schedule::named(named.name)?.with(&named.pairs()?, steps)?;
+                schedule.check()?;
+                (schedule, format!("by the schedule {}", named.name))
             }
         };
-        let course = match schedule {
-            None => "falling to 0 along half a cosine".to_owned(),
-            Some(named) => format!("by the schedule {}", named.name),
-        };
         let words = format!("{}, its rate {lr} {course}", row.name);
-        Ok(Descent { optimizer, lr, epochs, scheduler, words })
-    }
-
-    /// What it is, in words.
-    pub fn words(&self) -> &str {
-        &self.words
-    }
-
-    /// Sets the rate of an epoch, where no schedule does.
-    ///
-    /// # Errors
-    /// A rate that is not finite.
-    pub fn begin(&mut self, epoch: u64) -> Result<()> {
-        if self.scheduler.is_none() {
-            let done = epoch as f64 / self.epochs as f64;
-            let rate = self.lr * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-            let rates = vec![rate; self.optimizer.lrs().len()];
-            self.optimizer.set_lrs(&rates)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a step, by the gradients that `evaluate` computes; gives the first of them.
-    ///
-    /// # Errors
-    /// Those of `evaluate`; gradients that are not finite.
-    pub fn step(
-        &mut self,
-        evaluate: &mut dyn FnMut() -> lossgraph_nn::Result<Gradients>,
-    ) -> Result<Gradients> {
-        Ok(self.optimizer.step_with(evaluate)?)
-    }
-
-    /// Goes on with the schedule, at the end of an epoch with this mean loss.
-    ///
-    /// # Errors
-    /// A step behind the end of the schedule.
-    pub fn end(&mut self, loss: f64) -> Result<()> {
-        if let Some(scheduler) = &mut self.scheduler {
-            scheduler.step(&mut *self.optimizer)?;
-            scheduler.observe(loss, &mut *self.optimizer)?;
-        }
-        Ok(())
+        Ok(Descent { optimizer, schedule, words })
     }
 }
 
@@ -152,27 +112,28 @@ mod tests {
 
     #[test]
     fn a_rate_is_the_one_that_is_said_or_that_of_the_optimizer() {
-        let rate = |optimizer, lr| descent(optimizer, "", lr).unwrap().lr;
+        let rate = |optimizer, lr| descent(optimizer, "", lr).unwrap().optimizer.lrs()[0];
         assert_eq!(rate("", None), 0.003);
         assert_eq!(rate("AdamW", Some(0.1)), 0.1);
-        assert_eq!(rate("sgd lr=0.5 momentum=0.9", Some(0.1)), 0.5);
+        assert_eq!(rate("sgd lr=0.5 momentum=0.9", None), 0.5);
         assert_eq!(rate("adagrad", None), 0.01);
     }
 
     #[test]
     fn rates_fall_along_half_a_cosine_or_by_the_schedule() {
         let rates = |schedule| {
-            let mut descent = descent("sgd", schedule, Some(1.0)).unwrap();
-            let mut rates = Vec::new();
-            for epoch in [0, 1, 5] {
-                descent.begin(epoch).unwrap();
-                rates.push(descent.optimizer.lrs()[0]);
-                descent.end(1.0).unwrap();
-            }
-            rates
+            let mut schedule = descent("sgd", schedule, Some(1.0)).unwrap().schedule;
+            schedule.span(10);
+            [0, 1, 2, 5].map(|epoch| schedule.lr(1.0, epoch))
         };
-        assert!((rates("")[2] - 0.5).abs() < 1e-12);
-        assert_eq!(rates("exponential gamma=0.5"), [1.0, 0.5, 0.25]);
+        assert!((rates("")[3] - 0.5).abs() < 1e-12);
+        assert_eq!(rates("exponential gamma=0.5")[..3], [1.0, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn a_rate_that_is_said_twice_is_refused() {
+        let error = descent("sgd lr=0.5", "", Some(0.1)).err().unwrap().to_string();
+        assert_eq!(error, "--lr 0.1: the rate is lr=0.5 of sgd already: leave one out");
     }
 
     #[test]

@@ -1,220 +1,69 @@
-//! A training: epochs of steps, what is said of them, and the files that are left.
+//! A training that the command line asks for: what is said of it, and the files that are left.
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use lossgraph_autograd::{Module, Tape};
-use lossgraph_data::{Dataset, Sampler};
-use lossgraph_nn::parallel::DataParallel;
-use lossgraph_nn::{Mode, save};
-use lossgraph_tensor::{DType, Tensor};
+use lossgraph_autograd::Module;
+use lossgraph_nn::fit::{Epoch, Event, Every, Fit, Goal, Outcome, Stopped};
+use lossgraph_nn::{Checkpoint, save};
 use serde_json::json;
 
-use super::model::{KEY, Model};
-use super::objective::{Objective, Trained};
+use super::files::Files;
+use super::interrupt::{self, Interrupted};
+use super::log::Log;
+use super::model::{self, Model};
 use super::optimizer::Descent;
+use super::recipe::{self, Table};
 use super::sparkline::sparkline;
-use super::tasks::{Defaults, Part, Problem};
+use super::training::{Training, of_training};
 use super::{Options, Result};
-use crate::output;
 
-/// A problem, what is minimized, and the state of the optimizer.
-pub struct Training<'a> {
-    pub parallel: DataParallel<'a>,
-    pub problem: Box<dyn Problem>,
-    pub objective: Objective,
-    descent: Descent,
-    pub plan: Defaults,
-    seed: u64,
-}
-
-impl<'a> Training<'a> {
-    pub fn new(
-        parallel: DataParallel<'a>,
-        problem: Box<dyn Problem>,
-        objective: Objective,
-        plan: Defaults,
-        options: &Options,
-    ) -> Result<Training<'a>> {
-        let trained = Trained { model: problem.model(), objective: &objective };
-        parallel.broadcast(&trained)?;
-        let words = [&options.optimizer[..], &options.schedule];
-        let descent = Descent::new(&trained, words, (options.lr, plan.lr), plan.epochs)?;
-        let training = Training { parallel, problem, objective, descent, plan, seed: options.seed };
-        // What a loss refuses is found before the time is spent.
-        training.loss(&training.examples(0, plan.batch)?)?;
-        Ok(training)
-    }
-
-    /// How many steps an epoch has.
-    pub fn steps(&self) -> usize {
-        self.problem.examples().div_ceil(self.plan.batch.max(1))
-    }
-
-    /// The loss of some examples that are trained on, as in use.
-    pub fn loss(&self, examples: &[usize]) -> Result<f64> {
-        let tape = Tape::new();
-        let operands = self.problem.operands(&tape, Part::Train, examples, Mode::Evaluate)?;
-        Ok(self.objective.value(&tape, &operands)?.item()?)
-    }
-
-    /// The first examples of an epoch, some at most; of every class equally many, if the loss demands
-    /// it.
-    pub fn examples(&self, epoch: u64, most: usize) -> Result<Vec<usize>> {
-        let mut order = self.order(epoch)?;
-        order.truncate(self.of_all_classes(most).max(1));
-        Ok(order)
-    }
-
-    /// Up to so many examples, of every class equally many, if the loss demands it.
-    fn of_all_classes(&self, most: usize) -> usize {
-        match self.objective.fit().balanced {
-            true => most - most % self.problem.sizes()[0].max(1),
-            false => most,
-        }
-    }
-
-    /// Trains for an epoch, and gives the mean loss of its steps.
-    pub fn epoch(&mut self, epoch: u64, mut on_step: impl FnMut(f64)) -> Result<f64> {
-        self.descent.begin(epoch)?;
-        self.problem.begin(self.seed, epoch)?;
-        let (mut sum, mut steps) = (0.0, 0);
-        let size = self.of_all_classes(self.plan.batch).max(1);
-        for batch in self.order(epoch)?.chunks(size) {
-            if self.objective.fit().balanced && batch.len() < size {
-                continue;
-            }
-            let trained = Trained { model: self.problem.model(), objective: &self.objective };
-            let gradients = self.descent.step(&mut || {
-                self.parallel.backward(&trained, batch.len(), |shard| {
-                    let tape = Tape::new();
-                    let step = || -> Result<_> {
-                        let own = &batch[shard.rows()];
-                        let operands =
-                            self.problem.operands(&tape, Part::Train, own, Mode::Train)?;
-                        Ok(self.objective.value(&tape, &operands)?.backward()?)
-                    };
-                    step().map_err(of_training)
-                })
-            })?;
-            (sum, steps) = (sum + gradients.loss(), steps + 1);
-            on_step(gradients.loss());
-        }
-        let mean = sum / f64::from(steps);
-        self.descent.end(mean)?;
-        Ok(mean)
-    }
-
-    /// The examples of an epoch, each once.
-    fn order(&self, epoch: u64) -> Result<Vec<usize>> {
-        if self.plan.batch == 0 {
-            return Err(lossgraph_data::Error::BatchSize.into());
-        }
-        let all = Tensor::arange(self.problem.examples(), DType::I64)?;
-        let labels = self.problem.labels();
-        let (data, sampler) = match self.objective.fit().balanced {
-            true => {
-                (Dataset::new(all, labels.to_vec(), self.problem.sizes()[0])?, Sampler::Balanced)
-            }
-            false => (Dataset::pairs(&all, &all)?, Sampler::Shuffled),
-        };
-        let mut order = sampler.order(&data, self.seed, epoch)?;
-        if sampler == Sampler::Balanced {
-            let size = self.of_all_classes(self.plan.batch).max(1);
-            // Of each batch, the first round of the classes.
-            for batch in order.chunks_mut(size).filter(|batch| batch.len() == size) {
-                batch[..self.problem.sizes()[0].min(size)].sort_by_key(|&example| labels[example]);
-            }
-        }
-        Ok(order)
-    }
-
-    fn trained(&self) -> Trained<'_> {
-        Trained { model: self.problem.model(), objective: &self.objective }
-    }
-}
-
-/// An error of a step as one that processes tell each other.
-fn of_training(error: Box<dyn std::error::Error>) -> lossgraph_nn::Error {
-    let error = match error.downcast::<lossgraph_autograd::Error>() {
-        Ok(fault) => return (*fault).into(),
-        Err(error) => error,
-    };
-    match error.downcast::<lossgraph_nn::Error>() {
-        Ok(error) => *error,
-        Err(error) => lossgraph_nn::Error::Parallel { why: error.to_string() },
-    }
-}
-
-/// A training that the command line asks for.
+/// A training, with all that a run adds to it.
 pub struct Run<'a> {
-    options: &'a Options,
-    training: Training<'a>,
-    model: Option<Model>,
-    task: String,
+    pub options: &'a Options,
+    pub training: Training<'a>,
+    /// What files need to use the model, if they can.
+    pub model: Option<Model>,
+    pub task: String,
+    /// What is to be said of the data.
+    pub notes: Vec<String>,
+    pub recipe: Table,
+    pub files: Files,
+    /// The checkpoint to go on from.
+    pub resumed: Option<PathBuf>,
 }
 
-impl<'a> Run<'a> {
-    pub fn new(
-        options: &'a Options,
-        parallel: DataParallel<'a>,
-        problem: Box<dyn Problem>,
-        objective: Objective,
-        (task, model): (String, Option<Model>),
-    ) -> Result<Run<'a>> {
-        let defaults = problem.defaults();
-        let plan = Defaults {
-            epochs: options.epochs.unwrap_or(defaults.epochs),
-            batch: options.batch.unwrap_or(defaults.batch),
-            lr: options.lr.unwrap_or(defaults.lr),
-        };
-        if plan.batch == 0 {
-            return Err(lossgraph_data::Error::BatchSize.into());
-        }
-        let training = Training::new(parallel, problem, objective, plan, options)?;
-        Ok(Run { options, training, model, task })
-    }
-
+impl Run<'_> {
     /// Says what it is about to do, trains, and leaves the results.
-    pub fn all(mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Whatever ends a training; [`Interrupted`].
+    pub fn all(&self, descent: Descent) -> Result<()> {
         if self.is_leader() {
-            output::make_folder(&self.options.out)?;
+            self.files.prepare(&self.recipe, self.resumed.as_deref())?;
         }
-        self.print(self.announcement())?;
-        if self.is_leader() {
-            output::remark(self.plan());
-        }
+        let epochs = self.training.plan.epochs;
+        let log = Log::new(self.is_leader(), (self.training.steps() as u64).saturating_mul(epochs));
+        log.print(&self.announcement());
+        log.check()?;
+        self.notes.iter().for_each(|note| log.remark(note));
+        log.remark(self.plan(&descent));
         let start = Instant::now();
-        let bar = self.bar();
-        let (mut losses, mut last) = (Vec::new(), 0.0);
-        for epoch in 0..self.training.plan.epochs {
-            last = self.training.epoch(epoch, |_| bar.inc(1))?;
-            losses.push(last);
-            bar.set_message(sparkline(&losses, 20));
-            let Training { problem, objective, parallel, .. } = &self.training;
-            let figures = problem.figures(objective, parallel)?;
-            self.report(&bar, epoch, last, &figures, start)?;
-            self.save_between(epoch)?;
+        let outcome = self.fit(descent, &log, start)?;
+        log.bar.finish_and_clear();
+        if outcome.stopped == Stopped::Interrupted {
+            return Err(self.interrupted(&outcome).into());
         }
-        bar.finish_and_clear();
         if !self.is_leader() {
             return Ok(());
         }
-        let Training { problem, objective, .. } = &self.training;
-        let score = problem.score(objective)?;
-        let seconds = start.elapsed().as_secs_f64();
-        output::print(problem.conclusion(score, &self.options.out)?)?;
-        if losses.len() > 1 {
-            output::remark(format_args!(
-                "loss {:.5} {} {last:.5}",
-                losses[0],
-                sparkline(&losses, 40)
-            ));
-        }
-        self.write(self.training.plan.epochs)?;
-        output::print(format!("wrote {}\n", self.checkpoint().display()))?;
-        self.finish(score, last, seconds)
+        self.finish(&outcome, &log, start)?;
+        log.end()
+    }
+
+    fn is_leader(&self) -> bool {
+        self.training.parallel.world().is_leader()
     }
 
     fn announcement(&self) -> String {
@@ -233,110 +82,158 @@ impl<'a> Run<'a> {
     }
 
     /// How it trains, for who watches.
-    fn plan(&self) -> String {
+    fn plan(&self, descent: &Descent) -> String {
         let plan = self.training.plan;
         let net = self.model.as_ref().map_or_else(String::new, |model| format!("{}; ", model.net));
+        let resumed = self.resumed.as_ref();
+        let resumed =
+            resumed.map_or_else(String::new, |path| format!("; goes on from {}", path.display()));
         format!(
-            "task {}; {net}{}; epochs {} of {} steps of {} examples",
+            "task {}; {net}{}; epochs {} of {} steps of {} examples{resumed}",
             self.task,
-            self.training.descent.words(),
+            descent.words,
             plan.epochs,
             self.training.steps(),
             plan.batch,
         )
     }
 
-    fn is_leader(&self) -> bool {
-        self.training.parallel.world().is_leader()
-    }
-
-    /// Prints, if this is the process that does.
-    fn print(&self, text: String) -> Result<()> {
-        if self.is_leader() { output::print(text) } else { Ok(()) }
-    }
-
-    /// As wide as the terminal allows; indicatif leaves colors out where nobody sees them.
-    fn bar(&self) -> ProgressBar {
-        if !self.is_leader() {
-            return ProgressBar::hidden();
+    fn fit(&self, descent: Descent, log: &Log, start: Instant) -> Result<Outcome> {
+        let Training { problem, objective, parallel, plan, .. } = &self.training;
+        let Descent { mut optimizer, schedule, .. } = descent;
+        let (trained, metric) = (self.training.trained(), problem.metric());
+        let (figures, losses) = (RefCell::new(String::new()), RefCell::new(Vec::new()));
+        let epochs = usize::try_from(plan.epochs).unwrap_or(usize::MAX);
+        let mut fit = Fit::new(&trained, &mut *optimizer)
+            .epochs(epochs)
+            .schedule(schedule, Every::Epoch)
+            .schedule_figure("loss")
+            .monitor(metric, Goal::Maximize)
+            .parallel(*parallel)
+            .checkpoints(&self.files.folder)
+            .interrupt(interrupt::flag())
+            .validate(|| {
+                let own = problem.figures(objective, parallel).map_err(of_training)?;
+                *figures.borrow_mut() = own.text;
+                Ok(vec![(metric, own.score)])
+            })
+            .observe(|event| match event {
+                Event::Begin { epoch, batch, .. } => {
+                    log.bar.set_position((epoch * self.training.steps() + batch) as u64);
+                }
+                Event::Step { .. } => log.bar.inc(1),
+                Event::Epoch(epoch) => {
+                    losses.borrow_mut().push(epoch.loss);
+                    log.bar.set_message(sparkline(&losses.borrow(), 20));
+                    log.print(&self.line(epoch, &figures.borrow(), start));
+                    log.note(self.save_between(epoch.epoch as u64 + 1));
+                }
+                _ => {}
+            });
+        for (key, value) in self.words()? {
+            fit = fit.metadata(key, &value);
         }
-        let steps = (self.training.steps() as u64).saturating_mul(self.training.plan.epochs);
-        let bar = ProgressBar::new(steps);
-        let template = "{wide_bar:.green/dim} {percent:>3} %  {eta} left  {msg:.cyan}";
-        let style = ProgressStyle::with_template(template);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar
+        if let Some(epochs) = self.options.early_stop {
+            fit = fit.patience(epochs);
+        }
+        if let Some(path) = &self.resumed {
+            fit = fit.resume_from(path);
+        }
+        let step = |batch: &Vec<usize>| self.training.gradients(batch);
+        Ok(fit.run(|epoch| self.training.batches(epoch), step)?)
     }
 
-    fn report(
-        &self,
-        bar: &ProgressBar,
-        epoch: u64,
-        loss: f64,
-        figures: &str,
-        start: Instant,
-    ) -> Result<()> {
+    fn line(&self, epoch: &Epoch, figures: &str, start: Instant) -> String {
         let (count, seconds) = (self.training.plan.epochs, start.elapsed().as_secs_f64());
-        let width = count.to_string().len();
-        let epoch = epoch + 1;
-        let line =
-            format!("epoch {epoch:>width$}/{count}  loss {loss:.5}  {figures}  {seconds:5.2} s\n");
-        bar.suspend(|| self.print(line))
+        let (width, number, loss) = (count.to_string().len(), epoch.epoch + 1, epoch.loss);
+        format!("epoch {number:>width$}/{count}  loss {loss:.5}  {figures}  {seconds:5.2} s\n")
     }
 
-    /// Writes the checkpoint after an epoch, if it is one of those, and not the last.
-    fn save_between(&self, epoch: u64) -> Result<()> {
-        let done = epoch + 1;
+    fn interrupted(&self, outcome: &Outcome) -> Interrupted {
+        if !self.is_leader() {
+            return Interrupted(String::new());
+        }
+        Interrupted(format!(
+            "interrupted in epoch {}, after {} steps, and saved; to go on:\n\
+             lossgraph train --resume {}",
+            outcome.history.len() + 1,
+            outcome.steps,
+            self.files.last().display()
+        ))
+    }
+
+    /// Writes the model after an epoch, if it is one of those, and not the last.
+    fn save_between(&self, done: u64) -> Result<()> {
         let due = self.options.save_every.is_some_and(|every| done.is_multiple_of(every));
         let write = due && self.is_leader() && done < self.training.plan.epochs;
         if write { self.write(done) } else { Ok(()) }
     }
 
-    /// Named after the data and the task; after the task alone, if it has no other data.
-    fn checkpoint(&self) -> PathBuf {
-        let data = match &self.model {
-            Some(model) => Some(Path::new(&model.data).with_extension("")),
-            None => self.training.problem.data().map(PathBuf::from),
-        };
-        let data = data.as_ref().and_then(|path| path.file_name());
-        let data = data.map_or_else(String::new, |name| format!("{}-", name.to_string_lossy()));
-        self.options.out.join(format!("{data}{}.safetensors", self.task))
-    }
-
-    fn write(&self, epochs: u64) -> Result<()> {
-        let (seed, epochs) = (self.options.seed.to_string(), epochs.to_string());
-        let shards = self.training.parallel.shards().to_string();
+    /// What the files of a run say of it.
+    fn words(&self) -> Result<Vec<(&'static str, String)>> {
+        let shards = self.training.parallel.shards();
         let model = self.model.as_ref().map(serde_json::to_string).transpose()?;
         let mut words = vec![
-            ("task", self.task.as_str()),
-            ("loss", self.training.objective.loss().name),
-            ("seed", seed.as_str()),
-            ("epochs", epochs.as_str()),
+            ("task", self.task.clone()),
+            ("loss", self.training.objective.loss().name.to_owned()),
+            ("seed", self.options.seed.to_string()),
+            (recipe::KEY, recipe::text(&self.recipe)?),
         ];
-        if self.training.parallel.shards() > 1 {
-            words.push(("shards", shards.as_str()));
-        }
-        if let Some(model) = &model {
-            words.push((KEY, model.as_str()));
-        }
-        Ok(save(&self.training.trained(), &words, self.checkpoint())?)
+        words.extend((shards > 1).then(|| ("shards", shards.to_string())));
+        words.extend(model.map(|model| (model::KEY, model)));
+        Ok(words)
     }
 
-    fn finish(&self, score: f64, train_loss: f64, seconds: f64) -> Result<()> {
-        if !self.options.json {
-            return Ok(());
+    /// Writes the model, as it is after so many epochs.
+    fn write(&self, epochs: u64) -> Result<()> {
+        self.files.make_room_for_model(&self.recipe, self.resumed.is_some())?;
+        let mut words = self.words()?;
+        words.push(("epochs", epochs.to_string()));
+        let words: Vec<(&str, &str)> = words.iter().map(|(key, text)| (*key, &text[..])).collect();
+        Ok(save(&self.training.trained(), &words, &self.files.model)?)
+    }
+
+    /// What is left at the end: of a training that stopped early, the best epoch.
+    fn finish(&self, outcome: &Outcome, log: &Log, start: Instant) -> Result<()> {
+        let Training { problem, objective, .. } = &self.training;
+        let losses: Vec<f64> = outcome.history.iter().map(|epoch| epoch.loss).collect();
+        let mut kept = outcome.history.len();
+        if let (Stopped::Early, Some(best)) = (outcome.stopped, outcome.best) {
+            kept = best.epoch + 1;
+            Checkpoint::read(self.files.best())?.load(&self.training.trained())?;
+            log.remark(format_args!(
+                "stopped early, behind epoch {}: the model is that of the best one, {kept}",
+                outcome.history.len()
+            ));
         }
+        let score = problem.score(objective)?;
+        let seconds = start.elapsed().as_secs_f64();
+        log.print(&problem.conclusion(score, &self.options.out)?);
+        if let [first, .., last] = losses[..] {
+            let curve = sparkline(&losses, 40);
+            log.remark(format_args!("loss {first:.5} {curve} {last:.5}"));
+        }
+        self.write(kept as u64)?;
+        log.print(&format!("wrote {}\n", self.files.model.display()));
+        if self.options.json {
+            let train_loss = kept.checked_sub(1).and_then(|at| losses.get(at));
+            log.print(&self.figures(score, train_loss.copied(), kept, seconds));
+        }
+        Ok(())
+    }
+
+    fn figures(&self, score: f64, train_loss: Option<f64>, epochs: usize, seconds: f64) -> String {
         let mut object = json!({
             "task": self.task,
             "loss": self.training.objective.loss().name,
             "train_loss": train_loss,
             "seconds": seconds,
             "seed": self.options.seed,
-            "epochs": self.training.plan.epochs,
+            "epochs": epochs,
             "shards": self.training.parallel.shards(),
             "processes": self.training.parallel.world().size(),
         });
         object[self.training.problem.metric()] = json!(score);
-        output::print(format!("{object}\n"))
+        format!("{object}\n")
     }
 }

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use lossgraph_data::{
     Columns, Dataset, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER, Missing, Table, TableEncoder,
-    Target, TargetKind, digits, fashion_mnist, fashion_mnist_2000, generate, mnist, penguins,
-    png_folder,
+    Target, TargetKind, fashion_mnist, fashion_mnist_2000, generate, mnist, penguins, png_folder,
 };
 
 use super::Result;
-use super::tasks::{SPLIT_SEED, TEST_SHARE};
+use super::tasks::Split;
 use crate::names::named;
 
 /// Examples to train on and to test with, and what is known of them.
@@ -18,14 +17,15 @@ pub struct Source {
     pub what: String,
     /// The name that leads to them again.
     pub name: String,
-    pub train: Dataset,
-    pub test: Dataset,
+    pub split: Split,
     /// The names of the classes; numbers have none.
     pub classes: Vec<String>,
     /// How a table is encoded.
     pub encoder: Option<TableEncoder>,
     /// What numbers of a file are divided by.
     pub scale: f64,
+    /// What is left out, or was not expected, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Which columns of a table are learned from, and how.
@@ -114,24 +114,29 @@ pub fn load(name: &str, options: &TableOptions) -> Result<Source> {
     }
 }
 
-/// Examples to train on, and those to test with.
-pub fn split(data: &Dataset) -> Result<(Dataset, Dataset)> {
-    Ok(data.split(TEST_SHARE, SPLIT_SEED)?)
+impl Source {
+    /// Whether classes are learned, and no numbers.
+    pub fn has_classes(&self) -> bool {
+        self.split.train.has_classes()
+    }
 }
 
 fn of_digits() -> Result<Source> {
-    let parts = split(&digits()?)?;
+    let split = Split::digits()?;
     let classes = (0..10).map(|digit: usize| digit.to_string()).collect();
-    Ok(Source { scale: 16.0, ..source("digits", "digits", parts, classes) })
+    Ok(Source { scale: 16.0, ..source("digits", "digits", split, classes) })
 }
 
 fn of_fashion() -> Result<Source> {
-    let parts = match Path::new(FASHION_MNIST_FOLDER).is_dir() {
-        true => fashion_mnist()?,
-        false => split(&fashion_mnist_2000()?)?,
+    let split = match Path::new(FASHION_MNIST_FOLDER).is_dir() {
+        true => {
+            let (train, test) = fashion_mnist()?;
+            Split { train, test }
+        }
+        false => Split::of_all(&fashion_mnist_2000()?)?,
     };
     let classes = FASHION_MNIST_CLASSES.map(str::to_owned).to_vec();
-    Ok(Source { scale: 255.0, ..source("pictures of clothes", "fashion-mnist", parts, classes) })
+    Ok(Source { scale: 255.0, ..source("pictures of clothes", "fashion-mnist", split, classes) })
 }
 
 fn of_penguins(options: &TableOptions) -> Result<Source> {
@@ -165,12 +170,13 @@ fn of_table(table: Table, name: &str, options: &TableOptions) -> Result<Source> 
     };
     let TableOptions { ignore, missing, kind, .. } = options.clone();
     let encoder = TableEncoder::fit(&table, &Columns { target, ignore, missing, kind })?;
-    let parts = split(&encoder.examples(&table)?)?;
+    let split = Split::of_all(&encoder.examples(&table)?)?;
     let classes = match &encoder.target {
         Target::Class { classes, .. } => classes.clone(),
         Target::Number { .. } => Vec::new(),
     };
-    Ok(Source { encoder: Some(encoder), ..source("rows", name, parts, classes) })
+    let notes = [table.notes(), encoder.notes(&table)?].concat();
+    Ok(Source { encoder: Some(encoder), notes, ..source("rows", name, split, classes) })
 }
 
 fn of_folder(path: &Path, name: &str) -> Result<Source> {
@@ -180,25 +186,20 @@ fn of_folder(path: &Path, name: &str) -> Result<Source> {
         .any(|entry| entry.path().is_dir());
     if holds_folders {
         let (data, classes) = png_folder(path)?;
-        let parts = split(&data)?;
-        return Ok(Source { scale: 255.0, ..source("pictures", name, parts, classes) });
+        let split = Split::of_all(&data)?;
+        return Ok(Source { scale: 255.0, ..source("pictures", name, split, classes) });
     }
-    let parts = mnist(path)?;
-    let classes = (0..parts.0.classes()).map(|class| class.to_string()).collect();
-    Ok(Source { scale: 255.0, ..source("pictures", name, parts, classes) })
+    let (train, test) = mnist(path)?;
+    let classes = (0..train.classes()).map(|class| class.to_string()).collect();
+    Ok(Source { scale: 255.0, ..source("pictures", name, Split { train, test }, classes) })
 }
 
 fn points(name: &str, data: Dataset) -> Result<Source> {
     let classes = (0..data.classes()).map(|class| class.to_string()).collect();
-    Ok(source("points", name, split(&data)?, classes))
+    Ok(source("points", name, Split::of_all(&data)?, classes))
 }
 
-fn source(
-    what: &str,
-    name: &str,
-    (train, test): (Dataset, Dataset),
-    classes: Vec<String>,
-) -> Source {
+fn source(what: &str, name: &str, split: Split, classes: Vec<String>) -> Source {
     let (what, name) = (what.to_owned(), name.to_owned());
-    Source { what, name, train, test, classes, encoder: None, scale: 1.0 }
+    Source { what, name, split, classes, encoder: None, scale: 1.0, notes: Vec::new() }
 }

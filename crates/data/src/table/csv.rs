@@ -1,10 +1,14 @@
 //! The CSV format: RFC 4180, with other separators.
 
+use std::collections::HashSet;
+
 /// The names of the columns, and the fields row by row.
 #[derive(Debug, PartialEq)]
 pub(super) struct Records {
     pub header: Vec<String>,
     pub fields: Vec<String>,
+    /// The line on which each record begins, behind the header.
+    pub lines: Vec<usize>,
 }
 
 /// What separates fields.
@@ -24,15 +28,14 @@ pub(super) fn records(text: &str) -> Result<Records, String> {
         return Err("it is empty, expected a header and rows".to_owned());
     };
     let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-    for (at, name) in header.iter().enumerate() {
-        if !name.is_empty() && header[..at].contains(name) {
-            return Err(format!("its header has the column `{name}` twice"));
-        }
+    let mut seen = HashSet::new();
+    if let Some(twice) = header.iter().find(|name| !name.is_empty() && !seen.insert(&name[..])) {
+        return Err(format!("its header has the column `{twice}` twice"));
     }
     if header.iter().all(String::is_empty) {
         return Err("its header has no names".to_owned());
     }
-    let mut fields = Vec::new();
+    let (mut fields, mut lines) = (Vec::new(), Vec::new());
     loop {
         let line = reader.next_line();
         let Some(record) = reader.record()? else { break };
@@ -44,11 +47,12 @@ pub(super) fn records(text: &str) -> Result<Records, String> {
             ));
         }
         fields.extend(record);
+        lines.push(line);
     }
     if fields.is_empty() {
         return Err("there are no rows behind the header".to_owned());
     }
-    Ok(Records { header, fields })
+    Ok(Records { header, fields, lines })
 }
 
 struct Reader<'a> {

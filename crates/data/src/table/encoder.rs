@@ -1,5 +1,7 @@
 //! How the rows of a table become numbers: standardized, one number for each category.
 
+use std::collections::HashSet;
+
 use lossgraph_tensor::Tensor;
 
 use super::{Column, Table, Values};
@@ -157,9 +159,13 @@ impl TableEncoder {
         for name in &columns.ignore {
             table.column(name)?;
         }
+        let ignored: HashSet<&String> = columns.ignore.iter().collect();
+        if ignored.contains(&columns.target) {
+            return refuse(format!("the column `{}` is the target, and ignored", target.name));
+        }
         let mut features = Vec::new();
         for column in table.columns() {
-            if column.name == target.name || columns.ignore.contains(&column.name) {
+            if column.name == target.name || ignored.contains(&column.name) {
                 continue;
             }
             // Nothing can be learned from what is missing everywhere.
@@ -194,9 +200,44 @@ impl TableEncoder {
         if features.is_empty() {
             return refuse("there is no column beside the target to learn from".to_owned());
         }
-        let target = target_of(target, columns.kind)
+        let target = target_of(table, target, columns.kind)
             .map_err(|why| Error::Read { path: table.name().into(), why })?;
         Ok(TableEncoder { features, target, missing: columns.missing })
+    }
+
+    /// What is left out of a table, a sentence each: columns without a value, and rows without a
+    /// target or, as asked, with a value missing.
+    ///
+    /// # Errors
+    /// As for [`examples`](TableEncoder::examples).
+    pub fn notes(&self, table: &Table) -> Result<Vec<String>> {
+        let columns = table.columns().iter();
+        let empty = columns.filter(|column| column.values.missing() == table.len());
+        let empty: Vec<&str> = empty.map(|column| &column.name[..]).collect();
+        let target = &table.column(self.target.name())?.fields;
+        let without_target = target.iter().filter(|field| field.is_none()).count();
+        let (_, rows) = self.inputs(table)?;
+        let kept = rows.iter().filter(|row| target[**row].is_some()).count();
+        let incomplete = table.len() - without_target - kept;
+        let notes = [
+            (!empty.is_empty()).then(|| {
+                format!("columns without a value, which are left out: {}", empty.join(", "))
+            }),
+            (without_target > 0).then(|| {
+                let name = self.target.name();
+                format!(
+                    "rows without `{name}`, which are left out: {without_target} of {}",
+                    table.len()
+                )
+            }),
+            (incomplete > 0).then(|| {
+                format!(
+                    "rows with missing values, which are left out: {incomplete} of {}",
+                    table.len()
+                )
+            }),
+        ];
+        Ok(notes.into_iter().flatten().collect())
     }
 
     /// How many numbers an example has.
@@ -239,16 +280,7 @@ impl TableEncoder {
                         numbers.push(x as f32);
                     }
                     (Encoding::Standardized { .. }, Values::Words(_)) => {
-                        let why = format!(
-                            "the column `{}` has words such as `{}`, and had numbers in training",
-                            column.name,
-                            words
-                                .iter()
-                                .flatten()
-                                .find(|word| word.parse::<f64>().is_err())
-                                .map_or("", |word| word)
-                        );
-                        return Err(Error::Read { path: table.name().into(), why });
+                        return Err(words_for_numbers(table, column));
                     }
                     (Encoding::OneHot(categories), _) => {
                         let found = word.and_then(|word| position(categories, word));
@@ -284,10 +316,8 @@ impl TableEncoder {
                 let of = |&row: &usize| all[row].map_or(0.0, |x| ((x - mean) / deviation) as f32);
                 Tensor::new([rows.len(), 1], rows.iter().map(of).collect::<Vec<f32>>())?
             }
-            (Target::Number { name, .. }, Values::Words(_)) => {
-                return refuse(format!(
-                    "the column `{name}` has words, and had numbers in training"
-                ));
+            (Target::Number { .. }, Values::Words(_)) => {
+                return Err(words_for_numbers(table, column));
             }
             (Target::Class { name, classes }, _) => {
                 let mut labels = Vec::with_capacity(rows.len());
@@ -297,8 +327,9 @@ impl TableEncoder {
                         Some(label) => labels.push(label),
                         None => {
                             return refuse(format!(
-                                "row {}: `{name}` is `{word}`, and was one of {} in training",
+                                "row {}, line {}: `{name}` is `{word}`, and was one of {} in training",
                                 row + 1,
+                                table.line(row),
                                 classes.join(", ")
                             ));
                         }
@@ -313,13 +344,32 @@ impl TableEncoder {
     }
 }
 
+/// A column that had numbers in training, and has words now.
+fn words_for_numbers(table: &Table, column: &Column) -> Error {
+    let is_word = |row: &usize| {
+        column.fields[*row].as_deref().is_some_and(|word| super::number(word).is_none())
+    };
+    let row = (0..table.len()).find(is_word).unwrap_or(0);
+    let word = column.fields.get(row).and_then(Option::as_deref).unwrap_or_default();
+    let why = format!(
+        "line {}: the column `{}` has words such as `{word}`, and had numbers in training",
+        table.line(row),
+        column.name,
+    );
+    Error::Read { path: table.name().into(), why }
+}
+
 /// Which of some categories a word is: as it is written, or as a number.
 fn position(categories: &[String], word: &str) -> Option<usize> {
     let find = |word: &str| categories.iter().position(|each| each == word);
-    find(word).or_else(|| find(&word.parse::<f64>().ok()?.to_string()))
+    find(word).or_else(|| find(&super::number(word)?.to_string()))
 }
 
-fn target_of(column: &Column, kind: TargetKind) -> std::result::Result<Target, String> {
+fn target_of(
+    table: &Table,
+    column: &Column,
+    kind: TargetKind,
+) -> std::result::Result<Target, String> {
     let name = column.name.clone();
     match (&column.values, kind) {
         (Values::Numbers(all), TargetKind::AsFound | TargetKind::Numbers) => {
@@ -333,9 +383,16 @@ fn target_of(column: &Column, kind: TargetKind) -> std::result::Result<Target, S
             }
         }
         (Values::Words(words), TargetKind::Numbers) => {
-            let word = words.iter().flatten().find(|word| word.parse::<f64>().is_err());
-            let word = word.map_or("", |word| word.as_str());
-            Err(format!("the column `{name}` has words such as `{word}`, expected numbers"))
+            let is_word = |(_, word): &(usize, &Option<String>)| {
+                word.as_deref().is_some_and(|word| super::number(word).is_none())
+            };
+            let first = words.iter().enumerate().find(is_word);
+            let (row, word) =
+                first.map_or((0, ""), |(row, word)| (row, word.as_deref().unwrap_or("")));
+            let line = table.line(row);
+            Err(format!(
+                "line {line}: the column `{name}` has words such as `{word}`, expected numbers"
+            ))
         }
         (values, _) => {
             let mut classes = distinct(&values.words());
@@ -430,7 +487,7 @@ mod tests {
         assert_eq!(encoder.inputs(&other).unwrap().0.to_f64s()[1..], [0.0, 0.0]);
         let error = encoder.examples(&other).unwrap_err().to_string();
         assert!(
-            error.contains("row 1: `y` is `maybe`, and was one of no, yes in training"),
+            error.contains("row 1, line 2: `y` is `maybe`, and was one of no, yes in training"),
             "{error}"
         );
         let words = Table::parse("words.csv", "x,town\nmany,A\n").unwrap();

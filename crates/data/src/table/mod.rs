@@ -5,6 +5,7 @@ mod encoder;
 
 pub use encoder::{Columns, Encoding, Feature, Missing, TableEncoder, Target, TargetKind};
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -28,7 +29,12 @@ use crate::file;
 pub struct Table {
     name: String,
     columns: Vec<Column>,
-    rows: usize,
+    /// Where each column stands among them.
+    places: HashMap<String, usize>,
+    /// The line of the file on which each row begins.
+    lines: Vec<usize>,
+    /// How many columns were left out since they have no name.
+    unnamed: usize,
 }
 
 /// A column of a table.
@@ -79,8 +85,7 @@ impl Table {
     }
 
     fn from_text(name: String, text: &str) -> std::result::Result<Table, String> {
-        let csv::Records { header, fields } = csv::records(text)?;
-        let rows = fields.len() / header.len().max(1);
+        let csv::Records { header, fields, lines } = csv::records(text)?;
         let column = |(at, name): (usize, &String)| {
             let of_rows = fields.iter().skip(at).step_by(header.len());
             let present = |field: &String| (!is_missing(field)).then(|| field.trim().to_owned());
@@ -88,8 +93,11 @@ impl Table {
             Column { name: name.clone(), values: Values::of(&fields), fields }
         };
         let named = header.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        let columns = named.map(column).collect();
-        Ok(Table { name, columns, rows })
+        let columns: Vec<Column> = named.map(column).collect();
+        let names = columns.iter().enumerate();
+        let places = names.map(|(at, column)| (column.name.clone(), at)).collect();
+        let unnamed = header.len() - columns.len();
+        Ok(Table { name, columns, places, lines, unnamed })
     }
 
     /// Where it comes from.
@@ -107,27 +115,92 @@ impl Table {
     /// # Errors
     /// There is none: the error names those that there are.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns.iter().find(|column| column.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
-            let why = format!("there is no column `{name}`; its columns are {}", names.join(", "));
+        self.places.get(name).map(|&at| &self.columns[at]).ok_or_else(|| {
+            // As many as one can read.
+            const MOST: usize = 40;
+            let names = self.columns.iter().take(MOST).map(|column| &*column.name);
+            let names = names.collect::<Vec<&str>>().join(", ");
+            let more = if self.columns.len() > MOST { ", …" } else { "" };
+            let why = format!("there is no column `{name}`; its columns are {names}{more}");
             Error::Read { path: self.name.clone().into(), why }
         })
     }
 
+    /// The line of the file on which a row begins, from 1 on; 0 if there is no such row.
+    pub fn line(&self, row: usize) -> usize {
+        self.lines.get(row).copied().unwrap_or(0)
+    }
+
+    /// What its reader did not expect, a sentence each: columns that are left out, and columns of
+    /// numbers that a few cells make words of.
+    ///
+    /// ```
+    /// use lossgraph_data::Table;
+    ///
+    /// let table = Table::parse("t.csv", "mass\n1.5\nn/a?\n2\n3\n")?;
+    /// let told = table.notes();
+    /// assert!(told[0].starts_with("column `mass` has 1 cell that is no number, `n/a?` in line 3"));
+    /// # Ok::<(), lossgraph_data::Error>(())
+    /// ```
+    pub fn notes(&self) -> Vec<String> {
+        let unnamed = (self.unnamed > 0)
+            .then(|| format!("columns without a name, which are left out: {}", self.unnamed));
+        let odd = self.columns.iter().filter_map(|column| {
+            let rows = column.odd_cells();
+            let first = column.fields.get(*rows.first()?)?.as_deref()?;
+            let (name, count) = (&column.name, rows.len());
+            let cells = if count == 1 { "cell that is no number" } else { "cells that are no numbers" };
+            let such = if count == 1 { "" } else { "such as " };
+            let cure = match first.parse::<f64>() {
+                Ok(_) => "a number of 64 bits cannot hold it: if it is a name, leave the column out",
+                Err(_) => "mend it, or write NA if it is missing",
+            };
+            Some(format!(
+                "column `{name}` has {count} {cells}, {such}`{first}` in line {}: all its values are \
+                 taken for words; {cure}",
+                self.line(rows[0])
+            ))
+        });
+        unnamed.into_iter().chain(odd).collect()
+    }
+
     /// How many rows there are, without the header.
     pub fn len(&self) -> usize {
-        self.rows
+        self.lines.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.lines.is_empty()
     }
+}
+
+impl Column {
+    /// The rows whose cells are no numbers, of a column of words most of whose cells are.
+    fn odd_cells(&self) -> Vec<usize> {
+        let Values::Words(words) = &self.values else { return Vec::new() };
+        let present = words.iter().flatten().count();
+        let is_odd =
+            |row: &usize| words[*row].as_deref().is_some_and(|word| number(word).is_none());
+        let odd: Vec<usize> = (0..words.len()).filter(is_odd).collect();
+        if odd.len() * 2 <= present { odd } else { Vec::new() }
+    }
+}
+
+/// The number that a field says. Infinity is none, nor is an integer that a float does not hold: two
+/// of them would become one.
+fn number(field: &str) -> Option<f64> {
+    let number = field.parse::<f64>().ok().filter(|x| x.is_finite())?;
+    // Beyond 2⁵³ not every integer is a float.
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let digits = field.strip_prefix(['-', '+']).unwrap_or(field);
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_held = || field.parse::<i128>().is_ok_and(|exact| number as i128 == exact);
+    (!is_integer || number.abs() < EXACT || is_held()).then_some(number)
 }
 
 impl Values {
     fn of(fields: &[Option<String>]) -> Values {
-        let number = |field: &String| field.parse::<f64>().ok().filter(|x| x.is_finite());
         let numbers: Option<Vec<Option<f64>>> = fields
             .iter()
             .map(|field| match field {
@@ -219,6 +292,33 @@ mod tests {
         let of = |text: &str| Table::parse("t.csv", text).unwrap();
         let encoder = TableEncoder::fit(&of("x,y\n1,1\n2,2\n"), &classes).unwrap();
         assert_eq!(encoder.examples(&of("x,y\n1,2.0\n2,1.0\n")).unwrap().labels(), [1, 0]);
+    }
+
+    #[test]
+    fn integers_that_a_float_does_not_hold_are_words_and_stay_apart() {
+        let table = Table::parse("ids.csv", "x\n9007199254740992\n9007199254740993\n").unwrap();
+        let Values::Words(words) = &table.columns()[0].values else { panic!("{table:?}") };
+        assert_eq!(words[1].as_deref(), Some("9007199254740993"));
+        assert!(table.notes()[0].contains("`9007199254740993` in line 3"), "{:?}", table.notes());
+        for exact in ["9007199254740994", "-18014398509481984", "1e300", "0.1"] {
+            assert!(number(exact).is_some(), "{exact}");
+        }
+    }
+
+    #[test]
+    fn an_odd_cell_among_numbers_is_told_with_its_line() {
+        let of = |text: &str| Table::parse("t.csv", text).unwrap().notes();
+        assert!(of("x,y\n1,a\n,b\n").is_empty());
+        let told = of("x\n1\n2\n\n3?\n4\n5\n");
+        assert!(told[0].contains("1 cell that is no number, `3?` in line 5"), "{told:?}");
+        let told = of("x\n1\n2\n3?\n4\n5\nsix\n");
+        assert!(
+            told[0].contains("2 cells that are no numbers, such as `3?` in line 4"),
+            "{told:?}"
+        );
+        // Names are no numbers gone wrong.
+        assert!(of("x\na\nb\n3\n").is_empty());
+        assert_eq!(of(",x\n0,1\n"), ["columns without a name, which are left out: 1"]);
     }
 
     #[test]

@@ -38,7 +38,6 @@ class Controls {
       });
     });
     live.options.forEach((option, at) => this.fields[at].show(option));
-    this.refuse(null);
   }
 
   /** Says why a change was refused; the fields keep it, so that it can be mended. */

@@ -10,6 +10,7 @@ use super::elements::elements;
 use super::names::names;
 use super::picture::{exact, picture};
 use super::verdict::{summary, verdicts};
+use super::{Opened, View};
 use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
@@ -22,11 +23,22 @@ const LINES_OF_MANY: usize = 3;
 /// How many nodes such a program has.
 const MANY: usize = 120;
 
-/// All that the page of a loss shows; of a sketch, the curves of these elements of nodes alone, and no
-/// verdicts.
-pub(super) fn data(graph: &Graph, sketched: Option<&[(usize, usize)]>) -> Result<Value> {
+/// What is seen of a page.
+pub(super) struct Seen {
+    /// The elements of nodes whose curves are seen, if not all are.
+    pub curves: Option<Vec<(usize, usize)>>,
+    /// The view that is seen, and which of its levels, if not all are laid out.
+    pub level: Option<(View, Opened)>,
+    /// Whether the listing and the comparison with finite differences can wait.
+    pub is_sketch: bool,
+    /// Whether it says where ops were recorded.
+    pub locations: bool,
+}
+
+/// What the page of a loss shows.
+pub(super) fn data(graph: &Graph, seen: &Seen) -> Result<Value> {
     let names = names(graph);
-    let writer = Writer { graph, names: &names, sums: sums(graph) };
+    let writer = Writer { graph, names: &names, sums: sums(graph), located: seen.locations };
     let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
     for hazard in graph.hazards() {
         if let Value::Array(hazards) = &mut nodes[hazard.node]["hazards"] {
@@ -34,38 +46,48 @@ pub(super) fn data(graph: &Graph, sketched: Option<&[(usize, usize)]>) -> Result
         }
     }
     let mut checked = Value::Null;
-    if sketched.is_none() {
+    if !seen.is_sketch {
         let verdicts = verdicts(graph)?;
         checked = summary(graph, &verdicts);
         for (node, verdict) in nodes.iter_mut().zip(verdicts) {
             node["check"] = verdict;
         }
     }
+    let is_seen = |view: View| seen.level.is_none_or(|(seen, _)| seen == view);
+    let opened = seen.level.map(|(_, opened)| opened);
+    let listing = (!seen.is_sketch).then(|| {
+        let listing = graph.listing();
+        if seen.locations { listing.with_locations().to_string() } else { listing.to_string() }
+    });
     Ok(json!({
         "nodes": nodes,
-        "views": { "teaching": view(&graph.taught()), "ops": view(graph) },
-        "inputs": elements(graph, sketched)?,
+        "views": {
+            "teaching": is_seen(View::Teaching).then(|| view(&graph.taught(), opened)),
+            "ops": is_seen(View::EveryOp).then(|| view(graph, opened)),
+        },
+        "inputs": elements(graph, seen.curves.as_deref())?,
         "checked": checked,
-        "listing": graph.listing().with_locations().to_string(),
+        "listing": listing,
     }))
 }
 
-/// The levels of a graph, and in which group each node is.
-fn view(graph: &Graph) -> Value {
+/// The levels of a graph, or the outermost and the one that is opened; and in which group each node is.
+fn view(graph: &Graph, opened: Option<Opened>) -> Value {
+    let is_laid_out = |level: Opened| opened.is_none_or(|opened| opened == level);
     let groups: Vec<Value> = graph
         .groups
         .iter()
-        .zip(graph.levels())
+        .zip(graph.levels(|group| is_laid_out(Opened::Group(group))))
         .map(|(info, inside)| {
-            let location = format!("{}:{}", info.location.file(), info.location.line());
-            let level = level(graph, &inside);
-            json!({ "name": info.name, "parent": info.parent, "location": location, "level": level })
+            let level = inside.map(|inside| level(graph, &inside));
+            json!({ "name": info.name, "parent": info.parent, "level": level })
         })
         .collect();
+    // Without groups, all that there is is the outermost level.
+    let has_more = !groups.is_empty() && is_laid_out(Opened::All);
     json!({
         "top": level(graph, &graph.level(None, 0)),
-        // Without groups, that is the same.
-        "all": (!groups.is_empty()).then(|| level(graph, &graph.level(None, usize::MAX))),
+        "all": has_more.then(|| level(graph, &graph.level(None, usize::MAX))),
         "groups": groups,
         "within": graph.nodes.iter().map(|node| node.group).collect::<Vec<_>>(),
     })
@@ -126,6 +148,8 @@ struct Writer<'a> {
     /// For each edge along which something flows, the elements written out with the gradient
     /// accumulated before its step.
     sums: HashMap<(usize, usize), Vec<(usize, f64)>>,
+    /// Whether nodes say where they were recorded.
+    located: bool,
 }
 
 /// The gradients as they are accumulated, edge by edge: the steps go through readers from the last
@@ -177,7 +201,9 @@ impl Writer<'_> {
             "value": picture(&node.value),
             "gradient": node.gradient.as_ref().map(picture),
             "hazards": [],
-            "location": format!("{}:{}", node.location.file(), node.location.line()),
+            "location": self
+                .located
+                .then(|| format!("{}:{}", node.location.file(), node.location.line())),
         })
     }
 

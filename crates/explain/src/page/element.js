@@ -1,7 +1,7 @@
 // One element of an input: the paths whose contributions add up to its gradient, and the curve of the loss.
 
 /** The card of an element; `mark(edges)` highlights a path in the drawing. */
-function elementCard(data, input, element, marked, mark) {
+function elementCard(data, input, element, found, marked, mark) {
   const node = data.nodes[input.node];
   const at = input.elements.indexOf(element);
   const name = `${node.name}${indexText(node.value.shape, element)}`;
@@ -27,7 +27,7 @@ function elementCard(data, input, element, marked, mark) {
     html("h3", {}, `∂L/∂${name} = `, html("b", { class: "sum", "data-sum": total }, number(gradient ?? total)),
       html("small", {}, ` along ${how} from ${node.name} to the loss`)),
     html("ol", { class: "paths" }, rows),
-    input.curves[at] ? curve(name, input.curves[at]) : null);
+    found && curve(name, found));
 }
 
 /** Buttons for the elements of a large input with the largest gradients. */

@@ -4,7 +4,7 @@
 class Engine {
   /** Starts one from the text of a compressed module. */
   static async from(text) {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const bytes = bytesOf(text);
     const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const module = await WebAssembly.compile(await new Response(unpacked).arrayBuffer());
     return new Engine(module, await WebAssembly.instantiate(module, {}));
@@ -36,4 +36,21 @@ class Engine {
       throw new Error(`the engine stopped: ${error.message}`);
     }
   }
+}
+
+/** The digits of base 85. */
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~";
+
+/** The bytes of a text in base 85: five letters are four bytes, and fewer at the end one less than they are. */
+function bytesOf(text) {
+  const digit = new Uint8Array(128);
+  [...DIGITS].forEach((letter, at) => { digit[letter.charCodeAt(0)] = at; });
+  const whole = text.padEnd(Math.ceil(text.length / 5) * 5, DIGITS.at(-1));
+  const bytes = new DataView(new ArrayBuffer((whole.length / 5) * 4));
+  for (let at = 0; at < whole.length; at += 5) {
+    let word = 0;
+    for (let k = at; k < at + 5; k += 1) word = word * 85 + digit[whole.charCodeAt(k)];
+    bytes.setUint32((at / 5) * 4, word);
+  }
+  return new Uint8Array(bytes.buffer, 0, bytes.byteLength - (whole.length - text.length));
 }

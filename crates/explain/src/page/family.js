@@ -5,25 +5,30 @@ function familyView(live, data, change) {
   const found = FAMILY_VIEWS.find(({ fits }) => fits(live));
   if (!found) return null;
   const gradient = (name) => data.nodes.find((node) => node.name === name && node.inputs.length === 0)?.gradient?.numbers?.map(Number) ?? null;
-  const drawing = found.draw(live, { gradient, change });
+  const drawing = found.draw(live, { gradient, change, nodes: data.nodes });
   return drawing && html("section", { class: "card family", "aria-label": found.title }, html("h2", {}, found.title), drawing,
     html("p", { class: "hint" }, found.hint));
 }
 
 const FAMILY_VIEWS = [
-  { title: "The alignments", hint: "α: the log-probability of all ways to this place; β: of all ways on from there; darker: a larger share of the alignments goes through it.",
+  { title: "The alignments", hint: "α: the log-probability of all ways to this place; β: of all ways on from there; the stronger its color, the larger the share of the alignments that go through it.",
     fits: ({ lattices }) => lattices !== null && lattices !== undefined, draw: drawLattices },
   { title: "The boxes", hint: "Solid: the prediction; dashed: the target. Drag a corner. Arrows: where a step of descent would move it.",
     fits: ({ family, inputs }) => family === "detection" && inputs.slice(0, 2).every(({ shape }) => shape.at(-1) === 4), draw: drawBoxes },
+  { title: "The masks", hint: "The stronger the blue, the likelier; framed: where the target is. ▲ and ▼: whether descent raises or lowers it. Losses of masks want the blue inside of the frames, however few these are.",
+    fits: ({ family, inputs }) => family === "segmentation" && inputs.length > 1 && inputs[0].shape.length > 2 && String(inputs[0].shape) === String(inputs[1].shape), draw: drawMasks },
   { title: "The ranked list", hint: "By score, best first; bars are the relevance. The arrow says whether descent lifts an item.",
     fits: ({ family, inputs }) => family === "ranking" && inputs.length > 1 && inputs[0].shape.length <= 2, draw: drawLists },
   { title: "The pictures", hint: "The first channel of the first picture; of the gradient, blue is where more raises the loss, orange where it lowers it.",
     fits: ({ family, inputs }) => family === "pictures" && inputs[0].shape.length === 4, draw: drawPictures },
-  { title: "The points", hint: "The first two features. Drag a point. Arrows: where a step of descent would move it; the circle is the margin around the first anchor.",
+  { title: "The triplets", hint: "Each in the plane through its three points, so distances are true. Drag a point. Arrows: where a step of descent would move it. The circle is as far from the anchor a as the positive p and the margin: a negative n inside of it costs.",
+    fits: ({ inputs, options }) => TRIPLET.every((name) => inputs.some((each) => each.name === name && each.shape.length === 2 && each.shape[1] > 1))
+      && options.every(({ name, value }) => name !== "p" || Number(value) === 2), draw: drawTriplets },
+  { title: "The points", hint: "The first two features: where there are more, distances are longer than those seen. Drag a point. Arrows: where a step of descent would move it.",
     fits: ({ family, inputs }) => ["embedding", "self_supervised"].includes(family) && inputs[0].moves && inputs[0].shape.length === 2 && inputs[0].shape[1] > 1, draw: drawPoints },
 ];
 
-/** The lattice of alignments: a column a frame, a row a label or blank; darker is likelier. */
+/** The lattice of alignments: a column a frame, a row a label or blank; a stronger color is likelier. */
 function drawLattices(live) {
   const [across, down, left, top] = [64, 34, 46, 24];
   return live.lattices.map(({ rows, forward, backward, shares, total }, example) => {
@@ -59,8 +64,7 @@ function rowsOf(live, name) {
 }
 
 /** A plane in which points of some coordinates have places, with y up or down. */
-function plane(xs, ys, down = false) {
-  const [width, height, space] = [380, 270, 26];
+function plane(xs, ys, { down = false, size: [width, height] = [380, 270], space = 26 } = {}) {
   const range = (values) => { const [low, high] = [Math.min(...values), Math.max(...values)]; return high > low ? [low, high] : [low - 1, high + 1]; };
   const [[x0, x1], [y0, y1]] = [range(xs), range(ys)];
   const scale = Math.min((width - 2 * space) / (x1 - x0), (height - 2 * space) / (y1 - y0));
@@ -88,11 +92,11 @@ function handle(drawing, at, { scale, up }, attributes, moved) {
   return dot;
 }
 
-/** An arrow from a point along minus a gradient; the longest of a view has a length of 40. */
-function downhill([x, y], [dx, dy], most, up) {
+/** An arrow from a point along minus a gradient; how long the longest of a view is. */
+function downhill([x, y], [dx, dy], most, up, longest = 40) {
   const long = Math.hypot(dx, dy);
   if (!(long > 0) || !Number.isFinite(long) || most === 0) return null;
-  const [tx, ty] = [x - (40 * dx) / most, y - ((40 * dy) / most) * up];
+  const [tx, ty] = [x - (longest * dx) / most, y - ((longest * dy) / most) * up];
   return svg("path", { class: "downhill", d: `M${x} ${y}L${tx.toFixed(1)} ${ty.toFixed(1)}`, "marker-end": "url(#arrow)" });
 }
 
@@ -100,7 +104,7 @@ function drawBoxes(live, { gradient, change }) {
   const [prediction, target] = live.inputs;
   const [ours, theirs] = [prediction, target].map(({ name }) => rowsOf(live, name));
   const all = [...ours, ...theirs];
-  const space = plane(all.flatMap(([a, , c]) => [a, c]), all.flatMap(([, b, , d]) => [b, d]), true);
+  const space = plane(all.flatMap(([a, , c]) => [a, c]), all.flatMap(([, b, , d]) => [b, d]), { down: true });
   const rect = ([a, b, c, d], attributes) => svg("rect", { x: space.x(Math.min(a, c)), y: space.y(Math.min(b, d)), width: Math.abs(c - a) * space.scale, height: Math.abs(d - b) * space.scale, ...attributes });
   const slopes = gradient(prediction.name);
   const most = slopes ? Math.max(...slopes.map(Math.abs)) : 0;
@@ -126,39 +130,25 @@ function drawBoxes(live, { gradient, change }) {
   return drawing;
 }
 
-function drawPoints(live, { gradient, change }) {
-  const inputs = live.inputs.filter(({ moves, shape }) => moves && shape.length === 2 && shape[1] === live.inputs[0].shape[1]);
-  const labels = live.inputs.find(({ name, shape }) => name === "labels" && shape[0] === inputs[0].shape[0]);
-  const classes = labels ? flat(live.numbers[labels.name]).map(Number) : null;
-  const points = inputs.flatMap(({ name, shape }, kind) => rowsOf(live, name).map((at, row) => ({ name, shape, kind, row, at,
-    color: FAMILY_COLORS[(classes && kind === 0 ? classes[row] : kind) % FAMILY_COLORS.length] })));
-  const space = plane(points.map(({ at }) => at[0]), points.map(({ at }) => at[1]));
-  const place = ({ at }) => [space.x(at[0]), space.y(at[1])];
-  const slopes = Object.fromEntries(inputs.map(({ name }) => [name, gradient(name)]));
-  const width = inputs[0].shape[1];
-  const slope = ({ name, row }) => (slopes[name] ? [slopes[name][row * width], slopes[name][row * width + 1]] : [0, 0]);
-  const most = Math.max(...points.map((point) => Math.hypot(...slope(point))).filter(Number.isFinite), 0);
-  const margin = Number(live.options.find(({ name }) => name === "margin")?.value);
-  const named = (name) => points.filter((point) => point.name === name);
-  const [anchors, positives, negatives] = ["anchor", "positive", "negative"].map(named);
-  const between = (a, b, kind) => svg("path", { class: `pair ${kind}`, d: `M${place(a)}L${place(b)}` });
-  const triplets = anchors.length > 0 && positives.length > 0 && negatives.length > 0;
-  const distance = triplets ? Math.hypot(...anchors[0].at.map((x, i) => x - positives[0].at[i])) : 0;
-  let drawing = null;
-  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": `${points.length} points` },
-    triplets && Number.isFinite(margin) && svg("circle", { class: "margin", cx: place(anchors[0])[0], cy: place(anchors[0])[1], r: (distance + margin) * space.scale }),
-    triplets && anchors.map((anchor, i) => [positives[i] && between(anchor, positives[i], "near"), negatives[i] && between(anchor, negatives[i], "far")]),
-    points.map((point) => downhill(place(point), slope(point), most, -1)),
-    points.map((point) => handle(() => drawing, place(point), space, { style: `fill: ${point.color}` }, ([dx, dy]) => {
-      point.at[0] += dx;
-      point.at[1] += dy;
-      let numbers = live.numbers[point.name];
-      [0, 1].forEach((k) => { numbers = replaced(numbers, point.shape, point.row * width + k, rounded(point.at[k])); });
-      live.numbers[point.name] = numbers;
-      change({ [point.name]: numbers });
-    })),
-    points.map((point) => svg("text", { x: place(point)[0] + 8, y: place(point)[1] - 6 }, inputs.length > 1 ? `${point.name[0]}${point.row}` : String(point.row))));
-  return drawing;
+/** The masks of the first examples: a row a class, a cell a pixel, with its probability. */
+function drawMasks(live, { gradient, nodes }) {
+  const [logits, target] = live.inputs;
+  const [count, classes] = logits.shape;
+  const likely = nodes.find(({ op, value }) => ["sigmoid", "softmax"].includes(op) && String(value.shape) === String(logits.shape));
+  const p = (likely ?? nodes.find(({ name }) => name === logits.name)).value.numbers?.map(Number);
+  if (!p) return null;
+  const t = flat(live.numbers[target.name]).map(Number);
+  const slopes = gradient(logits.name);
+  const pixels = p.length / (count * classes);
+  const cell = (at) => html("span", { class: `pixel ${t[at] >= 0.5 ? "wanted" : ""}`, style: shade(p[at], 1), title: `p = ${number(p[at])}, t = ${number(t[at])}` },
+    `${number(Number(p[at].toPrecision(2)))} ${slopes?.[at] < 0 ? "▲" : slopes?.[at] > 0 ? "▼" : "·"}`);
+  const sum = (from, to, each) => Array.from({ length: to - from }, (_, i) => each(from + i)).reduce((a, b) => a + b, 0);
+  return html("div", { class: "tensors" }, Array.from({ length: Math.min(count, 4) }, (_, i) => {
+    const [from, to] = [i * classes * pixels, (i + 1) * classes * pixels];
+    const said = `Σ p t = ${number(sum(from, to, (at) => p[at] * t[at]))}, Σ p = ${number(sum(from, to, (at) => p[at]))}, Σ t = ${number(sum(from, to, (at) => t[at]))}`;
+    return html("figure", { class: "tensor" }, html("div", { class: "mask", style: `--columns: ${Math.min(pixels, 8)}` }, Array.from({ length: to - from }, (_, k) => cell(from + k))),
+      html("figcaption", {}, said));
+  }));
 }
 
 function drawLists(live, { gradient }) {

@@ -29,6 +29,14 @@ Object.assign(Side.prototype, {
     });
   },
 
+  /** Says that the page is live. */
+  started() {
+    if (!this.changes) return;
+    this.drawnLevel = undefined;
+    this.show();
+    this.alive.textContent = "live: change any number or option, and all of this follows – the library itself runs in the page";
+  },
+
   /** What is explained: the loss in its setting, with its inputs. */
   case(change = {}) {
     const values = change.values ?? valuesOf(this.live);
@@ -59,19 +67,38 @@ Object.assign(Side.prototype, {
   /** Computes what follows a hand at once, and the comparison with differences when it rests. */
   compute(wanted, moving) {
     if (!this.act.engine) throw new Error("the engine is still starting");
-    const input = this.data.inputs.find(({ node }) => node === this.node);
-    const curves = input && this.element !== null ? [[this.data.nodes[this.node].name, this.element]] : [];
-    this.update(this.act.engine.ask({ page: wanted, curves }), moving);
+    this.update(this.sketch(wanted), moving);
+    this.controls.refuse(null);
     clearTimeout(this.resting);
     if (!moving) {
       this.resting = setTimeout(() => {
         try {
-          this.update(this.act.engine.ask({ page: wanted }), false);
+          this.update(this.act.engine.ask({ page: wanted, curves: this.chosen() }), false);
         } catch (error) {
           this.controls.refuse(new Error(`not compared with finite differences: ${error.message}`));
         }
       }, 350);
     }
+  },
+
+  /** What is seen of a case: the rest of it comes when the hand rests. */
+  sketch(wanted) {
+    return this.act.engine.ask({ page: wanted, curves: this.chosen(), shows: [this.view, this.level] });
+  },
+
+  /** The element whose curve is shown, in a list. */
+  chosen() {
+    const input = this.data.inputs.find(({ node }) => node === this.node);
+    return input && this.element !== null ? [[this.data.nodes[this.node].name, this.element]] : [];
+  },
+
+  /** The curve of an element of an input: the engine draws it when it is seen first. */
+  curveOf(input, element) {
+    const at = input.elements.indexOf(element);
+    if (!input.curves[at] && this.changes && this.act.engine) {
+      input.curves[at] = this.sketch(this.case()).inputs.find(({ node }) => node === input.node)?.curves[at];
+    }
+    return input.curves[at] ?? null;
   },
 
   /** Shows what the engine found. Step, level and choice stay where the loss has the same ops. */
@@ -94,7 +121,7 @@ Object.assign(Side.prototype, {
     if (typeof this.level === "number" && !this.tree.groups[this.level]) this.level = null;
     this.controls.show(this.live, this.data);
     this.showHead();
-    this.root.querySelector("details.text pre").textContent = found.listing;
+    if (found.listing !== null) this.root.querySelector("details.text pre").textContent = found.listing;
     this.show();
     this.surface.show(this.live, this.trail, moving);
   },

@@ -39,6 +39,7 @@ else {
   Engine.from(engineText).then((engine) => {
     act.engine = engine;
     settled();
+    sides.forEach((side) => side.started());
     document.body.dataset.engine = "ready";
   }, (error) => sides.forEach((side) => side.controls?.refuse(new Error(`This browser does not start the engine: ${error.message}`))));
 }

@@ -2,6 +2,7 @@
 
 mod data;
 mod elements;
+mod engine;
 mod names;
 mod picture;
 mod verdict;
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::graph::Graph;
 use crate::svg::escaped;
+use data::Seen;
+pub use engine::Engine;
 
 /// A builder of a page; see [`page`].
 #[derive(Clone, Debug)]
@@ -24,15 +27,37 @@ pub struct Page<'t> {
     notes: Vec<String>,
     names: Vec<(Var<'t>, String)>,
     beside: Vec<Page<'t>>,
-    sketched: Option<Vec<(Var<'t>, usize)>>,
+    curves: Option<Vec<(Var<'t>, usize)>>,
+    sketched: Option<(View, Opened)>,
     live: Option<Live>,
     embedded: bool,
+    located: bool,
+}
+
+/// A view of the graph of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// What only stabilizes, averages or regroups is folded into named groups.
+    Teaching,
+    /// Every op, as it was recorded.
+    EveryOp,
+}
+
+/// A level of a view of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The outermost.
+    Top,
+    /// The inside of a group.
+    Group(usize),
+    /// All groups at once.
+    All,
 }
 
 /// What makes a page follow its reader.
 #[derive(Clone, Debug)]
 struct Live {
-    engine: &'static [u8],
+    engine: Engine,
     controls: Value,
 }
 
@@ -87,9 +112,11 @@ pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
         notes: Vec::new(),
         names: Vec::new(),
         beside: Vec::new(),
+        curves: None,
         sketched: None,
         live: None,
         embedded: false,
+        located: true,
     }
 }
 
@@ -128,17 +155,27 @@ impl<'t> Page<'t> {
         self
     }
 
-    /// Computes what can follow a hand that moves a number, and no more: of the curves, those of some
-    /// elements of inputs, and no comparison with finite differences.
-    pub fn sketch(self, elements: impl IntoIterator<Item = (Var<'t>, usize)>) -> Page<'t> {
-        Page { sketched: Some(elements.into_iter().collect()), ..self }
+    /// Draws the curves of these elements of inputs alone, not those of all.
+    pub fn curves(self, elements: impl IntoIterator<Item = (Var<'t>, usize)>) -> Page<'t> {
+        Page { curves: Some(elements.into_iter().collect()), ..self }
     }
 
-    /// Gives the page an engine that computes it anew when its reader changes a number: a module of
-    /// WebAssembly, compressed by gzip, that answers with what [`data`](Page::data) gives; and the
-    /// controls that the page begins with. `lossgraph-engine` describes both.
-    pub fn live(self, engine: &'static [u8], controls: Value) -> Page<'t> {
+    /// Computes what is seen, so that it can follow a hand that moves a number: of the levels, the
+    /// outermost and one that is opened in a view; no listing, and no comparison with finite
+    /// differences.
+    pub fn sketch(self, view: View, opened: Opened) -> Page<'t> {
+        Page { sketched: Some((view, opened)), ..self }
+    }
+
+    /// Gives the page an engine that answers with what [`data`](Page::data) gives, and the controls that
+    /// the page begins with. `lossgraph-engine` describes both.
+    pub fn live(self, engine: Engine, controls: Value) -> Page<'t> {
         Page { live: Some(Live { engine, controls }), ..self }
+    }
+
+    /// Leaves out where each op was recorded: for a program that its reader has no lines of.
+    pub fn without_locations(self) -> Page<'t> {
+        Page { located: false, ..self }
     }
 
     /// Shows the drawing alone, for a slide or a notebook.
@@ -164,7 +201,7 @@ impl<'t> Page<'t> {
             style = include_str!("style.css"),
             script = SCRIPTS.concat(),
             data = in_script(&json!({ "sides": data, "embed": self.embedded })),
-            engine = self.live.as_ref().map_or_else(String::new, |live| base64(live.engine)),
+            engine = self.live.as_ref().map_or(Engine::Carried(&[]), |live| live.engine).element(),
         ))
     }
 
@@ -188,10 +225,17 @@ impl<'t> Page<'t> {
             graph = graph.name(*var, name);
         }
         let number = |(var, element): &(Var<'t>, usize)| Some((graph.number_of(*var)?, *element));
-        let sketched = self.sketched.as_ref();
-        let sketched: Option<Vec<(usize, usize)>> =
-            sketched.map(|elements| elements.iter().filter_map(number).collect());
-        let mut data = data::data(&graph, sketched.as_deref())?;
+        // A live page has its engine draw the curves and lay out the levels that its reader looks at.
+        let is_live = self.live.as_ref().is_some_and(|live| live.engine.is_there());
+        let first = is_live.then_some((View::Teaching, Opened::Top));
+        let curves = self.curves.as_ref().map(|each| each.iter().filter_map(number).collect());
+        let seen = Seen {
+            curves: curves.or(is_live.then(Vec::new)),
+            level: self.sketched.or(first),
+            is_sketch: self.sketched.is_some(),
+            locations: self.located,
+        };
+        let mut data = data::data(&graph, &seen)?;
         data["title"] = json!(self.title);
         data["formula"] = json!(self.formula);
         data["notes"] = json!(self.notes);
@@ -203,7 +247,7 @@ impl<'t> Page<'t> {
 }
 
 /// The scripts of the page, in the order of their dependencies.
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 18] = [
     include_str!("numbers.js"),
     include_str!("tensor.js"),
     include_str!("graph.js"),
@@ -215,6 +259,7 @@ const SCRIPTS: [&str; 17] = [
     include_str!("controls.js"),
     include_str!("descend.js"),
     include_str!("surface.js"),
+    include_str!("points.js"),
     include_str!("family.js"),
     include_str!("symbols.js"),
     include_str!("share.js"),
@@ -222,21 +267,6 @@ const SCRIPTS: [&str; 17] = [
     include_str!("live.js"),
     include_str!("main.js"),
 ];
-
-/// Bytes as text that stands in HTML.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let three = [0, 1, 2].map(|i| u32::from(chunk.get(i).copied().unwrap_or(0)));
-        let word = three[0] << 16 | three[1] << 8 | three[2];
-        for at in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * at) & 63) as usize];
-            text.push(if at <= chunk.len() { digit as char } else { '=' });
-        }
-    }
-    text
-}
 
 /// JSON as it can stand within `<script>`: nothing in it ends the element, or a line of JavaScript.
 fn in_script(data: &Value) -> String {
@@ -269,10 +299,39 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_text_of_64_letters() {
-        for (bytes, text) in [("", ""), ("M", "TQ=="), ("Ma", "TWE="), ("Man", "TWFu")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
+    fn pages_share_an_engine_that_lies_beside_them() {
+        let tape = Tape::f64();
+        let page = page(&tape, tape.variable(2.0).square());
+        let html = page.live(Engine::Beside("engine.js"), json!({})).to_html().unwrap();
+        assert!(html.contains(r#"<script id="engine" src="engine.js"></script>"#));
+        assert!(Engine::script(b"Man").contains("\"O,`^\""));
+    }
+
+    #[test]
+    fn a_live_page_leaves_to_its_engine_what_nobody_looked_at_yet() {
+        let tape = Tape::f64();
+        let x = tape.variable([0.5, -1.0]);
+        let page = page(&tape, tape.scope("length", || x.square().sum(..))).name(x, "x");
+        let still = page.data().unwrap();
+        let live = page.clone().live(Engine::Carried(b"Man"), json!({})).data().unwrap();
+        assert!(live["views"]["ops"].is_null() && !still["views"]["ops"].is_null());
+        assert!(live["inputs"][0]["curves"][0].is_null());
+        assert!(still["inputs"][0]["curves"][0].is_object());
+        assert_eq!(live["views"]["teaching"]["top"], still["views"]["teaching"]["top"]);
+        assert_eq!((&live["checked"], &live["nodes"]), (&still["checked"], &still["nodes"]));
+        // Without an engine, all of it is there.
+        assert_eq!(
+            page.live(Engine::Carried(&[]), json!({})).data().unwrap()["views"],
+            still["views"]
+        );
+    }
+
+    #[test]
+    fn a_page_without_locations_names_no_line() {
+        let tape = Tape::f64();
+        let page = page(&tape, tape.variable(2.0).square());
+        assert!(page.to_html().unwrap().contains("page/mod.rs:"));
+        assert!(!page.without_locations().to_html().unwrap().contains("page/mod.rs:"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ class Side {
     this.speed.value = "1";
     this.searcher = html("input", { type: "search", class: "search", placeholder: "find an op", "aria-label": "find an op or a name (/)",
       onkeydown: (event) => { if (event.key === "Enter") this.search(this.searcher.value); } });
-    this.frame.root.prepend(this.searcher);
+    this.frame.tools.prepend(this.searcher);
     this.header = this.head();
     if (this.changes) this.makeLive();
     this.root = html("article", { class: `side ${this.changes ? "live" : "static"}`, tabindex: -1 }, this.header,
@@ -36,7 +36,7 @@ class Side {
         this.player, button("▷", "one step on (right arrow)", () => this.forward()),
         button("▶|", "to the end", () => this.go(this.steps.length)), this.slider, this.counter, this.speed), shareBar(this)),
       html("div", { class: "work" }, this.changes && html("div", { class: "changes" }, this.controls.root, this.descent.root),
-        html("div", { class: "stage" }, this.frame.root, legend()), this.panel),
+        html("div", { class: "stage" }, this.frame.root, html("div", { class: "below" }, legend(), this.frame.map)), this.panel),
       html("details", { class: "text" }, html("summary", {}, "The same as text"), html("pre", { tabindex: 0 }, data.listing)));
     lightSymbols(this.root);
     this.show();
@@ -46,11 +46,13 @@ class Side {
     const formula = html("div", { class: "formula" });
     formula.innerHTML = this.data.formula;
     this.checked = html("p", { class: "checked" });
+    this.alive = this.changes ? html("p", { class: "alive", role: "status" }, "starting the engine…") : null;
     this.notes = html("ul", { class: "notes" });
     this.showHead();
     this.symbols = this.live ? symbolsOf(this.live) : [];
-    const key = this.symbols.length > 0 ? keyOf(formula, this.symbols) : null;
-    return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? formula : null, key, this.checked, this.notes);
+    const letters = this.data.formula ? this.live?.letters ?? [] : [];
+    const key = this.symbols.length + letters.length > 0 ? keyOf(formula, this.symbols, letters) : null;
+    return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? formula : null, key, this.alive, this.checked, this.notes);
   }
 
   showHead() {
@@ -63,7 +65,22 @@ class Side {
 
   /** The levels and groups of the current view. */
   get tree() {
-    return this.data.views[this.view];
+    const { views } = this.data;
+    if (!views[this.view] && !this.act.engine) this.view = "teaching";
+    return (views[this.view] ??= this.sketch(this.case()).views[this.view]);
+  }
+
+  /** The layout of the current level. What nobody looked at yet is laid out by the engine. */
+  get shown() {
+    const { level, tree } = this;
+    const laidOut = () => (level === null || (level === "all" && tree.groups.length === 0) ? tree.top : level === "all" ? tree.all : tree.groups[level].level);
+    if (!laidOut()) {
+      if (!this.act.engine) return tree.top;
+      const more = this.sketch(this.case()).views[this.view];
+      tree.all ??= more.all;
+      tree.groups.forEach((group, at) => { group.level ??= more.groups[at]?.level; });
+    }
+    return laidOut() ?? tree.top;
   }
 
   /** Changes between the teaching view and every op. */
@@ -181,7 +198,7 @@ class Side {
     this.player.textContent = this.timer ? "❚❚" : "▶";
     this.player.setAttribute("aria-label", this.timer ? "pause" : "play all steps");
     const at = this.done === this.steps.length ? "all steps done" : this.done === 0 ? "start" : this.step.kind === "forward" ? "forward" : "backward";
-    this.counter.textContent = `${this.done} / ${this.steps.length} ${at}`;
+    this.counter.replaceChildren(`${this.done} / ${this.steps.length} `, html("span", {}, at));
     this.slider.setAttribute("aria-valuetext", `step ${this.done} of ${this.steps.length}, ${at}`);
     this.act.touched();
   }
@@ -227,9 +244,7 @@ class Side {
 
   /** Draws the current level. The box that had the focus, or else the first one, gets it. */
   redraw() {
-    const { data, level } = this;
-    const { tree } = this;
-    const shown = level === null ? tree.top : level === "all" ? tree.all ?? tree.top : tree.groups[level].level;
+    const { data, level, shown } = this;
     const focused = this.frame.root.contains(document.activeElement) ? document.activeElement.parentNode.dataset : null;
     const drawing = drawn(data, shown, this.symbols, {
       open: (group) => this.open(group),
@@ -237,7 +252,8 @@ class Side {
       find: (node) => this.find(node),
       follow: (edge) => { this.edge = edge; this.show(); },
     });
-    this.frame.show(drawing, this.drawnLevel === level && this.frame.drawing !== undefined);
+    // A sketch is not compared with differences: it comes while a number moves.
+    this.frame.show(drawing, this.drawnLevel === level && this.frame.drawing !== undefined, this.live !== null && data.checked === null);
     [this.drawnLevel, this.drawnData] = [level, data];
     if (focused && Object.keys(focused).length > 0) {
       const same = focused.reference ? `[data-reference="${focused.reference}"]` : focused.node ? `[data-node="${focused.node}"]` : `[data-group="${focused.group}"]`;
@@ -256,7 +272,7 @@ class Side {
     const card = html("section", { class: `card step ${kind}`, "aria-live": "polite" }, text);
     const input = data.inputs.find(({ node }) => node === this.node);
     const element = input && this.element !== null
-      ? elementCard(data, input, this.element, this.path, (path) => { this.path = path; this.show(); }) : null;
+      ? elementCard(data, input, this.element, this.curveOf(input, this.element), this.path, (path) => { this.path = path; this.show(); }) : null;
     replaceChildren(this.panel, card, this.edge.length > 0 && this.edgeCard(), element,
       this.live && familyView(this.live, data, (inputs) => this.changes && this.change({ inputs })), this.nodeCard(input), this.surface?.root);
   }
@@ -295,7 +311,7 @@ class Side {
     const checked = known.gradient[this.node] && node.check ? gradientCheck(node.check) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
-      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), this.live ? "" : ` · ${node.location}`),
+      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), node.location ? ` · ${node.location}` : ""),
       hazards, html("div", { class: "tensors" }, tensors), parts, checked);
   }
 

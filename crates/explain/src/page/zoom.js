@@ -1,20 +1,26 @@
 // The frame around a drawing: zoom, pan, fit, a map of the whole, and the full screen.
 
+/** The size of text in a drawing, the least that can be guessed, and one to read, in pixels. */
+const [TEXT, LEAST, READABLE] = [11, 4.5, 12.5];
+
 /** A frame in which a drawing can be moved. */
 class Frame {
   constructor() {
     this.scale = null; // null: fitted to the frame
     this.map = html("div", { class: "map", "aria-hidden": "true", hidden: true });
     this.scroller = html("div", { class: "picture", tabindex: -1, onscroll: () => this.showPart() });
-    this.tools = html("div", { class: "zoom", role: "group", "aria-label": "zoom" },
+    const zoom = html("div", { class: "zoom", role: "group", "aria-label": "zoom" },
       button("−", "smaller (-)", () => this.zoom(1 / 1.25)), button("+", "larger (+)", () => this.zoom(1.25)),
       button("fit", "fit to the frame (0)", () => this.fit()), button("full", "full screen (f)", () => this.fullScreen(), { class: "full" }));
-    this.root = html("div", { class: "frame" }, this.scroller, this.map, this.tools);
+    this.tools = html("div", { class: "frame-tools" }, zoom);
+    this.root = html("div", { class: "frame" }, this.tools, this.scroller);
     this.listen();
   }
 
   listen() {
     const { scroller } = this;
+    // The frame has what the rest of the page leaves it.
+    new ResizeObserver(() => this.resize()).observe(scroller);
     scroller.addEventListener("wheel", (event) => {
       if (event.shiftKey) return;
       event.preventDefault();
@@ -57,10 +63,18 @@ class Frame {
     });
   }
 
-  /** Shows a drawing; one of the same level keeps its place. */
-  show(drawing, keep) {
-    const [left, top] = [this.scroller.scrollLeft, this.scroller.scrollTop];
+  /**
+   * Shows a drawing; one of the same level keeps its place. While a number moves, the scale is held: so
+   * nothing jumps, and nothing is measured, which would lay out the whole page once more.
+   */
+  show(drawing, keep, hold) {
     this.drawing = drawing;
+    if (keep && hold) {
+      this.draw(this.drawnAt);
+      this.scroller.replaceChildren(drawing);
+      return;
+    }
+    const [left, top] = [this.scroller.scrollLeft, this.scroller.scrollTop];
     this.scroller.replaceChildren(drawing);
     if (!keep) this.scale = null;
     this.resize();
@@ -73,21 +87,26 @@ class Frame {
     this.resize();
   }
 
-  /** The scale that fits the drawing, but never too small to be read: text has 11 px at a scale of 1. */
+  /** The scale at which all is seen. Where its text could not be read at that, one at which it can. */
   fitted() {
-    const readable = (innerWidth >= 1600 ? 16 : 12.5) / 11;
     const { width, height } = this.drawing.dataset;
     const room = [(this.scroller.clientWidth || 800) - 2, (this.scroller.clientHeight || 560) - 2];
-    return Math.min(2.4, Math.max(readable, Math.min(room[0] / width, room[1] / height)));
+    const whole = Math.min(room[0] / width, room[1] / height);
+    return whole * TEXT < LEAST ? READABLE / TEXT : Math.min(2.4, whole);
   }
 
   resize() {
     if (!this.drawing) return;
-    const scale = this.scale ?? this.fitted();
-    this.drawing.setAttribute("width", Math.floor(this.drawing.dataset.width * scale));
-    this.drawing.setAttribute("height", Math.floor(this.drawing.dataset.height * scale));
+    this.draw(this.scale ?? this.fitted());
     if (this.scale === null) this.scroller.scrollLeft = (this.scroller.scrollWidth - this.scroller.clientWidth) / 2;
     this.showPart();
+  }
+
+  /** Draws at a scale. */
+  draw(scale) {
+    this.drawnAt = scale;
+    this.drawing.setAttribute("width", Math.floor(this.drawing.dataset.width * scale));
+    this.drawing.setAttribute("height", Math.floor(this.drawing.dataset.height * scale));
   }
 
   /** Zooms around a point of the window, or the middle of the frame. */
@@ -111,7 +130,7 @@ class Frame {
     map.hidden = hidden;
     if (hidden) return;
     const [width, height] = [Number(drawing.dataset.width), Number(drawing.dataset.height)];
-    const size = Math.min(130 / width, 110 / height);
+    const size = Math.min(150 / width, 60 / height);
     if (this.mapped !== drawing) {
       this.mapped = drawing;
       const boxes = [...drawing.querySelectorAll(".box > .face > rect")].map((rect) => {

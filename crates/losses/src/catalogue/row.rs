@@ -25,6 +25,8 @@ pub struct Loss {
     pub formula: &'static str,
     /// The formula of a term, as LaTeX.
     pub latex: &'static str,
+    /// What other letters of that formula stand for than inputs and options.
+    pub letters: &'static [(&'static str, &'static str)],
     /// The shapes of its inputs and terms.
     pub shapes: &'static str,
     /// The unit of a term.
@@ -227,6 +229,7 @@ impl Loss {
         summary: "",
         formula: "",
         latex: "",
+        letters: &[],
         shapes: "",
         unit: "none",
         range: "",

@@ -2,10 +2,10 @@
 
 use super::row::Loss;
 
-/// What an input is called in formulas, by convention: the symbols that may stand for it, in LaTeX.
-const INPUTS: [(&str, &[&str]); 20] = [
-    ("prediction", &["p"]),
-    ("target", &["t", "y"]),
+/// What formulas call an input, by convention: the symbols that may stand for it, in LaTeX.
+const INPUTS: [(&str, &[&str]); 25] = [
+    ("prediction", &["p", r"\ell"]),
+    ("target", &["t", "y", "q"]),
     ("targets", &["y"]),
     ("logits", &["z"]),
     ("labels", &["y"]),
@@ -20,20 +20,37 @@ const INPUTS: [(&str, &[&str]); 20] = [
     ("a", &["a"]),
     ("b", &["b"]),
     ("weight", &["w"]),
+    ("weights", &["w"]),
     ("pos_weight", &["c"]),
-    ("log_p", &["p"]),
-    ("log_rate", &["x"]),
+    // A logarithm of a probability is no probability.
+    ("log_p", &[r"\ell"]),
     ("pictures", &["p"]),
+    ("distance", &["d"]),
+    ("features", &["x"]),
+    ("matrix", &["W"]),
+    ("bias", &["b"]),
+    ("signs", &["t"]),
 ];
 
-/// The same for options, beside those that are called by the Greek letter of their name.
-const OPTIONS: [(&str, &str); 6] = [
-    ("eps", r"\epsilon"),
-    ("margin", "m"),
-    ("temperature", "T"),
-    ("smooth", "s"),
-    ("scale", "s"),
-    ("quantile", "q"),
+/// The same for options, beside those that are called by their name, if that is a letter.
+const OPTIONS: [(&str, &[&str]); 17] = [
+    ("eps", &[r"\epsilon", r"\varepsilon"]),
+    ("epsilon", &[r"\varepsilon"]),
+    ("margin", &["m", r"\delta"]),
+    ("temperature", &["T"]),
+    ("smooth", &["s"]),
+    ("scale", &["s", r"\alpha"]),
+    ("quantile", &["q"]),
+    ("power", &["k"]),
+    ("l1_ratio", &["r"]),
+    ("clip", &["c"]),
+    ("log_zero", &["A"]),
+    ("data_range", &["R"]),
+    ("base", &[r"\lambda"]),
+    ("la", &[r"\lambda"]),
+    ("invariance", &[r"\lambda"]),
+    ("variance", &[r"\mu"]),
+    ("covariance", &[r"\nu"]),
 ];
 
 impl Loss {
@@ -48,12 +65,19 @@ impl Loss {
     /// assert_eq!(huber.symbol("weight"), None);
     /// ```
     pub fn symbol(&self, name: &str) -> Option<String> {
-        let inputs = INPUTS.iter().filter(|(each, _)| *each == name);
-        let options = OPTIONS.iter().filter(|(each, _)| *each == name);
-        let by_convention = inputs
-            .flat_map(|(_, symbols)| symbols.iter().map(|&symbol| symbol.to_owned()))
-            .chain(options.map(|&(_, symbol)| symbol.to_owned()));
-        by_convention.chain([format!(r"\{name}")]).find(|symbol| self.writes(symbol))
+        let is_input = self.inputs.iter().any(|input| input.name == name);
+        let table: &[(&str, &[&str])] = if is_input { &INPUTS } else { &OPTIONS };
+        let row = table.iter().find(|(each, _)| *each == name);
+        let by_convention = row.iter().flat_map(|(_, symbols)| symbols.iter().copied());
+        let own = [format!(r"\{name}"), name.to_owned()];
+        let own = own.into_iter().filter(|symbol| {
+            symbol.starts_with('\\') || (!is_input && symbol.chars().count() == 1)
+        });
+        by_convention.map(str::to_owned).chain(own).find(|symbol| {
+            // An exponent `p` is not the `p` of an input.
+            let taken = || self.inputs.iter().any(|i| self.symbol(i.name).as_ref() == Some(symbol));
+            self.writes(symbol) && (is_input || !taken())
+        })
     }
 
     /// Whether the formula has a symbol, not as a part of a word.
@@ -83,6 +107,106 @@ mod tests {
         assert_eq!(of("cross_entropy", "labels"), Some("y".to_owned()));
         assert_eq!(of("mse", "target"), Some("t".to_owned()));
         assert_eq!(of("cross_entropy", "ignore_index"), None);
+    }
+
+    #[test]
+    fn an_option_has_no_symbol_of_an_input() {
+        let triplet = find("triplet_margin").unwrap();
+        assert_eq!(triplet.symbol("positive"), Some("p".to_owned()));
+        assert_eq!(triplet.symbol("p"), None);
+        assert_eq!(find("multi_margin").unwrap().symbol("p"), Some("p".to_owned()));
+    }
+
+    /// Names of letters in LaTeX, and the letters.
+    const GREEK: [(&str, char); 19] = [
+        ("alpha", 'α'),
+        ("beta", 'β'),
+        ("gamma", 'γ'),
+        ("delta", 'δ'),
+        ("Delta", 'Δ'),
+        ("epsilon", 'ϵ'),
+        ("varepsilon", 'ε'),
+        ("lambda", 'λ'),
+        ("mu", 'μ'),
+        ("nu", 'ν'),
+        ("omega", 'ω'),
+        ("psi", 'ψ'),
+        ("rho", 'ρ'),
+        ("sigma", 'σ'),
+        ("theta", 'θ'),
+        ("ell", 'ℓ'),
+        ("phi", 'φ'),
+        ("tau", 'τ'),
+        ("kappa", 'κ'),
+    ];
+
+    /// The letters of a formula but for subscripts, words and what has a fixed meaning.
+    fn letters(latex: &str) -> Vec<(String, char)> {
+        let mut found = Vec::new();
+        let mut rest = latex;
+        while let Some(c) = rest.chars().next() {
+            rest = &rest[c.len_utf8()..];
+            match c {
+                '_' => rest = past_group(rest),
+                '\\' => {
+                    let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+                    let (name, after) = rest.split_at(end);
+                    rest = after;
+                    if ["mathrm", "operatorname", "text", "begin", "end", "mathcal"].contains(&name)
+                    {
+                        rest = past_group(rest);
+                    }
+                    if let Some((_, letter)) = GREEK.iter().find(|(each, _)| *each == name) {
+                        found.push((format!("\\{name}"), *letter));
+                    }
+                }
+                // Euler's number.
+                'e' => {}
+                c if c.is_alphabetic() => found.push((c.to_string(), c)),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// What comes after a group in braces, or after one letter or command.
+    fn past_group(text: &str) -> &str {
+        let mut depth = 0;
+        for (at, c) in text.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                '\\' if depth == 0 => {
+                    let name = text[at + 1..].find(|c: char| !c.is_alphabetic());
+                    return &text[name.map_or(text.len(), |end| at + 1 + end)..];
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                return &text[at + c.len_utf8()..];
+            }
+        }
+        ""
+    }
+
+    #[test]
+    fn every_letter_of_a_formula_is_an_input_an_option_an_index_or_explained() {
+        assert_eq!(letters(r"w_{y_i} e^{\mathrm{TP}}_\pi \rho").len(), 2);
+        for loss in crate::ALL {
+            let inputs = loss.inputs.iter().map(|input| input.name);
+            let names = inputs.chain(loss.options.iter().map(|choice| choice.name));
+            let symbols: Vec<String> = names.filter_map(|name| loss.symbol(name)).collect();
+            let defined: Vec<&str> = loss.latex.split(r"\quad").skip(1).map(str::trim).collect();
+            for (symbol, letter) in letters(loss.latex) {
+                let is_explained = symbols.iter().any(|each| each.starts_with(&symbol))
+                    || ['i', 'j', 'k', 'n'].contains(&letter)
+                    || loss.letters.iter().any(|(letters, _)| letters.contains(letter))
+                    || defined
+                        .iter()
+                        .any(|each| each.trim_start_matches(r"\hat{").starts_with(&symbol));
+                assert!(is_explained, "{}: {letter} in {}", loss.name, loss.latex);
+            }
+        }
     }
 
     #[test]

@@ -264,6 +264,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of class numbers in a softmax over clusters.",
     formula: "−ln p_head[label], or −ln p_head[cluster] − ln p_cluster[label]",
     latex: r"-\ln p_{\text{head}, y} \quad \text{or} \quad -\ln p_{\text{head}, k} - \ln p_{k, y}",
+    letters: &[("p", "the softmax of the head, and of the k-th tail")],
     shapes: "features: [batch, feature] or [feature]; labels, terms: [batch] or []",
     unit: "nats",
     range: "[0, ∞)",

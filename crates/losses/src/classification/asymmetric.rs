@@ -105,6 +105,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Binary cross-entropy of logits that passes over easy negatives most of all.",
     formula: "−t (1 − p)^γ₊ ln p − (1 − t) pₘ^γ₋ ln(1 − pₘ), p = σ(z), pₘ = max(0, p − clip)",
     latex: r"-t (1 - p)^{\gamma_+} \log p - (1 - t)\, p_m^{\gamma_-} \log (1 - p_m), \quad p_m = \max(0, p - c)",
+    letters: &[("p", "the logistic function of the logits"), ("γ₊, γ₋", "gamma_pos and gamma_neg")],
     shapes: "logits, target: alike; terms: alike",
     unit: "nats",
     range: "[0, ∞)",

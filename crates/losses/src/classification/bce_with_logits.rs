@@ -91,6 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Binary cross-entropy of the sigmoid of logits.",
     formula: "w ((1 − t) z + (1 + (c − 1) t) softplus(−z))",
     latex: r"-w \left( c\, t \log \sigma(z) + (1 - t) \log \sigma(-z) \right)",
+    letters: &[("σ", "the logistic function")],
     shapes: "logits, target: alike; terms: alike",
     unit: "nats",
     range: "[0, ∞)",

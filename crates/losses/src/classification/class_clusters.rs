@@ -1,6 +1,6 @@
 //! The weights of classes in clusters.
 
-use lossgraph_autograd::{Fault, Parameter, Result, Tape};
+use lossgraph_autograd::{Fault, Module, Parameter, Result, Tape};
 use lossgraph_tensor::{DType, Tensor};
 use rand::Rng;
 
@@ -27,12 +27,28 @@ use super::adaptive_log_softmax::AdaptiveLogSoftmax;
 /// assert_eq!(softmax.log_prob(features).shape()[..], [2, 1000]);
 /// # Ok::<(), lossgraph_autograd::Error>(())
 /// ```
+///
+/// They are a [`Module`]: a model has them as a field like any layer. Their names are PyTorch's, such as
+/// `head.weight` and `tail.0.1.weight`.
 #[derive(Clone, Debug)]
 pub struct ClassClusters {
     cutoffs: Vec<usize>,
     head: Parameter,
     head_bias: Option<Parameter>,
     tails: Vec<[Parameter; 2]>,
+}
+
+impl Module for ClassClusters {
+    fn children(&self) -> Vec<(String, &dyn Module)> {
+        let child = |name: &str, parameter| (name.to_owned(), parameter as &dyn Module);
+        let head = [child("head.weight", &self.head)].into_iter();
+        let bias = self.head_bias.iter().map(|bias| child("head.bias", bias));
+        let tails = self.tails.iter().enumerate().flat_map(|(k, tail)| {
+            let named = move |(i, weight)| child(&format!("tail.{k}.{i}.weight"), weight);
+            tail.iter().enumerate().map(named)
+        });
+        head.chain(bias).chain(tails).collect()
+    }
 }
 
 impl ClassClusters {

@@ -94,6 +94,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "A penalty on predictions of low entropy, to be added to a loss.",
     formula: "Σ_c p[c] ln p[c], with p = softmax(z); max(0, Γ + that) with a threshold Γ",
     latex: r"\sum_c p_c \log p_c",
+    letters: &[("p", "the softmax of the logits")],
     shapes: "logits: [batch, class, …] or [class]; terms: without the class axis",
     unit: "nats",
     range: "[−ln C, 0]",

@@ -125,6 +125,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The divergence of a teacher's softened distribution from a student's.",
     formula: "α T² Σ_c t[c] (ln t[c] − ln s[c]) + (1 − α) cross_entropy(student, label)",
     latex: r"\alpha T^2 \sum_c t_c \log \frac{t_c}{s_c} - (1 - \alpha) \log \operatorname{softmax}(z)_y",
+    letters: &[
+        ("t, s", "the softmax of teacher / T and of student / T"),
+        ("z", "the student's logits"),
+    ],
     shapes: "student, teacher: alike, [batch, class, …] or [class]; labels and terms: without the class axis",
     unit: "nats",
     range: "[0, ∞)",

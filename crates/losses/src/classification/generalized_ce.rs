@@ -96,6 +96,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Between cross-entropy and the probability of being wrong, for noisy labels.",
     formula: "(1 − p^q)/q, with p = softmax(z)[label]",
     latex: r"\frac{1 - p_y^q}{q}",
+    letters: &[("p", "the softmax of the logits")],
     shapes: "logits: [batch, class, …] or [class]; labels and terms: without the class axis",
     unit: "nats for small q",
     range: "[0, 1/q]",

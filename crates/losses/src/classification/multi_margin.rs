@@ -108,6 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "How far the label's score fails to exceed each other score by a margin.",
     formula: "w[label]/C Σ_(c ≠ label) max(0, m − z[label] + z[c])ᵖ",
     latex: r"\frac{w_y}{C} \sum_{c \ne y} \max(0, m - z_y + z_c)^p",
+    letters: &[("C", "the number of classes")],
     shapes: "scores: [batch, class, …], [class] or []; labels and terms: without the class axis",
     unit: "the scores', to the power p",
     range: "[0, ∞)",

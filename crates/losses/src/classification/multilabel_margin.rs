@@ -180,6 +180,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "How far the scores of an example's labels fail to exceed those of the others by 1.",
     formula: "1/C Σ_(j label) Σ_(i no label) max(0, 1 − z[j] + z[i])",
     latex: r"\frac{1}{C} \sum_{j \in Y} \sum_{i \notin Y} \max(0, 1 - z_j + z_i)",
+    letters: &[("C", "the number of classes"), ("Y", "the classes of the example")],
     shapes: "scores, labels (lists ended by −1): [batch, class], [class] or []; terms: [batch] or []",
     unit: "the scores'",
     range: "[0, ∞)",

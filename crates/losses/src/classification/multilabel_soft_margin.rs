@@ -97,6 +97,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Binary cross-entropy of logits, in the mean over the classes of an example.",
     formula: "1/C Σ_c w[c] (softplus(z[c]) − t[c] z[c])",
     latex: r"-\frac{1}{C} \sum_c w_c \left( t_c \log \sigma(z_c) + (1 - t_c) \log \sigma(-z_c) \right)",
+    letters: &[("C", "the number of classes"), ("σ", "the logistic function")],
     shapes: "logits, target: alike, […, class]; terms: without the class axis",
     unit: "nats",
     range: "[0, ∞)",

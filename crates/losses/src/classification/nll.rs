@@ -91,7 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     aliases: &["NLLLoss", "nll_loss", "negative_log_likelihood"],
     summary: "The negative log-likelihood of class numbers.",
     formula: "−w[label] · log_p[label]",
-    latex: r"-w_{y} \log p_{y}",
+    latex: r"-w_{y} \ell_{y}",
     shapes: "log_p: [batch, class, …] or [class]; labels and terms: without the class axis",
     unit: "nats",
     range: "[0, ∞)",

@@ -110,6 +110,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of the questions whether the class is above each threshold.",
     formula: "Σ_k w[k] (softplus(z[k]) − [label > k] z[k])",
     latex: r"-\sum_k w_k \left( [y > k] \log \sigma(z_k) + [y \le k] \log \sigma(-z_k) \right)",
+    letters: &[("σ", "the logistic function")],
     shapes: "logits: [batch, classes − 1, …] or [classes − 1]; labels and terms: without that axis",
     unit: "nats",
     range: "[0, ∞)",

@@ -108,6 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy plus epsilon times the probability of being wrong.",
     formula: "−ln p + ε (1 − p), with p = softmax(z)[label]",
     latex: r"-\log p_y + \epsilon (1 - p_y)",
+    letters: &[("p", "the softmax of the logits")],
     shapes: "logits: [batch, class, …] or [class]; labels and terms: without the class axis; or probabilities like the logits",
     unit: "nats",
     range: "[0, ∞) for epsilon ≥ −1",

@@ -101,6 +101,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Binary cross-entropy of logits that passes over what is easy.",
     formula: "a q^γ (softplus(z) − t z), q = t σ(−z) + (1 − t) σ(z), a = t α + (1 − t) (1 − α)",
     latex: r"-\alpha_t (1 - p_t)^\gamma \log p_t",
+    letters: &[
+        ("p", "the probability of the target: the logistic function of the logit, or 1 less it"),
+        ("αₜ", "alpha for a target of 1, else 1 − alpha"),
+    ],
     shapes: "logits, target: alike; terms: alike",
     unit: "nats",
     range: "[0, ∞)",

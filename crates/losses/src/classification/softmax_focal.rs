@@ -101,6 +101,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of the softmax of logits that passes over what is easy.",
     formula: "−α[label] (1 − p)^γ ln p, with p = softmax(z)[label]",
     latex: r"-\alpha_y (1 - p_y)^\gamma \log p_y",
+    letters: &[("p", "the softmax of the logits")],
     shapes: "logits: [batch, class, …] or [class]; labels and terms: without the class axis",
     unit: "nats",
     range: "[0, ∞)",

@@ -123,6 +123,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy's counterpart for distributions with zeros.",
     formula: "(p·z − ½‖p‖²) − (z[label] − ½), with p the distribution nearest to z",
     latex: r"p \cdot z - \frac{1}{2} \lVert p \rVert^2 - z_y + \frac{1}{2}, \quad p = \arg\min_{p \in \Delta} \lVert p - z \rVert^2",
+    letters: &[("Δ", "all distributions over the classes")],
     shapes: "scores: [batch, class, …] or [class]; labels and terms: without the class axis; or distributions like the scores",
     unit: "the scores', squared",
     range: "[0, ∞)",

@@ -111,6 +111,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of prediction and label both ways, for noisy labels.",
     formula: "−α ln p[label] − β A Σ_(c ≠ label) max(p[c], 10⁻⁷), with p = softmax(z)",
     latex: r"-\alpha \log p_y - \beta A \sum_{c \ne y} \max(p_c, 10^{-7})",
+    letters: &[("p", "the softmax of the logits")],
     shapes: "logits: [batch, class, …] or [class]; labels and terms: without the class axis",
     unit: "nats",
     range: "[0, ∞)",

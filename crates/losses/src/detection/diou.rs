@@ -79,6 +79,12 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Iou, and the distance of the centers.",
     formula: "1 − I/(U + ε) + ρ²/(d² + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{\rho^2}{d^2 + \varepsilon}",
+    letters: &[
+        ("I", "the area that both boxes cover"),
+        ("U", "the area that one of them covers"),
+        ("ρ", "the distance of the centers"),
+        ("d", "the diagonal of the smallest box around both"),
+    ],
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
     range: "[0, 2]",
     source: "Zheng et al., 2020; torchvision distance_box_iou_loss",

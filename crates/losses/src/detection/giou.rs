@@ -83,6 +83,11 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Iou, and the part of the box around both that neither covers.",
     formula: "1 − I/(U + ε) + (E − U)/(E + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{E - U}{E + \varepsilon}",
+    letters: &[
+        ("I", "the area that both boxes cover"),
+        ("U", "the area that one of them covers"),
+        ("E", "the area of the smallest box around both"),
+    ],
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
     range: "[0, 2]",
     source: "Rezatofighi et al., 2019; torchvision generalized_box_iou_loss",

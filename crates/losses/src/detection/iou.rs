@@ -78,6 +78,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less the overlap of two boxes as a part of their union.",
     formula: "1 − I/(U + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon}",
+    letters: &[("I", "the area that both boxes cover"), ("U", "the area that one of them covers")],
     shapes: "prediction, target: [batch, 4]; terms: [batch]",
     range: "[0, 1]",
     source: "Yu et al., UnitBox, 2016",

@@ -128,7 +128,7 @@ pub(crate) static ROW: Loss = Loss {
     ],
     summary: "The terms of the Kullback-Leibler divergence of a target from a prediction.",
     formula: "t (ln t − p), with log-probabilities p; generalized: … + e^p − t",
-    latex: r"t \left( \log t - \log p \right)",
+    latex: r"t \left( \log t - \ell \right)",
     shapes: "prediction, target: alike, [batch, …]; terms: alike, or without the class axis if per_row",
     unit: "nats",
     range: "(−∞, ∞); the sum of an example's terms is in [0, ∞)",

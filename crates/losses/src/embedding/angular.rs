@@ -102,6 +102,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "A positive pair under a small angle, seen from each negative.",
     formula: "ln(1 + Σ exp(4 tan²α (a + p)·n − 2 (1 + tan²α) a·p))",
     latex: r"\log \Bigl(1 + \sum_n e^{4 \tan^2 \alpha \, (a + p) \cdot n - 2 (1 + \tan^2 \alpha) \, a \cdot p}\Bigr)",
+    letters: &[("a, p, n", "an anchor, its positive and its negatives")],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [positive pairs]",
     unit: "nats",
     range: "[0, ∞)",

@@ -128,6 +128,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of cosines to class vectors, with a margin on the right angle.",
     formula: "cross-entropy of scale · cos θ[c], with cos(θ + margin) for the label",
     latex: r"-\log \frac{e^{s \cos(\theta_y + m)}}{e^{s \cos(\theta_y + m)} + \sum_{c \ne y} e^{s \cos \theta_c}}",
+    letters: &[("θ", "the angle between an embedding and the vector of a class")],
     shapes: "embeddings: [batch, features]; vectors: [classes · sub_centers, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -70,6 +70,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Half the squared distance of an embedding to the center of its class.",
     formula: "‖x − c[label]‖² / 2",
     latex: r"\frac{1}{2} \lVert x - c_y \rVert^2",
+    letters: &[("x", "an embedding"), ("c", "the center of a class")],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
     unit: "the embedding's, squared",
     range: "[0, ∞)",

@@ -94,6 +94,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Positives towards similarity 1, negatives towards 0, each with its own pace.",
     formula: "softplus(ln Σ exp(γ a₋ (s₋ − m)) + ln Σ exp(−γ a₊ (s₊ − 1 + m)))",
     latex: r"\log \Bigl(1 + \sum_n e^{\gamma a_n (s_{in} - m)} \sum_p e^{-\gamma a_p (s_{ip} - 1 + m)}\Bigr)",
+    letters: &[
+        ("s", "the cosine similarity of two embeddings"),
+        ("a", "how far a similarity is from its optimum, 0 at least"),
+    ],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -96,6 +96,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Pairs of one class nearer than a margin, others farther than another.",
     formula: "max(0, d − m₊) for pairs of one class, max(0, m₋ − d) for others",
     latex: r"\begin{cases} \max(0, d_{ij} - m_+) & y_i = y_j \\ \max(0, m_- - d_{ij}) & y_i \ne y_j \end{cases}",
+    letters: &[
+        ("d", "the distance of two embeddings"),
+        ("m₊, m₋", "positive_margin and negative_margin"),
+    ],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
     unit: "the distance's",
     range: "[0, ∞)",

@@ -96,6 +96,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of cosines to class vectors, with a margin off the right one.",
     formula: "cross-entropy of scale · cos θ[c], less scale · margin for the label",
     latex: r"-\log \frac{e^{s (\cos \theta_y - m)}}{e^{s (\cos \theta_y - m)} + \sum_{c \ne y} e^{s \cos \theta_c}}",
+    letters: &[("θ", "the angle between an embedding and the vector of a class")],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -110,6 +110,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One minus the average precision, from soft histograms of distances.",
     formula: "1 − 1/|P| Σ h₊ H₊ / H over bins of distances",
     latex: r"1 - \frac{1}{|P|} \sum_b \frac{h^+_b H^+_b}{H_b}",
+    letters: &[
+        ("h, H", "how many distances lie in bin b, and up to it; ⁺: those of positives"),
+        ("P", "the positives of an anchor"),
+    ],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     range: "[0, 1]",
     source: "Cakir et al., 2019; pytorch-metric-learning FastAPLoss",

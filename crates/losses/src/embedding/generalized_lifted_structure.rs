@@ -109,6 +109,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The positives of an anchor nearer than its negatives, by soft maxima.",
     formula: "max(0, ln Σ exp(d₊ − m₊) + ln Σ exp(m₋ − d₋))",
     latex: r"\max \Bigl(0, \log \sum_p e^{d_{ip} - m_+} + \log \sum_n e^{m_- - d_{in}} \Bigr)",
+    letters: &[
+        ("d", "the distance of two embeddings"),
+        ("m₊, m₋", "positive_margin and negative_margin"),
+    ],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "the distance's",
     range: "[0, ∞)",

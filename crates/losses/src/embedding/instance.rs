@@ -99,6 +99,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of the cosines of an example with all of its batch.",
     formula: "ln Σ exp(γ cos(i, j)) − γ cos(i, r)",
     latex: r"\log \sum_j e^{\gamma \cos(i, j)} - \gamma \cos(i, r_i)",
+    letters: &[("r", "another of the class of i")],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

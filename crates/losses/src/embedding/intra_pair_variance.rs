@@ -104,6 +104,11 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Positive pairs not less similar than their mean, negative ones not more.",
     formula: "max(0, (1 − ε₊) μ₊ − s)² and max(0, s − (1 + ε₋) μ₋)²",
     latex: r"\begin{cases} \max(0, (1 - \epsilon_+) \mu_+ - s_{ij})^2 & y_i = y_j \\ \max(0, s_{ij} - (1 + \epsilon_-) \mu_-)^2 & y_i \ne y_j \end{cases}",
+    letters: &[
+        ("s", "the cosine similarity of two embeddings"),
+        ("μ₊, μ₋", "the mean similarity of positives and of negatives"),
+        ("ϵ₊, ϵ₋", "positive_eps and negative_eps"),
+    ],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
     unit: "the similarity's, squared",
     range: "[0, ∞)",

@@ -102,6 +102,12 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of ‖x‖ ‖w‖ cos θ, with a multiple of the right angle.",
     formula: "cross-entropy of scale ‖x‖ ‖w[c]‖ cos θ[c], with (−1)ᵏ cos(m θ) − 2k for the label",
     latex: r"-\log \frac{e^{\lVert x \rVert \lVert w_y \rVert \psi(\theta_y)}}{e^{\lVert x \rVert \lVert w_y \rVert \psi(\theta_y)} + \sum_{c \ne y} e^{\lVert x \rVert \lVert w_c \rVert \cos \theta_c}}",
+    letters: &[
+        ("x", "an embedding"),
+        ("w", "the vector of a class"),
+        ("θ", "the angle between an embedding and the vector of a class"),
+        ("ψ", "the cosine of margin times the angle, made monotone"),
+    ],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -118,6 +118,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "A positive pair nearer than the negatives of both of its ends.",
     formula: "max(0, ln Σ exp(m₋ − d₋) + d₊ − m₊)² / 2",
     latex: r"\frac{1}{2} \max \Bigl(0, \log \sum_{n} e^{m_- - d_n} + d_{ij} - m_+ \Bigr)^2",
+    letters: &[
+        ("d", "the distance of two embeddings"),
+        ("m₊, m₋", "positive_margin and negative_margin"),
+    ],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
     unit: "the distance's, squared",
     range: "[0, ∞)",

@@ -114,6 +114,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Positives within a border, negatives beyond it, both by a margin.",
     formula: "max(0, d₊ − β + m) + max(0, β − d₋ + m)",
     latex: r"\max(0, d_+ - \beta + m) + \max(0, \beta - d_- + m)",
+    letters: &[("d₊, d₋", "the distance to a positive and to a negative")],
     shapes: "embeddings: [batch, features]; labels: [batch]; beta: [] or [batch]; terms: [triplets]",
     unit: "the distance's",
     range: "[0, ∞)",

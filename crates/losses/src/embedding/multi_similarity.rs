@@ -91,6 +91,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Positives above a similarity and negatives below it, the hardest most.",
     formula: "ln(1 + Σ exp(−α (s₊ − base)))/α + ln(1 + Σ exp(β (s₋ − base)))/β",
     latex: r"\frac{1}{\alpha} \log \Bigl(1 + \sum_p e^{-\alpha (s_{ip} - \lambda)}\Bigr) + \frac{1}{\beta} \log \Bigl(1 + \sum_n e^{\beta (s_{in} - \lambda)}\Bigr)",
+    letters: &[("s", "the cosine similarity of two embeddings")],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "the similarity's",
     range: "[0, ∞)",

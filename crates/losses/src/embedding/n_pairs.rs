@@ -98,6 +98,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The positive of an anchor told from those of the other classes.",
     formula: "ln Σ exp(s[i, j]) − s[i, i]",
     latex: r"\log \sum_j e^{s_{ij}} - s_{ii}",
+    letters: &[("s", "the similarity of anchor i and positive j")],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [classes with a pair]",
     unit: "nats",
     range: "[0, ∞)",

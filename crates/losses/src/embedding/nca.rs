@@ -88,6 +88,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of a neighbor of the right class.",
     formula: "−ln(Σ₊ exp(−scale d) / Σ exp(−scale d))",
     latex: r"-\log \frac{\sum_p e^{-\alpha d_{ip}}}{\sum_{k \ne i} e^{-\alpha d_{ik}}}",
+    letters: &[("d", "the distance of two embeddings")],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -107,6 +107,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of the cosines to class vectors over a temperature.",
     formula: "log_sum_exp(cos(x, w)/T) − cos(x, w[label])/T",
     latex: r"-\log \frac{e^{\cos \theta_y / T}}{\sum_c e^{\cos \theta_c / T}}",
+    letters: &[("θ", "the angle between an embedding and the vector of a class")],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

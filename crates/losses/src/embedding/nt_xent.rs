@@ -88,6 +88,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Each positive told from the negatives of its anchor, by similarity.",
     formula: "−ln( exp(s₊/T) / (exp(s₊/T) + Σ exp(s₋/T)) )",
     latex: r"-\log \frac{e^{s_{ij} / T}}{e^{s_{ij} / T} + \sum_{n : y_n \ne y_i} e^{s_{in} / T}}",
+    letters: &[("s", "the cosine similarity of two embeddings")],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
     unit: "nats",
     range: "[0, ∞)",

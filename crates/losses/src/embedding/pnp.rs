@@ -118,6 +118,12 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negatives before each positive in a ranking, softly counted.",
     formula: "mean of f(Σ₋ σ(Δs/T)) over the class",
     latex: r"\frac{1}{|C|} \sum_{j \in C} f \Bigl( \sum_{k \notin C} \sigma \bigl((s_{ik} - s_{ij}) / T\bigr) \Bigr)",
+    letters: &[
+        ("C", "the others of the class of i"),
+        ("f", "the variant"),
+        ("s", "the cosine similarity of two embeddings"),
+        ("σ", "the logistic function"),
+    ],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "negatives",
     range: "[0, ∞)",

@@ -100,6 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "A proxy of each class pulls its examples and pushes all others.",
     formula: "ln(1 + Σ exp(−α (s₊ − m))) and ln(1 + Σ exp(α (s₋ + m))) for each proxy",
     latex: r"\log \Bigl(1 + \sum_{i : y_i = c} e^{-\alpha (s_{ic} - m)}\Bigr) + \log \Bigl(1 + \sum_{i : y_i \ne c} e^{\alpha (s_{ic} + m)}\Bigr)",
+    letters: &[("s", "the cosine similarity of an embedding and a proxy")],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels: [batch]; terms: [classes]",
     unit: "nats",
     range: "[0, ∞)",

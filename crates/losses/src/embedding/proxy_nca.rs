@@ -93,6 +93,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of the right class's proxy, by nearness.",
     formula: "log_sum_exp(−scale d) + scale d[label]",
     latex: r"-\log \frac{e^{-\alpha d_y}}{\sum_c e^{-\alpha d_c}}",
+    letters: &[("d", "the squared distance of an embedding and a proxy")],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

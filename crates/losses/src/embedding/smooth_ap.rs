@@ -119,6 +119,11 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One minus the average precision, with a sigmoid for each comparison.",
     formula: "1 − mean of (1 + Σ₊ σ(Δs/T)) / (1 + Σ σ(Δs/T)) over the class",
     latex: r"1 - \frac{1}{|C|} \sum_{j \in C} \frac{1 + \sum_{k \in C} \sigma(\Delta_{jk} / T)}{1 + \sum_k \sigma(\Delta_{jk} / T)}",
+    letters: &[
+        ("C", "the others of the class of i"),
+        ("Δ", "how much more similar k is than j"),
+        ("σ", "the logistic function"),
+    ],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     range: "[0, 1]",
     source: "Brown et al., 2020; pytorch-metric-learning SmoothAPLoss",

@@ -107,6 +107,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of soft maxima of the cosines to the centers of classes.",
     formula: "cross-entropy of λ s[c], less λ margin for the label, s the soft maximum over centers",
     latex: r"-\log \frac{e^{\lambda (s_y - \delta)}}{e^{\lambda (s_y - \delta)} + \sum_{c \ne y} e^{\lambda s_c}}, \quad s_c = \sum_k \frac{e^{\cos_{ck} / \gamma}}{\sum_l e^{\cos_{cl} / \gamma}} \cos_{ck}",
+    letters: &[("s", "the similarity to a class, of all of its centers")],
     shapes: "embeddings: [batch, features]; vectors: [classes · centers, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -124,6 +124,11 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Cross-entropy of ‖x‖ cos θ, with a multiple of the right angle.",
     formula: "cross-entropy of scale ‖x‖ cos θ[c], with (−1)ᵏ cos(m θ) − 2k for the label",
     latex: r"-\log \frac{e^{\lVert x \rVert \psi(\theta_y)}}{e^{\lVert x \rVert \psi(\theta_y)} + \sum_{c \ne y} e^{\lVert x \rVert \cos \theta_c}}",
+    letters: &[
+        ("x", "an embedding"),
+        ("θ", "the angle between an embedding and the vector of a class"),
+        ("ψ", "the cosine of margin times the angle, made monotone"),
+    ],
     shapes: "embeddings: [batch, features]; vectors: [classes, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -90,6 +90,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The examples of an anchor's class told from all others, by similarity.",
     formula: "mean over positives of ln Σ exp(s/T) − s₊/T",
     latex: r"\frac{1}{|P(i)|} \sum_{p \in P(i)} -\log \frac{e^{s_{ip} / T}}{\sum_{k \ne i} e^{s_{ik} / T}}",
+    letters: &[
+        ("P(i)", "the others of the class of i"),
+        ("s", "the cosine similarity of two embeddings"),
+    ],
     shapes: "embeddings: [batch, features]; labels and terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -103,6 +103,11 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Hard positive pairs above a cosine, hard negative pairs below one.",
     formula: "λ₊ mean(m₊ − s over s ≤ m₊) + λ₋ mean(s − m₋ over s ≥ m₋)",
     latex: r"\lambda_+ \, \mathrm{mean}_{s_p \le m_+} (m_+ - s_p) + \lambda_- \, \mathrm{mean}_{s_n \ge m_-} (s_n - m_-)",
+    letters: &[
+        ("s", "the cosine similarity of a positive or a negative pair"),
+        ("m₊, m₋", "margin_plus and margin_minus"),
+        ("λ₊, λ₋", "lambda_plus and lambda_minus"),
+    ],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
     range: "[0, ∞)",
     source: "Zhang et al., 2023; pytorch-metric-learning ThresholdConsistentMarginLoss",

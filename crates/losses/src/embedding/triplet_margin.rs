@@ -172,6 +172,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "An anchor nearer to a positive than to a negative, by a margin.",
     formula: "max(0, d(a, p) − d(a, n) + margin)",
     latex: r"\max \left( 0, d(a, p) - d(a, n) + m \right)",
+    letters: &[("d", "the distance, in the p-norm")],
     shapes: "anchor, positive, negative: [batch, features] or [features]; terms: [batch]",
     unit: "the distance's",
     range: "[0, ∞)",

@@ -89,6 +89,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Each positive told from the negatives of its anchor, with a margin on its angle.",
     formula: "ln(1 + Σ exp(scale (cos θ₋ − cos(θ₊ − margin))))",
     latex: r"\log \Bigl(1 + \sum_n e^{s (\cos \theta_{in} - \cos(\theta_{ij} - m))}\Bigr)",
+    letters: &[("θ", "the angle between two embeddings")],
     shapes: "embeddings: [batch, features]; labels: [batch]; terms: [batch, batch]",
     unit: "nats",
     range: "[0, ∞)",

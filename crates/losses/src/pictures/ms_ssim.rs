@@ -127,6 +127,11 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less the structural similarity of two pictures over several scales.",
     formula: "1 − Π max(0, mean cs)^w · max(0, mean (l cs))^w of the last scale",
     latex: r"1 - \prod_{j < M} \overline{cs}_j^{\,w_j} \cdot \overline{l_M cs_M}^{\,w_M}",
+    letters: &[
+        ("l, cs", "luminance, and contrast with structure, of a scale"),
+        ("M", "the number of scales"),
+        ("w", "the weight of a scale"),
+    ],
     shapes: "prediction, target: [batch, channel, height, width]; terms: [batch, channel]",
     range: "[0, 1]",
     source: "Wang et al., 2003",

@@ -106,6 +106,10 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less the structural similarity of two pictures, for every window.",
     formula: "1 − (2 μ_p μ_t + c₁)(2 σ_pt + c₂) / ((μ_p² + μ_t² + c₁)(σ_p² + σ_t² + c₂))",
     latex: r"1 - \frac{(2 \mu_p \mu_t + c_1)(2 \sigma_{pt} + c_2)}{(\mu_p^2 + \mu_t^2 + c_1)(\sigma_p^2 + \sigma_t^2 + c_2)}",
+    letters: &[
+        ("μ, σ", "mean and standard deviation in a window; σₚₜ: covariance"),
+        ("c₁, c₂", "(k1 R)² and (k2 R)², where R is data_range"),
+    ],
     shapes: "prediction, target: [batch, channel, height, width]; terms: one for each window",
     range: "[0, 2]",
     source: "Wang et al., 2004",

@@ -95,6 +95,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less the normalized discounted gain, with smooth ranks.",
     formula: "1 − Σᵢ (2^tᵢ − 1)/log₂(1 + rankᵢ) / best, with rankᵢ = 1 + Σ_(j ≠ i) σ((sⱼ − sᵢ)/T)",
     latex: r"1 - \frac{1}{\mathrm{IDCG}} \sum_i \frac{2^{t_i} - 1}{\log_2 (1 + \hat{r}_i)} \quad \hat{r}_i = 1 + \sum_{j \ne i} \sigma \left( \frac{s_j - s_i}{T} \right)",
+    letters: &[("σ", "the logistic function"), ("IDCG", "the DCG of the best order")],
     shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: without the last axis",
     range: "[0, 1]",
     source: "Qin et al., 2010; TensorFlow Ranking ApproxNDCGLoss",

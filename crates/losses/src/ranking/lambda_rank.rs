@@ -100,6 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of each pair, counted by what its order costs in discounted gain.",
     formula: "Σ |Δ NDCG of i and j changing places| ln(1 + exp(−σ (sᵢ − sⱼ))) over tᵢ > tⱼ",
     latex: r"\sum_{t_i > t_j} \lvert \Delta \mathrm{NDCG}_{ij} \rvert \log \left( 1 + e^{-\sigma (s_i - s_j)} \right)",
+    letters: &[("ΔNDCG", "what NDCG loses if i and j change places")],
     shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: without the last axis",
     unit: "nats",
     range: "[0, ∞)",

@@ -82,6 +82,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of the right order, item by item.",
     formula: "Σₖ (log_sum_exp(sₖ … sₙ) − sₖ), in the order of falling relevance",
     latex: r"\sum_k \left( \log \sum_{j \ge k} e^{s_{\pi(j)}} - s_{\pi(k)} \right)",
+    letters: &[("π", "the order by relevance, most relevant first")],
     shapes: "scores, relevance: […, item] alike, keep broadcasts to them; terms: without the last axis",
     unit: "nats",
     range: "[0, ∞)",

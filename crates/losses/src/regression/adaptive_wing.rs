@@ -109,6 +109,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Wing for heat maps: sharp on the peaks, round in the background.",
     formula: "ω ln(1 + (|p − t|/ε)^(α − t)) if |p − t| < θ, else the line that goes on from there",
     latex: r"\begin{cases} \omega \log \left( 1 + \left( \frac{\lvert p - t \rvert}{\varepsilon} \right)^{\alpha - t} \right) & \lvert p - t \rvert < \theta \\ A \lvert p - t \rvert - C & \text{else} \end{cases}",
+    letters: &[("A, C", "what joins the pieces at θ without a jump of value or slope")],
     shapes: "prediction, target: alike; terms: alike",
     range: "[0, ∞)",
     source: "Wang et al., 2019",

@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
+use crate::catalogue::{BROADCAST, Invariance, Loss, Slope, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::rows::ln_1p_square;
 use crate::terms::Terms;
@@ -103,5 +103,11 @@ pub(crate) static ROW: Loss = Loss {
         x.residuals(|d| 0.5 * c * c * (1.0 + d * d / (c * c)).ln())
     },
     edges: &[],
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "(p − t) / (1 + ((p − t) / c)²) / n",
+        options: &["c"],
+        naive: |x| x.mean_slope(|d| d / (1.0 + (d / x.number("c")).powi(2))),
+    }),
     ..FAMILY
 };

@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
+use crate::catalogue::{BROADCAST, Invariance, Loss, Slope, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::rows::hypot;
 use crate::terms::Terms;
@@ -102,5 +102,11 @@ pub(crate) static ROW: Loss = Loss {
         x.residuals(|d| d.hypot(eps))
     },
     edges: &[],
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "(p − t) / √((p − t)² + ε²) / n",
+        options: &["eps"],
+        naive: |x| x.mean_slope(|d| d / d.hypot(x.number("eps"))),
+    }),
     ..FAMILY
 };

@@ -116,6 +116,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative log-likelihood of normal errors with a predicted variance.",
     formula: "½ (ln v + (p − t)²/v), with v = max(var, ε)",
     latex: r"\frac{1}{2} \left( \log v + \frac{(p - t)^2}{v} \right) \quad v = \max(\sigma^2, \varepsilon)",
+    letters: &[("σ²", "var")],
     shapes: "prediction, target: alike; var: alike, or with axes of length 1, or without the last, or []; terms: alike",
     unit: "nats",
     range: "[½ ln ε, ∞)",

@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
+use crate::catalogue::{BROADCAST, Invariance, Loss, Slope, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::rows::sine;
 use crate::terms::Terms;
@@ -103,5 +103,14 @@ pub(crate) static ROW: Loss = Loss {
         x.residuals(|d| 0.5 / (1.0 + (c / d).powi(2)))
     },
     edges: &[],
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "(p − t) c² / ((p − t)² + c²)² / n",
+        options: &["c"],
+        naive: |x| {
+            let square = x.number("c").powi(2);
+            x.mean_slope(|d| d * square / (d * d + square).powi(2))
+        },
+    }),
     ..FAMILY
 };

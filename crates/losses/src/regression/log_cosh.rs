@@ -5,7 +5,7 @@ use std::f64::consts::LN_2;
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO};
+use crate::catalogue::{BROADCAST, Invariance, Loss, Slope, TWO};
 use crate::check::{Unequal, pair};
 use crate::terms::Terms;
 
@@ -95,5 +95,11 @@ pub(crate) static ROW: Loss = Loss {
     },
     naive: |x| x.residuals(|d| d.cosh().ln()),
     edges: &[],
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "tanh(p − t) / n",
+        options: &[],
+        naive: |x| x.mean_slope(f64::tanh),
+    }),
     ..FAMILY
 };

@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use crate::catalogue::{BROADCAST, Invariance, Loss, TWO, number};
+use crate::catalogue::{BROADCAST, Invariance, Loss, Slope, TWO, number};
 use crate::check::{Unequal, above_zero, pair};
 use crate::rows::hypot_excess;
 use crate::terms::Terms;
@@ -103,5 +103,11 @@ pub(crate) static ROW: Loss = Loss {
         x.residuals(|d| delta * delta * ((1.0 + d * d / (delta * delta)).sqrt() - 1.0))
     },
     edges: &[],
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "(p − t) / √(1 + ((p − t) / δ)²) / n",
+        options: &["delta"],
+        naive: |x| x.mean_slope(|d| d / (d / x.number("delta")).hypot(1.0)),
+    }),
     ..FAMILY
 };

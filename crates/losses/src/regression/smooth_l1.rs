@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::huber::rounded;
-use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, number};
+use crate::catalogue::{BROADCAST, Invariance, Loss, PAIR, Slope, number};
 use crate::check::{Unequal, alike, demand, pair};
 use crate::terms::{Terms, scaled};
 
@@ -113,5 +113,18 @@ pub(crate) static ROW: Loss = Loss {
         let beta = x.number("beta");
         x.residuals(|d| if d.abs() < beta { d * d / (2.0 * beta) } else { d.abs() - beta / 2.0 })
     },
+    slope: Some(Slope {
+        input: "prediction",
+        formula: "clamp((p − t) / β, −1, 1) / n",
+        options: &["beta"],
+        naive: |x| {
+            let beta = x.number("beta");
+            x.mean_slope(|d| match d.abs() < beta {
+                true => d / beta,
+                false if d == 0.0 => 0.0,
+                false => d.signum(),
+            })
+        },
+    }),
     ..FAMILY
 };

@@ -94,6 +94,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less twice the overlap of two masks as a part of both together.",
     formula: "1 − (2 Σ p t + s) / (Σ p + Σ t + s), with p = σ(z)",
     latex: r"1 - \frac{2 \sum_i p_i t_i + s}{\sum_i p_i + \sum_i t_i + s}",
+    letters: &[("p", "the probabilities that the logits give")],
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
     range: "[0, 1]",
     source: "Dice, 1945; Milletari et al., V-Net, 2016",

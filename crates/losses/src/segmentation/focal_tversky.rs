@@ -92,6 +92,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "A power of Tversky's loss.",
     formula: "(1 − (TP + s) / (TP + α FP + β FN + s))^γ, with p = σ(z)",
     latex: r"\left( 1 - \frac{\mathrm{TP} + s}{\mathrm{TP} + \alpha \mathrm{FP} + \beta \mathrm{FN} + s} \right)^{\gamma}",
+    letters: &[("TP, FP, FN", "Σ p t, Σ p (1 − t) and Σ (1 − p) t, of the probabilities p")],
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
     range: "[0, 1]",
     source: "Abraham and Khan, 2019",

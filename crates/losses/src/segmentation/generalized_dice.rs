@@ -99,6 +99,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Dice over all classes at once, each with a weight that makes up for its size.",
     formula: "1 − (2 Σ w Σ p t + s) / (Σ w Σ (p + t) + s), with w = 1/max(1, Σ t)² and p = softmax(z)",
     latex: r"1 - \frac{2 \sum_c w_c \sum_i p_{ci} t_{ci} + s}{\sum_c w_c \sum_i (p_{ci} + t_{ci}) + s} \quad w_c = \frac{1}{\max(1, \sum_i t_{ci})^2}",
+    letters: &[("p", "the probabilities that the logits give")],
     shapes: "logits, target: [batch, class, …]; terms: [batch]",
     range: "[0, 1]",
     source: "Sudre et al., 2017",

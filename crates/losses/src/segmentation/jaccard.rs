@@ -89,6 +89,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less the overlap of two masks as a part of their union.",
     formula: "1 − (I + s) / (Σ p + Σ t − I + s), with I = Σ p t and p = σ(z)",
     latex: r"1 - \frac{I + s}{\sum_i p_i + \sum_i t_i - I + s} \quad I = \sum_i p_i t_i",
+    letters: &[("p", "the probabilities that the logits give")],
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
     range: "[0, 1]",
     source: "Jaccard, 1912; Rahman and Wang, 2016",

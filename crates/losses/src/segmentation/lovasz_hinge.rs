@@ -94,6 +94,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The tightest convex surrogate of one less the overlap of binary masks.",
     formula: "Σ max(0, eₖ) (Jₖ − Jₖ₋₁), with the errors e = 1 − z (2 t − 1) in descending order",
     latex: r"\sum_k \max(0, e_k) \left( J_k - J_{k-1} \right) \quad e = 1 - z (2 t - 1)",
+    letters: &[("J", "the Jaccard loss if the k pixels with the largest errors are wrong")],
     shapes: "logits, target: [batch, …]; terms: [batch], or [] of the whole batch",
     unit: "the logits'",
     range: "[0, ∞)",

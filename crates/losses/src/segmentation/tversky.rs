@@ -108,6 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "One less overlap as a part of it and of the errors, with a weight for each kind.",
     formula: "1 − (TP + s) / (TP + α FP + β FN + s), with p = σ(z)",
     latex: r"1 - \frac{\mathrm{TP} + s}{\mathrm{TP} + \alpha \mathrm{FP} + \beta \mathrm{FN} + s}",
+    letters: &[("TP, FP, FN", "Σ p t, Σ p (1 − t) and Σ (1 − p) t, of the probabilities p")],
     shapes: "logits, target: [batch, …] or [batch, class, …]; terms: [batch], or [batch, class]",
     range: "[0, 1]",
     source: "Tversky, 1977; Salehi et al., 2017",

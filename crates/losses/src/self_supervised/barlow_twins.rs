@@ -97,6 +97,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Features that correlate between views, and not with each other.",
     formula: "Σ (c[i, i] − 1)² + λ Σ c[i, j]²",
     latex: r"\sum_i (c_{ii} - 1)^2 + \lambda \sum_{i \ne j} c_{ij}^2",
+    letters: &[("c", "the correlation of a feature of one view with one of the other")],
     shapes: "z1, z2: [batch, features]; term: []",
     range: "[0, ∞)",
     source: "Zbontar et al., 2021",

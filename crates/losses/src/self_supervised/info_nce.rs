@@ -116,6 +116,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The positive of a query told from other keys, by cosine.",
     formula: "ln Σ exp(cos(q, k)/T) − cos(q, k₊)/T",
     latex: r"-\log \frac{e^{\cos(q, k_+) / T}}{\sum_k e^{\cos(q, k) / T}}",
+    letters: &[("k", "the keys: the positive k₊ and the negatives")],
     shapes: "query, positive: [batch, features]; negatives: [keys, features]; terms: [batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -86,6 +86,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The other view of an example told from all others, by cosine.",
     formula: "ln Σ exp(cos(i, k)/T) − cos(i, i′)/T",
     latex: r"-\log \frac{e^{\cos(z_i, z_{i'}) / T}}{\sum_{k \ne i} e^{\cos(z_i, z_k) / T}}",
+    letters: &[("z", "the embeddings of both views"), ("i′", "the other view of i")],
     shapes: "z1, z2: [batch, features]; terms: [2 batch]",
     unit: "nats",
     range: "[0, ∞)",

@@ -71,6 +71,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "The negative cosine of predictions and the other views.",
     formula: "−(cos(p1, z2) + cos(p2, z1)) / 2",
     latex: r"-\frac{1}{2} \bigl(\cos(p_1, z_2) + \cos(p_2, z_1)\bigr)",
+    letters: &[("p, z", "the predictions and the projections of both views")],
     shapes: "p1, p2, z1, z2: [batch, features]; terms: [batch]",
     range: "[−1, 1]",
     source: "Chen and He, 2021",

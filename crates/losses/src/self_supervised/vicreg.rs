@@ -104,6 +104,7 @@ pub(crate) static ROW: Loss = Loss {
     summary: "Views that agree, features that spread and do not repeat each other.",
     formula: "λ mean (z1 − z2)² + μ/2 Σ mean max(0, 1 − √(var + ε)) + ν Σ cov²/features",
     latex: r"\lambda \, \overline{(z_1 - z_2)^2} + \frac{\mu}{2} \sum_z \overline{\max\bigl(0, 1 - \sqrt{\mathrm{var}\, z + \epsilon}\bigr)} + \frac{\nu}{D} \sum_z \sum_{i \ne j} \mathrm{cov}(z)_{ij}^2",
+    letters: &[("z", "the embeddings of both views"), ("D", "the number of features")],
     shapes: "z1, z2: [batch, features]; term: []",
     range: "[0, ∞)",
     source: "Bardes, Ponce and LeCun, 2022; pytorch-metric-learning VICRegLoss",

@@ -237,7 +237,11 @@ pub(crate) static ROW: Loss = Loss {
     aliases: &["CTCLoss", "ctc_loss", "connectionist_temporal_classification"],
     summary: "The likelihood of a target, however its labels lie along the frames.",
     formula: "−ln Σ_π Π_t p[t, π_t], over all paths π that collapse to the target",
-    latex: r"-\ln \sum_{\pi \in \mathcal{B}^{-1}(y)} \prod_t p_{t, \pi_t}",
+    latex: r"-\ln \sum_{\pi \in \mathcal{B}^{-1}(y)} \prod_t e^{\ell_{t, \pi_t}}",
+    letters: &[
+        ("π", "a path: a class or blank for each frame"),
+        ("ℬ", "merges repeats, then drops blanks"),
+    ],
     shapes: "log_p: [time, batch, class] or [time, class]; targets: [batch, labels] or [labels]; lengths, terms: [batch] or []",
     unit: "nats",
     range: "[0, ∞)",

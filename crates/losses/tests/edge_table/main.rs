@@ -235,6 +235,13 @@ fn every_reason_is_of_an_edge_and_of_a_setting_that_is_tried() {
     }
 }
 
+/// Whether a mean comes out finite that is too large for single precision: a sum of products that
+/// overflow has the sign of the first that does.
+fn hides_overflow(case: &Case, single: &Outcome, data: &[Tensor]) -> bool {
+    let double = outcome(case, &Tape::f64(), data).map_or(f64::NAN, |double| double.mean);
+    single.mean.is_finite() && double.is_finite() && double.abs() > f64::from(f32::MAX)
+}
+
 const HEAD: &str = "\
 # Edges
 
@@ -280,7 +287,9 @@ fn the_page_of_edges_is_what_comes_out() {
                     Some(_) => "",
                     None if outcome.is_of_nothing() => "the mean of nothing",
                     None if inputs::any(data, f64::is_nan) => "",
-                    None if outcome.has_nan() => "beyond the range of `f32`",
+                    None if outcome.has_nan() || hides_overflow(case, &outcome, data) => {
+                        "beyond the range of `f32`"
+                    }
                     None => "",
                 };
                 page += &format!("| {name} | {mean} | {slope} | {second} | {why} |\n");

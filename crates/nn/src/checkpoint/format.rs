@@ -1,6 +1,6 @@
 //! Tensors as bytes of a safetensors file, and back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -44,7 +44,7 @@ impl File {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let parsed = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let tensors = parsed.iter().map(|(name, view)| (name.to_owned(), decode(&view)));
-        Ok(File { tensors: tensors.collect(), metadata: flat(header.metadata().as_ref()) })
+        Ok(File { tensors: tensors.collect(), metadata: flat(header.metadata().iter().flatten()) })
     }
 
     /// The same without what belongs to a training.
@@ -80,7 +80,7 @@ pub(super) fn encode(checkpoint: &Checkpoint) -> std::result::Result<Vec<u8>, St
     // The format's metadata is a map without an order: one entry of it holds all of ours, in
     // order, so that equal checkpoints are equal files.
     let metadata = (!checkpoint.metadata.is_empty())
-        .then(|| HashMap::from([(METADATA.to_owned(), to_json(&checkpoint.metadata))]));
+        .then(|| [(METADATA.to_owned(), to_json(&checkpoint.metadata))].into_iter().collect());
     let file = safetensors::serialize(views, metadata).map_err(|error| error.to_string())?;
     let (_, header) = SafeTensors::read_metadata(&file).map_err(|error| error.to_string())?;
     let comes_back = |(name, dtype, shape, _): &(&String, Dtype, Vec<usize>, Vec<u8>)| {
@@ -89,7 +89,7 @@ pub(super) fn encode(checkpoint: &Checkpoint) -> std::result::Result<Vec<u8>, St
     if let Some((name, ..)) = encoded.iter().find(|tensor| !comes_back(tensor)) {
         return Err(format!("`{name}` could not be read again"));
     }
-    if flat(header.metadata().as_ref()) != checkpoint.metadata {
+    if flat(header.metadata().iter().flatten()) != checkpoint.metadata {
         return Err("its metadata could not be read again".to_owned());
     }
     Ok(file)
@@ -101,15 +101,15 @@ fn to_json(metadata: &BTreeMap<String, String>) -> String {
 }
 
 /// The metadata of a file: ours from under their key, and those of others as they are.
-fn flat(metadata: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
-    let mut all = metadata.into_iter().flatten();
-    all.by_ref().fold(BTreeMap::new(), |mut flat, (key, value)| {
+fn flat<'a>(metadata: impl Iterator<Item = (&'a String, &'a String)>) -> BTreeMap<String, String> {
+    let mut flat = BTreeMap::new();
+    for (key, value) in metadata {
         match serde_json::from_str::<BTreeMap<String, String>>(value) {
             Ok(ours) if key == METADATA => flat.extend(ours),
             _ => _ = flat.insert(key.clone(), value.clone()),
         }
-        flat
-    })
+    }
+    flat
 }
 
 fn dtype(tensor: &Tensor) -> Dtype {

@@ -231,7 +231,7 @@ fn metadata_of_others_stay_whatever_they_are() {
     let metadata = [("lossgraph", "no json"), ("format", "pt")];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let none: [(&str, TensorView<'_>); 0] = [];
-    let file = safetensors::serialize(none, Some(metadata.clone().into())).unwrap();
+    let file = safetensors::serialize(none, Some(metadata.clone().into_iter().collect())).unwrap();
     fs::write(&path, file).unwrap();
     let checkpoint = Checkpoint::read(&path).unwrap();
     assert_eq!(checkpoint.metadata, metadata.clone().into());

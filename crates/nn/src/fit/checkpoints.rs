@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::event::Event;
 use super::progress::Progress;
-use super::{Every, Fit};
+use super::{Every, Fit, Resume};
 use crate::checkpoint::{Checkpoint, Stateful, Training};
 use crate::error::{Error, Result};
 use crate::schedule::Scheduler;
 
-/// The checkpoint to go on from.
-pub(super) const LAST: &str = "last.safetensors";
+/// The name of the checkpoint to go on from.
+pub const LAST: &str = "last.safetensors";
 
-/// The checkpoint to use.
-pub(super) const BEST: &str = "best.safetensors";
+/// The name of the checkpoint to use: that of the best epoch.
+pub const BEST: &str = "best.safetensors";
 
 impl Fit<'_> {
     fn is_leader(&self) -> bool {
@@ -90,16 +90,24 @@ impl Fit<'_> {
         training
     }
 
-    /// Goes on from the last checkpoint, if that is wanted and there is one.
+    /// Goes on from a checkpoint, if that is wanted and there is one.
     pub(super) fn go_on(
         &mut self,
         progress: &mut Progress,
         scheduler: &mut Option<(Scheduler, Every)>,
     ) -> Result<()> {
-        let Some(path) = self.folder.as_ref().filter(|_| self.resume).map(|f| f.join(LAST)) else {
-            return Ok(());
+        let path = match (&self.resume, &self.folder) {
+            (Resume::From(path), _) => path.clone(),
+            (Resume::Last, Some(folder)) => folder.join(LAST),
+            _ => return Ok(()),
         };
-        let Some(bytes) = self.read(&path)? else { return Ok(()) };
+        let bytes = match (self.read(&path)?, &self.resume) {
+            (Some(bytes), _) => bytes,
+            (None, Resume::From(_)) => {
+                return Err(Error::File { path, why: "there is no such file".to_owned() });
+            }
+            (None, _) => return Ok(()),
+        };
         self.training(progress, scheduler, &mut []).load_bytes(&path, &bytes)?;
         match scheduler {
             Some((scheduler, _)) => scheduler.apply(self.optimizer),

@@ -49,6 +49,7 @@ mod finder;
 mod progress;
 mod run;
 
+pub use checkpoints::{BEST, LAST};
 pub use event::{Best, Epoch, Event, Outcome, Stopped};
 pub use finder::{LrCurve, LrFinder};
 
@@ -95,6 +96,16 @@ pub enum Goal {
     Maximize,
 }
 
+/// Where a training begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Resume {
+    /// Anew.
+    No,
+    /// At the last checkpoint of the folder, if there is one.
+    Last,
+    From(PathBuf),
+}
+
 /// How gradients are clipped before a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Clip {
@@ -111,6 +122,7 @@ pub struct Fit<'a> {
     optimizer: &'a mut dyn Optimize,
     epochs: usize,
     schedule: Option<(Box<dyn Schedule>, Every)>,
+    schedule_figure: Option<String>,
     accumulate: usize,
     clips: Vec<Clip>,
     average: Option<&'a mut Averaged>,
@@ -118,7 +130,7 @@ pub struct Fit<'a> {
     min_delta: f64,
     patience: Option<usize>,
     folder: Option<PathBuf>,
-    resume: bool,
+    resume: Resume,
     save_every: Option<usize>,
     metadata: Vec<(String, String)>,
     parts: Vec<(String, &'a mut dyn Stateful)>,
@@ -136,6 +148,7 @@ impl<'a> Fit<'a> {
             optimizer,
             epochs: 10,
             schedule: None,
+            schedule_figure: None,
             accumulate: 1,
             clips: Vec::new(),
             average: None,
@@ -143,7 +156,7 @@ impl<'a> Fit<'a> {
             min_delta: 0.0,
             patience: None,
             folder: None,
-            resume: false,
+            resume: Resume::No,
             save_every: None,
             metadata: Vec::new(),
             parts: Vec::new(),
@@ -164,6 +177,13 @@ impl<'a> Fit<'a> {
     /// epochs, a length that is not given is [`epochs`](Fit::epochs).
     pub fn schedule(self, schedule: impl Schedule + 'static, every: Every) -> Fit<'a> {
         Fit { schedule: Some((Box::new(schedule), every)), ..self }
+    }
+
+    /// Which figure a schedule that [observes](crate::schedule::ReduceOnPlateau) takes: one of
+    /// validation, or `loss`, which is the mean loss of the epoch's batches if validation gives none.
+    /// Without it, that is the one that is [monitored](Fit::monitor).
+    pub fn schedule_figure(self, figure: &str) -> Fit<'a> {
+        Fit { schedule_figure: Some(figure.to_owned()), ..self }
     }
 
     /// Takes a step for every so many batches, by the mean of their gradients. The last ones of an
@@ -218,7 +238,12 @@ impl<'a> Fit<'a> {
     /// Goes on from `last.safetensors`, if it is there: from the batch at which it was written, with the
     /// same bits as a run that was not interrupted.
     pub fn resume(self) -> Fit<'a> {
-        Fit { resume: true, ..self }
+        Fit { resume: Resume::Last, ..self }
+    }
+
+    /// Goes on from a checkpoint that a run left, wherever it is, as [`resume`](Fit::resume) does.
+    pub fn resume_from(self, checkpoint: impl Into<PathBuf>) -> Fit<'a> {
+        Fit { resume: Resume::From(checkpoint.into()), ..self }
     }
 
     /// Writes `last.safetensors` within epochs as well, after every so many steps.

@@ -82,15 +82,21 @@ impl Stateful for Progress {
             let names: Vec<&str> = state.metadata.get("figures")?.lines().collect();
             let [epoch, batch, steps] = get("counts")?[..] else { return None };
             let [loss, lr] = get("epoch")?[..] else { return None };
-            let rows = get("history")?;
-            let rows = rows.chunks(COLUMNS + names.len()).enumerate().map(|(epoch, row)| {
+            let (rows, width) = (get("history")?, COLUMNS + names.len());
+            if rows.len() as f64 != epoch * width as f64 {
+                return None;
+            }
+            let rows = rows.chunks_exact(width).enumerate().map(|(epoch, row)| {
                 let figures = names.iter().map(|name| name.to_string());
                 let figures = figures.zip(row[COLUMNS..].iter().copied()).collect();
                 Epoch { epoch, steps: row[0] as usize, loss: row[1], lr: row[2], figures }
             });
             let best = match get("best")?[..] {
-                [epoch, figure] => Some(Best { epoch: epoch as usize, figure }),
-                _ => None,
+                [] => None,
+                [best, figure] if (0.0..epoch).contains(&best) => {
+                    Some(Best { epoch: best as usize, figure })
+                }
+                _ => return None,
             };
             Some(Progress {
                 epoch: epoch as usize,

@@ -7,7 +7,7 @@ use lossgraph_autograd::Gradients;
 use super::checkpoints::{BEST, LAST};
 use super::event::{Best, Epoch, Event, Outcome, Stopped};
 use super::progress::Progress;
-use super::{BoxResult, Clip, Every, Fit, Goal};
+use super::{BoxResult, Clip, Every, Fit, Goal, Resume};
 use crate::checkpoint::Checkpoint;
 use crate::clip::{clip_grad_norm, clip_grad_value};
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ impl Fit<'_> {
         match (self.accumulate, self.save_every) {
             (0, _) => option("accumulate", 0),
             (_, Some(0)) => option("save_every", 0),
-            _ if self.resume && self.folder.is_none() => {
+            _ if self.resume == Resume::Last && self.folder.is_none() => {
                 let why = "there is nothing to go on from: `resume` needs `checkpoints`".to_owned();
                 Err(Error::Checkpoint { why })
             }
@@ -168,6 +168,10 @@ impl Fit<'_> {
         let Progress { epoch, steps, lr, .. } = *progress;
         let epoch = Epoch { epoch, steps, loss, lr, figures };
         let (figure, goal) = self.figure(&epoch)?;
+        let observed = match &self.schedule_figure {
+            Some(name) => figure_of(&epoch, name)?,
+            None => figure,
+        };
         let better = |best: Best| match goal {
             Goal::Minimize => figure < best.figure - self.min_delta,
             Goal::Maximize => figure > best.figure + self.min_delta,
@@ -181,7 +185,7 @@ impl Fit<'_> {
             if *every == Every::Epoch {
                 scheduler.step(self.optimizer)?;
             }
-            scheduler.observe(figure, self.optimizer)?;
+            scheduler.observe(observed, self.optimizer)?;
         }
         // The best first: a process that is killed between both goes on from the last one before, and
         // writes the same best again.
@@ -247,13 +251,16 @@ impl Fit<'_> {
     fn figure(&self, epoch: &Epoch) -> Result<(f64, Goal)> {
         match &self.monitor {
             None => Ok((epoch.figure("loss").unwrap_or(epoch.loss), Goal::Minimize)),
-            Some((name, goal)) => {
-                let names = epoch.figures.iter().map(|(name, _)| &name[..]);
-                let figure = epoch.figure(name);
-                Ok((figure.ok_or_else(|| unknown("fit", "figure", name, names))?, *goal))
-            }
+            Some((name, goal)) => Ok((figure_of(epoch, name)?, *goal)),
         }
     }
+}
+
+/// A figure of an epoch by its name; the loss of its batches is one, if validation gives no other.
+fn figure_of(epoch: &Epoch, name: &str) -> Result<f64> {
+    let own = (name == "loss").then_some(epoch.loss);
+    let names = epoch.figures.iter().map(|(name, _)| &name[..]);
+    epoch.figure(name).or(own).ok_or_else(|| unknown("fit", "figure", name, names))
 }
 
 /// The mean of the gradients of some batches.

@@ -165,6 +165,8 @@ pub enum Averaging {
 pub struct ConfusionMatrix {
     /// By label, then by prediction.
     counts: Vec<Vec<usize>>,
+    /// What the classes are called, where that is more than their numbers.
+    names: Vec<String>,
 }
 
 impl ConfusionMatrix {
@@ -202,7 +204,37 @@ impl ConfusionMatrix {
             };
             counts[label][prediction] += 1;
         }
-        Ok(ConfusionMatrix { counts })
+        Ok(ConfusionMatrix { counts, names: Vec::new() })
+    }
+
+    /// The same with names for its classes, in order, as it prints them.
+    ///
+    /// ```
+    /// use lossgraph_nn::ConfusionMatrix;
+    ///
+    /// let matrix = ConfusionMatrix::of_classes(&[0, 1, 1], &[0, 1, 0], 2)?;
+    /// let table = matrix.with_names(&["cat", "dog"]).to_string();
+    /// assert!(table.contains("  cat   1   1    50.0 %"), "{table}");
+    /// # Ok::<(), lossgraph_nn::Error>(())
+    /// ```
+    pub fn with_names(self, names: &[impl AsRef<str>]) -> ConfusionMatrix {
+        ConfusionMatrix {
+            names: names.iter().map(|name| name.as_ref().to_owned()).collect(),
+            ..self
+        }
+    }
+
+    /// The name of a class: its number, if it has no other.
+    fn name(&self, class: usize) -> String {
+        // Longer names would leave no room for the numbers.
+        const MOST: usize = 16;
+        match self.names.get(class) {
+            Some(name) if name.chars().count() > MOST => {
+                name.chars().take(MOST - 1).chain(['…']).collect()
+            }
+            Some(name) => name.clone(),
+            None => class.to_string(),
+        }
     }
 
     /// How many examples with a label were predicted as a class.
@@ -296,14 +328,25 @@ impl ConfusionMatrix {
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let largest = self.counts.iter().flatten().copied().max().unwrap_or(0);
-        let width = largest.max(self.counts.len()).to_string().len().max(2) + 1;
+        let narrow = largest.max(self.counts.len()).to_string().len().max(2) + 1;
+        let names: Vec<String> = (0..self.counts.len()).map(|class| self.name(class)).collect();
+        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let first = longest.max(5);
+        // Names stand above the columns if a line of a terminal has room for them.
+        let is_wide = first + names.len() * (longest + 1) + 9 <= 80;
+        let width = if is_wide { narrow.max(longest + 1) } else { narrow };
         write!(f, "label \\ predicted")?;
         writeln!(f)?;
-        write!(f, "     ")?;
-        (0..self.counts.len()).try_for_each(|class| write!(f, "{class:>width$}"))?;
+        write!(f, "{:first$}", "")?;
+        for (class, name) in names.iter().enumerate() {
+            match is_wide {
+                true => write!(f, "{name:>width$}")?,
+                false => write!(f, "{class:>width$}")?,
+            }
+        }
         writeln!(f, "   recall")?;
-        for ((class, row), recall) in self.counts.iter().enumerate().zip(self.recall()) {
-            write!(f, "{class:>5}")?;
+        for ((name, row), recall) in names.iter().zip(&self.counts).zip(self.recall()) {
+            write!(f, "{name:>first$}")?;
             for &count in row {
                 // Zeros would drown the mistakes.
                 match count {

@@ -2,6 +2,7 @@
 //! at most.
 
 use super::accumulate::Accumulate;
+use super::simd::dispatch;
 use super::threads::parallel_chunks_mut;
 use super::{CHUNK, borrowed, is_nan, outer_dim_inner, output};
 use crate::tensor::with_elem;
@@ -87,22 +88,46 @@ fn sums(
         let ranges: Vec<Range<usize>> = (0..to).map(range).collect();
         let slabs = (CHUNK / (dim * inner).max(1)).max(1);
         parallel_chunks_mut(out, slabs * to * inner, |task, out| {
+            let first = task * slabs;
+            if inner == 1 {
+                let ends = x[first * dim..].chunks_exact(dim).zip(out.chunks_exact_mut(to));
+                return ends.for_each(|(x, out)| sum_line(x, &ranges, out));
+            }
             let mut totals = vec![T::NOTHING; inner];
             let slab_rows = out.chunks_exact_mut(inner).zip(ranges.iter().cycle()).enumerate();
             for (row, (out, range)) in slab_rows {
-                let slab = (task * slabs + row / to) * dim;
+                let slab = (first + row / to) * dim;
                 totals.fill(T::NOTHING);
-                for x in x[(slab + range.start) * inner..(slab + range.end) * inner].chunks_exact(inner) {
-                    for (total, &x) in totals.iter_mut().zip(x) {
-                        *total = T::added(*total, x);
-                    }
-                }
-                for (y, &total) in out.iter_mut().zip(&totals) {
-                    *y = T::rounded(total);
-                }
+                let rows = &x[(slab + range.start) * inner..(slab + range.end) * inner];
+                sum_rows(rows, &mut totals, out);
             }
         });
         Ok(())
+    })
+}
+
+/// The sum of each range of a line.
+fn sum_line<T: Elem>(x: &[T], ranges: &[Range<usize>], out: &mut [T]) {
+    for (y, range) in out.iter_mut().zip(ranges) {
+        *y = T::rounded(x[range.clone()].iter().copied().fold(T::NOTHING, T::added));
+    }
+}
+
+/// The sum of rows, as long as the totals, which are 0 before.
+fn sum_rows<T: Elem>(rows: &[T], totals: &mut [T::Total], out: &mut [T]) {
+    #[inline(always)]
+    fn plain<T: Elem>(rows: &[T], totals: &mut [T::Total], out: &mut [T]) {
+        for row in rows.chunks_exact(out.len()) {
+            for (total, &x) in totals.iter_mut().zip(row) {
+                *total = T::added(*total, x);
+            }
+        }
+        for (y, &total) in out.iter_mut().zip(totals.iter()) {
+            *y = T::rounded(total);
+        }
+    }
+    dispatch!(<T: Elem> (rows: &[T], totals: &mut [T::Total], out: &mut [T]) {
+        plain::<T>(rows, totals, out)
     })
 }
 

@@ -4,10 +4,13 @@
 //! Blocks are computed many at a time, each in a lane of vectors. The words are those that
 //! `rand_chacha` gives one after another.
 
+use std::slice;
+
 use rand_chacha::ChaCha8Rng;
 
 use crate::kernels::simd::{Loop, vectorized};
 use crate::kernels::threads::parallel_chunks_mut;
+use crate::kernels::transpose::transpose;
 
 /// The words of a block.
 const WORDS: usize = 16;
@@ -42,9 +45,13 @@ impl Stream {
     }
 
     /// Sets each element to `of` its word, in parallel: the first element to that of the next word.
-    pub fn fill<T: Copy + Send + Sync>(self, elements: &mut [T], of: impl Fn(u32) -> T + Sync) {
+    pub fn fill<T: Copy + Send + Sync>(
+        self,
+        elements: &mut [T],
+        of: impl Fn(u32) -> T + Copy + Sync,
+    ) {
         parallel_chunks_mut(elements, TASK, |task, elements| {
-            vectorized(Fill { stream: self.skipping(task * TASK), elements, of: &of });
+            vectorized(Fill { stream: self.skipping(task * TASK), elements, of });
         });
     }
 
@@ -56,11 +63,16 @@ impl Stream {
     /// The block that begins at a counter, and those behind it.
     #[inline(always)]
     fn blocks(&self, counter: u64) -> [Lanes; WORDS] {
-        let mut start = self.start.map(|word| [word; LANES]);
         let counter = |lane: usize| counter.wrapping_add(lane as u64);
-        start[12] = std::array::from_fn(|lane| counter(lane) as u32);
-        start[13] = std::array::from_fn(|lane| (counter(lane) >> 32) as u32);
-        let mut state = start;
+        let counters: [Lanes; 2] = [
+            std::array::from_fn(|lane| counter(lane) as u32),
+            std::array::from_fn(|lane| (counter(lane) >> 32) as u32),
+        ];
+        let mut state = [[0; LANES]; WORDS];
+        for (state, word) in state.iter_mut().zip(self.start) {
+            *state = [word; LANES];
+        }
+        state[12..14].copy_from_slice(&counters);
         for _ in 0..4 {
             quarter_round(&mut state, [0, 4, 8, 12]);
             quarter_round(&mut state, [1, 5, 9, 13]);
@@ -71,8 +83,14 @@ impl Stream {
             quarter_round(&mut state, [2, 7, 8, 13]);
             quarter_round(&mut state, [3, 4, 9, 14]);
         }
-        for (state, start) in state.as_flattened_mut().iter_mut().zip(start.as_flattened()) {
-            *state = state.wrapping_add(*start);
+        for (state, word) in state.iter_mut().zip(self.start) {
+            state.iter_mut().for_each(|state| *state = state.wrapping_add(word));
+        }
+        // At counter 0, what the blocks began with has nothing there.
+        for (state, counters) in state[12..14].iter_mut().zip(&counters) {
+            for (state, counter) in state.iter_mut().zip(counters) {
+                *state = state.wrapping_add(*counter);
+            }
         }
         state
     }
@@ -97,11 +115,24 @@ fn quarter_round(state: &mut [Lanes; WORDS], [a, b, c, d]: [usize; 4]) {
     }
 }
 
+/// Block by block what was word by word.
+fn transpose_words(lanes: &[u32], words: &mut [u32]) {
+    // SAFETY: both types have the same size and alignment, and any bits are a number of either;
+    // transposing moves numbers, and computes none.
+    let (lanes, words) = unsafe {
+        (
+            slice::from_raw_parts(lanes.as_ptr().cast::<f32>(), lanes.len()),
+            slice::from_raw_parts_mut(words.as_mut_ptr().cast::<f32>(), words.len()),
+        )
+    };
+    transpose(lanes, LANES, [WORDS, LANES], words);
+}
+
 /// The work of a task.
 struct Fill<'a, T, F> {
     stream: Stream,
     elements: &'a mut [T],
-    of: &'a F,
+    of: F,
 }
 
 impl<T: Copy, F: Fn(u32) -> T> Loop for Fill<'_, T, F> {
@@ -112,12 +143,7 @@ impl<T: Copy, F: Fn(u32) -> T> Loop for Fill<'_, T, F> {
         let mut skipped = (stream.position % WORDS as u128) as usize;
         let mut words = [0; LANES * WORDS];
         while !elements.is_empty() {
-            let blocks = stream.blocks(counter);
-            for (word, lanes) in blocks.iter().enumerate() {
-                for (lane, &random) in lanes.iter().enumerate() {
-                    words[lane * WORDS + word] = random;
-                }
-            }
+            transpose_words(stream.blocks(counter).as_flattened(), &mut words);
             let words = &words[skipped..];
             let (now, later) = elements.split_at_mut(words.len().min(elements.len()));
             now.iter_mut().zip(words).for_each(|(element, &word)| *element = of(word));

@@ -22,6 +22,7 @@ mod linalg;
 pub(crate) mod loops;
 mod map;
 mod matmul;
+mod microkernel;
 pub(crate) mod nditer;
 mod order;
 mod planes;
@@ -55,7 +56,7 @@ pub use {
     integers::{combine_integers, is_integer, map_integers, select_integers},
     linalg::{Singular, Triangle, cholesky, cofactors, det, slogdet, solve, solve_triangular},
     map::{map1, map2, map3},
-    matmul::{Gemm, matmul},
+    matmul::matmul,
     order::{Ranks, arg_ranks, arg_sort},
     pooling::window_argmax,
     reduce::reduce,

@@ -14,7 +14,7 @@ use crate::{Elem, Result, Shape, Tensor, Window};
 
 /// Readers may read on to the end of a vector of so many elements: behind the rows of a plane there
 /// is as much padding, which is never packed.
-pub(super) const VECTOR: usize = 8;
+pub(super) const VECTOR: usize = 16;
 
 /// One axis of images, with its windows.
 #[derive(Clone, Copy)]
@@ -138,9 +138,16 @@ impl<'a, T: Elem> Strided4<'a, T> {
         self.offset.wrapping_add_signed(distance)
     }
 
-    /// Reads every `step`-th element along the last axis.
-    fn read(&self, at: [usize; 4], step: usize, to: &mut [T]) {
-        let (start, stride) = (self.offset_of(at), step as isize * self.strides[3]);
+    /// The offset of the element so many rows behind another one.
+    #[inline]
+    fn row(&self, offset: usize, rows: usize) -> usize {
+        offset.wrapping_add_signed(rows as isize * self.strides[2])
+    }
+
+    /// Reads every `step`-th element along the last axis, from an offset on.
+    #[inline]
+    fn read(&self, start: usize, step: usize, to: &mut [T]) {
+        let stride = step as isize * self.strides[3];
         match stride {
             1 => to.copy_from_slice(&self.elements[start..start + to.len()]),
             2.. => {
@@ -197,8 +204,9 @@ impl Planes {
         plane * self.plane() + index[0] * self.row() + index[1]
     }
 
-    /// Packs the rows from `first` on of image `n`, with `outside` where there is no position.
-    /// Between planes, and behind the last one, everything stays as it is.
+    /// Packs the rows from `first` on of image `n`, with `outside` where there is no position. The buffer
+    /// was filled with `outside` before anything was packed into it: to the left and right of images
+    /// it stays so, and so it does between planes and behind the last one.
     pub fn pack<T: Elem>(
         &self,
         x: &Strided4<'_, T>,
@@ -208,22 +216,25 @@ impl Planes {
         to: &mut [T],
     ) {
         let [up, across] = self.axes;
-        for channel in 0..self.channels {
-            for [a, b] in (0..up.phases).flat_map(|a| (0..across.phases).map(move |b| [a, b])) {
-                let inside = across.inside(b);
-                let start = channel * self.channel() + self.tap([a, b], [0, 0]);
-                let rows = to[start..start + self.rows * self.row()].chunks_exact_mut(self.row());
-                for (i, row) in rows.enumerate() {
-                    let Some(position) = up.position(a, first + i).filter(|_| !inside.is_empty())
-                    else {
-                        row.fill(outside);
-                        continue;
-                    };
-                    row[..inside.start].fill(outside);
-                    row[inside.end..].fill(outside);
-                    let begin = across.phases * inside.start + b - across.padding;
-                    let at = [n, channel, position, begin];
-                    x.read(at, across.phases, &mut row[inside.clone()]);
+        for b in 0..across.phases {
+            let inside = across.inside(b);
+            if inside.is_empty() {
+                continue;
+            }
+            let begin = across.phases * inside.start + b - across.padding;
+            for channel in 0..self.channels {
+                let from = x.offset_of([n, channel, 0, begin]);
+                for a in 0..up.phases {
+                    let start = channel * self.channel() + self.tap([a, b], [0, 0]);
+                    let rows =
+                        to[start..start + self.rows * self.row()].chunks_exact_mut(self.row());
+                    for (i, row) in rows.enumerate() {
+                        let row = &mut row[inside.clone()];
+                        match up.position(a, first + i) {
+                            Some(position) => x.read(x.row(from, position), across.phases, row),
+                            None => row.fill(outside),
+                        }
+                    }
                 }
             }
         }

@@ -108,7 +108,7 @@ fn typed<T: Float>(
     let each = counts[0] * counts[1];
     let images_per_task = (CHUNK / 4 / (dims[0] * dims[1]).max(1)).max(1);
     parallel_chunks_mut(out, images_per_task * each, |task, out| {
-        let mut packed = vec![T::ZERO; planes.len()];
+        let mut packed = vec![T::NEG_INFINITY; planes.len()];
         let mut which = start.clone();
         for (image, out) in out.chunks_exact_mut(each).enumerate() {
             planes.pack(&x, task * images_per_task + image, 0, T::NEG_INFINITY, &mut packed);

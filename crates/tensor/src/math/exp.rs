@@ -13,20 +13,28 @@ macro_rules! exponentials {
         pub mod $float {
             use super::polynomial;
 
-            /// r, and two factors that make `2ⁿ`, for x from `lowest` to `highest`.
+            /// Adding this number, whose last place is 1, rounds to a whole number n, which then
+            /// stands in the last bits: `n + 2 bias`, whose halves are exponents.
+            pub const WHOLE: $float = $whole;
+
+            /// The bits of two factors that make `2ⁿ`, given `WHOLE + n`.
             ///
             /// Two, since n may be beyond the exponents of normal numbers: then the second product
             /// rounds gradually, once, and becomes 0 or infinite where it has to.
             #[inline(always)]
-            fn reduced(x: $float) -> ($float, [$bits; 2]) {
-                // Adding a number whose last place is 1 rounds to a whole number, which then
-                // stands in the last bits: here `n + 2 bias`, whose halves are exponents.
-                let shifted = x.mul_add(std::$float::consts::LOG2_E, $whole);
-                let n = shifted - $whole;
-                let r = n.mul_add(-$ln_2_low, n.mul_add(-$ln_2_high, x));
+            pub fn power_of_two(shifted: $float) -> [$bits; 2] {
                 let sum = shifted.to_bits();
                 let half = sum >> 1;
-                (r, [half << $mantissa, sum.wrapping_sub(half) << $mantissa])
+                [half << $mantissa, sum.wrapping_sub(half) << $mantissa]
+            }
+
+            /// r, and the factors of `2ⁿ`, for x from `lowest` to `highest`.
+            #[inline(always)]
+            fn reduced(x: $float) -> ($float, [$bits; 2]) {
+                let shifted = x.mul_add(std::$float::consts::LOG2_E, WHOLE);
+                let n = shifted - WHOLE;
+                let r = n.mul_add(-$ln_2_low, n.mul_add(-$ln_2_high, x));
+                (r, power_of_two(shifted))
             }
 
             /// `P(r)`.

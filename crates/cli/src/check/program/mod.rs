@@ -8,7 +8,6 @@ mod tensor;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use lossgraph_check::{Answer, BlackBox, Evaluation, Products};
 use lossgraph_tensor::Tensor;
@@ -16,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 pub use draw::{Input, draw, read};
 pub use host::Host;
+pub use process::Limits;
 use process::{Process, excerpt};
 use tensor::Encoding;
 
@@ -27,6 +27,7 @@ pub struct Program {
     command: String,
     names: Vec<String>,
     encoding: Encoding,
+    keeps: bool,
     values: bool,
     products: bool,
     conversation: Mutex<Conversation>,
@@ -35,15 +36,17 @@ pub struct Program {
 struct Conversation {
     process: Process,
     asked: u64,
+    /// The inputs that were sent last.
+    kept: Vec<Tensor>,
     /// Why the program gives no answers any more.
     ended: Option<String>,
 }
 
 impl Program {
     /// Starts a program, and waits for its greeting. Its inputs are sent by these names.
-    pub fn start(command: &str, names: Vec<String>, timeout: Duration) -> Result<Program, String> {
-        let mut process = Process::start(command, timeout)?;
-        let line = process.answer()?;
+    pub fn start(command: &str, names: Vec<String>, limits: Limits) -> Result<Program, String> {
+        let mut process = Process::start(command, limits)?;
+        let line = process.greeting()?;
         let greeting = tensor::parse(&line).ok();
         let version = greeting.as_ref().and_then(|greeting| greeting.get("lossgraph"));
         let features = match (&greeting, version.map(Value::as_u64)) {
@@ -70,9 +73,15 @@ impl Program {
             command: command.to_owned(),
             names,
             encoding: if has("base64") { Encoding::Base64 } else { Encoding::Numbers },
+            keeps: has("kept"),
             values: has("values"),
             products: has("products"),
-            conversation: Mutex::new(Conversation { process, asked: 0, ended: None }),
+            conversation: Mutex::new(Conversation {
+                process,
+                asked: 0,
+                kept: Vec::new(),
+                ended: None,
+            }),
         })
     }
 
@@ -101,12 +110,16 @@ impl Program {
             }
             sent
         };
-        let inputs: Vec<Value> = inputs.iter().enumerate().map(named).collect();
-        let mut question = json!({ "id": id, "request": request, "inputs": inputs });
+        let elements = inputs.iter().map(Tensor::len).sum();
+        let mut question = json!({ "id": id, "request": request });
+        if !(self.keeps && same(inputs, &conversation.kept)) {
+            question["inputs"] = inputs.iter().enumerate().map(named).collect();
+            conversation.kept = inputs.to_vec();
+        }
         if let (Value::Object(question), Value::Object(more)) = (&mut question, more) {
             question.extend(more);
         }
-        conversation.process.ask(question.to_string());
+        conversation.process.ask(question.to_string(), elements);
         let line = match conversation.process.answer() {
             Ok(line) => line,
             Err(why) => {
@@ -134,6 +147,17 @@ impl Program {
         read(&answer)
             .map_err(|why| told(format!("{why}, in its answer `{}`", excerpt(&line))).into())
     }
+}
+
+/// Whether two lists of inputs are the same, bit by bit.
+fn same(inputs: &[Tensor], others: &[Tensor]) -> bool {
+    let bits = |x: &Tensor| x.to_f64s().into_iter().map(f64::to_bits).collect::<Vec<_>>();
+    let alike = |(a, b): (&Tensor, &Tensor)| match a.dtype().is_float() {
+        true => a.shape() == b.shape() && a.dtype() == b.dtype() && bits(a) == bits(b),
+        // Those of integers are never moved, but a smaller case may have others.
+        false => a.shape() == b.shape() && a.to_vec::<i64>().ok() == b.to_vec::<i64>().ok(),
+    };
+    inputs.len() == others.len() && inputs.iter().zip(others).all(alike)
 }
 
 /// A field that an answer has to have.

@@ -1,20 +1,19 @@
 //! Boxes: where the shape on a canvas is.
 
 use lossgraph_autograd::{Module, Tape, Var, concat};
-use lossgraph_data::Dataset;
 use lossgraph_nn::{Activation, Layer, Mlp, Mode};
+use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::canvas::{Canvas, SIDE};
-use super::{Operands, Part, Problem};
+use super::{Answers, Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
 /// A net that gives center and size of a box.
 pub struct Boxes {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Mlp,
 }
 
@@ -22,7 +21,8 @@ impl Boxes {
     pub fn new(seed: u64) -> Result<Boxes> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let model = Mlp::with(&[SIDE * SIDE, 64, 4], Activation::Relu, None, &mut rng)?;
-        Ok(Boxes { train: Canvas::located(512, 1)?, test: Canvas::located(128, 2)?, model })
+        let split = Split { train: Canvas::located(512, 1)?, test: Canvas::located(128, 2)? };
+        Ok(Boxes { split, model })
     }
 
     /// `[x1, y1, x2, y2]`, from center and size.
@@ -34,31 +34,24 @@ impl Boxes {
 }
 
 impl Problem for Boxes {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} canvases with a shape to train on, {test} to test with")
+        self.split.about("canvases with a shape")
     }
 
     fn model(&self) -> &dyn Module {
         &self.model
     }
 
-    fn examples(&self) -> usize {
-        self.train.len()
-    }
-
     fn sizes(&self) -> [usize; 2] {
         [0, 4]
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let examples = part.of(&self.train, &self.test).select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
         let prediction = self.predict(tape.constant(examples.inputs()), mode);
         let target = tape.constant(examples.targets());
         Ok(vec![Box::new(move |_, sample| match sample.name {
@@ -68,6 +61,18 @@ impl Problem for Boxes {
         })])
     }
 
+    fn takes(&self) -> Option<[usize; 3]> {
+        Some([1, SIDE, SIDE])
+    }
+
+    /// The box of each picture, from 0 to 1 of its width and height.
+    fn answers(&self, pictures: &Tensor) -> Result<Answers> {
+        let rows = pictures.reshape([pictures.shape()[0], SIDE * SIDE])?;
+        let tape = Tape::new();
+        let boxes = self.predict(tape.constant(rows), Mode::Evaluate).value()?;
+        Ok(Answers::rows("x1,y1,x2,y2".to_owned(), &boxes, 4))
+    }
+
     fn metric(&self) -> &'static str {
         "test_iou"
     }
@@ -75,14 +80,15 @@ impl Problem for Boxes {
     /// The mean of what both boxes cover of what either does.
     fn score(&self, _: &Objective) -> Result<f64> {
         let tape = Tape::new();
-        let predicted = self.predict(tape.constant(self.test.inputs()), Mode::Evaluate).value()?;
-        let (predicted, target) = (predicted.to_f64s(), self.test.targets().to_f64s());
+        let predicted =
+            self.predict(tape.constant(self.split.test.inputs()), Mode::Evaluate).value()?;
+        let (predicted, target) = (predicted.to_f64s(), self.split.test.targets().to_f64s());
         let area = |x: [f64; 4]| (x[2] - x[0]).max(0.0) * (x[3] - x[1]).max(0.0);
         let of = |(p, t): (&[f64; 4], &[f64; 4])| {
             let both = area([p[0].max(t[0]), p[1].max(t[1]), p[2].min(t[2]), p[3].min(t[3])]);
             both / (area(*p) + area(*t) - both).max(f64::MIN_POSITIVE)
         };
         let (predicted, target) = (predicted.as_chunks().0, target.as_chunks().0);
-        Ok(predicted.iter().zip(target).map(of).sum::<f64>() / self.test.len() as f64)
+        Ok(predicted.iter().zip(target).map(of).sum::<f64>() / self.split.test.len() as f64)
     }
 }

@@ -1,15 +1,14 @@
 //! Distributions: a small student learns what a larger teacher says of the digits.
 
 use lossgraph_autograd::{Module, Tape};
-use lossgraph_data::{Dataset, digits};
+use lossgraph_data::Dataset;
 use lossgraph_losses::{Domain, Loss, Task};
-use lossgraph_nn::{Activation, AdamW, Layer, Mlp, Mode, UpdateRule, accuracy};
+use lossgraph_nn::{Activation, AdamW, Layer, Mlp, UpdateRule, accuracy};
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::classes::{SPLIT_SEED, TEST_SHARE};
-use super::{Operands, Part, Problem};
+use super::{Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -19,25 +18,24 @@ const TEACHER_EPOCHS: u64 = 8;
 
 /// A student, and what a teacher says: logits for all examples.
 pub struct Distributions {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     logits: [Tensor; 2],
     student: Mlp,
 }
 
 impl Distributions {
     pub fn new(_: &'static Loss, seed: u64) -> Result<Distributions> {
-        let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
+        let split = Split::digits()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let teacher = Mlp::new(&[64, 96, 10], &mut rng)?;
-        teach(&teacher, &train, seed)?;
+        teach(&teacher, &split.train, seed)?;
         let says = |part: &Dataset| -> Result<Tensor> {
             let tape = Tape::new();
             Ok(teacher.forward(tape.constant(part.inputs())).value()?)
         };
-        let logits = [says(&train)?, says(&test)?];
+        let logits = [says(&split.train)?, says(&split.test)?];
         let student = Mlp::with(&[64, 16, 10], Activation::Relu, None, &mut rng)?;
-        Ok(Distributions { train, test, logits, student })
+        Ok(Distributions { split, logits, student })
     }
 }
 
@@ -64,8 +62,12 @@ fn teach(teacher: &Mlp, train: &Dataset, seed: u64) -> Result<()> {
 }
 
 impl Problem for Distributions {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
+        let (train, test) = (self.split.train.len(), self.split.test.len());
         format!("{train} digits to learn from a teacher on, {test} to test with")
     }
 
@@ -73,27 +75,14 @@ impl Problem for Distributions {
         &self.student
     }
 
-    fn examples(&self) -> usize {
-        self.train.len()
-    }
-
     fn sizes(&self) -> [usize; 2] {
         [10, 10]
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let (all, logits) = match part {
-            Part::Train => (&self.train, &self.logits[0]),
-            Part::Test => (&self.test, &self.logits[1]),
-        };
-        let examples = all.select(indices)?;
-        let told = Dataset::pairs(logits, logits)?.select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
+        let logits = &self.logits[step.part as usize];
+        let told = Dataset::pairs(logits, logits)?.select(&step.indices)?;
         let scores = self.student.forward_in(tape.constant(examples.inputs()), mode);
         let labels = tape.constant(examples.targets());
         let teacher = tape.constant(told.inputs());
@@ -114,7 +103,7 @@ impl Problem for Distributions {
     /// The share of digits that the student calls what the teacher does.
     fn score(&self, _: &Objective) -> Result<f64> {
         let tape = Tape::new();
-        let scores = self.student.forward(tape.constant(self.test.inputs())).value()?;
+        let scores = self.student.forward(tape.constant(self.split.test.inputs())).value()?;
         let teacher = self.logits[1].to_f64s();
         let largest = |row: &[f64]| {
             (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })

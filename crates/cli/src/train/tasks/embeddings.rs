@@ -1,39 +1,43 @@
 //! Points for digits, near to those of their class: from all pairs of a batch, from pairs that are
 //! drawn, or from triplets.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use lossgraph_autograd::{Module, Tape, Var};
-use lossgraph_data::{Dataset, Triplets, digits, triplets};
+use lossgraph_data::{Dataset, Triplets, triplets};
 use lossgraph_losses::{Distance, Task};
-use lossgraph_nn::{Activation, Layer, Mlp, Mode, recall_at_k};
+use lossgraph_nn::{Activation, Layer, Mlp, recall_at_k};
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::classes::{SPLIT_SEED, TEST_SHARE};
-use super::{Defaults, Operands, Part, Problem, words};
+use super::{Defaults, Operands, Problem, Split, Step, words};
 use crate::train::Result;
 use crate::train::objective::Objective;
 use crate::{pca, scatter};
 
 /// A net that gives a point for each digit.
 pub struct Embeddings {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Box<dyn Layer>,
     features: usize,
     task: Task,
     /// One triplet for each digit that is trained on, drawn anew in each epoch.
-    drawn: Triplets,
+    drawn: RefCell<Triplets>,
 }
 
 impl Embeddings {
-    /// The digits, and a net that gives points of so many features.
-    pub fn new(task: Task, model: Box<dyn Layer>, features: usize) -> Result<Embeddings> {
-        let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
-        let drawn = triplets(train.labels(), 0, 0)?;
-        Ok(Embeddings { train, test, model, features, task, drawn })
+    /// The digits in some shape, and a net that gives points of so many features.
+    pub fn new(
+        task: Task,
+        shape: &[usize],
+        model: Box<dyn Layer>,
+        features: usize,
+    ) -> Result<Embeddings> {
+        let split = Split::digits()?.reshaped(shape)?;
+        let drawn = RefCell::new(triplets(split.train.labels(), 0, 0)?);
+        Ok(Embeddings { split, model, features, task, drawn })
     }
 
     /// With few features, in which digits do not lie apart by themselves.
@@ -41,19 +45,22 @@ impl Embeddings {
         const FEATURES: usize = 4;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let model = Mlp::with(&[64, 64, FEATURES], Activation::Relu, None, &mut rng)?;
-        Embeddings::new(task, Box::new(model), FEATURES)
+        Embeddings::new(task, &[64], Box::new(model), FEATURES)
     }
 
     fn points(&self) -> Result<Tensor> {
         let tape = Tape::new();
-        Ok(self.model.forward(tape.constant(self.test.inputs())).value()?)
+        Ok(self.model.forward(tape.constant(self.split.test.inputs())).value()?)
     }
 }
 
 impl Problem for Embeddings {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} digits to train on, {test} to test with")
+        self.split.about("digits")
     }
 
     fn data(&self) -> Option<&'static str> {
@@ -64,52 +71,40 @@ impl Problem for Embeddings {
         &self.model
     }
 
-    fn examples(&self) -> usize {
-        self.train.len()
-    }
-
     fn sizes(&self) -> [usize; 2] {
-        [self.train.classes(), self.features]
-    }
-
-    fn labels(&self) -> &[usize] {
-        self.train.labels()
+        [self.split.train.classes(), self.features]
     }
 
     fn defaults(&self) -> Defaults {
         Defaults { epochs: 60, batch: 32, lr: 3e-3 }
     }
 
-    fn begin(&mut self, seed: u64, epoch: u64) -> Result<()> {
-        self.drawn = triplets(self.train.labels(), seed, epoch)?;
+    fn begin(&self, seed: u64, epoch: u64) -> Result<()> {
+        *self.drawn.borrow_mut() = triplets(self.split.train.labels(), seed, epoch)?;
         Ok(())
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let embed = |chosen: &[usize]| -> Result<Var<'t>> {
-            Ok(self.model.forward_in(tape.constant(all.select(chosen)?.inputs()), mode))
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let embed = |chosen: &Dataset| -> Var<'t> {
+            self.model.forward_in(tape.constant(chosen.inputs()), step.mode)
         };
         if self.task == Task::Embeddings {
-            let embeddings = embed(indices)?;
-            let labels = tape.constant(all.select(indices)?.targets());
+            let embeddings = embed(&step.examples);
+            let labels = tape.constant(step.examples.targets());
             return Ok(vec![Box::new(move |_, sample| match sample.name {
                 "embeddings" => Some(embeddings),
                 "labels" => Some(labels),
                 _ => None,
             })]);
         }
-        let of = |drawn: &[usize]| indices.iter().map(|&i| drawn[i]).collect::<Vec<_>>();
-        let Triplets { anchors, positives, negatives } = &self.drawn;
-        let anchor = embed(&of(anchors))?;
-        let positive = embed(&of(positives))?;
-        let negative = embed(&of(negatives))?;
+        let of = |drawn: &[usize]| -> Result<Var<'t>> {
+            let chosen: Vec<usize> = step.indices.iter().map(|&i| drawn[i]).collect();
+            Ok(embed(&self.split.of(step.part).select(&chosen)?))
+        };
+        let Triplets { anchors, positives, negatives } = &*self.drawn.borrow();
+        let anchor = of(anchors)?;
+        let positive = of(positives)?;
+        let negative = of(negatives)?;
         if self.task == Task::Triplets {
             return Ok(vec![Box::new(move |_, sample| match sample.name {
                 "anchor" => Some(anchor),
@@ -135,12 +130,12 @@ impl Problem for Embeddings {
     }
 
     fn score(&self, _: &Objective) -> Result<f64> {
-        Ok(recall_at_k(&self.points()?, self.test.labels(), 1)?)
+        Ok(recall_at_k(&self.points()?, self.split.test.labels(), 1)?)
     }
 
     fn conclusion(&self, score: f64, out: &Path) -> Result<String> {
         let picture = out.join("digits-embedding.svg");
-        scatter::write(&picture, &pca::plane(&self.points()?)?, self.test.labels())?;
+        scatter::write(&picture, &pca::plane(&self.points()?)?, self.split.test.labels())?;
         let what = words(self.metric());
         Ok(format!("\n{what} on the test part {score:.4}\nwrote {}\n", picture.display()))
     }

@@ -1,22 +1,20 @@
 //! Masks: which pixels of a canvas are a disc, and which a square.
 
 use lossgraph_autograd::{Conv, Module, Padding, Tape};
-use lossgraph_data::Dataset;
 use lossgraph_losses::Domain;
-use lossgraph_nn::{Activation, Conv2d, Layer, Mode, Sequential};
+use lossgraph_nn::{Activation, Conv2d, Layer, Sequential};
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::canvas::{CLASSES, Canvas, SIDE};
-use super::{Defaults, Operands, Part, Problem};
+use super::{Answers, Defaults, Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
 /// A net of convolutions that gives a logit for each class and pixel.
 pub struct Masks {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Sequential,
 }
 
@@ -31,7 +29,8 @@ impl Masks {
             .then(layer(8, 8)?)
             .then(Activation::Relu)
             .then(layer(8, CLASSES)?);
-        Ok(Masks { train: Canvas::masks(256, 1)?, test: Canvas::masks(64, 2)?, model })
+        let split = Split { train: Canvas::masks(256, 1)?, test: Canvas::masks(64, 2)? };
+        Ok(Masks { split, model })
     }
 }
 
@@ -48,17 +47,16 @@ fn one_hot(labels: &Tensor) -> Result<Tensor> {
 }
 
 impl Problem for Masks {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} canvases with a shape to train on, {test} to test with")
+        self.split.about("canvases with a shape")
     }
 
     fn model(&self) -> &dyn Module {
         &self.model
-    }
-
-    fn examples(&self) -> usize {
-        self.train.len()
     }
 
     fn sizes(&self) -> [usize; 2] {
@@ -69,14 +67,8 @@ impl Problem for Masks {
         Defaults { epochs: 32, batch: 16, lr: 1e-2 }
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let examples = part.of(&self.train, &self.test).select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
         let logits = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let labels = tape.constant(examples.targets());
         let masks = tape.constant(one_hot(examples.targets())?);
@@ -89,6 +81,19 @@ impl Problem for Masks {
         })])
     }
 
+    fn takes(&self) -> Option<[usize; 3]> {
+        Some([1, SIDE, SIDE])
+    }
+
+    /// The class of each pixel, row by row.
+    fn answers(&self, pictures: &Tensor) -> Result<Answers> {
+        let tape = Tape::new();
+        let classes = self.model.forward(tape.constant(pictures)).argmax(1).value()?;
+        let pixel = |at: usize| format!("y{}x{}", at / SIDE, at % SIDE);
+        let header = (0..SIDE * SIDE).map(pixel).collect::<Vec<_>>().join(",");
+        Ok(Answers::rows(header, &classes, SIDE * SIDE))
+    }
+
     fn metric(&self) -> &'static str {
         "test_iou"
     }
@@ -96,9 +101,9 @@ impl Problem for Masks {
     /// The mean over the classes of what is right of all pixels that are, or are called, of the class.
     fn score(&self, _: &Objective) -> Result<f64> {
         let tape = Tape::new();
-        let logits = self.model.forward(tape.constant(self.test.inputs()));
+        let logits = self.model.forward(tape.constant(self.split.test.inputs()));
         let predicted = logits.argmax(1).value()?.to_f64s();
-        let labels = self.test.targets().to_f64s();
+        let labels = self.split.test.targets().to_f64s();
         let of_class = |class: usize| {
             let is = |x: f64| x == class as f64;
             let pairs = || predicted.iter().zip(&labels);

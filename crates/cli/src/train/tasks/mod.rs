@@ -14,13 +14,14 @@ mod rankings;
 mod sequences;
 mod views;
 
-pub use classes::{Classes, SPLIT_SEED, TEST_SHARE};
+pub use classes::Classes;
 pub use embeddings::Embeddings;
 pub use numbers::Numbers;
 
 use std::path::Path;
 
 use lossgraph_autograd::{Module, Tape, Var};
+use lossgraph_data::{Dataset, digits};
 use lossgraph_losses::{Loss, Sample, Task};
 use lossgraph_nn::Mode;
 use lossgraph_nn::parallel::DataParallel;
@@ -32,6 +33,10 @@ use super::objective::Objective;
 /// An input of a loss, by its place and its sample, if a step has it.
 pub type Operands<'t> = Box<dyn Fn(usize, &Sample) -> Option<Var<'t>> + 't>;
 
+/// The share of the examples that tests, and the seed that says which.
+const TEST_SHARE: f64 = 0.2;
+const SPLIT_SEED: u64 = 0;
+
 /// Which examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -41,11 +46,90 @@ pub enum Part {
     Test,
 }
 
-impl Part {
-    /// The one of both that it is.
-    pub fn of<'a, T>(self, train: &'a T, test: &'a T) -> &'a T {
-        if self == Part::Train { train } else { test }
+/// Examples to train on, and those to test with.
+#[derive(Clone)]
+pub struct Split {
+    pub train: Dataset,
+    pub test: Dataset,
+}
+
+impl Split {
+    /// A share of some examples to test with.
+    pub fn of_all(data: &Dataset) -> Result<Split> {
+        let (train, test) = data.split(TEST_SHARE, SPLIT_SEED)?;
+        Ok(Split { train, test })
     }
+
+    /// The digits.
+    pub fn digits() -> Result<Split> {
+        Split::of_all(&digits()?)
+    }
+
+    /// With examples of another shape.
+    pub fn reshaped(&self, shape: &[usize]) -> Result<Split> {
+        let reshaped = |data: &Dataset| -> Result<Dataset> {
+            let inputs = data.inputs().reshape([&[data.len()], shape].concat())?;
+            Ok(data.with_inputs(inputs)?)
+        };
+        Ok(Split { train: reshaped(&self.train)?, test: reshaped(&self.test)? })
+    }
+
+    pub fn of(&self, part: Part) -> &Dataset {
+        match part {
+            Part::Train => &self.train,
+            Part::Test => &self.test,
+        }
+    }
+
+    /// In words: `1438 digits to train on, 359 to test with`.
+    pub fn about(&self, what: &str) -> String {
+        format!("{} {what} to train on, {} to test with", self.train.len(), self.test.len())
+    }
+
+    /// Some examples for a step.
+    pub fn step(&self, part: Part, indices: &[usize], mode: Mode) -> Result<Step> {
+        let (examples, indices) = (self.of(part).select(indices)?, indices.to_vec());
+        Ok(Step { examples, part, indices, mode })
+    }
+
+    /// All examples to test with, in use.
+    pub fn test_step(&self) -> Step {
+        let (examples, indices) = (self.test.clone(), (0..self.test.len()).collect());
+        Step { examples, part: Part::Test, indices, mode: Mode::Evaluate }
+    }
+}
+
+/// What a step sees.
+pub struct Step {
+    pub examples: Dataset,
+    pub part: Part,
+    /// Where the examples stand in their part.
+    pub indices: Vec<usize>,
+    pub mode: Mode,
+}
+
+/// What a net says of pictures, as a CSV file has it.
+pub struct Answers {
+    /// The names of the columns, with commas between.
+    pub header: String,
+    /// A line for each picture.
+    pub lines: Vec<String>,
+}
+
+impl Answers {
+    /// A row of numbers for each picture.
+    fn rows(header: String, numbers: &Tensor, width: usize) -> Answers {
+        let line = |row: &[f64]| row.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+        Answers { header, lines: numbers.to_f64s().chunks(width).map(line).collect() }
+    }
+}
+
+/// How good a net is after an epoch, and what is said of it.
+#[derive(Default)]
+pub struct Figures {
+    /// As [`Problem::score`].
+    pub score: f64,
+    pub text: String,
 }
 
 /// How long to train, where nobody says it.
@@ -58,6 +142,9 @@ pub struct Defaults {
 
 /// What is learned, from which data, by which net.
 pub trait Problem {
+    /// The examples.
+    fn split(&self) -> &Split;
+
     /// The data, in words: `1438 digits to train on, 359 to test with`.
     fn about(&self) -> String;
 
@@ -69,16 +156,8 @@ pub trait Problem {
     /// What is trained, without what a loss learns beside it.
     fn model(&self) -> &dyn Module;
 
-    /// How many examples there are to train on.
-    fn examples(&self) -> usize;
-
     /// How many classes there are, and how many numbers the net gives.
     fn sizes(&self) -> [usize; 2];
-
-    /// The classes of the examples that are trained on, if they have some.
-    fn labels(&self) -> &[usize] {
-        &[]
-    }
 
     /// How long to train, where nobody says it.
     fn defaults(&self) -> Defaults {
@@ -86,18 +165,12 @@ pub trait Problem {
     }
 
     /// Draws what an epoch needs.
-    fn begin(&mut self, _seed: u64, _epoch: u64) -> Result<()> {
+    fn begin(&self, _seed: u64, _epoch: u64) -> Result<()> {
         Ok(())
     }
 
     /// What a step on some examples has for a loss; what is given several times is added up.
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>>;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>>;
 
     /// The name of the figure: `test_accuracy`.
     fn metric(&self) -> &'static str;
@@ -111,16 +184,25 @@ pub trait Problem {
         Err("its net is not used on files".into())
     }
 
-    /// What is said of an epoch, by the process that speaks.
-    fn figures(&self, objective: &Objective, parallel: &DataParallel<'_>) -> Result<String> {
-        match parallel.world().is_leader() {
-            true => {
-                let name = words(self.metric());
-                let name = name.strip_prefix("test ").unwrap_or(&name);
-                Ok(format!("test {name} {:.4}", self.score(objective)?))
-            }
-            false => Ok(String::new()),
+    /// The shape of the pictures that the net takes from files, `[channels, height, width]`, if it
+    /// does.
+    fn takes(&self) -> Option<[usize; 3]> {
+        None
+    }
+
+    /// What the net says of pictures `[pictures, channels, height, width]`.
+    fn answers(&self, _pictures: &Tensor) -> Result<Answers> {
+        Err("its net is not used on files".into())
+    }
+
+    /// The figures of an epoch, of which those of the process that speaks count.
+    fn figures(&self, objective: &Objective, parallel: &DataParallel<'_>) -> Result<Figures> {
+        if !parallel.world().is_leader() {
+            return Ok(Figures::default());
         }
+        let (score, name) = (self.score(objective)?, words(self.metric()));
+        let name = name.strip_prefix("test ").unwrap_or(&name);
+        Ok(Figures { score, text: format!("test {name} {score:.4}") })
     }
 
     /// What is said, and perhaps drawn into a folder, at the end.

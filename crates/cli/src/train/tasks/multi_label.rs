@@ -1,15 +1,13 @@
 //! Several classes for each example: what is true of a digit.
 
 use lossgraph_autograd::{Module, Tape};
-use lossgraph_data::{Dataset, digits};
 use lossgraph_losses::Domain;
-use lossgraph_nn::{Activation, Layer, Mlp, Mode};
+use lossgraph_nn::{Activation, Layer, Mlp};
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::classes::{SPLIT_SEED, TEST_SHARE};
-use super::{Operands, Part, Problem};
+use super::{Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -19,17 +17,16 @@ const TRUE_OF: [&[usize]; 5] =
 
 /// A net that gives a score for each of some statements about a digit.
 pub struct MultiLabel {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Mlp,
 }
 
 impl MultiLabel {
     pub fn new(seed: u64) -> Result<MultiLabel> {
-        let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
+        let split = Split::digits()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let model = Mlp::with(&[64, 48, TRUE_OF.len()], Activation::Relu, None, &mut rng)?;
-        Ok(MultiLabel { train, test, model })
+        Ok(MultiLabel { split, model })
     }
 }
 
@@ -59,8 +56,12 @@ fn lists(digits: &[usize]) -> Result<Tensor> {
 }
 
 impl Problem for MultiLabel {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test, each) = (self.train.len(), self.test.len(), TRUE_OF.len());
+        let (train, test, each) = (self.split.train.len(), self.split.test.len(), TRUE_OF.len());
         format!("{train} digits to train on, {test} to test with, {each} statements about each")
     }
 
@@ -68,22 +69,12 @@ impl Problem for MultiLabel {
         &self.model
     }
 
-    fn examples(&self) -> usize {
-        self.train.len()
-    }
-
     fn sizes(&self) -> [usize; 2] {
         [TRUE_OF.len(); 2]
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let examples = part.of(&self.train, &self.test).select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
         let scores = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let bits = tape.constant(bits(examples.labels())?);
         let lists = tape.constant(lists(examples.labels())?);
@@ -108,13 +99,13 @@ impl Problem for MultiLabel {
     /// score of 0 means differs from loss to loss, and some compare scores alone.
     fn score(&self, _: &Objective) -> Result<f64> {
         let tape = Tape::new();
-        let scores = self.model.forward(tape.constant(self.test.inputs())).value()?.to_f64s();
-        let count = self.test.len();
+        let scores = self.model.forward(tape.constant(self.split.test.inputs())).value()?.to_f64s();
+        let count = self.split.test.len();
         let best = |statement: usize| {
             let score = |row: usize| scores[row * TRUE_OF.len() + statement];
             let mut ranked: Vec<usize> = (0..count).collect();
             ranked.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
-            let truth = |row: usize| is_true(statement, self.test.labels()[row]);
+            let truth = |row: usize| is_true(statement, self.split.test.labels()[row]);
             let mut right = (0..count).filter(|&row| truth(row)).count();
             // The threshold moves up over one example after another.
             let each = ranked.into_iter().map(|row| {

@@ -1,15 +1,14 @@
 //! Numbers: how heavy a penguin is, or a column of a table.
 
 use lossgraph_autograd::{Module, Tape, Var};
-use lossgraph_data::{Columns, Dataset, TableEncoder, Target, penguins};
+use lossgraph_data::{Columns, TableEncoder, Target, penguins};
 use lossgraph_losses::Domain;
-use lossgraph_nn::{Activation, Layer, Mlp, Mode};
+use lossgraph_nn::{Activation, Layer, Mlp};
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::classes::{SPLIT_SEED, TEST_SHARE};
-use super::{Defaults, Operands, Part, Problem};
+use super::{Defaults, Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -18,8 +17,7 @@ use crate::train::objective::Objective;
 /// What the net gives is standardized; a loss sees it in the unit of the target.
 pub struct Numbers {
     what: String,
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Box<dyn Layer>,
     mean: f64,
     deviation: f64,
@@ -29,11 +27,11 @@ impl Numbers {
     /// Examples with standardized targets `[examples, 1]`, and a net that gives two numbers.
     pub fn new(
         what: &str,
-        (train, test): (Dataset, Dataset),
+        split: Split,
         model: Box<dyn Layer>,
         [mean, deviation]: [f64; 2],
     ) -> Numbers {
-        Numbers { what: what.to_owned(), train, test, model, mean, deviation }
+        Numbers { what: what.to_owned(), split, model, mean, deviation }
     }
 
     /// The body mass of penguins, in tens of kilograms: between 0 and 1, as some losses demand.
@@ -47,8 +45,8 @@ impl Numbers {
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let model = Mlp::with(&[encoder.inputs_len(), 16, 2], Activation::Relu, None, &mut rng)?;
-        let parts = data.split(TEST_SHARE, SPLIT_SEED)?;
-        Ok(Numbers::new("penguins", parts, Box::new(model), [mean, deviation]))
+        let split = Split::of_all(&data)?;
+        Ok(Numbers::new("penguins", split, Box::new(model), [mean, deviation]))
     }
 
     fn in_unit<'t>(&self, standardized: Var<'t>) -> Var<'t> {
@@ -57,17 +55,16 @@ impl Numbers {
 }
 
 impl Problem for Numbers {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} {} to train on, {test} to test with", self.what)
+        self.split.about(&self.what)
     }
 
     fn model(&self) -> &dyn Module {
         &self.model
-    }
-
-    fn examples(&self) -> usize {
-        self.train.len()
     }
 
     fn sizes(&self) -> [usize; 2] {
@@ -78,14 +75,8 @@ impl Problem for Numbers {
         Defaults { epochs: 60, batch: 32, lr: 1e-2 }
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let examples = part.of(&self.train, &self.test).select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
         let outputs = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let prediction = self.in_unit(outputs.narrow(1, 0, 1));
         let spread = outputs.narrow(1, 1, 1).softplus() * self.deviation;
@@ -110,14 +101,13 @@ impl Problem for Numbers {
 
     fn outputs(&self, _: &Objective) -> Result<Tensor> {
         let tape = Tape::new();
-        Ok(self.model.forward(tape.constant(self.test.inputs())).value()?)
+        Ok(self.model.forward(tape.constant(self.split.test.inputs())).value()?)
     }
 
     /// The part of the variance that is explained, R².
     fn score(&self, objective: &Objective) -> Result<f64> {
-        let all: Vec<usize> = (0..self.test.len()).collect();
         let tape = Tape::new();
-        let operands = self.operands(&tape, Part::Test, &all, Mode::Evaluate)?;
+        let operands = self.operands(&tape, &self.split.test_step())?;
         let value = |name: &str| -> Result<Option<Tensor>> {
             let sample =
                 objective.loss().inputs.iter().enumerate().find(|(_, each)| each.name == name);
@@ -128,9 +118,10 @@ impl Problem for Numbers {
             (Some(prediction), Some(target)) => (prediction.to_f64s(), target.to_f64s()),
             // A penalty sees neither.
             _ => {
-                let outputs = self.model.forward(tape.constant(self.test.inputs())).value()?;
+                let outputs =
+                    self.model.forward(tape.constant(self.split.test.inputs())).value()?;
                 let first = outputs.to_f64s().into_iter().step_by(2);
-                (first.collect(), self.test.targets().to_f64s())
+                (first.collect(), self.split.test.targets().to_f64s())
             }
         };
         let mean = target.iter().sum::<f64>() / target.len() as f64;

@@ -8,7 +8,7 @@ use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Defaults, Operands, Part, Problem};
+use super::{Defaults, Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -17,8 +17,7 @@ const NOISE: f64 = 0.1;
 
 /// A net of convolutions that says what to add to a noisy picture.
 pub struct Pictures {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Sequential,
 }
 
@@ -34,7 +33,7 @@ impl Pictures {
             .then(Activation::Relu)
             .then(layer(8, 1)?);
         let (train, test) = tiles()?.split(0.25, 0)?;
-        Ok(Pictures { train, test, model })
+        Ok(Pictures { split: Split { train, test }, model })
     }
 
     fn denoise<'t>(&self, noisy: Var<'t>, mode: Mode) -> Var<'t> {
@@ -59,17 +58,16 @@ fn tiles() -> Result<Dataset> {
 }
 
 impl Problem for Pictures {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} noisy parts of a photograph to train on, {test} to test with")
+        self.split.about("noisy parts of a photograph")
     }
 
     fn model(&self) -> &dyn Module {
         &self.model
-    }
-
-    fn examples(&self) -> usize {
-        self.train.len()
     }
 
     fn sizes(&self) -> [usize; 2] {
@@ -80,14 +78,8 @@ impl Problem for Pictures {
         Defaults { epochs: 12, batch: 16, lr: 1e-2 }
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let examples = part.of(&self.train, &self.test).select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
         let pictures = self.denoise(tape.constant(examples.inputs()), mode);
         let target = tape.constant(examples.targets());
         // Losses of rates and logarithms take no picture with a pixel of 0 or less.
@@ -110,8 +102,9 @@ impl Problem for Pictures {
     /// The ratio of peak signal to noise, in decibels.
     fn score(&self, _: &Objective) -> Result<f64> {
         let tape = Tape::new();
-        let pictures = self.denoise(tape.constant(self.test.inputs()), Mode::Evaluate).value()?;
-        let (pictures, target) = (pictures.to_f64s(), self.test.targets().to_f64s());
+        let pictures =
+            self.denoise(tape.constant(self.split.test.inputs()), Mode::Evaluate).value()?;
+        let (pictures, target) = (pictures.to_f64s(), self.split.test.targets().to_f64s());
         let squares = pictures.iter().zip(&target).map(|(p, t)| (p - t) * (p - t));
         Ok(-10.0 * (squares.sum::<f64>() / target.len() as f64).log10())
     }

@@ -2,13 +2,13 @@
 
 use lossgraph_autograd::{Module, Tape};
 use lossgraph_data::{Dataset, Rows};
-use lossgraph_nn::{Activation, Layer, Mlp, Mode};
+use lossgraph_nn::{Activation, Layer, Mlp};
 use lossgraph_tensor::Tensor;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::{Defaults, Operands, Part, Problem};
+use super::{Defaults, Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -18,8 +18,7 @@ const GRADES: f32 = 4.0;
 
 /// A net that gives a score for each document of a query.
 pub struct Rankings {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Mlp,
 }
 
@@ -27,7 +26,8 @@ impl Rankings {
     pub fn new(seed: u64) -> Result<Rankings> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let model = Mlp::with(&[FEATURES, 24, 1], Activation::Relu, None, &mut rng)?;
-        Ok(Rankings { train: queries(256, 1)?, test: queries(64, 2)?, model })
+        let split = Split { train: queries(256, 1)?, test: queries(64, 2)? };
+        Ok(Rankings { split, model })
     }
 }
 
@@ -66,17 +66,16 @@ fn pairs(grades: &Tensor) -> Result<[Tensor; 3]> {
 }
 
 impl Problem for Rankings {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} queries of {DOCUMENTS} documents to train on, {test} to test with")
+        self.split.about(&format!("queries of {DOCUMENTS} documents"))
     }
 
     fn model(&self) -> &dyn Module {
         &self.model
-    }
-
-    fn examples(&self) -> usize {
-        self.train.len()
     }
 
     fn sizes(&self) -> [usize; 2] {
@@ -87,14 +86,8 @@ impl Problem for Rankings {
         Defaults { epochs: 40, batch: 8, lr: 1e-2 }
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let examples = part.of(&self.train, &self.test).select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (examples, mode) = (&step.examples, step.mode);
         let scores = self.model.forward_in(tape.constant(examples.inputs()), mode).squeeze(-1);
         let relevance = tape.constant(examples.targets());
         let [first, second, signs] = pairs(examples.targets())?.map(|each| tape.constant(each));
@@ -116,8 +109,8 @@ impl Problem for Rankings {
     /// The discounted gain of the documents in the order of their scores, of the greatest there is.
     fn score(&self, _: &Objective) -> Result<f64> {
         let tape = Tape::new();
-        let scores = self.model.forward(tape.constant(self.test.inputs())).value()?.to_f64s();
-        let grades = self.test.targets().to_f64s();
+        let scores = self.model.forward(tape.constant(self.split.test.inputs())).value()?.to_f64s();
+        let grades = self.split.test.targets().to_f64s();
         let gain = |order: &[usize], grades: &[f64]| -> f64 {
             let ranked = order.iter().enumerate();
             ranked.map(|(rank, &i)| (grades[i].exp2() - 1.0) / (rank as f64 + 2.0).log2()).sum()
@@ -132,6 +125,6 @@ impl Problem for Rankings {
             if best > 0.0 { gain(&by(scores), grades) / best } else { 1.0 }
         };
         let queries = scores.chunks(DOCUMENTS).zip(grades.chunks(DOCUMENTS));
-        Ok(queries.map(of).sum::<f64>() / self.test.len() as f64)
+        Ok(queries.map(of).sum::<f64>() / self.split.test.len() as f64)
     }
 }

@@ -1,7 +1,7 @@
 //! Sequences: strings of digits, written side by side, are read from left to right.
 
 use lossgraph_autograd::{Conv, Module, Padding, Tape, Var};
-use lossgraph_data::{Dataset, Rows, digits};
+use lossgraph_data::{Dataset, Rows};
 use lossgraph_losses::Loss;
 use lossgraph_nn::{Activation, Conv1d, Embedding, Layer, Linear, Mode, Sequential, module};
 use lossgraph_tensor::Tensor;
@@ -9,8 +9,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::classes::{SPLIT_SEED, TEST_SHARE};
-use super::{Defaults, Operands, Part, Problem};
+use super::{Answers, Defaults, Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -27,8 +26,7 @@ const FRAMES: usize = LONGEST * SIDE / STRIDE;
 /// A net that reads pictures column by column; a transducer, which also reads what it wrote before, if
 /// the loss asks for symbols at each place of both.
 pub struct Sequences {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Reader,
 }
 
@@ -55,9 +53,10 @@ impl Sequences {
         let is_transducer = loss.inputs.first().is_some_and(|scores| scores.shape.len() == 4);
         let written =
             is_transducer.then(|| Embedding::new(SYMBOLS, HIDDEN, &mut rng)).transpose()?;
-        let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
+        let digits = Split::digits()?;
         let model = Reader { frames, symbols, written };
-        Ok(Sequences { train: strings(&train, 512, 1)?, test: strings(&test, 128, 2)?, model })
+        let (train, test) = (strings(&digits.train, 512, 1)?, strings(&digits.test, 128, 2)?);
+        Ok(Sequences { split: Split { train, test }, model })
     }
 }
 
@@ -167,17 +166,16 @@ fn collapsed(symbols: &[i64]) -> Vec<i64> {
 }
 
 impl Problem for Sequences {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
-        format!("{train} strings of digits to train on, {test} to test with")
+        self.split.about("strings of digits")
     }
 
     fn model(&self) -> &dyn Module {
         &self.model
-    }
-
-    fn examples(&self) -> usize {
-        self.train.len()
     }
 
     fn sizes(&self) -> [usize; 2] {
@@ -188,15 +186,8 @@ impl Problem for Sequences {
         Defaults { epochs: 40, batch: 16, lr: 5e-3 }
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let all = if part == Part::Train { &self.train } else { &self.test };
-        let batch = all.select(indices)?.batch();
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let (batch, mode) = (step.examples.batch(), step.mode);
         let counts = batch.label_lengths.unwrap_or_else(|| batch.labels.clone());
         let lengths = frames_of(&counts);
         let frames = self.model.read(tape.constant(&batch.inputs), mode);
@@ -206,7 +197,7 @@ impl Problem for Sequences {
             None => self.model.scores(frames, None, mode).permute([1, 0, 2]),
             // [batch, time, 1 + labels, symbol]
             Some(written) => {
-                let start = tape.constant(vec![BLANK as i64; indices.len()]).unsqueeze(1);
+                let start = tape.constant(vec![BLANK as i64; step.examples.len()]).unsqueeze(1);
                 let before = lossgraph_autograd::concat(&[start, targets], 1);
                 let before = written.forward_in(before, mode).unsqueeze(1);
                 self.model.scores(frames.unsqueeze(2), Some(before), mode)
@@ -223,13 +214,30 @@ impl Problem for Sequences {
         })])
     }
 
+    fn takes(&self) -> Option<[usize; 3]> {
+        Some([1, SIDE, LONGEST * SIDE])
+    }
+
+    /// The digits of each picture, from left to right.
+    fn answers(&self, pictures: &Tensor) -> Result<Answers> {
+        let count = pictures.shape()[0];
+        let pictures = pictures.reshape([count, SIDE, LONGEST * SIDE])?;
+        let spelled = self.model.spell(&pictures, &vec![FRAMES; count])?;
+        // In quotes, so that nothing read is a line as well, and 07 is not 7.
+        let digit = |symbol: &i64| (symbol - 1).to_string();
+        let line =
+            |symbols: &Vec<i64>| format!("\"{}\"", symbols.iter().map(digit).collect::<String>());
+        let lines = spelled.iter().map(line).collect();
+        Ok(Answers { header: "digits".to_owned(), lines })
+    }
+
     fn metric(&self) -> &'static str {
         "test_symbols_right"
     }
 
     /// One less the edits that make what is read right, for each symbol that there is.
     fn score(&self, _: &Objective) -> Result<f64> {
-        let batch = self.test.batch();
+        let batch = self.split.test.batch();
         let counts = batch.label_lengths.unwrap_or_else(|| batch.labels.clone());
         let spelled = self.model.spell(&batch.inputs, &frames_of(&counts))?;
         let targets = batch.labels.to_vec::<i64>()?;

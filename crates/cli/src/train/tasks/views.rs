@@ -1,14 +1,15 @@
 //! Two views of the same digits, moved and with noise, which are to agree.
 
+use std::cell::RefCell;
+
 use lossgraph_autograd::{Module, Tape, Var};
-use lossgraph_data::{Augmentation, Dataset, digits};
-use lossgraph_nn::{Activation, BatchNorm, Layer, Linear, Mode, Sequential, module};
+use lossgraph_data::{Augmentation, Dataset};
+use lossgraph_nn::{Activation, BatchNorm, Layer, Linear, Sequential, module};
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::classes::{SPLIT_SEED, TEST_SHARE};
-use super::{Operands, Part, Problem};
+use super::{Operands, Problem, Split, Step};
 use crate::train::Result;
 use crate::train::objective::Objective;
 
@@ -25,16 +26,15 @@ struct Twins {
 module!(Twins { projection, predictor });
 
 pub struct Views {
-    train: Dataset,
-    test: Dataset,
+    split: Split,
     model: Twins,
     /// Two views of every digit of the training part, drawn anew in each epoch, and of the other.
-    views: [[Tensor; 2]; 2],
+    views: RefCell<[[Tensor; 2]; 2]>,
 }
 
 impl Views {
     pub fn new(seed: u64) -> Result<Views> {
-        let (train, test) = digits()?.split(TEST_SHARE, SPLIT_SEED)?;
+        let split = Split::digits()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut linear = |inputs, outputs| Linear::new(inputs, outputs, &mut rng);
         let mut net = |[inputs, hidden, outputs]: [usize; 3]| -> Result<Sequential> {
@@ -46,8 +46,8 @@ impl Views {
         // would have no direction.
         let projection = net([64, 64, FEATURES])?.then(BatchNorm::new(FEATURES)?);
         let model = Twins { projection, predictor: net([FEATURES, 32, FEATURES])? };
-        let views = [two_views(&train, 0, 0)?, two_views(&test, 0, 0)?];
-        Ok(Views { train, test, model, views })
+        let views = RefCell::new([two_views(&split.train, 0, 0)?, two_views(&split.test, 0, 0)?]);
+        Ok(Views { split, model, views })
     }
 }
 
@@ -66,8 +66,12 @@ fn two_views(data: &Dataset, seed: u64, epoch: u64) -> Result<[Tensor; 2]> {
 }
 
 impl Problem for Views {
+    fn split(&self) -> &Split {
+        &self.split
+    }
+
     fn about(&self) -> String {
-        let (train, test) = (self.train.len(), self.test.len());
+        let (train, test) = (self.split.train.len(), self.split.test.len());
         format!("two views of each of {train} digits to train on, and of {test} to test with")
     }
 
@@ -75,28 +79,19 @@ impl Problem for Views {
         &self.model
     }
 
-    fn examples(&self) -> usize {
-        self.train.len()
-    }
-
     fn sizes(&self) -> [usize; 2] {
         [0, FEATURES]
     }
 
-    fn begin(&mut self, seed: u64, epoch: u64) -> Result<()> {
-        self.views[0] = two_views(&self.train, seed, epoch)?;
+    fn begin(&self, seed: u64, epoch: u64) -> Result<()> {
+        self.views.borrow_mut()[0] = two_views(&self.split.train, seed, epoch)?;
         Ok(())
     }
 
-    fn operands<'t>(
-        &self,
-        tape: &'t Tape,
-        part: Part,
-        indices: &[usize],
-        mode: Mode,
-    ) -> Result<Vec<Operands<'t>>> {
-        let [first, second] = &self.views[usize::from(part == Part::Test)];
-        let views = Dataset::pairs(first, second)?.select(indices)?;
+    fn operands<'t>(&self, tape: &'t Tape, step: &Step) -> Result<Vec<Operands<'t>>> {
+        let mode = step.mode;
+        let [first, second] = &self.views.borrow()[step.part as usize];
+        let views = Dataset::pairs(first, second)?.select(&step.indices)?;
         let project = |view: &Tensor| self.model.projection.forward_in(tape.constant(view), mode);
         let z: [Var<'t>; 2] = [project(views.inputs()), project(views.targets())];
         // Recorded for losses that ask for it alone.
@@ -127,8 +122,9 @@ impl Problem for Views {
             };
             Ok(points.chunks(FEATURES).flat_map(unit).collect())
         };
-        let [first, second] = [points(&self.views[1][0])?, points(&self.views[1][1])?];
-        let count = self.test.len() as f64;
+        let [_, [first, second]] = &*self.views.borrow();
+        let [first, second] = [points(first)?, points(second)?];
+        let count = self.split.test.len() as f64;
         let own: f64 = first.iter().zip(&second).map(|(a, b)| a * b).sum();
         // The cosines of all pairs are the product of both sums.
         let sum = |all: &[f64], at: usize| all.iter().skip(at).step_by(FEATURES).sum::<f64>();

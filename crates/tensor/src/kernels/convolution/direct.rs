@@ -5,15 +5,17 @@
 //! results, with zeros around them: position `s·i + r − padding` gets contributions of the windows
 //! `i − ⌊d·k / s⌋`, from those of their elements that lie on phase `r`.
 
+use super::super::microkernel::{Tile, accumulate};
 use super::super::planes::{PhaseAxis, Planes, Strided4, VECTOR};
 use super::super::simd::{Loop, vectorized};
 use super::super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::{Sizes, output};
 use crate::{Float, Result, Tensor};
 
-/// Channels that are summed at a time: as many vectors of sums as hide how long one addition
-/// takes.
-pub(super) const CHANNELS: usize = 8;
+/// Channels that are summed at a time, and vectors of columns: as many vectors of sums as hide how long
+/// one addition takes, from few elements that are read.
+pub(super) const CHANNELS: usize = 4;
+const VECTORS: usize = 2;
 
 /// How many taps are summed before the next columns: their slices stay in the L1 cache.
 const TAPS: usize = 256;
@@ -257,25 +259,48 @@ impl<T: Float, const N: usize> Loop for Multiply<'_, T, N> {
     #[inline(always)]
     fn run(self) {
         let Multiply { taps, weights, planes, sums, columns } = self;
-        let width = sums.len() / CHANNELS;
         for (taps, weights) in taps.chunks(TAPS).zip(weights.chunks(TAPS * CHANNELS)) {
-            for column in (0..columns).step_by(N) {
-                let mut tile = [[T::ZERO; N]; CHANNELS];
-                for (o, tile) in tile.iter_mut().enumerate() {
-                    tile.copy_from_slice(&sums[o * width + column..][..N]);
-                }
-                for (&tap, weights) in taps.iter().zip(weights.chunks_exact(CHANNELS)) {
-                    let x = &planes[tap + column..][..N];
-                    for (tile, &weight) in tile.iter_mut().zip(weights) {
-                        for (sum, &x) in tile.iter_mut().zip(x) {
-                            *sum = weight.mul_add(x, *sum);
-                        }
-                    }
-                }
-                for (o, tile) in tile.iter().enumerate() {
-                    sums[o * width + column..][..N].copy_from_slice(tile);
+            // A tile reads whole vectors, to the end of what is packed at most.
+            let last = taps.iter().copied().max().unwrap_or(0);
+            assert!(last + columns.next_multiple_of(N) <= planes.len());
+            for column in (0..columns).step_by(VECTORS * N) {
+                let planes = &planes[column..];
+                if columns - column > N {
+                    add::<T, VECTORS, N>(taps, weights, planes, sums, column);
+                } else {
+                    add::<T, 1, N>(taps, weights, planes, sums, column);
                 }
             }
         }
+    }
+}
+
+/// Adds to `V` vectors of each row of sums, from a column on.
+#[inline(always)]
+fn add<T: Float, const V: usize, const N: usize>(
+    taps: &[usize],
+    weights: &[T],
+    planes: &[T],
+    sums: &mut [T],
+    column: usize,
+) {
+    let width = sums.len() / CHANNELS;
+    let mut tile: Tile<T, CHANNELS, V, N> = [[[T::ZERO; N]; V]; CHANNELS];
+    for (o, tile) in tile.iter_mut().enumerate() {
+        tile.as_flattened_mut().copy_from_slice(&sums[o * width + column..][..V * N]);
+    }
+    assert!(weights.len() == taps.len() * CHANNELS);
+    let mut starts = [weights.as_ptr(); CHANNELS];
+    for (o, start) in starts.iter_mut().enumerate() {
+        *start = start.wrapping_add(o);
+    }
+    // SAFETY: there are `CHANNELS` weights for each tap, and `V` vectors of the planes behind the last
+    // tap, as `run` has checked.
+    unsafe {
+        let left = (starts, CHANNELS as isize);
+        accumulate(taps.len(), left, (planes.as_ptr(), taps), &mut tile);
+    }
+    for (o, tile) in tile.iter().enumerate() {
+        sums[o * width + column..][..V * N].copy_from_slice(tile.as_flattened());
     }
 }

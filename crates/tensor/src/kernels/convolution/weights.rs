@@ -1,5 +1,6 @@
 //! The correlation of images and results, which sums over both: weights.
 
+use super::super::microkernel::{Tile, accumulate_lanes, sum_of_lanes};
 use super::super::planes::{Planes, Strided4};
 use super::super::simd::{Loop, vectorized};
 use super::super::threads::{Pointer, parallel_for};
@@ -80,9 +81,9 @@ pub(super) fn weights<T: Float, const N: usize>(
 }
 
 /// The channels of results, and the taps, that are summed at a time: with vectors of 32 bytes
-/// their sums, and what they are sums of, fill the 16 registers of AVX2.
-const O: usize = 4;
-const K: usize = 3;
+/// their sums, the results and one vector of an image fill the 16 registers of AVX2.
+const O: usize = 2;
+const K: usize = 6;
 
 /// How many vectors of products are added up in one go.
 const VECTORS: usize = 256;
@@ -107,55 +108,58 @@ impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
     #[inline(always)]
     fn run(self) {
         let Dots { images, results, taps, channels, strides, count, columns, sums } = self;
-        let width = columns.next_multiple_of(N);
-        for (channels, sums) in channels.chunks(O).zip(sums.chunks_mut(O * taps.len())) {
-            for first in (0..taps.len()).step_by(K) {
+        let vectors = columns.div_ceil(N);
+        // The planes of a few taps stay in the L1 cache, while those of all results go by.
+        for first in (0..taps.len()).step_by(K) {
+            for (channels, sums) in channels.chunks(O).zip(sums.chunks_mut(O * taps.len())) {
                 // Beyond the last channel and the last tap, these are summed once more.
                 let ys: [usize; O] = std::array::from_fn(|o| channels[o.min(channels.len() - 1)]);
                 let xs: [usize; K] = std::array::from_fn(|k| taps[(first + k).min(taps.len() - 1)]);
-                let vectors = width / N;
-                // Some columns at a time, so that the error does not grow with their number.
-                let parts = (0..count).flat_map(|image| {
-                    (0..vectors).step_by(VECTORS).map(move |start| (image, start))
-                });
-                for (image, start) in parts {
-                    let mut tile = [[[T::ZERO; N]; K]; O];
-                    // Slices of one length, so that no access in the loop has to be checked.
-                    let xs = xs.map(|tap| &images[image * strides[0] + tap..][..width]);
-                    let ys = ys.map(|channel| &results[image * strides[1] + channel..][..width]);
-                    let (xs, ys) =
-                        (xs.map(|x| x.as_chunks::<N>().0), ys.map(|y| y.as_chunks::<N>().0));
-                    for column in start..vectors.min(start + VECTORS) {
-                        let x = xs.map(|x| x[column]);
-                        for (tile, y) in tile.iter_mut().zip(ys) {
-                            let y = y[column];
-                            for (tile, x) in tile.iter_mut().zip(x) {
-                                for ((sum, x), y) in tile.iter_mut().zip(x).zip(y) {
-                                    *sum = x.mul_add(y, *sum);
-                                }
-                            }
+                let mut tile: Tile<T, K, O, N> = [[[T::ZERO; N]; O]; K];
+                let mut added = 0;
+                for image in 0..count {
+                    for start in (0..vectors).step_by(VECTORS) {
+                        let some = (vectors - start).min(VECTORS);
+                        // So many at a time, so that the error does not grow with their number.
+                        if added + some > VECTORS {
+                            flush(&mut tile, sums, taps.len(), first);
+                            added = 0;
                         }
-                    }
-                    for (tile, sums) in tile.iter_mut().zip(sums.chunks_exact_mut(taps.len())) {
-                        for (tile, sum) in tile.iter_mut().zip(&mut sums[first..]) {
-                            *sum = T::added(*sum, pairwise(tile));
+                        added += some;
+                        // Slices, so that what is read is checked to be there.
+                        let mut left = [images.as_ptr(); K];
+                        for (left, tap) in left.iter_mut().zip(xs) {
+                            let from = image * strides[0] + tap + start * N;
+                            *left = images[from..][..some * N].as_ptr();
                         }
+                        let mut right = [results.as_ptr(); O];
+                        for (right, channel) in right.iter_mut().zip(ys) {
+                            let from = image * strides[1] + channel + start * N;
+                            *right = results[from..][..some * N].as_ptr();
+                        }
+                        // SAFETY: each pointer is that of a slice of so many vectors.
+                        unsafe { accumulate_lanes(some, left, right, &mut tile) };
                     }
                 }
+                flush(&mut tile, sums, taps.len(), first);
             }
         }
     }
 }
 
-/// The sum of a vector, halves added until one element is left.
+/// Adds the sums of a tile to those of its taps, from the first one on, and makes them 0. Each channel has
+/// so many taps.
 #[inline(always)]
-fn pairwise<T: Float, const N: usize>(vector: &mut [T; N]) -> T {
-    let mut half = N / 2;
-    while half > 0 {
-        for n in 0..half {
-            vector[n] = vector[n] + vector[n + half];
+fn flush<T: Float, const N: usize>(
+    tile: &mut Tile<T, K, O, N>,
+    sums: &mut [T::Total],
+    taps: usize,
+    first: usize,
+) {
+    for (o, sums) in sums.chunks_exact_mut(taps).enumerate() {
+        for (tile, sum) in tile.iter().zip(&mut sums[first..]) {
+            *sum = T::added(*sum, sum_of_lanes(tile[o]));
         }
-        half /= 2;
     }
-    vector[0]
+    *tile = [[[T::ZERO; N]; O]; K];
 }

@@ -1,45 +1,29 @@
 """A loss of JAX for `lossgraph check --program "python host.py"`; docs/protocol.md describes the lines."""
-import base64, importlib, json, os, sys, traceback
-import jax, jax.numpy as jnp, numpy as np
+import base64, json, pydoc, sys, traceback, jax, jax.numpy as jnp, numpy as np
 jax.config.update("jax_enable_x64", True)
-
 def loss(logits, labels):  # yours, or one by its name: python host.py my_losses:focal
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1).mean()
-
 def read(x):
     return jnp.asarray(np.frombuffer(base64.b64decode(x["data"]), dtype=x["dtype"]).reshape(x["shape"]))
-
 def write(x):
-    return {"shape": list(x.shape), "data": base64.b64encode(np.asarray(x, dtype="float64").tobytes()).decode()}
-
-def answer(request, inputs, move=0, step=None, multiples=(), direction=None, **_):
+    return x if x is None else {"shape": x.shape, "data": base64.b64encode(np.asarray(x, dtype="float64").tobytes()).decode()}
+def answer(request, inputs=(), kept=[], move=0, step=None, multiples=(), direction=None, **_):
+    kept[:] = [read(each) for each in inputs] or kept  # inputs that are left out are those of the last request
+    x, step = list(kept), step and read(step)
     if request == "values":
-        step = read(step)
-        return {"values": [float(value(*inputs[:move], inputs[move] + t * step, *inputs[move + 1:])) for t in multiples]}
-    floats = tuple(i for i, x in enumerate(inputs) if jnp.issubdtype(x.dtype, jnp.floating))
-    y, gradients = value_and_grad(floats, *inputs)
-    if request == "products":
-        try:
-            gradients = products(floats, floats.index(move), read(direction), *inputs)
-        except Exception as error:
-            return {"missing": f"{type(error).__name__}: {error}"}
-    gradients = dict(zip(floats, gradients))
-    return {"value": float(y), "gradients": [write(gradients[i]) if i in gradients else None for i in range(len(inputs))]}
-
+        return {"values": [float(value(*x[:move], x[move] + t * step, *x[move + 1:])) for t in multiples]}
+    floats = tuple(i for i, each in enumerate(x) if jnp.issubdtype(each.dtype, jnp.floating))
+    slopes = products(floats, move, read(direction), *x) if request == "products" else gradients(floats, *x)
+    slopes = dict(zip(floats, slopes))
+    return {"value": float(value(*x)), "gradients": [write(slopes.get(i)) for i in range(len(x))]}
 out, sys.stdout = sys.stdout, sys.stderr  # what the loss prints is no answer
-sys.path.insert(0, os.getcwd())
-if len(sys.argv) > 1:
-    module, name = sys.argv[1].split(":")
-    loss = getattr(importlib.import_module(module), name)
-value = jax.jit(loss)
-value_and_grad = jax.jit(lambda floats, *x: jax.value_and_grad(loss, floats)(*x), static_argnums=0)
-slope = lambda floats, of, v, *x: jnp.vdot(v, jax.grad(loss, floats)(*x)[of])
-products = jax.jit(lambda floats, of, v, *x: jax.grad(lambda *x: slope(floats, of, v, *x), floats)(*x), static_argnums=(0, 1))
-print(json.dumps({"lossgraph": 1, "features": ["base64", "values", "products"]}), file=out, flush=True)
-for line in sys.stdin:
-    request = json.loads(line)
-    try:
-        result = answer(**{**request, "inputs": [read(x) for x in request["inputs"]]})
-    except Exception:
-        result = {"error": traceback.format_exc()}
-    print(json.dumps({"id": request["id"], **result}), file=out, flush=True)
+sys.path.insert(0, "")
+if len(sys.argv) > 1: loss = pydoc.locate(sys.argv[1].replace(":", ".")) or sys.exit(f"there is no {sys.argv[1]}")
+value, gradients = jax.jit(loss), jax.jit(lambda floats, *x: jax.grad(loss, floats)(*x), static_argnums=0)
+slope = lambda move, v, *x: jnp.vdot(v, jax.grad(loss, move)(*x))
+products = jax.jit(lambda floats, move, v, *x: jax.grad(lambda *x: slope(move, v, *x), floats)(*x), static_argnums=(0, 1))
+print(json.dumps({"lossgraph": 1, "features": ["base64", "kept", "values", "products"]}), file=out, flush=True)
+for asked in map(json.loads, sys.stdin):
+    try: result = answer(**asked)
+    except Exception as error: result = {"missing": str(error)} if asked["request"] == "products" else {"error": traceback.format_exc()}
+    print(json.dumps({"id": asked["id"], **result}), file=out, flush=True)

@@ -1,45 +1,30 @@
 """A loss of PyTorch for `lossgraph check --program "python host.py"`; docs/protocol.md describes the lines."""
-import array, base64, importlib, json, os, sys, traceback
-import torch
-
+import array, base64, json, pydoc, sys, traceback, torch
 def loss(logits, labels):  # yours, or one by its name: python host.py torch.nn.functional:huber_loss
     return torch.nn.functional.cross_entropy(logits, labels)
-
 def read(x):
     return torch.frombuffer(bytearray(base64.b64decode(x["data"])), dtype=getattr(torch, x["dtype"])).reshape(x["shape"])
-
-def write(x):
-    return x if x is None else {"shape": list(x.shape), "data": base64.b64encode(array.array("d", x.flatten().tolist())).decode()}
-
-def answer(request, inputs, move=0, step=None, multiples=(), direction=None, **_):
+write = lambda x: x if x is None else {"shape": list(x.shape), "data": base64.b64encode(array.array("d", x.flatten().tolist())).decode()}
+def gradients(y, x, **options):  # by position: None in integers, and in what y does not depend on
+    floats = {i: each for i, each in enumerate(x) if each.is_floating_point()}
+    return dict(zip(floats, torch.autograd.grad(y, floats.values(), allow_unused=True, **options))) if y.requires_grad else {}
+def answer(request, inputs=(), kept=[], move=0, step=None, multiples=(), direction=None, **_):
+    kept[:] = [read(each) for each in inputs] or kept  # inputs that are left out are those of the last request
+    x, step = [each.clone() for each in kept], step and read(step)
     if request == "values":
-        step = read(step)
-        with torch.no_grad():
-            return {"values": [loss(*inputs[:move], inputs[move] + t * step, *inputs[move + 1:]).item() for t in multiples]}
-    floats = {i: x.requires_grad_() for i, x in enumerate(inputs) if x.is_floating_point()}
-    value = loss(*inputs)
-    gradient = lambda y, **options: dict(zip(floats, torch.autograd.grad(y, floats.values(), allow_unused=True, **options)))
-    gradients = gradient(value, create_graph=request == "products") if value.requires_grad else {}
+        return {"values": [loss(*x[:move], x[move] + t * step, *x[move + 1:]).item() for t in multiples]}
+    y = loss(*[each.requires_grad_(each.is_floating_point()) for each in x])
+    slopes = gradients(y, x, create_graph=request == "products")
     if request == "products":
-        slope = gradients.get(move)
-        if slope is None or not slope.requires_grad:
-            return {"missing": f"the gradient has no graph: it ends at the backward of {value.grad_fn}"}
-        try:
-            gradients = gradient(slope, grad_outputs=read(direction))
-        except RuntimeError as error:
-            return {"missing": str(error)}
-    return {"value": value.item(), "gradients": [write(gradients.get(i)) for i in range(len(inputs))]}
-
+        if (slope := slopes.get(move)) is None or not slope.requires_grad:
+            return {"missing": f"the gradient has no graph: it ends at the backward of {y.grad_fn}"}
+        slopes = gradients(slope, x, grad_outputs=read(direction))
+    return {"value": y.item(), "gradients": [write(slopes.get(i)) for i in range(len(x))]}
 out, sys.stdout = sys.stdout, sys.stderr  # what the loss prints is no answer
-sys.path.insert(0, os.getcwd())
-if len(sys.argv) > 1:
-    module, name = sys.argv[1].split(":")
-    loss = getattr(importlib.import_module(module), name)
-print(json.dumps({"lossgraph": 1, "features": ["base64", "values", "products"]}), file=out, flush=True)
-for line in sys.stdin:
-    request = json.loads(line)
-    try:
-        result = answer(**{**request, "inputs": [read(x) for x in request["inputs"]]})
-    except Exception:
-        result = {"error": traceback.format_exc()}
-    print(json.dumps({"id": request["id"], **result}), file=out, flush=True)
+sys.path.insert(0, "")
+if len(sys.argv) > 1: loss = pydoc.locate(sys.argv[1].replace(":", ".")) or sys.exit(f"there is no {sys.argv[1]}")
+print(json.dumps({"lossgraph": 1, "features": ["base64", "kept", "values", "products"]}), file=out, flush=True)
+for asked in map(json.loads, sys.stdin):
+    try: result = answer(**asked)
+    except Exception as error: result = {"missing": str(error)} if asked["request"] == "products" else {"error": traceback.format_exc()}
+    print(json.dumps({"id": asked["id"], **result}), file=out, flush=True)

@@ -1,16 +1,21 @@
-//! The matrix product: the crate `gemm`, behind this module alone.
+//! The matrix product.
+//!
+//! An element of a product is a sum of chains of fused multiply-adds, of some hundred terms each, in
+//! their order: the same on any processor and for any number of threads. But a product of contiguous
+//! rows and a vector is added up in lanes, and one of thousands of terms part by part.
 
-use std::cell::Cell;
+mod blocked;
+mod vector;
 
-use gemm_common::Parallelism;
+use std::slice;
 
 use super::accumulate::totals;
-use super::scratch::Scratch;
-use super::simd::vector_bytes;
+use super::simd::{vector_bytes, vectorized};
 use super::threads::{Pointer, parallel_chunks_mut, parallel_for};
-use super::transpose::transpose;
 use super::{borrowed, input, output};
 use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
+use blocked::{BlockedProduct, Factor};
+use vector::{Dots, WeightedRows};
 
 /// From how many multiplications for each byte of a vector on, some microseconds of them, a product
 /// is computed in parallel.
@@ -22,19 +27,9 @@ const TWO_AXES_THRESHOLD: usize = 3 << 23;
 /// How long a block is at least: along the longer axis, and along the other one.
 const MIN_BLOCK: [usize; 2] = [16, 64];
 
-/// How many terms of a dot product are added up in one go: longer ones are cut, since `gemm` adds
-/// up from left to right.
+/// How many terms of a sum are added up in one go: the error of longer ones would grow with their
+/// number.
 const TERMS: usize = 1 << 12;
-
-/// A transposed second factor is packed from so many rows of the first on, and up to so many
-/// elements, which the L2 cache holds beside the result.
-const PACK_MIN_ROWS: usize = 8;
-const PACK_MAX_ELEMENTS: usize = 1 << 16;
-
-thread_local! {
-    /// For the packed transpose of a factor.
-    static PACKED: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
-}
 
 /// `out = a · b` over the last two axes, `[…, m, k] · [… , k, n]`; the axes before them are equal.
 ///
@@ -85,24 +80,18 @@ fn floats<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()> {
     if out.is_empty() {
         return Ok(());
     }
-    if k == 0 {
-        out.fill(T::ZERO);
-        return Ok(());
-    }
     let factors = |i: usize| [a, b].map(|(buffer, layout)| Matrix::of(buffer, layout, i));
     match batch.iter().product() {
         1 => {
             let [a, b] = factors(0);
-            b.with_packed_transpose([m, k, n], |b| product(a, b, [m, k, n], out));
+            product(a, b, [m, k, n], out);
         }
         count => {
             let one = |i: usize, out: &mut [T]| {
-                let [a, b] = factors(i);
-                b.with_packed_transpose([m, k, n], |b| {
-                    // SAFETY: `out` holds the m · n elements of one product, row by row, and is
-                    // borrowed by us alone; the matrices have the sizes that were checked above.
-                    unsafe { a.times(b, [m, k, n], out.as_mut_ptr(), n) }
-                });
+                let ([a, b], size) = (factors(i), [m, k, n]);
+                // SAFETY: `out` holds the m · n elements of one product, row by row, and is
+                // borrowed by us alone; the matrices have the sizes that were checked above.
+                unsafe { a.times(b, size, Of::product(size), (out.as_mut_ptr(), n)) }
             };
             if count.saturating_mul(m * n).saturating_mul(k) < parallel_threshold() {
                 out.chunks_exact_mut(m * n).enumerate().for_each(|(i, out)| one(i, out));
@@ -163,12 +152,10 @@ fn parallel_threshold() -> usize {
 
 /// One product of two matrices; its rows or columns, or both, are halved for threads.
 ///
-/// Our pool, and not the threads that `gemm` could use itself: two pools would fight for the
-/// cores. The cut depends on the shape and the processor alone, so that each element is the same
-/// sum in the same order on any number of threads.
+/// The cut depends on the shape and the processor alone.
 fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], out: &mut [T]) {
     debug_assert!(out.len() == m * n);
-    let work = (m * n).saturating_mul(k);
+    let (work, of) = ((m * n).saturating_mul(k), Of::product([m, k, n]));
     // Each block packs what it reads of both operands by itself, so that blocks are few, and not
     // thin.
     let block = |len: usize, threshold: usize, min: usize| {
@@ -186,7 +173,7 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], 
         let size = [rows.min(m - row), k, columns.min(n - column)];
         // SAFETY: the blocks are disjoint parts of the m · n elements of `out`, which is borrowed
         // by us alone; `a` has the rows and `b` the columns of this block from here on.
-        unsafe { a.times(b, size, start.get().add(row * n + column), n) };
+        unsafe { a.times(b, size, of, (start.get().add(row * n + column), n)) };
     });
 }
 
@@ -220,89 +207,15 @@ impl<'a, T: Float> LazyProduct<'a, T> {
     /// Computes as many rows as `out` has room for, from row `first` on.
     pub fn compute(&self, first: usize, out: &mut [T]) {
         let [m, k, n] = self.size;
-        let rows = out.len() / n.max(1);
+        let (rows, of) = (out.len() / n.max(1), Of::product(self.size));
         let Some(b) = self.b.buffer_slice::<T>() else { return };
         assert!(first + rows <= m, "there are {m} rows");
         let (a, b) = (self.a.from([first, 0]), Matrix::of(b, self.b.layout(), 0));
         // SAFETY: `out` has room for so many rows of n elements and is borrowed by us alone; the
         // matrices have the sizes that were checked when they were given.
-        unsafe { a.times(b, [rows, k, n], out.as_mut_ptr(), n) };
+        unsafe { a.times(b, [rows, k, n], of, (out.as_mut_ptr(), n)) };
     }
 }
-
-/// The kernels of `gemm` for a float type.
-pub trait Gemm: Sized {
-    /// The product of an m × k by a k × n matrix, into rows so far from each other. Each factor has a
-    /// start and two strides.
-    ///
-    /// # Safety
-    /// The factors can be read at all their elements, and the result be written to at all of its own,
-    /// which nobody else looks at meanwhile.
-    unsafe fn gemm(
-        size: [usize; 3],
-        out: (*mut Self, isize),
-        factors: [(*const Self, [isize; 2]); 2],
-    );
-}
-
-macro_rules! gemm {
-    ($type:ident: $kernels:ident) => {
-        impl Gemm for $type {
-            unsafe fn gemm(
-                [m, k, n]: [usize; 3],
-                (out, leading): (*mut $type, isize),
-                [a, b]: [(*const $type, [isize; 2]); 2],
-            ) {
-                // The kernels write columns: rows of the product are columns of its transpose, BᵀAᵀ.
-                let t = |(start, [row, column]): (*const $type, [isize; 2])| (start, [column, row]);
-                let ([rows, columns], [row, column], [left, right]) = match leading {
-                    1 => ([m, n], [1, 1], [a, b]),
-                    _ => ([n, m], [1, leading], [t(b), t(a)]),
-                };
-                let (mut left, [left_row, mut left_column]) = left;
-                let (mut right, [mut right_row, right_column]) = right;
-                if left_column < 0 && k > 0 {
-                    // Terms are added up from the other end.
-                    let last = k as isize - 1;
-                    (left, right) = (
-                        left.wrapping_offset(last * left_column),
-                        right.wrapping_offset(last * right_row),
-                    );
-                    (left_column, right_row) = (-left_column, -right_row);
-                }
-                let gemm = $kernels::gemm::$type::get_gemm_fn();
-                // SAFETY: as the caller says; the elements are those, in another order. The result
-                // is not read, and nothing is conjugated.
-                unsafe {
-                    gemm(
-                        rows,
-                        columns,
-                        k,
-                        out,
-                        column,
-                        row,
-                        false,
-                        left,
-                        left_column,
-                        left_row,
-                        right,
-                        right_column,
-                        right_row,
-                        0.0,
-                        1.0,
-                        false,
-                        false,
-                        false,
-                        Parallelism::None,
-                    );
-                }
-            }
-        }
-    };
-}
-
-gemm!(f32: gemm_f32);
-gemm!(f64: gemm_f64);
 
 /// A matrix whose element `[i, j]` is at `offset + i·strides[0] + j·strides[1]` of a buffer.
 #[derive(Clone, Copy)]
@@ -331,24 +244,17 @@ impl<'a, T: Float> Matrix<'a, T> {
         Matrix { offset, ..self }
     }
 
-    /// Calls `work` with this matrix, the second factor of an m × k by k × n product, or with its
-    /// packed transpose, a row-major copy, if it is column-major: `gemm` transposes such a matrix
-    /// slowly while it packs, and once for each block.
-    fn with_packed_transpose(self, [m, k, n]: [usize; 3], work: impl FnOnce(Matrix<'_, T>)) {
+    /// Where it starts, and its strides. That of an axis of length 1 is any number, and loops are chosen
+    /// by strides.
+    fn factor(self, [rows, columns]: [usize; 2]) -> Factor<T> {
         let [row, column] = self.strides;
-        let column_major = row == 1 && column > 1 && column as usize >= k;
-        if !column_major || m < PACK_MIN_ROWS || k * n > PACK_MAX_ELEMENTS {
-            return work(self);
-        }
-        let mut scratch = Scratch::<T>::take(&PACKED, k * n);
-        // SAFETY: the scratch has room for k · n elements and is ours alone; any bits that it holds
-        // are numbers.
-        let rows = unsafe { std::slice::from_raw_parts_mut(scratch.start(), k * n) };
-        transpose(&self.buffer[self.offset as usize..], column as usize, [n, k], rows);
-        work(Matrix { buffer: rows, offset: 0, strides: [n as isize, 1] });
+        let column = if columns == 1 { 1 } else { column };
+        let strides = [if rows == 1 { columns as isize } else { row }, column];
+        Factor { start: self.buffer.as_ptr().wrapping_offset(self.offset), strides }
     }
 
-    /// The product of two matrices into rows that start `leading` elements from each other.
+    /// The product of two matrices, or of blocks of them, into rows that start `leading` elements from
+    /// each other.
     ///
     /// # Safety
     /// The matrices have at least m rows and k columns, and k rows and n columns; `out` may be
@@ -357,34 +263,80 @@ impl<'a, T: Float> Matrix<'a, T> {
         self,
         other: Matrix<'_, T>,
         [m, k, n]: [usize; 3],
-        out: *mut T,
-        leading: usize,
+        of: Of,
+        (out, leading): (*mut T, usize),
     ) {
-        // The stride along an axis of length 1 is any number, and `gemm` chooses its loops, and so
-        // the order of its sums, by strides.
-        let strides = |[row, column]: [isize; 2], [rows, columns]: [usize; 2]| {
-            let column = if columns == 1 { 1 } else { column };
-            [if rows == 1 { columns as isize } else { row }, column]
-        };
-        let (left, right) = (strides(self.strides, [m, k]), strides(other.strides, [k, n]));
-        // SAFETY: layouts stay inside of their buffers, so every element that gemm reads is there;
-        // what it writes to, the caller vouches for.
+        let factors = [self.factor([m, k]), other.factor([k, n])];
+        // SAFETY: as the caller says; layouts stay inside of their buffers.
         unsafe {
-            T::gemm(
-                [m, k, n],
-                (out, leading as isize),
-                [
-                    (self.buffer.as_ptr().offset(self.offset), left),
-                    (other.buffer.as_ptr().offset(other.offset), right),
-                ],
-            );
+            match vector_bytes() / size_of::<T>() {
+                16 => multiply::<T, 16>([m, k, n], factors, of, (out, leading)),
+                8 => multiply::<T, 8>([m, k, n], factors, of, (out, leading)),
+                _ => multiply::<T, 4>([m, k, n], factors, of, (out, leading)),
+            }
         }
+    }
+}
+
+/// What a block is a part of. A block that happens to be a row of a matrix is added up as the rows of
+/// other blocks are.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    /// The product of a matrix and a vector, whatever comes first.
+    Vector,
+    /// The product of two matrices.
+    Matrices,
+}
+
+impl Of {
+    fn product([m, _, n]: [usize; 3]) -> Of {
+        if m == 1 || n == 1 { Of::Vector } else { Of::Matrices }
+    }
+}
+
+/// The product of an m × k by a k × n matrix, in vectors of `N` elements.
+///
+/// # Safety
+/// The factors can be read at all their elements, and the result be written to at all of its own,
+/// which nobody else looks at meanwhile.
+unsafe fn multiply<T: Float, const N: usize>(
+    [m, k, n]: [usize; 3],
+    [left, right]: [Factor<T>; 2],
+    of: Of,
+    (out, leading): (*mut T, usize),
+) {
+    // SAFETY: as the caller says. The results of a vector are side by side.
+    unsafe {
+        if of == Of::Vector {
+            // The strides of the matrix, from one result to the next and from one term to the next.
+            let (len, [matrix, vector], step, [across, along]) = if m == 1 {
+                let [along, across] = right.strides;
+                (n, [right.start, left.start], left.strides[1], [across, along])
+            } else {
+                (m, [left.start, right.start], right.strides[0], left.strides)
+            };
+            let out = slice::from_raw_parts_mut(out, len);
+            if along == 1 && step == 1 {
+                let vector = slice::from_raw_parts(vector, k);
+                return vectorized(Dots::new(vector, (matrix, across), out));
+            }
+            if across == 1 {
+                return vectorized(WeightedRows::<T, N>::new(
+                    k,
+                    (vector, step),
+                    (matrix, along),
+                    out,
+                ));
+            }
+        }
+        vectorized(BlockedProduct::<T, N>::new([m, k, n], [left, right], (out, leading)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Slice;
     use crate::kernels::threads;
 
     fn matrix(rows: usize, columns: usize) -> Tensor {
@@ -418,6 +370,62 @@ mod tests {
         }
     }
 
+    fn waves(rows: usize, columns: usize) -> Tensor {
+        let data = (0..rows * columns).map(|i| (i as f32 * 0.37).sin()).collect();
+        Tensor::new([rows, columns], data).unwrap()
+    }
+
+    /// Shapes that end within tiles and beyond blocks, and factors along either axis.
+    #[test]
+    fn an_element_is_a_sum_of_chains_however_its_product_is_cut() {
+        for [m, k, n] in
+            [[7, 300, 33], [130, 17, 1030], [13, 257, 5], [2, 1, 2], [12, 40, 600], [241, 3, 17]]
+        {
+            let rows = [waves(m, k), waves(k, n)];
+            let columns = [waves(k, m), waves(n, k)].map(|x| x.t().unwrap());
+            let flipped = rows.each_ref().map(|x| x.flip(0).unwrap().flip(1).unwrap());
+            for [a, b] in [
+                [&rows[0], &rows[1]],
+                [&rows[0], &columns[1]],
+                [&columns[0], &rows[1]],
+                [&columns[0], &columns[1]],
+                [&flipped[0], &flipped[1]],
+            ] {
+                let mut out = Tensor::zeros([m, n], DType::F32).unwrap();
+                matmul(a, b, &mut out).unwrap();
+                let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+                let block = blocked::block_terms(k);
+                let sum = |i: usize, j: usize| {
+                    let chain = |start: usize| {
+                        let terms = start..k.min(start + block);
+                        terms.fold(0.0, |sum, l| a[i * k + l].mul_add(b[l * n + j], sum))
+                    };
+                    (0..k).step_by(block).map(chain).fold(0.0, |sum, chain| sum + chain)
+                };
+                let expected: Vec<f32> = (0..m * n).map(|at| sum(at / n, at % n)).collect();
+                assert!(out.to_vec::<f32>().unwrap() == expected, "{m} {k} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_vectors_are_those_of_matrices_of_one_row_or_column() {
+        for [m, k, n] in [[1, 100, 83], [83, 100, 1], [1, 33, 1], [1, 1, 70], [70, 1, 1]] {
+            let rows = [matrix(m, k), matrix(k, n)];
+            let columns = [matrix(k, m), matrix(n, k)].map(|x| x.t().unwrap());
+            let apart = [matrix(2 * m, 2 * k), matrix(2 * k, 2 * n)].map(|x| {
+                let every_other = |len: usize| Slice { start: 0, len: len / 2, step: 2 };
+                x.slices(&[every_other(x.shape()[0]), every_other(x.shape()[1])]).unwrap()
+            });
+            for [a, b] in [&rows, &columns, &apart] {
+                let mut out = Tensor::zeros([m, n], DType::F64).unwrap();
+                matmul(a, b, &mut out).unwrap();
+                // Whole numbers, of which every sum is exact.
+                assert_eq!(out.to_f64s(), naive(a, b), "{m} {k} {n}");
+            }
+        }
+    }
+
     #[test]
     fn a_batch_is_multiplied_matrix_by_matrix() {
         let a = Tensor::stack(&[matrix(2, 3), matrix(3, 2).t().unwrap()], 0).unwrap();
@@ -435,18 +443,22 @@ mod tests {
         let mut out = Tensor::ones([2, 3], DType::F64).unwrap();
         matmul(&matrix(2, 0), &matrix(0, 3), &mut out).unwrap();
         assert_eq!(out.to_f64s(), [0.0; 6]);
+        for [m, n] in [[1, 3], [3, 1], [1, 1]] {
+            let mut out = Tensor::ones([m, n], DType::F64).unwrap();
+            matmul(&matrix(m, 0), &matrix(0, n), &mut out).unwrap();
+            assert!(out.to_f64s().into_iter().all(|sum| sum == 0.0));
+        }
+        let (a, mut rows) = (matrix(2, 0), [1.0; 6]);
+        LazyProduct::<f64>::of(&a, &matrix(0, 3)).unwrap().compute(0, &mut rows);
+        assert_eq!(rows, [0.0; 6]);
         let mut none = Tensor::zeros([0, 3], DType::F64).unwrap();
         matmul(&matrix(0, 2), &matrix(2, 3), &mut none).unwrap();
     }
 
     #[test]
     fn products_are_bitwise_equal_for_any_number_of_threads() {
-        let random = |rows: usize, columns: usize| {
-            let data = (0..rows * columns).map(|i| (i as f32 * 0.37).sin()).collect();
-            Tensor::new([rows, columns], data).unwrap()
-        };
         for [m, k, n] in [[128, 784, 256], [784, 128, 256], [300, 77, 301], [33, 2000, 35]] {
-            let (a, b) = (random(m, k), random(k, n));
+            let (a, b) = (waves(m, k), waves(k, n));
             let run = |threads: usize| {
                 threads::with(threads, || {
                     let mut out = Tensor::zeros([m, n], DType::F32).unwrap();

@@ -1,0 +1,102 @@
+//! Where things are on a page: all of the graph is seen, and nothing covers it.
+
+use lossgraph_browser::Result;
+use serde_json::json;
+
+use crate::page::{Live, is_there};
+
+/// Whether all boxes lie within the picture, and the tools outside of it.
+const IS_WHOLE: &str = "
+    const at = (element) => element.getBoundingClientRect();
+    const picture = at(document.querySelector('.picture'));
+    const inside = ({ left, right, top, bottom }) => left >= picture.left - 1 && right <= picture.right + 1
+        && top >= picture.top - 1 && bottom <= picture.bottom + 1;
+    const apart = ({ left, right, top, bottom }) => right <= picture.left || left >= picture.right
+        || bottom <= picture.top + 1 || top >= picture.bottom - 1;
+    return [...document.querySelectorAll('.drawing .box > .face')].every((face) => inside(at(face)))
+        && [...document.querySelectorAll('.search, .zoom, .map:not([hidden])')].every((tool) => apart(at(tool)))";
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_page_opens_with_all_of_its_graph_in_sight_and_nothing_over_it() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    for loss in ["huber", "kl_div", "triplet_margin", "giou"] {
+        let live = Live::new(loss)?;
+        for size in [[1280, 800], [1920, 1080]] {
+            live.browser.resize(size[0], size[1])?;
+            assert_eq!(live.browser.run(IS_WHOLE)?, json!(true), "{loss} {size:?}");
+        }
+        // What is larger than the frame has a map, beside it.
+        live.browser.press("+++")?;
+        let tools = "return document.querySelector('.map').hidden";
+        assert_eq!(live.browser.run(tools)?, json!(false), "{loss}");
+        live.console_is_silent()?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn nothing_scrolls_sideways_on_a_phone_and_the_step_is_seen() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("giou")?;
+    live.browser.resize(390, 844)?;
+    let fits = "return document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(live.browser.run(fits)?, true);
+    let sheet = "const box = document.querySelector('.card.step').getBoundingClientRect();
+                 return box.height > 40 && box.bottom <= innerHeight + 1";
+    for scroll in [0, 600] {
+        live.browser.run(&format!("scrollTo(0, {scroll}); return null"))?;
+        assert_eq!(live.browser.run(sheet)?, true);
+    }
+    live.browser.run("scrollTo(0, 0); return null")?;
+    // The sheet covers none of the graph.
+    let seen = "const sheet = document.querySelector('.card.step').getBoundingClientRect();
+                return [...document.querySelectorAll('.drawing .box > .face')]
+                    .every((face) => face.getBoundingClientRect().bottom <= sheet.top)";
+    assert_eq!(live.browser.run(seen)?, true);
+    live.browser.picture("phone")?;
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn triplets_are_drawn_at_their_true_distances() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("triplet_margin")?;
+    let apart = live.browser.run(
+        "const rows = (name) => sides[0].live.numbers[name];
+         const apart = (a, b) => Math.hypot(...a.map((x, i) => x - b[i]));
+         const far = rows('anchor').map((a, i) => [apart(a, rows('positive')[i]), apart(a, rows('negative')[i])]);
+         return [...document.querySelectorAll('.triplets .scene')].map((scene, i) => {
+             const center = (circle) => [circle.cx.baseVal.value, circle.cy.baseVal.value];
+             const [a, p, n] = [...scene.querySelectorAll('.handle')].map(center);
+             const radius = scene.querySelector('.margin').r.baseVal.value;
+             const scale = radius / (far[i][0] + 1);
+             return Math.max(Math.abs(apart(a, p) / scale - far[i][0]), Math.abs(apart(a, n) / scale - far[i][1]));
+         })",
+    )?;
+    let apart = apart.as_array().cloned().unwrap_or_default();
+    assert_eq!(apart.len(), 4);
+    assert!(apart.iter().all(|each| each.as_f64() < Some(1e-4)), "{apart:?}");
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_page_says_that_it_is_live_and_names_no_line_of_the_library() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("giou")?;
+    assert!(live.browser.texts(".alive")?[0].starts_with("live: change any number"));
+    let text = live.browser.run("return document.body.innerText + sides[0].data.listing")?;
+    assert!(!text.as_str().unwrap_or_default().contains("crates/"));
+    live.console_is_silent()
+}

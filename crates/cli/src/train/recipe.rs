@@ -1,0 +1,168 @@
+//! What a run is made of, as its checkpoints say it: the options that lead to the same bits again.
+
+use std::path::{Path, PathBuf};
+
+use lossgraph_nn::Checkpoint;
+use lossgraph_nn::fit::LAST;
+use serde::Serialize;
+
+use super::goal::Choice;
+use super::options::{MissingValues, Options};
+use super::tasks::Defaults;
+
+/// The key of a checkpoint's metadata under which the recipe stands.
+pub const KEY: &str = "options";
+
+/// The options that a run that goes on may have otherwise.
+const MAY_DIFFER: [&str; 3] = ["epochs", "early-stop", "save-every"];
+
+/// Options by their long names, as a TOML file has them.
+pub type Table = toml::Table;
+
+/// The options as they are once everything that was left open is decided.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Recipe<'a> {
+    task: String,
+    loss: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    set: &'a [String],
+    data: Option<&'a str>,
+    target: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    ignore: &'a [String],
+    missing: Option<MissingValues>,
+    net: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[usize]>::is_empty")]
+    hidden: &'a [usize],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    batch_norm: bool,
+    epochs: u64,
+    batch: usize,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    optimizer: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    schedule: &'a [String],
+    lr: Option<f64>,
+    seed: u64,
+    shards: usize,
+    early_stop: Option<usize>,
+    save_every: Option<u64>,
+}
+
+/// The recipe of a run.
+///
+/// # Errors
+/// A number that TOML does not have, such as a seed beyond 2⁶³.
+pub fn of(
+    options: &Options,
+    choice: &Choice,
+    plan: Defaults,
+    shards: usize,
+) -> Result<Table, String> {
+    let recipe = Recipe {
+        task: choice.goal.name(),
+        loss: choice.loss.name,
+        set: options.setting.words(),
+        data: options.data.as_deref(),
+        target: options.target.as_deref(),
+        ignore: &options.ignore,
+        missing: options.missing,
+        net: options.net.as_deref(),
+        hidden: &options.hidden,
+        batch_norm: options.batch_norm,
+        epochs: plan.epochs,
+        batch: plan.batch,
+        optimizer: &options.optimizer,
+        schedule: &options.schedule,
+        lr: options.lr,
+        seed: options.seed,
+        shards,
+        early_stop: options.early_stop,
+        save_every: options.save_every,
+    };
+    Table::try_from(recipe).map_err(|error| format!("the options cannot be saved: {error}"))
+}
+
+/// As text of a checkpoint.
+pub fn text(recipe: &Table) -> Result<String, String> {
+    serde_json::to_string(recipe).map_err(|error| format!("the options cannot be saved: {error}"))
+}
+
+/// The recipe that a checkpoint has.
+///
+/// # Errors
+/// A file that is no checkpoint, or none of a run.
+pub fn read(path: &Path) -> Result<Table, String> {
+    let checkpoint = Checkpoint::read(path).map_err(|error| error.to_string())?;
+    let text = checkpoint.metadata.get(KEY).ok_or_else(|| {
+        let what = "it does not say the options of a run, as those that `lossgraph train` wrote do";
+        format!("{}: {what}", path.display())
+    })?;
+    serde_json::from_str(text)
+        .map_err(|error| format!("{}: its options cannot be read: {error}", path.display()))
+}
+
+/// Whether two runs give the same bits.
+pub fn is_same(a: &Table, b: &Table) -> bool {
+    // When a model is written does not change it.
+    let relevant = |table: &Table| {
+        let mut table = table.clone();
+        table.remove("save-every");
+        table
+    };
+    relevant(a) == relevant(b)
+}
+
+/// `Ok` if a run goes on with another one.
+///
+/// # Errors
+/// An option that a run that goes on cannot have otherwise.
+pub fn goes_on(given: &Table, before: &Table, path: &Path) -> Result<(), String> {
+    let names = given.keys().chain(before.keys()).filter(|name| !MAY_DIFFER.contains(&&name[..]));
+    let words = |table: &Table, name: &str| match table.get(name) {
+        Some(value) => serde_json::to_string(value).unwrap_or_default(),
+        None => "none".to_owned(),
+    };
+    match names.into_iter().find(|name| given.get(*name) != before.get(*name)) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "--{name} is {}, and was {} in the run of {}, which goes on with the options that it \
+             began with: leave it out; --{} alone may differ",
+            words(given, name),
+            words(before, name),
+            path.display(),
+            MAY_DIFFER.join(", --")
+        )),
+    }
+}
+
+/// The checkpoint to go on from, of a run that is named by it, by its folder or by its model.
+///
+/// # Errors
+/// There is none.
+pub fn checkpoint(named: &Path) -> Result<PathBuf, String> {
+    if named.is_dir() {
+        return existing(named.join(LAST), named);
+    }
+    let is_whole = |path: &Path| {
+        let parts = Checkpoint::read(path).map(|checkpoint| checkpoint.tensors);
+        parts.is_ok_and(|parts| parts.keys().any(|name| name.starts_with("lossgraph/parts/")))
+    };
+    let beside = named.with_extension("").join(LAST);
+    match named.is_file() && (is_whole(named) || !beside.is_file()) {
+        true => Ok(named.to_owned()),
+        false => existing(beside, named),
+    }
+}
+
+fn existing(path: PathBuf, named: &Path) -> Result<PathBuf, String> {
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(format!(
+            "--resume {}: there is no such checkpoint; a run leaves `{LAST}` in a folder of its own, \
+             such as out/digits-classifier",
+            named.display()
+        )),
+    }
+}

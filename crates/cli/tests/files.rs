@@ -1,0 +1,222 @@
+//! Models on files of one's own: pictures by the names of their classes, and checkpoints that lie.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use lossgraph_nn::Checkpoint;
+use lossgraph_tensor::Tensor;
+use serde_json::{Value, json};
+
+/// A folder of one test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path =
+            std::env::temp_dir().join(format!("lossgraph-files-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
+        command.current_dir(&self.0).args(arguments.split_whitespace()).output().unwrap()
+    }
+
+    fn text(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn refused(&self, arguments: &str) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {text}");
+        assert!(!text.contains("panicked"), "{arguments}: {text}");
+        text
+    }
+
+    /// A grey PNG file of one shade, made by hand: stored blocks need no compression.
+    fn picture(&self, name: &str, [width, height]: [u32; 2], shade: u8) {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let row = [&[0][..], &vec![shade; width as usize]].concat();
+        let raw = row.repeat(height as usize);
+        let length = u16::try_from(raw.len()).unwrap();
+        let mut data = vec![0x78, 0x01, 0x01];
+        data.extend(length.to_le_bytes());
+        data.extend((!length).to_le_bytes());
+        data.extend(&raw);
+        data.extend(adler(&raw).to_be_bytes());
+        let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+        let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, content) in [(b"IHDR", header), (b"IDAT", data), (b"IEND", Vec::new())] {
+            file.extend((content.len() as u32).to_be_bytes());
+            let chunk = [&kind[..], &content].concat();
+            file.extend(&chunk);
+            file.extend(crc(&chunk).to_be_bytes());
+        }
+        fs::write(path, file).unwrap();
+    }
+}
+
+fn adler(bytes: &[u8]) -> u32 {
+    let (a, b) = bytes.iter().fold((1, 0), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    b << 16 | a
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    })
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const SHADES: [(&str, u8); 3] = [("black", 10), ("grey", 120), ("white", 240)];
+
+/// A model that tells shades apart.
+fn shades(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    for (class, shade) in SHADES {
+        (0..10).for_each(|i| folder.picture(&format!("shades/{class}/{i}.png"), [4, 4], shade + i));
+    }
+    folder.text("train --data shades --epochs 60 --lr 0.02 --net mlp --hidden 8");
+    folder
+}
+
+const MODEL: &str = "out/shades-classifier.safetensors";
+
+#[test]
+fn pictures_are_compared_by_the_names_of_their_classes() {
+    let folder = shades("names");
+    // Without black: by their places, grey would be black.
+    for (class, shade) in &SHADES[1..] {
+        (0..10).for_each(|i| folder.picture(&format!("some/{class}/{i}.png"), [4, 4], shade + i));
+    }
+    let told = folder.text(&format!("evaluate {MODEL} some"));
+    let rows = || told.lines().filter(|line| !line.ends_with("recall"));
+    let row = |class: &str| rows().find(|line| line.trim().starts_with(class)).unwrap();
+    // The table says what they are called, and no picture is black.
+    assert!(row("black").ends_with('–'), "{told}");
+    assert!(!row("grey").ends_with('–') && !row("white").ends_with('–'), "{told}");
+    folder.picture("some/yellow/0.png", [4, 4], 200);
+    folder.picture("some/yellow/1.png", [4, 4], 200);
+    let told = folder.refused(&format!("evaluate {MODEL} some"));
+    assert!(told.contains("the class `yellow`, and the model has black, grey, white"), "{told}");
+}
+
+#[test]
+fn a_picture_of_another_shape_is_refused_however_many_pixels_it_has() {
+    let folder = shades("shapes");
+    folder.picture("right.png", [4, 4], 250);
+    assert!(folder.text(&format!("predict {MODEL} right.png")).contains("white,"));
+    folder.picture("wide.png", [8, 2], 250);
+    let told = folder.refused(&format!("predict {MODEL} wide.png"));
+    assert!(told.contains("1 × 2 × 8, and the net takes a picture of 1 × 4 × 4"), "{told}");
+    // Nor is a net of rows of pixels.
+    folder.text("train --epochs 1 --hidden 8");
+    folder.picture("digit.png", [8, 8], 0);
+    folder.text("predict out/digits-classifier.safetensors digit.png");
+    folder.picture("narrow.png", [4, 16], 0);
+    let told = folder.refused("predict out/digits-classifier.safetensors narrow.png");
+    assert!(told.contains("1 × 16 × 4, and the net takes 64 numbers"), "{told}");
+}
+
+#[test]
+fn a_checkpoint_that_lies_about_its_net_is_refused() {
+    let folder = Folder::new("lies");
+    folder.text("train --epochs 1 --hidden 8");
+    let path = folder.0.join("out/digits-classifier.safetensors");
+    let whole = Checkpoint::read(&path).unwrap();
+    let model: Value = serde_json::from_str(&whole.metadata["model"]).unwrap();
+    fs::write(folder.0.join("rows.csv"), "a,b\n1,2\n").unwrap();
+    let huge = 1_u64 << 62;
+    let lies: [(&str, Value); 12] = [
+        ("/net/input", json!([huge, huge])),
+        ("/net/input", json!([])),
+        ("/net/input", json!([0])),
+        ("/net/outputs", json!(huge)),
+        ("/net/outputs", json!(0)),
+        ("/net/hidden", json!([huge, huge, huge])),
+        ("/net/hidden", json!([1_000_000_000])),
+        ("/net/kind", json!("cnn")),
+        ("/net/dropout", json!(7)),
+        ("/classes", json!([])),
+        ("/classes", json!(["one"])),
+        ("/scale", json!(0)),
+    ];
+    for (place, lie) in lies {
+        let mut model = model.clone();
+        *model.pointer_mut(place).unwrap() = lie.clone();
+        let metadata = BTreeMap::from([("model".to_owned(), model.to_string())]);
+        let checkpoint = Checkpoint { tensors: whole.tensors.clone(), metadata };
+        checkpoint.write(folder.0.join("lie.safetensors")).unwrap();
+        for command in ["predict lie.safetensors rows.csv", "evaluate lie.safetensors"] {
+            let output = folder.run(command);
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{place} {lie}: {told}");
+            assert!(!told.contains("panicked"), "{place} {lie}: {told}");
+        }
+    }
+    let mut cnn = model.clone();
+    cnn["net"]["kind"] = json!("cnn");
+    cnn["net"]["input"] = json!([huge, 8, 8]);
+    let metadata = BTreeMap::from([("model".to_owned(), cnn.to_string())]);
+    let tensors = BTreeMap::from([("a".to_owned(), Tensor::from([1.0]))]);
+    Checkpoint { tensors, metadata }.write(folder.0.join("lie.safetensors")).unwrap();
+    let told = folder.refused("predict lie.safetensors rows.csv");
+    assert!(told.contains("the checkpoint is damaged"), "{told}");
+}
+
+#[test]
+fn masks_boxes_and_sequences_are_predicted_from_pictures_and_others_say_who_is() {
+    let folder = Folder::new("kinds");
+    folder.picture("canvas.png", [16, 16], 0);
+    folder.picture("string.png", [24, 8], 0);
+    for (task, picture, header, columns) in [
+        ("masks", "canvas.png", "y0x0,y0x1,", 256),
+        ("boxes", "canvas.png", "x1,y1,x2,y2", 4),
+        ("sequences", "string.png", "digits", 1),
+    ] {
+        let trained = folder.text(&format!("train --task {task} --epochs 1 --seed 5 --json"));
+        let model = format!("out/{task}.safetensors");
+        let predicted = folder.text(&format!("predict {model} {picture}"));
+        let lines: Vec<&str> = predicted.lines().collect();
+        assert!(lines.len() == 2 && lines[0].starts_with(header), "{predicted}");
+        assert_eq!(lines[1].split(',').count(), columns, "{predicted}");
+        // It is the net that was trained: its figure is the same.
+        let figures =
+            |text: &str| -> Value { serde_json::from_str(text.lines().last().unwrap()).unwrap() };
+        let evaluated = folder.text(&format!("evaluate {model} --json"));
+        let metric = if task == "sequences" { "test_symbols_right" } else { "test_iou" };
+        assert_eq!(figures(&evaluated)[metric], figures(&trained)[metric], "{evaluated}");
+        folder.picture("other.png", [4, 4], 0);
+        let told = folder.refused(&format!("predict {model} other.png"));
+        assert!(told.contains("resize them"), "{told}");
+    }
+    folder.text("train --task rankings --epochs 1");
+    let told = folder.refused("predict out/rankings.safetensors canvas.png");
+    assert!(
+        told.contains("those of classifier, numbers, masks, boxes and sequences are"),
+        "{told}"
+    );
+    assert!(folder.text("evaluate out/rankings.safetensors").contains("test ndcg"));
+    let told = folder.refused("evaluate out/rankings.safetensors digits");
+    assert!(told.contains("has data of its own"), "{told}");
+    folder.text("train --task embedding --epochs 1 --hidden 8");
+    assert!(folder.text("evaluate out/digits-embedding.safetensors").contains("recall@1"));
+}
