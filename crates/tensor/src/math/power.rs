@@ -204,9 +204,14 @@ pub mod f32 {
     pub fn log10(x: f32) -> f32 {
         // log₁₀ 2; products with the first part are exact.
         const LOG10_2: [f32; 2] = [0.300_781_25, 2.487_456_7e-4];
+        // log₁₀ e less its nearest number.
+        const LOG10_E_LOW: f32 = -1.010_305e-8;
         let [k, rest] = parts(x);
-        let low = k.mul_add(LOG10_2[1], rest * std::f32::consts::LOG10_E);
-        or_special(x, k.mul_add(LOG10_2[0], low))
+        // What rounding takes from the product counts where the two parts nearly cancel.
+        let product = rest * std::f32::consts::LOG10_E;
+        let lost = rest.mul_add(std::f32::consts::LOG10_E, -product);
+        let low = k.mul_add(LOG10_2[1], rest.mul_add(LOG10_E_LOW, lost));
+        or_special(x, k.mul_add(LOG10_2[0], product) + low)
     }
 
     /// `2ˣ = 2ⁿ (1 + r Q(r))` with the nearest whole n, so that `|r| ≤ ½`; the coefficients of Q
