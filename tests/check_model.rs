@@ -90,6 +90,22 @@ fn what_is_wrong_stands_first_with_its_layer_and_parameter() {
 }
 
 #[test]
+fn parameters_move_together_so_that_many_take_few_runs() {
+    let mut rng = lossgraph::rng(4);
+    let mut model = Sequential::new();
+    for _ in 0..8 {
+        model = model.then(Linear::new(4, 4, &mut rng).unwrap()).then(Activation::Tanh);
+    }
+    let rows = &batch(8)[..1];
+    let report =
+        check_model(&model, |model, x| model.forward(x[0]).square().mean(..), rows).unwrap();
+    assert!(report.rows.iter().all(|row| row.verdict == Verdict::Pass), "{report}");
+    // A ladder for each of the 34 derivatives alone would be eight runs each.
+    assert_eq!(report.rows.len(), 34);
+    assert!(report.runs < 4 * report.rows.len(), "{report}");
+}
+
+#[test]
 #[ignore = "takes minutes without optimization: cargo test --release --test check_model -- --ignored --nocapture"]
 fn a_model_of_a_million_parameters_is_checked_in_both_orders() {
     let mut rng = lossgraph::rng(5);

@@ -75,17 +75,22 @@ fn ctc_has_a_loss_from_the_first_epoch_on_and_spells_frame_by_frame() {
 #[test]
 fn margin_ranking_with_the_best_wrong_score_leads_by_more_than_cross_entropy() {
     let text = printed("margin_ranking");
-    let [clean, _, _, lead] = figures(&text, "margin ranking");
-    let [_, _, _, other_lead] = figures(&text, "cross entropy");
+    let [clean, lead] = [0, 10].map(|at| figures::<11>(&text, "margin ranking")[at]);
+    let other_lead = figures::<11>(&text, "cross entropy")[10];
     assert!(clean > 90.0 && lead > other_lead, "{text}");
 }
 
 #[test]
 fn a_photograph_is_restored_by_each_of_three_losses() {
     let text = printed("photograph");
-    for name in ["L2", "L1", "Charbonnier"] {
-        let [edges, mean, squared] = figures(&text, name);
-        assert!(edges > 0.0 && mean < 0.5 && squared < 0.25, "{text}");
+    let (fit, moved) = text.split_once("pairs a third moved").unwrap();
+    for part in [fit, moved] {
+        for name in ["L2", "L1", "Charbonnier"] {
+            let [edges, noise, mean, squared] = figures(part, name);
+            // What the net sees has a mean error of 0.0398, and a squared one of 0.0025.
+            assert!(edges > 50.0 && noise < 0.0565, "{text}");
+            assert!(mean < 0.0398 && squared < 0.0025, "{text}");
+        }
     }
 }
 
@@ -93,8 +98,8 @@ fn a_photograph_is_restored_by_each_of_three_losses() {
 fn balanced_batches_find_the_rare_classes_and_fine_tuning_brings_back_the_frequent_ones() {
     let text = printed("imbalance");
     let [plain, balanced, tuned] = ["plain", "balanced", "fine-tuned"].map(|name| {
-        let [frequent, rare, _, known, _] = figures(&text, name);
-        [frequent, rare, known]
+        let [t_shirt, pullover, dress, coat, shirt, _, _, known, _, _] = figures(&text, name);
+        [(t_shirt + pullover + dress) / 3.0, (coat + shirt) / 2.0, known]
     });
     assert!(balanced[1] > plain[1] + 10.0, "{text}");
     assert!(balanced[0] < plain[0] && balanced[2] < plain[2], "{text}");

@@ -144,6 +144,47 @@ fn every_picture_of_the_catalogue_keeps_its_boxes_apart() {
     catalogue(|title, graph, _| check(title, &graph.level(None, usize::MAX)));
 }
 
+/// The names of the groups of the teaching view of a loss.
+fn taught(loss: Var<'_>) -> Vec<String> {
+    let data = lossgraph::explain::page(loss.tape(), loss).data().unwrap();
+    let groups = data["views"]["teaching"]["groups"].as_array().unwrap();
+    groups.iter().map(|group| group["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_net_of_twelve_equal_layers_is_taught_as_one_box() {
+    let widths: Vec<usize> = std::iter::once(2).chain([8; 13]).chain([3]).collect();
+    let net = Mlp::new(&widths, &mut lossgraph::rng(0)).unwrap();
+    let tape = Tape::f64();
+    let logits = net.forward(tape.constant([[0.5, -1.0], [1.0, 2.0]]));
+    let groups = taught(cross_entropy(logits, tape.labels(&[0, 1])).mean());
+    let boxes: Vec<&String> = groups.iter().filter(|name| name.contains(" × 12")).collect();
+    assert_eq!(boxes.len(), 1, "{groups:?}");
+}
+
+#[test]
+fn a_layer_recorded_in_a_loop_is_taught_as_one_box() {
+    let layer = Linear::new(4, 4, &mut lossgraph::rng(0)).unwrap();
+    let tape = Tape::f64();
+    let x = tape.variable([[0.1, 0.2, 0.3, 0.4]]);
+    let y = (0..12).fold(x, |x, _| layer.forward(x).relu());
+    let groups = taught(y.square().mean(..));
+    assert!(groups.iter().any(|name| name.ends_with(" × 12")), "{groups:?}");
+}
+
+#[test]
+fn the_steps_of_a_recurrent_net_are_taught_as_one_box() {
+    let net = lossgraph::nn::Rnn::new(2, 3, &mut lossgraph::rng(0)).unwrap();
+    let tape = Tape::f64();
+    let x = tape.variable(
+        Tensor::new([1, 6, 2], (0..12).map(|i| 0.1 * f64::from(i)).collect::<Vec<_>>()).unwrap(),
+    );
+    let (output, _) = net.forward_from(x, None, Mode::Evaluate);
+    let groups = taught(output.square().mean(..));
+    assert!(groups.contains(&"step × 6".to_owned()), "{groups:?}");
+    assert!(groups.contains(&"step 5".to_owned()), "{groups:?}");
+}
+
 #[test]
 fn listings_and_diagrams_are_as_they_were() {
     for (name, graph) in [

@@ -4,10 +4,12 @@ through its protocol, torch.gradcheck (slow and fast) and JAX's check_grads, in 
     python tests/peers/checkers.py target/release/lossgraph [--trials 10]
 
 Needs torch and jax. Prints the table of docs/checking.md, the false alarms, and the milliseconds of an honest check:
-the least of three, so that neither compiling nor a busy machine counts.
+the least of three, so that neither compiling nor a busy machine counts. What an honest check of lossgraph is made of
+follows: how often the loss was evaluated, the milliseconds of that and of all that its host did, and those that the
+command took to start and to end, which are not among the others.
 A mistake is planted by an identity whose backward pass is wrong, at one of the inputs of a loss.
 """
-import argparse, base64, collections, functools, json, os, random, subprocess, tempfile, time, traceback, warnings
+import argparse, base64, collections, functools, json, os, random, re, subprocess, tempfile, time, traceback, warnings
 import jax, jax.numpy as jnp, numpy as np, torch
 import torch.nn.functional as F
 from jax.test_util import check_grads
@@ -95,10 +97,23 @@ class Lossgraph:
     def __init__(self, binary):
         self.binary = binary
         self.seconds = None
+        self.parts = {}
 
     def __call__(self, f, jf, xs):
-        passed, report = self.check(f, xs)
+        count = 0
+        evaluating = 0.0
+        def timed(*x):
+            nonlocal count, evaluating
+            count += 1
+            started = time.perf_counter()
+            y = f(*x)
+            evaluating += time.perf_counter() - started
+            return y
+        started = time.perf_counter()
+        passed, report = self.check(timed, xs)
         self.seconds = report["seconds"]
+        self.parts = {"evaluations": count, "loss": 1e3 * evaluating, "host": 1e3 * self.answering,
+                      "start and end": 1e3 * (time.perf_counter() - started - self.seconds)}
         return not passed
 
     def check(self, f, xs, orders=1):
@@ -112,7 +127,7 @@ class Lossgraph:
             run = subprocess.Popen([self.binary, "check", "--json", "--order", str(orders), "--inputs", inputs, "--program", command],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             with open(asked) as requests, open(answered, "w") as answers:
-                host(f, requests, answers)
+                self.answering = host(f, requests, answers)
             out, err = run.communicate()
         if not out:
             raise RuntimeError(err)
@@ -122,15 +137,17 @@ class Lossgraph:
 @functools.cache
 def printed_host():
     source = subprocess.run([BINARY, "check", "--host", "torch"], capture_output=True, text=True, check=True).stdout
-    return source[: source.index("out, sys.stdout")]
+    return compile(source[: source.index("out, sys.stdout")], "host", "exec"), re.search(r"json.dumps\(({\"lossgraph.*})\)", source)[1]
 
 def host(loss, requests, answers):
-    """The host that `lossgraph check --host torch` prints, with a loss of its own."""
-    scope = {}
-    exec(printed_host(), scope)
+    """The host that `lossgraph check --host torch` prints, with a loss of its own. Gives the seconds that it was busy."""
+    scope, busy = {}, 0.0
+    functions, greeting = printed_host()
+    exec(functions, scope)
     scope["loss"] = loss
-    print(json.dumps({"lossgraph": 1, "features": ["base64", "kept", "values", "products"]}), file=answers, flush=True)
+    print(greeting, file=answers, flush=True)
     for line in requests:
+        started = time.perf_counter()
         request = json.loads(line)
         try:
             result = scope["answer"](**request)
@@ -139,7 +156,9 @@ def host(loss, requests, answers):
         try:
             print(json.dumps({"id": request["id"], **result}), file=answers, flush=True)
         except BrokenPipeError:
-            return
+            break
+        busy += time.perf_counter() - started
+    return busy
 
 def shows(f, g, xs, size):
     """Whether a mistake shows in a gradient, in an element that is not lost beside the largest."""
@@ -155,14 +174,16 @@ def main():
     parser.add_argument("--sizes", default=",".join(SIZES), help="rows x columns of the inputs")
     parser.add_argument("--slow", type=int, default=3000, help="the most elements that gradcheck's slow mode is given")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkers", default="lossgraph,gradcheck slow,gradcheck fast,check_grads", help="those that are asked")
     arguments = parser.parse_args()
     global BINARY
     BINARY = arguments.binary
     ours = Lossgraph(BINARY)
     checkers = {"lossgraph": ours, "gradcheck slow": by_gradcheck(False), "gradcheck fast": by_gradcheck(True), "check_grads": by_check_grads}
+    checkers = {name: checkers[name] for name in arguments.checkers.split(",")}
     rng = np.random.default_rng(arguments.seed)
     random.seed(arguments.seed)
-    found, planted, alarms, honest, seconds = (collections.Counter() for _ in range(5))
+    found, planted, alarms, honest, seconds, parts = (collections.Counter() for _ in range(6))
     def judge(name, f, jf, xs):
         slow = name == "gradcheck slow" and xs[0].size > arguments.slow
         return None if slow else checkers[name](f, jf, xs)
@@ -178,9 +199,13 @@ def main():
                 for _ in range(3):
                     started = time.perf_counter()
                     wrong = judge(name, f, jf, xs)
-                    took.append(ours.seconds if name == "lossgraph" else time.perf_counter() - started)
+                    is_ours = name == "lossgraph"
+                    took.append((ours.seconds if is_ours else time.perf_counter() - started, ours.parts if is_ours else {}))
                 if wrong is not None:
-                    seconds[name, size] += min(took)
+                    least, its_parts = min(took, key=lambda each: each[0])
+                    seconds[name, size] += least
+                    for part, value in its_parts.items():
+                        parts[part, size] += value
                     honest[name, size] += 1
                     alarms[name] += wrong
     print(" " * 24 + "".join(f"{name:>17}" for name in checkers), flush=True)
@@ -208,6 +233,10 @@ def main():
     for size in sizes:
         mean = [seconds[n, size] / max(honest[n, size], 1) for n in checkers]
         print(f"ms, {size[0]}x{size[1]}".ljust(24) + "".join(f"{1e3 * each:>12.1f}     " for each in mean))
+    names = ["evaluations", "loss", "host", "start and end"]
+    print("\nlossgraph".ljust(25) + "".join(f"{name:>17}" for name in names))
+    for size in sizes:
+        print(f"{size[0]}x{size[1]}".ljust(24) + "".join(f"{parts[n, size] / len(LOSSES):>12.1f}     " for n in names))
 
 if __name__ == "__main__":
     main()

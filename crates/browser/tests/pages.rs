@@ -271,6 +271,8 @@ fn what_every_step_reads_is_drawn_again_and_leads_to_its_own_box() -> Result<()>
     let loss = (0..60).fold(x, |h, _| (h.matmul(w) + x).tanh()).sum(..);
     let page = page(&tape, loss).title("Sixty steps").name(x, "x").name(w, "w");
     let shown = Shown::new("steps", loss, page)?;
+    // Out of the box of steps that repeat.
+    shown.browser.press("a")?;
     let wide = shown.browser.run("return document.querySelector('.drawing').dataset.width")?;
     assert!(wide.as_str().and_then(|wide| wide.parse().ok()) < Some(1200.0), "{wide}");
     let top = "return document.querySelector('.picture').scrollTop";

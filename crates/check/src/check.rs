@@ -1,5 +1,6 @@
 //! Checking a program: the gradient in each input, the Hessian in each pair of them.
 
+use std::collections::BTreeMap;
 use std::panic::Location;
 
 use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
@@ -7,7 +8,6 @@ use lossgraph_tensor::{DType, Tensor};
 
 use crate::blame::program;
 use crate::diagnosis::Diagnosis;
-use crate::differentiable::Differentiable;
 use crate::directions::Directions;
 use crate::function::{Function, Program, converted, tensor};
 use crate::gradient::{Gradient, Method};
@@ -16,7 +16,8 @@ use crate::report::{Failure, Finding, Report, STOPS_ON_PURPOSE, Verdict};
 use crate::smallest::Shrinking;
 use crate::{ends, rounding, single};
 
-/// Checks gradient and Hessian of a program at some inputs, along four random directions each.
+/// Checks gradient and Hessian of a program at some inputs, along random directions: one in which all
+/// inputs move, which shows most of what is right, and four of each input that is left.
 ///
 /// ```text
 /// order 1   ∇f(x)·v         against   (f(x + hv) − f(x − hv)) / 2h,              h → 0
@@ -67,7 +68,8 @@ pub struct Check {
     pub method: Method,
     /// 1 for the gradient alone, 2 for the Hessian as well.
     pub orders: usize,
-    /// How many random directions each derivative is checked along.
+    /// How many random directions each derivative is checked along, unless it is seen to be right
+    /// along one of all inputs.
     pub directions: usize,
     /// The seed of the directions.
     pub seed: u64,
@@ -127,11 +129,8 @@ impl Check {
         if self.orders >= 2 {
             let smooth = report.smooth();
             for (at, &first) in smooth.iter().enumerate() {
-                for &second in &smooth[at..] {
-                    let row = self.hessian(function, (first, second), &report)?;
-                    report.runs += row.1;
-                    report.rows.push(row.0);
-                }
+                let rows = self.hessians_of(function, first, &smooth[at..], &mut report)?;
+                report.rows.extend(rows);
             }
         }
         report.single = single::compared(&function)?;
@@ -176,9 +175,16 @@ impl Check {
         let mut report = Report::new(self, loss);
         report.runs += 1;
         let at_0 = (loss, rounding::of_value(function)?);
-        for which in 0..function.inputs.len() {
+        let all = 0..function.inputs.len();
+        let checked = all.clone().filter(|&which| self.skipped(function.inputs, which).is_none());
+        let checked: Vec<usize> = checked.collect();
+        let mut right = self.right_of(function, &checked, at_0, &mut report.runs)?;
+        for which in all {
             progress.next(&self.name(which));
-            let mut row = self.gradient(function, which, at_0, &mut report.runs)?;
+            let mut row = match right.remove(&which) {
+                Some(row) => row,
+                None => self.gradient(function, which, at_0, &mut report.runs)?,
+            };
             if let (true, Some(failure)) = (self.shrink, &mut row.failure) {
                 let shrinking = Shrinking { function, free, which, names: &|i| self.name(i) };
                 failure.smallest = shrinking.of_program()?;
@@ -212,6 +218,24 @@ impl Check {
         self.compare(gradient, runs)
     }
 
+    /// What is found of those inputs of a program whose gradients are seen to be right along one
+    /// direction.
+    pub(crate) fn right_of(
+        &self,
+        function: &Function<'_>,
+        which: &[usize],
+        at_0: (f64, f64),
+        runs: &mut usize,
+    ) -> Result<BTreeMap<usize, Finding>> {
+        let tape = function.tape();
+        let (vars, y) = function.record(&tape);
+        let wanted: Vec<Var<'_>> = which.iter().map(|&which| vars[which]).collect();
+        let slopes = function.slopes(&tape, y, &wanted).into_iter();
+        let reached = which.iter().zip(slopes).filter(|(_, slope)| !slope.is_faulty());
+        let reached: Vec<usize> = reached.map(|(&which, _)| which).collect();
+        self.right_jointly(function, &reached, at_0, runs)
+    }
+
     /// The finding of an input that is not checked.
     pub(crate) fn skipped(&self, inputs: &[Tensor], which: usize) -> Option<Finding> {
         if !inputs[which].dtype().is_float() {
@@ -228,35 +252,49 @@ impl Check {
         Ok(finding)
     }
 
-    /// The Hessian between two inputs: the gradient, in the second, of the slope along a direction
-    /// of the first. What that slope is was checked as the gradient of order 1.
-    fn hessian(
+    /// The Hessian between one input and each of some: the gradient, in those, of the slope along a
+    /// direction of the first. What that slope is was checked as the gradient of order 1.
+    fn hessians_of(
         &self,
         function: Function<'_>,
-        (first, second): (usize, usize),
-        report: &Report,
-    ) -> Result<(Finding, usize)> {
-        let input = format!("{} × {}", self.name(first), self.name(second));
+        first: usize,
+        seconds: &[usize],
+        report: &mut Report,
+    ) -> Result<Vec<Finding>> {
         let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
-        if is_wrong(first) || is_wrong(second) {
-            let verdict = Verdict::Skipped("the gradient is wrong already".to_owned());
-            return Ok((Finding { input, order: 2, verdict, ..Finding::blank() }, 0));
-        }
+        let judged =
+            seconds.iter().copied().filter(|&second| !is_wrong(first) && !is_wrong(second));
+        let judged: Vec<usize> = judged.collect();
         let direction = |which: usize| self.direction(&function.inputs[which], which + 2 * first);
-        let (v, w) = (direction(first)?, direction(second)?);
+        let v = direction(first)?;
         let slope = gradient_of(function.program, first);
         let slope = Function { program: &slope, weights: Some(&v), ..function };
-        let at_0 = (slope.value()?, rounding::of_value(&slope)?);
-        let mut runs = 1;
-        let found = self.gradient(&slope, second, at_0, &mut runs)?;
-        let mut row = Finding { input, order: 2, ..found };
-        if let Some(failure) = &mut row.failure {
-            failure.end = ends::of_gradient(&function, &slope);
+        let (mut at_0, mut right) = ((f64::NAN, f64::NAN), BTreeMap::new());
+        if !judged.is_empty() {
+            at_0 = (slope.value()?, rounding::of_value(&slope)?);
+            report.runs += 1;
+            right = self.right_of(&slope, &judged, at_0, &mut report.runs)?;
         }
-        if first != second && row.verdict == Verdict::Pass {
-            self.compare_orders(function, (first, &v), (second, &w), report.loss, &mut row)?;
-        }
-        Ok((row, runs))
+        let row = |&second: &usize| {
+            let found = match right.remove(&second) {
+                _ if !judged.contains(&second) => {
+                    Finding::skipped("the gradient is wrong already".to_owned())
+                }
+                Some(found) => found,
+                None => self.gradient(&slope, second, at_0, &mut report.runs)?,
+            };
+            let input = format!("{} × {}", self.name(first), self.name(second));
+            let mut row = Finding { input, order: 2, ..found };
+            if let Some(failure) = &mut row.failure {
+                failure.end = ends::of_gradient(&function, &slope);
+            }
+            if first != second && row.verdict == Verdict::Pass {
+                let w = direction(second)?;
+                self.compare_orders(function, (first, &v), (second, &w), report.loss, &mut row)?;
+            }
+            Ok(row)
+        };
+        seconds.iter().map(row).collect()
     }
 
     /// A direction of an input for a second derivative; `number` tells directions apart.

@@ -7,13 +7,13 @@ use crate::slopes::{Estimate, Slopes};
 
 /// The first steps of the ladders that are tried, in units of the input's size. A smooth function
 /// is done after the first; one with a small scale, or a kink nearby, needs shorter steps.
-const FIRST_STEPS: [f64; 7] = [2e-2, 2e-3, 2e-4, 2e-5, 2e-6, 2e-7, 2e-8];
+pub(crate) const FIRST_STEPS: [f64; 7] = [2e-2, 2e-3, 2e-4, 2e-5, 2e-6, 2e-7, 2e-8];
 
 /// So many ladders are tried beyond these, to either side.
 const FURTHER: i32 = 6;
 
 /// A slope is uncertain if its tolerance is above this part of its size.
-const UNCERTAIN: f64 = 1e-3;
+pub(crate) const UNCERTAIN: f64 = 1e-3;
 
 /// A slope along a direction, by rules and by differences.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ impl Compared {
     }
 
     /// Whether the differences say as much as differences can.
-    fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         let error = self.slopes.central.error;
         let small = error <= 1e-9 * self.size || error <= 4.0 * self.slopes.noise;
         small && !self.slopes.jumps

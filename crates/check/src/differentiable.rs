@@ -5,19 +5,27 @@ use lossgraph_tensor::Tensor;
 
 use crate::function::Function;
 
+/// Inputs that move, by number, with the step of each.
+pub(crate) type Steps<'a> = [(usize, &'a [f64])];
+
+/// The inputs that move.
+pub(crate) fn moving(steps: &Steps<'_>) -> Vec<usize> {
+    steps.iter().map(|(which, _)| *which).collect()
+}
+
 /// A function at a point, whose value and gradient can be asked for there and around it.
 pub(crate) trait Differentiable: Sync {
     /// The point.
     fn inputs(&self) -> &[Tensor];
 
-    /// The values with input `which` moved by each of `multiples` of a step.
-    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>>;
+    /// The values with inputs moved by each of `multiples` of their steps.
+    fn values(&self, steps: &Steps<'_>, multiples: &[f64]) -> Result<Vec<f64>>;
 
-    /// The gradient in input `which` at the point.
-    fn gradient(&self, which: usize) -> Result<Vec<f64>>;
+    /// The gradients in some inputs at the point.
+    fn gradients(&self, which: &[usize]) -> Result<Vec<Vec<f64>>>;
 
-    /// The gradient in input `which` with that moved by a multiple of a step.
-    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>>;
+    /// The gradients in inputs that are moved by a multiple of their steps.
+    fn gradients_moved(&self, steps: &Steps<'_>, multiple: f64) -> Result<Vec<Vec<f64>>>;
 
     /// The recorded program, whose ops can be looked at one by one; a black box has none.
     fn program(&self) -> Option<&Function<'_>>;

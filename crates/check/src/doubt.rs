@@ -7,10 +7,10 @@ use lossgraph_autograd::Result;
 use crate::blame::program;
 use crate::compared::Compared;
 use crate::function::{Function, tensor};
-use crate::gradient::{Gradient, LONGEST, Ladder, products};
+use crate::gradient::Gradient;
 use crate::report::Verdict;
 use crate::rounding;
-use crate::steps::{representable, spacing};
+use crate::steps::{LONGEST, Ladder, products, representable, spacing};
 
 impl Gradient<'_> {
     /// Whether the rules are off by the same around the point, at steps from the shortest one of the
@@ -97,7 +97,7 @@ impl Gradient<'_> {
     /// The slope by rules at another point, along the ladder.
     fn slope_at(&self, ladder: &Ladder, step: &[f64], t: f64) -> Result<f64> {
         self.runs.fetch_add(1, Ordering::Relaxed);
-        let gradient = self.function.gradient_moved(self.which, step, t)?;
+        let gradient = self.function.gradients_moved(&[(self.which, step)], t)?.concat();
         Ok(products(&gradient, &ladder.step).map(|part| part / ladder.unit).sum())
     }
 

@@ -5,7 +5,7 @@ use std::panic::Location;
 use lossgraph_autograd::{Fault, FaultInjector, Result, Tape, Var};
 use lossgraph_tensor::{DType, Tensor};
 
-use crate::differentiable::Differentiable;
+use crate::differentiable::{Differentiable, Steps, moving};
 
 /// A program to check: it records a number, or several that are weighted and summed, from its
 /// inputs.
@@ -60,6 +60,11 @@ impl Function<'_> {
         self.total(self.record(&tape).1)
     }
 
+    /// The gradient in one input.
+    pub fn gradient(&self, which: usize) -> Result<Vec<f64>> {
+        Ok(self.gradients(&[which])?.concat())
+    }
+
     /// Records the gradients of what the program gives with respect to nodes that it is made of.
     pub fn slopes<'t>(&self, tape: &'t Tape, y: Var<'t>, xs: &[Var<'t>]) -> Vec<Var<'t>> {
         tape.attributed_to(self.location, || match self.weights {
@@ -79,20 +84,22 @@ impl Differentiable for Function<'_> {
         self.inputs
     }
 
-    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
-        let value =
-            |&t: &f64| Function { inputs: &moved(self.inputs, which, step, t)?, ..*self }.value();
+    fn values(&self, steps: &Steps<'_>, multiples: &[f64]) -> Result<Vec<f64>> {
+        let value = |&t: &f64| Function { inputs: &moved(self.inputs, steps, t)?, ..*self }.value();
         multiples.iter().map(value).collect()
     }
 
-    fn gradient(&self, which: usize) -> Result<Vec<f64>> {
+    fn gradients(&self, which: &[usize]) -> Result<Vec<Vec<f64>>> {
         let tape = self.tape();
         let (vars, y) = self.record(&tape);
-        Ok(self.slope(&tape, y, vars[which]).value()?.to_f64s())
+        let wanted: Vec<Var<'_>> = which.iter().map(|&which| vars[which]).collect();
+        let gradients = tape.eval(&self.slopes(&tape, y, &wanted))?;
+        Ok(gradients.iter().map(Tensor::to_f64s).collect())
     }
 
-    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>> {
-        Function { inputs: &moved(self.inputs, which, step, multiple)?, ..*self }.gradient(which)
+    fn gradients_moved(&self, steps: &Steps<'_>, multiple: f64) -> Result<Vec<Vec<f64>>> {
+        let inputs = moved(self.inputs, steps, multiple)?;
+        Function { inputs: &inputs, ..*self }.gradients(&moving(steps))
     }
 
     fn program(&self) -> Option<&Function<'_>> {
@@ -100,17 +107,14 @@ impl Differentiable for Function<'_> {
     }
 }
 
-/// Inputs with the one numbered `which` moved by a multiple of a step.
-pub(crate) fn moved(
-    inputs: &[Tensor],
-    which: usize,
-    step: &[f64],
-    multiple: f64,
-) -> Result<Vec<Tensor>> {
+/// Inputs, moved by a multiple of their steps.
+pub(crate) fn moved(inputs: &[Tensor], steps: &Steps<'_>, multiple: f64) -> Result<Vec<Tensor>> {
     let mut inputs = inputs.to_vec();
-    let x = inputs[which].contiguous();
-    let numbers = x.as_slice::<f64>().unwrap_or_default();
-    inputs[which] = tensor(&x, numbers.iter().zip(step).map(|(x, s)| x + multiple * s).collect())?;
+    for &(which, step) in steps {
+        let x = inputs[which].contiguous();
+        let numbers = x.as_slice::<f64>().unwrap_or_default().iter();
+        inputs[which] = tensor(&x, numbers.zip(step).map(|(x, s)| x + multiple * s).collect())?;
+    }
     Ok(inputs)
 }
 

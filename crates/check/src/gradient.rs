@@ -1,6 +1,7 @@
 //! The gradient of a function in one input against differences: along directions, or element by
 //! element.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lossgraph_autograd::Result;
@@ -10,7 +11,7 @@ use crate::differentiable::Differentiable;
 use crate::directions::Directions;
 use crate::report::{Finding, Line, Tried, Verdict};
 use crate::slopes::{NEAR, RUNGS, SAMPLES, Slopes, noise};
-use crate::steps::{representable, root_mean_square, rounded_by};
+use crate::steps::{LONGEST, Ladder, products, representable, root_mean_square, rounded_by, scale};
 
 /// How a derivative is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -66,7 +67,7 @@ impl<'a> Gradient<'a> {
         which: usize,
         (at_0, rounding): (f64, f64),
     ) -> Result<Gradient<'a>> {
-        let analytic = function.gradient(which)?;
+        let analytic = function.gradients(&[which])?.concat();
         let runs = AtomicUsize::new(1);
         let (x, claimed) = (function.inputs()[which].to_f64s(), false);
         Ok(Gradient { function, which, claimed, x, analytic, at_0, rounding, noise: 0.0, runs })
@@ -91,7 +92,7 @@ impl<'a> Gradient<'a> {
     /// The values at multiples of a step.
     pub(crate) fn values(&self, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
         self.runs.fetch_add(multiples.len(), Ordering::Relaxed);
-        self.function.values(self.which, step, multiples)
+        self.function.values(&[(self.which, step)], multiples)
     }
 
     /// Checks the gradient. The name and order of the finding are the caller's.
@@ -134,11 +135,17 @@ impl<'a> Gradient<'a> {
     /// turns between them.
     fn measured_noise(&self, direction: &[f64]) -> Result<f64> {
         const MULTIPLE: f64 = 100.0;
-        let known = self.rounding + f64::EPSILON * self.at_0.abs();
+        let known = self.known_noise();
         let seen = self.noise_at(direction, &NEAR)?;
         // Of what a black box does to its numbers, only what is seen is known.
         let most = if self.function.program().is_some() { MULTIPLE * known } else { f64::INFINITY };
         Ok(4.0 * known + seen.min(most))
+    }
+
+    /// The error of a value as far as it follows from what is computed on the way: the least that it
+    /// can be.
+    pub(crate) fn known_noise(&self) -> f64 {
+        self.rounding + f64::EPSILON * self.at_0.abs()
     }
 
     /// The noise of values at some spacings.
@@ -210,24 +217,35 @@ impl<'a> Gradient<'a> {
         let Some(slopes) = Slopes::of_ladder(first, &below, self.at_0, &above, self.noise) else {
             return Ok(None);
         };
-        let parts = || products(&self.analytic, &ladder.step).map(|part| part / ladder.unit);
-        // A sum of parts with random signs is about the root of the sum of their squares.
-        let usual = parts().fold(0.0, f64::hypot);
-        // A slope is small beside the value if a step as long as the input changes little.
-        let relative = (scale(direction) / root_mean_square(&self.x)).min(1.0);
-        let small = 1e-6 * self.at_0.abs() * relative;
-        let size = usual.max(small).max(slopes.central.value.abs());
+        let parts = products(&self.analytic, &ladder.step).map(|part| part / ladder.unit);
+        let usual = self.usual(&ladder, direction, 0..self.x.len());
         Ok(Some(Compared {
-            analytic: parts().sum(),
+            analytic: parts.sum(),
             slopes,
-            size: size.max(f64::MIN_POSITIVE),
-            // Less than the value's rounding over a step as long as the input is as good as nothing.
-            claimed: if usual > f64::EPSILON * self.at_0.abs() * relative { usual } else { 0.0 },
-            rounding: 4e-12 * parts().map(f64::abs).sum::<f64>(),
+            size: usual.size.max(slopes.central.value.abs()),
+            claimed: usual.claimed,
+            rounding: usual.rounding,
             first,
             length: scale(&ladder.step) / ladder.unit,
             scatter: 0.0,
         }))
+    }
+
+    /// What is usual of a slope along a direction, as far as some elements make it.
+    pub(crate) fn usual(&self, ladder: &Ladder, direction: &[f64], of: Range<usize>) -> Usual {
+        let products = products(&self.analytic[of.clone()], &ladder.step[of.clone()]);
+        let parts: Vec<f64> = products.map(|part| part / ladder.unit).collect();
+        // A sum of parts with random signs is about the root of the sum of their squares.
+        let usual = parts.iter().copied().fold(0.0, f64::hypot);
+        // A slope is small beside the value if a step as long as the input changes little.
+        let relative = (scale(&direction[of.clone()]) / root_mean_square(&self.x[of])).min(1.0);
+        let small = 1e-6 * self.at_0.abs() * relative;
+        Usual {
+            size: usual.max(small).max(f64::MIN_POSITIVE),
+            // Less than the value's rounding over a step as long as the input is as good as nothing.
+            claimed: if usual > f64::EPSILON * self.at_0.abs() * relative { usual } else { 0.0 },
+            rounding: 4e-12 * parts.iter().map(|part| part.abs()).sum::<f64>(),
+        }
     }
 
     /// The values on a ladder, without what the rounding of the points adds to them.
@@ -348,7 +366,7 @@ impl Finding {
         if self.verdict == Verdict::Fail { Patience::Short } else { Patience::Long }
     }
 
-    fn add(&mut self, compared: &Compared) {
+    pub(crate) fn add(&mut self, compared: &Compared) {
         self.verdict = self.verdict.clone().or_more_severe(compared.verdict());
         self.margin = self.margin.max(compared.margin());
         if !compared.has_kink() {
@@ -363,27 +381,13 @@ impl Finding {
     }
 }
 
-/// The shortest step of a ladder, and the longest one in units of it.
-pub(crate) struct Ladder {
-    pub unit: f64,
-    pub step: Vec<f64>,
-}
-
-pub(crate) const LONGEST: f64 = (1 << (RUNGS - 1)) as f64;
-
-impl Ladder {
-    pub fn new(x: &[f64], direction: &[f64], first: f64) -> Ladder {
-        let unit = first / LONGEST;
-        Ladder { unit, step: representable(x, direction, unit, LONGEST) }
-    }
-}
-
-/// The length of a step along a direction.
-pub(crate) fn scale(direction: &[f64]) -> f64 {
-    direction.iter().fold(0.0, |scale, d| scale.max(d.abs()))
-}
-
-/// What each element adds to a slope; one that does not move adds nothing, whatever its gradient.
-pub(crate) fn products<'a>(gradient: &'a [f64], step: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
-    gradient.iter().zip(step).filter(|(_, step)| **step != 0.0).map(|(g, step)| g * step)
+/// What is usual of a slope along random directions, by what its gradient claims.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usual {
+    /// Its size; what is small beside the value, if it claims to be less.
+    pub size: f64,
+    /// Its size, or 0 if it claims to be none.
+    pub claimed: f64,
+    /// What rounding leaves of it.
+    pub rounding: f64,
 }

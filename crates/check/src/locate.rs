@@ -7,9 +7,10 @@ use lossgraph_tensor::kernels::threads;
 use crate::blame;
 use crate::compared::{Compared, Patience};
 use crate::diagnosis::Evidence;
-use crate::gradient::{Gradient, scale};
+use crate::gradient::Gradient;
 use crate::report::{Element, Failure, KinkPoint, Verdict};
 use crate::slopes::Estimate;
+use crate::steps::scale;
 
 /// So many elements are looked at one by one after a failure; of larger inputs a sample of
 /// [`SAMPLE`] with the largest derivatives and as many from all over.

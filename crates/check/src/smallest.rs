@@ -16,6 +16,7 @@ use crate::function::Function;
 use crate::gradient::Gradient;
 use crate::report::{Element, Verdict};
 use crate::rounding;
+use crate::rust_test::rust_test;
 use crate::slopes::Estimate;
 
 /// A failure at the smallest inputs that show it.
@@ -300,67 +301,9 @@ fn filled(
     Some(filled)
 }
 
-/// A test in Rust that fails as long as the gradient is wrong. `subject` is what
-/// `assert_gradients!` checks.
-pub(crate) fn rust_test(
-    element: &Element,
-    input: &str,
-    subject: &str,
-    inputs: &[(String, Tensor)],
-) -> String {
-    let mut test = format!(
-        "#[test]\nfn the_gradient_is_right() {{\n    // In {input} at {:?}: {:e} by differences, not {:e}.\n",
-        element.index, element.numeric.value, element.analytic
-    );
-    test += &format!("    assert_gradients!({subject}, &[\n");
-    for (name, x) in inputs {
-        test += &format!("        {}, // {name}\n", literal(x));
-    }
-    test + "    ]);\n}\n"
-}
-
-/// A tensor as it is written in Rust.
-fn literal(x: &Tensor) -> String {
-    let number = |i: usize| match x.dtype() {
-        DType::I64 => format!("{}_i64", x.to_vec::<i64>().unwrap_or_default()[i]),
-        _ => float(x.to_f64s()[i]),
-    };
-    let numbers: Vec<String> = (0..x.len()).map(number).collect();
-    match x.rank() {
-        0 => format!("Tensor::from({})", numbers.concat()),
-        1..=3 => format!("Tensor::from({})", nested(x.shape(), &numbers)),
-        _ => {
-            format!("Tensor::new({:?}, vec![{}]).unwrap()", x.shape().to_vec(), numbers.join(", "))
-        }
-    }
-}
-
-/// A float as it is written in Rust.
-fn float(x: f64) -> String {
-    match x {
-        _ if x.is_nan() => "f64::NAN".to_owned(),
-        f64::INFINITY => "f64::INFINITY".to_owned(),
-        f64::NEG_INFINITY => "f64::NEG_INFINITY".to_owned(),
-        _ => format!("{x:?}"),
-    }
-}
-
-/// Numbers in brackets, one pair for each axis.
-fn nested(shape: &[usize], numbers: &[String]) -> String {
-    let [length, rest @ ..] = shape else { return numbers.concat() };
-    let part = numbers.len() / (*length).max(1);
-    let parts = (0..*length).map(|i| nested(rest, &numbers[i * part..(i + 1) * part]));
-    format!("[{}]", parts.collect::<Vec<_>>().join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn element() -> Element {
-        let numeric = Estimate { value: 1.0, error: 0.0 };
-        Element { index: vec![0], value: 0.0, analytic: 2.0, numeric }
-    }
 
     #[test]
     fn axes_of_one_length_shrink_together_and_labels_stay_below_it() {
@@ -386,17 +329,5 @@ mod tests {
         let wrong = |x: &[Tensor]| Ok(x[0].to_f64s().contains(&7.0));
         let found = smallest(&[x], 1, &wrong).unwrap();
         assert_eq!(found[0].to_f64s(), [0.0, 0.0, 7.0]);
-    }
-
-    #[test]
-    fn a_test_is_written_as_rust() {
-        let inputs = [
-            ("p".to_owned(), Tensor::from([[1.0, -0.5]])),
-            ("t".to_owned(), Tensor::from([2_i64])),
-        ];
-        let test = rust_test(&element(), "p", "program", &inputs);
-        assert!(test.contains("assert_gradients!(program, &["), "{test}");
-        assert!(test.contains("Tensor::from([[1.0, -0.5]]), // p"), "{test}");
-        assert!(test.contains("Tensor::from([2_i64]), // t"), "{test}");
     }
 }

@@ -1,6 +1,8 @@
 //! Steps that floats can hold, so that a difference of values is divided by the difference of the
 //! very points that they were taken at.
 
+use crate::slopes::RUNGS;
+
 /// About `h · direction`, as a step of which up to `reach` can be taken from `x` to either side
 /// without rounding: each element is a multiple of the spacing of floats at the farthest point, and
 /// one that moves at all moves by one spacing at least.
@@ -45,6 +47,31 @@ pub(crate) fn root_mean_square(x: &[f64]) -> f64 {
     }
     let mean = x.iter().map(|x| (x / largest).powi(2)).sum::<f64>() / x.len() as f64;
     largest * mean.sqrt()
+}
+
+/// The shortest step of a ladder, and the longest one in units of it.
+pub(crate) struct Ladder {
+    pub unit: f64,
+    pub step: Vec<f64>,
+}
+
+pub(crate) const LONGEST: f64 = (1 << (RUNGS - 1)) as f64;
+
+impl Ladder {
+    pub fn new(x: &[f64], direction: &[f64], first: f64) -> Ladder {
+        let unit = first / LONGEST;
+        Ladder { unit, step: representable(x, direction, unit, LONGEST) }
+    }
+}
+
+/// The length of a step along a direction.
+pub(crate) fn scale(direction: &[f64]) -> f64 {
+    direction.iter().fold(0.0, |scale, d| scale.max(d.abs()))
+}
+
+/// What each element adds to a slope; one that does not move adds nothing, whatever its gradient.
+pub(crate) fn products<'a>(gradient: &'a [f64], step: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+    gradient.iter().zip(step).filter(|(_, step)| **step != 0.0).map(|(g, step)| g * step)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use lossgraph_autograd::Result;
 
 use crate::compared::Patience;
-use crate::gradient::{Gradient, products};
+use crate::gradient::Gradient;
 use crate::report::{Finding, Tried, Verdict};
-use crate::steps::representable;
+use crate::steps::{products, representable};
 
 /// Between the orders of a wrong gradient and of a right one, in [`Method::Taylor`](crate::Method::Taylor), and how near to
 /// it nothing is decided.

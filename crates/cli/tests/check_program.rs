@@ -111,6 +111,65 @@ fn the_host_in_c_runs_as_it_is_and_a_mistake_in_it_is_found() {
 }
 
 #[test]
+fn the_host_in_c_refuses_inputs_that_it_has_no_room_for() {
+    if has("cc", &["--version"]) {
+        let folder = Folder::new("room");
+        let few = text(&host("c")).replacen("1 << 20", "11", 1);
+        let (file, out) = (folder.file("host.c", few), folder.0.join("host"));
+        let built = Command::new("cc").arg(file).arg("-o").arg(&out).arg("-lm").status().unwrap();
+        assert!(built.success());
+        for shapes in [PAIR, "prediction: 3"] {
+            let output = check(&["--program", out.to_str().unwrap(), "--draw", shapes]);
+            let told = text(&output.stderr);
+            assert!(told.contains("host.c takes 2 inputs of at most 11 numbers"), "{told}");
+        }
+    }
+}
+
+/// A host of a loss of two inputs that moves one of them at a time, as hosts did before `points`.
+const OLDER: &str = r#"
+import json, sys
+print('{"lossgraph": 1, "features": ["values"]}', flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    a, b = [each["data"] for each in asked["inputs"]]
+    def value(t=0.0):
+        moved = [list(a), list(b)]
+        if t:
+            step = asked["step"]["data"]
+            moved[asked["move"]] = [x + t * s for x, s in zip(moved[asked["move"]], step)]
+        return sum(x * x * y for x, y in zip(*moved))
+    if asked["request"] == "values":
+        answer = {"values": [value(t) for t in asked["multiples"]]}
+    else:
+        slopes = [[2 * x * y for x, y in zip(a, b)], [FACTOR * x * x for x in a]]
+        answer = {"value": value(), "gradients": slopes}
+    print(json.dumps({"id": asked["id"], **answer}), flush=True)
+"#;
+
+#[test]
+fn an_older_host_that_moves_one_input_at_a_time_is_checked_as_well() {
+    if !has("python3", &["--version"]) {
+        return;
+    }
+    let folder = Folder::new("older");
+    for (factor, passes) in [("1", true), ("1.001", false)] {
+        let file = folder.file("host.py", OLDER.replace("FACTOR", factor));
+        let output = check(&[
+            "--program",
+            &format!("python3 {file}"),
+            "--draw",
+            "a: 3, b: 3",
+            "--order",
+            "1",
+        ]);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.success(), passes, "{told}");
+        assert_eq!(told.contains("FAIL"), !passes, "{told}");
+    }
+}
+
+#[test]
 fn the_hosts_of_torch_and_jax_are_programs_of_python() {
     for name in ["torch", "jax"] {
         let program = text(&host(name));

@@ -1,10 +1,12 @@
-//! Models on files of one's own: pictures by the names of their classes, and checkpoints that lie.
+//! Models on files of one's own: pictures by the names of their classes, pictures that are made of others,
+//! and checkpoints that lie.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use lossgraph_data::read_png;
 use lossgraph_nn::Checkpoint;
 use lossgraph_tensor::Tensor;
 use serde_json::{Value, json};
@@ -183,6 +185,24 @@ fn a_checkpoint_that_lies_about_its_net_is_refused() {
 }
 
 #[test]
+fn classes_that_only_the_test_part_has_are_told() {
+    let folder = Folder::new("unknown");
+    fs::create_dir_all(folder.0.join("pixels")).unwrap();
+    for (part, labels) in [("train", [0, 1, 0, 1]), ("t10k", [0, 1, 4, 2])] {
+        let write = |name: &str, header: &[u8], content: &[u8]| {
+            let path = folder.0.join(format!("pixels/{part}-{name}-ubyte"));
+            fs::write(path, [header, content].concat()).unwrap();
+        };
+        let four = [0, 0, 0, 4];
+        write("images-idx3", &[[0, 0, 8, 3], four, four, four].concat(), &[100; 64]);
+        write("labels-idx1", &[[0, 0, 8, 1], four].concat(), &labels);
+    }
+    let output = folder.run("train --data pixels --epochs 1 --hidden 4");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("no examples of to train on: 2, 4"), "{told}");
+}
+
+#[test]
 fn masks_boxes_and_sequences_are_predicted_from_pictures_and_others_say_who_is() {
     let folder = Folder::new("kinds");
     folder.picture("canvas.png", [16, 16], 0);
@@ -211,7 +231,7 @@ fn masks_boxes_and_sequences_are_predicted_from_pictures_and_others_say_who_is()
     folder.text("train --task rankings --epochs 1");
     let told = folder.refused("predict out/rankings.safetensors canvas.png");
     assert!(
-        told.contains("those of classifier, numbers, masks, boxes and sequences are"),
+        told.contains("those of classifier, numbers, masks, boxes, sequences and pictures are"),
         "{told}"
     );
     assert!(folder.text("evaluate out/rankings.safetensors").contains("test ndcg"));
@@ -219,4 +239,50 @@ fn masks_boxes_and_sequences_are_predicted_from_pictures_and_others_say_who_is()
     assert!(told.contains("has data of its own"), "{told}");
     folder.text("train --task embedding --epochs 1 --hidden 8");
     assert!(folder.text("evaluate out/digits-embedding.safetensors").contains("recall@1"));
+}
+
+#[test]
+fn pictures_are_made_of_png_files_and_written_as_such() {
+    let folder = Folder::new("restored");
+    folder.text("train --task denoising --epochs 1");
+    let model = "out/pictures.safetensors";
+    folder.picture("noisy/a.png", [40, 24], 100);
+    folder.picture("noisy/b.png", [9, 7], 200);
+    let restored = |path: &str| read_png(folder.0.join(path)).unwrap();
+    folder.text(&format!("predict {model} noisy/a.png --out a.png"));
+    let shape = restored("a.png").shape().to_vec();
+    assert_eq!(shape, [1, 24, 40]);
+    // In the middle of one shade, it is one shade, near to the one that it was.
+    let middle = restored("a.png").narrow(1, 8, 8).unwrap().narrow(2, 8, 8).unwrap().to_f64s();
+    assert!(middle.iter().all(|&pixel| pixel == middle[0]), "{middle:?}");
+    assert!((middle[0] - 100.0 / 255.0).abs() < 0.2, "{middle:?}");
+    // A folder, or some files; the same picture becomes the same.
+    let printed = folder.text(&format!("predict {model} noisy --out clean"));
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+    folder.text(&format!("predict {model} noisy/a.png noisy/b.png --out some"));
+    for path in ["clean/a.png", "some/a.png"] {
+        assert_eq!(restored(path), restored("a.png"), "{path}");
+    }
+    assert_eq!(restored("clean/b.png"), restored("some/b.png"));
+    // To a reader of standard output.
+    let bytes = folder.run(&format!("predict {model} noisy/a.png")).stdout;
+    assert!(bytes == fs::read(folder.0.join("a.png")).unwrap());
+    fs::create_dir_all(folder.0.join("empty")).unwrap();
+    fs::write(folder.0.join("no.png"), "GIF89a").unwrap();
+    folder.picture("more/a.png", [4, 4], 0);
+    for (arguments, told) in [
+        ("noisy", "several pictures are written: --out FOLDER"),
+        ("noisy --out noisy", "it would be written over"),
+        ("noisy/a.png --out noisy", "it would be written over"),
+        ("noisy/a.png --out noisy/a.png", "it would be written over"),
+        ("noisy/a.png --out a.csv", "a PNG file is written"),
+        ("noisy/a.png more/a.png --out two", "two pictures would have this place"),
+        ("empty --out two", "there is no PNG file in it"),
+        ("no.png --out b.png", "no PNG file, or a damaged one"),
+        ("missing.png --out b.png", "it cannot be read"),
+    ] {
+        let error = folder.refused(&format!("predict {model} {arguments}"));
+        assert!(error.contains(told), "{arguments}: {error}");
+    }
+    assert!(!folder.0.join("b.png").exists() && !folder.0.join("a.csv").exists());
 }

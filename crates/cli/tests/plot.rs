@@ -103,7 +103,8 @@ fn pictures_are_small_and_have_no_number_that_is_none() {
     for (name, text) in files(&folder).iter().filter(|(name, _)| name.ends_with(".svg")) {
         assert!(text.len() < 15_000, "{name} has {} bytes", text.len());
         assert!(!text.contains("NaN") && !text.contains("inf,"), "{name}");
-        assert!(text.contains("class=\"c0\" d=\"M"), "{name} has no curve");
+        let has_figure = text.contains("at the catalogue&apos;s sample");
+        assert!(has_figure || text.contains("class=\"c0\" d=\"M"), "{name} has no curve");
     }
 }
 
@@ -118,6 +119,30 @@ fn a_picture_shows_loss_and_slope_of_every_member() {
     }
     assert!(svg.contains("one element of prediction moves; target = 0"));
     assert!(svg.contains("prefers-color-scheme:dark"));
+}
+
+#[test]
+fn a_loss_with_a_figure_is_drawn_as_that_and_as_curves_if_one_asks_for_a_number() {
+    let folder = Folder::new("figure");
+    for loss in ALL.iter().filter(|loss| loss.figure.is_some() && loss.over.is_empty()) {
+        let svg = folder.svg(&[loss.name]);
+        assert!(svg.contains("at the catalogue&apos;s sample"), "{}: {svg}", loss.name);
+        assert!(!svg.contains("class=\"c0\""), "{}", loss.name);
+        assert!(folder.svg(&[loss.name, "--element", "1"]).contains("class=\"c0\" d=\"M"));
+        // A terminal shows curves.
+        assert!(shown(&[loss.name]).contains("slope"), "{}", loss.name);
+    }
+}
+
+#[test]
+fn as_many_curves_are_drawn_as_can_be_told_apart() {
+    let values = |count: i32| (1..=count).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+    let over = |count: i32| format!("delta={}", values(count));
+    let svg = Folder::new("many").svg(&["huber", "--over", &over(12)]);
+    assert_eq!(svg.matches(">delta=12<").count(), 2);
+    let output = run(&["huber", "--over", &over(13)]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("13 curves cannot be told apart: expected at most 12 values"), "{told}");
 }
 
 #[test]

@@ -28,13 +28,13 @@ log = open(sys.argv[1], "w")
 def write(line):
     print(line, flush=True)
     print("←", line, file=log, flush=True)
-write('{"lossgraph": 1, "features": ["values"]}')
+write('{"lossgraph": 1, "features": ["points"]}')
 for line in sys.stdin:
     print("→", line.strip(), file=log)
     r = json.loads(line)
     x = r["inputs"][0]["data"][0]
-    if r["request"] == "values":
-        values = [(x + t * r["step"]["data"][0]) ** 2 for t in r["multiples"]]
+    if r["request"] == "points":
+        values = [(x + t * r["steps"][0]["data"][0]) ** 2 for t in r["multiples"]]
         write(json.dumps({"id": r["id"], "values": values}))
     else:
         write(json.dumps({"id": r["id"], "value": x * x, "gradients": [[2 * x]]}))

@@ -142,6 +142,9 @@ fn a_run_goes_on_with_the_options_that_it_began_with() {
         ("--optimizer sgd", "--optimizer is [\"sgd\"], and was none"),
         ("--loss nll", "--loss is \"nll\""),
         ("--seed 4", "--seed is 4, and was 0"),
+        ("--task embedding", "--task is \"embedding\", and was \"classifier\""),
+        ("--loss triplet_margin", "--loss is \"triplet_margin\", and was \"cross_entropy\""),
+        ("--data penguins", "--data is \"penguins\", and was none"),
     ] {
         let error = folder.refused(&format!("--resume {LAST} {option}"));
         assert!(error.contains(told) && error.contains("--epochs"), "{error}");
@@ -205,18 +208,64 @@ fn a_place_that_cannot_be_written_to_is_found_before_the_time_is_spent() {
 fn runs_do_not_write_over_each_other() {
     let folder = Folder::new("runs");
     folder.train("--epochs 1 --hidden 8");
-    let first = [folder.bytes(MODEL), folder.bytes(LAST)];
-    // The same run gives the same files, in the same place.
+    let places = |number: &str| {
+        let place = format!("out/digits-classifier{number}");
+        [format!("{place}.safetensors"), format!("{place}/last.safetensors")]
+    };
+    let bytes = |number| places(number).map(|path| folder.bytes(&path));
+    let first = bytes("");
+    // Also the same options may lead to another model: of a file that has changed, for one.
     let [_, told] = folder.train("--epochs 1 --hidden 8");
-    assert!(!told.contains("of another run"), "{told}");
-    assert!(first == [folder.bytes(MODEL), folder.bytes(LAST)]);
-    let [_, told] = folder.train("--epochs 1 --hidden 8 --seed 1");
     assert!(told.contains("was of another run: it is out/digits-classifier.1 now"), "{told}");
-    let kept = ["out/digits-classifier.1.safetensors", "out/digits-classifier.1/last.safetensors"];
-    assert!(first == kept.map(|path| folder.bytes(path)));
+    assert!(first == bytes("") && first == bytes(".1"));
+    folder.train("--epochs 1 --hidden 8 --seed 1");
+    assert!(first != bytes("") && first == bytes(".2"));
+    // A number is that of a model and of its checkpoints.
+    fs::remove_file(folder.0.join(MODEL)).unwrap();
+    folder.train("--epochs 1 --hidden 8 --seed 2");
+    folder.train("--epochs 1 --hidden 8 --seed 3");
+    let seed = |path: &str| Checkpoint::read(folder.0.join(path)).unwrap().metadata["seed"].clone();
+    assert_eq!(places(".4").map(|path| seed(&path)), ["2", "2"]);
     // It goes on where it is now.
     folder.train("--resume out/digits-classifier.1 --epochs 2 --out again");
     assert!(Path::new(&folder.0).join("again/digits-classifier.safetensors").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn two_runs_at_once_do_not_share_a_folder() {
+    let folder = Folder::new("at-once");
+    let mut first = folder.started("--epochs 100000 --hidden 8", 1);
+    let told = folder.refused("--epochs 1 --seed 1");
+    assert!(told.contains("another run is writing to it now"), "{told}");
+    assert!(told.contains("--out"), "{told}");
+    let told = folder.refused(&format!("--resume {LAST} --epochs 200000"));
+    assert!(told.contains("another run is writing to it now"), "{told}");
+    folder.train("--epochs 1 --seed 1 --out other");
+    // However it ends, nobody is kept out any more.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    folder.train("--epochs 1 --seed 1");
+    assert_eq!(fs::read_dir(folder.0.join("out/digits-classifier.1")).unwrap().count(), 2);
+}
+
+#[test]
+fn more_epochs_go_on_by_the_longer_schedule_and_fewer_are_refused() {
+    let folder = Folder::new("lengths");
+    let [_, told] = folder.train("--hidden 8 --epochs 3");
+    assert!(!told.contains("the rates of epochs before"), "{told}");
+    let [_, told] = folder.train(&format!("--resume {LAST}"));
+    assert!(told.contains("all of its 3 epochs are done"), "{told}");
+    let [_, told] = folder.train(&format!("--resume {LAST} --epochs 5"));
+    assert!(told.contains("those of a run of 3, and are now those of one of 5"), "{told}");
+    let before = folder.bytes(MODEL);
+    let told = folder.refused(&format!("--resume {LAST} --epochs 4"));
+    assert!(told.contains("is to see 4 epochs in all, and the checkpoint has seen 5"), "{told}");
+    assert!(folder.bytes(MODEL) == before);
+    // What does not depend on the length says nothing.
+    folder.train("--hidden 8 --epochs 1 --schedule step step_size=1 --out step");
+    let [_, told] = folder.train("--resume step/digits-classifier --epochs 2");
+    assert!(!told.contains("the rates of epochs before"), "{told}");
 }
 
 #[test]

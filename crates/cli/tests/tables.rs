@@ -100,11 +100,23 @@ fn numbers_are_predicted_in_their_own_unit() {
 fn what_is_wrong_with_a_table_is_told() {
     let folder = Folder::new("wrong");
     fs::write(folder.0.join("short.csv"), "a,b\n1,2\n3\n").unwrap();
+    fs::write(folder.0.join("same.csv"), "a,b\n1,7\n3,7\n5,7\n").unwrap();
+    fs::write(folder.0.join("rare.csv"), "a,b\n1,x\n2,x\n3,y\n4,x\n").unwrap();
+    fs::write(folder.0.join("odd.csv"), "a,b\n1,2.5\n2,1.5?\n3,3.5\n4,5.5\n").unwrap();
+    fs::write(folder.0.join("one.csv"), "a,b\n1,2.5\n").unwrap();
     for (arguments, expected) in [
         (&["--data", "birds.csv"][..], "which column is to be learned? --target NAME, of species"),
         (&["--data", "birds.csv", "--target", "spices"], "there is no column `spices`"),
         (&["--data", "short.csv", "--target", "b"], "line 3: fields: 1, expected 2"),
         (&["--data", "birds.csv", "--target", "species", "--task", "numbers"], "expected numbers"),
+        (&["--data", "same.csv", "--target", "b"], "the column `b` is 7 in every row"),
+        (
+            &["--data", "rare.csv", "--target", "b"],
+            "rare.csv: examples of the class `y`: 1, expected 2 or more",
+        ),
+        (&["--data", "one.csv", "--target", "b"], "one.csv: examples: 1, expected 2 or more"),
+        // What is odd in it is why there are classes.
+        (&["--data", "odd.csv", "--target", "b"], "`1.5?` in line 3"),
     ] {
         let told = folder.refused(&[&["train"], arguments].concat());
         assert!(told.contains(expected), "{arguments:?}: {told}");
@@ -145,6 +157,20 @@ fn what_is_left_out_of_a_table_and_what_is_odd_in_it_is_told() {
     let told =
         folder.refused(&["train", "--data", "odd.csv", "--target", "mass", "--task", "numbers"]);
     assert!(told.contains("line 7: the column `mass` has words such as `n/a?`"), "{told}");
+}
+
+#[test]
+fn columns_of_names_are_told() {
+    let folder = Folder::new("names");
+    let row = |i: usize| format!("who{i},2024-01-{:02},{},{}\n", i + 1, i % 3, ["a", "b"][i % 2]);
+    let rows: String = (0..20).map(row).collect();
+    fs::write(folder.0.join("people.csv"), format!("name,day,size,kind\n{rows}")).unwrap();
+    let train = ["train", "--data", "people.csv", "--target", "kind", "--epochs", "1"];
+    let told = String::from_utf8(folder.run(&train).stderr).unwrap();
+    assert!(told.contains("column `name` has 20 different words in 20 rows"), "{told}");
+    assert!(told.contains("column `day` has 20 different words"), "{told}");
+    let told = folder.run(&[&train[..], &["--ignore", "name", "day"]].concat()).stderr;
+    assert!(!String::from_utf8(told).unwrap().contains("different words"));
 }
 
 #[test]

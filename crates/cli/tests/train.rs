@@ -129,6 +129,9 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
         (&["--epochs", "0"], "0 is not in"),
         (&["--lr", "nan"], "lr is NaN"),
         (&["--lr=-1"], "lr is -1"),
+        (&["--lr", "-1"], "lr is -1"),
+        (&["--hidden", "8", "0"], "0 is not in"),
+        (&["--batch", "9999999999999999999"], "a checkpoint holds numbers up to 2⁶³ − 1"),
         (&["--lr", "inf"], "lr is inf"),
         (&["--out", "file"], "the folder file cannot be made"),
         (&["--task", "poetry"], "possible values: classifier, embedding"),
@@ -174,6 +177,10 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
         let figures = folder.train(&["--loss", loss, "--epochs", "2"]);
         assert_eq!(figures["task"], "numbers", "{loss}");
     }
+    // By the names that others have for it.
+    for (task, name) in [("regression", "numbers"), ("segmentation", "masks")] {
+        assert_eq!(folder.train(&["--task", task, "--epochs", "1"])["task"], name);
+    }
     // Of digits, a loss of numbers trains classes all the same.
     let figures = folder.train(&["--loss", "huber", "--data", "digits", "--epochs", "2"]);
     assert_eq!(figures["task"], "classifier");
@@ -194,7 +201,8 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
     assert_eq!(figures["epochs"], 2);
     fs::write(folder.0.join("wrong.toml"), "epoch = 3\n").unwrap();
     let told = folder.refused(&["--config", "wrong.toml"]);
-    assert!(told.contains("--epoch") && told.contains("--epochs"), "{told}");
+    let expected = "wrong.toml: there is no option `epoch`; the nearest is `epochs`";
+    assert!(told.contains(expected), "{told}");
     fs::write(folder.0.join("broken.toml"), "epochs = \n").unwrap();
     assert!(folder.refused(&["--config", "broken.toml"]).contains("broken.toml: it is no TOML"));
 }

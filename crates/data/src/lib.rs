@@ -19,7 +19,7 @@
 //! | penguins, a table with missing values | [`penguins`] |
 //! | a CSV file | [`Table::read`], [`TableEncoder`] |
 //! | files of MNIST's kind | [`mnist`], [`read_idx`] |
-//! | folders of PNG files, a photograph | `png_folder`, `camera`, with the feature `png` |
+//! | PNG files and folders of them, a photograph | `read_png`, `png_folder`, `camera`, with the feature `png` |
 //! | text, character by character | [`Text`] |
 //! | points and curves that are drawn | [`generate`] |
 //! | tensors of one's own | [`Dataset::new`], [`Dataset::pairs`] |
@@ -53,7 +53,7 @@ pub use mnist::{
     FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER, fashion_mnist, fashion_mnist_2000, mnist,
 };
 #[cfg(feature = "png")]
-pub use png::{camera, png_folder, read_png};
+pub use png::{camera, encode_png, png_files, png_folder, read_png};
 pub use rows::Rows;
 pub use sampler::Sampler;
 pub use table::{

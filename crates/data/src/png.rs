@@ -1,4 +1,4 @@
-//! Pictures from PNG files.
+//! Pictures from PNG files, and to them.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
@@ -25,6 +25,64 @@ pub fn read_png(path: impl AsRef<Path>) -> Result<Tensor> {
         Ok(file) => decode(BufReader::new(file)).or_else(|why| fail(path, why)),
         Err(error) => fail(path, format!("it cannot be read: {error}")),
     }
+}
+
+/// A picture `[channels, height, width]` as the bytes of a PNG file: grey if it has one channel, with
+/// colors if it has three. 0 is black, 1 is white, and what lies beyond is cut off; 256 shades are kept.
+///
+/// ```
+/// use lossgraph_data::encode_png;
+/// use lossgraph_tensor::Tensor;
+///
+/// let bytes = encode_png(&Tensor::from([[[0.0, 0.5, 1.0]]]))?;
+/// assert!(bytes.starts_with(b"\x89PNG"));
+/// # Ok::<(), lossgraph_data::Error>(())
+/// ```
+///
+/// # Errors
+/// Another shape, a side of 0, and pixels that are NaN.
+#[doc(alias = "write_png")]
+pub fn encode_png(picture: &Tensor) -> Result<Vec<u8>> {
+    let shape = picture.shape().to_vec();
+    let refuse = |why: String| Err(Error::Dataset { why: format!("encode_png: {why}") });
+    let side = |length: usize| u32::try_from(length).ok().filter(|&length| length > 0);
+    let (color, [height, width]) = match shape[..] {
+        [1, height, width] => (ColorType::Grayscale, [height, width]),
+        [3, height, width] => (ColorType::Rgb, [height, width]),
+        _ => return refuse(format!("it is {shape:?}, expected [1 or 3, height, width]")),
+    };
+    let (Some(rows), Some(columns)) = (side(height), side(width)) else {
+        return refuse(format!("it is {shape:?}, which is no size of a picture"));
+    };
+    let planes = picture.to_f64s();
+    if planes.iter().any(|pixel| pixel.is_nan()) {
+        return refuse("a pixel is NaN".to_owned());
+    }
+    let area = height * width;
+    let shade = |pixel: f64| (255.0 * pixel.clamp(0.0, 1.0)).round() as u8;
+    let pixels: Vec<u8> = (0..area)
+        .flat_map(|at| planes.iter().skip(at).step_by(area).map(|&pixel| shade(pixel)))
+        .collect();
+    let encode = || -> std::result::Result<Vec<u8>, png::EncodingError> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, columns, rows);
+        encoder.set_color(color);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&pixels)?;
+        writer.finish()?;
+        Ok(bytes)
+    };
+    encode().or_else(|error| refuse(error.to_string()))
+}
+
+/// The PNG files of a folder, in the order of their names.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn png_files(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let is_png =
+        |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
+    Ok(entries(folder.as_ref())?.into_iter().filter(is_png).collect())
 }
 
 /// A photograph of a man with a camera, grey, `[1, 512, 512]`, from 0 to 1.
@@ -60,9 +118,7 @@ pub fn png_folder(folder: impl AsRef<Path>) -> Result<(Dataset, Vec<String>)> {
     let mut numbers: Vec<f32> = Vec::new();
     let (mut labels, mut first): (Vec<usize>, Option<(PathBuf, Vec<usize>)>) = (Vec::new(), None);
     for (label, class) in classes.iter().enumerate() {
-        let is_png =
-            |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
-        let files: Vec<PathBuf> = entries(class)?.into_iter().filter(is_png).collect();
+        let files = png_files(class)?;
         if files.is_empty() {
             return fail(class, "there is no PNG file in it");
         }
@@ -143,6 +199,29 @@ mod tests {
         assert_eq!(camera.shape()[..], [1, 512, 512]);
         let mean = camera.to_f64s().iter().sum::<f64>() / (512.0 * 512.0);
         assert!((mean - 129.06 / 255.0).abs() < 1e-3, "{mean}");
+    }
+
+    #[test]
+    fn a_picture_that_is_written_is_read_as_it_was() {
+        let shades = |channels: usize| {
+            let pixels = (0..channels * 6).map(|at| at as f32 * 14.0 / 255.0);
+            Tensor::new([channels, 2, 3], pixels.collect::<Vec<f32>>()).unwrap()
+        };
+        for channels in [1, 3] {
+            let picture = shades(channels);
+            assert_eq!(decode(Cursor::new(encode_png(&picture).unwrap())).unwrap(), picture);
+        }
+        let beyond = Tensor::from([[[-1.0_f32, 0.0, 1.0, 7.0]]]);
+        let read = decode(Cursor::new(encode_png(&beyond).unwrap())).unwrap();
+        assert_eq!(read.to_f64s(), [0.0, 0.0, 1.0, 1.0]);
+        for (bad, told) in [
+            (shades(2), "expected [1 or 3, height, width]"),
+            (Tensor::from([[[f32::NAN]]]), "NaN"),
+            (Tensor::from([1.0_f32]), "it is [1]"),
+        ] {
+            let error = encode_png(&bad).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::descent;
+use crate::figure;
 use crate::inputs::{Inputs, exact, json_of};
-use crate::lattice::lattices;
 use crate::subject::Subject;
 
 /// The state of a page's controls: the loss, its inputs with their numbers, its options with their
@@ -57,7 +57,7 @@ pub fn controls(subject: &Subject, inputs: &Inputs) -> Result<Value> {
         "options": options,
         "letters": subject.letters(),
         "closed": closed(subject, &tensors),
-        "lattices": lattices(subject, &tensors),
+        "figure": figure(subject, &tensors),
         "optimizers": descent::OPTIMIZERS.map(|each| each.name),
     }))
 }
@@ -69,6 +69,13 @@ fn closed(subject: &Subject, tensors: &[(&'static str, Tensor)]) -> Value {
     let Some((slope, numbers)) = case.closed_slope(&inputs) else { return Value::Null };
     let numbers: Vec<Value> = numbers.into_iter().map(exact).collect();
     json!({ "input": slope.input, "formula": slope.formula, "numbers": numbers })
+}
+
+/// What the loss is about, drawn, where its row says so.
+fn figure(subject: &Subject, tensors: &[(&'static str, Tensor)]) -> Value {
+    let Subject::Loss(case) = subject else { return Value::Null };
+    let inputs: Vec<Tensor> = tensors.iter().map(|(_, tensor)| tensor.clone()).collect();
+    case.figure(&inputs).map_or(Value::Null, |found| figure::json_of(&found))
 }
 
 /// Where the numbers of an input lie, as far as that is known.

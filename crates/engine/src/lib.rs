@@ -7,7 +7,8 @@
 //! | request | reply |
 //! |---|---|
 //! | `{"page": {…case}}` | the data of the page |
-//! | `{…, "curves": [["logits", 0]]}` | the same, with the curves of these elements alone |
+//! | `{…, "curves": [["logits", 0]]}` | the same, with the paths and curves of these elements alone |
+//! | `{…, "steps": [[4], [4, 0]]}` | the same, with the arithmetic of these steps alone: a node, or what flows back from it to one of its inputs |
 //! | `{…, "shows": ["ops", 2]}` | what is seen of it while a number moves: of the view `teaching` or `ops`, the outermost level and a group by its number, or `"all"`; no listing, and no comparison with differences |
 //! | `{"draw": {…case}, "seed": 1}` | inputs that are drawn for the loss |
 //! | `{"descend": {…case}, "optimizer": "sgd", "rate": 0.1, "steps": 50}` | the inputs and the loss after each step, and how it ended |
@@ -19,9 +20,9 @@
 mod controls;
 mod descent;
 mod exports;
+mod figure;
 mod inputs;
 mod landscape;
-mod lattice;
 mod lessons;
 mod request;
 mod subject;
@@ -29,6 +30,7 @@ mod subject;
 use std::error::Error;
 
 pub use controls::controls;
+pub use figure::Drawing;
 pub use inputs::{Inputs, have_common_names, parse};
 pub use lessons::{Lesson, Program, find as lesson};
 pub use request::answer;

@@ -1,7 +1,7 @@
 //! Requests and replies, as JSON.
 
 use lossgraph_autograd::Tape;
-use lossgraph_explain::{Opened, View};
+use lossgraph_explain::{Opened, Step, View};
 use serde_json::{Map, Value, json};
 
 use crate::descent::{Descent, descend};
@@ -19,7 +19,7 @@ pub fn answer(request: &str) -> String {
 fn reply(request: &Value) -> Result<Value> {
     let object = request.as_object().ok_or("a request is an object")?;
     if let Some(case) = object.get("page") {
-        return page(case, object.get("curves"), object.get("shows"));
+        return page(case, object);
     }
     if let Some(case) = object.get("draw") {
         let seed = request["seed"].as_u64().ok_or("`seed` is a whole number from 0 on")?;
@@ -38,12 +38,13 @@ fn reply(request: &Value) -> Result<Value> {
     Err("a request asks for `page`, `draw`, `descend` or `surface`".into())
 }
 
-/// The data of a page: with the curves of all elements or of some, and of all or what it shows.
-fn page(case: &Value, curves: Option<&Value>, shows: Option<&Value>) -> Result<Value> {
+/// The data of a page: with the curves of all elements or of some, the arithmetic of all steps or of
+/// some, and all or what it shows.
+fn page(case: &Value, request: &Map<String, Value>) -> Result<Value> {
     let (subject, inputs) = self::case(case)?;
     let tape = Tape::f64();
     let (vars, page) = subject.page(&tape, &inputs)?;
-    let page = match curves {
+    let page = match request.get("curves") {
         None => page,
         Some(Value::Array(wanted)) => {
             let mut elements = Vec::new();
@@ -56,7 +57,14 @@ fn page(case: &Value, curves: Option<&Value>, shows: Option<&Value>) -> Result<V
         }
         Some(_) => return Err("`curves` is a list of elements".into()),
     };
-    let page = match shows {
+    let page = match request.get("steps") {
+        None => page,
+        Some(Value::Array(steps)) => {
+            page.steps(steps.iter().map(step).collect::<Result<Vec<_>>>()?)
+        }
+        Some(_) => return Err("`steps` is a list of steps".into()),
+    };
+    let page = match request.get("shows") {
         None => page,
         Some(shows) => {
             let (view, opened) = shown(shows)?;
@@ -86,6 +94,16 @@ fn shown(shows: &Value) -> Result<(View, Opened)> {
         }
     };
     Ok((view, opened))
+}
+
+/// A step, `[3]` or `[3, 0]`: a node, or a node with the input that its gradient flows back to.
+fn step(step: &Value) -> Result<Step> {
+    let number = |at: usize| step[at].as_u64().and_then(|it| usize::try_from(it).ok());
+    match (step.as_array().map_or(0, Vec::len), number(0), number(1)) {
+        (1, Some(node), _) => Ok(Step::Forward(node)),
+        (2, Some(node), Some(slot)) => Ok(Step::Backward(node, slot)),
+        _ => Err(format!("a step is [node] or [node, input], not {step}").into()),
+    }
 }
 
 fn no_input(name: &str) -> String {
@@ -163,12 +181,31 @@ mod tests {
     }
 
     #[test]
+    fn a_sketch_writes_out_the_steps_that_are_wanted() {
+        let all = asked(json!({ "page": huber("") }))["nodes"].clone();
+        let last = all.as_array().unwrap().len() - 1;
+        let some = asked(json!({ "page": huber(""), "steps": [[last], [last, 0], [99]] }))["nodes"]
+            .clone();
+        for (at, (some, all)) in
+            some.as_array().unwrap().iter().zip(all.as_array().unwrap()).enumerate()
+        {
+            let lines = |node: &Value| node["inputs"][0]["flow"]["lines"].clone();
+            match at == last {
+                true => assert_eq!((&some["forward"], lines(some)), (&all["forward"], lines(all))),
+                false => assert!(some["forward"].is_null() && lines(some).is_null()),
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_served_is_an_error() {
         for (request, told) in [
             (json!([]), "a request is an object"),
             (json!({ "page": { "loss": "hubre" } }), "the nearest is `huber`"),
             (json!({ "page": huber("detla=1") }), "perhaps `delta`"),
             (json!({ "page": huber(""), "curves": [["x", 0]] }), "there is no input `x`"),
+            (json!({ "page": huber(""), "steps": [[0, 1, 2]] }), "[node] or [node, input]"),
+            (json!({ "page": huber(""), "steps": 3 }), "`steps` is a list"),
             (json!({ "page": huber(""), "curves": [], "shows": ["all"] }), "`teaching` or `ops`"),
             (json!({ "page": huber(""), "curves": [], "shows": ["ops", "top"] }), "not \"top\""),
             (json!({ "draw": huber("") }), "`seed` is a whole number"),

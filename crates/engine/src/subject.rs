@@ -236,13 +236,6 @@ impl Subject {
         set.unwrap_or_else(|| choice.kind.to_string())
     }
 
-    /// The value of an option that counts.
-    pub(crate) fn count(&self, name: &str) -> Option<usize> {
-        let Subject::Loss(case) = self else { return None };
-        let has_it = case.loss.options.iter().any(|choice| choice.name == name);
-        has_it.then(|| case.loss.setting(&case.setting).ok().map(|s| s.count(name))).flatten()
-    }
-
     /// Its options with their values, the mean included.
     fn options(&self) -> String {
         let Subject::Loss(case) = self else { return "the mean of all terms".to_owned() };

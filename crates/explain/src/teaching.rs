@@ -1,5 +1,5 @@
 //! The teaching view of a graph: what only keeps numbers in range, averages or regroups is folded into
-//! named groups, so that the mathematics stands in front.
+//! named groups, and layers that repeat into one, so that the mathematics stands in front.
 //!
 //! What is folded is recognized by what ops do, read off their facts and rules, and not by who
 //! recorded them.
@@ -33,10 +33,10 @@ impl Graph {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         let mut graph = self.clone();
         graph.drop_outer_scope();
-        let graph = graph.folded();
+        let graph = graph.folded().with_repeats();
         match graph.children(None, &all).len() <= MANY {
             true => graph,
-            false => self.clone().folded(),
+            false => self.clone().folded().with_repeats(),
         }
     }
 

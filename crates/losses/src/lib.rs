@@ -39,7 +39,7 @@ mod terms;
 
 pub use catalogue::{
     ALL, Args, BadSetting, Case, Choice, Configured, Domain, Fit, Invariance, Loss, Numbers,
-    OptionKind, Plain, Sample, Setting, Sizes, Task, UnknownLoss, find,
+    OptionKind, Plain, Sample, Setting, Sizes, Task, UnknownLoss, figure, find,
 };
 pub use classification::*;
 pub use detection::*;

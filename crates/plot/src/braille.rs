@@ -3,9 +3,9 @@
 use crate::axis::Axis;
 use crate::picture::{Part, Picture};
 
-/// The colors of members on a terminal: blue, red, green, magenta, yellow, cyan; and gray for what is
-/// no member.
-const COLORS: [u8; 6] = [34, 31, 32, 35, 33, 36];
+/// The colors of members on a terminal: blue, red, green, magenta, yellow, cyan, and the same once
+/// more, bright; and gray for what is no member.
+const COLORS: [u8; 12] = [34, 31, 32, 35, 33, 36, 94, 91, 92, 95, 93, 96];
 const GRAY: u8 = 90;
 
 /// Whether to write colors.
@@ -99,7 +99,8 @@ pub fn draw(picture: &Picture, columns: usize, ink: Ink) -> String {
     let across = picture.across(inner / 10);
     let mut text = format!("{}\n{}\n", picture.title, picture.note);
     for part in Part::BOTH {
-        let height = if part == Part::Loss { 12 } else { 8 };
+        // Each member has a row for its label.
+        let height = picture.members.len().max(if part == Part::Loss { 12 } else { 8 });
         let up = picture.up(part, 4);
         let mut sheet = Sheet::new(inner, height);
         for (i, member) in picture.members.iter().enumerate() {

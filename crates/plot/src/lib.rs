@@ -26,3 +26,4 @@ mod svg;
 pub use braille::Ink;
 pub use landscape::{Landscape, Path};
 pub use picture::{Member, Picture};
+pub use svg::{DISTINCT, framed};

@@ -47,9 +47,14 @@ impl Panel {
 /// The picture as SVG.
 pub fn draw(picture: &Picture) -> String {
     let mut svg = start(&picture.title, &picture.note);
+    if picture.members.len() > COLORS.len() {
+        svg += "<style>.o{stroke-dasharray:1.5 3.5}</style>\n";
+    }
     let longest = picture.members.iter().map(|member| member.label.chars().count()).max();
-    // A letter is about nine units wide; the labels stand at the right of their curves.
-    let right = SIZE.0 - 18.0 - 9.0 * longest.unwrap_or(0).max(5) as f64;
+    // A letter is about nine units wide; the labels stand at the right of their curves, of dotted ones
+    // behind a piece of them.
+    let sample = if picture.members.len() > COLORS.len() { SAMPLE } else { 0.0 };
+    let right = SIZE.0 - 18.0 - 9.0 * longest.unwrap_or(0).max(5) as f64 - sample;
     let up = [(56.0, 246.0, Part::Loss), (270.0, 394.0, Part::Slope)];
     for (top, bottom, part) in up {
         let ticks = if part == Part::Loss { 5 } else { 4 };
@@ -61,13 +66,12 @@ pub fn draw(picture: &Picture) -> String {
         }
         let _ = write!(svg, "<g clip-path=\"url(#{})\">", part.name());
         for (i, member) in picture.members.iter().enumerate() {
-            let dash = if part == Part::Slope { " d" } else { "" };
             let mut path = String::new();
             for piece in &member.curve.pieces {
                 let points = piece.iter().map(|p| (panel.x(p.x), panel.y(part.of(p)))).collect();
                 path += &line(&thinned(points));
             }
-            let _ = write!(svg, "<path class=\"c{}{dash}\" d=\"{path}\"/>", color(i));
+            let _ = write!(svg, "<path class=\"c{}{}\" d=\"{path}\"/>", color(i), dash(i, part));
         }
         svg += "</g>\n";
         svg += &marks(picture, &panel, part);
@@ -76,9 +80,33 @@ pub fn draw(picture: &Picture) -> String {
     svg + "</svg>\n"
 }
 
-/// The number of the color of a member: beyond the last, they come again.
+/// The number of the color of a member: beyond the last, they come again, dotted.
 pub fn color(member: usize) -> usize {
     member % COLORS.len()
+}
+
+/// The class of the line of a member, so that two of one color are told apart.
+fn dash(member: usize, part: Part) -> &'static str {
+    match (member / COLORS.len() % 2, part) {
+        (1, _) => " o",
+        (_, Part::Slope) => " d",
+        (_, Part::Loss) => "",
+    }
+}
+
+/// How many curves have a color and a line of their own.
+pub const DISTINCT: usize = 2 * COLORS.len();
+
+/// How wide the piece of a line is that stands before its label.
+const SAMPLE: f64 = 22.0;
+
+/// Other elements as a picture in the style of these: with a title, and a line below it. Beside the
+/// classes of colors, `t0` to fill and `c0` to draw, `n` is what is said aside, `m` and `e` are text at
+/// its middle and its end, `f` is fine, `g` is a grid, and `k` a line in the color of text.
+pub fn framed(title: &str, note: &str, body: &str) -> String {
+    let style = "<style>.f{font-size:11px}.k{stroke:#333;stroke-width:1.8}\
+                 @media(prefers-color-scheme:dark){.k{stroke:#ddd}}</style>\n";
+    start(title, note) + style + body + "</svg>\n"
 }
 
 /// The head of a file: style, ground, title and note.
@@ -197,7 +225,8 @@ fn marks(picture: &Picture, panel: &Panel, part: Part) -> String {
     text + "\n"
 }
 
-/// The settings at the right ends of their curves, pushed apart where they would overlap.
+/// The settings at the right ends of their curves, pushed apart where they would overlap: the more
+/// there are, the smaller.
 fn labels(picture: &Picture, panel: &Panel, part: Part) -> String {
     const LINE: f64 = 16.0;
     let mut ends: Vec<(f64, f64, usize)> = Vec::new();
@@ -207,28 +236,40 @@ fn labels(picture: &Picture, panel: &Panel, part: Part) -> String {
             ends.push((y, panel.x(last.x), i));
         }
     }
+    let line = LINE.min((panel.bottom - panel.top + LINE) / ends.len().max(1) as f64);
     // What ends at one height stands in the order of the family.
     ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
     let mut below = f64::NEG_INFINITY;
     for (y, ..) in &mut ends {
-        *y = y.max(below + LINE);
+        *y = y.max(below + line);
         below = *y;
     }
     let mut above = panel.bottom + LINE / 2.0;
     for (y, ..) in ends.iter_mut().rev() {
         *y = y.min(above);
-        above = *y - LINE;
+        above = *y - line;
     }
+    let size = if line < LINE {
+        format!(" style=\"font-size:{}px\"", short(line - 1.5))
+    } else {
+        String::new()
+    };
+    let has_samples = picture.members.len() > COLORS.len();
     let mut text = String::new();
     for (y, x, i) in ends {
         let label = &picture.members[i].label;
         let label = if label.is_empty() { part.name() } else { label };
+        let (color, mut x) = (color(i), x + 7.0);
+        if has_samples {
+            let (from, dash) = (short(x - 2.0), dash(i, part));
+            let _ = write!(text, "<path class=\"c{color}{dash}\" d=\"M{from} {}h16\"/>", short(y));
+            x += SAMPLE - 4.0;
+        }
         let _ = write!(
             text,
-            "<text class=\"t{}\" x=\"{}\" y=\"{}\">{}</text>",
-            color(i),
-            short(x + 7.0),
-            short(y + 4.5),
+            "<text class=\"t{color}\" x=\"{}\" y=\"{}\"{size}>{}</text>",
+            short(x),
+            short(y + 4.5 * line / LINE),
             escaped(label)
         );
     }
@@ -303,5 +344,61 @@ mod tests {
         let bent = vec![(0.0, 0.0), (5.0, 0.0), (10.0, 5.0)];
         assert_eq!(thinned(bent.clone()), bent);
         assert_eq!(thinned(vec![]), []);
+    }
+
+    /// A picture of so many members, which all end at one place.
+    fn family(count: i32) -> String {
+        let at = [lossgraph_tensor::Tensor::from([1.0])];
+        let sweep = lossgraph_explain::Sweep { input: 0, element: 0, range: -1.0..1.0 };
+        let member = |power: i32| crate::Member {
+            label: format!("power={power}"),
+            curve: lossgraph_explain::curve(|_, x| x[0].powi(power).sum(..), &at, &sweep).unwrap(),
+        };
+        let mut picture = Picture::of(member(1).curve, &sweep);
+        picture.members = (1..=count).map(member).collect();
+        draw(&picture)
+    }
+
+    /// The value of an attribute in each element that begins so.
+    fn attributes<'a>(svg: &'a str, element: &str, name: &str) -> Vec<&'a str> {
+        let value =
+            |each: &'a str| each.split_once(&format!(" {name}=\"")).unwrap().1.split('"').next();
+        svg.split(element).skip(1).map(|each| value(each).unwrap()).collect()
+    }
+
+    #[test]
+    fn twelve_curves_have_lines_of_their_own() {
+        let svg = family(DISTINCT as i32);
+        for part in ["loss", "slope"] {
+            let group = svg.split(&format!("url(#{part})")).nth(1).unwrap();
+            let mut classes = attributes(group.split("</g>").next().unwrap(), "<path", "class");
+            classes.sort_unstable();
+            classes.dedup();
+            assert_eq!(classes.len(), DISTINCT, "{part}: {classes:?}");
+        }
+        assert!(!family(6).contains("class=\"c0 o\""));
+    }
+
+    #[test]
+    fn labels_of_curves_that_end_at_one_place_do_not_overlap() {
+        for count in [2, 6, 7, 12] {
+            let svg = family(count);
+            let labels: Vec<&str> = svg.split("<text class=\"t").skip(1).collect();
+            assert_eq!(labels.len(), 2 * count as usize);
+            // Neither part reaches into the other.
+            for (labels, range) in labels.chunks(count as usize).zip([48.0..258.0, 262.0..SIZE.1]) {
+                let after = |label: &str, before: &str, end: char| -> Option<f64> {
+                    label.split_once(before)?.1.split(end).next()?.parse().ok()
+                };
+                let size = after(labels[0], "font-size:", 'p').unwrap_or(13.0);
+                let mut ys: Vec<f64> =
+                    labels.iter().map(|label| after(label, " y=\"", '"').unwrap()).collect();
+                ys.sort_by(f64::total_cmp);
+                let gaps = ys.windows(2).map(|pair| pair[1] - pair[0]);
+                let closest = gaps.fold(f64::INFINITY, f64::min);
+                assert!(closest >= size - 0.15, "{count}: {closest} between labels of {size}");
+                assert!(ys.iter().all(|y| range.contains(y)), "{count}: {ys:?}");
+            }
+        }
     }
 }

@@ -17,7 +17,7 @@ unary! {
     /// The exponential, `eˣ`; slope `y`.
     fn exp() = EXP {
         formula: "eˣ",
-        value: |x, _p| x.exp(),
+        value: specialized |x, _p| x.exp(),
         vjp: Some(|g, _, y, _| g * y),
         domain: [-3.0, 3.0],
         facts: positive().zero_by_underflow(),
@@ -81,7 +81,7 @@ unary! {
     /// The tangent; slope `1 + y²`.
     fn tan() = TAN {
         formula: "tan x",
-        value: compact |x, _p| x.tan(), where x.is_near() => x.tan_near(),
+        value: |x, _p| x.tan(), where x.is_near() => x.tan_near(),
         vjp: Some(|g, _, y, _| g * (y.square() + 1.0)),
         domain: [-1.2, 1.2],
     }
@@ -92,7 +92,7 @@ unary! {
     #[doc(alias = "arcsin")]
     fn asin() = ASIN {
         formula: "arcsin x",
-        value: compact |x, _p| x.asin(),
+        value: |x, _p| x.asin(),
         vjp: Some(|g, x, _, _| g * (1.0 - x.square()).rsqrt()),
         domain: [-0.9, 0.9],
     }
@@ -103,7 +103,7 @@ unary! {
     #[doc(alias = "arccos")]
     fn acos() = ACOS {
         formula: "arccos x",
-        value: compact |x, _p| x.acos(),
+        value: |x, _p| x.acos(),
         vjp: Some(|g, x, _, _| -g * (1.0 - x.square()).rsqrt()),
         domain: [-0.9, 0.9],
     }
@@ -114,7 +114,7 @@ unary! {
     #[doc(alias = "arctan")]
     fn atan() = ATAN {
         formula: "arctan x",
-        value: compact |x, _p| x.atan(),
+        value: |x, _p| x.atan(),
         vjp: Some(|g, x, _, _| g / (flat_square(x) + 1.0)),
         domain: [-3.0, 3.0],
     }
@@ -124,7 +124,7 @@ unary! {
     /// The hyperbolic sine; slope `cosh x`.
     fn sinh() = SINH {
         formula: "sinh x",
-        value: compact |x, _p| x.sinh(),
+        value: |x, _p| x.sinh(),
         vjp: Some(|g, x, _, _| g * x.cosh()),
         domain: [-3.0, 3.0],
     }
@@ -134,7 +134,7 @@ unary! {
     /// The hyperbolic cosine; slope `sinh x`.
     fn cosh() = COSH {
         formula: "cosh x",
-        value: compact |x, _p| x.cosh(),
+        value: |x, _p| x.cosh(),
         vjp: Some(|g, x, _, _| g * x.sinh()),
         domain: [-3.0, 3.0],
         facts: positive(),
@@ -155,7 +155,7 @@ unary! {
     /// The logarithm to base 2; slope `1/(x ln 2)`. Of a power of two, it is the whole number.
     fn log2() = LOG2 {
         formula: "log₂ x",
-        value: compact |x, _p| x.log2(),
+        value: |x, _p| x.log2(),
         vjp: Some(|g, x, _, _| (g * LOG2_E) / x),
         domain: [0.1, 4.0],
     }
@@ -165,7 +165,7 @@ unary! {
     /// The logarithm to base 10; slope `1/(x ln 10)`. Of a power of ten, it is the whole number.
     fn log10() = LOG10 {
         formula: "log₁₀ x",
-        value: compact |x, _p| x.log10(),
+        value: |x, _p| x.log10(),
         vjp: Some(|g, x, _, _| (g * LOG10_E) / x),
         domain: [0.1, 4.0],
     }
@@ -175,7 +175,7 @@ unary! {
     /// `2ˣ`; slope `y ln 2`. Of a whole number, it is the power of two.
     fn exp2() = EXP2 {
         formula: "2ˣ",
-        value: compact |x, _p| x.exp2(),
+        value: |x, _p| x.exp2(),
         vjp: Some(|g, _, y, _| g * (y * LN_2)),
         domain: [-3.0, 3.0],
         facts: positive().zero_by_underflow(),
@@ -188,7 +188,7 @@ unary! {
     #[doc(alias = "arcsinh")]
     fn asinh() = ASINH {
         formula: "arsinh x",
-        value: compact |x, _p| x.asinh(),
+        value: |x, _p| x.asinh(),
         vjp: Some(|g, x, _, _| g / x.hypot(1.0)),
         domain: [-3.0, 3.0],
     }
@@ -200,7 +200,7 @@ unary! {
     #[doc(alias = "arccosh")]
     fn acosh() = ACOSH {
         formula: "arcosh x",
-        value: compact |x, _p| x.acosh(),
+        value: |x, _p| x.acosh(),
         // Both factors, since the square overflows.
         vjp: Some(|g, x, _, _| g * ((x.abs() - 1.0).rsqrt() * (x.abs() + 1.0).rsqrt())),
         domain: [1.2, 4.0],
@@ -213,7 +213,7 @@ unary! {
     #[doc(alias = "arctanh")]
     fn atanh() = ATANH {
         formula: "artanh x",
-        value: compact |x, _p| x.atanh(),
+        value: |x, _p| x.atanh(),
         // As a sum of two, since 1 − x² loses digits near ±1.
         vjp: Some(|g, x, _, _| g * (((1.0 - x).recip() + (x + 1.0).recip()) * 0.5)),
         domain: [-0.9, 0.9],
@@ -228,7 +228,7 @@ binary! {
     /// it infinite, whatever the other is.
     fn hypot = HYPOT {
         formula: "√(a² + b²)",
-        value: compact |a, b| a.hypot(b),
+        value: |a, b| a.hypot(b),
         vjp: Some([
             |g, a, b, _| g * a.binary(&COSINE, b),
             |g, a, b, _| g * b.binary(&COSINE, a),
@@ -241,14 +241,13 @@ binary! {
 
 /// The slope of a distance: the cosine of the angle, of the point with abscissa a and ordinate b. With
 /// that of b, the sine, its slopes are `sin²/y` and `−cos sin/y`.
-pub(crate) static COSINE: Binary =
-    Binary::new("cosine", "a/√(a² + b²)", map2!(compact | a, b | a.cosine(b)))
-        .vjp(
-            |g, a, b, _| g * over(b.binary(&COSINE, a).square(), a.hypot(b)),
-            |g, a, b, y| -g * over(y * b.binary(&COSINE, a), a.hypot(b)),
-        )
-        .domain(0.4, 3.0)
-        .expensive();
+pub(crate) static COSINE: Binary = Binary::new("cosine", "a/√(a² + b²)", map2!(|a, b| a.cosine(b)))
+    .vjp(
+        |g, a, b, _| g * over(b.binary(&COSINE, a).square(), a.hypot(b)),
+        |g, a, b, y| -g * over(y * b.binary(&COSINE, a), a.hypot(b)),
+    )
+    .domain(0.4, 3.0)
+    .expensive();
 
 /// `x / y`, and 0 where `y = 0`.
 #[track_caller]

@@ -72,7 +72,7 @@ binary! {
     #[doc(alias = "div")]
     fn floor_divide = FLOOR_DIVIDE {
         formula: "⌊a/b⌋",
-        value: compact |a, b| a.floor_divide(b), where a.quotient_is_near(b) => a.floor_divide_near(b),
+        value: |a, b| a.floor_divide(b), where a.quotient_is_near(b) => a.floor_divide_near(b),
         vjp: None,
         domain: [0.4, 3.0],
         facts: expensive().integers(Integers2::Quotient(floor_quotient)),
@@ -88,7 +88,7 @@ binary! {
     #[doc(alias = "div")]
     fn trunc_divide = TRUNC_DIVIDE {
         formula: "trunc(a/b)",
-        value: compact |a, b| (a / b).trunc(),
+        value: |a, b| (a / b).trunc(),
         vjp: None,
         domain: [0.4, 3.0],
         facts: integers(Integers2::Quotient(i64::wrapping_div)),
@@ -104,7 +104,7 @@ binary! {
     #[doc(alias = "modulo")]
     fn remainder = REMAINDER {
         formula: "a − b ⌊a/b⌋",
-        value: compact |a, b| a.remainder(b), where a.quotient_is_near(b) => a.remainder_near(b),
+        value: |a, b| a.remainder(b), where a.quotient_is_near(b) => a.remainder_near(b),
         vjp: Some([|g, _, _, _| g, |g, a, b, _| -g * a.floor_divide(b)]),
         domain: [0.4, 3.0],
         facts: expensive().integers(Integers2::Quotient(floor_rest)),
@@ -119,7 +119,7 @@ binary! {
     /// Integers stay integers, and one that is divided by 0 is an error when the plan runs.
     fn fmod = FMOD {
         formula: "a − b trunc(a/b)",
-        value: compact |a, b| a.fmod(b), where a.quotient_is_near(b) => a.fmod_near(b),
+        value: |a, b| a.fmod(b), where a.quotient_is_near(b) => a.fmod_near(b),
         vjp: Some([|g, _, _, _| g, |g, a, b, _| -g * a.trunc_divide(b)]),
         domain: [0.4, 3.0],
         facts: expensive().integers(Integers2::Quotient(i64::wrapping_rem)),

@@ -19,7 +19,7 @@ unary! {
     #[doc(alias = "gammaln")]
     fn lgamma() = LGAMMA {
         formula: "ln |Γ(x)|",
-        value: compact |x, _p| x.lgamma(), where x > T::ZERO => x.lgamma_of_positive(),
+        value: |x, _p| x.lgamma(), where x > T::ZERO => x.lgamma_of_positive(),
         vjp: Some(|g, x, y, _| {
             let is_pole = x.lt(0.0) * y.eq(f64::INFINITY);
             is_pole.select(0.0, g * x.digamma())
@@ -34,7 +34,7 @@ unary! {
     #[doc(alias = "psi")]
     fn digamma() = DIGAMMA {
         formula: "Γ′(x)/Γ(x)",
-        value: compact |x, _p| x.digamma(), where x > T::ZERO => x.digamma_of_positive(),
+        value: |x, _p| x.digamma(), where x > T::ZERO => x.digamma_of_positive(),
         vjp: Some(|g, x, _, _| g * x.polygamma(1)),
         domain: [0.3, 4.0],
     }
@@ -44,7 +44,7 @@ unary! {
 pub static TRIGAMMA: Unary = Unary::new(
     "trigamma",
     "ψ′(x)",
-    map1!(compact |x, _p| x.trigamma(), where x > T::ZERO => x.trigamma_of_positive()),
+    map1!(|x, _p| x.trigamma(), where x > T::ZERO => x.trigamma_of_positive()),
 )
 .vjp(|g, x, _, _| g * x.polygamma(2))
 .domain(0.3, 4.0)
@@ -54,7 +54,7 @@ pub static TRIGAMMA: Unary = Unary::new(
 pub static POLYGAMMA: Unary = Unary::new(
     "polygamma",
     "ψ⁽ⁿ⁾(x)",
-    map1!(compact |x, p| x.polygamma(p[0]), where x > T::ZERO => x.polygamma_of_positive(p[0])),
+    map1!(|x, p| x.polygamma(p[0]), where x > T::ZERO => x.polygamma_of_positive(p[0])),
 )
 .vjp(|g, x, _, [n, _]| g * x.polygamma(n as u32 + 1))
 .domain(0.3, 4.0)
@@ -65,7 +65,7 @@ unary! {
     #[doc(alias = "erf_inv")]
     fn erfinv() = ERFINV {
         formula: "erf⁻¹(x)",
-        value: compact |x, _p| x.erfinv(),
+        value: |x, _p| x.erfinv(),
         vjp: Some(|g, _, y, _| g * (y.square().exp() * 0.886_226_925_452_758)),
         domain: [-0.9, 0.9],
     }
@@ -77,7 +77,7 @@ unary! {
     #[doc(alias = "cdf")]
     fn ndtr() = NDTR {
         formula: "Φ(x)",
-        value: compact |x, _p| x.ndtr(),
+        value: |x, _p| x.ndtr(),
         vjp: Some(|g, x, _, _| g * ((flat_square(x) * -0.5).exp() * DENSITY)),
         domain: [-3.0, 3.0],
         facts: positive().zero_by_underflow(),
@@ -91,7 +91,7 @@ unary! {
     #[doc(alias = "probit")]
     fn ndtri() = NDTRI {
         formula: "Φ⁻¹(x)",
-        value: compact |x, _p| x.ndtri(),
+        value: |x, _p| x.ndtri(),
         vjp: Some(|g, _, y, _| g * ((y.square() * 0.5).exp() / DENSITY)),
         domain: [0.05, 0.95],
     }
@@ -102,7 +102,7 @@ unary! {
     /// slope `φ(x)/Φ(x)`, which goes like −x to the left.
     fn log_ndtr() = LOG_NDTR {
         formula: "ln Φ(x)",
-        value: compact |x, _p| x.log_ndtr(),
+        value: |x, _p| x.log_ndtr(),
         vjp: Some(|g, x, _, _| g * x.unary(&LOG_NDTR_SLOPE, [0.0; 2])),
         domain: [-4.0, 3.0],
     }
@@ -110,39 +110,33 @@ unary! {
 
 /// `h = φ(x)/Φ(x)`, the inverse of Mills' ratio; slope `−h (h + x)`.
 pub(crate) static LOG_NDTR_SLOPE: Unary =
-    Unary::new("log_ndtr_slope", "φ(x)/Φ(x)", map1!(compact | x, _p | x.log_ndtr_slope()))
+    Unary::new("log_ndtr_slope", "φ(x)/Φ(x)", map1!(|x, _p| x.log_ndtr_slope()))
         .vjp(|g, x, _, _| -g * x.unary(&LOG_NDTR_BEND, [0.0; 2]))
         .domain(-4.0, 3.0)
         .positive();
 
 /// `w = h (h + x)`, which goes to 1 to the left, where its formula cancels all digits; slope
 /// `h (1 − w) − w (h + x)`, and like 2/x³ far to the left.
-pub(crate) static LOG_NDTR_BEND: Unary = Unary::new(
-    "log_ndtr_bend",
-    "h (h + x), h = φ(x)/Φ(x)",
-    map1!(compact | x, _p | x.log_ndtr_bend()),
-)
-.vjp(|g, x, w, _| {
-    let h = x.unary(&LOG_NDTR_SLOPE, [0.0; 2]);
-    let near = h * (1.0 - w) - w * (h + x);
-    g * x.lt(-1e4).select(x.powi(-3) * 2.0, near)
-})
-.domain(-4.0, 3.0)
-.positive();
+pub(crate) static LOG_NDTR_BEND: Unary =
+    Unary::new("log_ndtr_bend", "h (h + x), h = φ(x)/Φ(x)", map1!(|x, _p| x.log_ndtr_bend()))
+        .vjp(|g, x, w, _| {
+            let h = x.unary(&LOG_NDTR_SLOPE, [0.0; 2]);
+            let near = h * (1.0 - w) - w * (h + x);
+            g * x.lt(-1e4).select(x.powi(-3) * 2.0, near)
+        })
+        .domain(-4.0, 3.0)
+        .positive();
 
 /// `logit`: ln(x/(1 − x)), accurate near ½ as well. [`Var::logit`] records it.
 pub static LOGIT: Unary = Unary::new(
     "logit",
     "ln(x/(1 − x))",
-    map1!(
-        compact | x,
-        _p | {
-            let s = x + x - T::ONE;
-            let middle = ((s + s) / (T::ONE - s)).ln_1p();
-            let outside = (x / (T::ONE - x)).ln();
-            if s.abs() < T::of(0.5) { middle } else { outside }
-        }
-    ),
+    map1!(|x, _p| {
+        let s = x + x - T::ONE;
+        let middle = ((s + s) / (T::ONE - s)).ln_1p();
+        let outside = (x / (T::ONE - x)).ln();
+        if s.abs() < T::of(0.5) { middle } else { outside }
+    }),
 )
 .vjp(|g, x, _, _| {
     // The formula has a value outside of the domain, too; it has no meaning there.
@@ -156,7 +150,7 @@ unary! {
     /// is NaN, as in PyTorch.
     fn sinc() = SINC {
         formula: "sin πx / πx",
-        value: compact |x, _p| x.sinc(),
+        value: |x, _p| x.sinc(),
         vjp: Some(|g, x, _, _| g * x.unary(&SINC_SLOPE, [0.0; 2])),
         domain: [-3.0, 3.0],
     }
@@ -164,12 +158,12 @@ unary! {
 
 /// The slope of [`SINC`], by itself since that is needed most.
 pub(crate) static SINC_SLOPE: Unary =
-    Unary::new("sinc_slope", "(cos πx − sinc x)/x", map1!(compact | x, _p | x.sinc_slope(T::ONE)))
+    Unary::new("sinc_slope", "(cos πx − sinc x)/x", map1!(|x, _p| x.sinc_slope(T::ONE)))
         .vjp(|g, x, _, _| g * x.unary(&SINC_DERIVATIVE, [2.0, 0.0]));
 
 /// The derivative of [`SINC`] of an order n.
 pub(crate) static SINC_DERIVATIVE: Unary =
-    Unary::new("sinc_derivative", "sinc⁽ⁿ⁾ x", map1!(compact | x, p | x.sinc_slope(p[0])))
+    Unary::new("sinc_derivative", "sinc⁽ⁿ⁾ x", map1!(|x, p| x.sinc_slope(p[0])))
         .vjp(|g, x, _, [n, _]| g * x.unary(&SINC_DERIVATIVE, [n + 1.0, 0.0]))
         .sample([2.0, 0.0]);
 
@@ -177,7 +171,7 @@ unary! {
     /// The entropy of one probability, `−x ln x`, in nats: 0 at 0, and −∞ below; slope `−ln x − 1`.
     fn entr() = ENTR {
         formula: "−x ln x",
-        value: compact |x, _p| {
+        value: |x, _p| {
             let y = if x == T::ZERO { T::ZERO } else { -(x * x.ln()) };
             if x < T::ZERO { T::NEG_INFINITY } else { y }
         },

@@ -37,6 +37,28 @@ fn a_page_opens_with_all_of_its_graph_in_sight_and_nothing_over_it() -> Result<(
     Ok(())
 }
 
+/// Whether all cells of inputs lie within their column.
+const NO_CELL_IS_CUT: &str = "
+    const column = document.querySelector('.changes').getBoundingClientRect();
+    return [...document.querySelectorAll('.entry')].every((cell) => cell.getBoundingClientRect().right <= column.right - 8)";
+
+#[test]
+#[ignore = "needs chromium"]
+fn no_number_of_an_input_is_cut() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    for loss in ["giou", "list_mle", "ctc", "ssim", "fast_ap"] {
+        let live = Live::new(loss)?;
+        for size in [[1280, 800], [1920, 1080]] {
+            live.browser.resize(size[0], size[1])?;
+            assert_eq!(live.browser.run(NO_CELL_IS_CUT)?, json!(true), "{loss} {size:?}");
+        }
+        live.console_is_silent()?;
+    }
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs chromium"]
 fn nothing_scrolls_sideways_on_a_phone_and_the_step_is_seen() -> Result<()> {

@@ -4,6 +4,7 @@ mod layout;
 mod page;
 mod same;
 mod share;
+mod times;
 
 use lossgraph_browser::Result;
 use lossgraph_engine::answer;
@@ -49,6 +50,57 @@ fn an_option_that_is_changed_is_that_of_the_library() -> Result<()> {
     live.set("delta", "wide")?;
     assert!(live.browser.texts(".controls > .refused")?[0].contains("expected a number"));
     assert_eq!(live.loss()?, before);
+    live.console_is_silent()
+}
+
+/// Losses whose row says what they are about, with an input that a figure is of and what the figure says
+/// once that is changed.
+#[test]
+#[ignore = "needs chromium"]
+fn the_figure_of_a_loss_follows_its_inputs() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    for (loss, input) in [
+        ("list_mle", "scores"),
+        ("ssim", "prediction"),
+        ("ctc", "log_p"),
+        ("fast_ap", "embeddings"),
+        ("dice", "logits"),
+    ] {
+        let live = Live::new(loss)?;
+        let told = "return document.querySelector('.figure').textContent";
+        let before = live.browser.run(told)?;
+        live.enter(input, 0, "-0.75")?;
+        assert_ne!(live.browser.run(told)?, before, "{loss}");
+        live.shows_what_the_library_says()?;
+        let figure = live.data()?["live"]["figure"].clone();
+        let captions = live.browser.texts(".figure figcaption")?;
+        assert_eq!(captions.len(), figure["panels"].as_array().map_or(0, Vec::len), "{loss}");
+        assert_eq!(captions[0], figure["panels"][0]["caption"], "{loss}");
+        live.browser.picture(loss)?;
+        live.console_is_silent()?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn the_arithmetic_of_a_step_is_written_out_when_it_is_looked_at() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("mse")?;
+    // What nobody looked at yet, the page does not carry.
+    assert_eq!(live.data()?["nodes"][2]["forward"], Value::Null);
+    live.browser.run("sides[0].go(1); return null")?;
+    let lines = live.browser.texts(".card.step .line")?;
+    assert!(lines[0].starts_with("a[0, 0] = "), "{lines:?}");
+    live.browser.run("sides[0].go(sides[0].steps.length - 1); return null")?;
+    assert!(!live.browser.texts(".card.step .line")?.is_empty());
+    // Nor the paths of an element.
+    live.browser.run("sides[0].chooseInput('prediction', 2); return null")?;
+    assert!(live.browser.texts(".element .path")?.len() == 1);
     live.console_is_silent()
 }
 

@@ -34,6 +34,7 @@ pub fn is_there() -> Result<bool> {
 /// A page of the catalogue in the browser, with its engine started.
 pub struct Live {
     pub browser: Browser,
+    folder: PathBuf,
     loss: &'static str,
 }
 
@@ -54,7 +55,7 @@ impl Live {
         let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live").join(test);
         let browser = Browser::start(&folder)?;
         browser.open(&html(loss, is_embedded)?)?;
-        let live = Live { browser, loss };
+        let live = Live { browser, folder, loss };
         live.started()?;
         Ok(live)
     }
@@ -62,6 +63,11 @@ impl Live {
     pub fn started(&self) -> Result<()> {
         self.browser.wait("return document.body.dataset.engine === 'ready'")?;
         Ok(())
+    }
+
+    /// The bytes of the page.
+    pub fn size(&self) -> Result<u64> {
+        Ok(std::fs::metadata(self.folder.join("page.html"))?.len())
     }
 
     /// Types a number into a cell.

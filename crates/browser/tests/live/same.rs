@@ -15,7 +15,6 @@ pub fn assert_same(found: &Value, expected: &Value, place: &str) {
             for (key, a) in a {
                 let place = format!("{place} {key}");
                 match (key.as_str(), a, &b[key]) {
-                    // Those of lattices are numbers.
                     ("lines" | "forward", Value::Array(a), Value::Array(b))
                         if b.iter().all(|line| line["at"].is_u64()) =>
                     {

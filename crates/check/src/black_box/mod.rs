@@ -3,6 +3,7 @@
 mod outside;
 mod symmetry;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +12,12 @@ use lossgraph_autograd::Result;
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::check::Check;
-use crate::differentiable::Differentiable;
 use crate::function::{converted, moved};
 use crate::gradient::Gradient;
 use crate::progress::Progress;
 use crate::report::{Finding, Report, Verdict};
-use crate::smallest::{Smallest, named, rust_test, smallest, worst, wrong};
+use crate::rust_test::rust_test;
+use crate::smallest::{Smallest, named, smallest, worst, wrong};
 use outside::{Outside, SlopeOutside};
 use symmetry::symmetric;
 
@@ -73,19 +74,18 @@ pub trait BlackBox: Sync {
     /// Whatever keeps the function from answering; the check ends with it.
     fn evaluate(&self, inputs: &[Tensor]) -> Answer<Evaluation>;
 
-    /// The values with input `which` moved by each of `multiples` of a step; of its own where values
-    /// alone, or many of them, are cheaper.
+    /// The values with the inputs moved by each of `multiples` of their steps; an input without a step
+    /// stays. Of its own where values alone, or many of them, are cheaper.
     ///
     /// # Errors
     /// As for [`evaluate`](BlackBox::evaluate).
     fn values(
         &self,
         inputs: &[Tensor],
-        which: usize,
-        step: &Tensor,
+        steps: &[Option<Tensor>],
         multiples: &[f64],
     ) -> Answer<Vec<f64>> {
-        each_value(self, inputs, which, step, multiples)
+        each_value(self, inputs, steps, multiples)
     }
 
     /// Hessian-vector products: the gradients of the slope along `direction` of input `which`.
@@ -115,19 +115,22 @@ pub enum Products {
     Gradients(Vec<Option<Tensor>>),
 }
 
-/// The values of a black box along a step, from an evaluation of each.
+/// The values of a black box along steps, from an evaluation of each: what [`BlackBox::values`] is
+/// without one of its own.
 ///
 /// # Errors
 /// As for [`BlackBox::evaluate`].
 pub fn each_value(
     black_box: &(impl BlackBox + ?Sized),
     inputs: &[Tensor],
-    which: usize,
-    step: &Tensor,
+    steps: &[Option<Tensor>],
     multiples: &[f64],
 ) -> Answer<Vec<f64>> {
-    let step = step.to_f64s();
-    let value = |&t: &f64| Ok(black_box.evaluate(&moved(inputs, which, &step, t)?)?.value);
+    let moving =
+        steps.iter().enumerate().filter_map(|(i, step)| Some((i, step.as_ref()?.to_f64s())));
+    let moving: Vec<(usize, Vec<f64>)> = moving.collect();
+    let steps: Vec<(usize, &[f64])> = moving.iter().map(|(i, step)| (*i, &step[..])).collect();
+    let value = |&t: &f64| Ok(black_box.evaluate(&moved(inputs, &steps, t)?)?.value);
     multiples.iter().map(value).collect()
 }
 
@@ -216,18 +219,23 @@ impl Check {
         let mut report = Report::new(self, loss);
         report.runs += 1;
         let mut progress = Progress::new(self, inputs.len());
+        let checked: Vec<usize> =
+            (0..inputs.len()).filter(|&i| self.skipped(inputs, i).is_none()).collect();
+        let at_0 = (loss, 0.0);
+        let mut right = self.right_jointly(&outside, &checked, at_0, &mut report.runs)?;
         for which in 0..inputs.len() {
             progress.next(&self.name(which));
-            let row = self.gradient_outside(&outside, which, &mut report.runs)?;
+            let row = match (right.remove(&which), self.skipped(inputs, which)) {
+                (Some(row), _) | (_, Some(row)) => row,
+                _ => self.compare(Gradient::new(&outside, which, at_0)?, &mut report.runs)?,
+            };
             report.rows.push(Finding { input: self.name(which), ..row });
         }
         if self.orders >= 2 {
             let smooth = report.smooth();
             for (at, &first) in smooth.iter().enumerate() {
-                for &second in &smooth[at..] {
-                    let row = self.hessian_outside(&outside, (first, second), &mut report)?;
-                    report.rows.push(row);
-                }
+                let rows = self.hessians_outside(&outside, first, &smooth[at..], &mut report)?;
+                report.rows.extend(rows);
             }
         }
         // At the end, since smaller inputs may be more than a black box survives.
@@ -238,20 +246,6 @@ impl Check {
             }
         }
         Ok(report)
-    }
-
-    /// The gradient in one input.
-    fn gradient_outside(
-        &self,
-        outside: &Outside<'_>,
-        which: usize,
-        runs: &mut usize,
-    ) -> Result<Finding> {
-        if let Some(skipped) = self.skipped(outside.inputs, which) {
-            return Ok(skipped);
-        }
-        let gradient = Gradient::new(outside, which, (outside.evaluation()?.value, 0.0))?;
-        self.compare(gradient, runs)
     }
 
     fn smallest_outside(&self, outside: &Outside<'_>, which: usize) -> Result<Option<Smallest>> {
@@ -276,36 +270,64 @@ impl Check {
         }))
     }
 
-    /// The Hessian between two inputs: by the function's own products, or else by differences alone.
+    /// The Hessian between one input and each of some: by the function's own products, or else by
+    /// differences alone.
+    fn hessians_outside(
+        &self,
+        outside: &Outside<'_>,
+        first: usize,
+        seconds: &[usize],
+        report: &mut Report,
+    ) -> Result<Vec<Finding>> {
+        let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
+        let judged: Vec<usize> = seconds
+            .iter()
+            .copied()
+            .filter(|&second| !is_wrong(first) && !is_wrong(second))
+            .collect();
+        let along = |of: usize, number: usize| self.direction(&outside.inputs[of], number);
+        let slope = SlopeOutside::new(outside, first, along(first, first + 2 * first)?);
+        let mut right = BTreeMap::new();
+        if !judged.is_empty() && matches!(slope.products()?, Products::Gradients(_)) {
+            let at_0 = (slope.value()?, 0.0);
+            right = self.right_jointly(&slope, &judged, at_0, &mut report.runs)?;
+        }
+        let row = |&second: &usize| {
+            let input = format!("{} × {}", self.name(first), self.name(second));
+            let found = match right.remove(&second) {
+                _ if !judged.contains(&second) => {
+                    Finding::skipped("the gradient is wrong already".to_owned())
+                }
+                Some(found) => found,
+                None => self.hessian_outside(outside, &slope, (first, second), report)?,
+            };
+            Ok(Finding { input, order: 2, ..found })
+        };
+        seconds.iter().map(row).collect()
+    }
+
+    /// The Hessian between two inputs, given the slope along a direction of the first.
     fn hessian_outside(
         &self,
         outside: &Outside<'_>,
+        slope: &SlopeOutside<'_>,
         (first, second): (usize, usize),
         report: &mut Report,
     ) -> Result<Finding> {
-        let input = format!("{} × {}", self.name(first), self.name(second));
-        let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
-        if is_wrong(first) || is_wrong(second) {
-            let skipped = Finding::skipped("the gradient is wrong already".to_owned());
-            return Ok(Finding { input, order: 2, ..skipped });
-        }
-        let along = |of: usize, number: usize| self.direction(&outside.inputs[of], number);
-        let v = along(first, first + 2 * first)?;
-        let slope = SlopeOutside::new(outside, first, v);
-        let found = match slope.products()? {
+        match slope.products()? {
             Products::Gradients(_) => {
                 let at_0 = (slope.value()?, 0.0);
-                self.compare(Gradient::new(&slope, second, at_0)?, &mut report.runs)?
+                self.compare(Gradient::new(slope, second, at_0)?, &mut report.runs)
             }
             Products::Missing(why) => {
-                Finding::skipped(format!("the second derivative is missing: {why}"))
+                Ok(Finding::skipped(format!("the second derivative is missing: {why}")))
             }
             Products::ByDifferences => {
-                let w = along(second, second + 2 * first + outside.inputs.len())?;
+                let number = second + 2 * first + outside.inputs.len();
+                let w = self.direction(&outside.inputs[second], number)?;
                 let other = SlopeOutside::new(outside, second, w);
-                symmetric((&slope, first), (&other, second), report.loss, &mut report.runs)?
+                symmetric((slope, first), (&other, second), report.loss, &mut report.runs)
             }
-        };
-        Ok(Finding { input, order: 2, ..found })
+        }
     }
 }

@@ -8,7 +8,7 @@ use lossgraph_tensor::Tensor;
 
 use super::{Answer, BlackBox, Evaluation, Products};
 use crate::check::Check;
-use crate::differentiable::Differentiable;
+use crate::differentiable::{Differentiable, Steps, moving};
 use crate::function::{Function, moved, tensor};
 
 /// A black box at a point.
@@ -36,6 +36,11 @@ impl<'a> Outside<'a> {
         'a: 'b,
     {
         Outside::new(self.check, self.black_box, inputs, self.location)
+    }
+
+    /// The gradient in one input.
+    pub fn gradient(&self, which: usize) -> Result<Vec<f64>> {
+        self.one_of(&self.evaluation()?.gradients, which)
     }
 
     pub fn refuse(&self, why: impl Into<String>) -> Error {
@@ -84,9 +89,12 @@ impl Differentiable for Outside<'_> {
         self.inputs
     }
 
-    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
-        let step = tensor(&self.inputs[which], step.to_vec())?;
-        let values = self.answer(self.black_box.values(self.inputs, which, &step, multiples))?;
+    fn values(&self, steps: &Steps<'_>, multiples: &[f64]) -> Result<Vec<f64>> {
+        let mut shaped = vec![None; self.inputs.len()];
+        for &(which, step) in steps {
+            shaped[which] = Some(tensor(&self.inputs[which], step.to_vec())?);
+        }
+        let values = self.answer(self.black_box.values(self.inputs, &shaped, multiples))?;
         match values.len() == multiples.len() {
             true => Ok(values),
             false => Err(self.refuse(format!(
@@ -97,14 +105,15 @@ impl Differentiable for Outside<'_> {
         }
     }
 
-    fn gradient(&self, which: usize) -> Result<Vec<f64>> {
-        self.one_of(&self.evaluation()?.gradients, which)
+    fn gradients(&self, which: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let gradients = &self.evaluation()?.gradients;
+        which.iter().map(|&which| self.one_of(gradients, which)).collect()
     }
 
-    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>> {
-        let inputs = moved(self.inputs, which, step, multiple)?;
-        let evaluation = self.answer(self.black_box.evaluate(&inputs))?;
-        self.one_of(&evaluation.gradients, which)
+    fn gradients_moved(&self, steps: &Steps<'_>, multiple: f64) -> Result<Vec<Vec<f64>>> {
+        let inputs = moved(self.inputs, steps, multiple)?;
+        let gradients = self.answer(self.black_box.evaluate(&inputs))?.gradients;
+        moving(steps).into_iter().map(|which| self.one_of(&gradients, which)).collect()
     }
 
     fn program(&self) -> Option<&Function<'_>> {
@@ -117,11 +126,12 @@ pub(super) struct SlopeOutside<'a> {
     outside: &'a Outside<'a>,
     which: usize,
     pub direction: Tensor,
+    products: OnceLock<Products>,
 }
 
 impl<'a> SlopeOutside<'a> {
     pub fn new(outside: &'a Outside<'a>, which: usize, direction: Tensor) -> SlopeOutside<'a> {
-        SlopeOutside { outside, which, direction }
+        SlopeOutside { outside, which, direction, products: OnceLock::new() }
     }
 
     fn at(&self, inputs: &[Tensor]) -> Result<f64> {
@@ -139,8 +149,12 @@ impl<'a> SlopeOutside<'a> {
     }
 
     /// What the black box says are the gradients of this slope.
-    pub fn products(&self) -> Result<Products> {
-        self.products_at(self.outside.inputs)
+    pub fn products(&self) -> Result<&Products> {
+        if let Some(products) = self.products.get() {
+            return Ok(products);
+        }
+        let products = self.products_at(self.outside.inputs)?;
+        Ok(self.products.get_or_init(|| products))
     }
 
     fn products_at(&self, inputs: &[Tensor]) -> Result<Products> {
@@ -148,9 +162,9 @@ impl<'a> SlopeOutside<'a> {
         self.outside.answer(black_box.products(inputs, self.which, &self.direction))
     }
 
-    fn one_of(&self, products: Products, which: usize) -> Result<Vec<f64>> {
+    fn one_of(&self, products: &Products, which: usize) -> Result<Vec<f64>> {
         match products {
-            Products::Gradients(gradients) => self.outside.one_of(&gradients, which),
+            Products::Gradients(gradients) => self.outside.one_of(gradients, which),
             // It has products at one point and none at another.
             Products::ByDifferences | Products::Missing(_) => {
                 Ok(vec![f64::NAN; self.outside.inputs[which].len()])
@@ -164,18 +178,19 @@ impl Differentiable for SlopeOutside<'_> {
         self.outside.inputs
     }
 
-    fn values(&self, which: usize, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
-        let value = |&t: &f64| self.at(&moved(self.outside.inputs, which, step, t)?);
+    fn values(&self, steps: &Steps<'_>, multiples: &[f64]) -> Result<Vec<f64>> {
+        let value = |&t: &f64| self.at(&moved(self.outside.inputs, steps, t)?);
         multiples.iter().map(value).collect()
     }
 
-    fn gradient(&self, which: usize) -> Result<Vec<f64>> {
-        self.one_of(self.products()?, which)
+    fn gradients(&self, which: &[usize]) -> Result<Vec<Vec<f64>>> {
+        let products = self.products()?;
+        which.iter().map(|&which| self.one_of(products, which)).collect()
     }
 
-    fn gradient_moved(&self, which: usize, step: &[f64], multiple: f64) -> Result<Vec<f64>> {
-        let inputs = moved(self.outside.inputs, which, step, multiple)?;
-        self.one_of(self.products_at(&inputs)?, which)
+    fn gradients_moved(&self, steps: &Steps<'_>, multiple: f64) -> Result<Vec<Vec<f64>>> {
+        let products = self.products_at(&moved(self.outside.inputs, steps, multiple)?)?;
+        moving(steps).into_iter().map(|which| self.one_of(&products, which)).collect()
     }
 
     fn program(&self) -> Option<&Function<'_>> {

@@ -11,7 +11,7 @@ use super::latex::mathml;
 use super::{ENGINE, Result, page_of};
 use crate::check::progress;
 use crate::output;
-use crate::plot::thumbnail;
+use crate::plot::picture;
 
 /// The engine of all pages in the folder: each by itself would take ten times as much.
 const SHARED: &str = "engine.js";
@@ -62,7 +62,7 @@ fn card(loss: &'static Loss) -> Result<String> {
             .map(|text| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"));
     let words = words.to_lowercase();
     let formula = mathml(latex)?;
-    let picture = in_attribute(&thumbnail(loss)?);
+    let picture = in_attribute(&picture(loss)?);
     Ok(format!(
         "<li data-words=\"{words}\"><a href=\"{name}.html\"><img src=\"data:image/svg+xml,{picture}\" \
          alt=\"\" loading=\"lazy\">{name}</a> <span>{summary}</span> {formula}</li>\n"

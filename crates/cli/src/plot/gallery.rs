@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lossgraph_losses::{ALL, Loss};
 
-use super::{CurvesRequest, curves};
+use super::{figure, picture};
 use crate::check::progress;
 use crate::output;
 
@@ -19,13 +19,12 @@ pub fn run(folder: &Path) -> Result<()> {
     let mut family = "";
     for loss in ALL {
         bar.set_message(loss.name);
-        let picture = curves(loss, &CurvesRequest::default())?;
-        output::write(&folder.join(format!("{}.svg", loss.name)), picture.svg())?;
+        output::write(&folder.join(format!("{}.svg", loss.name)), picture(loss)?)?;
         if loss.family != family {
             page += &format!("\n## {}\n", capital(&loss.family.replace('_', " ")));
             family = loss.family;
         }
-        page += &entry(loss);
+        page += &entry(loss)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -37,18 +36,22 @@ pub fn run(folder: &Path) -> Result<()> {
 const PREFACE: &str = "\
 # All losses
 
-Every loss of the catalogue over one of its numbers: its value above, its slope below, as `grad` gives it. Rings are where the slope jumps; a filled dot between them is the slope that `grad` gives at that very place. Below each title stands what moves and what stays; where that is the catalogue's sample, a dot on the curve marks it. `lossgraph plot NAME` draws one of them with other options, over another input, or in the terminal.
+Every loss of the catalogue over one of its numbers: its value above, its slope below, as `grad` gives it. Rings are where the slope jumps; a filled dot between them is the slope that `grad` gives at that very place. Below each title stands what moves and what stays; where that is the catalogue's sample, a dot on the curve marks it. Where a curve says little of what a loss is about, its picture shows that instead, at the catalogue's sample: alignments, ranked lists, masks, pictures, distances. `lossgraph plot NAME` draws one of them with other options, over another input, or in the terminal.
 
 This page and its pictures are made by `lossgraph plot --all --out docs/losses`.
 
 [Every loss trains](training.md) is a table of what each does on the data that it is made for.
 ";
 
-fn entry(loss: &Loss) -> String {
+fn entry(loss: &'static Loss) -> Result<String> {
     let Loss { name, summary, formula, .. } = loss;
-    format!(
-        "\n### {name}\n\n{summary}\n\n```text\n{formula}\n```\n\n![{name}: loss and slope]({name}.svg)\n"
-    )
+    let found = figure::figure(loss)?;
+    let (shown, about) = found.map_or(("loss and slope", String::new()), |figure| {
+        (figure.title, format!("\n{}\n", figure.about))
+    });
+    Ok(format!(
+        "\n### {name}\n\n{summary}\n\n```text\n{formula}\n```\n\n![{name}: {shown}]({name}.svg)\n{about}"
+    ))
 }
 
 fn capital(words: &str) -> String {

@@ -1,5 +1,6 @@
 //! `lossgraph plot`: a loss and its slope as a picture.
 
+mod figure;
 mod gallery;
 mod landscape;
 mod scene;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lossgraph_losses::Loss;
-use lossgraph_plot::{Ink, Member, Picture};
+use lossgraph_plot::{DISTINCT, Ink, Member, Picture};
 
 use self::landscape::{Descent, Optimizer, landscape};
 use self::scene::{Framing, Scene, VariedRequest};
@@ -113,6 +114,11 @@ pub fn run(options: &Options) -> Result<()> {
         }
     } else {
         let over = options.over.as_deref();
+        let asks_nothing = over.is_none() && set.is_empty() && request.is_empty();
+        if asks_nothing && format != Format::Text {
+            let bytes = format.bytes(picture(loss)?, options.width.unwrap_or(1280))?;
+            return output::write_and_report(file, bytes);
+        }
         let picture = curves(loss, &CurvesRequest { over, set, varied: request })?;
         match format {
             Format::Text => picture.text(columns, ink),
@@ -137,7 +143,7 @@ fn curves(loss: &'static Loss, request: &CurvesRequest<'_>) -> Result<Picture> {
     let title = std::iter::once(loss.name).chain(common).collect::<Vec<_>>().join(" ");
     let settings = match &over {
         None => vec![(String::new(), base.clone())],
-        Some(over) => members(over)?
+        Some(over) => distinct(members(over)?)?
             .into_iter()
             .map(|member| (member.replace('-', "−"), format!("{base} {member}")))
             .collect(),
@@ -176,6 +182,18 @@ fn members(over: &str) -> Result<Vec<String>> {
             let why = "expected an option and its values, such as delta=0.5,1,2";
             Err(format!("--over {over}: {why}").into())
         }
+    }
+}
+
+/// As many members as can be told apart.
+fn distinct(members: Vec<String>) -> Result<Vec<String>> {
+    match members.len() {
+        count if count > DISTINCT => {
+            let why =
+                format!("{count} curves cannot be told apart: expected at most {DISTINCT} values");
+            Err(format!("--over: {why}").into())
+        }
+        _ => Ok(members),
     }
 }
 
@@ -222,9 +240,12 @@ impl Format {
     }
 }
 
-/// The picture of a loss as the gallery has it, as SVG.
-pub(crate) fn thumbnail(loss: &'static Loss) -> Result<String> {
-    Ok(curves(loss, &CurvesRequest::default())?.svg())
+/// The picture of a loss as the gallery has it, as SVG: what it is about, or its curves.
+pub(crate) fn picture(loss: &'static Loss) -> Result<String> {
+    match figure::figure(loss)? {
+        Some(found) => Ok(figure::svg(loss, &found)),
+        None => Ok(curves(loss, &CurvesRequest::default())?.svg()),
+    }
 }
 
 /// A picture as PNG, so many pixels wide or in twice its size.

@@ -47,6 +47,13 @@ pub struct VariedRequest {
     pub range: Option<Range<f64>>,
 }
 
+impl VariedRequest {
+    /// Whether all is left to the scene.
+    pub fn is_empty(&self) -> bool {
+        self.input.is_none() && self.element.is_none() && self.range.is_none()
+    }
+}
+
 impl Scene {
     /// The scene of a loss: one element by itself where the loss is a number for each; the score of
     /// the right class where it is of class numbers; and else the catalogue's sample, with its first

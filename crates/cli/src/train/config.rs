@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::{Arg, Args, Command};
 use lossgraph_nn::fit::LAST;
 use toml::{Table, Value};
 
-use super::recipe;
+use super::{Options, recipe};
+use crate::names::named;
 
 /// Arguments with the options of the file that `--config` names, and of the checkpoint that
 /// `--resume` names, in front of those of the command line. What the command line says comes before
@@ -50,15 +52,23 @@ fn read(path: &Path) -> Result<Table, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| fail(format!("it cannot be read: {error}")))?;
     let table: Table = text.parse().map_err(|error| fail(format!("it is no TOML: {error}")))?;
-    let mut named = Table::new();
+    let mut options = Table::new();
+    let known = Options::augment_args(Command::new("train"));
+    let known: Vec<Vec<&str>> = known.get_arguments().filter_map(names).collect();
     for (name, value) in table {
-        let name = name.replace('_', "-");
+        let name = named("option", &name, &known, Vec::clone).map_err(fail)?[0].to_owned();
         option(&name, &value).map_err(fail)?;
-        if named.insert(name.clone(), value).is_some() {
+        if options.insert(name.clone(), value).is_some() {
             return Err(fail(format!("`{name}` is said twice")));
         }
     }
-    Ok(named)
+    Ok(options)
+}
+
+/// The long name of an option, and its others.
+fn names(option: &Arg) -> Option<Vec<&str>> {
+    let others = option.get_all_aliases().unwrap_or_default();
+    Some([vec![option.get_long()?], others].concat())
 }
 
 /// The folder of a run's files, where its checkpoint stands in the folder of the run.

@@ -1,5 +1,7 @@
 //! The files of a run: its model, and a folder with the checkpoints to go on from.
 
+use std::cell::Cell;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use lossgraph_nn::fit::{BEST, LAST};
@@ -8,20 +10,48 @@ use super::Result;
 use super::recipe::{self, Table};
 use crate::output;
 
-/// Where a run leaves its files. Those of another run are not written over.
+/// Where a run leaves its files. Those of a run before are moved aside, never written over.
 pub struct Files {
     out: PathBuf,
     /// The model, to use: `out/digits-classifier.safetensors`.
     pub model: PathBuf,
     /// The checkpoints, to go on from: `out/digits-classifier`.
     pub folder: PathBuf,
+    /// The number by which a model that is not of this run is moved aside, until it is.
+    aside: Cell<Option<u64>>,
+}
+
+/// Keeps other runs out of the folder of one, until it is dropped or the process ends, however it ends.
+#[must_use = "another run may write to the folder once it is dropped"]
+#[derive(Default)]
+pub struct Lock(Vec<File>);
+
+impl Lock {
+    /// Locks a folder as well.
+    ///
+    /// # Errors
+    /// Another process holds it.
+    fn add(&mut self, folder: &Path) -> Result<()> {
+        // Not every system opens folders, and not every file system has locks: there is none, then.
+        let Ok(open) = File::open(folder) else { return Ok(()) };
+        if let Err(TryLockError::WouldBlock) = open.try_lock() {
+            return Err(format!(
+                "{}: another run is writing to it now: wait for its end, or name another folder with \
+                 --out",
+                folder.display()
+            )
+            .into());
+        }
+        self.0.push(open);
+        Ok(())
+    }
 }
 
 impl Files {
     /// Files of a name.
     pub fn new(out: &Path, name: &str) -> Files {
         let (model, folder) = (out.join(format!("{name}.safetensors")), out.join(name));
-        Files { out: out.to_owned(), model, folder }
+        Files { out: out.to_owned(), model, folder, aside: Cell::new(None) }
     }
 
     /// The checkpoint to go on from.
@@ -34,60 +64,75 @@ impl Files {
         self.folder.join(BEST)
     }
 
-    /// Makes the folders, before the time is spent on what cannot be written. Checkpoints of another
-    /// run make room; where a run goes on in another folder, its best epoch comes along.
+    /// Makes the folders, before the time is spent on what cannot be written. Checkpoints of a run
+    /// before make room; where a run goes on in another folder, its best epoch comes along.
     ///
     /// # Errors
-    /// A place that cannot be written to.
-    pub fn prepare(&self, run: &Table, resumed: Option<&Path>) -> Result<()> {
+    /// A place that cannot be written to, or that another run is writing to.
+    pub fn prepare(&self, run: &Table, resumed: Option<&Path>) -> Result<Lock> {
         output::make_folder(&self.out)?;
         lossgraph_file::check_writable(&self.model)?;
+        let mut lock = Lock::default();
+        lock.add(&self.folder)?;
         let goes_on = resumed.and_then(Path::parent).is_some_and(|of| is_same(of, &self.folder));
-        if !goes_on && self.folder.exists() {
-            self.make_room(&self.folder, &self.last(), run)?;
+        if !(goes_on && self.is_model_of(run)) {
+            let is_free = |number: &u64| {
+                [&self.model, &self.folder].iter().all(|place| !numbered(place, *number).exists())
+            };
+            self.aside.set((1..).find(is_free));
         }
-        output::make_folder(&self.folder)?;
+        if !goes_on {
+            // The old folder stays locked, lest a run that was about to lock it moves the new one.
+            if let Some(number) = self.aside.get().filter(|_| !is_empty(&self.folder)) {
+                make_room(&self.folder, number)?;
+            }
+            output::make_folder(&self.folder)?;
+            lock.add(&self.folder)?;
+        }
         lossgraph_file::check_writable(self.last())?;
         let best = resumed.filter(|_| !goes_on).map(|path| path.with_file_name(BEST));
         if let Some(best) = best.filter(|best| best.is_file()) {
             lossgraph_file::write_atomically(self.best(), std::fs::read(best)?)?;
         }
-        Ok(())
+        Ok(lock)
     }
 
-    /// Moves the model of another run aside, which would be written over.
+    /// Moves a model that is not of this run aside, when the first one of this run is written.
     ///
     /// # Errors
     /// It cannot be moved.
-    pub fn make_room_for_model(&self, run: &Table, goes_on: bool) -> Result<()> {
-        let stays = || {
-            let other = recipe::read(&self.model);
-            goes_on && other.is_ok_and(|other| recipe::goes_on(run, &other, &self.model).is_ok())
-        };
-        match self.model.exists() && !lossgraph_file::is_stream(&self.model) && !stays() {
-            true => self.make_room(&self.model, &self.model, run),
-            false => Ok(()),
+    pub fn make_room_for_model(&self) -> Result<()> {
+        match self.aside.take() {
+            Some(number) => make_room(&self.model, number),
+            None => Ok(()),
         }
     }
 
-    /// Moves what stands in a place aside, unless it is of the same run: `digits-classifier.1`.
-    fn make_room(&self, place: &Path, checkpoint: &Path, run: &Table) -> Result<()> {
-        if recipe::read(checkpoint).is_ok_and(|other| recipe::is_same(&other, run)) {
-            return Ok(());
-        }
-        let kept = (1..).map(|number| numbered(place, number)).find(|path| !path.exists());
-        let Some(kept) = kept else { return Ok(()) };
-        std::fs::rename(place, &kept).map_err(|error| {
-            let why = format!("it is of another run, and cannot be moved aside: {error}");
-            format!("{}: {why}", place.display())
-        })?;
-        output::remark(format_args!(
-            "{} was of another run: it is {} now",
-            place.display(),
-            kept.display()
-        ));
-        Ok(())
+    /// Whether the model in its place is of a run that goes on.
+    fn is_model_of(&self, run: &Table) -> bool {
+        let before = recipe::read(&self.model);
+        before.is_ok_and(|before| recipe::goes_on(run, &before, &self.model).is_ok())
     }
+}
+
+/// Moves what stands in a place aside: `digits-classifier.1`.
+fn make_room(place: &Path, number: u64) -> Result<()> {
+    if !place.exists() || lossgraph_file::is_stream(place) {
+        return Ok(());
+    }
+    let kept = numbered(place, number);
+    std::fs::rename(place, &kept).map_err(|error| {
+        let why = format!("it is of another run, and cannot be moved aside: {error}");
+        format!("{}: {why}", place.display())
+    })?;
+    let (place, kept) = (place.display(), kept.display());
+    output::remark(format_args!("{place} was of another run: it is {kept} now"));
+    Ok(())
+}
+
+/// Whether a folder has nothing in it.
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The name with a number, in front of the ending of a file.

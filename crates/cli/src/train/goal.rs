@@ -15,28 +15,40 @@ const OWN: &str = "write the loop in a program: `my_loss(…).backward()` and `o
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Goal {
     /// Scores of classes: which digit it is.
+    #[value(aliases = ["classification", "classes"])]
     Classifier,
     /// A point for each digit, near to those of its class.
+    #[value(aliases = ["embeddings", "metric-learning"])]
     Embedding,
     /// Numbers: how heavy a penguin is.
+    #[value(aliases = ["regression", "regressor"])]
     Numbers,
     /// Classes in an order.
+    #[value(alias = "ordinal-regression")]
     Ordered,
     /// Several classes for each example: what is true of a digit.
+    #[value(aliases = ["multilabel"])]
     MultiLabel,
     /// What a teacher says of digits.
+    #[value(alias = "knowledge-distillation")]
     Distributions,
     /// Two views of digits, which are to agree.
+    #[value(aliases = ["self-supervised"])]
     Views,
     /// Which pixels are of a disc or a square.
+    #[value(aliases = ["segmentation"])]
     Masks,
     /// Where a disc or a square is.
+    #[value(aliases = ["detection"])]
     Boxes,
     /// A photograph without its noise.
+    #[value(aliases = ["denoising", "images"])]
     Pictures,
     /// Which documents answer a query best.
+    #[value(aliases = ["ranking", "learning-to-rank"])]
     Rankings,
     /// What a string of digits says.
+    #[value(aliases = ["sequence", "ocr"])]
     Sequences,
 }
 
@@ -138,10 +150,9 @@ pub fn chosen(
         None => {
             let (name, task) = (loss.name, goal.name());
             let made_for = of_loss(loss).name();
-            let why = "this task cannot be trained with it";
             let list = list(goal);
             Err(format!(
-                "--loss {name}: {why}, a {task}; it can with {list}\n\
+                "--loss {name}: the task {task} cannot be trained with it; it can with {list}\n\
                  perhaps: --task {made_for}, which {name} is for"
             )
             .into())

@@ -32,6 +32,7 @@ use goal::chosen;
 use model::Model;
 use objective::Objective;
 use optimizer::Descent;
+use recipe::Before;
 use run::Run;
 use tasks::{Defaults, Problem};
 use training::Training;
@@ -68,6 +69,7 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
     if options.every_loss {
         return every_loss::run(options, parallel);
     }
+    let before = Before::of(options)?;
     let load = |goal| {
         let named = options.data.as_ref();
         named.map(|name| source::load(name, &options.table(goal))).transpose()
@@ -91,9 +93,11 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
         return find_rate::run(options, &training, descent);
     }
     let recipe = recipe::of(options, &choice, plan, parallel.shards())?;
-    let resumed = resumed(options, &recipe)?;
+    if let Some(before) = &before {
+        recipe::goes_on(&recipe, &before.recipe, &before.checkpoint)?;
+    }
     let (task, files) = (goal.name(), Files::new(&options.out, &name));
-    Run { options, training, model, task, notes, recipe, files, resumed }.all(descent)
+    Run { options, training, model, task, notes, recipe, files, before }.all(descent)
 }
 
 /// How long to train.
@@ -120,12 +124,4 @@ fn name(problem: &dyn Problem, model: Option<&Model>, task: &str) -> String {
     let data = data.as_ref().and_then(|path| path.file_name());
     let data = data.map_or_else(String::new, |name| format!("{}-", name.to_string_lossy()));
     format!("{data}{task}")
-}
-
-/// The checkpoint that a run goes on from.
-fn resumed(options: &Options, recipe: &recipe::Table) -> Result<Option<PathBuf>> {
-    let Some(named) = &options.resume else { return Ok(None) };
-    let path = recipe::checkpoint(named)?;
-    recipe::goes_on(recipe, &recipe::read(&path)?, &path)?;
-    Ok(Some(path))
 }

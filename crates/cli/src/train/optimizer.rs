@@ -79,21 +79,38 @@ impl Descent {
         }
         let optimizer = row.over(model, &options)?;
         let lr = optimizer.lrs().first().copied().unwrap_or(0.0);
-        let (schedule, course) = match schedule {
-            None => {
-                let cosine: Box<dyn Schedule> = Box::new(CosineAnnealing::default());
-                (cosine, "falling to 0 along half a cosine".to_owned())
-            }
-            Some(named) => {
-                let steps = usize::try_from(epochs).unwrap_or(usize::MAX);
-                let schedule = schedule::named(named.name)?.with(&named.pairs()?, steps)?;
-                schedule.check()?;
-                (schedule, format!("by the schedule {}", named.name))
-            }
+        let course = match &schedule {
+            None => "falling to 0 along half a cosine".to_owned(),
+            Some(named) => format!("by the schedule {}", named.name),
         };
+        let schedule = schedule_of(schedule, epochs)?;
         let words = format!("{}, its rate {lr} {course}", row.name);
         Ok(Descent { optimizer, schedule, words })
     }
+}
+
+/// The schedule of a name, over so many epochs if it has no length of its own.
+fn schedule_of(named: Option<Named<'_>>, epochs: u64) -> Result<Box<dyn Schedule>> {
+    let epochs = usize::try_from(epochs).unwrap_or(usize::MAX);
+    let mut schedule: Box<dyn Schedule> = match named {
+        None => Box::new(CosineAnnealing::default()),
+        Some(named) => schedule::named(named.name)?.with(&named.pairs()?, epochs)?,
+    };
+    schedule.span(epochs);
+    schedule.check()?;
+    Ok(schedule)
+}
+
+/// Whether two runs of so many epochs, and the same schedule, have other rates in those that both see.
+///
+/// # Errors
+/// As [`Descent::new`], of the schedule.
+pub fn rates_differ(schedule: &[String], epochs: [u64; 2]) -> Result<bool> {
+    // Of trainings without end, the first epochs say it.
+    const MOST: u64 = 1 << 16;
+    let [a, b] = epochs.map(|epochs| schedule_of(Named::of(schedule), epochs));
+    let (a, b, both) = (a?, b?, epochs[0].min(epochs[1]).min(MOST));
+    Ok((0..both as usize).any(|epoch| a.lr(1.0, epoch) != b.lr(1.0, epoch)))
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ pub struct Options {
     ))]
     pub net: Option<String>,
     /// The sizes of the net's hidden layers [default: 128]
-    #[arg(long, value_name = "SIZE", num_args = 1..)]
+    #[arg(long, value_name = "SIZE", num_args = 1..,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub hidden: Vec<usize>,
     /// How often to see every example [default: 60, or what the task takes]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
@@ -61,7 +62,7 @@ pub struct Options {
     pub schedule: Vec<String>,
     /// The learning rate at the start [default: that of the optimizer; of adamw 0.003, or what the
     /// task takes]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Examples a step [default: 32, or what the task takes]
     #[arg(long)]
@@ -84,7 +85,8 @@ pub struct Options {
     pub early_stop: Option<usize>,
     /// Go on with a run that was interrupted or killed, or that is to see more epochs, from
     /// `last.safetensors` of its folder: it ends with the bits of one that ran through. Its options
-    /// are those that it began with.
+    /// are those that it began with. With more epochs, a schedule that is as long as the training goes
+    /// on as the longer one, and that is told.
     #[arg(long, value_name = "CHECKPOINT")]
     pub resume: Option<PathBuf>,
     /// Write the model after every so many epochs, too, and not only at the end.

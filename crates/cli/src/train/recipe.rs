@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use lossgraph_losses::find;
 use lossgraph_nn::Checkpoint;
 use lossgraph_nn::fit::LAST;
 use serde::Serialize;
 
-use super::goal::Choice;
+use super::goal::{Choice, Goal};
 use super::options::{MissingValues, Options};
 use super::tasks::Defaults;
 
@@ -81,7 +82,9 @@ pub fn of(
         early_stop: options.early_stop,
         save_every: options.save_every,
     };
-    Table::try_from(recipe).map_err(|error| format!("the options cannot be saved: {error}"))
+    Table::try_from(recipe).map_err(|_| {
+        "--epochs, --batch or --seed: a checkpoint holds numbers up to 2⁶³ − 1".to_owned()
+    })
 }
 
 /// As text of a checkpoint.
@@ -103,37 +106,75 @@ pub fn read(path: &Path) -> Result<Table, String> {
         .map_err(|error| format!("{}: its options cannot be read: {error}", path.display()))
 }
 
-/// Whether two runs give the same bits.
-pub fn is_same(a: &Table, b: &Table) -> bool {
-    // When a model is written does not change it.
-    let relevant = |table: &Table| {
-        let mut table = table.clone();
-        table.remove("save-every");
-        table
-    };
-    relevant(a) == relevant(b)
+/// What the options alone say of a run: its task, its loss and its data, where they are named.
+pub fn said(options: &Options) -> Table {
+    // By its first name; one that there is not is told by whoever looks for it.
+    let loss = options.loss.as_ref().and_then(|name| find(name).ok());
+    let loss = loss.map(|loss| loss.name.to_owned());
+    let said =
+        [("task", options.task.map(Goal::name)), ("loss", loss), ("data", options.data.clone())];
+    let named = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    named.collect()
+}
+
+/// `Ok` if what is said of a run is so in the one that it goes on with.
+///
+/// # Errors
+/// An option that a run that goes on cannot have otherwise.
+pub fn agrees(said: &Table, before: &Table, path: &Path) -> Result<(), String> {
+    said.keys().try_for_each(|name| same(name, said, before, path))
 }
 
 /// `Ok` if a run goes on with another one.
 ///
 /// # Errors
-/// An option that a run that goes on cannot have otherwise.
+/// As [`agrees`], of all options.
 pub fn goes_on(given: &Table, before: &Table, path: &Path) -> Result<(), String> {
-    let names = given.keys().chain(before.keys()).filter(|name| !MAY_DIFFER.contains(&&name[..]));
-    let words = |table: &Table, name: &str| match table.get(name) {
+    given.keys().chain(before.keys()).try_for_each(|name| same(name, given, before, path))
+}
+
+/// `Ok` if an option of a run that goes on is what it was, or may differ.
+fn same(name: &str, given: &Table, before: &Table, path: &Path) -> Result<(), String> {
+    if MAY_DIFFER.contains(&name) || given.get(name) == before.get(name) {
+        return Ok(());
+    }
+    let words = |table: &Table| match table.get(name) {
         Some(value) => serde_json::to_string(value).unwrap_or_default(),
         None => "none".to_owned(),
     };
-    match names.into_iter().find(|name| given.get(*name) != before.get(*name)) {
-        None => Ok(()),
-        Some(name) => Err(format!(
-            "--{name} is {}, and was {} in the run of {}, which goes on with the options that it \
-             began with: leave it out; --{} alone may differ",
-            words(given, name),
-            words(before, name),
-            path.display(),
-            MAY_DIFFER.join(", --")
-        )),
+    Err(format!(
+        "--{name} is {}, and was {} in the run of {}, which goes on with the options that it began \
+         with: leave it out; --{} alone may differ",
+        words(given),
+        words(before),
+        path.display(),
+        MAY_DIFFER.join(", --")
+    ))
+}
+
+/// A run that another one goes on with.
+pub struct Before {
+    /// The checkpoint to go on from.
+    pub checkpoint: PathBuf,
+    pub recipe: Table,
+}
+
+impl Before {
+    /// The run that `--resume` names, if it does.
+    ///
+    /// # Errors
+    /// There is none, or options say another one.
+    pub fn of(options: &Options) -> Result<Option<Before>, String> {
+        let Some(named) = &options.resume else { return Ok(None) };
+        let checkpoint = checkpoint(named)?;
+        let recipe = read(&checkpoint)?;
+        agrees(&said(options), &recipe, &checkpoint)?;
+        Ok(Some(Before { checkpoint, recipe }))
+    }
+
+    /// How many epochs it was to see.
+    pub fn epochs(&self) -> Option<u64> {
+        self.recipe.get("epochs")?.as_integer()?.try_into().ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A training that the command line asks for: what is said of it, and the files that are left.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
 use lossgraph_autograd::Module;
@@ -9,12 +9,12 @@ use lossgraph_nn::fit::{Epoch, Event, Every, Fit, Goal, Outcome, Stopped};
 use lossgraph_nn::{Checkpoint, save};
 use serde_json::json;
 
-use super::files::Files;
+use super::files::{Files, Lock};
 use super::interrupt::{self, Interrupted};
 use super::log::Log;
 use super::model::{self, Model};
-use super::optimizer::Descent;
-use super::recipe::{self, Table};
+use super::optimizer::{self, Descent};
+use super::recipe::{self, Before, Table};
 use super::sparkline::sparkline;
 use super::training::{Training, of_training};
 use super::{Options, Result};
@@ -30,8 +30,8 @@ pub struct Run<'a> {
     pub notes: Vec<String>,
     pub recipe: Table,
     pub files: Files,
-    /// The checkpoint to go on from.
-    pub resumed: Option<PathBuf>,
+    /// The run that it goes on with.
+    pub before: Option<Before>,
 }
 
 impl Run<'_> {
@@ -40,15 +40,17 @@ impl Run<'_> {
     /// # Errors
     /// Whatever ends a training; [`Interrupted`].
     pub fn all(&self, descent: Descent) -> Result<()> {
-        if self.is_leader() {
-            self.files.prepare(&self.recipe, self.resumed.as_deref())?;
-        }
+        let _lock = match self.is_leader() {
+            true => self.files.prepare(&self.recipe, self.resumed())?,
+            false => Lock::default(),
+        };
         let epochs = self.training.plan.epochs;
         let log = Log::new(self.is_leader(), (self.training.steps() as u64).saturating_mul(epochs));
         log.print(&self.announcement());
         log.check()?;
         self.notes.iter().for_each(|note| log.remark(note));
         log.remark(self.plan(&descent));
+        self.other_rates()?.iter().for_each(|told| log.remark(told));
         let start = Instant::now();
         let outcome = self.fit(descent, &log, start)?;
         log.bar.finish_and_clear();
@@ -60,6 +62,11 @@ impl Run<'_> {
         }
         self.finish(&outcome, &log, start)?;
         log.end()
+    }
+
+    /// The checkpoint to go on from.
+    fn resumed(&self) -> Option<&Path> {
+        self.before.as_ref().map(|before| before.checkpoint.as_path())
     }
 
     fn is_leader(&self) -> bool {
@@ -85,9 +92,9 @@ impl Run<'_> {
     fn plan(&self, descent: &Descent) -> String {
         let plan = self.training.plan;
         let net = self.model.as_ref().map_or_else(String::new, |model| format!("{}; ", model.net));
-        let resumed = self.resumed.as_ref();
-        let resumed =
-            resumed.map_or_else(String::new, |path| format!("; goes on from {}", path.display()));
+        let resumed = self
+            .resumed()
+            .map_or_else(String::new, |path| format!("; goes on from {}", path.display()));
         format!(
             "task {}; {net}{}; epochs {} of {} steps of {} examples{resumed}",
             self.task,
@@ -96,6 +103,20 @@ impl Run<'_> {
             self.training.steps(),
             plan.batch,
         )
+    }
+
+    /// That the rates of the epochs before were others, where the number of epochs is another one now,
+    /// and the schedule is as long as they are.
+    fn other_rates(&self) -> Result<Option<String>> {
+        let epochs = self.training.plan.epochs;
+        let Some(old) = self.before.as_ref().and_then(Before::epochs) else { return Ok(None) };
+        let differ = optimizer::rates_differ(&self.options.schedule, [old, epochs])?;
+        Ok(differ.then(|| {
+            format!(
+                "the rates of epochs before were those of a run of {old}, and are now those of one of \
+                 {epochs}: a schedule without a length of its own is as long as the training"
+            )
+        }))
     }
 
     fn fit(&self, descent: Descent, log: &Log, start: Instant) -> Result<Outcome> {
@@ -118,7 +139,13 @@ impl Run<'_> {
                 Ok(vec![(metric, own.score)])
             })
             .observe(|event| match event {
-                Event::Begin { epoch, batch, .. } => {
+                Event::Begin { epoch, epochs, batch } => {
+                    if epoch == epochs {
+                        log.remark(format_args!(
+                            "all of its {epochs} epochs are done; --epochs says how many it is to see \
+                             in all"
+                        ));
+                    }
                     log.bar.set_position((epoch * self.training.steps() + batch) as u64);
                 }
                 Event::Step { .. } => log.bar.inc(1),
@@ -136,7 +163,7 @@ impl Run<'_> {
         if let Some(epochs) = self.options.early_stop {
             fit = fit.patience(epochs);
         }
-        if let Some(path) = &self.resumed {
+        if let Some(path) = self.resumed() {
             fit = fit.resume_from(path);
         }
         let step = |batch: &Vec<usize>| self.training.gradients(batch);
@@ -186,7 +213,7 @@ impl Run<'_> {
 
     /// Writes the model, as it is after so many epochs.
     fn write(&self, epochs: u64) -> Result<()> {
-        self.files.make_room_for_model(&self.recipe, self.resumed.is_some())?;
+        self.files.make_room_for_model()?;
         let mut words = self.words()?;
         words.push(("epochs", epochs.to_string()));
         let words: Vec<(&str, &str)> = words.iter().map(|(key, text)| (*key, &text[..])).collect();

@@ -1,10 +1,12 @@
 //! Data sets by name, and files of one's own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use lossgraph_data::{
-    Columns, Dataset, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER, Missing, Table, TableEncoder,
-    Target, TargetKind, fashion_mnist, fashion_mnist_2000, generate, mnist, penguins, png_folder,
+    Columns, Dataset, Encoding, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER, Feature, Missing,
+    Table, TableEncoder, Target, TargetKind, fashion_mnist, fashion_mnist_2000, generate, mnist,
+    penguins, png_folder,
 };
 
 use super::Result;
@@ -159,24 +161,60 @@ pub fn table(name: &str) -> Result<Table> {
 }
 
 fn of_table(table: Table, name: &str, options: &TableOptions) -> Result<Source> {
-    let names =
-        || table.columns().iter().map(|column| &*column.name).collect::<Vec<_>>().join(", ");
     let Some(target) = options.target.clone() else {
-        return Err(format!(
-            "{name}: which column is to be learned? --target NAME, of {}",
-            names()
-        )
-        .into());
+        let names = table.columns().iter().map(|column| &*column.name).collect::<Vec<_>>();
+        let names = names.join(", ");
+        return Err(
+            format!("{name}: which column is to be learned? --target NAME, of {names}").into()
+        );
     };
     let TableOptions { ignore, missing, kind, .. } = options.clone();
-    let encoder = TableEncoder::fit(&table, &Columns { target, ignore, missing, kind })?;
-    let split = Split::of_all(&encoder.examples(&table)?)?;
-    let classes = match &encoder.target {
-        Target::Class { classes, .. } => classes.clone(),
-        Target::Number { .. } => Vec::new(),
+    let read = || -> Result<Source> {
+        let encoder = TableEncoder::fit(&table, &Columns { target, ignore, missing, kind })?;
+        let classes = match &encoder.target {
+            Target::Class { classes, .. } => classes.clone(),
+            Target::Number { .. } => Vec::new(),
+        };
+        let split = split_of(name, &encoder.examples(&table)?, &classes)?;
+        let notes = [table.notes(), encoder.notes(&table)?, names_of_rows(&table, &encoder)];
+        let notes = notes.concat();
+        Ok(Source { encoder: Some(encoder), notes, ..source("rows", name, split, classes) })
     };
-    let notes = [table.notes(), encoder.notes(&table)?].concat();
-    Ok(Source { encoder: Some(encoder), notes, ..source("rows", name, split, classes) })
+    // What is odd in the table may be why it is refused.
+    read().map_err(|error| {
+        let lines = std::iter::once(error.to_string()).chain(table.notes());
+        lines.collect::<Vec<_>>().join("\n").into()
+    })
+}
+
+/// A share of the examples to test with.
+///
+/// # Errors
+/// A class without an example for both sides, by its name.
+fn split_of(name: &str, data: &Dataset, classes: &[String]) -> Result<Split> {
+    Split::of_all(data).map_err(|error| match error.downcast_ref() {
+        Some(lossgraph_data::Error::TooFew { class, given, expected, .. }) => {
+            let class = classes.get(*class).map(|class| format!(" of the class `{class}`"));
+            let class = class.unwrap_or_default();
+            let why = "one to train on and another one to test with";
+            format!("{name}: examples{class}: {given}, expected {expected} or more, {why}").into()
+        }
+        _ => error,
+    })
+}
+
+/// The columns of words that seem to be names of rows: of these, nothing follows for another row.
+fn names_of_rows(table: &Table, encoder: &TableEncoder) -> Vec<String> {
+    let of = |feature: &Feature| match &feature.encoding {
+        Encoding::OneHot(words) if 2 * words.len() > table.len() => Some(format!(
+            "column `{}` has {} different words in {} rows, as names have: --ignore leaves it out",
+            feature.name,
+            words.len(),
+            table.len()
+        )),
+        _ => None,
+    };
+    encoder.features.iter().filter_map(of).collect()
 }
 
 fn of_folder(path: &Path, name: &str) -> Result<Source> {
@@ -186,12 +224,27 @@ fn of_folder(path: &Path, name: &str) -> Result<Source> {
         .any(|entry| entry.path().is_dir());
     if holds_folders {
         let (data, classes) = png_folder(path)?;
-        let split = Split::of_all(&data)?;
+        let split = split_of(name, &data, &classes)?;
         return Ok(Source { scale: 255.0, ..source("pictures", name, split, classes) });
     }
     let (train, test) = mnist(path)?;
     let classes = (0..train.classes()).map(|class| class.to_string()).collect();
-    Ok(Source { scale: 255.0, ..source("pictures", name, Split { train, test }, classes) })
+    let notes = unknown_classes(&train, &test).into_iter().collect();
+    let split = Split { train, test };
+    Ok(Source { scale: 255.0, notes, ..source("pictures", name, split, classes) })
+}
+
+/// That the test part has classes of which there is nothing to learn from, if it has.
+fn unknown_classes(train: &Dataset, test: &Dataset) -> Option<String> {
+    let known: BTreeSet<&usize> = train.labels().iter().collect();
+    let tested: BTreeSet<&usize> = test.labels().iter().collect();
+    let unknown: Vec<String> = tested.difference(&known).map(|class| class.to_string()).collect();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "classes to test with that there are no examples of to train on: {}",
+            unknown.join(", ")
+        )
+    })
 }
 
 fn points(name: &str, data: Dataset) -> Result<Source> {

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use lossgraph_tensor::Tensor;
 
+use super::target::{Target, TargetKind, target_of};
 use super::{Column, Table, Values};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::rows::Rows;
 
 /// More categories than this are names of rows, not categories.
-const MOST_CATEGORIES: usize = 256;
+pub(super) const MOST_CATEGORIES: usize = 256;
 
 /// What a model takes of a table, and what it is to learn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,18 +42,6 @@ pub enum Missing {
     /// The row is left out.
     #[doc(alias = "dropna")]
     Drop,
-}
-
-/// What a target is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TargetKind {
-    /// Classes if the column has words, numbers if it has numbers.
-    #[default]
-    AsFound,
-    /// Classes, of numbers as well.
-    Classes,
-    /// Numbers.
-    Numbers,
 }
 
 impl Columns {
@@ -106,52 +95,12 @@ pub enum Encoding {
     OneHot(Vec<String>),
 }
 
-/// The column that is learned.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
-pub enum Target {
-    /// Numbers, standardized.
-    Number {
-        /// The column's name.
-        name: String,
-        /// The mean.
-        mean: f64,
-        /// The standard deviation.
-        deviation: f64,
-    },
-    /// One of some classes.
-    Class {
-        /// The column's name.
-        name: String,
-        /// The classes, in order.
-        classes: Vec<String>,
-    },
-}
-
-impl Target {
-    /// The column's name.
-    pub fn name(&self) -> &str {
-        match self {
-            Target::Number { name, .. } | Target::Class { name, .. } => name,
-        }
-    }
-
-    /// How many numbers a model gives for it: one, or a score for each class.
-    pub fn outputs(&self) -> usize {
-        match self {
-            Target::Number { .. } => 1,
-            Target::Class { classes, .. } => classes.len(),
-        }
-    }
-}
-
 impl TableEncoder {
     /// Finds out how to encode a table.
     ///
     /// # Errors
-    /// A column that the table does not have; a target of fewer than two classes, or of words that
-    /// are to be numbers; a column with more than 256 categories, such as names; nothing left to
+    /// A column that the table does not have; a target of fewer than two classes, of one number in all
+    /// rows, or of words that are to be numbers; a column with more than 256 categories, such as names; nothing left to
     /// learn from.
     pub fn fit(table: &Table, columns: &Columns) -> Result<TableEncoder> {
         let refuse = |why: String| Err(Error::Read { path: table.name().into(), why });
@@ -365,55 +314,8 @@ fn position(categories: &[String], word: &str) -> Option<usize> {
     find(word).or_else(|| find(&super::number(word)?.to_string()))
 }
 
-fn target_of(
-    table: &Table,
-    column: &Column,
-    kind: TargetKind,
-) -> std::result::Result<Target, String> {
-    let name = column.name.clone();
-    match (&column.values, kind) {
-        (Values::Numbers(all), TargetKind::AsFound | TargetKind::Numbers) => {
-            let [mean, deviation] = moments(all);
-            match all.iter().any(Option::is_some) {
-                true if !deviation.is_finite() => {
-                    Err(format!("the column `{name}` has numbers too large to be standardized"))
-                }
-                true => Ok(Target::Number { name, mean, deviation }),
-                false => Err(format!("the column `{name}` has no values")),
-            }
-        }
-        (Values::Words(words), TargetKind::Numbers) => {
-            let is_word = |(_, word): &(usize, &Option<String>)| {
-                word.as_deref().is_some_and(|word| super::number(word).is_none())
-            };
-            let first = words.iter().enumerate().find(is_word);
-            let (row, word) =
-                first.map_or((0, ""), |(row, word)| (row, word.as_deref().unwrap_or("")));
-            let line = table.line(row);
-            Err(format!(
-                "line {line}: the column `{name}` has words such as `{word}`, expected numbers"
-            ))
-        }
-        (values, _) => {
-            let mut classes = distinct(&values.words());
-            // Classes that are numbers count up: 2 comes before 10.
-            if let Values::Numbers(_) = values {
-                let number = |class: &String| class.parse::<f64>().unwrap_or(0.0);
-                classes.sort_by(|a, b| number(a).total_cmp(&number(b)));
-            }
-            match classes.len() {
-                0 | 1 => Err(format!("the column `{name}` has fewer than two classes")),
-                count if count > MOST_CATEGORIES => Err(format!(
-                    "the column `{name}` has {count} classes, expected {MOST_CATEGORIES} at most"
-                )),
-                _ => Ok(Target::Class { name, classes }),
-            }
-        }
-    }
-}
-
 /// Mean and standard deviation of what is not missing; a deviation of 1 where all are equal.
-fn moments(numbers: &[Option<f64>]) -> [f64; 2] {
+pub(super) fn moments(numbers: &[Option<f64>]) -> [f64; 2] {
     let present: Vec<f64> = numbers.iter().flatten().copied().collect();
     let count = present.len().max(1) as f64;
     let mean = present.iter().map(|x| x / count).sum::<f64>();
@@ -421,7 +323,8 @@ fn moments(numbers: &[Option<f64>]) -> [f64; 2] {
     [mean, if deviation > 0.0 { deviation } else { 1.0 }]
 }
 
-fn distinct(words: &[Option<String>]) -> Vec<String> {
+/// The words that there are, each once, in order.
+pub(super) fn distinct(words: &[Option<String>]) -> Vec<String> {
     let mut all: Vec<String> = words.iter().flatten().cloned().collect();
     all.sort_unstable();
     all.dedup();
@@ -430,7 +333,6 @@ fn distinct(words: &[Option<String>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::penguins;
     use super::*;
 
     fn table() -> Table {
@@ -461,23 +363,6 @@ mod tests {
         let (inputs, rows) = encoder(Missing::Drop).inputs(&table()).unwrap();
         assert_eq!((inputs.shape()[0], rows), (2, vec![0, 1]));
         assert_eq!(encoder(Missing::Drop).examples(&table()).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_target_of_numbers_is_standardized_and_can_be_classes() {
-        let penguins = penguins().unwrap();
-        let mass = Columns::target("body_mass_g");
-        let encoder = TableEncoder::fit(&penguins, &mass).unwrap();
-        let data = encoder.examples(&penguins).unwrap();
-        assert_eq!(data.targets().shape()[..], [342, 1]);
-        let mean = data.targets().to_f64s().iter().sum::<f64>() / 342.0;
-        assert!(mean.abs() < 1e-6 && encoder.target.outputs() == 1);
-        let years = Columns { kind: TargetKind::Classes, ..Columns::target("year") };
-        let encoder = TableEncoder::fit(&penguins, &years).unwrap();
-        assert_eq!(encoder.examples(&penguins).unwrap().classes(), 3);
-        let wrong = Columns { kind: TargetKind::Numbers, ..Columns::target("species") };
-        let error = TableEncoder::fit(&penguins, &wrong).unwrap_err().to_string();
-        assert!(error.contains("has words such as `Adelie`, expected numbers"), "{error}");
     }
 
     #[test]

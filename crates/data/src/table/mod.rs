@@ -2,8 +2,10 @@
 
 mod csv;
 mod encoder;
+mod target;
 
-pub use encoder::{Columns, Encoding, Feature, Missing, TableEncoder, Target, TargetKind};
+pub use encoder::{Columns, Encoding, Feature, Missing, TableEncoder};
+pub use target::{Target, TargetKind};
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -23,7 +23,10 @@ class Controls {
   show(live, data) {
     this.live = live;
     const shapes = JSON.stringify([live.inputs, live.options.map(({ name }) => name)]);
-    if (shapes !== this.shapes) this.build();
+    if (shapes !== this.shapes) {
+      this.build();
+      requestAnimationFrame(() => this.fit());
+    }
     this.shapes = shapes;
     live.inputs.forEach(({ name, shape }, at) => {
       const numbers = flat(live.numbers[name]);
@@ -38,6 +41,12 @@ class Controls {
       });
     });
     live.options.forEach((option, at) => this.fields[at].show(option));
+  }
+
+  /** Makes the column as wide as its widest tensor, as far as there is space: no number is to be cut. */
+  fit() {
+    const widest = Math.max(0, ...[...this.inputs.querySelectorAll(".grid")].map((grid) => grid.scrollWidth));
+    this.root.closest(".work")?.style.setProperty("--changes", `${widest + 32}px`);
   }
 
   /** Says why a change was refused; the fields keep it, so that it can be mended. */

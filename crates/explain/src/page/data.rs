@@ -10,7 +10,7 @@ use super::elements::elements;
 use super::names::names;
 use super::picture::{exact, picture};
 use super::verdict::{summary, verdicts};
-use super::{Opened, View};
+use super::{Opened, Step, View};
 use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
@@ -25,8 +25,10 @@ const MANY: usize = 120;
 
 /// What is seen of a page.
 pub(super) struct Seen {
-    /// The elements of nodes whose curves are seen, if not all are.
+    /// The elements of nodes whose paths and curves are seen, if not all are.
     pub curves: Option<Vec<(usize, usize)>>,
+    /// The steps whose arithmetic is seen, if that of all is not.
+    pub steps: Option<Vec<Step>>,
     /// The view that is seen, and which of its levels, if not all are laid out.
     pub level: Option<(View, Opened)>,
     /// Whether the listing and the comparison with finite differences can wait.
@@ -38,7 +40,15 @@ pub(super) struct Seen {
 /// What the page of a loss shows.
 pub(super) fn data(graph: &Graph, seen: &Seen) -> Result<Value> {
     let names = names(graph);
-    let writer = Writer { graph, names: &names, sums: sums(graph), located: seen.locations };
+    let is_backward = |step: &Step| matches!(step, Step::Backward(..));
+    let writes_flows = seen.steps.as_ref().is_none_or(|steps| steps.iter().any(is_backward));
+    let writer = Writer {
+        graph,
+        names: &names,
+        sums: if writes_flows { sums(graph) } else { HashMap::new() },
+        steps: seen.steps.as_deref(),
+        located: seen.locations,
+    };
     let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
     for hazard in graph.hazards() {
         if let Value::Array(hazards) = &mut nodes[hazard.node]["hazards"] {
@@ -148,6 +158,8 @@ struct Writer<'a> {
     /// For each edge along which something flows, the elements written out with the gradient
     /// accumulated before its step.
     sums: HashMap<(usize, usize), Vec<(usize, f64)>>,
+    /// The steps whose arithmetic is written out, if not all are.
+    steps: Option<&'a [Step]>,
     /// Whether nodes say where they were recorded.
     located: bool,
 }
@@ -185,6 +197,10 @@ fn selected(graph: &Graph, numbers: &[f64]) -> Vec<usize> {
 }
 
 impl Writer<'_> {
+    fn writes(&self, step: Step) -> bool {
+        self.steps.is_none_or(|steps| steps.contains(&step))
+    }
+
     fn node(&self, at: usize) -> Value {
         let node = &self.graph.nodes[at];
         let inputs: Vec<Value> = (0..node.inputs.len()).map(|slot| self.input(at, slot)).collect();
@@ -196,7 +212,7 @@ impl Writer<'_> {
             "constant": node.operation.constant().is_some(),
             "transparent": node.operation.is_transparent(),
             "formula": self.text(at, &node.formula),
-            "forward": self.forward(at),
+            "forward": self.writes(Step::Forward(at)).then(|| self.forward(at)),
             "inputs": inputs,
             "value": picture(&node.value),
             "gradient": node.gradient.as_ref().map(picture),
@@ -242,6 +258,8 @@ impl Writer<'_> {
                 "before": exact(before),
             })
         };
+        let is_written = self.writes(Step::Backward(at, slot));
+        let lines = || self.sums[&(at, slot)].iter().map(line).collect::<Vec<_>>();
         let least = numbers.iter().copied().fold(0.0, f64::min);
         let most = numbers.iter().copied().fold(0.0, f64::max);
         json!({
@@ -251,8 +269,8 @@ impl Writer<'_> {
                 "least": exact(least),
                 "most": exact(most),
                 "nonFinite": numbers.iter().any(|x| !x.is_finite()),
-                "lines": self.sums[&(at, slot)].iter().map(line).collect::<Vec<_>>(),
-                "value": (!is_whole).then(|| picture(&flow.value)),
+                "lines": is_written.then(lines),
+                "value": (is_written && !is_whole).then(|| picture(&flow.value)),
             },
         })
     }

@@ -1,12 +1,13 @@
 // One element of an input: the paths whose contributions add up to its gradient, and the curve of the loss.
 
 /** The card of an element; `mark(edges)` highlights a path in the drawing. */
-function elementCard(data, input, element, found, marked, mark) {
+function elementCard(data, input, element, marked, mark) {
   const node = data.nodes[input.node];
   const at = input.elements.indexOf(element);
   const name = `${node.name}${indexText(node.value.shape, element)}`;
   const gradient = node.gradient.numbers?.[element];
-  const contributions = input.paths.map((path) => ({ path, contribution: Number(path.contributions[at]) }))
+  const found = input.curves[at];
+  const contributions = (input.paths ?? []).map((path) => ({ path, contribution: Number(path.contributions[at]) }))
     .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
   const rest = input.rest ? Number(input.rest[at]) : null;
   const total = contributions.reduce((sum, { contribution }) => sum + contribution, 0) + (rest ?? 0);
@@ -22,9 +23,9 @@ function elementCard(data, input, element, found, marked, mark) {
     rows.push(html("li", { class: "path rest" }, html("span", { class: "contribution" }, number(rest)), bar(rest, most),
       html("span", { class: "ops" }, `the other ${number(input.count - contributions.length)} paths together`)));
   }
-  const how = input.count === 1 ? "one path" : `${number(input.count)} paths`;
+  const how = input.count === 1 ? "one path" : input.paths ? `${number(input.count)} paths` : "paths that the engine follows, which is still starting,";
   return html("section", { class: "card element", "aria-label": `the gradient in ${name}` },
-    html("h3", {}, `∂L/∂${name} = `, html("b", { class: "sum", "data-sum": total }, number(gradient ?? total)),
+    html("h3", {}, `∂L/∂${name} = `, html("b", { class: "sum", "data-sum": total }, number(gradient ?? input.gradients?.[at] ?? total)),
       html("small", {}, ` along ${how} from ${node.name} to the loss`)),
     html("ol", { class: "paths" }, rows),
     found && curve(name, found));
@@ -32,8 +33,7 @@ function elementCard(data, input, element, found, marked, mark) {
 
 /** Buttons for the elements of a large input with the largest gradients. */
 function largestOf(node, input, chosen, choose) {
-  const sums = input.elements.map((element, at) => ({ element,
-    sum: [...input.paths.map(({ contributions }) => contributions), input.rest ?? []].reduce((sum, all) => sum + Number(all[at] ?? 0), 0) }));
+  const sums = input.elements.map((element, at) => ({ element, sum: Number(input.gradients[at]) }));
   const most = sums.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, 12);
   return html("div", { class: "largest" }, most.map(({ element, sum }) => button(
     `${indexText(node.value.shape, element)} ${number(sum)}`, "show the paths of this element", () => choose(element),

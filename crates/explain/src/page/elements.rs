@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::picture::{SMALL, exact};
 use crate::curve::{Point, window};
 use crate::graph::Graph;
-use crate::paths::Paths;
+use crate::paths::{Path, Paths};
 use crate::sweep::Sweep;
 
 /// The most elements with a curve, of all inputs together, and the most nodes that may be evaluated
@@ -22,7 +22,7 @@ const POINTS: usize = 120;
 const REACH: f64 = 3.0;
 
 /// The inputs of a loss that have a gradient, and those of their elements where it is largest; with
-/// curves of as many as there is time for, or of these elements of nodes.
+/// paths and with curves of as many as there is time for, or for these elements of nodes alone.
 pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Result<Vec<Value>> {
     let is_input = |&at: &usize| {
         let node = &graph.nodes[at];
@@ -32,8 +32,16 @@ pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Resu
     };
     let inputs: Vec<usize> = (0..graph.nodes.len()).filter(is_input).collect();
     let mut curves = MAX_CURVES.min(MAX_EVALUATIONS / (graph.nodes.len() * POINTS));
+    let is_seen = |node: usize| wanted.is_none_or(|all| all.iter().any(|(each, _)| *each == node));
+    let seen: Vec<usize> = inputs.iter().copied().filter(|&node| is_seen(node)).collect();
+    let mut followed = match seen.is_empty() {
+        true => Vec::new(),
+        false => graph.paths(&seen)?,
+    }
+    .into_iter();
     let mut data = Vec::new();
-    for (&node, paths) in inputs.iter().zip(graph.paths(&inputs)?) {
+    for &node in &inputs {
+        let paths = if is_seen(node) { followed.next() } else { None };
         let elements = largest(graph.nodes[node].gradient.as_ref());
         let with_curve = elements.len().min(curves);
         let is_drawn = |at: usize, element: usize| match wanted {
@@ -49,7 +57,7 @@ pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Resu
                 false => Ok(Value::Null),
             })
             .collect::<Result<Vec<Value>>>()?;
-        data.push(input(node, &elements, &paths, curves));
+        data.push(input(graph, node, &elements, paths.as_ref(), curves));
     }
     Ok(data)
 }
@@ -64,21 +72,30 @@ fn largest(tensor: Option<&Tensor>) -> Vec<usize> {
     elements
 }
 
-/// An input with the contributions of each of its paths to each of some elements.
-fn input(node: usize, elements: &[usize], paths: &Paths, curves: Vec<Value>) -> Value {
-    let contributions = |of: &Tensor| -> Vec<Value> {
+/// An input with the gradients of some elements, and with the contributions of each of its paths to
+/// them, if it has been followed.
+fn input(
+    graph: &Graph,
+    node: usize,
+    elements: &[usize],
+    paths: Option<&Paths>,
+    curves: Vec<Value>,
+) -> Value {
+    let of_elements = |of: &Tensor| -> Vec<Value> {
         let numbers = of.to_f64s();
         elements.iter().map(|&element| exact(numbers[element])).collect()
     };
-    let each = paths.paths.iter().map(
-        |path| json!({ "edges": path.edges, "contributions": contributions(&path.contribution) }),
-    );
+    let each = paths.map(|paths| {
+        let path = |path: &Path| json!({ "edges": path.edges, "contributions": of_elements(&path.contribution) });
+        paths.paths.iter().map(path).collect::<Vec<_>>()
+    });
     json!({
         "node": node,
         "elements": elements,
-        "paths": each.collect::<Vec<_>>(),
-        "count": paths.count,
-        "rest": paths.rest.as_ref().map(contributions),
+        "gradients": graph.nodes[node].gradient.as_ref().map(of_elements),
+        "paths": each,
+        "count": paths.map(|paths| paths.count),
+        "rest": paths.and_then(|paths| paths.rest.as_ref()).map(of_elements),
         "curves": curves,
     })
 }

@@ -1,22 +1,31 @@
-// What a loss of a family is about, drawn: boxes, points, ranked lists, pictures. All can be dragged.
+// What a loss is about, drawn: by its own row, or by its family as boxes and points, which can be
+// dragged, as ranked lists, or as pictures.
 
 /** The view of a family, or null. `change(inputs)` is called when something is dragged. */
 function familyView(live, data, change) {
+  if (live.figure) return figureCard(live.figure);
   const found = FAMILY_VIEWS.find(({ fits }) => fits(live));
   if (!found) return null;
   const gradient = (name) => data.nodes.find((node) => node.name === name && node.inputs.length === 0)?.gradient?.numbers?.map(Number) ?? null;
-  const drawing = found.draw(live, { gradient, change, nodes: data.nodes });
+  const drawing = found.draw(live, { gradient, change });
   return drawing && html("section", { class: "card family", "aria-label": found.title }, html("h2", {}, found.title), drawing,
     html("p", { class: "hint" }, found.hint));
 }
 
+/** The figure of a loss, which the engine draws. */
+function figureCard({ title, about, panels }) {
+  const drawing = (caption) => ({ title: name, width, height, body }) => {
+    const chart = svg("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${name}, ${caption}` });
+    chart.innerHTML = body;
+    return chart;
+  };
+  return html("section", { class: "card family figure", "aria-label": title }, html("h2", {}, title), html("p", { class: "hint" }, about),
+    panels.map(({ caption, charts }) => html("figure", { class: "tensor" }, html("figcaption", {}, caption), html("div", { class: "charts" }, charts.map(drawing(caption))))));
+}
+
 const FAMILY_VIEWS = [
-  { title: "The alignments", hint: "α: the log-probability of all ways to this place; β: of all ways on from there; the stronger its color, the larger the share of the alignments that go through it.",
-    fits: ({ lattices }) => lattices !== null && lattices !== undefined, draw: drawLattices },
   { title: "The boxes", hint: "Solid: the prediction; dashed: the target. Drag a corner. Arrows: where a step of descent would move it.",
     fits: ({ family, inputs }) => family === "detection" && inputs.slice(0, 2).every(({ shape }) => shape.at(-1) === 4), draw: drawBoxes },
-  { title: "The masks", hint: "The stronger the blue, the likelier; framed: where the target is. ▲ and ▼: whether descent raises or lowers it. Losses of masks want the blue inside of the frames, however few these are.",
-    fits: ({ family, inputs }) => family === "segmentation" && inputs.length > 1 && inputs[0].shape.length > 2 && String(inputs[0].shape) === String(inputs[1].shape), draw: drawMasks },
   { title: "The ranked list", hint: "By score, best first; bars are the relevance. The arrow says whether descent lifts an item.",
     fits: ({ family, inputs }) => family === "ranking" && inputs.length > 1 && inputs[0].shape.length <= 2, draw: drawLists },
   { title: "The pictures", hint: "The first channel of the first picture; of the gradient, blue is where more raises the loss, orange where it lowers it.",
@@ -27,31 +36,6 @@ const FAMILY_VIEWS = [
   { title: "The points", hint: "The first two features: where there are more, distances are longer than those seen. Drag a point. Arrows: where a step of descent would move it.",
     fits: ({ family, inputs }) => ["embedding", "self_supervised"].includes(family) && inputs[0].moves && inputs[0].shape.length === 2 && inputs[0].shape[1] > 1, draw: drawPoints },
 ];
-
-/** The lattice of alignments: a column a frame, a row a label or blank; a stronger color is likelier. */
-function drawLattices(live) {
-  const [across, down, left, top] = [64, 34, 46, 24];
-  return live.lattices.map(({ rows, forward, backward, shares, total }, example) => {
-    const [width, height] = [left + across * shares.length, top + down * rows.length + 6];
-    const at = (t, row) => [left + across * (t + 0.5), top + down * (row + 0.5)];
-    const cells = shares.flatMap((frame, t) => frame.map((share, row) => {
-      const [x, y] = at(t, row);
-      const p = Number(share) || 0;
-      return svg("g", {}, svg("title", {}, `frame ${t}, ${rows[row] ?? "blank"}: forward ${number(forward[t][row])}, backward ${number(backward[t][row])}, share ${number(share)}`),
-        svg("rect", { x: x - across / 2 + 3, y: y - down / 2 + 3, width: across - 6, height: down - 6, rx: 5, class: "place", style: `--shade: ${(0.5 * p).toFixed(3)}` }),
-        svg("text", { x, y: y - 2, "text-anchor": "middle" }, `α ${brief(forward[t][row])}`), svg("text", { x, y: y + 10, "text-anchor": "middle" }, `β ${brief(backward[t][row])}`));
-    }));
-    return html("figure", { class: "tensor" }, html("figcaption", {}, `example ${example}: ln p = ${number(total)}`),
-      html("div", { class: "wide" }, svg("svg", { class: "plot lattice", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `the alignments of example ${example}` }, cells,
-        rows.map((label, row) => svg("text", { x: left - 6, y: at(0, row)[1] + 4, "text-anchor": "end" }, label === null ? "blank" : String(label))),
-        shares.map((_, t) => svg("text", { x: at(t, 0)[0], y: 14, "text-anchor": "middle" }, `t = ${t}`)))));
-  });
-}
-
-/** A number in five letters. */
-function brief(x) {
-  return Number.isFinite(Number(x)) ? Number(x).toFixed(2).replace("-", "−") : number(x);
-}
 
 const FAMILY_COLORS = ["var(--plus)", "var(--minus)", "var(--both)", "var(--leaf-line)", "#1a936f", "#b0578d"];
 
@@ -128,27 +112,6 @@ function drawBoxes(live, { gradient, change }) {
         theirs[i] && rect(theirs[i], { fill: "none", stroke: color, "stroke-width": 2, "stroke-dasharray": "6 4" })];
     }), ours.map((box, i) => [0, 2].map((at) => corner(box, i, at, FAMILY_COLORS[i % FAMILY_COLORS.length]))));
   return drawing;
-}
-
-/** The masks of the first examples: a row a class, a cell a pixel, with its probability. */
-function drawMasks(live, { gradient, nodes }) {
-  const [logits, target] = live.inputs;
-  const [count, classes] = logits.shape;
-  const likely = nodes.find(({ op, value }) => ["sigmoid", "softmax"].includes(op) && String(value.shape) === String(logits.shape));
-  const p = (likely ?? nodes.find(({ name }) => name === logits.name)).value.numbers?.map(Number);
-  if (!p) return null;
-  const t = flat(live.numbers[target.name]).map(Number);
-  const slopes = gradient(logits.name);
-  const pixels = p.length / (count * classes);
-  const cell = (at) => html("span", { class: `pixel ${t[at] >= 0.5 ? "wanted" : ""}`, style: shade(p[at], 1), title: `p = ${number(p[at])}, t = ${number(t[at])}` },
-    `${number(Number(p[at].toPrecision(2)))} ${slopes?.[at] < 0 ? "▲" : slopes?.[at] > 0 ? "▼" : "·"}`);
-  const sum = (from, to, each) => Array.from({ length: to - from }, (_, i) => each(from + i)).reduce((a, b) => a + b, 0);
-  return html("div", { class: "tensors" }, Array.from({ length: Math.min(count, 4) }, (_, i) => {
-    const [from, to] = [i * classes * pixels, (i + 1) * classes * pixels];
-    const said = `Σ p t = ${number(sum(from, to, (at) => p[at] * t[at]))}, Σ p = ${number(sum(from, to, (at) => p[at]))}, Σ t = ${number(sum(from, to, (at) => t[at]))}`;
-    return html("figure", { class: "tensor" }, html("div", { class: "mask", style: `--columns: ${Math.min(pixels, 8)}` }, Array.from({ length: to - from }, (_, k) => cell(from + k))),
-      html("figcaption", {}, said));
-  }));
 }
 
 function drawLists(live, { gradient }) {

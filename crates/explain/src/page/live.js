@@ -83,7 +83,38 @@ Object.assign(Side.prototype, {
 
   /** What is seen of a case: the rest of it comes when the hand rests. */
   sketch(wanted) {
-    return this.act.engine.ask({ page: wanted, curves: this.chosen(), shows: [this.view, this.level] });
+    return this.act.engine.ask({ page: wanted, curves: this.chosen(), steps: this.written(), shows: [this.view, this.level] });
+  },
+
+  /** The steps whose arithmetic is seen: that of the card, and the edges that are chosen. */
+  written() {
+    const { step } = this;
+    const shown = !step || step.kind === "seed" || this.done === this.steps.length ? [] : [step.kind === "forward" ? [step.node] : [step.node, step.slot]];
+    return [...shown, ...this.edge];
+  },
+
+  /** Has the arithmetic of what is seen written out, where nobody looked at it yet. */
+  writeOut() {
+    if (!this.changes || !this.act.engine) return;
+    const { nodes } = this.data;
+    const lacks = ([node, slot]) => (slot === undefined ? !nodes[node].forward : nodes[node].inputs[slot].flow && !nodes[node].inputs[slot].flow.lines);
+    const missing = this.written().filter(lacks);
+    if (missing.length > 0) this.fill(this.sketch(this.case()).nodes, missing);
+  },
+
+  /** Has the arithmetic of all steps written out. */
+  writeOutAll() {
+    if (!this.changes || !this.act.engine) return;
+    const all = this.data.nodes.flatMap(({ inputs }, node) => [[node], ...inputs.flatMap(({ flow }, slot) => (flow ? [[node, slot]] : []))]);
+    this.fill(this.act.engine.ask({ page: this.case(), curves: [], shows: [this.view, this.level] }).nodes, all);
+  },
+
+  /** Takes the arithmetic of some steps from nodes that have it. */
+  fill(found, steps) {
+    steps.forEach(([node, slot]) => {
+      if (slot === undefined) this.data.nodes[node].forward = found[node].forward;
+      else this.data.nodes[node].inputs[slot].flow = found[node].inputs[slot].flow;
+    });
   },
 
   /** The element whose curve is shown, in a list. */
@@ -92,13 +123,14 @@ Object.assign(Side.prototype, {
     return input && this.element !== null ? [[this.data.nodes[this.node].name, this.element]] : [];
   },
 
-  /** The curve of an element of an input: the engine draws it when it is seen first. */
-  curveOf(input, element) {
+  /** An input with the paths and the curve of an element: the engine makes them when they are seen first. */
+  worked(input, element) {
     const at = input.elements.indexOf(element);
-    if (!input.curves[at] && this.changes && this.act.engine) {
-      input.curves[at] = this.sketch(this.case()).inputs.find(({ node }) => node === input.node)?.curves[at];
+    if ((!input.paths || !input.curves[at]) && this.changes && this.act.engine) {
+      const found = this.sketch(this.case()).inputs.find(({ node }) => node === input.node);
+      if (found) Object.assign(input, found, { curves: input.curves.map((known, i) => known ?? found.curves[i]) });
     }
-    return input.curves[at] ?? null;
+    return input;
   },
 
   /** Shows what the engine found. Step, level and choice stay where the loss has the same ops. */
@@ -120,6 +152,8 @@ Object.assign(Side.prototype, {
     // Folds follow the numbers: a guard that has something to do is shown.
     if (typeof this.level === "number" && !this.tree.groups[this.level]) this.level = null;
     this.controls.show(this.live, this.data);
+    // Not while a number moves: a column that follows it would be restless.
+    if (found.checked !== null) this.controls.fit();
     this.showHead();
     if (found.listing !== null) this.root.querySelector("details.text pre").textContent = found.listing;
     this.show();

@@ -29,7 +29,10 @@ const sides = data.sides.map((side) => new Side(side, act));
 document.getElementById("sides").append(...sides.map((side) => side.root));
 document.body.classList.toggle("versus", sides.length > 1);
 document.body.classList.toggle("embed", Boolean(data.embed) || readState().has("embed"));
-sides.forEach((side) => side.frame.resize());
+sides.forEach((side) => {
+  side.controls?.fit();
+  side.frame.resize();
+});
 const settled = () => {
   sides.forEach((side, at) => side.restore(stateOf(at)));
   act.settled = true;
@@ -41,6 +44,7 @@ else {
     settled();
     sides.forEach((side) => side.started());
     document.body.dataset.engine = "ready";
+    performance.mark("ready");
   }, (error) => sides.forEach((side) => side.controls?.refuse(new Error(`This browser does not start the engine: ${error.message}`))));
 }
 addEventListener("hashchange", settled);

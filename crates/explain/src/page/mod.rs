@@ -28,6 +28,7 @@ pub struct Page<'t> {
     names: Vec<(Var<'t>, String)>,
     beside: Vec<Page<'t>>,
     curves: Option<Vec<(Var<'t>, usize)>>,
+    steps: Option<Vec<Step>>,
     sketched: Option<(View, Opened)>,
     live: Option<Live>,
     embedded: bool,
@@ -52,6 +53,15 @@ pub enum Opened {
     Group(usize),
     /// All groups at once.
     All,
+}
+
+/// A step of a page. Nodes are counted as those of its [`Graph`](crate::Graph) are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A node is computed.
+    Forward(usize),
+    /// What flows back from a node to one of its inputs.
+    Backward(usize, usize),
 }
 
 /// What makes a page follow its reader.
@@ -113,6 +123,7 @@ pub fn page<'t>(tape: &'t Tape, loss: Var<'t>) -> Page<'t> {
         names: Vec::new(),
         beside: Vec::new(),
         curves: None,
+        steps: None,
         sketched: None,
         live: None,
         embedded: false,
@@ -155,9 +166,14 @@ impl<'t> Page<'t> {
         self
     }
 
-    /// Draws the curves of these elements of inputs alone, not those of all.
+    /// Follows the paths and draws the curves of these elements of inputs alone, not those of all.
     pub fn curves(self, elements: impl IntoIterator<Item = (Var<'t>, usize)>) -> Page<'t> {
         Page { curves: Some(elements.into_iter().collect()), ..self }
+    }
+
+    /// Writes out the arithmetic of these steps alone, not that of all.
+    pub fn steps(self, steps: impl IntoIterator<Item = Step>) -> Page<'t> {
+        Page { steps: Some(steps.into_iter().collect()), ..self }
     }
 
     /// Computes what is seen, so that it can follow a hand that moves a number: of the levels, the
@@ -198,8 +214,8 @@ impl<'t> Page<'t> {
         Ok(format!(
             include_str!("page.html"),
             title = title.join(" – "),
-            style = include_str!("style.css"),
-            script = SCRIPTS.concat(),
+            style = squeezed(include_str!("style.css")),
+            script = SCRIPTS.map(squeezed).concat(),
             data = in_script(&json!({ "sides": data, "embed": self.embedded })),
             engine = self.live.as_ref().map_or(Engine::Carried(&[]), |live| live.engine).element(),
         ))
@@ -225,12 +241,14 @@ impl<'t> Page<'t> {
             graph = graph.name(*var, name);
         }
         let number = |(var, element): &(Var<'t>, usize)| Some((graph.number_of(*var)?, *element));
-        // A live page has its engine draw the curves and lay out the levels that its reader looks at.
+        // A live page has its engine follow the paths, draw the curves, lay out the levels and write
+        // out the steps that its reader looks at.
         let is_live = self.live.as_ref().is_some_and(|live| live.engine.is_there());
         let first = is_live.then_some((View::Teaching, Opened::Top));
         let curves = self.curves.as_ref().map(|each| each.iter().filter_map(number).collect());
         let seen = Seen {
             curves: curves.or(is_live.then(Vec::new)),
+            steps: self.steps.clone().or(is_live.then(Vec::new)),
             level: self.sketched.or(first),
             is_sketch: self.sketched.is_some(),
             locations: self.located,
@@ -268,6 +286,22 @@ const SCRIPTS: [&str; 18] = [
     include_str!("main.js"),
 ];
 
+/// A script or a style without comments and indentation: its readers are here, and each page carries
+/// it. Comments have lines of their own.
+fn squeezed(text: &str) -> String {
+    let mut squeezed = String::with_capacity(text.len());
+    let mut is_comment = false;
+    for line in text.lines().map(str::trim) {
+        is_comment |= line.starts_with("/*");
+        if !is_comment && !line.is_empty() && !line.starts_with("//") {
+            squeezed += line;
+            squeezed.push('\n');
+        }
+        is_comment &= !line.ends_with("*/");
+    }
+    squeezed
+}
+
 /// JSON as it can stand within `<script>`: nothing in it ends the element, or a line of JavaScript.
 fn in_script(data: &Value) -> String {
     data.to_string()
@@ -299,6 +333,13 @@ mod tests {
     }
 
     #[test]
+    fn comments_and_indentation_stay_out_of_pages() {
+        let text =
+            "/** What\n * it does. */\n/* This, too. */\nif (a) {\n  // Aside.\n  b(\"//c\");\n}\n";
+        assert_eq!(squeezed(text), "if (a) {\nb(\"//c\");\n}\n");
+    }
+
+    #[test]
     fn pages_share_an_engine_that_lies_beside_them() {
         let tape = Tape::f64();
         let page = page(&tape, tape.variable(2.0).square());
@@ -318,7 +359,23 @@ mod tests {
         assert!(live["inputs"][0]["curves"][0].is_null());
         assert!(still["inputs"][0]["curves"][0].is_object());
         assert_eq!(live["views"]["teaching"]["top"], still["views"]["teaching"]["top"]);
-        assert_eq!((&live["checked"], &live["nodes"]), (&still["checked"], &still["nodes"]));
+        assert_eq!(live["checked"], still["checked"]);
+        for (live, still) in
+            live["nodes"].as_array().unwrap().iter().zip(still["nodes"].as_array().unwrap())
+        {
+            for part in ["name", "formula", "value", "gradient", "check", "hazards"] {
+                assert_eq!(live[part], still[part]);
+            }
+            assert!(live["forward"].is_null() && still["forward"].is_array());
+        }
+        // A step that is looked at has its arithmetic.
+        let last = live["nodes"].as_array().unwrap().len() - 1;
+        let seen =
+            page.clone().steps([Step::Forward(last), Step::Backward(last, 0)]).data().unwrap();
+        for part in ["forward", "inputs"] {
+            assert_eq!(seen["nodes"][last][part], still["nodes"][last][part]);
+        }
+        assert!(seen["nodes"][1]["inputs"][0]["flow"]["lines"].is_null());
         // Without an engine, all of it is there.
         assert_eq!(
             page.live(Engine::Carried(&[]), json!({})).data().unwrap()["views"],

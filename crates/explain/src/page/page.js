@@ -264,6 +264,7 @@ class Side {
   drawPanel() {
     const { data } = this;
     const ended = this.done === this.steps.length;
+    this.writeOut();
     const text = ended && !this.timer
       ? html("div", {}, html("p", { class: "formula" }, `L = ${number(data.nodes.at(-1).value.numbers[0])}`),
         html("p", { class: "hint" }, "All is computed. ▶ or → starts from the inputs; click a box, an edge, or an element of an input."))
@@ -272,7 +273,7 @@ class Side {
     const card = html("section", { class: `card step ${kind}`, "aria-live": "polite" }, text);
     const input = data.inputs.find(({ node }) => node === this.node);
     const element = input && this.element !== null
-      ? elementCard(data, input, this.element, this.curveOf(input, this.element), this.path, (path) => { this.path = path; this.show(); }) : null;
+      ? elementCard(data, this.worked(input, this.element), this.element, this.path, (path) => { this.path = path; this.show(); }) : null;
     replaceChildren(this.panel, card, this.edge.length > 0 && this.edgeCard(), element,
       this.live && familyView(this.live, data, (inputs) => this.changes && this.change({ inputs })), this.nodeCard(input), this.surface?.root);
   }

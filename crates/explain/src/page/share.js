@@ -86,6 +86,7 @@ async function pixels(drawing) {
 
 /** Prints all steps, one after the other. */
 function handout(side) {
+  side.writeOutAll();
   const steps = side.steps.map((_, at) => html("li", {}, description(side.data.nodes, side.steps, at + 1)));
   const sheet = html("section", { class: "handout" }, html("h2", {}, "All steps"), html("ol", {}, steps));
   side.root.append(sheet);

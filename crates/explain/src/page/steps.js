@@ -47,22 +47,24 @@ function description(nodes, steps, done) {
       html("p", {}, "The backward pass begins: the derivative of the loss with respect to itself is 1."));
   }
   if (step.kind === "forward") {
-    const lines = node.forward.map(({ at, text, is }) =>
+    const written = node.forward ?? [];
+    const lines = written.map(({ at, text, is }) =>
       line(at, `${node.name}${indexText(node.value.shape, at)}`, "=", text, is));
     return html("div", {}, html("p", { class: "formula" }, `${node.name} = ${node.formula}`),
-      few(lines), more(node.forward, node.value));
+      few(lines), node.forward && more(written, node.value));
   }
   const { flow } = node.inputs[step.slot];
   const into = nodes[step.into];
   const { parts, total } = progress(nodes, steps, done);
   const [part, all] = [parts[step.into], total[step.into]];
   const sign = all > 1 ? "+=" : "=";
-  const lines = flow.lines.map(({ at, text, is, before }) =>
+  const written = flow.lines ?? [];
+  const lines = written.map(({ at, text, is, before }) =>
     line(at, `∂L/∂${into.name}${indexText(into.value.shape, at)}`, sign, text, is, part > 1 ? before : null));
   const fan = all > 1 ? html("p", { class: "fan" },
     `${into.name} has ${all} readers, so its gradient is a sum. This is contribution ${part} of ${all}.`) : null;
   return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan,
-    few(lines), more(flow.lines, into.value));
+    few(lines), flow.lines && more(written, into.value));
 }
 
 /** The arithmetic of one element, and the sum so far where it is accumulated. */

@@ -3,6 +3,7 @@
 use lossgraph_autograd::{Tape, Var};
 use lossgraph_tensor::Tensor;
 
+use super::figure::Figure;
 use super::row::{Loss, Slope};
 use super::sample::{Plain, Sample};
 use super::setting::{BadSetting, Numbers};
@@ -84,11 +85,23 @@ impl Case {
         if others.next().is_some() || inputs.len() != self.samples.len() {
             return None;
         }
-        let plain: Vec<Plain> =
-            self.samples.iter().zip(inputs).map(|(sample, input)| sample.plain(input)).collect();
+        let plain = self.plain(inputs);
         let numbers = (slope.naive)(&Numbers { inputs: &plain, setting: &setting });
         let moved = plain.iter().find(|each| each.name == slope.input)?;
         (numbers.len() == moved.numbers.len()).then_some((slope, numbers))
+    }
+
+    /// What the loss is about at some inputs, where its row draws that; `None`, too, of inputs that do
+    /// not go together.
+    pub fn figure(&self, inputs: &[Tensor]) -> Option<Figure> {
+        let setting = self.loss.setting(&self.setting).ok()?;
+        (inputs.len() == self.samples.len()).then_some(())?;
+        self.loss.figure?(&Numbers { inputs: &self.plain(inputs), setting: &setting })
+    }
+
+    /// Inputs as plain numbers.
+    fn plain(&self, inputs: &[Tensor]) -> Vec<Plain> {
+        self.samples.iter().zip(inputs).map(|(sample, input)| sample.plain(input)).collect()
     }
 
     /// Records the loss on variables in the order of its inputs: its own, or others of these kinds.

@@ -4,6 +4,7 @@ use std::fmt;
 
 mod case;
 mod configured;
+pub mod figure;
 #[cfg(test)]
 mod refusals;
 mod row;

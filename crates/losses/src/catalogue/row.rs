@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use lossgraph_autograd::{Fault, Tape, Var};
 
+use super::figure::Figure;
 use super::sample::{Domain, Sample};
 use super::setting::{Args, BadSetting, Numbers, Setting};
 use super::task::{Fit, Task};
@@ -57,6 +58,9 @@ pub struct Loss {
     pub naive: fn(&Numbers<'_>) -> Vec<f64>,
     /// The slope in closed form, where readers know it by heart.
     pub slope: Option<Slope>,
+    /// What the loss is about, where a curve over one number says little of it; `None` of numbers that
+    /// do not go together.
+    pub figure: Option<fn(&Numbers<'_>) -> Option<Figure>>,
 }
 
 /// The slope of the mean of all terms in one input, in closed form: what the steps of the chain rule
@@ -244,6 +248,7 @@ impl Loss {
         run: |x| Terms::new(x.var("…")),
         naive: |_| Vec::new(),
         slope: None,
+        figure: None,
     };
 
     /// How it trains a task, if it can.

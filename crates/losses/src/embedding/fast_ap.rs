@@ -7,7 +7,8 @@ use super::FAMILY;
 use super::distance::Distance;
 use super::pairs::Pairs;
 use super::sample::{self, BATCH, MEAN, ORDER};
-use crate::catalogue::{Invariance, Loss, count, number};
+use crate::catalogue::figure::{Bin, Chart, Figure, Histogram, Panel, rounded};
+use crate::catalogue::{Invariance, Loss, Numbers, count, number};
 use crate::terms::Terms;
 
 /// One minus the average precision of each anchor's neighbors, from soft histograms of distances.
@@ -131,31 +132,67 @@ pub(crate) static ROW: Loss = Loss {
         sample::reduced(x, loss.forward(sample::pairs(x)))
     },
     naive: |x| {
-        let (bins, range) = (x.count("bins"), x.number("range"));
-        let width = range / bins as f64;
-        let term = |i: usize| {
-            let weight = |others: &[usize], bin: usize| -> f64 {
-                let pulse = |&j: &usize| {
-                    (1.0 - (x.distance(i, j).powi(2) - bin as f64 * width).abs() / width).max(0.0)
-                };
-                others.iter().map(pulse).sum()
-            };
-            let (positives, negatives) = (x.positives(i), x.negatives(i));
-            let (mut near, mut all, mut sum) = (0.0, 0.0, 0.0);
-            for bin in 0..=bins {
-                let positive = weight(&positives, bin);
-                near += positive;
-                all += positive + weight(&negatives, bin);
-                sum += if all > 0.0 { positive * near / all } else { 0.0 };
-            }
-            1.0 - sum / positives.len() as f64
-        };
         let anchors = (0..6).filter(|&i| !x.positives(i).is_empty());
+        let term = |i: usize| 1.0 - average_precision(x, i, &bins(x, i));
         vec![x.reduced(&anchors.map(term).collect::<Vec<_>>())]
     },
+    figure: Some(figure),
     edges: &[
         ("+∞ | −∞", "an infinite vector has no direction, and infinite distances no difference"),
         ("all times 1e-20", "distances lie on the edge of a bin: a kink"),
     ],
     ..FAMILY
 };
+
+/// The histogram of an anchor: each distance is shared between the two centers beside it.
+fn bins(x: &Numbers<'_>, i: usize) -> Vec<Bin> {
+    let bins = x.count("bins");
+    let width = x.number("range") / bins as f64;
+    let (positives, negatives) = (x.positives(i), x.negatives(i));
+    let weight = |others: &[usize], center: f64| -> f64 {
+        let pulse = |&j: &usize| (1.0 - (x.distance(i, j).powi(2) - center).abs() / width).max(0.0);
+        others.iter().map(pulse).sum()
+    };
+    let (mut near, mut all) = (0.0, 0.0);
+    let bin = |at: usize| {
+        let center = at as f64 * width;
+        let (positives, negatives) = (weight(&positives, center), weight(&negatives, center));
+        near += positives;
+        all += positives + negatives;
+        let precision = if all > 0.0 { near / all } else { 0.0 };
+        Bin { center, positives, negatives, precision }
+    };
+    (0..=bins).map(bin).collect()
+}
+
+/// The mean of the precision over the positives of an anchor.
+fn average_precision(x: &Numbers<'_>, i: usize, bins: &[Bin]) -> f64 {
+    let sum: f64 = bins.iter().map(|bin| bin.positives * bin.precision).sum();
+    sum / x.positives(i).len() as f64
+}
+
+/// The most bins of a figure.
+const MOST_DRAWN: usize = 64;
+
+/// The histograms of the anchors that have a positive.
+fn figure(x: &Numbers<'_>) -> Option<Figure> {
+    let count = x.of("labels").len();
+    let fits = x.shape("embeddings").len() == 2 && x.shape("embeddings")[0] == count;
+    (fits && (1..=MOST_DRAWN).contains(&x.count("bins"))).then_some(())?;
+    let anchor = |i: usize| {
+        let bins = bins(x, i);
+        let average = rounded(average_precision(x, i, &bins));
+        let caption = format!("anchor {i}: average precision {average}");
+        let title = "blue: of its class, orange: of others; line: precision".to_owned();
+        let histogram = Histogram { title, axis: "squared distance", bins };
+        Panel { caption, charts: vec![Chart::Histogram(histogram)] }
+    };
+    let anchors = (0..count).filter(|&i| !x.positives(i).is_empty());
+    Some(Figure {
+        title: "The distances",
+        about: "Blue: those of the same class, orange: the others. The line is the precision: the part of \
+                positives among all that are as near or nearer. The loss is one less its mean over the \
+                positives.",
+        panels: anchors.map(anchor).collect(),
+    })
+}

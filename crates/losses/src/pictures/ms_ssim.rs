@@ -158,9 +158,7 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| {
-        let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
-        let (window, k1, k2) = (x.count("window"), x.number("k1"), x.number("k2"));
-        let comparison = Comparison { window, sigma, data_range, k1, k2 };
+        let comparison = Comparison::set(x);
         let weights = x.list("weights");
         let term = |(p, t): (Plane, Plane)| {
             let (mut p, mut t, mut similarity) = (p, t, 1.0);

@@ -131,13 +131,12 @@ pub(crate) static ROW: Loss = Loss {
             .forward(x.var("prediction"), x.var("target"))
     },
     naive: |x| {
-        let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
-        let (window, k1, k2) = (x.count("window"), x.number("k1"), x.number("k2"));
-        let comparison = Comparison { window, sigma, data_range, k1, k2 };
+        let comparison = Comparison::set(x);
         let planes = |name: &str| Plane::all(x.shape(name), x.of(name));
         let pairs = planes("prediction").into_iter().zip(planes("target"));
         pairs.flat_map(|(p, t)| comparison.naive(&p, &t)).map(|[l, cs]| 1.0 - l * cs).collect()
     },
+    figure: Some(|x| Comparison::set(x).figure(x)),
     ..FAMILY
 };
 

@@ -3,6 +3,8 @@
 use lossgraph_autograd::{Conv, Fault, Var, keep};
 use lossgraph_tensor::Tensor;
 
+use crate::catalogue::figure::{Chart, Figure, Panel, Table, rounded};
+use crate::catalogue::{Numbers, Setting};
 use crate::check::above_zero;
 
 /// How pictures are compared: windows with a Gaussian weight, and what keeps quotients finite.
@@ -142,6 +144,13 @@ impl Plane {
 }
 
 impl Comparison {
+    /// The comparison of a setting.
+    pub fn set(x: &Setting) -> Comparison {
+        let [sigma, data_range] = ["sigma", "data_range"].map(|name| x.number(name));
+        let (window, k1, k2) = (x.count("window"), x.number("k1"), x.number("k2"));
+        Comparison { window, sigma, data_range, k1, k2 }
+    }
+
     /// Luminance and structure of every window of plain numbers: deviations are taken from the
     /// mean of each window, weight by weight.
     pub fn naive(self, p: &Plane, t: &Plane) -> Vec<[f64; 2]> {
@@ -166,5 +175,34 @@ impl Comparison {
         };
         let (rows, columns) = (p.height + 1 - self.window, p.width + 1 - self.window);
         (0..rows * columns).map(|i| compare(i / columns, i % columns)).collect()
+    }
+    /// Both pictures beside the dissimilarity of their windows, `1 − l · cs`.
+    pub fn figure(self, x: &Numbers<'_>) -> Option<Figure> {
+        let [shape, other] = [x.shape("prediction"), x.shape("target")];
+        let &[_, channels, height, width] = shape else { return None };
+        let fits = (1..=height.min(width)).contains(&self.window);
+        (shape == other && fits).then_some(())?;
+        let planes = |name: &str| Plane::all(shape, x.of(name));
+        let panel = |(at, (p, t)): (usize, (Plane, Plane))| {
+            let apart: Vec<f64> = self.naive(&p, &t).iter().map(|[l, cs]| 1.0 - l * cs).collect();
+            let mean = apart.iter().sum::<f64>() / apart.len() as f64;
+            let charts = [
+                Table::pixels("prediction", width, &p.pixels),
+                Table::pixels("target", width, &t.pixels),
+                Table::pixels("1 − SSIM of each window", width + 1 - self.window, &apart),
+            ];
+            let (picture, channel) = (at / channels, at % channels);
+            let channel = if channels > 1 { format!(", channel {channel}") } else { String::new() };
+            let caption =
+                format!("picture {picture}{channel}: 1 − SSIM is {} in the mean", rounded(mean));
+            Panel { caption, charts: charts.map(Chart::Table).to_vec() }
+        };
+        let pairs = planes("prediction").into_iter().zip(planes("target"));
+        Some(Figure {
+            title: "The pictures and where they differ in structure",
+            about: "The stronger the blue, the larger the number. A window compares the means, the \
+                    contrast and the pattern of both pictures below it; 0 is alike.",
+            panels: pairs.enumerate().map(panel).collect(),
+        })
     }
 }

@@ -5,7 +5,8 @@ use lossgraph_tensor::{DType, Tensor, kernels::Order};
 
 use super::FAMILY;
 use super::lists::{ITEMS, KEEP, Lists, naive};
-use crate::catalogue::{Domain, Invariance, Loss, N, WIDE, detached, input};
+use crate::catalogue::figure::{Cell, Chart, Figure, Panel, Table, rounded};
+use crate::catalogue::{Domain, Invariance, Loss, N, Numbers, WIDE, detached, input};
 use crate::rows::{capped, infinite};
 use crate::terms::Terms;
 
@@ -109,5 +110,75 @@ pub(crate) static ROW: Loss = Loss {
             drawn.sum()
         })
     },
+    figure: Some(figure),
     ..FAMILY
 };
+
+/// The likelihood of each item at each place, given that the places before it went as they should.
+fn figure(x: &Numbers<'_>) -> Option<Figure> {
+    let [scores, relevance] = [x.rows("scores"), x.rows("relevance")];
+    (x.shape("scores") == x.shape("relevance")).then_some(())?;
+    let list = |(row, (s, t)): (usize, (&[f64], &[f64]))| {
+        let is_item =
+            |&i: &usize| s[i] != f64::NEG_INFINITY && x.weight("keep", row * s.len() + i) != 0.0;
+        let mut order: Vec<usize> = (0..s.len()).filter(is_item).collect();
+        order.sort_by(|&a, &b| t[b].total_cmp(&t[a]));
+        let most = order.iter().map(|&j| s[j]).fold(f64::NEG_INFINITY, f64::max);
+        let mut total = 0.0;
+        let place = |k: usize| {
+            let left: f64 = order[k..].iter().map(|&j| (s[j] - most).exp()).sum();
+            let likelihood = |j: usize| (s[j] - most).exp() / left;
+            total -= likelihood(order[k]).ln();
+            let drawn = order[k..].iter().enumerate();
+            let drawn = drawn.map(|(after, &j)| Cell::part(likelihood(j)).framed_if(after == 0));
+            (0..k).map(|_| Cell::default()).chain(drawn).collect()
+        };
+        let table = Table {
+            title: "likelihood of each item at each place".to_owned(),
+            cells: (0..order.len()).map(place).collect(),
+            columns: order.iter().map(|j| format!("item {j}")).collect(),
+            rows: (1..=order.len()).map(|place| format!("{place}.")).collect(),
+        };
+        let caption = format!("list {row}: −ln of their product is {}", rounded(total));
+        Panel { caption, charts: vec![Chart::Table(table)] }
+    };
+    Some(Figure {
+        title: "The ranked list",
+        about: "Columns: the items, most relevant first. A row draws the item of its place from those \
+                that are left, by the softmax of their scores; framed is the item that should come.",
+        panels: scores.into_iter().zip(relevance).enumerate().map(list).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Case;
+
+    #[test]
+    fn the_framed_likelihoods_of_a_list_multiply_to_its_term() {
+        for setting in ROW.grid {
+            let case = Case::new(&ROW, setting, 0).unwrap();
+            let tape = lossgraph_autograd::Tape::f64();
+            let inputs: Vec<_> = case.inputs.iter().map(|input| tape.constant(input)).collect();
+            let terms = case.record(&tape, &inputs).unreduced().value().unwrap().to_f64s();
+            let figure = case.figure(&case.inputs).unwrap();
+            assert_eq!(figure.panels.len(), terms.len());
+            for (panel, term) in figure.panels.iter().zip(terms) {
+                let Chart::Table(table) = &panel.charts[0] else { panic!("it is a table") };
+                let framed = table.cells.iter().flatten().filter(|cell| cell.framed);
+                let found: f64 = framed.map(|cell| -cell.shade.ln()).sum();
+                // A list of padding alone is masked.
+                assert!((found - term).abs() < 1e-12, "{setting}: {found} {term}");
+            }
+        }
+    }
+
+    #[test]
+    fn inputs_that_do_not_go_together_have_no_figure() {
+        let case = Case::new(&ROW, "", 0).unwrap();
+        let other = Tensor::from([1.0, 2.0]);
+        assert_eq!(case.figure(&[case.inputs[0].clone(), other]), None);
+        assert_eq!(case.figure(&case.inputs[..1]), None);
+    }
+}

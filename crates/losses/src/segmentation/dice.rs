@@ -131,5 +131,6 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (2.0 * both + s) / (all + s)
         })
     },
+    figure: Some(masks::figure),
     ..FAMILY
 };

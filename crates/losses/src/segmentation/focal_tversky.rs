@@ -132,5 +132,6 @@ pub(crate) static ROW: Loss = Loss {
             (1.0 - index).powf(x.number("gamma"))
         })
     },
+    figure: Some(masks::figure),
     ..FAMILY
 };

@@ -128,5 +128,6 @@ pub(crate) static ROW: Loss = Loss {
         };
         masks::examples(x).into_iter().map(term).collect()
     },
+    figure: Some(masks::figure),
     ..FAMILY
 };

@@ -121,5 +121,6 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (both + s) / (union + s)
         })
     },
+    figure: Some(masks::figure),
     ..FAMILY
 };

@@ -2,6 +2,7 @@
 
 use lossgraph_autograd::Var;
 
+use crate::catalogue::figure::{Chart, Figure, Panel, Table, rounded};
 use crate::catalogue::{
     Args, C, Choice, Domain, INNER, Invariance, N, Numbers, POSITIVE, Sample, flag, input, option,
     word,
@@ -221,4 +222,80 @@ pub(super) fn naive(x: &Numbers<'_>, each: impl Fn(&Mask) -> f64) -> Vec<f64> {
         weighted.map(|(c, mask)| x.weight("class_weight", first + c) * each(mask)).collect()
     };
     examples(x).into_iter().flat_map(terms).collect()
+}
+
+/// The predicted mask of each example, the true one, and where both are: a row a class, as far as
+/// there are classes.
+pub(super) fn figure(x: &Numbers<'_>) -> Option<Figure> {
+    let shape = x.shape("logits");
+    let (&count, inner) = shape.split_first()?;
+    let others = [
+        x.shape("target"),
+        if x.maybe("probabilities").is_some() { x.shape("probabilities") } else { shape },
+    ];
+    (others == [shape; 2] && !x.of("logits").is_empty()).then_some(())?;
+    let p = match (x.maybe("probabilities"), x.word("scores")) {
+        (Some(p), _) => p.to_vec(),
+        (None, "logits") => x.of("logits").iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect(),
+        _ => softmax(x.of("logits"), shape, x.number("axis"))?,
+    };
+    let size: usize = inner.iter().product();
+    let width = inner.last().copied().unwrap_or(1);
+    let example = |n: usize| {
+        let [p, t] = [&p, x.of("target")].map(|all| &all[n * size..(n + 1) * size]);
+        let both: Vec<f64> = p.iter().zip(t).map(|(p, t)| p * t).collect();
+        let [sum_p, sum_t, sum_both] = [p, t, &both].map(|each| rounded(each.iter().sum()));
+        let charts =
+            [("p: predicted", p), ("t: true", t), ("p t: both", &both)].map(|(title, each)| {
+                let mut table = Table::pixels(title, width, each);
+                let cells = table.cells.iter_mut().flatten().zip(t);
+                cells.for_each(|(cell, &t)| cell.framed = t >= 0.5);
+                Chart::Table(table)
+            });
+        let caption = format!("example {n}: Σ p t = {sum_both}, Σ p = {sum_p}, Σ t = {sum_t}");
+        Panel { caption, charts: charts.to_vec() }
+    };
+    Some(Figure {
+        title: "The masks",
+        about: "The stronger the blue, the larger the number; framed: where the target is ½ or more. \
+                Losses of overlap want Σ p t as large a part of Σ p and Σ t as can be, however small the \
+                mask is.",
+        panels: (0..count).map(example).collect(),
+    })
+}
+
+/// The softmax of logits over the axis of classes.
+fn softmax(logits: &[f64], shape: &[usize], axis: f64) -> Option<Vec<f64>> {
+    let rank = shape.len() as f64;
+    let axis = if axis < 0.0 { axis + rank } else { axis };
+    (0.0..rank).contains(&axis).then_some(())?;
+    let axis = axis as usize;
+    let stride: usize = shape[axis + 1..].iter().product();
+    let along = |at: usize| {
+        let first = at - at / stride % shape[axis] * stride;
+        (0..shape[axis]).map(move |c| logits[first + c * stride])
+    };
+    let part = |at: usize| {
+        let most = along(at).fold(f64::NEG_INFINITY, f64::max);
+        (logits[at] - most).exp() / along(at).map(|z| (z - most).exp()).sum::<f64>()
+    };
+    Some((0..logits.len()).map(part).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_softmax_of_a_figure_is_over_the_axis_of_classes() {
+        let logits: Vec<f64> = (0..24).map(|i| (f64::from(i) * 0.7).sin()).collect();
+        let tensor = lossgraph_tensor::Tensor::new([2, 3, 4], logits.clone()).unwrap();
+        let tape = lossgraph_autograd::Tape::f64();
+        for axis in [0, 1, 2, -1] {
+            let expected = tape.constant(&tensor).softmax(axis).value().unwrap().to_f64s();
+            let found = softmax(&logits, &[2, 3, 4], axis as f64).unwrap();
+            found.iter().zip(&expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-15));
+        }
+        assert_eq!(softmax(&logits, &[2, 3, 4], 3.0), None);
+    }
 }

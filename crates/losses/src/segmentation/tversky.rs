@@ -150,5 +150,6 @@ pub(crate) static ROW: Loss = Loss {
             1.0 - (tp + s) / (tp + x.number("alpha") * fp + x.number("beta") * fn_ + s)
         })
     },
+    figure: Some(masks::figure),
     ..FAMILY
 };

@@ -5,6 +5,7 @@ use lossgraph_tensor::Shape;
 
 use super::FAMILY;
 use super::NEVER;
+use super::lattice;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, Task, count, flag, input, option};
 use crate::check::{demand, floats};
@@ -282,6 +283,15 @@ pub(crate) static ROW: Loss = Loss {
         };
         (0..BATCH).map(|row| -all_paths(x, &log_p, row).ln()).collect()
     },
+    figure: Some(|x| {
+        let (batch, frames, classes) = match *x.shape("log_p") {
+            [frames, classes] => (1, frames, classes),
+            [frames, batch, classes] => (batch, frames, classes),
+            _ => return None,
+        };
+        let place = |row: usize, t: usize, _| (t * batch + row) * classes;
+        lattice::figure(x, [batch, frames], place, lattice::ctc)
+    }),
     edges: &[
         ("an impossible class", "no path is possible: the slope is 0/0"),
         ("all others impossible", "no path is possible: the slope is 0/0"),

@@ -1,6 +1,7 @@
 //! Losses of sequences without an alignment.
 
 mod ctc;
+mod lattice;
 mod lengths;
 mod rnn_t;
 

@@ -4,6 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use super::NEVER;
+use super::lattice;
 use super::lengths::{lengths, rows, table};
 use crate::catalogue::{Domain, Invariance, Loss, Numbers, count, input, option};
 use crate::check::{demand, floats};
@@ -236,6 +237,11 @@ pub(crate) static ROW: Loss = Loss {
         }
     },
     naive: |x| (0..BATCH).map(|row| -paths_from(x, row, 0, 0).ln()).collect(),
+    figure: Some(|x| {
+        let &[batch, frames, places, classes] = x.shape("log_p") else { return None };
+        let place = |row: usize, t: usize, u: usize| ((row * frames + t) * places + u) * classes;
+        lattice::figure(x, [batch, frames], place, lattice::rnn_t)
+    }),
     edges: &[
         ("sure and right", "no path is possible: the slope is 0/0"),
         ("sure and wrong", "no path is possible: the slope is 0/0"),

@@ -39,6 +39,14 @@ impl Fit<'_> {
             parallel.broadcast(self.model)?;
         }
         let (epoch, batch) = (progress.epoch, progress.batch);
+        if epoch > self.epochs {
+            let why = format!(
+                "the training is to see {} epochs in all, and the checkpoint has seen {epoch} of them: \
+                 as many or more",
+                self.epochs
+            );
+            return Err(Error::Checkpoint { why });
+        }
         (self.observe)(&Event::Begin { epoch, epochs: self.epochs, batch });
         let mut stopped = self.is_stale(&progress).then_some(Stopped::Early);
         while stopped.is_none() && progress.epoch < self.epochs {

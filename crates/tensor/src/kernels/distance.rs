@@ -7,8 +7,9 @@ use super::transpose::transpose;
 use super::{CHUNK, borrowed, output};
 use crate::{DType, Error, Float, Result, Shape, Tensor};
 
-/// How many numbers a loop has at a time: those of some vectors.
-const LANES: usize = 32;
+/// How many numbers a loop has at a time: those of some vectors. Each has a sum of its own, and fewer
+/// sums than these would wait for their own last term.
+const LANES: usize = 64;
 
 /// The same where there are not so many.
 const FEW: usize = 8;
@@ -122,15 +123,20 @@ impl<T: Float, const N: usize> Loop for SquaredDistances<'_, T, N> {
     fn run(self) {
         let SquaredDistances { a, columns, sums } = self;
         let leading = sums.len();
+        assert!(columns.len() >= a.len() * leading, "there is a row of lanes for each coordinate");
         for (nth, sums) in sums.as_chunks_mut::<N>().0.iter_mut().enumerate() {
             let mut totals = [T::NOTHING; N];
             for (part, a) in a.chunks(TERMS).enumerate() {
                 let mut terms = [T::ZERO; N];
                 for (k, &a) in a.iter().enumerate() {
-                    let b = &columns[(part * TERMS + k) * leading + nth * N..][..N];
+                    let at = (part * TERMS + k) * leading + nth * N;
+                    // SAFETY: coordinate `part · TERMS + k` is one of `a`, for which there are
+                    // `leading` columns, and these N are whole chunks of as many. Checked, it would
+                    // keep the sums in memory.
+                    let b = unsafe { &*columns.as_ptr().add(at).cast::<[T; N]>() };
                     for lane in 0..N {
                         let difference = a - b[lane];
-                        terms[lane] = terms[lane] + difference * difference;
+                        terms[lane] = difference.mul_add(difference, terms[lane]);
                     }
                 }
                 for lane in 0..N {
@@ -220,11 +226,16 @@ impl<T: Float> Loop for WeightedDifferences<'_, T> {
     #[inline(always)]
     fn run(self) {
         let d = self.out.len();
-        for start in (0..d - d % LANES).step_by(LANES) {
+        let (many, few) = (d - d % LANES, d - d % FEW);
+        for start in (0..many).step_by(LANES) {
             let sums: [T; LANES] = self.columns(start);
             self.out[start..start + LANES].copy_from_slice(&sums);
         }
-        for column in d - d % LANES..d {
+        for start in (many..few).step_by(FEW) {
+            let sums: [T; FEW] = self.columns(start);
+            self.out[start..start + FEW].copy_from_slice(&sums);
+        }
+        for column in few..d {
             let [sum] = self.columns(column);
             self.out[column] = sum;
         }
@@ -238,13 +249,17 @@ impl<T: Float> WeightedDifferences<'_, T> {
         let d = self.out.len();
         let mut a = [T::ZERO; N];
         a.copy_from_slice(&self.a[start..start + N]);
+        assert!(self.b.len() >= self.w.len() * d, "there is a vector for each weight");
         let mut totals = [T::NOTHING; N];
         for (part, w) in self.w.chunks(TERMS).enumerate() {
             let mut sums = [T::ZERO; N];
             for (j, &w) in w.iter().enumerate() {
-                let b = &self.b[(part * TERMS + j) * d + start..][..N];
+                let at = (part * TERMS + j) * d + start;
+                // SAFETY: vector `part · TERMS + j` is one of those with a weight, and has N
+                // coordinates from `start` on, as `a` has. Checked, it would keep the sums in memory.
+                let b = unsafe { &*self.b.as_ptr().add(at).cast::<[T; N]>() };
                 for lane in 0..N {
-                    sums[lane] = sums[lane] + w * (a[lane] - b[lane]);
+                    sums[lane] = w.mul_add(a[lane] - b[lane], sums[lane]);
                 }
             }
             for lane in 0..N {
@@ -303,7 +318,9 @@ mod tests {
             for k in 0..3 {
                 let term = |j: usize| w.get([batch, i, j]).unwrap() * difference(j, k);
                 let expected: f64 = (0..4).map(term).sum();
-                assert!((weighted.get([batch, i, k]).unwrap() - expected).abs() < 1e-14);
+                let size: f64 = (0..4).map(|j| term(j).abs()).sum();
+                let error = (weighted.get([batch, i, k]).unwrap() - expected).abs();
+                assert!(error <= 4.0 * f64::EPSILON * size);
             }
         }
     }

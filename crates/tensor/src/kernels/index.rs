@@ -52,6 +52,17 @@ pub fn gather(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Resu
             for (row, out) in out.chunks_mut(index_rows.row()).enumerate() {
                 let row = task * rows + row;
                 let (mut from, [step, stride]) = index_rows.of(x.layout(), row);
+                if (step, stride) == (0, 1) {
+                    // Along the last axis of a row of memory.
+                    let elements = &buffer[from as usize..][..dim];
+                    for (n, out) in (row * index_rows.row()..).zip(out) {
+                        *out = match elements.get(at[n] as usize) {
+                            Some(&x) => x,
+                            None => elements[in_range("gather", at[n], dim, n, index.shape())?],
+                        };
+                    }
+                    continue;
+                }
                 for (n, out) in (row * index_rows.row()..).zip(out) {
                     let i = in_range("gather", at[n], dim, n, index.shape())?;
                     *out = buffer[(from + i as isize * stride) as usize];

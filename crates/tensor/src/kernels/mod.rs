@@ -15,7 +15,6 @@ pub(crate) mod chacha;
 mod convolution;
 mod copy;
 mod distance;
-mod fast_path;
 mod index;
 mod integers;
 mod linalg;
@@ -51,10 +50,10 @@ pub use {
     convolution::Convolution,
     copy::{cast, concat, copy, fill, overlap_add, pad},
     distance::{distances, weighted_differences},
-    fast_path::{FastPath, FastPath2},
     index::{arg_extreme, gather, index_add, index_select, one_hot},
     integers::{combine_integers, is_integer, map_integers, select_integers},
     linalg::{Singular, Triangle, cholesky, cofactors, det, slogdet, solve, solve_triangular},
+    loops::{FastPath, FastPath2},
     map::{map1, map2, map3},
     matmul::matmul,
     order::{Ranks, arg_ranks, arg_sort},

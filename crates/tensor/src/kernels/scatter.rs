@@ -1,6 +1,6 @@
 //! Writing at indices that are data.
 
-use super::accumulate::{Accumulate, MANY, totals};
+use super::accumulate::{MANY, totals};
 use super::index::{INDICES, IndexRows, in_range, indices};
 use super::threads::try_parallel_chunks_mut;
 use super::{borrowed, input, is_nan, output};
@@ -20,9 +20,7 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
         let many = index.shape()[axis] > MANY;
         try_parallel_chunks_mut(out, targets.chunk, |task, out| {
             if many {
-                return totals(out, |totals| {
-                    targets.each(task, &at, |to, n| totals[to] = T::added(totals[to], source[n]))
-                });
+                return totals(out, |totals| targets.add(task, &at, &source, totals));
             }
             out.fill(T::ZERO);
             targets.each(task, &at, |to, n| out[to] = out[to].plus(source[n]))
@@ -214,6 +212,34 @@ impl Targets {
                 write((to + i as isize * stride) as usize, n);
                 to += step;
             }
+        }
+        Ok(())
+    }
+
+    /// Adds the elements of a task to what they are accumulated in.
+    fn add<T: Elem>(
+        &self,
+        task: usize,
+        at: &[i64],
+        source: &[T],
+        totals: &mut [T::Total],
+    ) -> Result<()> {
+        // A run of elements for one place is added up in a register: a total that is written and
+        // read again for each of them takes twice as long.
+        let mut run = None;
+        self.each(task, at, |to, n| {
+            run = match run {
+                Some((place, total)) if place == to => Some((to, T::added(total, source[n]))),
+                before => {
+                    if let Some((place, total)) = before {
+                        totals[place] = total;
+                    }
+                    Some((to, T::added(totals[to], source[n])))
+                }
+            };
+        })?;
+        if let Some((place, total)) = run {
+            totals[place] = total;
         }
         Ok(())
     }

@@ -7,24 +7,24 @@
 /// Calls `$body` compiled for the processor at hand. `$body` has to be a call of an
 /// `#[inline(always)]` function, so that each level compiles it.
 macro_rules! dispatch {
-    ($(<$($generic:ident: $bound:path),*>)? ($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {{
+    ($(<$($generic:ident: $bound:path),* $(; $n:ident)?>)? ($($arg:ident: $type:ty),*) $(-> $ret:ty)? $body:block) => {{
         #[cfg(target_arch = "x86_64")]
         {
             #[cfg(not(debug_assertions))]
             #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-            fn avx512$(<$($generic: $bound),*>)?($($arg: $type),*) $(-> $ret)? $body
+            fn avx512$(<$($generic: $bound,)* $(const $n: usize)?>)?($($arg: $type),*) $(-> $ret)? $body
             #[target_feature(enable = "avx2,fma")]
-            fn avx2$(<$($generic: $bound),*>)?($($arg: $type),*) $(-> $ret)? $body
+            fn avx2$(<$($generic: $bound,)* $(const $n: usize)?>)?($($arg: $type),*) $(-> $ret)? $body
             match crate::kernels::simd::level() {
                 #[cfg(not(debug_assertions))]
                 crate::kernels::simd::Level::Avx512 => {
                     // SAFETY: the processor has these features, as `level` has detected.
-                    return unsafe { avx512$(::<$($generic),*>)?($($arg),*) };
+                    return unsafe { avx512$(::<$($generic,)* $($n)?>)?($($arg),*) };
                 }
                 crate::kernels::simd::Level::Portable => {}
                 _ => {
                     // SAFETY: all other levels have these features, as `level` has detected.
-                    return unsafe { avx2$(::<$($generic),*>)?($($arg),*) };
+                    return unsafe { avx2$(::<$($generic,)* $($n)?>)?($($arg),*) };
                 }
             }
         }

@@ -28,6 +28,7 @@ pub struct Program {
     names: Vec<String>,
     encoding: Encoding,
     keeps: bool,
+    points: bool,
     values: bool,
     products: bool,
     conversation: Mutex<Conversation>,
@@ -74,6 +75,7 @@ impl Program {
             names,
             encoding: if has("base64") { Encoding::Base64 } else { Encoding::Numbers },
             keeps: has("kept"),
+            points: has("points"),
             values: has("values"),
             products: has("products"),
             conversation: Mutex::new(Conversation {
@@ -196,15 +198,23 @@ impl BlackBox for Program {
     fn values(
         &self,
         inputs: &[Tensor],
-        which: usize,
-        step: &Tensor,
+        steps: &[Option<Tensor>],
         multiples: &[f64],
     ) -> Answer<Vec<f64>> {
-        if !self.values {
-            return lossgraph_check::each_value(self, inputs, which, step, multiples);
-        }
-        let line = json!({ "move": which, "step": self.tensor(step), "multiples": multiples });
-        self.ask("values", inputs, line, |answer| {
+        let step = |step: &Option<Tensor>| step.as_ref().map(|step| self.tensor(step));
+        let moving: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].is_some()).collect();
+        let (request, line) = match moving[..] {
+            _ if self.points => {
+                let steps: Vec<Option<Value>> = steps.iter().map(step).collect();
+                ("points", json!({ "steps": steps, "multiples": multiples }))
+            }
+            [one] if self.values => (
+                "values",
+                json!({ "move": one, "step": step(&steps[one]), "multiples": multiples }),
+            ),
+            _ => return lossgraph_check::each_value(self, inputs, steps, multiples),
+        };
+        self.ask(request, inputs, line, |answer| {
             let values = field(answer, "values")?.as_array().ok_or("`values` is no list")?;
             values.iter().map(float).collect()
         })

@@ -195,6 +195,16 @@ pub trait Problem {
         Err("its net is not used on files".into())
     }
 
+    /// Whether the net makes pictures of pictures.
+    fn restores(&self) -> bool {
+        false
+    }
+
+    /// What the net makes of a picture `[channels, height, width]`: another one of its shape.
+    fn restored(&self, _picture: &Tensor) -> Result<Tensor> {
+        Err("its net makes no pictures".into())
+    }
+
     /// The figures of an epoch, of which those of the process that speaks count.
     fn figures(&self, objective: &Objective, parallel: &DataParallel<'_>) -> Result<Figures> {
         if !parallel.world().is_leader() {

@@ -1,10 +1,16 @@
-//! Element-wise functions of one, two and three numbers, and the loops that each becomes: over the
-//! rows of a tile ([`rows`]), and sums of results that are not stored ([`sums`]).
+//! Element-wise functions of one, two and three numbers, and the loops that each becomes.
+//!
+//! There are some two hundred functions, and each loop of each function is compiled for two types and
+//! three levels of [`simd`](super::simd), which was most of the time that the library takes to
+//! compile. So a function has one loop ([`general`]), and what is [`specialized`](Map2::specialized)
+//! has one for each kind of operand ([`rows`]), and one for sums of results that are not stored
+//! ([`sums`]).
 
-mod compact;
+mod general;
 pub(crate) mod rows;
 mod sums;
 
+pub use general::{FastPath, FastPath2};
 use rows::{Elements, Number, each1, each2, each3};
 use sums::{sums1, sums2, sums3};
 
@@ -136,21 +142,18 @@ loops!(f64);
 /// `T::ZERO`, `T::ONE`, or `T::of(0.5)`: `map1!(|x, p| T::of(0.5) * x * x)`.
 ///
 /// A formula with a slow branch may have a fast path behind it, without the branch, for `x` where a
-/// condition holds: `map1!(|x, _p| x.sin(), where x.is_near() => x.sin_near())`. A long formula is
-/// `compact`, so that it does not take long to compile: `map1!(compact |x, _p| x.lgamma())`.
+/// condition holds: `map1!(|x, _p| x.sin(), where x.is_near() => x.sin_near())`. A short formula that
+/// is used much is `specialized`, as in [`map2!`](crate::map2): `map1!(specialized |x, _p| x * x)`.
 #[macro_export]
 macro_rules! map1 {
     (|$x:ident, $p:ident| $body:expr) => {
         $crate::map1!(@of [of] |$x, $p| $body)
     };
-    (compact |$x:ident, $p:ident| $body:expr) => {
-        $crate::map1!(@of [compact] |$x, $p| $body)
+    (specialized |$x:ident, $p:ident| $body:expr) => {
+        $crate::map1!(@of [specialized] |$x, $p| $body)
     };
     (|$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
         $crate::map1!(@of [with_fast_path] |$x, $p| $body, $fast_where, $fast)
-    };
-    (compact |$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
-        $crate::map1!(@of [compact_with_fast_path] |$x, $p| $body, $fast_where, $fast)
     };
     (@of [$of:ident] |$x:ident, $p:ident| $body:expr $(, $fast_where:expr, $fast:expr)?) => {{
         struct F;
@@ -176,18 +179,19 @@ macro_rules! map1 {
     }};
 }
 
-/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a * b)`. A long one is `compact`, and
-/// may have a fast path, as in [`map1!`](crate::map1).
+/// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a.hypot(b))`. It may have a fast path,
+/// as in [`map1!`](crate::map1). A short formula that is used much is `specialized`, so that it is
+/// compiled for each kind of operands, and for sums: `map2!(specialized |a, b| a * b)`.
 #[macro_export]
 macro_rules! map2 {
     (|$a:ident, $b:ident| $body:expr) => {
         $crate::map2!(@of [of] |$a, $b| $body)
     };
-    (compact |$a:ident, $b:ident| $body:expr) => {
-        $crate::map2!(@of [compact] |$a, $b| $body)
+    (specialized |$a:ident, $b:ident| $body:expr) => {
+        $crate::map2!(@of [specialized] |$a, $b| $body)
     };
-    (compact |$a:ident, $b:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
-        $crate::map2!(@of [compact_with_fast_path] |$a, $b| $body, $fast_where, $fast)
+    (|$a:ident, $b:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
+        $crate::map2!(@of [with_fast_path] |$a, $b| $body, $fast_where, $fast)
     };
     (@of [$of:ident] |$a:ident, $b:ident| $body:expr $(, $fast_where:expr, $fast:expr)?) => {{
         struct F;
@@ -227,16 +231,16 @@ macro_rules! map3 {
 }
 
 impl Map1 {
-    /// The loops of a function.
-    pub const fn of<F: Function1>() -> Map1 {
-        Map1 { f32: Loops1::of::<F>(), f64: Loops1::of::<F>() }
+    /// The loops of a short function that is used much.
+    pub const fn specialized<F: Function1>() -> Map1 {
+        Map1 { f32: Loops1::specialized::<F>(), f64: Loops1::specialized::<F>() }
     }
 }
 
 impl Map2 {
-    /// The loops of a function.
-    pub const fn of<F: Function2>() -> Map2 {
-        Map2 { f32: Loops2::of::<F>(), f64: Loops2::of::<F>() }
+    /// The loops of a short function that is used much.
+    pub const fn specialized<F: Function2>() -> Map2 {
+        Map2 { f32: Loops2::specialized::<F>(), f64: Loops2::specialized::<F>() }
     }
 }
 
@@ -248,13 +252,13 @@ impl Map3 {
 }
 
 impl<T: Float> Loops1<T> {
-    pub(super) const fn of<F: Function1>() -> Loops1<T> {
+    const fn specialized<F: Function1>() -> Loops1<T> {
         Loops1 { each: each1::<F, T>, sums: sums1::<F, T> }
     }
 }
 
 impl<T: Float> Loops2<T> {
-    const fn of<F: Function2>() -> Loops2<T> {
+    const fn specialized<F: Function2>() -> Loops2<T> {
         Loops2 {
             each: each2::<F, T, Elements, Elements>,
             number_left: each2::<F, T, Number, Elements>,

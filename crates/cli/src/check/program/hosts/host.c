@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-enum { INPUTS = 2, MOST = 1 << 20 };
+enum { INPUTS = 2, MOST = 1 << 20 }; /* so many inputs, of so many numbers at most */
 static double x[INPUTS][MOST], g[INPUTS][MOST]; /* the inputs, and the gradient in each */
 static size_t n[INPUTS]; /* how many numbers they have */
 static double loss(void) { /* yours */
@@ -16,15 +16,15 @@ static double loss(void) { /* yours */
     return value;
 }
 int main(void) {
-    char *line = NULL, *at, *end;
-    size_t room = 0;
-    for (puts("{\"lossgraph\": 1}"), fflush(stdout); getline(&line, &room, stdin) > 0; puts("]}"), fflush(stdout)) {
-        at = line;
-        for (int i = 0; i < INPUTS; i++) /* NaN and Infinity stand in quotes */
-            for (n[i] = 0, at = strstr(at, "\"data\":[") + 8; *at != ']' && n[i] < MOST; at = end + strspn(end, "\","))
-                x[i][n[i]++] = strtod(at + (*at == '"'), &end);
-        printf("{\"id\": %s, \"value\": %.17g, \"gradients\": [", strtok(strstr(line, "\"id\":") + 5, ","), loss());
-        for (int i = 0; i < INPUTS; i++, printf(i < INPUTS ? "]}, " : "]}"))
+    size_t room = 0; char *line = NULL;
+    for (puts("{\"lossgraph\": 1}"), fflush(stdout); getline(&line, &room, stdin) > 0; puts("}"), fflush(stdout)) {
+        int read = 0; /* so many inputs; NaN and Infinity stand in quotes */
+        for (char *at = line; read < INPUTS && (at = strstr(at, "\"data\":[")); read += *at == ']' ? 1 : 2 * INPUTS)
+            for (n[read] = 0, at += 8; *at != ']' && n[read] < MOST; at += strspn(at, "\",")) x[read][n[read]++] = strtod(at + (*at == '"'), &at);
+        printf("{\"id\": %ld, ", atol(strstr(line, "\"id\":") + 5));
+        if (read != INPUTS && printf("\"error\": \"host.c takes %d inputs of at most %d numbers\"", INPUTS, MOST)) continue;
+        printf("\"value\": %.17g, \"gradients\": [", loss());
+        for (int i = 0; i < INPUTS; i++, printf(i < INPUTS ? "]}, " : "]}]"))
             for (size_t k = (printf("{\"data\": ["), 0); k < n[i]; k++) printf("%s%.17g", k ? ", " : "", g[i][k]);
     }
 }

@@ -7,11 +7,11 @@ def read(x):
     return jnp.asarray(np.frombuffer(base64.b64decode(x["data"]), dtype=x["dtype"]).reshape(x["shape"]))
 def write(x):
     return x if x is None else {"shape": x.shape, "data": base64.b64encode(np.asarray(x, dtype="float64").tobytes()).decode()}
-def answer(request, inputs=(), kept=[], move=0, step=None, multiples=(), direction=None, **_):
+def answer(request, inputs=(), kept=[], steps=(), multiples=(), move=0, direction=None, **_):
     kept[:] = [read(each) for each in inputs] or kept  # inputs that are left out are those of the last request
-    x, step = list(kept), step and read(step)
-    if request == "values":
-        return {"values": [float(value(*x[:move], x[move] + t * step, *x[move + 1:])) for t in multiples]}
+    x, steps = list(kept), [step and read(step) for step in steps]
+    if request == "points":
+        return {"values": [float(value(*[a if s is None else a + t * s for a, s in zip(x, steps)])) for t in multiples]}
     floats = tuple(i for i, each in enumerate(x) if jnp.issubdtype(each.dtype, jnp.floating))
     slopes = products(floats, move, read(direction), *x) if request == "products" else gradients(floats, *x)
     slopes = dict(zip(floats, slopes))
@@ -22,7 +22,7 @@ if len(sys.argv) > 1: loss = pydoc.locate(sys.argv[1].replace(":", ".")) or sys.
 value, gradients = jax.jit(loss), jax.jit(lambda floats, *x: jax.grad(loss, floats)(*x), static_argnums=0)
 slope = lambda move, v, *x: jnp.vdot(v, jax.grad(loss, move)(*x))
 products = jax.jit(lambda floats, move, v, *x: jax.grad(lambda *x: slope(move, v, *x), floats)(*x), static_argnums=(0, 1))
-print(json.dumps({"lossgraph": 1, "features": ["base64", "kept", "values", "products"]}), file=out, flush=True)
+print(json.dumps({"lossgraph": 1, "features": ["base64", "kept", "points", "products"]}), file=out, flush=True)
 for asked in map(json.loads, sys.stdin):
     try: result = answer(**asked)
     except Exception as error: result = {"missing": str(error)} if asked["request"] == "products" else {"error": traceback.format_exc()}

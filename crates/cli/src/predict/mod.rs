@@ -1,40 +1,62 @@
-//! `lossgraph predict`: what a checkpoint says of the rows of a file.
+//! `lossgraph predict`: what a checkpoint says of the rows of a file, or makes of pictures.
+
+mod pictures;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lossgraph_data::{Dataset, Table, Target, Values, read_idx, read_png};
+use lossgraph_data::{Dataset, Table, Target, Values};
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::output;
 use crate::train::model::Model;
-use crate::train::restored::Restored;
-use crate::train::tasks::Answers;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Which checkpoint, and for what.
 #[derive(Args)]
 pub struct Options {
-    /// A checkpoint of a classifier, of numbers, masks, boxes or sequences, as `lossgraph train` writes
-    /// it.
+    /// A checkpoint of a classifier, of numbers, masks, boxes, sequences or pictures, as `lossgraph train`
+    /// writes it.
     checkpoint: PathBuf,
-    /// A CSV file with the columns that the model was trained on, the target apart; or for pictures a
-    /// PNG file, or an IDX file of many.
-    file: PathBuf,
-    /// The CSV file for the predictions, one a row in the order of the file; `-` for standard output.
+    /// A CSV file with the columns that the model was trained on, the target apart; or for nets that look
+    /// at pictures a PNG file, or an IDX file of many. A net that makes pictures takes PNG files of any
+    /// size, as many as are named, or a folder of them.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The CSV file for the predictions, one a row in the order of the file; of pictures, the PNG file
+    /// for one, or the folder for several; `-` for standard output.
     #[arg(long, default_value = "-")]
     out: PathBuf,
+}
+
+impl Options {
+    /// The one file.
+    ///
+    /// # Errors
+    /// There are several.
+    fn one_file(&self) -> Result<&Path> {
+        match &self.files[..] {
+            [file] => Ok(file),
+            [_, second, ..] => Err(format!(
+                "{}: predictions are those of one file, and a model of pictures alone takes several",
+                second.display()
+            )
+            .into()),
+            [] => Err("there is no file to predict".into()),
+        }
+    }
 }
 
 /// Reads model and file, and prints a prediction for each row.
 pub fn run(options: &Options) -> Result<()> {
     let (model, checkpoint) = match Model::load(&options.checkpoint)? {
         (Some(model), checkpoint) => (model, checkpoint),
-        (None, _) => return of_pictures(options),
+        (None, _) => return pictures::run(options),
     };
-    let (inputs, rows, count) = inputs(&model, &options.file)?;
+    let file = options.one_file()?;
+    let (inputs, rows, count) = inputs(&model, file)?;
     let mut lines = vec![String::new(); count];
     let target = model.encoder.as_ref().map(|encoder| &encoder.target);
     let name = target.map_or("prediction", |target| target.name());
@@ -53,7 +75,7 @@ pub fn run(options: &Options) -> Result<()> {
         let width = outputs.shape()[1];
         for (row, outputs) in rows.into_iter().zip(outputs.to_f64s().chunks(width)) {
             if let Some(odd) = outputs.iter().find(|x| !x.is_finite()) {
-                let file = options.file.display();
+                let file = file.display();
                 let why = "its numbers are too large, or the model's parameters are not finite";
                 return Err(format!("{file}: row {}: the model gives {odd}: {why}", row + 1).into());
             }
@@ -84,47 +106,6 @@ pub fn run(options: &Options) -> Result<()> {
     output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
 }
 
-/// What a net of masks, boxes or sequences says of pictures.
-fn of_pictures(options: &Options) -> Result<()> {
-    let Restored { task, problem, .. } = Restored::read(&options.checkpoint)?;
-    let Some(takes) = problem.takes() else {
-        return Err(format!(
-            "{}: a model of the task {task} is not used on files; those of classifier, numbers, masks, \
-             boxes and sequences are",
-            options.checkpoint.display()
-        )
-        .into());
-    };
-    let pictures = pictures(&options.file, 255.0)?;
-    if pictures.shape()[1..] != takes {
-        let ([c, h, w], given, file) = (takes, pictures.shape(), options.file.display());
-        return Err(format!(
-            "{file}: its pictures are {given}, and the net takes [pictures, {c}, {h}, {w}]: resize them"
-        )
-        .into());
-    }
-    let Answers { header, lines } = problem.answers(&pictures)?;
-    output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
-}
-
-/// Pictures `[pictures, channels, height, width]` of a PNG file, or of an IDX file whose numbers are
-/// divided by the scale.
-fn pictures(file: &Path, scale: f64) -> Result<Tensor> {
-    if file.extension().is_some_and(|given| given.eq_ignore_ascii_case("png")) {
-        return Ok(read_png(file)?.unsqueeze(0)?);
-    }
-    let pictures = read_idx(file)?.to_dtype(DType::F32).map(|pixel| pixel / scale);
-    match pictures.rank() {
-        // Grey pictures have one channel.
-        3 => Ok(pictures.unsqueeze(1)?),
-        0 | 1 => {
-            let shape = pictures.shape();
-            Err(format!("{}: it is {shape}, expected pictures", file.display()).into())
-        }
-        _ => Ok(pictures),
-    }
-}
-
 /// The examples of a file, the rows that they are, and how many rows there are.
 fn inputs(model: &Model, file: &Path) -> Result<(Tensor, Vec<usize>, usize)> {
     let all = |inputs: Tensor| {
@@ -139,7 +120,7 @@ fn inputs(model: &Model, file: &Path) -> Result<(Tensor, Vec<usize>, usize)> {
     if file.extension().is_some_and(|given| given.eq_ignore_ascii_case("csv")) {
         return Ok(all(numbers(&Table::read(file)?, model.scale)?));
     }
-    Ok(all(pictures(file, model.scale)?))
+    Ok(all(pictures::read(file, model.scale)?))
 }
 
 /// A table whose columns are the numbers of an example.
@@ -149,7 +130,8 @@ fn numbers(table: &Table, scale: f64) -> Result<Tensor> {
     for (at, column) in columns.iter().enumerate() {
         let name = &column.name;
         let Values::Numbers(numbers) = &column.values else {
-            return Err(format!("{}: the column `{name}` has words", table.name()).into());
+            let why = "and the model takes numbers of each column";
+            return Err(format!("{}: the column `{name}` has words, {why}", table.name()).into());
         };
         for (row, number) in numbers.iter().enumerate() {
             let Some(number) = number else {
