@@ -9,7 +9,7 @@ use lossgraph_tensor::{Float, map1, map2};
 static TIMES: Binary = Binary::new(
     "times",
     "t · x, with 0 · ∞ = 0",
-    map2!(specialized | t, x | if is_silent(t, x) { T::ZERO } else { t * x }),
+    map2!(specialized: |t, x| if is_silent(t, x) { T::ZERO } else { t * x }),
 )
 .vjp(|g, t, x, _| g * t.binary(&UNLESS_SILENT, x), |g, t, _, _| g * t);
 

@@ -96,7 +96,7 @@ unary! {
     /// Howard et al., Searching for MobileNetV3, 2019.
     fn hardswish() = HARDSWISH {
         formula: "x hardsigmoid(x)",
-        value: |x, _p| {
+        value: specialized: |x, _p| {
             let y = x * (x + T::of(3.0)) / T::of(6.0);
             let y = if x <= T::of(-3.0) { T::ZERO } else { y };
             if x >= T::of(3.0) { x } else { y }
@@ -125,7 +125,7 @@ pub static SOFTSHRINK: Unary = Unary {
     ..Unary::new(
         "softshrink",
         "x − λ sign x, or 0 where |x| ≤ λ",
-        map1!(|x, p| {
+        map1!(specialized: |x, p| {
             let y = if x > T::ZERO { x - p[0] } else { x + p[0] };
             if x.abs() <= p[0] { T::ZERO } else { y }
         }),

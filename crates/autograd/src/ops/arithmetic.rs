@@ -41,7 +41,7 @@ unary! {
     /// The square, `x²`; slope `2x`.
     fn square() = SQUARE {
         formula: "x²",
-        value: specialized |x, _p| x * x,
+        value: specialized: |x, _p| x * x,
         // The factor meets g first: what x is multiplied with is one number where g is.
         vjp: Some(|g, x, _, _| (g * 2.0) * x),
         domain: [-3.0, 3.0],
@@ -119,7 +119,7 @@ unary! {
     #[doc(alias = "absolute")]
     fn abs() = ABS {
         formula: "|x|",
-        value: specialized |x, _p| x.abs(),
+        value: specialized: |x, _p| x.abs(),
         vjp: Some(|g, x, _, _| g * x.signum()),
         domain: [-3.0, 3.0],
         facts: positive().cheap().integers(|x, _| x.wrapping_abs()).written(Notation::unary("|a|", Atom, Precedence::Comparison)),

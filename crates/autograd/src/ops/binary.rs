@@ -201,7 +201,7 @@ macro_rules! binary {
         $(#[$doc:meta])*
         fn $method:ident = $row:ident {
             formula: $formula:literal,
-            value: $($specialized:ident)? |$a:ident, $b:ident| $value:expr $(, where $near:expr => $plain:expr)?,
+            value: $($specialized:ident:)? |$a:ident, $b:ident| $value:expr $(, where $near:expr => $plain:expr)?,
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, facts: $($fact:ident($($value_of:expr),*)).+)?
@@ -217,7 +217,7 @@ macro_rules! binary {
             ..Binary::new(
                 stringify!($method),
                 $formula,
-                map2!($($specialized)? |$a, $b| $value $(, where $near => $plain)?),
+                map2!($($specialized:)? |$a, $b| $value $(, where $near => $plain)?),
             )
             $($(.$fact($($value_of),*))+)?
         };
@@ -235,7 +235,7 @@ macro_rules! binary {
 // The four operators: their methods are those of `std::ops`.
 
 /// `add`: a + b.
-pub static ADD: Binary = Binary::new("add", "a + b", map2!(specialized | a, b | a + b))
+pub static ADD: Binary = Binary::new("add", "a + b", map2!(specialized: |a, b| a + b))
     .vjp(|g, _, _, _| g, |g, _, _, _| g)
     .integers(Integers2::Number(i64::wrapping_add))
     .commutes()
@@ -243,14 +243,14 @@ pub static ADD: Binary = Binary::new("add", "a + b", map2!(specialized | a, b | 
     .written(Notation::binary("a + b", Sum, Sum, Sum));
 
 /// `sub`: a − b.
-pub static SUB: Binary = Binary::new("sub", "a − b", map2!(specialized | a, b | a - b))
+pub static SUB: Binary = Binary::new("sub", "a − b", map2!(specialized: |a, b| a - b))
     .vjp(|g, _, _, _| g, |g, _, _, _| -g)
     .integers(Integers2::Number(i64::wrapping_sub))
     .arithmetic(Arithmetic::Difference)
     .written(Notation::binary("a − b", Sum, Sum, Product));
 
 /// `mul`: a · b.
-pub static MUL: Binary = Binary::new("mul", "a · b", map2!(specialized | a, b | a * b))
+pub static MUL: Binary = Binary::new("mul", "a · b", map2!(specialized: |a, b| a * b))
     .vjp(|g, _, b, _| g * b, |g, a, _, _| g * a)
     .integers(Integers2::Number(i64::wrapping_mul))
     .commutes()
@@ -260,7 +260,7 @@ pub static MUL: Binary = Binary::new("mul", "a · b", map2!(specialized | a, b |
     .written(Notation::binary("a · b", Product, Product, Product));
 
 /// `div`: a / b.
-pub static DIV: Binary = Binary::new("div", "a / b", map2!(specialized | a, b | a / b))
+pub static DIV: Binary = Binary::new("div", "a / b", map2!(specialized: |a, b| a / b))
     .vjp(|g, _, b, _| g / b, |g, _, b, y| -g * y / b)
     .domain(0.4, 3.0)
     .arithmetic(Arithmetic::Quotient)
@@ -335,7 +335,7 @@ binary! {
     /// To hold a tensor at a number without sharing, see [`Var::clamp`] and [`Var::relu`].
     fn maximum = MAXIMUM {
         formula: "max(a, b)",
-        value: specialized |a, b| a.max(b),
+        value: specialized: |a, b| a.max(b),
         vjp: Some([
             |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
             |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
@@ -350,7 +350,7 @@ binary! {
     /// The smaller of each pair; NaN if either is. The smaller has slope 1; ties share, ½ each.
     fn minimum = MINIMUM {
         formula: "min(a, b)",
-        value: specialized |a, b| a.min(b),
+        value: specialized: |a, b| a.min(b),
         vjp: Some([
             |g, a, b, _| g * ((b - a).signum() * 0.5 + 0.5),
             |g, a, b, _| g * ((a - b).signum() * 0.5 + 0.5),
@@ -410,7 +410,7 @@ macro_rules! comparison {
             )]
             fn $method = $row {
                 formula: $sign,
-                value: specialized |$a, $b| if $holds { T::ONE } else { T::ZERO },
+                value: specialized: |$a, $b| if $holds { T::ONE } else { T::ZERO },
                 vjp: None,
                 domain: [-3.0, 3.0],
                 facts: positive().integers(Integers2::Mask(|$a, $b| $holds)).written(Notation::binary(concat!("a ", $sign, " b"), Comparison, Comparison, Sum)),

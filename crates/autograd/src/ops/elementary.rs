@@ -17,7 +17,7 @@ unary! {
     /// The exponential, `eˣ`; slope `y`.
     fn exp() = EXP {
         formula: "eˣ",
-        value: specialized |x, _p| x.exp(),
+        value: specialized: |x, _p| x.exp(),
         vjp: Some(|g, _, y, _| g * y),
         domain: [-3.0, 3.0],
         facts: positive().zero_by_underflow(),

@@ -197,7 +197,7 @@ macro_rules! unary {
         $(#[$doc:meta])*
         fn $method:ident($($arg:ident),*) = $row:ident {
             formula: $formula:literal,
-            value: $($specialized:ident)? |$x:ident, $p:ident| $value:expr $(, where $near:expr => $plain:expr)?,
+            value: $($specialized:ident:)? |$x:ident, $p:ident| $value:expr $(, where $near:expr => $plain:expr)?,
             vjp: $vjp:expr,
             domain: $domain:expr
             $(, sample: $sample:expr)?
@@ -217,7 +217,7 @@ macro_rules! unary {
             ..Unary::new(
                 stringify!($method),
                 $formula,
-                map1!($($specialized)? |$x, $p| $value $(, where $near => $plain)?),
+                map1!($($specialized:)? |$x, $p| $value $(, where $near => $plain)?),
             )
             $($(.$fact($($value_of),*))+)?
         };

@@ -69,7 +69,7 @@ static UNARY_OF_BINARY: [UnaryOfBinary; 1] = [UnaryOfBinary {
     inner: &SUB,
     outer: &EXP,
     formula: "exp(a − b)",
-    kernel: map2!(specialized | x, y | (x - y).exp()),
+    kernel: map2!(specialized: |x, y| (x - y).exp()),
 }];
 
 pub(super) type Read = (Access, Extent);

@@ -17,8 +17,10 @@ const HEIGHT: f64 = 374.0;
 /// The space between charts, and that for the caption of a panel.
 const GAP: f64 = 18.0;
 const CAPTION: f64 = 20.0;
-/// The sizes that are tried, largest first: text is to be read.
-const SCALES: [f64; 9] = [1.5, 1.35, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6];
+/// The sizes that are tried, largest first. Text is to be read: rather fewer panels than small ones.
+const SCALES: [f64; 6] = [1.5, 1.35, 1.2, 1.1, 1.0, 0.9];
+/// Those of a panel that has no space otherwise.
+const SMALL: [f64; 3] = [0.8, 0.7, 0.6];
 /// The most panels.
 const MOST: usize = 4;
 
@@ -34,10 +36,11 @@ pub fn figure(loss: &'static Loss) -> Result<Option<Figure>> {
 /// The figure as SVG: as many panels as can be read.
 pub fn svg(loss: &'static Loss, figure: &Figure) -> String {
     let blocks: Vec<Block> = figure.panels.iter().take(MOST).map(Block::of).collect();
-    let fitting = |count: usize| {
-        SCALES.iter().find_map(|&scale| Some((scale, placed(&blocks[..count], scale)?)))
+    let fitting = |count: usize, scales: &[f64]| {
+        scales.iter().find_map(|&scale| Some((scale, placed(&blocks[..count], scale)?)))
     };
-    let (scale, places) = (1..=blocks.len()).rev().find_map(fitting).unwrap_or_default();
+    let any = |scales: &[f64]| (1..=blocks.len()).rev().find_map(|count| fitting(count, scales));
+    let (scale, places) = any(&SCALES).or_else(|| any(&SMALL)).unwrap_or_default();
     let mut body = String::new();
     for (block, [x, y]) in blocks.iter().zip(places) {
         let (x, y) = (LEFT + x, TOP + y);

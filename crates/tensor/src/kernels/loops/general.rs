@@ -307,13 +307,13 @@ mod tests {
     use crate::{map1, map2};
 
     const LONG: Map1 = map1!(|x, p| x.exp() * p[0]);
-    const SHORT: Map1 = map1!(specialized | x, p | x.exp() * p[0]);
+    const SHORT: Map1 = map1!(specialized: |x, p| x.exp() * p[0]);
     const FAST: Map1 = map1!(|x, _p| x.sin(), where x.is_near() => x.sin_near());
-    const SIN: Map1 = map1!(specialized | x, _p | x.sin());
+    const SIN: Map1 = map1!(specialized: |x, _p| x.sin());
     const LONG2: Map2 = map2!(|a, b| a.atan2(b));
     const FAST2: Map2 = map2!(|a, b| a.fmod(b), where a.quotient_is_near(b) => a.fmod_near(b));
-    const FMOD: Map2 = map2!(specialized | a, b | a.fmod(b));
-    const SHORT2: Map2 = map2!(specialized | a, b | a.atan2(b));
+    const FMOD: Map2 = map2!(specialized: |a, b| a.fmod(b));
+    const SHORT2: Map2 = map2!(specialized: |a, b| a.atan2(b));
 
     #[test]
     fn long_functions_have_the_bits_of_short_ones_in_every_loop() {

@@ -143,13 +143,13 @@ loops!(f64);
 ///
 /// A formula with a slow branch may have a fast path behind it, without the branch, for `x` where a
 /// condition holds: `map1!(|x, _p| x.sin(), where x.is_near() => x.sin_near())`. A short formula that
-/// is used much is `specialized`, as in [`map2!`](crate::map2): `map1!(specialized |x, _p| x * x)`.
+/// is used much is `specialized`, as in [`map2!`](crate::map2): `map1!(specialized: |x, _p| x * x)`.
 #[macro_export]
 macro_rules! map1 {
     (|$x:ident, $p:ident| $body:expr) => {
         $crate::map1!(@of [of] |$x, $p| $body)
     };
-    (specialized |$x:ident, $p:ident| $body:expr) => {
+    (specialized: |$x:ident, $p:ident| $body:expr) => {
         $crate::map1!(@of [specialized] |$x, $p| $body)
     };
     (|$x:ident, $p:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
@@ -181,13 +181,13 @@ macro_rules! map1 {
 
 /// A [`Map2`](crate::kernels::Map2) from a formula: `map2!(|a, b| a.hypot(b))`. It may have a fast path,
 /// as in [`map1!`](crate::map1). A short formula that is used much is `specialized`, so that it is
-/// compiled for each kind of operands, and for sums: `map2!(specialized |a, b| a * b)`.
+/// compiled for each kind of operands, and for sums: `map2!(specialized: |a, b| a * b)`.
 #[macro_export]
 macro_rules! map2 {
     (|$a:ident, $b:ident| $body:expr) => {
         $crate::map2!(@of [of] |$a, $b| $body)
     };
-    (specialized |$a:ident, $b:ident| $body:expr) => {
+    (specialized: |$a:ident, $b:ident| $body:expr) => {
         $crate::map2!(@of [specialized] |$a, $b| $body)
     };
     (|$a:ident, $b:ident| $body:expr, where $fast_where:expr => $fast:expr) => {
