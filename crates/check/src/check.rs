@@ -116,20 +116,25 @@ impl Check {
         let location = Location::caller();
         self.refuse_nothing(inputs, location)?;
         let inputs = &converted(inputs, DType::F64);
+        let progress = Progress::new(self, self.derivatives(inputs.len()));
+        let watched = crate::blame::program(|tape, x| {
+            progress.run();
+            program(tape, x)
+        });
         let function = Function {
-            program: &program,
+            program: &watched,
             inputs,
             injector: self.injector.as_ref(),
             dtype: DType::F64,
             weights: None,
             location,
         };
-        let mut report =
-            self.gradients(&function, inputs.len(), &mut Progress::new(self, inputs.len()))?;
+        let mut report = self.gradients(&function, inputs.len(), &progress)?;
         if self.orders >= 2 {
             let smooth = report.smooth();
             for (at, &first) in smooth.iter().enumerate() {
-                let rows = self.hessians_of(function, first, &smooth[at..], &mut report)?;
+                let rows =
+                    self.hessians_of(function, first, &smooth[at..], &mut report, &progress)?;
                 report.rows.extend(rows);
             }
         }
@@ -162,8 +167,9 @@ impl Check {
         &self,
         function: &Function<'_>,
         free: usize,
-        progress: &mut Progress,
+        progress: &Progress,
     ) -> Result<Report> {
+        progress.together(function.inputs.len());
         let loss = function.value()?;
         if !loss.is_finite() {
             let why = format!(
@@ -192,6 +198,11 @@ impl Check {
             report.rows.push(Finding { input: self.name(which), ..row });
         }
         Ok(report)
+    }
+
+    /// How many derivatives there are in so many inputs: gradients, and the Hessian between each two.
+    pub(crate) fn derivatives(&self, inputs: usize) -> usize {
+        if self.orders >= 2 { inputs + inputs * (inputs + 1) / 2 } else { inputs }
     }
 
     pub(crate) fn name(&self, which: usize) -> String {
@@ -260,7 +271,9 @@ impl Check {
         first: usize,
         seconds: &[usize],
         report: &mut Report,
+        progress: &Progress,
     ) -> Result<Vec<Finding>> {
+        progress.together(seconds.len());
         let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
         let judged =
             seconds.iter().copied().filter(|&second| !is_wrong(first) && !is_wrong(second));
@@ -276,6 +289,8 @@ impl Check {
             right = self.right_of(&slope, &judged, at_0, &mut report.runs)?;
         }
         let row = |&second: &usize| {
+            let input = format!("{} × {}", self.name(first), self.name(second));
+            progress.next(&input);
             let found = match right.remove(&second) {
                 _ if !judged.contains(&second) => {
                     Finding::skipped("the gradient is wrong already".to_owned())
@@ -283,7 +298,6 @@ impl Check {
                 Some(found) => found,
                 None => self.gradient(&slope, second, at_0, &mut report.runs)?,
             };
-            let input = format!("{} × {}", self.name(first), self.name(second));
             let mut row = Finding { input, order: 2, ..found };
             if let Some(failure) = &mut row.failure {
                 failure.end = ends::of_gradient(&function, &slope);

@@ -11,7 +11,9 @@ use crate::differentiable::Differentiable;
 use crate::directions::Directions;
 use crate::report::{Finding, Line, Tried, Verdict};
 use crate::slopes::{NEAR, RUNGS, SAMPLES, Slopes, noise};
-use crate::steps::{LONGEST, Ladder, products, representable, root_mean_square, rounded_by, scale};
+use crate::steps::{
+    LONGEST, Ladder, norm, products, representable, root_mean_square, rounded_by, scale,
+};
 
 /// How a derivative is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -236,7 +238,7 @@ impl<'a> Gradient<'a> {
         let products = products(&self.analytic[of.clone()], &ladder.step[of.clone()]);
         let parts: Vec<f64> = products.map(|part| part / ladder.unit).collect();
         // A sum of parts with random signs is about the root of the sum of their squares.
-        let usual = parts.iter().copied().fold(0.0, f64::hypot);
+        let usual = norm(&parts);
         // A slope is small beside the value if a step as long as the input changes little.
         let relative = (scale(&direction[of.clone()]) / root_mean_square(&self.x[of])).min(1.0);
         let small = 1e-6 * self.at_0.abs() * relative;

@@ -88,7 +88,10 @@ impl Check {
         let batch_names = (0..batch.len()).map(|i| self.name(i));
         let check = Check { names: batch_names.chain(names).collect(), ..self.clone() };
         let generators = Generators::of(model);
+        let orders = self.orders.clamp(1, 2);
+        let progress = Progress::new(&check, orders * inputs.len());
         let program = program(|tape, x| {
+            progress.run();
             let (data, substitutes) = x.split_at(batch.len());
             let substitutes: Vec<(&Parameter, Var<'_>)> =
                 parameters.iter().zip(substitutes.iter().copied()).collect();
@@ -102,11 +105,9 @@ impl Check {
             weights: None,
             location,
         };
-        let orders = self.orders.clamp(1, 2);
-        let mut progress = Progress::new(&check, orders * inputs.len());
-        let mut report = check.gradients(&function, batch.len(), &mut progress)?;
+        let mut report = check.gradients(&function, batch.len(), &progress)?;
         if orders == 2 {
-            check.hessians(&function, &mut report, &mut progress)?;
+            check.hessians(&function, &mut report, &progress)?;
         }
         report.single = single::compared(&function)?;
         // Those that are most wrong first; the order is that of the model among equals.
@@ -124,7 +125,7 @@ impl Check {
         &self,
         function: &Function<'_>,
         report: &mut Report,
-        progress: &mut Progress,
+        progress: &Progress,
     ) -> Result<()> {
         let right = |which: &usize| report.rows[*which].verdict != Verdict::Fail;
         let all: Vec<usize> = report.smooth().into_iter().filter(right).collect();
@@ -138,6 +139,7 @@ impl Check {
             direction.extend(self.direction(&function.inputs[which], which)?.to_f64s());
         }
         let direction = Tensor::from(direction);
+        progress.together(all.len());
         let slopes = slopes_of(function.program, &all);
         let slope = Function { program: &slopes, weights: Some(&direction), ..*function };
         let at_0 = (slope.value()?, rounding::of_value(&slope)?);

@@ -49,6 +49,14 @@ pub(crate) fn root_mean_square(x: &[f64]) -> f64 {
     largest * mean.sqrt()
 }
 
+/// The root of the sum of squares, without overflow.
+pub(crate) fn norm(x: &[f64]) -> f64 {
+    match x.iter().any(|x| x.is_nan()) {
+        true => f64::NAN,
+        false => root_mean_square(x) * (x.len() as f64).sqrt(),
+    }
+}
+
 /// The shortest step of a ladder, and the longest one in units of it.
 pub(crate) struct Ladder {
     pub unit: f64,

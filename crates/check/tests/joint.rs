@@ -95,3 +95,23 @@ fn mistakes_of_two_inputs_do_not_cancel() {
     });
     assert_eq!(verdicts(&report), ["FAIL", "FAIL"], "{report}");
 }
+
+#[test]
+fn kinks_near_by_are_stepped_over_by_all_inputs_together() {
+    // Σᵢ sin(xᵢ) + max(0, xᵢ − kinkᵢ), with kinks at all distances, as those of the units of a large net.
+    let kinks: Vec<f64> = (0..20).map(|i| 0.5 + 0.1 * 0.6_f64.powi(i)).collect();
+    let function = move |x: &[Tensor]| {
+        let (mut value, mut gradients) = (0.0, Vec::new());
+        for (x, kink) in x.iter().zip(&kinks) {
+            let x = x.to_f64s()[0];
+            value += x.sin() + (x - kink).max(0.0);
+            gradients.push(Tensor::from([x.cos() + f64::from(u8::from(x > *kink))]));
+        }
+        (value, gradients)
+    };
+    let inputs = vec![Tensor::from([0.5]); 20];
+    let report = Check { orders: 1, ..Check::default() }.run_function(function, &inputs).unwrap();
+    assert_eq!(verdicts(&report), ["PASS"; 20], "{report}");
+    // A ladder for each of seven lengths at most, where each input alone would take more than these.
+    assert!(report.runs <= 2 + 7 * 8, "{report}");
+}

@@ -98,9 +98,10 @@ fn section(title: &str, rows: Vec<(&str, String)>) -> String {
 }
 
 fn about_input(sample: &Sample) -> String {
-    let optional = if sample.optional { "; optional" } else { "" };
+    let about =
+        if sample.optional { format!("; optional: {}", sample.about) } else { String::new() };
     let detached = if sample.detached { "; no gradient flows through it" } else { "" };
-    format!("{:?}  {}{optional}{detached}", sample.shape, sample.domain)
+    format!("{:?}  {}{about}{detached}", sample.shape, sample.domain)
 }
 
 fn about_option(choice: &Choice) -> String {
@@ -162,6 +163,7 @@ fn input(sample: &Sample) -> Value {
         "shape": sample.shape,
         "domain": sample.domain.to_string(),
         "optional": sample.optional,
+        "about": sample.about,
         "detached": sample.detached,
     })
 }

@@ -78,3 +78,16 @@ fn a_method_is_one_of_those_of_the_library() {
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("possible values: quick, full, taylor"));
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error_before_anything_is_checked() {
+    for option in ["--junit", "--html"] {
+        let folder = std::env::temp_dir().join("lossgraph-no-such-folder");
+        let file = folder.join("results").display().to_string();
+        // The program would hang: it is not started.
+        let output = check(&["--program", "cat", "--draw", "a: [2]", option, &file]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("does not exist"), "{told}");
+    }
+}

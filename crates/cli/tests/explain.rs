@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use lossgraph_losses::ALL;
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 use serde_json::Value;
 
 /// A folder of one test, gone with it.
@@ -41,9 +42,23 @@ impl Folder {
         let page = fs::read_to_string(self.0.join(file)).unwrap();
         let start = page.find("id=\"data\">").unwrap() + "id=\"data\">".len();
         let end = start + page[start..].find("</script>").unwrap();
-        let data: Value = serde_json::from_str(&page[start..end]).unwrap();
+        let data: Value = serde_json::from_slice(&unpacked(&page[start..end])).unwrap();
         data["sides"].as_array().unwrap().clone()
     }
+}
+
+/// What a page has compressed, in the letters that the script of pages names.
+fn unpacked(text: &str) -> Vec<u8> {
+    let script = include_str!("../../explain/src/page/engine.js");
+    let digits = script.split("DIGITS = \"").nth(1).unwrap().split('"').next().unwrap();
+    let mut bytes = Vec::new();
+    for letters in text.as_bytes().chunks(5) {
+        let all = letters.iter().chain([&b'~'; 5]).take(5);
+        let digit = |letter: u8| digits.bytes().position(|each| each == letter).unwrap() as u32;
+        let word = all.fold(0u32, |word, x| word.wrapping_mul(85).wrapping_add(digit(*x)));
+        bytes.extend(&word.to_be_bytes()[..letters.len() - 1]);
+    }
+    decompress_to_vec_zlib(&bytes).unwrap()
 }
 
 impl Drop for Folder {
@@ -63,6 +78,16 @@ fn a_page_stands_alone_and_has_the_formula_drawn() {
     let side = &folder.sides("cross_entropy.html")[0];
     assert!(side["formula"].as_str().unwrap().starts_with("<math"));
     assert_eq!(side["title"], "cross_entropy");
+}
+
+#[test]
+fn the_largest_pages_are_small_enough_to_be_sent() {
+    let folder = Folder::new("size");
+    for loss in ["ms_ssim", "ssim", "lifted_structure"] {
+        folder.told(&[loss]);
+        let size = fs::metadata(folder.0.join(format!("{loss}.html"))).unwrap().len();
+        assert!(size <= 1_200_000, "{loss}: {size}");
+    }
 }
 
 #[test]

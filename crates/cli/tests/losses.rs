@@ -63,7 +63,7 @@ fn a_loss_is_shown_with_its_formula_inputs_and_options() {
         "range    [0, ∞)",
         "source   Huber, 1964; PyTorch HuberLoss",
         "prediction  [4, 3]  floats, such as those from -3 to 3",
-        "weight      [4, 3]  floats, such as those from 0.2 to 2; optional",
+        "weight      [4, 3]  floats, such as those from 0.2 to 2; optional: a weight for each element",
         "delta      where the branches meet; default 1",
     ] {
         assert!(page.contains(expected), "{expected}:\n{page}");

@@ -38,7 +38,7 @@ pub fn controls(subject: &Subject, inputs: &Inputs) -> Result<Value> {
             let set = |choice: &Choice| subject.value_of(choice);
             let tensors = case.loss.inputs.iter().filter(|each| each.optional).map(|each| {
                 let on = case.index_of(each.name).is_some();
-                json!({ "name": each.name, "kind": "tensor", "value": on, "about": each.domain.to_string() })
+                json!({ "name": each.name, "kind": "tensor", "value": on, "about": each.about })
             });
             case.loss
                 .options

@@ -22,6 +22,7 @@ const SOFTMAX: &str = "softmax";
 const LOG_SOFTMAX: &str = "log-softmax";
 const LOG_SUM_EXP: &str = "log-sum-exp";
 const MEAN: &str = "mean";
+const GUARD: &str = "guard, nothing to do";
 
 /// The most boxes of the first level that can be seen at once.
 const MANY: usize = 20;
@@ -98,7 +99,8 @@ impl Graph {
     }
 
     /// Widens folds by the nodes before and after that change no number, and folds such a node with
-    /// the op that it follows, or else with the one that reads it.
+    /// the op that it follows, or else with the one that reads it. A guard that found nothing to do and
+    /// that several nodes read is a group of its own, named by what it is.
     fn absorb_silent(&self, folds: &mut Vec<Fold>) {
         let mut all = Vec::new();
         let mut next = std::mem::take(folds).into_iter().peekable();
@@ -115,7 +117,8 @@ impl Graph {
             while is_op && last + 1 < self.nodes.len() && self.follows_silently(last, last + 1) {
                 last += 1;
             }
-            if last > first {
+            let name = if last == first && self.is_idle_guard(at) { GUARD } else { name };
+            if last > first || name == GUARD {
                 let shifted = fold.and_then(|fold| fold.shifted);
                 all.push(Fold { name, range: [first, last], shifted });
             }
@@ -143,12 +146,15 @@ impl Graph {
     /// Whether a node passes its only input on: a view, or a guard that found nothing to do.
     fn is_silent(&self, at: usize) -> bool {
         let node = &self.nodes[at];
+        node.inputs.len() == 1 && (node.operation.is_transparent() || self.is_idle_guard(at))
+    }
+
+    /// Whether a node is a guard that found nothing to do.
+    fn is_idle_guard(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
         let [input] = &node.inputs[..] else { return false };
-        let guards = || {
-            let slope_is_1 = input.flow.as_ref().is_some_and(|flow| flow.rule.to_string() == "g");
-            slope_is_1 && self.passes_on(at)
-        };
-        node.operation.is_transparent() || guards()
+        let slope_is_1 = input.flow.as_ref().is_some_and(|flow| flow.rule.to_string() == "g");
+        slope_is_1 && !node.operation.is_transparent() && self.passes_on(at)
     }
 
     /// Whether the numbers of a node are those of its first input.

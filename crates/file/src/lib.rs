@@ -8,6 +8,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod abandoned;
 mod stream;
 
 use std::fs::{self, File, OpenOptions};
@@ -38,6 +39,8 @@ pub struct Error {
 ///   never replaced.
 /// - Writers at the same time, in one process or several, write to temporary files of their own;
 ///   the last one to finish wins.
+/// - What a killed process left half-written beside the file is removed by the next one that writes
+///   into that folder, a minute later or more.
 ///
 /// # Errors
 /// A folder that does not exist or cannot be written to, a full disk, a folder in the place of the
@@ -143,6 +146,8 @@ fn is_of_a_process(path: &Path) -> bool {
 
 /// Replaces a regular file, or makes one, with what `fill` writes.
 fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Failure> {
+    // Before anything is written: the disk may be full of them.
+    abandoned::remove(folder_of(target));
     let (temporary, mut file) = prepare(target)?;
     fill(&mut file).map_err(failed("writing to", &temporary.path))?;
     // A name that is on the disk before its content would lead to an empty file after a crash.
@@ -200,10 +205,17 @@ impl Temporary {
         let mut tries = 0;
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".lossgraph-{}-{count}.part", process::id()));
+            let name =
+                format!("{}{}-{count}{}", abandoned::PREFIX, process::id(), abandoned::SUFFIX);
+            let path = folder.join(name);
             // `create_new` fails where a file is: nobody else writes to this one.
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((Temporary { path }, file)),
+                Ok(file) => {
+                    // Says that somebody is writing to it. Where there are no locks, it is never
+                    // taken for abandoned either.
+                    let _ = file.try_lock();
+                    return Ok((Temporary { path }, file));
+                }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < TRIES => {
                     tries += 1;
                 }

@@ -133,6 +133,27 @@ fn a_temporary_file_that_somebody_left_is_not_written_to() {
     assert!((1..50).all(|i| fs::read_to_string(left(i)).unwrap() == "left"));
 }
 
+#[test]
+fn what_a_killed_process_left_is_removed_and_what_somebody_writes_is_not() {
+    let folder = Folder::new("abandoned");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let made = |name: &str| {
+        let file = File::create(folder.file(name)).unwrap();
+        file.set_modified(old).unwrap();
+        file
+    };
+    let [_, _, held] = [".lossgraph-1-0.part", "mine.part", ".lossgraph-1-1.part"].map(made);
+    held.try_lock().unwrap();
+    fs::write(folder.file(".lossgraph-1-2.part"), "a moment old").unwrap();
+    write_atomically(folder.file("a"), "new").unwrap();
+    let stay = [".lossgraph-1-1.part", ".lossgraph-1-2.part", "a", "mine.part"];
+    assert_eq!(folder.names(), stay);
+    // A process that ends, however it does, gives its locks back.
+    drop(held);
+    write_atomically(folder.file("a"), "newer").unwrap();
+    assert_eq!(folder.names(), [".lossgraph-1-2.part", "a", "mine.part"]);
+}
+
 #[cfg(unix)]
 mod unix {
     use super::*;

@@ -11,7 +11,13 @@ pub(crate) fn demand<'t>(
     demand: impl FnOnce() -> String,
     var: Var<'t>,
 ) -> Var<'t> {
-    if holds || var.is_faulty() { var } else { var.tape().fault(Fault::new(loss, demand())) }
+    if holds || var.is_faulty() { var } else { refused(loss, demand(), var) }
+}
+
+#[cold]
+#[track_caller]
+fn refused<'t>(loss: &str, why: String, var: Var<'t>) -> Var<'t> {
+    var.tape().fault(Fault::new(loss, why))
 }
 
 /// `var`, or a fault of `loss` if a hyper-parameter is not above 0, or infinite.

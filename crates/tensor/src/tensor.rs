@@ -124,6 +124,15 @@ impl Tensor {
         }
     }
 
+    /// The one element that all others repeat, if one was broadcast; `None` for the wrong type.
+    pub(crate) fn repeated<T: Elem>(&self) -> Option<T> {
+        let strides = self.strides().iter().zip(self.shape().iter());
+        let is_repeated =
+            !self.is_empty() && strides.into_iter().all(|(&s, &dim)| s == 0 || dim == 1);
+        let buffer = self.buffer_slice::<T>().filter(|_| is_repeated)?;
+        buffer.get(self.layout.offset()).copied()
+    }
+
     /// The whole buffer, which the layout indexes; `None` for the wrong type.
     #[inline]
     pub fn buffer_slice<T: Elem>(&self) -> Option<&[T]> {

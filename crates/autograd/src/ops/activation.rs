@@ -101,14 +101,24 @@ unary! {
             let y = if x <= T::of(-3.0) { T::ZERO } else { y };
             if x >= T::of(3.0) { x } else { y }
         },
-        vjp: Some(|g, x, _, _| {
-            x.ge(3.0).select(g, x.le(-3.0).select(0.0, g * (x / 3.0 + 0.5)))
-        }),
+        vjp: Some(|g, x, _, _| g * x.unary(&HARDSWISH_SLOPE, [0.0; 2])),
         domain: [-5.0, 5.0],
         kink: "x = −3", |[x, _], _| x == -3.0, -3.0, 0.0, "the left slope",
         kink: "x = 3", |[x, _], _| x == 3.0, 3.0, 1.0, "the right slope",
     }
 }
+
+/// `x/3 + ½` between −3 and 3, 0 at −3 and below, 1 at 3 and above.
+static HARDSWISH_SLOPE: Unary =
+    Unary::new("hardswish_slope", "0 if x ≤ −3, 1 if x ≥ 3, else x/3 + ½", {
+        map1!(specialized: |x, _p| {
+            let y = x / T::of(3.0) + T::of(0.5);
+            let y = if x <= T::of(-3.0) { T::ZERO } else { y };
+            if x >= T::of(3.0) { T::ONE } else { y }
+        })
+    })
+    .vjp(|g, x, _, _| x.abs().lt(3.0).select(g / 3.0, 0.0))
+    .domain(-5.0, 5.0);
 
 /// `x − λ sign x`, or 0 where `|x| ≤ λ`.
 pub static SOFTSHRINK: Unary = Unary {

@@ -37,18 +37,22 @@ impl Tape {
     #[track_caller]
     pub(crate) fn call(&self, name: &'static str) -> CallGuard<'_> {
         let location = Location::caller();
-        self.begin(|before| Call {
+        let before = self.recording().call;
+        self.begin(Call {
             location: before.location.or(Some(location)),
             name: before.name.or(Some(name)),
             ..before
         })
     }
 
-    fn begin(&self, change: impl FnOnce(Call) -> Call) -> CallGuard<'_> {
-        let mut recording = self.recording_mut();
-        let before = recording.call;
-        recording.call = change(before);
-        CallGuard { tape: self, before }
+    fn begin(&self, call: Call) -> CallGuard<'_> {
+        CallGuard { tape: self, before: std::mem::replace(&mut self.recording_mut().call, call) }
+    }
+
+    fn begin_unnamed(&self, location: &'static Location<'static>) -> CallGuard<'_> {
+        let before = self.recording().call;
+        let location = before.location.or(before.entry).unwrap_or(location);
+        self.begin(Call { location: Some(location), name: None, ..before })
     }
 
     /// Groups what `record` records under `name`, as [`scope`](Tape::scope) does, and attributes it
@@ -77,11 +81,7 @@ impl Tape {
     /// does, without a scope: for a function that adds nothing to a picture but its ops.
     #[track_caller]
     pub fn unnamed_call<R>(&self, record: impl FnOnce() -> R) -> R {
-        let location = Location::caller();
-        let _call = self.begin(|before| {
-            let location = before.location.or(before.entry).unwrap_or(location);
-            Call { location: Some(location), name: None, ..before }
-        });
+        let _call = self.begin_unnamed(Location::caller());
         record()
     }
 
@@ -92,7 +92,8 @@ impl Tape {
         location: &'static Location<'static>,
         record: impl FnOnce() -> R,
     ) -> R {
-        let _call = self.begin(|before| Call { entry: Some(location), ..before });
+        let before = self.recording().call;
+        let _call = self.begin(Call { entry: Some(location), ..before });
         record()
     }
 
@@ -117,8 +118,8 @@ impl Tape {
         location: &'static Location<'static>,
         record: impl FnOnce() -> R,
     ) -> R {
-        let _call =
-            self.begin(|before| Call { location: before.location.or(Some(location)), ..before });
+        let before = self.recording().call;
+        let _call = self.begin(Call { location: before.location.or(Some(location)), ..before });
         record()
     }
 }

@@ -37,31 +37,38 @@ impl Tape {
     /// ```
     #[track_caller]
     pub fn scope<R>(&self, name: &str, record: impl FnOnce() -> R) -> R {
-        let location = Location::caller();
-        let (outer, opened) = {
-            let mut recording = self.recording_mut();
-            let location = recording.call.location.unwrap_or(location);
-            let outer = recording.scope;
-            let first = recording.nodes.len();
-            let opened = recording.scopes.len();
-            recording.scopes.push(ScopeInfo {
-                name: name.to_owned(),
-                parent: (outer != TOP).then_some(outer as usize),
-                location,
-                first,
-                end: first,
-            });
-            recording.scope = opened as u32;
-            (outer, opened)
-        };
+        let opened = self.open_scope(name, Location::caller());
         let result = record();
+        self.close_scope(opened);
+        result
+    }
+
+    /// Opens a scope, and gives the one around it and its number. Not a part of [`scope`](Tape::scope), of
+    /// which there is one for each closure.
+    fn open_scope(&self, name: &str, location: &'static Location<'static>) -> (u32, usize) {
+        let mut recording = self.recording_mut();
+        let location = recording.call.location.unwrap_or(location);
+        let outer = recording.scope;
+        let first = recording.nodes.len();
+        let opened = recording.scopes.len();
+        recording.scopes.push(ScopeInfo {
+            name: name.to_owned(),
+            parent: (outer != TOP).then_some(outer as usize),
+            location,
+            first,
+            end: first,
+        });
+        recording.scope = opened as u32;
+        (outer, opened)
+    }
+
+    fn close_scope(&self, (outer, opened): (u32, usize)) {
         let mut recording = self.recording_mut();
         recording.scopes[opened].end = recording.nodes.len();
         if recording.sealed {
             recording.scopes.truncate(opened);
         }
         recording.scope = outer;
-        result
     }
 
     /// The scopes opened so far, outer before inner.

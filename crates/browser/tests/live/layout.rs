@@ -85,6 +85,47 @@ fn nothing_scrolls_sideways_on_a_phone_and_the_step_is_seen() -> Result<()> {
     live.console_is_silent()
 }
 
+/// Whether no table of numbers is wider than its place, and the text of the graph can be read.
+const IS_READ_ON_A_PHONE: &str = "
+    const tables = [...document.querySelectorAll('.grid')].every((grid) => grid.scrollWidth <= grid.clientWidth);
+    return tables && sides[0].frame.drawnAt * 11 >= 6.5";
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_phone_shows_whole_tables_and_a_graph_that_can_be_read() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    for loss in ["ctc", "ssim", "huber", "kl_div", "triplet_margin"] {
+        let live = Live::new(loss)?;
+        live.browser.resize(390, 844)?;
+        assert_eq!(live.browser.run(IS_READ_ON_A_PHONE)?, json!(true), "{loss}");
+        // The box that is chosen is in sight, and all of them if somebody asks.
+        let seen = "const at = (element) => element.getBoundingClientRect();
+                    const picture = at(document.querySelector('.picture'));
+                    return [...document.querySelectorAll('.box.selected > .face')].every((face) =>
+                        at(face).left >= picture.left - 1 && at(face).right <= picture.right + 1)";
+        assert_eq!(live.browser.run(seen)?, json!(true), "{loss}");
+        live.browser.press("0")?;
+        let all = seen.replace("'.box.selected > .face'", "'.drawing .box > .face'");
+        assert_eq!(live.browser.run(&all)?, json!(true), "{loss}");
+        live.console_is_silent()?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn matrices_of_an_input_are_told_apart() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("ctc")?;
+    let titles = live.browser.texts(".entry-tensor:first-child .matrix")?;
+    assert_eq!(titles, ["[0, ·, ·]", "[1, ·, ·]", "[2, ·, ·]", "[3, ·, ·]", "[4, ·, ·]"]);
+    live.console_is_silent()
+}
+
 #[test]
 #[ignore = "needs chromium"]
 fn triplets_are_drawn_at_their_true_distances() -> Result<()> {

@@ -86,6 +86,24 @@ fn the_figure_of_a_loss_follows_its_inputs() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium"]
+fn the_probabilities_of_a_cross_entropy_follow_its_logits() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("cross_entropy")?;
+    // Two equal logits and an impossible one, of which the first is the label's: −ln 0.5.
+    live.browser.run(
+        "sides[0].change({ inputs: { logits: [[3, 3, -1000]], labels: [0] } }); return null",
+    )?;
+    assert_eq!(live.browser.texts(".classes .contribution")?, ["0.5 ▲", "0.5 ▼", "0 ·"]);
+    assert_eq!(live.browser.texts(".family figcaption")?, ["0: −ln 0.5 = 0.6931"]);
+    assert_eq!(live.browser.texts(".classes .true .item")?, ["0"]);
+    live.browser.picture("probabilities")?;
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
 fn the_arithmetic_of_a_step_is_written_out_when_it_is_looked_at() -> Result<()> {
     if !is_there()? {
         return Ok(());

@@ -75,6 +75,8 @@ impl Live {
         self.browser.run(&format!(
             "const field = document.querySelector('[data-input=\"{input}\"][data-element=\"{element}\"]');
              field.focus();
+             // A window that has no focus, such as the first of a new profile, tells its fields nothing.
+             if (!document.hasFocus()) field.dispatchEvent(new FocusEvent('focus'));
              field.value = '{x}';
              field.dispatchEvent(new Event('input', {{ bubbles: true }}));
              return null"

@@ -208,7 +208,9 @@ impl Check {
         let location = Location::caller();
         self.refuse_nothing(inputs, location)?;
         let inputs = &converted(inputs, DType::F64);
-        let outside = Outside::new(self, black_box, inputs, location);
+        let progress = Progress::new(self, self.derivatives(inputs.len()));
+        let outside = Outside::new(self, black_box, inputs, &progress, location);
+        progress.together(inputs.len());
         let loss = outside.evaluation()?.value;
         if !loss.is_finite() {
             return Err(outside.refuse(format!(
@@ -218,7 +220,6 @@ impl Check {
         }
         let mut report = Report::new(self, loss);
         report.runs += 1;
-        let mut progress = Progress::new(self, inputs.len());
         let checked: Vec<usize> =
             (0..inputs.len()).filter(|&i| self.skipped(inputs, i).is_none()).collect();
         let at_0 = (loss, 0.0);
@@ -280,6 +281,7 @@ impl Check {
         report: &mut Report,
     ) -> Result<Vec<Finding>> {
         let is_wrong = |which: usize| report.rows[which].verdict == Verdict::Fail;
+        outside.progress.together(seconds.len());
         let judged: Vec<usize> = seconds
             .iter()
             .copied()
@@ -294,6 +296,7 @@ impl Check {
         }
         let row = |&second: &usize| {
             let input = format!("{} × {}", self.name(first), self.name(second));
+            outside.progress.next(&input);
             let found = match right.remove(&second) {
                 _ if !judged.contains(&second) => {
                     Finding::skipped("the gradient is wrong already".to_owned())

@@ -10,12 +10,14 @@ use super::{Answer, BlackBox, Evaluation, Products};
 use crate::check::Check;
 use crate::differentiable::{Differentiable, Steps, moving};
 use crate::function::{Function, moved, tensor};
+use crate::progress::Progress;
 
 /// A black box at a point.
 pub(super) struct Outside<'a> {
     check: &'a Check,
     pub black_box: &'a dyn BlackBox,
     pub inputs: &'a [Tensor],
+    pub progress: &'a Progress,
     pub location: &'static Location<'static>,
     here: OnceLock<Evaluation>,
 }
@@ -25,9 +27,10 @@ impl<'a> Outside<'a> {
         check: &'a Check,
         black_box: &'a dyn BlackBox,
         inputs: &'a [Tensor],
+        progress: &'a Progress,
         location: &'static Location<'static>,
     ) -> Outside<'a> {
-        Outside { check, black_box, inputs, location, here: OnceLock::new() }
+        Outside { check, black_box, inputs, progress, location, here: OnceLock::new() }
     }
 
     /// The same at other inputs.
@@ -35,7 +38,7 @@ impl<'a> Outside<'a> {
     where
         'a: 'b,
     {
-        Outside::new(self.check, self.black_box, inputs, self.location)
+        Outside::new(self.check, self.black_box, inputs, self.progress, self.location)
     }
 
     /// The gradient in one input.
@@ -49,6 +52,7 @@ impl<'a> Outside<'a> {
 
     /// An answer of the black box, or its error as one of the check.
     fn answer<T>(&self, answer: Answer<T>) -> Result<T> {
+        self.progress.run();
         answer.map_err(|error| self.refuse(error.to_string()))
     }
 

@@ -170,8 +170,9 @@ pub fn run(options: &Options) -> Result<bool> {
     if let Some(host) = options.host {
         return conclude(host.text().to_owned(), true);
     }
-    let printing = [&options.junit, &options.html].into_iter().flatten();
-    let printing = printing.filter(|file| output::is_stdout(file)).count();
+    let files = [&options.junit, &options.html].into_iter().flatten();
+    let (printed, written): (Vec<_>, Vec<_>) = files.partition(|file| output::is_stdout(file));
+    let printing = printed.len();
     if printing + usize::from(options.json) > 1 {
         return Err(
             "--junit -, --html - and --json all print: only one of them can, the others need a \
@@ -179,6 +180,8 @@ pub fn run(options: &Options) -> Result<bool> {
                 .into(),
         );
     }
+    // Before the time is spent: no result is lost because of a folder that is not there.
+    written.into_iter().try_for_each(lossgraph_file::check_writable)?;
     let seeds = options.seeds()?;
     let started = Instant::now();
     let losses = if options.program.is_some() { Vec::new() } else { chosen(&options.losses)? };

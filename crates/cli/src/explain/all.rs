@@ -40,18 +40,21 @@ pub fn write(folder: &Path) -> Result<PathBuf> {
     Ok(index)
 }
 
-/// The index: a card for each loss, by families, and a field that searches them.
+/// The index: links to the families, a card for each loss, and a field that searches them.
 fn page() -> Result<String> {
     let mut body = String::new();
+    let mut families = String::new();
     for family in ALL.chunk_by(|a, b| a.family == b.family) {
-        let title = family[0].family.replace('_', " ");
-        body += &format!("<section><h2 id=\"{title}\">{title}</h2>\n<ul>\n");
+        let id = family[0].family;
+        let (title, count) = (id.replace('_', " "), family.len());
+        families += &format!("<a href=\"#{id}\">{title} ({count})</a>\n");
+        body += &format!("<section><h2 id=\"{id}\">{title}</h2>\n<ul>\n");
         for loss in family {
             body += &card(loss)?;
         }
         body += "</ul></section>\n";
     }
-    Ok(include_str!("index.html").replace("{losses}", &body))
+    Ok(include_str!("index.html").replace("{families}", &families).replace("{losses}", &body))
 }
 
 /// A loss with its picture and its formula; it is found by its names, too.
@@ -97,6 +100,7 @@ mod tests {
         let page = page().unwrap();
         let families = ALL.chunk_by(|a, b| a.family == b.family).count();
         assert_eq!(page.matches("<section>").count(), families);
+        assert_eq!(page.matches("<a href=\"#").count(), families);
         assert_eq!(page.matches("<li data-words").count(), ALL.len());
         assert_eq!(page.matches("src=\"data:image/svg+xml,%3Csvg").count(), ALL.len());
     }

@@ -40,7 +40,7 @@ pub struct Row {
 pub const DEFAULT: &str = "mlp";
 pub const HIDDEN: usize = 128;
 
-pub const ALL: &[Row] = &[
+pub static ALL: &[Row] = &[
     Row {
         name: DEFAULT,
         aliases: &["dense"],

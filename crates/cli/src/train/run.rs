@@ -241,7 +241,8 @@ impl Run<'_> {
             log.remark(format_args!("loss {first:.5} {curve} {last:.5}"));
         }
         self.write(kept as u64)?;
-        log.print(&format!("wrote {}\n", self.files.model.display()));
+        let (model, folder) = (self.files.model.display(), self.files.folder.display());
+        log.print(&format!("wrote {model}, and checkpoints to {folder}\n"));
         if self.options.json {
             let train_loss = kept.checked_sub(1).and_then(|at| losses.get(at));
             log.print(&self.figures(score, train_loss.copied(), kept, seconds));

@@ -36,6 +36,7 @@ class Controls {
       this.cells[at]?.forEach(({ field, slope }, element) => {
         if (document.activeElement !== field || Number(field.value) !== Number(numbers[element])) put(field, numbers[element]);
         field.title = `${name} ${indexText(shape, element)} = ${numbers[element]}: drag, type, or press ↑ and ↓`;
+        slope.hidden = !slopes;
         slope.textContent = slopes ? number(slopes[element]) : "";
         slope.setAttribute("style", slopes ? shade(slopes[element], most) : "");
       });
@@ -74,7 +75,7 @@ class Controls {
     if (shown) this.cells[at] = Array.from({ length: count }, (_, element) => this.cell(input, element));
     return html("fieldset", { class: "entry-tensor" }, html("legend", { "data-symbol": input.symbol ? name : null }, html("b", {}, name), ` ${label.slice(name.length)}`,
       moves ? null : html("small", {}, " no gradient")),
-      shown ? html("div", { class: "grid", style: `--columns: ${columns}` }, this.cells[at].map(({ root }) => root))
+      shown ? html("div", { class: "grid", style: `--columns: ${columns}` }, byMatrix(shape, this.cells[at].map(({ root }) => root)))
         : html("p", { class: "hint" }, `${count} numbers: too many to show; paste others.`));
   }
 
@@ -161,13 +162,14 @@ function optionField(option, set) {
     field.value = entry(rounded(Number(field.value) + by * (whole ? 1 : 0.1)));
     set(field.value);
   });
-  if (kind !== "number") return { root: row(field), show: ({ value }) => { field.value = value; } };
+  const put = (value) => { [field.value, field.size] = [value, Math.max(6, value.length)]; };
+  if (kind !== "number") return { root: row(field), show: ({ value }) => put(value) };
   const slider = html("input", { type: "range", min: low, max: high, step: (high - low) / 200, "aria-label": `${name}, as a slider`,
     oninput: () => { field.value = slider.value; set(slider.value); } });
   return { root: row(slider, field), show: ({ value }) => {
     if (document.activeElement !== slider) slider.value = value;
     slider.setAttribute("aria-valuetext", value);
-    if (document.activeElement !== field) field.value = value;
+    if (document.activeElement !== field) put(value);
   } };
 }
 
@@ -200,7 +202,8 @@ function rounded(x) {
 /** Shows a number in a field that is as wide as its text. */
 function put(field, value) {
   field.value = entry(value);
-  field.size = Math.max(4, field.value.length);
+  // Its letters are all as wide as a 0; the rest is padding.
+  field.style.width = `calc(${Math.max(4, field.value.length)}ch + 15px)`;
 }
 
 /** A number as a field shows it: four significant digits; its title has all. */

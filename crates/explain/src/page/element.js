@@ -43,7 +43,9 @@ function largestOf(node, input, chosen, choose) {
 
 function pathRow(data, path, contribution, most, marked, mark) {
   const ops = [...path.edges].reverse().map(([node]) => data.nodes[node]);
-  const all = ops.filter(({ transparent }) => !transparent).map(({ op }) => op);
+  const passesOn = ({ inputs, value }) => inputs.length === 1 && value.numbers !== undefined
+    && String(value.numbers) === String(data.nodes[inputs[0].node].value.numbers);
+  const all = ops.filter((node) => !node.transparent && !passesOn(node)).map(({ op }) => op);
   const names = (all.length > 10 ? [...all.slice(0, 4), "…", ...all.slice(-4)] : all).join(" → ");
   const is = marked === path.edges;
   return html("li", { class: "path" }, html("button", { type: "button", "aria-pressed": String(is),
@@ -62,11 +64,11 @@ function bar(contribution, most) {
 function curve(name, { current, values, slopes, pieces, kinks }) {
   if (pieces.flat().length < 2) return null;
   const now = current.map(Number);
-  return html("div", { class: "curves" }, plot(`loss over ${name}`, pieces, kinks, now, values, 1, "loss"),
-    plot(`its slope`, pieces, kinks, now, slopes, 2, "slope"));
+  return html("div", { class: "curves" }, plot("loss", pieces, kinks, now, values, 1, "loss", `over ${name}`),
+    plot("slope", pieces, kinks, now, slopes, 2, "slope"));
 }
 
-function plot(title, pieces, kinks, now, shown, row, kind) {
+function plot(title, pieces, kinks, now, shown, row, kind, over = "") {
   const [width, height, left, bottom] = [380, 110, 8, 18];
   const xs = pieces.flat().map(([x]) => x);
   const ys = [...shown, ...(Number.isFinite(now[row]) ? [now[row]] : [])];
@@ -80,15 +82,15 @@ function plot(title, pieces, kinks, now, shown, row, kind) {
   const zero = low < 0 && high > 0 ? svg("line", { class: "axis", x1: left, x2: width - left, y1: y(0), y2: y(0) }) : null;
   const text = (at, top, anchor, said, name = "") => svg("text", { x: at, y: top, "text-anchor": anchor, class: name }, said);
   return svg("svg", { class: `plot ${kind}`, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `${title}: ${number(now[row])} where it is now; from ${number(low)} to ${number(high)}` },
+    "aria-label": `${title} ${over}: ${number(now[row])} where it is now; from ${number(low)} to ${number(high)}` },
     zero, svg("line", { class: "axis", x1: left, x2: width - left, y1: height - bottom, y2: height - bottom }),
     svg("line", { class: "now", x1: x(now[0]), x2: x(now[0]), y1: 18, y2: height - bottom }),
     // What lies outside of this frame is clipped: near a pole, most of the curve.
     svg("svg", { y: 15, width, height: height - 12 - bottom, viewBox: `0 15 ${width} ${height - 12 - bottom}` },
       svg("path", { class: "curve", d: pieces.map(line).join("") }), rings),
     Number.isFinite(now[row]) ? svg("circle", { cx: x(now[0]), cy: y(now[row]), r: 4.5 }) : null,
-    text(left, 12, "start", `${title} = ${number(now[row])}`, "title"),
-    text(width - left, 12, "end", `${number(low)} … ${number(high)}`),
+    text(left, 12, "start", `${title} = ${number(now[row])} ${over}`, "title"),
+    text(width - left, 12, "end", `from ${number(low)} to ${number(high)}`),
     text(left, height - 5, "start", number(x0)), text(width - left, height - 5, "end", number(x1)),
     x(now[0]) > 60 && x(now[0]) < width - 60 ? text(x(now[0]), height - 5, "middle", number(now[0])) : null);
 }

@@ -4,9 +4,7 @@
 class Engine {
   /** Starts one from the text of a compressed module. */
   static async from(text) {
-    const bytes = bytesOf(text);
-    const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const module = await WebAssembly.compile(await new Response(unpacked).arrayBuffer());
+    const module = await WebAssembly.compile(await unpacked(text, "gzip"));
     return new Engine(module, await WebAssembly.instantiate(module, {}));
   }
 
@@ -36,6 +34,12 @@ class Engine {
       throw new Error(`the engine stopped: ${error.message}`);
     }
   }
+}
+
+/** The bytes that a text in base 85 has compressed, by gzip or as zlib has it: deflate. */
+async function unpacked(text, format) {
+  const bytes = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream(format));
+  return new Response(bytes).arrayBuffer();
 }
 
 /** The digits of base 85. */

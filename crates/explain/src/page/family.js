@@ -24,6 +24,9 @@ function figureCard({ title, about, panels }) {
 }
 
 const FAMILY_VIEWS = [
+  { title: "The probabilities", hint: "The softmax of each row: the probability of each class. Bold: the label's; −ln of it is the row's loss. The arrow says whether descent lifts a score.",
+    fits: ({ closed, inputs }) => closed?.formula.includes("softmax(z) − one_hot(y)") && inputs[0].shape.length === 2 && inputs[1].shape.length === 1
+      && inputs[1].shape[0] === inputs[0].shape[0], draw: drawProbabilities },
   { title: "The boxes", hint: "Solid: the prediction; dashed: the target. Drag a corner. Arrows: where a step of descent would move it.",
     fits: ({ family, inputs }) => family === "detection" && inputs.slice(0, 2).every(({ shape }) => shape.at(-1) === 4), draw: drawBoxes },
   { title: "The ranked list", hint: "By score, best first; bars are the relevance. The arrow says whether descent lifts an item.",
@@ -112,6 +115,28 @@ function drawBoxes(live, { gradient, change }) {
         theirs[i] && rect(theirs[i], { fill: "none", stroke: color, "stroke-width": 2, "stroke-dasharray": "6 4" })];
     }), ours.map((box, i) => [0, 2].map((at) => corner(box, i, at, FAMILY_COLORS[i % FAMILY_COLORS.length]))));
   return drawing;
+}
+
+function drawProbabilities(live, { gradient }) {
+  const [scores, labels] = live.inputs;
+  const truth = flat(live.numbers[labels.name]).map(Number);
+  const slopes = gradient(scores.name);
+  const list = (row, i) => {
+    // Shifted by the maximum, as the loss does it: so that no power overflows.
+    const shifted = row.map((score) => score - Math.max(...row));
+    const sum = shifted.map(Math.exp).reduce((total, power) => total + power, 0);
+    const classes = html("ol", { class: "ranked classes" }, shifted.map((score, c) => {
+      const p = Math.exp(score) / sum;
+      const slope = slopes?.[i * row.length + c] ?? 0;
+      return html("li", { class: c === truth[i] ? "true" : null }, html("span", { class: "item" }, `${c}`),
+        html("span", { class: "bar plus" }, html("i", { style: `width: ${100 * p}%` })),
+        html("span", { class: "contribution" }, `${number(p)} ${slope < 0 ? "▲" : slope > 0 ? "▼" : "·"}`));
+    }));
+    const label = shifted[truth[i]];
+    const caption = label === undefined ? `${i}` : `${i}: −ln ${number(Math.exp(label) / sum)} = ${number(Math.log(sum) - label)}`;
+    return html("figure", { class: "tensor" }, html("figcaption", {}, caption), classes);
+  };
+  return html("div", { class: "lists" }, rowsOf(live, scores.name).slice(0, 8).map(list));
 }
 
 function drawLists(live, { gradient }) {

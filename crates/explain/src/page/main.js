@@ -1,6 +1,6 @@
 // The page itself: its losses, and what concerns all of them.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const sides = [];
 const engineText = document.getElementById("engine").textContent;
 let remembering = null;
 
@@ -25,20 +25,26 @@ const act = {
   },
 };
 
-const sides = data.sides.map((side) => new Side(side, act));
-document.getElementById("sides").append(...sides.map((side) => side.root));
-document.body.classList.toggle("versus", sides.length > 1);
-document.body.classList.toggle("embed", Boolean(data.embed) || readState().has("embed"));
-sides.forEach((side) => {
-  side.controls?.fit();
-  side.frame.resize();
-});
 const settled = () => {
   sides.forEach((side, at) => side.restore(stateOf(at)));
   act.settled = true;
 };
-if (!act.canCompute) settled();
-else {
+
+/** Shows what the page is about, and starts its engine. */
+function begin(data) {
+  sides.push(...data.sides.map((side) => new Side(side, act)));
+  document.getElementById("sides").append(...sides.map((side) => side.root));
+  document.body.classList.toggle("versus", sides.length > 1);
+  document.body.classList.toggle("embed", Boolean(data.embed) || readState().has("embed"));
+  sides.forEach((side) => {
+    side.controls?.fit();
+    side.frame.resize();
+  });
+  [active] = sides;
+  if (!act.canCompute) {
+    settled();
+    return;
+  }
   Engine.from(engineText).then((engine) => {
     act.engine = engine;
     settled();
@@ -49,14 +55,14 @@ else {
 }
 addEventListener("hashchange", settled);
 
-let active = sides[0];
+let active = null;
 const activate = ({ target }) => { active = sides.find(({ root }) => root.contains(target)) ?? active; };
 document.addEventListener("focusin", activate);
 document.addEventListener("pointerdown", activate);
 document.addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input:not([type=checkbox]), select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || typing || event.target.closest?.("dialog")) return;
-  if (active.key(event)) event.preventDefault();
+  if (active?.key(event)) event.preventDefault();
 });
 addEventListener("resize", () => sides.forEach((side) => side.frame.resize()));
 
@@ -71,3 +77,11 @@ addEventListener("beforeprint", () => {
   });
 });
 addEventListener("afterprint", () => sides.forEach((side, i) => { Object.assign(side, saved[i]); side.show(); }));
+
+// A page that carries an engine has its data compressed beside it.
+const packed = document.getElementById("data");
+if (packed.type === "application/json") begin(JSON.parse(packed.textContent));
+else {
+  unpacked(packed.textContent, "deflate").then((bytes) => begin(JSON.parse(new TextDecoder().decode(bytes))),
+    (error) => { document.getElementById("sides").textContent = `This browser cannot unpack the page: ${error.message}`; });
+}

@@ -211,13 +211,15 @@ impl<'t> Page<'t> {
             data.push(side.data()?);
         }
         let title: Vec<String> = sides.iter().map(|side| escaped(&side.title)).collect();
+        let engine = self.live.as_ref().map_or(Engine::Carried(&[]), |live| live.engine);
+        let data = in_script(&json!({ "sides": data, "embed": self.embedded }));
         Ok(format!(
             include_str!("page.html"),
             title = title.join(" – "),
             style = squeezed(include_str!("style.css")),
             script = SCRIPTS.map(squeezed).concat(),
-            data = in_script(&json!({ "sides": data, "embed": self.embedded })),
-            engine = self.live.as_ref().map_or(Engine::Carried(&[]), |live| live.engine).element(),
+            data = engine.data_element(&data),
+            engine = engine.element(),
         ))
     }
 

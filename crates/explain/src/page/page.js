@@ -235,9 +235,12 @@ class Side {
         ? now.node === node && now.kind !== "backward" || now.into === node
         : now.kind === "backward" && now.node === node && now.slot === slot),
     };
-    if (this.drawnLevel !== this.level || this.drawnData !== data) this.redraw();
+    const entered = this.drawnLevel !== this.level;
+    if (entered || this.drawnData !== data) this.redraw();
     const { drawing } = this.frame;
     drawing.refresh(view);
+    // It is known now which box is chosen, and so what is to be seen.
+    if (entered) this.frame.resize();
     const current = drawing.querySelector(".box.node.current, .box.output-port.current") ?? drawing.querySelector(".box.current");
     if (current) this.frame.reveal(current);
   }
@@ -294,7 +297,7 @@ class Side {
     const can = (element) => input?.elements.includes(element);
     const choose = input ? (element) => this.choose(element) : null;
     const shown = { choose, chosen: this.element, can };
-    const leaf = node.constant ? "a constant" : `a ${node.op}`;
+    const leaf = node.constant ? "a constant" : input ? "an input" : `a ${node.op}`;
     const formula = node.inputs.length ? ` = ${node.formula}` : `, ${leaf}`;
     const parts = [];
     const tensors = [];
@@ -312,7 +315,7 @@ class Side {
     const checked = known.gradient[this.node] && node.check ? gradientCheck(node.check) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
-      html("h3", {}, html("b", {}, node.name), formula), html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), node.location ? ` · ${node.location}` : ""),
+      html("h3", {}, html("b", {}, node.name), formula), (node.location || node.inputs.length > 0) && html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), node.location ? ` · ${node.location}` : ""),
       hazards, html("div", { class: "tensors" }, tensors), parts, checked);
   }
 

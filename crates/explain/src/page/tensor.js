@@ -36,7 +36,15 @@ function grid(caption, { shape, numbers }, choose, chosen, can) {
     return html("button", { ...attributes, type: "button", "aria-label": label, "aria-pressed": pressed,
       onclick: () => choose(element) }, number(x));
   });
-  return html("div", { class: "grid", style: `--columns: ${wide}` }, cells);
+  return html("div", { class: "grid", style: `--columns: ${wide}` }, byMatrix(shape, cells));
+}
+
+/** The cells of a tensor, with the index of each matrix over its rows where there are several. */
+function byMatrix(shape, cells) {
+  const size = (shape.at(-1) ?? 1) * (shape.at(-2) ?? 1);
+  if (shape.length < 3 || size === 0) return cells;
+  const title = (at) => html("span", { class: "matrix" }, indexText(shape.slice(0, -2), at / size).replace("]", ", ·, ·]"));
+  return cells.flatMap((cell, at) => (at % size === 0 ? [title(at), cell] : [cell]));
 }
 
 function summary(shown) {

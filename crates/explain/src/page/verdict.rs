@@ -47,9 +47,9 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
     let others = [
         (kink, "at a kink, between the slopes of both sides"),
         (noise, "where differences are too uncertain to tell"),
-        (differ, "where they differ"),
-        (none, "where nothing can be compared"),
-        (gradients - all - none, "not compared, since that would take long"),
+        (differ, "differ"),
+        (none, "cannot be compared"),
+        (gradients - all - none, "not compared, which would take long"),
     ];
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         text += &format!("; {count} {what}");
@@ -165,7 +165,7 @@ mod tests {
         // The shift of a softmax has a gradient of 0, but for rounding.
         let (verdict, _, line) = of_first(&[0.3, -0.2, 0.9], |x| x.softmax(0).sum(..));
         assert!(["agree", "noise"].contains(&&verdict[..]), "{verdict}: {line}");
-        assert!(!line.contains("differ:") && !line.contains("where they differ"), "{line}");
+        assert!(!line.split("; ").any(|part| part.ends_with(" differ")), "{line}");
         let (verdict, _, line) = of_first(&[0.3, -0.2], |x| (x.floor() + x).sum(..));
         assert_eq!(verdict, "agree", "{line}");
     }

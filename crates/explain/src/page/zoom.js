@@ -1,12 +1,13 @@
 // The frame around a drawing: zoom, pan, fit, a map of the whole, and the full screen.
 
-/** The size of text in a drawing, the least that can be guessed, and one to read, in pixels. */
-const [TEXT, LEAST, READABLE] = [11, 4.5, 12.5];
+/** The size of text in a drawing, the least that can be read, and one to read at ease, in pixels. */
+const [TEXT, LEAST, READABLE] = [11, 6.5, 12];
 
 /** A frame in which a drawing can be moved. */
 class Frame {
   constructor() {
     this.scale = null; // null: fitted to the frame
+    this.isWhole = false; // whether that is so even if it cannot be read
     this.map = html("div", { class: "map", "aria-hidden": "true", hidden: true });
     this.scroller = html("div", { class: "picture", tabindex: -1, onscroll: () => this.showPart() });
     const zoom = html("div", { class: "zoom", role: "group", "aria-label": "zoom" },
@@ -76,29 +77,40 @@ class Frame {
     }
     const [left, top] = [this.scroller.scrollLeft, this.scroller.scrollTop];
     this.scroller.replaceChildren(drawing);
-    if (!keep) this.scale = null;
+    if (!keep) [this.scale, this.isWhole] = [null, false];
     this.resize();
     if (keep) [this.scroller.scrollLeft, this.scroller.scrollTop] = [left, top];
     this.showPart();
   }
 
+  /** Shows all of the drawing, however small. */
   fit() {
-    this.scale = null;
+    [this.scale, this.isWhole] = [null, true];
     this.resize();
+  }
+
+  /** The scale at which all is seen. */
+  whole() {
+    const { width, height } = this.drawing.dataset;
+    const room = [(this.scroller.clientWidth || 800) - 2, (this.scroller.clientHeight || 560) - 2];
+    return Math.min(room[0] / width, room[1] / height, 2.4);
   }
 
   /** The scale at which all is seen. Where its text could not be read at that, one at which it can. */
   fitted() {
-    const { width, height } = this.drawing.dataset;
-    const room = [(this.scroller.clientWidth || 800) - 2, (this.scroller.clientHeight || 560) - 2];
-    const whole = Math.min(room[0] / width, room[1] / height);
-    return whole * TEXT < LEAST ? READABLE / TEXT : Math.min(2.4, whole);
+    const whole = this.whole();
+    return whole * TEXT < LEAST && !this.isWhole ? READABLE / TEXT : whole;
   }
 
   resize() {
     if (!this.drawing) return;
     this.draw(this.scale ?? this.fitted());
-    if (this.scale === null) this.scroller.scrollLeft = (this.scroller.scrollWidth - this.scroller.clientWidth) / 2;
+    if (this.scale === null) {
+      this.scroller.scrollLeft = (this.scroller.scrollWidth - this.scroller.clientWidth) / 2;
+      // Where not all is seen, what is chosen is.
+      const chosen = this.drawing.querySelector(".box.selected > .face");
+      if (chosen) this.reveal(chosen);
+    }
     this.showPart();
   }
 

@@ -109,6 +109,10 @@ pub enum OptionKind {
 impl fmt::Display for OptionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Nobody counts the zeros of 0.0000001.
+            OptionKind::Number(default) if *default != 0.0 && default.abs() < 1e-4 => {
+                write!(f, "{default:e}")
+            }
             OptionKind::Number(default) => write!(f, "{default}"),
             OptionKind::Integer(default) => write!(f, "{default}"),
             OptionKind::Count(default) => write!(f, "{default}"),
@@ -136,13 +140,19 @@ pub enum Invariance {
 
 /// An input that a loss always has.
 pub(crate) const fn input(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
-    let (optional, detached) = (false, false);
-    Sample { name, shape, domain, optional, detached, still: None, range: None, learned: None }
+    let (about, optional, detached) = ("", false, false);
+    let (still, range, learned) = (None, None, None);
+    Sample { name, about, shape, domain, optional, detached, still, range, learned }
 }
 
-/// A tensor that is an option: a setting gives it by its name.
-pub(crate) const fn option(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
-    Sample { optional: true, ..input(name, shape, domain) }
+/// A tensor that is an option, and what it does: a setting gives it by its name.
+pub(crate) const fn option(
+    name: &'static str,
+    shape: &'static [usize],
+    domain: Domain,
+    about: &'static str,
+) -> Sample {
+    Sample { about, optional: true, ..input(name, shape, domain) }
 }
 
 /// An input through which no gradient flows, on purpose.
@@ -207,7 +217,7 @@ pub(crate) const C: usize = 3;
 pub(crate) const PAIR: [Sample; 3] = [
     input("prediction", &[N, C], WIDE),
     input("target", &[N, C], WIDE),
-    option("weight", &[N, C], POSITIVE),
+    option("weight", &[N, C], POSITIVE, "a weight for each element"),
 ];
 
 /// A prediction and a target.

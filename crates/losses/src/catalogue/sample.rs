@@ -11,6 +11,8 @@ use super::task::Sizes;
 pub struct Sample {
     /// The name of the input.
     pub name: &'static str,
+    /// What it does, in a few words, if it is an option.
+    pub about: &'static str,
     /// Its shape.
     pub shape: &'static [usize],
     /// What it holds.

@@ -278,7 +278,7 @@ pub(crate) static ROW: Loss = Loss {
         input("rows0", &[2, 2], WIDE).learned(|x| vec![CUTOFFS[1] - CUTOFFS[0], x.features]),
         input("projection1", &[1, D], WIDE).learned(|x| vec![x.features, x.features]),
         input("rows1", &[3, 1], WIDE).learned(|x| vec![x.classes - CUTOFFS[1], x.features]),
-        option("head_bias", &[4], WIDE),
+        option("head_bias", &[4], WIDE, "a number for each row of the head"),
     ],
     grid: &["", "head_bias"],
     invariances: &[Invariance::Order(&["features", "labels"])],

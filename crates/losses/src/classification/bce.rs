@@ -99,7 +99,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("prediction", &[N, C], INNER),
         input("target", &[N, C], INNER),
-        option("weight", &[C], POSITIVE),
+        option("weight", &[C], POSITIVE, "a weight for each column"),
     ],
     grid: &["", "weight"],
     invariances: &[Invariance::Order(&["prediction", "target"])],

@@ -100,8 +100,8 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("target", &[N, C], INNER),
-        option("weight", &[C], POSITIVE),
-        option("pos_weight", &[C], POSITIVE),
+        option("weight", &[C], POSITIVE, "a weight for each column"),
+        option("pos_weight", &[C], POSITIVE, "how much more a positive counts than a negative"),
     ],
     grid: &["", "weight", "pos_weight", "weight pos_weight"],
     invariances: &[Invariance::Order(&["logits", "target"])],

@@ -189,8 +189,13 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
-        option("probabilities", &[N, C], Domain::Probabilities),
-        option("weight", &[C], POSITIVE),
+        option(
+            "probabilities",
+            &[N, C],
+            Domain::Probabilities,
+            "probabilities as the target, instead of labels",
+        ),
+        option("weight", &[C], POSITIVE, "a weight for each class"),
     ],
     options: &[
         integer("ignore_index", -100, "the label of examples that do not count"),

@@ -138,7 +138,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("student", &[N, C], Domain::Logits),
         input("teacher", &[N, C], Domain::Logits),
-        option("labels", &[N], Domain::Labels(C)),
+        option("labels", &[N], Domain::Labels(C), "the true classes, if they are known"),
     ],
     options: &[
         number("temperature", 2.0, "what scores are divided by before their softmax"),

@@ -284,9 +284,14 @@ pub(crate) static ROW: Loss = Loss {
         input("features", &[N, D], WIDE),
         input("matrix", &[C, D], WIDE).learned(|x| vec![x.classes, x.features]),
         input("labels", &[N], Domain::Labels(C)),
-        option("probabilities", &[N, C], Domain::Probabilities),
-        option("bias", &[C], WIDE),
-        option("weight", &[C], POSITIVE),
+        option(
+            "probabilities",
+            &[N, C],
+            Domain::Probabilities,
+            "probabilities as the target, instead of labels",
+        ),
+        option("bias", &[C], WIDE, "the bias of the layer"),
+        option("weight", &[C], POSITIVE, "a weight for each class"),
     ],
     options: &[
         integer("ignore_index", -100, "the label of examples that do not count"),

@@ -117,7 +117,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
-        option("weight", &[C], POSITIVE),
+        option("weight", &[C], POSITIVE, "a weight for each class"),
     ],
     options: &[
         number("p", 1.0, "the power of each distance"),

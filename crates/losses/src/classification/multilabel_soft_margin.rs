@@ -106,7 +106,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("target", &[N, C], INNER),
-        option("weight", &[C], POSITIVE),
+        option("weight", &[C], POSITIVE, "a weight for each class"),
     ],
     options: &[LAST_AXIS, BROADCAST],
     grid: &["", "weight"],

@@ -99,7 +99,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("log_p", &[N, C], Domain::LogProbabilities),
         input("labels", &[N], Domain::Labels(C)),
-        option("weight", &[C], POSITIVE),
+        option("weight", &[C], POSITIVE, "a weight for each class"),
     ],
     options: &[
         integer("ignore_index", -100, "the label of examples that do not count"),

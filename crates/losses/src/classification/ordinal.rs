@@ -119,7 +119,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C + 1)),
-        option("weight", &[C], POSITIVE),
+        option("weight", &[C], POSITIVE, "a weight for each threshold"),
     ],
     options: &[
         integer("ignore_index", -100, "the label of examples that do not count"),

@@ -108,7 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
-        option("signs", &[N, C], Domain::Signs),
+        option("signs", &[N, C], Domain::Signs, "the sides, instead of labels"),
     ],
     options: &[
         integer("ignore_index", -100, "the label of examples that do not count"),

@@ -118,7 +118,12 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
-        option("probabilities", &[N, C], Domain::Probabilities),
+        option(
+            "probabilities",
+            &[N, C],
+            Domain::Probabilities,
+            "probabilities as the target, instead of labels",
+        ),
     ],
     options: &[
         number("epsilon", 2.0, "what is added to the coefficient of the first term"),

@@ -110,7 +110,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("logits", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
-        option("alpha", &[C], POSITIVE),
+        option("alpha", &[C], POSITIVE, "a weight for each class"),
     ],
     options: &[
         number("gamma", 2.0, "how strongly what is easy is passed over"),

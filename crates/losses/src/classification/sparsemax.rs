@@ -132,7 +132,12 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("scores", &[N, C], Domain::Logits),
         input("labels", &[N], Domain::Labels(C)),
-        option("distribution", &[N, C], Domain::Probabilities),
+        option(
+            "distribution",
+            &[N, C],
+            Domain::Probabilities,
+            "a distribution as the target, instead of labels",
+        ),
     ],
     options: &[
         integer("ignore_index", -100, "the label of examples that do not count"),

@@ -89,7 +89,7 @@ impl Ciou {
 pub(crate) static ROW: Loss = Loss {
     name: "ciou",
     aliases: &["complete_box_iou_loss", "complete_box_iou", "CIoULoss", "CIoU"],
-    summary: "Diou, and the difference of the proportions.",
+    summary: "DIoU, and the difference of the proportions.",
     formula: "1 − I/(U + ε) + ρ²/(d² + ε) + α v, with v = 4/π² (atan(w_t/h_t) − atan(w_p/h_p))²",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{\rho^2}{d^2 + \varepsilon} + \alpha v \quad v = \frac{4}{\pi^2} \left( \arctan \frac{w_t}{h_t} - \arctan \frac{w_p}{h_p} \right)^2",
     letters: &[

@@ -76,7 +76,7 @@ impl Diou {
 pub(crate) static ROW: Loss = Loss {
     name: "diou",
     aliases: &["distance_box_iou_loss", "distance_box_iou", "DIoULoss", "DIoU"],
-    summary: "Iou, and the distance of the centers.",
+    summary: "IoU, and the distance of the centers.",
     formula: "1 − I/(U + ε) + ρ²/(d² + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{\rho^2}{d^2 + \varepsilon}",
     letters: &[

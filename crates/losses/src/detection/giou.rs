@@ -80,7 +80,7 @@ impl Giou {
 pub(crate) static ROW: Loss = Loss {
     name: "giou",
     aliases: &["generalized_box_iou_loss", "generalized_box_iou", "GIoULoss", "GIoU"],
-    summary: "Iou, and the part of the box around both that neither covers.",
+    summary: "IoU, and the part of the box around both that neither covers.",
     formula: "1 − I/(U + ε) + (E − U)/(E + ε)",
     latex: r"1 - \frac{I}{U + \varepsilon} + \frac{E - U}{E + \varepsilon}",
     letters: &[

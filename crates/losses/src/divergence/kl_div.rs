@@ -140,7 +140,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("prediction", &[N, C], Domain::LogProbabilities),
         input("target", &[N, C], Domain::Probabilities),
-        option("log_target", &[N, C], Domain::LogProbabilities),
+        option("log_target", &[N, C], Domain::LogProbabilities, "log-probabilities as the target"),
     ],
     options: &[
         flag("generalized", "adds what the prediction sums to less what the target does"),

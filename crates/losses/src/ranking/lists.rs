@@ -20,6 +20,7 @@ pub(super) const KEEP: Sample = option(
     "keep",
     &[N, ITEMS],
     Domain::Integers(&[1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0]),
+    "0 for items that do not count",
 );
 
 /// Grades of relevance, in which each list has one that is above 0.

@@ -85,7 +85,12 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats times the relevance",
     range: "[0, ∞)",
     source: "Bruch et al., 2019; optax ranking_softmax_loss",
-    inputs: &[LISTS[0], LISTS[1], option("weight", &[N, ITEMS], POSITIVE), KEEP],
+    inputs: &[
+        LISTS[0],
+        LISTS[1],
+        option("weight", &[N, ITEMS], POSITIVE, "a weight for each item"),
+        KEEP,
+    ],
     grid: &["", "weight", "keep", "weight keep"],
     invariances: &[
         Invariance::Shift("scores"),

@@ -100,7 +100,10 @@ pub(crate) static ROW: Loss = Loss {
     source: "Zou and Hastie, 2005; scikit-learn ElasticNet",
     tasks: &[Task::Numbers.fit().penalty(0.001)],
     over: "l1_ratio=0,0.5,1",
-    inputs: &[input("weights", &[N, C], WIDE), option("more", &[C], WIDE)],
+    inputs: &[
+        input("weights", &[N, C], WIDE),
+        option("more", &[C], WIDE, "weights of another layer"),
+    ],
     options: &[
         number("alpha", 1.0, "the weight of the penalty"),
         number("l1_ratio", 0.5, "the part that is absolute"),

@@ -152,9 +152,9 @@ impl<'t> Masks<'t> {
 pub(super) const INPUTS: [Sample; 5] = [
     input("logits", &[N, C, 2], Domain::Logits),
     input("target", &[N, C, 2], INNER),
-    option("probabilities", &[N, C, 2], INNER),
-    option("class_weight", &[C], POSITIVE),
-    option("weight", &[N, C, 2], POSITIVE),
+    option("probabilities", &[N, C, 2], INNER, "probabilities instead of logits"),
+    option("class_weight", &[C], POSITIVE, "a weight for each class"),
+    option("weight", &[N, C, 2], POSITIVE, "a weight for each element; 0 leaves it out"),
 ];
 /// The options that all losses of overlap have.
 pub(super) const SCORES: Choice =

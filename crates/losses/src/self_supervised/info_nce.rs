@@ -125,7 +125,7 @@ pub(crate) static ROW: Loss = Loss {
     inputs: &[
         input("query", &[5, 3], WIDE),
         input("positive", &[5, 3], WIDE),
-        option("negatives", &[4, 3], WIDE),
+        option("negatives", &[4, 3], WIDE, "keys of no query, instead of those of the batch"),
     ],
     options: &[
         number("temperature", 0.1, "what cosines are divided by"),

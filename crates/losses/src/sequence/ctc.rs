@@ -250,7 +250,12 @@ pub(crate) static ROW: Loss = Loss {
     tasks: &[Task::Sequences.fit().by_default()],
     inputs: &[
         input("log_p", &[FRAMES, BATCH, CLASSES], Domain::LogProbabilities),
-        option("logits", &[FRAMES, BATCH, CLASSES], Domain::Logits),
+        option(
+            "logits",
+            &[FRAMES, BATCH, CLASSES],
+            Domain::Logits,
+            "scores instead of log-probabilities",
+        ),
         input("targets", &[BATCH, 2], Domain::Integers(&[1, 2, 2, 2])),
         input("input_lengths", &[BATCH], Domain::Integers(&[4, 5])),
         input("target_lengths", &[BATCH], Domain::Integers(&[1, 2])),

@@ -216,7 +216,7 @@ pub(crate) static ROW: Loss = Loss {
     source: "Graves, 2012; torchaudio RNNTLoss",
     inputs: &[
         input("log_p", SHAPE, Domain::LogProbabilities),
-        option("logits", SHAPE, Domain::Logits),
+        option("logits", SHAPE, Domain::Logits, "scores instead of log-probabilities"),
         input("targets", &[BATCH, LABELS], Domain::Integers(&[1, 1, 1, 1])),
         input("input_lengths", &[BATCH], Domain::Integers(&[2, 3])),
         input("target_lengths", &[BATCH], Domain::Integers(&[1, 2])),

@@ -2,8 +2,7 @@
 
 use lossgraph_autograd::Gradients;
 
-use super::Optimizer;
-use super::rule::{UpdateRule, at_least_zero};
+use super::rule::at_least_zero;
 use crate::checkpoint::Stateful;
 use crate::error::{Error, Result};
 
@@ -18,7 +17,7 @@ pub trait Optimize: Stateful {
     /// looks at.
     ///
     /// # Errors
-    /// Those of `evaluate`; of [`Optimizer::step`].
+    /// Those of `evaluate`; of [`Optimizer::step`](super::Optimizer::step).
     #[doc(alias = "closure")]
     fn step_with(&mut self, evaluate: &mut dyn FnMut() -> Result<Gradients>) -> Result<Gradients>;
 
@@ -36,38 +35,6 @@ pub trait Optimize: Stateful {
 
     /// Sets the momentum of all groups that have one.
     fn set_momentum(&mut self, momentum: f64);
-}
-
-impl<R: UpdateRule> Optimize for Optimizer<R> {
-    fn name(&self) -> &'static str {
-        R::NAME
-    }
-
-    fn step_with(&mut self, evaluate: &mut dyn FnMut() -> Result<Gradients>) -> Result<Gradients> {
-        let gradients = evaluate()?;
-        self.step(&gradients)?;
-        Ok(gradients)
-    }
-
-    fn lrs(&self) -> Vec<f64> {
-        self.groups.iter().map(|group| group.rule.lr()).collect()
-    }
-
-    fn set_lrs(&mut self, lrs: &[f64]) -> Result<()> {
-        check_lrs(R::NAME, lrs, self.groups.len())?;
-        for (group, &lr) in self.groups.iter_mut().zip(lrs) {
-            group.rule.set_lr(lr);
-        }
-        Ok(())
-    }
-
-    fn momenta(&self) -> Vec<Option<f64>> {
-        self.groups.iter().map(|group| group.rule.momentum()).collect()
-    }
-
-    fn set_momentum(&mut self, momentum: f64) {
-        self.groups.iter_mut().for_each(|group| group.rule.set_momentum(momentum));
-    }
 }
 
 /// `Ok` if there is a rate for each group.

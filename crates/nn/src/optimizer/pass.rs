@@ -6,10 +6,13 @@ use smallvec::SmallVec;
 
 use super::rule::{Granularity, Step, UpdateRule};
 
+/// What moves a piece.
+type Update<'a, T> = &'a (dyn Fn(Piece<'_, T>) + Sync);
+
 /// Moves a value by its gradient; `before` is a buffer for the next value.
 pub(super) fn apply<T: Float>(
-    rule: &impl UpdateRule,
-    step: &Step<'_>,
+    update: Update<'_, T>,
+    granularity: Granularity,
     value: &mut Tensor,
     gradient: &Tensor,
     states: &mut [Vec<T>],
@@ -26,7 +29,11 @@ pub(super) fn apply<T: Float>(
         *value = buffer.unwrap_or_else(|| value.clone());
     }
     if let Some(p) = value.as_mut_slice::<T>() {
-        share(Update { rule, step, from, p, g, states: slices(states) });
+        let whole = Piece { from, p, g, states: slices(states) };
+        match granularity {
+            Granularity::Parameter => update(whole),
+            Granularity::Element => share(update, whole),
+        }
     }
     if held.is_some() {
         *before = held;
@@ -39,10 +46,8 @@ fn slices<T>(states: &mut [Vec<T>]) -> Slices<'_, T> {
     states.iter_mut().map(|state| &mut state[..]).collect()
 }
 
-/// One pass over a parameter, its gradient and its states.
-struct Update<'a, R, T> {
-    rule: &'a R,
-    step: &'a Step<'a>,
+/// A piece of a parameter, of its gradient and of its states.
+pub(super) struct Piece<'a, T> {
     /// The value before the step, where it is not in `p`.
     from: Option<&'a [T]>,
     p: &'a mut [T],
@@ -50,29 +55,42 @@ struct Update<'a, R, T> {
     states: Slices<'a, T>,
 }
 
-impl<'a, R: UpdateRule, T: Float> Update<'a, R, T> {
-    /// The pass over the first [`PIECE`] elements, and that over the rest if there is one.
-    fn split(self) -> (Update<'a, R, T>, Option<Update<'a, R, T>>) {
+impl<'a, T: Float> Piece<'a, T> {
+    /// The first [`PIECE`] elements, and the rest if there are more.
+    fn split(self) -> (Piece<'a, T>, Option<Piece<'a, T>>) {
         if self.p.len() <= PIECE {
             return (self, None);
         }
-        let Update { rule, step, from, p, g, states } = self;
+        let Piece { from, p, g, states } = self;
         let from = from.map(|from| from.split_at(PIECE)).unzip();
         let (p, g) = (p.split_at_mut(PIECE), g.split_at(PIECE));
         let states: (Slices<'_, T>, Slices<'_, T>) =
             states.into_iter().map(|state| state.split_at_mut(PIECE)).unzip();
-        let first = Update { rule, step, from: from.0, p: p.0, g: g.0, states: states.0 };
-        (first, Some(Update { rule, step, from: from.1, p: p.1, g: g.1, states: states.1 }))
+        let first = Piece { from: from.0, p: p.0, g: g.0, states: states.0 };
+        (first, Some(Piece { from: from.1, p: p.1, g: g.1, states: states.1 }))
+    }
+
+    /// Moves it by a rule.
+    pub fn update<R: UpdateRule>(self, rule: &R, step: &Step<'_>) {
+        vectorized(Pass { rule, step, piece: self });
     }
 }
 
-impl<R: UpdateRule, T: Float> Loop for Update<'_, R, T> {
+/// One pass over a piece.
+struct Pass<'a, 'p, R, T> {
+    rule: &'a R,
+    step: &'a Step<'a>,
+    piece: Piece<'p, T>,
+}
+
+impl<R: UpdateRule, T: Float> Loop for Pass<'_, '_, R, T> {
     #[inline(always)]
-    fn run(mut self) {
-        if let Some(from) = self.from {
-            self.p.copy_from_slice(from);
+    fn run(self) {
+        let Piece { from, p, g, mut states } = self.piece;
+        if let Some(from) = from {
+            p.copy_from_slice(from);
         }
-        self.rule.update(self.step, self.p, self.g, &mut self.states);
+        self.rule.update(self.step, p, g, &mut states);
     }
 }
 
@@ -83,23 +101,20 @@ const PIECE: usize = 1 << 11;
 /// Parameters with fewer elements are updated by the caller's thread.
 pub(super) const PARALLEL: usize = 1 << 15;
 
-/// Runs a pass piece by piece, on all threads if it is long.
-fn share<R: UpdateRule, T: Float>(update: Update<'_, R, T>) {
-    if R::GRANULARITY == Granularity::Parameter {
-        return vectorized(update);
-    }
-    let serial = update.p.len() < PARALLEL;
-    let mut rest = Some(update);
+/// Moves piece by piece, on all threads if there are many.
+fn share<T: Float>(update: Update<'_, T>, whole: Piece<'_, T>) {
+    let serial = whole.p.len() < PARALLEL;
+    let mut rest = Some(whole);
     let pieces = std::iter::from_fn(|| {
         let (piece, others) = rest.take()?.split();
         rest = others;
         Some(piece)
     });
     if serial {
-        pieces.for_each(vectorized);
+        pieces.for_each(update);
     } else {
-        let pieces: Vec<Update<'_, R, T>> = pieces.collect();
-        threads::parallel_for_each(pieces, vectorized);
+        let pieces: Vec<Piece<'_, T>> = pieces.collect();
+        threads::parallel_for_each(pieces, update);
     }
 }
 

@@ -4,10 +4,11 @@ use lossgraph_autograd::{Module, Parameter};
 use lossgraph_tensor::{Float, Shape};
 
 use super::Optimizer;
+use super::pass::Piece;
 use crate::error::{Error, Result};
 
 /// How an optimizer updates a parameter: one section each, with its hyper-parameters as fields.
-pub trait UpdateRule: Clone + Sync {
+pub trait UpdateRule: Clone + Send + Sync + 'static {
     /// The name in errors.
     const NAME: &'static str;
     /// How much of a parameter it has to see at once.
@@ -65,6 +66,73 @@ pub trait UpdateRule: Clone + Sync {
         parameters: impl IntoIterator<Item = Parameter>,
     ) -> Result<Optimizer<Self>> {
         Optimizer::new().and(self, parameters)
+    }
+}
+
+/// An [`UpdateRule`] as an object.
+pub(super) trait Rule: Send + Sync {
+    fn granularity(&self) -> Granularity;
+    fn numbers(&self) -> usize;
+    fn lr(&self) -> f64;
+    fn set_lr(&mut self, lr: f64);
+    fn momentum(&self) -> Option<f64>;
+    fn set_momentum(&mut self, momentum: f64);
+    fn check(&self) -> Result<()>;
+    fn states(&self, shape: &Shape) -> Vec<State>;
+    fn advance(&self, step: i32, numbers: &mut [f64]);
+    fn update_f32(&self, step: &Step<'_>, piece: Piece<'_, f32>);
+    fn update_f64(&self, step: &Step<'_>, piece: Piece<'_, f64>);
+}
+
+impl<R: UpdateRule> Rule for R {
+    fn granularity(&self) -> Granularity {
+        R::GRANULARITY
+    }
+
+    fn numbers(&self) -> usize {
+        R::NUMBERS
+    }
+
+    fn lr(&self) -> f64 {
+        UpdateRule::lr(self)
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        UpdateRule::set_lr(self, lr);
+    }
+
+    fn momentum(&self) -> Option<f64> {
+        UpdateRule::momentum(self)
+    }
+
+    fn set_momentum(&mut self, momentum: f64) {
+        UpdateRule::set_momentum(self, momentum);
+    }
+
+    fn check(&self) -> Result<()> {
+        UpdateRule::check(self)
+    }
+
+    fn states(&self, shape: &Shape) -> Vec<State> {
+        UpdateRule::states(self, shape)
+    }
+
+    fn advance(&self, step: i32, numbers: &mut [f64]) {
+        UpdateRule::advance(self, step, numbers);
+    }
+
+    fn update_f32(&self, step: &Step<'_>, piece: Piece<'_, f32>) {
+        piece.update(self, step);
+    }
+
+    fn update_f64(&self, step: &Step<'_>, piece: Piece<'_, f64>) {
+        piece.update(self, step);
+    }
+}
+
+impl std::fmt::Debug for dyn Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rule").field("lr", &self.lr()).finish_non_exhaustive()
     }
 }
 

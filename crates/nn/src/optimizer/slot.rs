@@ -3,8 +3,8 @@
 use lossgraph_autograd::Parameter;
 use lossgraph_tensor::{DType, Shape, Tensor};
 
-use super::pass::{all_finite, apply};
-use super::rule::{State, Step, UpdateRule};
+use super::pass::{Piece, all_finite, apply};
+use super::rule::{Rule, State, Step};
 use crate::error::{Error, Result};
 
 /// A parameter and its state.
@@ -34,7 +34,7 @@ pub(super) enum States {
 }
 
 impl Slot {
-    pub fn new<R: UpdateRule>(rule: &R, name: String, parameter: Parameter) -> Slot {
+    pub fn new(rule: &dyn Rule, name: String, parameter: Parameter) -> Slot {
         // A parameter by itself is a module without a name within itself.
         let name = if name.is_empty() { parameter.name().to_owned() } else { name };
         let value = parameter.value();
@@ -42,7 +42,7 @@ impl Slot {
         let initial = rule.states(&shape);
         let states = States::new(value.dtype(), &initial);
         let shapes = initial.into_iter().map(|state| state.shape).collect();
-        let numbers = vec![0.0; R::NUMBERS];
+        let numbers = vec![0.0; rule.numbers()];
         Slot { name, parameter, shape, step: 0, numbers, states, shapes, before: None }
     }
 
@@ -69,14 +69,20 @@ impl Slot {
         }
     }
 
-    pub fn update(&mut self, rule: &impl UpdateRule, gradient: &Tensor) {
+    pub fn update(&mut self, rule: &dyn Rule, gradient: &Tensor) {
         self.step = self.step.saturating_add(1);
         rule.advance(self.step, &mut self.numbers);
         let step = Step { count: self.step, shape: &self.shape, numbers: &self.numbers };
         let (states, before) = (&mut self.states, &mut self.before);
         self.parameter.update(|value| match states {
-            States::F32(states) => apply(rule, &step, value, gradient, states, before),
-            States::F64(states) => apply(rule, &step, value, gradient, states, before),
+            States::F32(states) => {
+                let update = |piece: Piece<'_, f32>| rule.update_f32(&step, piece);
+                apply(&update, rule.granularity(), value, gradient, states, before);
+            }
+            States::F64(states) => {
+                let update = |piece: Piece<'_, f64>| rule.update_f64(&step, piece);
+                apply(&update, rule.granularity(), value, gradient, states, before);
+            }
         });
     }
 }

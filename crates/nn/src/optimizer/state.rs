@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use lossgraph_tensor::{DType, Elem, Shape, Tensor};
 
+use super::groups::Groups;
 use super::rule::at_least_zero;
 use super::slot::{Slot, States};
-use super::{Optimizer, UpdateRule};
 use crate::checkpoint::{Checkpoint, Stateful};
 use crate::error::{Error, Result};
 
@@ -20,16 +20,16 @@ const NUMBERS: &str = "numbers";
 /// made with, and are not part of its state.
 ///
 /// Tensors are named by group, place and parameter, such as `0.2.encoder.weight.step`.
-impl<R: UpdateRule> Stateful for Optimizer<R> {
+impl Stateful for Groups {
     fn state_dict(&self) -> Checkpoint {
         let mut state = Checkpoint::default();
-        state.metadata.insert(RULE.to_owned(), R::NAME.to_owned());
+        state.metadata.insert(RULE.to_owned(), self.name.to_owned());
         for (at, group) in self.groups.iter().enumerate() {
             state.tensors.insert(lr_key(at), Tensor::from(group.rule.lr()));
             for (place, slot) in group.slots.iter().enumerate() {
                 let step = Tensor::from(i64::from(slot.step));
                 state.tensors.insert(slot.key(at, place, "step"), step);
-                if R::NUMBERS > 0 {
+                if !slot.numbers.is_empty() {
                     let numbers = Tensor::from(slot.numbers.clone());
                     state.tensors.insert(slot.key(at, place, NUMBERS), numbers);
                 }
@@ -44,19 +44,20 @@ impl<R: UpdateRule> Stateful for Optimizer<R> {
     }
 
     fn load_state_dict(&mut self, state: &Checkpoint) -> Result<()> {
-        let fail = |why: String| Error::StateDict { subject: R::NAME, why };
+        let name = self.name;
+        let fail = |why: String| Error::StateDict { subject: name, why };
         match state.metadata.get(RULE) {
-            Some(rule) if rule == R::NAME => {}
+            Some(rule) if rule == name => {}
             Some(rule) => return Err(fail(format!("the state is that of {rule}"))),
             None => return Err(fail("it is no state of an optimizer".to_owned())),
         }
         let mut reader = Reader { left: state.tensors.iter().collect(), mismatches: Vec::new() };
         let mut groups = Vec::new();
         for (at, group) in self.groups.iter().enumerate() {
-            let lr = reader.lr::<R>(&lr_key(at));
+            let lr = reader.lr(name, &lr_key(at));
             let slots = group.slots.iter().enumerate().map(|(place, slot)| {
                 let step = reader.step(&slot.key(at, place, "step"));
-                let numbers = match R::NUMBERS {
+                let numbers = match slot.numbers.len() {
                     0 => Vec::new(),
                     count => reader.numbers(&slot.key(at, place, NUMBERS), count),
                 };
@@ -118,9 +119,9 @@ impl<'a> Reader<'a> {
         Some(tensor)
     }
 
-    fn lr<R: UpdateRule>(&mut self, key: &String) -> f64 {
+    fn lr(&mut self, rule: &'static str, key: &String) -> f64 {
         let lr = self.tensor(key, &[], DType::F64).and_then(|lr| lr.item().ok()).unwrap_or(0.0);
-        if let Err(error) = at_least_zero(R::NAME, "lr", lr) {
+        if let Err(error) = at_least_zero(rule, "lr", lr) {
             self.mismatches.push(format!("`{key}`: {error}"));
         }
         lr

@@ -2,15 +2,16 @@
 
 use lossgraph_autograd::{Module, Parameter};
 
+use super::groups::Groups;
 use super::optimize::Optimize;
-use super::rule::UpdateRule;
-use super::{Optimizer, adabelief, adadelta, adafactor, adagrad, adam, adamax, asgd, lamb, lbfgs};
+use super::rule::{Rule, UpdateRule};
+use super::{adabelief, adadelta, adafactor, adagrad, adam, adamax, asgd, lamb, lbfgs};
 use super::{lion, muon, nadam, radam, rmsprop, rprop, sgd, yogi};
 use crate::error::Result;
 use crate::options::{Options, is_named, unknown};
 
 /// All optimizers.
-pub const ALL: &[Row] = &[
+pub static ALL: &[Row] = &[
     sgd::ROW,
     adam::ADAM,
     adam::ADAMW,
@@ -152,13 +153,25 @@ pub(super) const fn row<R: UpdateRule + Options + Default + 'static>(
         preset: &[],
         defaults: || Box::new(R::default()),
         build: |preset, groups| {
-            let mut optimizer = Optimizer::new();
-            for group in groups {
-                optimizer = optimizer.and(group.configured::<R>(preset)?, group.parameters)?;
-            }
-            Ok(Box::new(optimizer))
+            let rule = |group: &ParameterGroup| -> Result<Box<dyn Rule>> {
+                Ok(Box::new(group.configured::<R>(preset)?))
+            };
+            optimizer(R::NAME, groups, &rule)
         },
     }
+}
+
+/// An optimizer of groups, each with a rule.
+fn optimizer(
+    name: &'static str,
+    parameter_groups: Vec<ParameterGroup>,
+    rule: &dyn Fn(&ParameterGroup) -> Result<Box<dyn Rule>>,
+) -> Result<Box<dyn Optimize>> {
+    let mut groups = Groups::new(name);
+    for group in parameter_groups {
+        groups.add(rule(&group)?, group.parameters)?;
+    }
+    Ok(Box::new(groups))
 }
 
 /// A row with other defaults than those of its rule.

@@ -1,12 +1,12 @@
 //! What is promised of every optimizer, and steps computed by hand.
 
-use lossgraph_tensor::DType;
 use lossgraph_tensor::kernels::threads;
+use lossgraph_tensor::{DType, Tensor};
 
 use super::pass::PARALLEL;
 use super::*;
 use crate::checkpoint::{Checkpoint, Stateful};
-use crate::{Linear, Module, Sequential, clip_grad_norm};
+use crate::{Error, Linear, Module, Sequential, clip_grad_norm};
 
 /// Calls a generic function with every rule, with options that use every part of its state.
 macro_rules! with_every_rule {

@@ -6,7 +6,7 @@ use crate::options::{Options, is_named, unknown};
 
 /// All schedules that have a name; [`Sequential`](super::Sequential) and
 /// [`Chained`](super::Chained) are made of them.
-pub const ALL: &[Row] = &[
+pub static ALL: &[Row] = &[
     decay::CONSTANT,
     decay::LINEAR,
     decay::POLYNOMIAL,

@@ -27,8 +27,30 @@ pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
     if packer.has_long_rows() {
         return parallel_chunks_mut(out, CHUNK, |task, out| packer.pack(task * CHUNK, out));
     }
-    let layout = Layout::contiguous(x.shape().clone());
-    zip(buffer, x.layout(), out, &layout, |x, y| *y = x);
+    place(buffer, x.layout(), out, &Layout::contiguous(x.shape().clone()));
+}
+
+/// Copies each element of `x` to the element of `out` at the same index.
+fn place<T: Elem>(x: &[T], x_layout: &Layout, out: &mut [T], out_layout: &Layout) {
+    NdIter::new([x_layout, out_layout]).for_each_run(|[from, to], len, strides| {
+        let to = to as usize;
+        match strides {
+            [1, 1] => out[to..to + len].copy_from_slice(&x[from as usize..from as usize + len]),
+            [0, 1] => out[to..to + len].fill(x[from as usize]),
+            [step, 1] => {
+                let mut from = from;
+                for y in &mut out[to..to + len] {
+                    *y = x[from as usize];
+                    from += step;
+                }
+            }
+            [step, out_step] => {
+                for i in 0..len as isize {
+                    out[(to as isize + i * out_step) as usize] = x[(from + i * step) as usize];
+                }
+            }
+        }
+    });
 }
 
 /// Calls `write` for each element of `x` with the element of `out` at the same index.
@@ -96,7 +118,7 @@ pub fn pad(x: &Tensor, slices: &[Slice], value: f64, out: &mut Tensor) -> Result
     let shape = out.shape().clone();
     with_elem!(out.dtype(), T => {
         let from = input::<T>("pad", x)?;
-        zip(from, x.layout(), output("pad", out, &shape)?, &region, |x, y| *y = x);
+        place(from, x.layout(), output("pad", out, &shape)?, &region);
         Ok(())
     })
 }
@@ -119,7 +141,7 @@ pub fn concat(inputs: &[&Tensor], axis: usize, out: &mut Tensor) -> Result<()> {
                 let why = "they may differ along the axis of concatenation alone";
                 return Err(Error::Shape { operation: "concat", left, right, why });
             }
-            zip(input::<T>("concat", x)?, x.layout(), out, &region, |x, y| *y = x);
+            place(input::<T>("concat", x)?, x.layout(), out, &region);
             start += len;
         }
         Ok(())

@@ -75,11 +75,14 @@ pub(crate) const CHUNK: usize = 1 << 16;
 pub(crate) fn copied<T: Elem>(x: &Tensor) -> Vec<T> {
     match x.as_slice::<T>() {
         Some(elements) => elements.to_vec(),
-        None => {
-            let mut elements = vec![T::ZERO; x.len()];
-            copy::into_slice(x, &mut elements);
-            elements
-        }
+        None => match x.repeated() {
+            Some(element) => vec![element; x.len()],
+            None => {
+                let mut elements = vec![T::ZERO; x.len()];
+                copy::into_slice(x, &mut elements);
+                elements
+            }
+        },
     }
 }
 

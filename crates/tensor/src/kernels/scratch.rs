@@ -13,6 +13,7 @@ pub(crate) type Memory = LocalKey<Cell<Vec<f64>>>;
 pub(crate) struct Scratch<T> {
     owner: &'static Memory,
     memory: Vec<f64>,
+    len: usize,
     of: PhantomData<T>,
 }
 
@@ -25,13 +26,21 @@ impl<T: Elem> Scratch<T> {
         if memory.len() < needed {
             memory = vec![0.0; needed];
         }
-        Scratch { owner, memory, of: PhantomData }
+        Scratch { owner, memory, len, of: PhantomData }
     }
 
     /// The first element, at the start of a cache line.
     pub fn start(&mut self) -> *mut T {
         let start = self.memory.as_mut_ptr();
         start.wrapping_add(start.align_offset(64)).cast()
+    }
+
+    /// The elements.
+    pub fn elements(&mut self) -> &mut [T] {
+        let (start, len) = (self.start(), self.len);
+        // SAFETY: `take` has seen to room for so many elements from the first cache line on. All of it
+        // was written as zeros at least, and any bits are an element.
+        unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 }
 

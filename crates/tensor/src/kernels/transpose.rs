@@ -98,10 +98,8 @@ mod avx2 {
             // SAFETY: the block lies inside of both matrices, for which the caller vouches.
             unsafe {
                 // Row k, and beside it row k + 4.
-                let pair = |k: usize| {
-                    let [low, high] = [k, k + 4].map(|k| x.add((i + k) * leading + j));
-                    _mm256_set_m128(_mm_loadu_ps(high), _mm_loadu_ps(low))
-                };
+                let row = |k: usize| _mm_loadu_ps(x.add((i + k) * leading + j));
+                let pair = |k: usize| _mm256_set_m128(row(k + 4), row(k));
                 let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
                 let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
                 let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
@@ -128,10 +126,8 @@ mod avx2 {
             // SAFETY: the block lies inside of both matrices, for which the caller vouches.
             unsafe {
                 // Row k, and beside it row k + 2.
-                let pair = |k: usize| {
-                    let [low, high] = [k, k + 2].map(|k| x.add((i + k) * leading + j));
-                    _mm256_set_m128d(_mm_loadu_pd(high), _mm_loadu_pd(low))
-                };
+                let row = |k: usize| _mm_loadu_pd(x.add((i + k) * leading + j));
+                let pair = |k: usize| _mm256_set_m128d(row(k + 2), row(k));
                 let [a, b] = [pair(0), pair(1)];
                 _mm256_storeu_pd(out.add(j * size[0] + i), _mm256_unpacklo_pd(a, b));
                 _mm256_storeu_pd(out.add((j + 1) * size[0] + i), _mm256_unpackhi_pd(a, b));

@@ -63,9 +63,19 @@ impl Executable {
         outputs: &mut [Tensor],
     ) -> Result<(), RunError> {
         let inputs: SmallVec<[Binding<'a>; 8]> = inputs.iter().map(|&input| input.into()).collect();
+        self.run_bound(&inputs, indices, outputs)
+    }
+
+    /// [`run`](Executable::run), which is generic: this, and all that it calls, is compiled once.
+    fn run_bound(
+        &self,
+        inputs: &[Binding<'_>],
+        indices: &[&Tensor],
+        outputs: &mut [Tensor],
+    ) -> Result<(), RunError> {
         match self.dtype {
-            DType::F64 => Run::<f64>::new(self, &inputs, indices, outputs)?.execute(),
-            _ => Run::<f32>::new(self, &inputs, indices, outputs)?.execute(),
+            DType::F64 => Run::<f64>::new(self, inputs, indices, outputs)?.execute(),
+            _ => Run::<f32>::new(self, inputs, indices, outputs)?.execute(),
         }
     }
 }

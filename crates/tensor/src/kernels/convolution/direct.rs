@@ -256,6 +256,8 @@ struct Multiply<'a, T, const N: usize> {
 }
 
 impl<T: Float, const N: usize> Loop for Multiply<'_, T, N> {
+    const VECTOR_BYTES: Option<usize> = Some(N * size_of::<T>());
+
     #[inline(always)]
     fn run(self) {
         let Multiply { taps, weights, planes, sums, columns } = self;

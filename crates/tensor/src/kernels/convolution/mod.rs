@@ -21,7 +21,7 @@ mod weights;
 
 use super::output;
 use super::planes::{Axis, PhaseAxis, Planes, fit};
-use super::simd::vector_bytes;
+use super::simd::{HAS_AVX512, vector_bytes};
 use crate::shape::checked_len;
 use crate::{DType, Error, Result, Shape, Tensor, Window};
 
@@ -68,9 +68,9 @@ impl Convolution {
             return Err(Error::Shape { operation: "convolution", left, right, why });
         }
         match (y.dtype(), vector_bytes()) {
-            (DType::F64, 64) => direct::results::<f64, 8>(&sizes, x, w, bias, y),
+            (DType::F64, 64) if HAS_AVX512 => direct::results::<f64, 8>(&sizes, x, w, bias, y),
             (DType::F64, _) => direct::results::<f64, 4>(&sizes, x, w, bias, y),
-            (_, 64) => direct::results::<f32, 16>(&sizes, x, w, bias, y),
+            (_, 64) if HAS_AVX512 => direct::results::<f32, 16>(&sizes, x, w, bias, y),
             _ => direct::results::<f32, 8>(&sizes, x, w, bias, y),
         }
     }
@@ -81,9 +81,9 @@ impl Convolution {
     pub fn images(&self, w: &Tensor, y: &Tensor, x: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
         match (x.dtype(), vector_bytes()) {
-            (DType::F64, 64) => direct::images::<f64, 8>(&sizes, w, y, x),
+            (DType::F64, 64) if HAS_AVX512 => direct::images::<f64, 8>(&sizes, w, y, x),
             (DType::F64, _) => direct::images::<f64, 4>(&sizes, w, y, x),
-            (_, 64) => direct::images::<f32, 16>(&sizes, w, y, x),
+            (_, 64) if HAS_AVX512 => direct::images::<f32, 16>(&sizes, w, y, x),
             _ => direct::images::<f32, 8>(&sizes, w, y, x),
         }
     }

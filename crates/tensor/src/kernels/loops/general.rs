@@ -2,13 +2,22 @@
 //! [`rows`](super::rows); numbers are repeated for a block of elements, and results are stored before
 //! they are summed.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use super::rows::rows_of;
+#[cfg(target_arch = "x86_64")]
+use super::scalar;
 use super::sums::row_sum_of;
 use super::{Function1, Function2, Loops1, Loops2, Map1, Map2, Strip};
 use crate::Float;
+use crate::kernels::scratch::Scratch;
 use crate::kernels::simd::dispatch;
+
+thread_local! {
+    /// For the results of a row that is summed.
+    static RESULTS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
 
 impl Map1 {
     /// The loop of a function.
@@ -185,11 +194,12 @@ fn sums<T: Float, const N: usize>(
     columns: usize,
     out: &mut [T],
 ) {
-    let mut results = vec![T::ZERO; columns];
+    let mut results = Scratch::take(&RESULTS, columns);
+    let results = results.elements();
     for (row, y) in out.iter_mut().enumerate() {
         let x = x.map(|x| (Strip::flat(&x.elements[row * x.row_stride..][..columns]), false));
-        each(kernel, x, p, columns, &mut results);
-        *y = row_sum_of(&results);
+        each(kernel, x, p, columns, results);
+        *y = row_sum_of(results);
     }
 }
 
@@ -255,6 +265,8 @@ fn kernel<F: Function<N>, T: Float, const N: usize>(
     dispatch!(<F: Function<N>, T: Float; N>
     (x: [(Strip<'_, T>, bool); N], p: [T; 2], columns: usize, out: &mut [T]) {
         plain::<F, T, N>(x, p, columns, out)
+    } portable {
+        scalar::each(F::apply::<T>, x, p, columns, out)
     })
 }
 
@@ -269,23 +281,23 @@ unsafe fn run<F: Function<N>, T: Float, const N: usize>(
     out: &mut [T],
 ) {
     let len = out.len() & !(LANES - 1);
-    let mut all_fast = F::HAS_FAST_PATH;
     if F::HAS_FAST_PATH {
+        let mut all_fast = true;
         for i in 0..len {
             // SAFETY: each operand has `len` elements.
             all_fast &= F::is_fast(unsafe { at(x, i) });
         }
+        if all_fast {
+            for (i, y) in out[..len].iter_mut().enumerate() {
+                // SAFETY: as above.
+                *y = F::fast(unsafe { at(x, i) }, p);
+            }
+            return;
+        }
     }
-    if all_fast {
-        for (i, y) in out[..len].iter_mut().enumerate() {
-            // SAFETY: as above.
-            *y = F::fast(unsafe { at(x, i) }, p);
-        }
-    } else {
-        for (i, y) in out[..len].iter_mut().enumerate() {
-            // SAFETY: as above.
-            *y = F::apply(unsafe { at(x, i) }, p);
-        }
+    for (i, y) in out[..len].iter_mut().enumerate() {
+        // SAFETY: as above.
+        *y = F::apply(unsafe { at(x, i) }, p);
     }
 }
 

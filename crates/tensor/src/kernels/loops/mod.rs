@@ -1,13 +1,14 @@
 //! Element-wise functions of one, two and three numbers, and the loops that each becomes.
 //!
 //! There are some two hundred functions, and each loop of each function is compiled for two types and
-//! three levels of [`simd`](super::simd), which was most of the time that the library takes to
-//! compile. So a function has one loop ([`general`]), and what is [`specialized`](Map2::specialized)
+//! for levels of [`simd`](super::simd), which was most of the time that the library takes to compile. So a function has one loop ([`general`]), and what is [`specialized`](Map2::specialized)
 //! has one for each kind of operand ([`rows`]), and one for sums of results that are not stored
 //! ([`sums`]).
 
 mod general;
 pub(crate) mod rows;
+#[cfg(target_arch = "x86_64")]
+mod scalar;
 mod sums;
 
 pub use general::{FastPath, FastPath2};

@@ -1,12 +1,16 @@
 //! Vectorized loops over the rows of a tile, where an operand has an element for each column of a
 //! row or one number for all of them.
 
+#[cfg(target_arch = "x86_64")]
+use super::scalar;
 use super::{Function1, Function2, Function3, Strip};
 use crate::Float;
 use crate::kernels::simd::dispatch;
 
 /// What a row reads of an operand.
 pub(crate) trait Read<T: Float> {
+    /// Whether it is one number for the whole row.
+    const IS_NUMBER: bool;
     type Row<'a>: At<T>;
     fn row<'a>(x: &Strip<'a, T>, row: usize, columns: usize) -> Self::Row<'a>;
 }
@@ -15,6 +19,7 @@ pub(crate) trait Read<T: Float> {
 pub(crate) struct Elements;
 
 impl<T: Float> Read<T> for Elements {
+    const IS_NUMBER: bool = false;
     type Row<'a> = &'a [T];
 
     #[inline(always)]
@@ -27,6 +32,7 @@ impl<T: Float> Read<T> for Elements {
 pub(crate) struct Number;
 
 impl<T: Float> Read<T> for Number {
+    const IS_NUMBER: bool = true;
     type Row<'a> = T;
 
     #[inline(always)]
@@ -115,6 +121,8 @@ pub(super) fn each1<F: Function1, T: Float>(x: &[T], p: [T; 2], out: &mut [T]) {
     }
     dispatch!(<F: Function1, T: Float> (x: &[T], p: [T; 2], out: &mut [T]) {
         plain::<F, T>(x, p, out)
+    } portable {
+        scalar::each(scalar::one::<F, T>(), [(Strip::flat(x), false)], p, out.len(), out)
     })
 }
 
@@ -149,6 +157,10 @@ pub(super) fn each2<F: Function2, T: Float, A: Read<T>, B: Read<T>>(
     dispatch!(<F: Function2, T: Float, A: Read<T>, B: Read<T>>
     (x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
         plain::<F, T, A, B>(x, columns, out)
+    } portable {
+        let [a, b] = x;
+        let x = [(a, A::IS_NUMBER), (b, B::IS_NUMBER)];
+        scalar::each(scalar::two::<F, T>(), x, [T::ZERO; 2], columns, out)
     })
 }
 
@@ -189,5 +201,9 @@ pub(super) fn each3<F: Function3, T: Float, B: Read<T>, C: Read<T>>(
     dispatch!(<F: Function3, T: Float, B: Read<T>, C: Read<T>>
     (x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
         plain::<F, T, B, C>(x, columns, out)
+    } portable {
+        let [a, b, c] = x;
+        let x = [(a, false), (b, B::IS_NUMBER), (c, C::IS_NUMBER)];
+        scalar::each(scalar::three::<F, T>(), x, [T::ZERO; 2], columns, out)
     })
 }

@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 
 use super::rows::{Elements, Read};
+#[cfg(target_arch = "x86_64")]
+use super::scalar;
 use super::{Function1, Function2, Function3, Strip};
 use crate::Float;
 use crate::kernels::reduce::{SHORT, Sum, halved};
@@ -91,18 +93,23 @@ fn row_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
     T::of(sum)
 }
 
-/// The sum of elements, as if they were results.
-pub(super) fn row_sum_of<T: Float>(elements: &[T]) -> T {
-    struct Itself;
-    impl Function1 for Itself {
-        #[inline(always)]
-        fn apply<T: Float>(x: T, _: [T; 2]) -> T {
-            x
-        }
+/// Elements, as results to be summed.
+struct Itself;
+
+impl Function1 for Itself {
+    #[inline(always)]
+    fn apply<T: Float>(x: T, _: [T; 2]) -> T {
+        x
     }
-    let mut sum = [T::ZERO];
-    sums1::<Itself, T>(Strip::flat(elements), [T::ZERO; 2], elements.len(), &mut sum);
-    sum[0]
+}
+
+/// The sum of elements, as if they were results.
+pub(super) fn row_sum_of<T: Float>(x: &[T]) -> T {
+    #[inline(always)]
+    fn plain<T: Float>(x: &[T]) -> T {
+        row_sum(Of::<Itself, _>((x, [T::ZERO; 2]), PhantomData), x.len())
+    }
+    dispatch!(<T: Float> (x: &[T]) -> T { plain(x) })
 }
 
 #[inline(always)]
@@ -154,6 +161,8 @@ pub(super) fn sums1<F: Function1, T: Float>(
     dispatch!(<F: Function1, T: Float>
     (x: Strip<'_, T>, p: [T; 2], columns: usize, out: &mut [T]) {
         plain::<F, T>(x, p, columns, out)
+    } portable {
+        scalar::sums(scalar::one::<F, T>(), [x], p, columns, out)
     })
 }
 
@@ -167,6 +176,8 @@ pub(super) fn sums2<F: Function2, T: Float>(x: [Strip<'_, T>; 2], columns: usize
     }
     dispatch!(<F: Function2, T: Float> (x: [Strip<'_, T>; 2], columns: usize, out: &mut [T]) {
         plain::<F, T>(x, columns, out)
+    } portable {
+        scalar::sums(scalar::two::<F, T>(), x, [T::ZERO; 2], columns, out)
     })
 }
 
@@ -181,5 +192,7 @@ pub(super) fn sums3<F: Function3, T: Float>(x: [Strip<'_, T>; 3], columns: usize
     }
     dispatch!(<F: Function3, T: Float> (x: [Strip<'_, T>; 3], columns: usize, out: &mut [T]) {
         plain::<F, T>(x, columns, out)
+    } portable {
+        scalar::sums(scalar::three::<F, T>(), x, [T::ZERO; 2], columns, out)
     })
 }

@@ -92,6 +92,8 @@ impl<T, const N: usize> BlockedProduct<T, N> {
 }
 
 impl<T: Float, const N: usize> Loop for BlockedProduct<T, N> {
+    const VECTOR_BYTES: Option<usize> = Some(N * size_of::<T>());
+
     #[inline(always)]
     fn run(self) {
         let [m, k, n] = self.size;

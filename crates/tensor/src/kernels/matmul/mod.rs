@@ -269,10 +269,11 @@ impl<'a, T: Float> Matrix<'a, T> {
         let factors = [self.factor([m, k]), other.factor([k, n])];
         // SAFETY: as the caller says; layouts stay inside of their buffers.
         unsafe {
-            match vector_bytes() / size_of::<T>() {
-                16 => multiply::<T, 16>([m, k, n], factors, of, (out, leading)),
-                8 => multiply::<T, 8>([m, k, n], factors, of, (out, leading)),
-                _ => multiply::<T, 4>([m, k, n], factors, of, (out, leading)),
+            match (T::DTYPE, vector_bytes()) {
+                (DType::F64, 64) => multiply::<T, 8>([m, k, n], factors, of, (out, leading)),
+                (_, 64) => multiply::<T, 16>([m, k, n], factors, of, (out, leading)),
+                (DType::F64, _) => multiply::<T, 4>([m, k, n], factors, of, (out, leading)),
+                _ => multiply::<T, 8>([m, k, n], factors, of, (out, leading)),
             }
         }
     }

@@ -103,6 +103,8 @@ impl<'a, T, const N: usize> WeightedRows<'a, T, N> {
 }
 
 impl<T: Float, const N: usize> Loop for WeightedRows<'_, T, N> {
+    const VECTOR_BYTES: Option<usize> = Some(N * size_of::<T>());
+
     #[inline(always)]
     fn run(self) {
         let WeightedRows { terms, vector, rows: (rows, stride), out } = self;
