@@ -33,6 +33,8 @@ class Controls {
       const node = data?.nodes.find((each) => each.name === name && each.inputs.length === 0);
       const slopes = node?.gradient?.numbers;
       const most = slopes ? largest(slopes) : 0;
+      const unmoved = this.inputs.children[at]?.querySelector(".unmoved");
+      if (unmoved) unmoved.hidden = Boolean(slopes);
       this.cells[at]?.forEach(({ field, slope }, element) => {
         if (document.activeElement !== field || Number(field.value) !== Number(numbers[element])) put(field, numbers[element]);
         field.title = `${name} ${indexText(shape, element)} = ${numbers[element]}: drag, type, or press ↑ and ↓`;
@@ -74,7 +76,7 @@ class Controls {
     const shown = count <= SHOWN;
     if (shown) this.cells[at] = Array.from({ length: count }, (_, element) => this.cell(input, element));
     return html("fieldset", { class: "entry-tensor" }, html("legend", { "data-symbol": input.symbol ? name : null }, html("b", {}, name), ` ${label.slice(name.length)}`,
-      moves ? null : html("small", {}, " no gradient")),
+      moves ? null : html("small", { class: "unmoved" }, " no gradient")),
       shown ? html("div", { class: "grid", style: `--columns: ${columns}` }, byMatrix(shape, this.cells[at].map(({ root }) => root)))
         : html("p", { class: "hint" }, `${count} numbers: too many to show; paste others.`));
   }
@@ -82,10 +84,22 @@ class Controls {
   cell(input, element) {
     const { name, shape, whole, low, high, moves } = input;
     const limit = (x) => Math.min(high !== null && whole ? high : Infinity, Math.max(low !== null && whole ? low : -Infinity, x));
+    const used = () => flat(this.live.numbers[name])[element];
     const set = (x) => this.act.changed({ inputs: { [name]: replaced(this.live.numbers[name], shape, element, x) } });
     const field = html("input", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
       "aria-label": `${name} ${indexText(shape, element)}`.trim(), "data-input": name, "data-element": element,
-      oninput: () => { const x = numberOf(field.value.trim()); if (!Number.isNaN(x)) set(x); },
+      oninput: () => {
+        const x = typed(field.value);
+        field.ariaInvalid = String(Number.isNaN(x));
+        if (!Number.isNaN(x)) set(x);
+        else this.refuse(new Error(`“${field.value}” is no number: ${name} ${indexText(shape, element)} is still ${used()}`));
+      },
+      // What is no number does not stay beside results of another one.
+      onblur: () => {
+        if (field.ariaInvalid !== "true") return;
+        field.ariaInvalid = "false";
+        put(field, used());
+      },
       onfocus: () => moves && this.act.chosen(name, element) });
     const step = (event) => (whole ? 1 : event.shiftKey ? 1 : event.altKey ? 0.01 : 0.1);
     const move = (by) => { const x = limit(rounded(Number(field.value.replaceAll("−", "-")) + by)); put(field, x); set(x); };
@@ -119,6 +133,11 @@ class Controls {
     }), button("Cancel", "leave the numbers as they are", () => dialog.close())));
     return dialog;
   }
+}
+
+/** A number as it was typed: a comma between digits is a decimal one. */
+function typed(text) {
+  return numberOf(text.trim().replace(/^([+\-−]?\d*),(\d+)$/, "$1.$2"));
 }
 
 /** The most elements of an input with a cell each. */
