@@ -507,3 +507,11 @@ fn differences_are_taken_as_often_as_there_are_neighbors() {
     assert_eq!(read(line.diff(2, 0)), [2.0, 2.0]);
     assert_eq!(line.diff(usize::MAX, 0).shape()[..], [0]);
 }
+
+#[test]
+fn an_infinite_cotangent_does_not_pass_where_hardswish_is_flat() {
+    let tape = Tape::f64();
+    let x = tape.variable([-4.0, -3.0, 1.5, 4.0]);
+    let slopes = (x.hardswish() * f64::INFINITY).sum(..).backward().unwrap();
+    assert_eq!(slopes.of(x).unwrap().to_f64s(), [0.0, 0.0, f64::INFINITY, f64::INFINITY]);
+}

@@ -101,7 +101,8 @@ unary! {
             let y = if x <= T::of(-3.0) { T::ZERO } else { y };
             if x >= T::of(3.0) { x } else { y }
         },
-        vjp: Some(|g, x, _, _| g * x.unary(&HARDSWISH_SLOPE, [0.0; 2])),
+        // Not 0 · g where it is flat: g may be infinite.
+        vjp: Some(|g, x, _, _| x.le(-3.0).select(0.0, g * x.unary(&HARDSWISH_SLOPE, [0.0; 2]))),
         domain: [-5.0, 5.0],
         kink: "x = −3", |[x, _], _| x == -3.0, -3.0, 0.0, "the left slope",
         kink: "x = 3", |[x, _], _| x == 3.0, 3.0, 1.0, "the right slope",
