@@ -9,7 +9,8 @@ follows: how often the loss was evaluated, the milliseconds of that and of all t
 command took to start and to end, which are not among the others.
 A mistake is planted by an identity whose backward pass is wrong, at one of the inputs of a loss.
 """
-import argparse, base64, collections, functools, importlib, json, os, random, re, subprocess, tempfile, time, traceback, warnings
+import argparse, base64, collections, functools, importlib, json, os, random, re, socket, subprocess, sys, tempfile, time
+import traceback, warnings
 import jax, jax.numpy as jnp, numpy as np, torch
 import torch.nn.functional as F
 from jax.test_util import check_grads
@@ -95,7 +96,7 @@ def by_check_grads(f, jf, xs):
     return False
 
 class Lossgraph:
-    """lossgraph check, whose program is this process, through two pipes."""
+    """lossgraph check, whose program is this process, through the pipes of one that it starts."""
     def __init__(self, binary):
         self.binary = binary
         self.seconds = None
@@ -120,26 +121,36 @@ class Lossgraph:
 
     def check(self, f, xs, orders=1):
         tensors = {n: {"dtype": "float64", "shape": x.shape, "data": base64.b64encode(x.tobytes()).decode()} for n, x in zip("ab", xs)}
-        with tempfile.TemporaryDirectory() as folder:
-            inputs, asked, answered = (os.path.join(folder, name) for name in ["inputs.json", "asked", "answered"])
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
+            inputs, address = os.path.join(folder, "inputs.json"), os.path.join(folder, "door")
             with open(inputs, "w") as file:
                 json.dump(tensors, file)
-            os.mkfifo(asked), os.mkfifo(answered)
-            command = f"cat < {answered} & exec cat > {asked}"
-            run = subprocess.Popen([self.binary, "check", "--json", "--order", str(orders), "--inputs", inputs, "--program", command],
+            door.bind(address), door.listen()
+            run = subprocess.Popen([self.binary, "check", "--json", "--order", str(orders), "--inputs", inputs,
+                                    "--program", f"exec {sys.executable} -IS -c '{HAND_OVER}' {address}"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            with open(asked) as requests, open(answered, "w") as answers:
-                self.answering = host(f, requests, answers)
+            with door.accept()[0] as guest:
+                _, (asked, answered), _, _ = socket.recv_fds(guest, 1, 2)
+                with open(asked, "rb") as requests, open(answered, "wb") as answers:
+                    self.answering = host(f, requests, answers)
             out, err = run.communicate()
         if not out:
             raise RuntimeError(err)
         result = json.loads(out)
         return result["passed"], result["reports"][0]
 
+# A program that hands its pipes over to this process, and ends when that is done with them.
+HAND_OVER = """import os, socket, sys
+door = socket.socket(socket.AF_UNIX)
+door.connect(sys.argv[1])
+socket.send_fds(door, [b"."], [0, 1])
+os.close(0), os.close(1), door.recv(1)"""
+
 @functools.cache
 def printed_host():
     source = subprocess.run([BINARY, "check", "--host", "torch"], capture_output=True, text=True, check=True).stdout
-    return compile(source[: source.index("out, sys.stdout")], "host", "exec"), re.search(r"json.dumps\(({\"lossgraph.*})\)", source)[1]
+    functions, loop = source.split("out, sys.stdout")
+    return compile(functions, "host", "exec"), re.search(r"out.write\(b'({\"lossgraph.*})", loop)[1].encode()
 
 def host(loss, requests, answers):
     """The host that `lossgraph check --host torch` prints, with a loss of its own. Gives the seconds that it was busy."""
@@ -147,16 +158,18 @@ def host(loss, requests, answers):
     functions, greeting = printed_host()
     exec(functions, scope)
     scope["loss"] = loss
-    print(greeting, file=answers, flush=True)
+    answers.write(greeting + b"\n"), answers.flush()
     for line in requests:
         started = time.perf_counter()
         request = json.loads(line)
+        scope["data"], scope["sent"] = bytearray(requests.read(request["bytes"])), []
         try:
             result = scope["answer"](**request)
         except Exception:
             result = {"error": traceback.format_exc()}
+        line = json.dumps({"id": request["id"], "bytes": sum(map(len, scope["sent"])), **result}) + "\n"
         try:
-            print(json.dumps({"id": request["id"], **result}), file=answers, flush=True)
+            answers.writelines([line.encode(), *scope["sent"]]), answers.flush()
         except BrokenPipeError:
             break
         busy += time.perf_counter() - started

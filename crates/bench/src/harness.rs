@@ -57,7 +57,7 @@ const REFRESH: usize = 500;
 const HELP: &str = "\
 lossgraph-bench [--ms N] [--serve | WORKLOAD... | all]: times each workload of the peer rig for about N ms (300) and prints a line of JSON for it.
 With --serve, workload names are read from standard input, one a line. THREADS or LOSSGRAPH_THREADS sets the threads.
-lossgraph-bench cluster times a step of data-parallel training (`mpirun -n 4`, built with the feature `mpi`) and prints what it would take on a cluster; lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the peak memory of a loss; lossgraph-bench ops times single ops beside PyTorch's, run by LOSSGRAPH_PYTHON or python3; lossgraph-bench overhead times the overhead of a step; lossgraph-bench products times layers whose product is fused into the kernel that reads it; lossgraph-bench scaling prints the cost of a node of small programs and of large ones.";
+lossgraph-bench by_hand times losses beside hand-written loops; lossgraph-bench cluster times a step of data-parallel training (`mpirun -n 4`, built with the feature `mpi`) and prints what it would take on a cluster; lossgraph-bench copy times losses beside a copy of the bytes that they move; lossgraph-bench memory shows the peak memory of a loss; lossgraph-bench ops times single ops beside PyTorch's, run by LOSSGRAPH_PYTHON or python3; lossgraph-bench overhead times the overhead of a step; lossgraph-bench products times layers whose product is fused into the kernel that reads it; lossgraph-bench scaling prints the cost of a node of small programs and of large ones.";
 
 fn time(make: &dyn Fn() -> Case, budget: Duration) -> (Case, f64, f64, usize) {
     let mut case = make();

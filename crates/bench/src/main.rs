@@ -1,6 +1,7 @@
 //! The workloads of the peer rig, written as a user of the library would write them.
 
 mod batch_norm;
+mod by_hand;
 mod cluster;
 mod copy;
 mod data;
@@ -57,6 +58,7 @@ fn main() -> std::process::ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("batch_norm") => return done(batch_norm::print()),
         Some("cluster") => return done(on_all_processes()),
+        Some("by_hand") => by_hand::print(),
         Some("copy") => copy::print(),
         Some("memory") => return done(memory::print()),
         Some("ops") => return done(ops::print()),

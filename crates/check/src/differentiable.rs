@@ -1,5 +1,8 @@
 //! What is checked: a function of tensors with a gradient, however the two are computed.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use lossgraph_autograd::Result;
 use lossgraph_tensor::Tensor;
 
@@ -29,4 +32,22 @@ pub(crate) trait Differentiable: Sync {
 
     /// The recorded program, whose ops can be looked at one by one; a black box has none.
     fn program(&self) -> Option<&Function<'_>>;
+}
+
+/// An answer of a black box, and what is computed of so many numbers while it is waited for.
+pub(crate) fn meanwhile<A, B: Send>(
+    numbers: usize,
+    answer: impl FnOnce() -> A,
+    computed: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    // What takes less than it takes to start a thread is computed afterwards.
+    const MANY: usize = 1 << 14;
+    if numbers < MANY {
+        return (answer(), computed());
+    }
+    thread::scope(|scope| {
+        let computed = scope.spawn(computed);
+        let answer = answer();
+        (answer, computed.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }

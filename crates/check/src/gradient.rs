@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use lossgraph_autograd::Result;
 
 use crate::compared::{Compared, Patience, Reach};
-use crate::differentiable::Differentiable;
+use crate::differentiable::{Differentiable, meanwhile};
 use crate::directions::Directions;
 use crate::report::{Finding, Line, Tried, Verdict};
 use crate::slopes::{NEAR, RUNGS, SAMPLES, Slopes, noise};
@@ -69,7 +69,7 @@ impl<'a> Gradient<'a> {
         which: usize,
         (at_0, rounding): (f64, f64),
     ) -> Result<Gradient<'a>> {
-        let analytic = function.gradients(&[which])?.concat();
+        let analytic = function.gradients(&[which])?.pop().unwrap_or_default();
         let runs = AtomicUsize::new(1);
         let (x, claimed) = (function.inputs()[which].to_f64s(), false);
         Ok(Gradient { function, which, claimed, x, analytic, at_0, rounding, noise: 0.0, runs })
@@ -207,27 +207,36 @@ impl<'a> Gradient<'a> {
 
     /// Rules and differences on a ladder of steps; `None` where it leaves the domain.
     pub(crate) fn on_ladder(&self, direction: &[f64], first: f64) -> Result<Option<Compared>> {
-        let ladder = Ladder::new(&self.x, direction, first);
-        let rungs = |sign: f64| std::array::from_fn(|k| sign * LONGEST / f64::from(1 << k));
-        let multiples: [[f64; RUNGS]; 2] = [rungs(-1.0), rungs(1.0)];
-        let values: [f64; 2 * RUNGS] = match multiples.as_flattened().try_into() {
-            Ok(multiples) => self.unrounded(&ladder, multiples)?,
-            Err(_) => return Ok(None),
+        self.on(&Ladder::new(&self.x, direction, first), direction)
+    }
+
+    /// Rules and differences on a ladder along a direction.
+    pub(crate) fn on(&self, ladder: &Ladder, direction: &[f64]) -> Result<Option<Compared>> {
+        let rungs = |k: usize| LONGEST / f64::from(1 << (k % RUNGS));
+        let multiples: [f64; 2 * RUNGS] =
+            std::array::from_fn(|k| if k < RUNGS { -rungs(k) } else { rungs(k) });
+        let by_rules = || {
+            let parts = products(&self.analytic, &ladder.step).map(|part| part / ladder.unit);
+            let rounded = rounded_by(&self.x, &ladder.step, &self.analytic, &multiples);
+            (parts.sum(), self.usual(ladder, direction, 0..self.x.len()), rounded)
         };
+        let by_differences = || self.values(&ladder.step, &multiples);
+        let (values, (analytic, usual, rounded)) = match self.function.program() {
+            Some(_) => (by_differences(), by_rules()),
+            None => meanwhile(self.x.len(), by_differences, by_rules),
+        };
+        let values = values?;
+        let value = |k: usize| values[k] - rounded[k];
         let (below, above) =
-            (std::array::from_fn(|k| values[k]), std::array::from_fn(|k| values[k + RUNGS]));
-        let Some(slopes) = Slopes::of_ladder(first, &below, self.at_0, &above, self.noise) else {
-            return Ok(None);
-        };
-        let parts = products(&self.analytic, &ladder.step).map(|part| part / ladder.unit);
-        let usual = self.usual(&ladder, direction, 0..self.x.len());
-        Ok(Some(Compared {
-            analytic: parts.sum(),
+            (std::array::from_fn(value), std::array::from_fn(|k| value(k + RUNGS)));
+        let slopes = Slopes::of_ladder(ladder.first(), &below, self.at_0, &above, self.noise);
+        Ok(slopes.map(|slopes| Compared {
+            analytic,
             slopes,
             size: usual.size.max(slopes.central.value.abs()),
             claimed: usual.claimed,
             rounding: usual.rounding,
-            first,
+            first: ladder.first(),
             length: scale(&ladder.step) / ladder.unit,
             scatter: 0.0,
         }))
@@ -236,9 +245,9 @@ impl<'a> Gradient<'a> {
     /// What is usual of a slope along a direction, as far as some elements make it.
     pub(crate) fn usual(&self, ladder: &Ladder, direction: &[f64], of: Range<usize>) -> Usual {
         let products = products(&self.analytic[of.clone()], &ladder.step[of.clone()]);
-        let parts: Vec<f64> = products.map(|part| part / ladder.unit).collect();
+        let parts = products.map(|part| part / ladder.unit);
         // A sum of parts with random signs is about the root of the sum of their squares.
-        let usual = norm(&parts);
+        let usual = norm(parts.clone());
         // A slope is small beside the value if a step as long as the input changes little.
         let relative = (scale(&direction[of.clone()]) / root_mean_square(&self.x[of])).min(1.0);
         let small = 1e-6 * self.at_0.abs() * relative;
@@ -246,7 +255,7 @@ impl<'a> Gradient<'a> {
             size: usual.max(small).max(f64::MIN_POSITIVE),
             // Less than the value's rounding over a step as long as the input is as good as nothing.
             claimed: if usual > f64::EPSILON * self.at_0.abs() * relative { usual } else { 0.0 },
-            rounding: 4e-12 * parts.iter().map(|part| part.abs()).sum::<f64>(),
+            rounding: 4e-12 * parts.map(f64::abs).sum::<f64>(),
         }
     }
 
@@ -262,15 +271,9 @@ impl<'a> Gradient<'a> {
 
     /// The values at multiples of a step, without what the rounding of the points adds to them.
     pub(crate) fn unrounded_along(&self, step: &[f64], multiples: &[f64]) -> Result<Vec<f64>> {
-        let values = self.values(step, multiples)?.into_iter().zip(multiples);
-        Ok(values.map(|(value, &t)| value - self.rounded_by(step, t)).collect())
-    }
-
-    /// What the rounding of the point `x + t · step` adds to the value there.
-    fn rounded_by(&self, step: &[f64], t: f64) -> f64 {
-        let parts = rounded_by(&self.x, step, t).zip(&self.analytic);
-        let sum: f64 = parts.filter(|(off, _)| *off != 0.0).map(|(off, g)| off * g).sum();
-        if sum.is_finite() { sum } else { 0.0 }
+        let values = self.values(step, multiples)?;
+        let rounded = rounded_by(&self.x, step, &self.analytic, multiples);
+        Ok(values.iter().zip(rounded).map(|(value, rounded)| value - rounded).collect())
     }
 
     /// Along whole directions.

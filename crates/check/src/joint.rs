@@ -36,58 +36,33 @@ impl Check {
         at_0: (f64, f64),
         runs: &mut usize,
     ) -> Result<BTreeMap<usize, Finding>> {
-        let mut right = BTreeMap::new();
-        let mut groups = match self.method {
-            Method::Quick if !which.is_empty() => vec![which.to_vec()],
-            _ => Vec::new(),
-        };
-        while let Some(group) = groups.pop() {
-            let found = self.right_among(function, &group, at_0, runs)?;
-            let is_left = |which: &&usize| !found.contains_key(which);
-            let left: Vec<usize> = group.iter().filter(is_left).copied().collect();
-            if group.len() > 1 && !left.is_empty() {
-                groups.extend(left.chunks(left.len().div_ceil(2)).map(<[usize]>::to_vec));
-            }
-            right.extend(found);
-        }
-        Ok(right)
+        self.right_of_joint(Joint::new(function, which.to_vec(), self.seed, 0), at_0, runs)
     }
 
-    /// Those of a group whose gradients are seen to be right along one direction of the whole group.
-    fn right_among(
+    /// The same of inputs that are a joint one already.
+    pub(crate) fn right_of_joint(
         &self,
-        function: &dyn Differentiable,
-        group: &[usize],
+        whole: Joint<'_>,
         at_0: (f64, f64),
         runs: &mut usize,
     ) -> Result<BTreeMap<usize, Finding>> {
-        let joint = Joint::new(function, group);
-        let mut direction = Vec::new();
-        for &which in group {
-            let seed = self.seed.wrapping_add(which as u64);
-            direction.extend(Directions::new(&function.inputs()[which].to_f64s(), seed).next());
-        }
-        let mut gradient = Gradient::new(&joint, 0, at_0)?;
-        // Not measured: with less noise than there is, less is taken for right.
-        gradient.noise = 4.0 * gradient.known_noise();
         let mut right = BTreeMap::new();
-        for first in FIRST_STEPS {
-            let Some(found) = gradient.on_ladder(&direction, first)? else { continue };
-            let ladder = Ladder::new(&gradient.x, &direction, first);
-            for (&which, range) in group.iter().zip(&joint.ranges) {
-                let usual = gradient.usual(&ladder, &direction, range.clone());
-                if let (false, Some(finding)) = (right.contains_key(&which), usual.of(&found)) {
-                    right.insert(which, finding);
-                }
+        let is_asked = self.method == Method::Quick && !whole.which.is_empty();
+        let mut joints = if is_asked { vec![whole] } else { Vec::new() };
+        while let Some(joint) = joints.pop() {
+            let (found, last) = joint.right(at_0, runs)?;
+            let is_left = |which: &&usize| !found.contains_key(which);
+            let left: Vec<usize> = joint.which.iter().filter(is_left).copied().collect();
+            if joint.which.len() > 1 && !left.is_empty() {
+                // Where longer ladders are no good for the whole, they mostly are not for its parts.
+                // The last but one has less noise than the last one, if that was what ended it.
+                let begin = last.saturating_sub(1);
+                let halves = left.chunks(left.len().div_ceil(2)).map(<[usize]>::to_vec);
+                let part = |half| Joint::new(joint.function, half, self.seed, begin);
+                joints.extend(halves.map(part));
             }
-            // A shorter ladder says more if the function bends, or has kinks within the steps: as long
-            // as one of the kinks of a large model is, the error may even grow. If all is noise
-            // already, it says less.
-            if right.len() == group.len() || found.is_settled() {
-                break;
-            }
+            right.extend(found);
         }
-        *runs += gradient.runs();
         Ok(right)
     }
 }
@@ -113,23 +88,78 @@ impl Usual {
 }
 
 /// Some inputs of a function as a single one, of one axis.
-struct Joint<'a> {
+pub(crate) struct Joint<'a> {
     function: &'a dyn Differentiable,
-    which: &'a [usize],
+    which: Vec<usize>,
     inputs: [Tensor; 1],
     /// Where each stands.
     ranges: Vec<Range<usize>>,
+    /// The direction that it moves along.
+    direction: Vec<f64>,
+    /// The number of the ladder that is tried first, of [`FIRST_STEPS`].
+    begin: usize,
+    ladder: Ladder,
 }
 
 impl<'a> Joint<'a> {
-    fn new(function: &'a dyn Differentiable, which: &'a [usize]) -> Joint<'a> {
-        let (mut numbers, mut ranges) = (Vec::new(), Vec::with_capacity(which.len()));
-        for &which in which {
-            let first = numbers.len();
-            numbers.extend(function.inputs()[which].to_f64s());
+    pub fn new(
+        function: &'a dyn Differentiable,
+        which: Vec<usize>,
+        seed: u64,
+        begin: usize,
+    ) -> Joint<'a> {
+        let len = which.iter().map(|&which| function.inputs()[which].len()).sum();
+        let (mut numbers, mut direction) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let mut ranges = Vec::with_capacity(which.len());
+        for &which in &which {
+            let (first, x) = (numbers.len(), &function.inputs()[which]);
+            match x.as_slice::<f64>() {
+                Some(x) => numbers.extend_from_slice(x),
+                None => numbers.extend(x.to_f64s()),
+            }
+            let seed = seed.wrapping_add(which as u64);
+            Directions::new(&numbers[first..], seed).append(&mut direction);
             ranges.push(first..numbers.len());
         }
-        Joint { function, which, inputs: [Tensor::from(numbers)], ranges }
+        let ladder = Ladder::new(&numbers, &direction, FIRST_STEPS[begin]);
+        let inputs = [Tensor::from(numbers)];
+        Joint { function, which, inputs, ranges, direction, begin, ladder }
+    }
+
+    /// Those inputs whose gradients are seen to be right, and the number of the last ladder.
+    fn right(
+        &self,
+        at_0: (f64, f64),
+        runs: &mut usize,
+    ) -> Result<(BTreeMap<usize, Finding>, usize)> {
+        let mut gradient = Gradient::new(self, 0, at_0)?;
+        // Not measured: with less noise than there is, less is taken for right.
+        gradient.noise = 4.0 * gradient.known_noise();
+        let (mut right, mut last) = (BTreeMap::new(), self.begin);
+        let mut shorter;
+        for (at, first) in FIRST_STEPS.into_iter().enumerate().skip(self.begin) {
+            let mut ladder = &self.ladder;
+            if at > self.begin {
+                shorter = Ladder::new(&gradient.x, &self.direction, first);
+                ladder = &shorter;
+            }
+            last = at;
+            let Some(found) = gradient.on(ladder, &self.direction)? else { continue };
+            for (&which, range) in self.which.iter().zip(&self.ranges) {
+                let usual = gradient.usual(ladder, &self.direction, range.clone());
+                if let (false, Some(finding)) = (right.contains_key(&which), usual.of(&found)) {
+                    right.insert(which, finding);
+                }
+            }
+            // A shorter ladder says more if the function bends, or has kinks within the steps: as long
+            // as one of the kinks of a large model is, the error may even grow. If all is noise
+            // already, it says less.
+            if right.len() == self.which.len() || found.is_settled() {
+                break;
+            }
+        }
+        *runs += gradient.runs();
+        Ok((right, last))
     }
 
     /// Its step as steps of the function's inputs.
@@ -152,7 +182,7 @@ impl Differentiable for Joint<'_> {
     }
 
     fn gradients(&self, _: &[usize]) -> Result<Vec<Vec<f64>>> {
-        Ok(vec![self.function.gradients(self.which)?.concat()])
+        Ok(vec![self.function.gradients(&self.which)?.concat()])
     }
 
     fn gradients_moved(&self, steps: &Steps<'_>, multiple: f64) -> Result<Vec<Vec<f64>>> {

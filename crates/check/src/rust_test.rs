@@ -3,6 +3,7 @@
 use lossgraph_tensor::Tensor;
 
 use crate::report::Element;
+use crate::report::number::{pair, trimmed};
 
 /// A test in Rust that fails as long as the gradient is wrong. `subject` is what
 /// `assert_gradients!` checks.
@@ -12,9 +13,11 @@ pub(crate) fn rust_test(
     subject: &str,
     inputs: &[(String, Tensor)],
 ) -> String {
+    let [numeric, analytic] =
+        pair(element.numeric.value, element.analytic).map(|number| trimmed(&number));
     let mut test = format!(
-        "#[test]\nfn the_gradient_is_right() {{\n    // In {input} at {:?}: {:e} by differences, not {:e}.\n",
-        element.index, element.numeric.value, element.analytic
+        "#[test]\nfn the_gradient_is_right() {{\n    // In {input} at {:?}: {numeric} by differences, not {analytic}.\n",
+        element.index
     );
     test += &format!("    assert_gradients!({subject}, &[\n");
     for (name, x) in inputs {
@@ -62,7 +65,7 @@ mod tests {
     use crate::slopes::Estimate;
 
     fn element() -> Element {
-        let numeric = Estimate { value: 1.0, error: 0.0 };
+        let numeric = Estimate { value: 0.24999999999999759, error: 3e-13 };
         Element { index: vec![0], value: 0.0, analytic: 2.0, numeric }
     }
 
@@ -76,5 +79,6 @@ mod tests {
         assert!(test.contains("assert_gradients!(program, &["), "{test}");
         assert!(test.contains("Tensor::from([[1.0, -0.5]]), // p"), "{test}");
         assert!(test.contains("Tensor::from([2_i64]), // t"), "{test}");
+        assert!(test.contains("// In p at [0]: 0.25 by differences, not 2.\n"), "{test}");
     }
 }

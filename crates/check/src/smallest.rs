@@ -178,7 +178,8 @@ impl Search<'_> {
     }
 
     /// Makes axes shorter: all of one length together, as those of a batch are, and then each by
-    /// itself.
+    /// itself, but for inputs of one shape, which keep one: they would be broadcast otherwise, and
+    /// another mistake shown.
     fn shorten(&mut self) {
         let axes = |inputs: &[Tensor], free: usize| -> Vec<(usize, usize)> {
             let of_input = |i: usize| (0..inputs[i].rank()).map(move |axis| (i, axis));
@@ -208,8 +209,11 @@ impl Search<'_> {
             }
             for (i, axis) in axes(&self.found, self.free) {
                 let length = self.found[i].shape()[axis];
+                let shape = self.found[i].shape().clone();
+                let alike = (0..self.free).filter(|&j| *self.found[j].shape() == shape);
+                let alike: Vec<(usize, usize)> = alike.map(|j| (j, axis)).collect();
                 for shorter in shorter_than(length) {
-                    let smaller = narrowed(&self.found, &[(i, axis)], length, shorter);
+                    let smaller = narrowed(&self.found, &alike, length, shorter);
                     if self.take(smaller) {
                         is_shorter = true;
                         break;

@@ -142,6 +142,21 @@ fn a_slope_that_rounding_hides_is_not_called_right() {
 }
 
 #[test]
+fn a_function_that_gives_another_value_each_time_is_refused() {
+    for (drift, factor) in [(1.0, 2.0), (1e-2, -2.0), (1e-6, -2.0), (1e-6, 6.0)] {
+        let mut count = 0.0;
+        let squares = |x: &[Tensor]| {
+            count += 1.0;
+            let x = x[0].to_f64s();
+            let value = x.iter().map(|x| x * x).sum::<f64>() + count * drift;
+            (value, vec![Tensor::from(x.iter().map(|x| factor * x).collect::<Vec<f64>>())])
+        };
+        let error = check_function(squares, &[[0.5, -1.5, 2.5].into()]).unwrap_err().to_string();
+        assert!(error.contains("when it is asked for again"), "{drift} {factor}: {error}");
+    }
+}
+
+#[test]
 fn errors_say_what_the_function_gave_and_what_was_expected() {
     let inputs = [Tensor::from([1.0, 2.0])];
     let told = |error: lossgraph_autograd::Error| error.to_string();
@@ -180,6 +195,32 @@ fn the_smallest_case_is_printed_as_a_test_and_fails_itself() {
     assert!(smallest.test.contains("assert_gradients!(function: function, &["), "{smallest}");
     let again = check_function(wrong, &[x.clone(), weight.clone()]).unwrap();
     assert_eq!(again.rows[0].verdict, Verdict::Fail, "{again}");
+}
+
+#[test]
+fn inputs_of_one_shape_have_one_in_the_smallest_case() {
+    // The mean of squares of a difference that repeats what is short; the gradient lacks the mean.
+    let repeated = |x: &[Tensor]| {
+        let [a, b] = [&x[0], &x[1]].map(|x| x.to_f64s());
+        let n = a.len().max(b.len());
+        let at = |x: &[f64], i: usize| x[i % x.len()];
+        let off: Vec<f64> = (0..n).map(|i| at(&a, i) - at(&b, i)).collect();
+        let value = off.iter().map(|d| d * d).sum::<f64>() / n as f64;
+        let slope = |x: &Tensor, sign: f64| {
+            let mut slope = vec![0.0; x.len()];
+            (0..n).for_each(|i| slope[i % x.len()] += sign * 2.0 * off[i]);
+            Tensor::new(x.shape().clone(), slope).unwrap()
+        };
+        (value, vec![slope(&x[0], 1.0), slope(&x[1], -1.0)])
+    };
+    let inputs = [2, 3].map(|k| {
+        let numbers = (0..16).map(|i| (i * k % 7) as f64 - 2.5).collect();
+        Tensor::new([4, 4], numbers).unwrap()
+    });
+    let report = check_function(repeated, &inputs).unwrap();
+    let smallest = report.rows[0].failure.as_ref().unwrap().smallest.as_ref().unwrap();
+    let [(_, a), (_, b)] = &smallest.inputs[..] else { panic!("{smallest}") };
+    assert!(a.shape() == b.shape() && a.len() < 16, "{smallest}");
 }
 
 #[test]

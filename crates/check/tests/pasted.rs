@@ -47,7 +47,7 @@ mod of_a_program {
     #[should_panic(expected = "a gradient is wrong")]
     #[test]
     fn the_gradient_is_right() {
-        // In input 0 at [0, 0]: 2e0 by differences, not 1e0.
+        // In input 0 at [0, 0]: 2 by differences, not 1.
         assert_gradients!(program, &[
             Tensor::from([[1.0]]), // input 0
         ]);
@@ -61,7 +61,7 @@ mod of_a_function {
     #[should_panic(expected = "a gradient is wrong")]
     #[test]
     fn the_gradient_is_right() {
-        // In input 0 at [0, 0]: 2e0 by differences, not 1e0.
+        // In input 0 at [0, 0]: 2 by differences, not 1.
         assert_gradients!(function: function, &[
             Tensor::from([[1.0]]), // input 0
         ]);

@@ -84,12 +84,18 @@ fn examples(model: &Model, data: Option<&str>) -> Result<(String, Dataset)> {
         let notes = [table.notes(), encoder.notes(&table)?].concat();
         notes.iter().for_each(output::remark);
         let all = encoder.examples(&table)?;
-        return Ok(match data {
-            Some(_) => (name.to_owned(), all),
-            None => (test_part, Split::of_all(&all)?.test),
-        });
+        if data.is_some() {
+            return Ok((name.to_owned(), all));
+        }
+        let split = Split::of_all(&all)?;
+        let cure = "name a file, all of whose rows count";
+        model.check_examples(&split.fingerprint(), cure)?;
+        return Ok((test_part, split.test));
     }
     let source = source::load(name, &source::TableOptions::default())?;
+    if data.is_none() {
+        model.check_examples(&source.split.fingerprint(), "name the data to measure on")?;
+    }
     Ok((test_part, with_classes_of(model, source)?))
 }
 

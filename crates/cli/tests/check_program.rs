@@ -170,11 +170,60 @@ fn an_older_host_that_moves_one_input_at_a_time_is_checked_as_well() {
 }
 
 #[test]
+fn silence_is_shown_on_a_terminal() {
+    // `script` runs a command on a terminal of its own.
+    if !has("script", &["--version"]) {
+        return;
+    }
+    let lossgraph = env!("CARGO_BIN_EXE_lossgraph");
+    let folder = Folder::new("silence");
+    let slow = shell(&folder, &format!("if [ $id = 1 ]; then {CONSTANT}; else sleep 300; fi"));
+    for (program, limits, shown) in [
+        ("cat", "--start-timeout 2.5", "waiting for the program's first line, 1 s of 2.5"),
+        (&slow, "--timeout 2.5", "waiting for the value and its gradients, 1 s of 2.5"),
+    ] {
+        let command = format!("{lossgraph} check --program '{program}' --draw 'x: 2' {limits}");
+        let output = Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
+        assert!(text(&output.stdout).contains(shown), "{}", text(&output.stdout));
+        assert!(!output.status.success());
+    }
+}
+
+/// A host that reads and writes tensors as base64, as hosts did before `bytes`.
+const BASE64: &str = r#"
+import base64, json, struct, sys
+print('{"lossgraph": 1, "features": ["base64"]}', flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    raw = base64.b64decode(asked["inputs"][0]["data"])
+    x = struct.unpack(f"<{len(raw) // 8}d", raw)
+    slopes = base64.b64encode(struct.pack(f"<{len(x)}d", *[FACTOR * each for each in x])).decode()
+    answer = {"value": sum(each * each for each in x), "gradients": [{"data": slopes}]}
+    print(json.dumps({"id": asked["id"], **answer}), flush=True)
+"#;
+
+#[test]
+fn an_older_host_that_reads_base64_is_checked_as_well() {
+    if !has("python3", &["--version"]) {
+        return;
+    }
+    let folder = Folder::new("base64");
+    for (factor, passes) in [("2", true), ("2.002", false)] {
+        let file = folder.file("host.py", BASE64.replace("FACTOR", factor));
+        let program = format!("python3 {file}");
+        let output = check(&["--program", &program, "--draw", "x: [2, 3]", "--order", "1"]);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.success(), passes, "{told}");
+        assert_eq!(told.contains("FAIL"), !passes, "{told}");
+    }
+}
+
+#[test]
 fn the_hosts_of_torch_and_jax_are_programs_of_python() {
     for name in ["torch", "jax"] {
         let program = text(&host(name));
         assert!(program.contains("\"lossgraph\": 1"), "{program}");
-        assert!(program.lines().count() <= 30, "{name} is no short program any more");
+        assert!(program.lines().count() <= 36, "{name} is no short program any more");
         if has("python3", &["--version"]) {
             let folder = Folder::new(name);
             let file = folder.file("host.py", &program);
@@ -222,6 +271,21 @@ fn a_program_that_does_not_answer_says_what_it_did_instead() {
         "echo \"{\\\"id\\\": $id, \\\"value\\\": 1, \\\"gradients\\\": [[1.0, 2.0, 3.0]]}\"";
     let told = refused(&shell(&folder, shape), &[]);
     assert!(told.contains("the gradient in x has shape [3], expected [2]"), "{told}");
+    let echo = "printf '%s\\n' \"$line\"";
+    let told = refused(&shell(&folder, echo), &[]);
+    assert!(told.contains("it repeats the request instead of answering it"), "{told}");
+    let bytes = "echo \"{\\\"id\\\": $id, \\\"value\\\": 1, \\\"bytes\\\": COUNT, \\\"gradients\\\": [{\\\"offset\\\": 0}]}\"; printf 12345678; exit";
+    let told = refused(&shell(&folder, &bytes.replace("COUNT", "-8")), &[]);
+    assert!(
+        told.contains("it announces -8 bytes after a line, expected a number up to 1048"),
+        "{told}"
+    );
+    let told = refused(&shell(&folder, &bytes.replace("COUNT", "99999999")), &[]);
+    assert!(told.contains("it announces 99999999 bytes after a line"), "{told}");
+    let told = refused(&shell(&folder, &bytes.replace("COUNT", "16")), &[]);
+    assert!(told.contains("16 bytes were to follow its line, and did not"), "{told}");
+    let told = refused(&shell(&folder, &bytes.replace("COUNT", "8")), &[]);
+    assert!(told.contains("its shape is [2] of float64 at offset 0, and 8 bytes follow"), "{told}");
     let infinite =
         "echo \"{\\\"id\\\": $id, \\\"value\\\": Infinity, \\\"gradients\\\": [[1.0, 2.0]]}\"";
     let told = refused(&shell(&folder, infinite), &[]);
@@ -238,13 +302,13 @@ fn a_program_that_hangs_is_ended_in_time_with_all_that_it_started() {
     // What starts a session of its own leaves the group of the program.
     let escaped = format!("setsid sleep 300 & echo $! > {}; sleep 300", pid.display());
     for (command, late) in [
-        (sleeper.clone(), "it did not greet within 5 s: --start-timeout gives it longer"),
+        (sleeper.clone(), "it did not greet within 5 s, with a line such as {\"lossgraph\": 1}"),
         (shell(&folder, &sleeper), "it gave no answer within 5 s: --start-timeout gives it longer"),
         (shell(&other, &later), "it gave no answer within 0.5 s: --timeout gives it longer"),
-        (escaped, "it did not greet within 5 s: --start-timeout gives it longer"),
+        (escaped, "it did not greet within 5 s, with a line such as {\"lossgraph\": 1}"),
     ] {
         let started = Instant::now();
-        let told = refused(&command, &["--timeout", "0.5"]);
+        let told = refused(&command, &["--timeout", "0.5", "--start-timeout", "5"]);
         assert!(told.contains(late), "{told}");
         assert!(started.elapsed().as_secs() < 60);
         let child = fs::read_to_string(&pid).unwrap();

@@ -209,3 +209,27 @@ fn every_loss_has_a_page_and_a_line_in_the_index() {
     }
     assert!(folder.0.join("pages/engine.js").exists());
 }
+
+#[test]
+fn a_value_that_an_option_cannot_have_is_named_with_what_it_can_be() {
+    let folder = Folder::new("option");
+    for (arguments, told) in [
+        (&["huber", "--set", "delta=-1"][..], "huber: delta is -1, expected a number above 0"),
+        (&["huber", "--set", "delta=x"], "huber: delta is `x`, expected a number"),
+        (&["mse", "--versus", "huber delta=-1"], "huber: delta is -1, expected a number above 0"),
+    ] {
+        let refused = folder.refused(arguments);
+        assert!(refused.contains(told), "{refused}");
+        assert!(!refused.contains("--inputs") && !refused.contains(".rs"), "{refused}");
+    }
+}
+
+#[test]
+fn an_error_of_inputs_calls_them_as_the_loss_does() {
+    let folder = Folder::new("names");
+    fs::write(folder.0.join("in.json"), r#"{"scores": [[1, 2]], "relevance": [[1, 2, NaN]]}"#)
+        .unwrap();
+    let refused = folder.refused(&["list_net", "--inputs", "in.json"]);
+    assert!(refused.contains("list_net: the shapes differ\n    scores "), "{refused}");
+    assert!(!refused.contains("prediction") && !refused.contains(".rs"), "{refused}");
+}

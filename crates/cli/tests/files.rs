@@ -286,3 +286,80 @@ fn pictures_are_made_of_png_files_and_written_as_such() {
     }
     assert!(!folder.0.join("b.png").exists() && !folder.0.join("a.csv").exists());
 }
+
+/// Rows of a table of two cities, in which the class follows from x.
+fn rows(count: usize) -> Vec<String> {
+    let row = |i: usize| {
+        let (x, city) = (i * 37 % 100, if i.is_multiple_of(2) { "Bern" } else { "Basel" });
+        format!("{x},{city},{}", if x < 50 { "low" } else { "high" })
+    };
+    (0..count).map(row).collect()
+}
+
+fn table(rows: &[String]) -> String {
+    format!("x,city,class\n{}\n", rows.join("\n"))
+}
+
+#[test]
+fn a_table_that_has_changed_is_neither_a_test_part_nor_gone_on_with() {
+    let folder = Folder::new("changed");
+    let write = |rows: &[String]| fs::write(folder.0.join("t.csv"), table(rows)).unwrap();
+    let mut all = rows(60);
+    write(&all);
+    folder.text("train --data t.csv --target class --epochs 2");
+    let model = "out/t-classifier.safetensors";
+    let [evaluate, resume] =
+        [format!("evaluate {model}"), "train --resume out/t-classifier --epochs 3".to_owned()];
+    assert!(folder.text(&evaluate).contains("the test part of t.csv: 12 examples"));
+    let changed = "its examples are no longer those that the model was trained on";
+    // The same rows in another order, other rows, and fewer.
+    all.reverse();
+    let mut other = rows(60);
+    other[3] = "99,Bern,low".to_owned();
+    for rows in [&all, &other, &rows(40)] {
+        write(rows);
+        let told = folder.refused(&evaluate);
+        assert!(told.contains(changed) && told.contains("name a file"), "{told}");
+        let told = folder.refused(&resume);
+        assert!(told.contains(changed) && told.contains("without --resume"), "{told}");
+        // All rows of a file that is named count.
+        let every = format!("of t.csv: {} examples", rows.len());
+        assert!(folder.text(&format!("{evaluate} t.csv")).contains(&every));
+    }
+    write(&rows(60));
+    folder.text(&evaluate);
+    folder.text(&resume);
+}
+
+#[test]
+fn words_that_training_did_not_have_are_told() {
+    let folder = Folder::new("unknown");
+    fs::write(folder.0.join("t.csv"), table(&rows(60))).unwrap();
+    folder.text("train --data t.csv --target class --epochs 1");
+    let new = "x,city,class\n1,Bern,low\n2,Genf,low\n3,Genf,low\n";
+    fs::write(folder.0.join("new.csv"), new).unwrap();
+    for command in ["predict", "evaluate"] {
+        let output = folder.run(&format!("{command} out/t-classifier.safetensors new.csv"));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        let unknown =
+            "column `city` has words that training did not have, such as `Genf` in line 3";
+        assert!(told.contains(unknown) && told.contains("2 of 3 rows"), "{told}");
+    }
+}
+
+#[test]
+fn numbers_with_a_comma_are_told() {
+    let folder = Folder::new("commas");
+    let rows: Vec<String> = (0..40).map(|i| format!("\"{i},5\",\"{},25\"", 2 * i)).collect();
+    fs::write(folder.0.join("t.csv"), format!("x,y\n{}\n", rows.join("\n"))).unwrap();
+    let output = folder.run("train --data t.csv --target y --epochs 1");
+    let told = String::from_utf8(output.stderr).unwrap();
+    for (name, field, number) in [("x", "0,5", "0.5"), ("y", "0,25", "0.25")] {
+        let comma = format!(
+            "column `{name}` has numbers with a comma, such as `{field}` in line 2: all its values are \
+             taken for words; write {number} with a point"
+        );
+        assert!(told.contains(&comma), "{told}");
+    }
+}

@@ -203,7 +203,7 @@ fn odd_files_of_inputs_are_refused_with_the_cause() {
         (br#"{"prediction": [[], []], "target": [[], []]}"#, "`prediction` is empty"),
         (br#"{"prediction": [1], "prediction": [2], "target": [0]}"#, "is there twice"),
         (br#"{"prediction": [1e400], "target": [0]}"#, "number out of range"),
-        (br#"{"prediction": [NaN], "target": [0]}"#, "no JSON"),
+        (br#"{"prediction": [one], "target": [0]}"#, "no JSON"),
         (br#"{"prediction": [null], "target": [0]}"#, "null is no number"),
         (br#"{"prediction": "1", "target": [0]}"#, "is no number"),
         (br#"{"prediction": {"a": 1}, "target": [0]}"#, "is no number"),

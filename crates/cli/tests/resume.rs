@@ -231,6 +231,20 @@ fn runs_do_not_write_over_each_other() {
     assert!(Path::new(&folder.0).join("again/digits-classifier.safetensors").exists());
 }
 
+#[test]
+fn a_run_that_ended_before_its_first_checkpoint_keeps_nobody_out() {
+    let folder = Folder::new("early");
+    let told = folder.refused("--lr 1e30 --epochs 1");
+    assert!(told.contains("not finite"), "{told}");
+    let left = folder.0.join("out/digits-classifier");
+    assert_eq!(fs::read_dir(&left).unwrap().count(), 0);
+    let [_, told] = folder.train("--epochs 1 --hidden 8");
+    assert!(!told.contains("another run"), "{told}");
+    // One that somebody made.
+    fs::create_dir_all(folder.0.join("made/digits-classifier")).unwrap();
+    folder.train("--epochs 1 --hidden 8 --out made");
+}
+
 #[cfg(unix)]
 #[test]
 fn two_runs_at_once_do_not_share_a_folder() {
@@ -246,7 +260,11 @@ fn two_runs_at_once_do_not_share_a_folder() {
     first.kill().unwrap();
     first.wait().unwrap();
     folder.train("--epochs 1 --seed 1");
-    assert_eq!(fs::read_dir(folder.0.join("out/digits-classifier.1")).unwrap().count(), 2);
+    // What the kill may have left half-written is none of them.
+    let names = fs::read_dir(folder.0.join("out/digits-classifier.1")).unwrap();
+    let names = names.map(|entry| entry.unwrap().path());
+    let kept = names.filter(|path| path.extension().is_some_and(|end| end == "safetensors"));
+    assert_eq!(kept.count(), 2);
 }
 
 #[test]

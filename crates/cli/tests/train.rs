@@ -203,6 +203,11 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
     let told = folder.refused(&["--config", "wrong.toml"]);
     let expected = "wrong.toml: there is no option `epoch`; the nearest is `epochs`";
     assert!(told.contains(expected), "{told}");
+    fs::write(folder.0.join("empty.toml"), "# epochs = 3\n").unwrap();
+    let output = folder.run(&["--config", "empty.toml", "--epochs", "1"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("empty.toml: it says nothing, so the defaults hold\n"), "{told}");
+    assert!(output.status.success() && told.contains("mlp 64-128-10; adamw"), "{told}");
     fs::write(folder.0.join("broken.toml"), "epochs = \n").unwrap();
     assert!(folder.refused(&["--config", "broken.toml"]).contains("broken.toml: it is no TOML"));
 }

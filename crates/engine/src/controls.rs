@@ -57,6 +57,7 @@ pub fn controls(subject: &Subject, inputs: &Inputs) -> Result<Value> {
         "options": options,
         "letters": subject.letters(),
         "closed": closed(subject, &tensors),
+        "softmaxNll": softmax_nll(subject),
         "figure": figure(subject, &tensors),
         "optimizers": descent::OPTIMIZERS.map(|each| each.name),
     }))
@@ -69,6 +70,13 @@ fn closed(subject: &Subject, tensors: &[(&'static str, Tensor)]) -> Value {
     let Some((slope, numbers)) = case.closed_slope(&inputs) else { return Value::Null };
     let numbers: Vec<Value> = numbers.into_iter().map(exact).collect();
     json!({ "input": slope.input, "formula": slope.formula, "numbers": numbers })
+}
+
+/// The scores and the labels of a loss that is −ln of the softmax of the one at the other.
+fn softmax_nll(subject: &Subject) -> Value {
+    let Subject::Loss(case) = subject else { return Value::Null };
+    case.softmax_nll()
+        .map_or(Value::Null, |[scores, labels]| json!({ "scores": scores, "labels": labels }))
 }
 
 /// What the loss is about, drawn, where its row says so.

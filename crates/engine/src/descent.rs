@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Result;
 use crate::inputs::{Inputs, json_of};
+use crate::request::message;
 use crate::subject::{Subject, Takes};
 
 /// The most steps of a request: the page asks again for more.
@@ -103,13 +104,17 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
         path.push(json_of(&now));
         let first = losses[0];
         if !value.is_finite() {
-            ended = Some(format!("diverged: the loss is {value} after {step} steps"));
+            ended = Some(match step {
+                0 => format!("the loss is {value}, and has no slope to go down"),
+                _ => format!("diverged: the loss is {value} after {}", steps(step)),
+            });
             break;
         }
         if value - first > 1e6 * first.abs().max(1.0) {
             ended = Some(format!(
-                "diverges: after {step} steps the loss is {value:.3e}, and it began at {first:.3e}; \
-                 a smaller rate may help"
+                "diverges: after {} the loss is {value:.3e}, and it began at {first:.3e}; a smaller rate \
+                 may help",
+                steps(step)
             ));
             break;
         }
@@ -117,12 +122,17 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
             break;
         }
         if let Err(error) = optimizer.step_with(&mut || Ok(gradients.clone())) {
-            ended = Some(format!("stops after {step} steps: {error}"));
+            ended = Some(format!("stops after {}: {}", steps(step), message(&error)));
             break;
         }
     }
     let losses: Vec<Value> = losses.into_iter().map(crate::inputs::exact).collect();
     Ok(json!({ "losses": losses, "inputs": path, "ended": ended }))
+}
+
+/// So many steps, in words.
+fn steps(count: u64) -> String {
+    if count == 1 { "1 step".to_owned() } else { format!("{count} steps") }
 }
 
 #[cfg(test)]
@@ -153,6 +163,12 @@ mod tests {
             let losses = descended(each.name, 0.1, 50)["losses"].clone();
             assert!(losses[50].as_f64() < losses[0].as_f64(), "{}: {losses}", each.name);
         }
+    }
+
+    #[test]
+    fn one_step_is_no_steps() {
+        let ended = descended("sgd", 1e200, 5)["ended"].as_str().unwrap().to_owned();
+        assert!(ended.ends_with("after 1 step"), "{ended}");
     }
 
     #[test]

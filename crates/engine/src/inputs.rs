@@ -27,15 +27,27 @@ enum Coverage {
 }
 
 /// Reads inputs such as `{"logits": [[2, 1, 0]], "labels": [0]}`. A byte order mark before them says
-/// nothing.
+/// nothing; NaN and Infinity may stand there as Python writes them.
 ///
 /// # Errors
 /// What is no JSON, no tensor, empty, or there twice.
 pub fn parse(text: &str) -> Result<Inputs> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let Entries(entries) =
-        serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+        serde_json::from_str(&quoted(text)).map_err(|error| format!("no JSON: {error}"))?;
     Ok(Inputs { tensors: tensors(entries)?, coverage: Coverage::All })
+}
+
+/// What JSON has no numbers for, as words of it.
+fn quoted(text: &str) -> String {
+    let outside = |part: &str| {
+        let words = part.replace("NaN", "\"NaN\"").replace("Infinity", "\"Infinity\"");
+        words.replace("-\"Infinity\"", "\"-Infinity\"")
+    };
+    // Every second part is a string.
+    let parts = text.split('"').enumerate();
+    let parts = parts.map(|(at, part)| if at % 2 == 0 { outside(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("\"")
 }
 
 fn tensors(entries: impl IntoIterator<Item = (String, Value)>) -> Result<Vec<(String, Tensor)>> {
@@ -149,6 +161,10 @@ impl Inputs {
     /// # Errors
     /// No samples fit all.
     pub fn samples(subjects: &[Subject]) -> Result<Inputs> {
+        // What a loss refuses on its own samples, is an option of its own.
+        for subject in subjects {
+            Inputs::default().fit(subject)?;
+        }
         let mut refused = None;
         for (at, first) in subjects.iter().enumerate() {
             let others =
@@ -310,6 +326,30 @@ mod tests {
         for empty in ["[]", "[[]]", "[[], []]", "[[[], []]]"] {
             let told = refused(&format!(r#"{{"a": {empty}}}"#));
             assert!(told.starts_with("`a` is empty"), "{empty}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_read_as_python_writes_it() {
+        let inputs = parse(r#"{"NaN": [NaN, "NaN", -Infinity, Infinity, 1]}"#).unwrap();
+        assert_eq!(inputs.tensors[0].0, "NaN");
+        let numbers = inputs.tensors[0].1.to_f64s();
+        assert!(numbers[0].is_nan() && numbers[1].is_nan());
+        assert_eq!(numbers[2..], [f64::NEG_INFINITY, f64::INFINITY, 1.0]);
+    }
+
+    #[test]
+    fn what_a_loss_refuses_on_its_own_samples_is_its_option() {
+        for (loss, setting, told) in [
+            ("huber", "delta=-1", "huber: delta is -1, expected a number above 0"),
+            ("cross_entropy", "label_smoothing=2", "label_smoothing is 2, expected 0 to 1"),
+        ] {
+            let bad = Subject::new(loss, setting).unwrap();
+            let other = Subject::new(loss, "").unwrap();
+            for subjects in [vec![bad.clone()], vec![other, bad]] {
+                let error = Inputs::samples(&subjects).err().unwrap().to_string();
+                assert!(error.contains(told) && !error.contains("--inputs"), "{error}");
+            }
         }
     }
 

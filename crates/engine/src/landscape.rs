@@ -23,6 +23,10 @@ pub fn surface(subject: &Subject, inputs: &Inputs, ends: [(String, usize); 2]) -
         let input = input.ok_or_else(|| format!("no gradient flows into an input `{name}`"))?;
         let x = tensors[input].to_f64s().get(*element).copied().unwrap_or(f64::NAN);
         let reach = REACH * x.abs().max(1.0);
+        if !(2.0 * reach).is_finite() {
+            let why = format!("the numbers around {name} = {x} are not all finite: no surface");
+            return Err(why.into());
+        }
         sweeps.push(Sweep { input, element: *element, range: x - reach..x + reach });
     }
     let ends = [&sweeps[0], &sweeps[1]];

@@ -1,5 +1,7 @@
 //! Requests and replies, as JSON.
 
+use std::error::Error;
+
 use lossgraph_autograd::Tape;
 use lossgraph_explain::{Opened, Step, View};
 use serde_json::{Map, Value, json};
@@ -13,7 +15,16 @@ use crate::{Result, controls};
 /// The reply to a request; see the crate. What is wrong with one is its reply.
 pub fn answer(request: &str) -> String {
     let reply = serde_json::from_str(request).map_err(Into::into).and_then(|it| reply(&it));
-    reply.unwrap_or_else(|error| json!({ "error": error.to_string() })).to_string()
+    reply.unwrap_or_else(|error| json!({ "error": message(&*error) })).to_string()
+}
+
+/// The message of an error, without the lines that recorded a loss: they are those of this crate.
+pub(crate) fn message(error: &(dyn Error + 'static)) -> String {
+    use lossgraph_nn::Error::Program;
+    match (error.downcast_ref(), error.downcast_ref::<lossgraph_autograd::Error>()) {
+        (_, Some(fault)) | (Some(Program(fault)), _) => fault.without_locations(),
+        _ => error.to_string(),
+    }
 }
 
 fn reply(request: &Value) -> Result<Value> {
@@ -215,6 +226,72 @@ mod tests {
             assert!(error.contains(told), "{error}");
         }
         assert!(answer("{").contains("error"));
+    }
+
+    #[test]
+    fn an_error_calls_inputs_as_the_page_does_and_names_no_line_of_ours() {
+        let inputs = json!({ "scores": [[1, 2]], "relevance": [[1, 2, 3]] });
+        let case = json!({ "loss": "list_net", "setting": "", "inputs": inputs });
+        let error = asked(json!({ "page": case }))["error"].as_str().unwrap().to_owned();
+        assert!(error.starts_with("list_net: the shapes differ\n    scores "), "{error}");
+        assert!(error.contains("\n    relevance "), "{error}");
+        assert!(!error.contains(".rs") && !error.contains("prediction"), "{error}");
+    }
+
+    #[test]
+    fn a_curve_that_cannot_be_drawn_says_why() {
+        let why = |x: Value| {
+            let inputs = json!({ "prediction": [x, 1], "target": [0, 0] });
+            let case = json!({ "loss": "mse", "setting": "", "inputs": inputs });
+            let request = json!({ "page": case, "curves": [["prediction", 0]], "shows": null });
+            asked(request)["inputs"][0]["curves"][0]["why"].clone()
+        };
+        assert_eq!(why(json!(1)), Value::Null);
+        for (x, around) in [(json!(1e308), "1e308"), (json!("-Infinity"), "−∞")] {
+            assert_eq!(
+                why(x),
+                format!("No curve: the numbers around {around} are not all finite.")
+            );
+        }
+        let told = "No curve: loss and slope are finite nowhere from −2e200 to 4e200.";
+        assert_eq!(why(json!(1e200)), told);
+    }
+
+    /// The first element of an input of a case, at its samples, replaced.
+    fn with_first(loss: &'static lossgraph_losses::Loss, input: &str, x: &Value) -> Value {
+        let case = json!({ "loss": loss.name, "setting": loss.grid[0], "inputs": {} });
+        let mut inputs = asked(json!({ "draw": case, "seed": 0 }))["inputs"].clone();
+        let mut first = &mut inputs[input];
+        while first.is_array() {
+            first = &mut first[0];
+        }
+        *first = x.clone();
+        json!({ "loss": loss.name, "setting": loss.grid[0], "inputs": inputs })
+    }
+
+    #[test]
+    fn a_page_takes_any_number_that_its_loss_takes() {
+        for loss in lossgraph_losses::ALL {
+            for input in
+                loss.inputs.iter().filter(|each| each.is_differentiable() && !each.optional)
+            {
+                for x in [json!(1e308), json!("Infinity"), json!("-Infinity"), json!("NaN")] {
+                    let case = with_first(loss, input.name, &x);
+                    let curves = json!([[input.name, 0]]);
+                    let data = asked(json!({ "page": case, "curves": curves, "shows": null }));
+                    let told = format!("{} {} {x}: {}", loss.name, input.name, data["error"]);
+                    // What the loss itself refuses, it says in its own name.
+                    let refusal = data["error"].as_str().unwrap_or(loss.name);
+                    assert!(refusal.starts_with(loss.name) && !refusal.contains(".rs"), "{told}");
+                    let figure = data["live"]["figure"].to_string();
+                    let attributes = figure.split("\\\"").skip(1).step_by(2);
+                    for attribute in attributes {
+                        let is_number = !attribute.contains("NaN") && !attribute.contains("inf");
+                        assert!(is_number, "{told} {attribute}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

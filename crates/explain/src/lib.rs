@@ -14,6 +14,7 @@ mod jvp;
 mod layout;
 mod level;
 mod listing;
+mod masks;
 mod nan;
 mod number;
 mod numeric;

@@ -30,6 +30,12 @@ pub(crate) fn signed(x: f64) -> String {
     typeset(&number(x))
 }
 
+/// How many there are of something: `1 digit`, `2 digits`.
+pub(crate) fn counted(count: f64, one: &str) -> String {
+    let plural = if count == 1.0 { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}
+
 /// The index of an element that is counted row by row: `[0, 2]`.
 pub(crate) fn index_text(element: usize, shape: &Shape) -> String {
     format!("{:?}", shape.unravel_index(element))
@@ -65,6 +71,12 @@ pub(crate) fn number(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let digits = |count| counted(count, "digit");
+        assert_eq!([0.0, 1.0, 2.0].map(digits), ["0 digits", "1 digit", "2 digits"]);
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -1,6 +1,6 @@
 //! What a node does, and what it is known for: views ask the op, and no list here names ops.
 
-use lossgraph_autograd::ops::facts::{Arithmetic, Facts, Notation};
+use lossgraph_autograd::ops::facts::{Arithmetic, Cost, Facts, Notation};
 use lossgraph_autograd::{Kink, Leaf, NodeInfo, OpInstance, Tape, Var};
 use lossgraph_tensor::Tensor;
 use lossgraph_tensor::kernels::ReduceOp;
@@ -84,6 +84,18 @@ impl Operation {
     /// Whether it is a sum over axes.
     pub fn is_sum(&self) -> bool {
         self.op().is_some_and(|op| op.facts().reduces == Some(ReduceOp::Sum))
+    }
+
+    /// Whether it adds, subtracts, multiplies or divides.
+    pub fn is_arithmetic(&self) -> bool {
+        self.op().is_some_and(|op| op.facts().arithmetic.is_some())
+    }
+
+    /// Whether it is cheap and has a gradient in its second and third operand alone: a choice by a mask.
+    pub fn is_choice(&self) -> bool {
+        let has_gradients = |op: &OpInstance| [0, 1, 2].map(|input| op.is_differentiable_in(input));
+        let is_cheap = |op: &OpInstance| op.facts().cost == Cost::Cheap;
+        self.op().is_some_and(|op| is_cheap(op) && has_gradients(op) == [false, true, true])
     }
 
     /// Why its slope with respect to an input is 0 where that is `x`; `None` where the rule itself

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::caption::Caption;
 use crate::graph::Graph;
 use crate::level::{Block, Content, Level};
+use crate::number::counted;
 
 /// The style sheet of a picture; its colors can be told apart with any color vision (Okabe and Ito,
 /// 2008), on a light and on a dark background.
@@ -83,7 +84,7 @@ impl Graph {
         let loss = self.nodes.len() - 1;
         let group = self.path(self.nodes[loss].group).first().copied();
         let name = group.map_or(self.nodes[loss].op, |group| &self.groups[group].name);
-        format!("{name}: {} nodes", self.nodes.len())
+        format!("{name}: {}", counted(self.nodes.len() as f64, "node"))
     }
 
     fn draw(&self, level: &Level, shown: &Shown, svg: &mut String) {

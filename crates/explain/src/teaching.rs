@@ -4,9 +4,12 @@
 //! What is folded is recognized by what ops do, read off their facts and rules, and not by who
 //! recorded them.
 
+use std::ops::Range;
+
 use lossgraph_tensor::kernels::ReduceOp;
 
 use crate::graph::{Graph, Group};
+use crate::masks::Masks;
 
 /// Some consecutive nodes that are shown as one.
 struct Fold {
@@ -17,12 +20,19 @@ struct Fold {
     shifted: Option<usize>,
 }
 
+impl Fold {
+    fn plain((name, range): (&'static str, Range<usize>)) -> Fold {
+        Fold { name, range: [range.start, range.end - 1], shifted: None }
+    }
+}
+
 const SHIFT: &str = "shift by the maximum, so that exp cannot overflow";
 const SOFTMAX: &str = "softmax";
 const LOG_SOFTMAX: &str = "log-softmax";
 const LOG_SUM_EXP: &str = "log-sum-exp";
 const MEAN: &str = "mean";
-const GUARD: &str = "guard, nothing to do";
+/// What finds nothing to do with the numbers at hand.
+pub(crate) const GUARD: &str = "guard, nothing to do";
 
 /// The most boxes of the first level that can be seen at once.
 const MANY: usize = 20;
@@ -84,16 +94,23 @@ impl Graph {
     /// What is folded: disjoint ranges, each inside of one group.
     fn folds(&self) -> Vec<Fold> {
         let mut folds: Vec<Fold> = Vec::new();
-        let found = (0..self.nodes.len()).filter_map(|at| self.shift(at).or_else(|| self.mean(at)));
-        for fold in found {
+        let mut taken = vec![false; self.nodes.len()];
+        let masks = Masks::of(self);
+        let found = |at: usize| {
+            self.shift(at).or_else(|| self.mean(at)).or_else(|| masks.mean(at).map(Fold::plain))
+        };
+        for fold in (0..self.nodes.len()).filter_map(found) {
             let [first, last] = fold.range;
             let inside = self.nodes[first].group;
-            let whole = (first..=last).all(|at| self.nodes[at].group == inside);
-            let after = folds.last().is_none_or(|before| before.range[1] < first);
-            if whole && after {
+            let is_whole = (first..=last).all(|at| self.nodes[at].group == inside && !taken[at]);
+            if is_whole {
+                taken[first..=last].fill(true);
                 folds.push(fold);
             }
         }
+        let idle = masks.idle(&taken).into_iter();
+        folds.extend(idle.map(|run| Fold::plain((GUARD, run))));
+        folds.sort_by_key(|fold| fold.range);
         self.absorb_silent(&mut folds);
         folds
     }
@@ -107,14 +124,18 @@ impl Graph {
         let mut at = 0;
         while at < self.nodes.len() {
             let first = at;
-            while self.leads_silently(at) {
+            while next.peek().is_none_or(|fold| fold.range[0] != at) && self.leads_silently(at) {
                 at += 1;
             }
             let fold = next.next_if(|fold| fold.range[0] == at);
             let name = fold.as_ref().map_or(self.nodes[at].op, |fold| fold.name);
             let mut last = fold.as_ref().map_or(at, |fold| fold.range[1]);
             let is_op = fold.is_some() || !self.nodes[at].inputs.is_empty();
-            while is_op && last + 1 < self.nodes.len() && self.follows_silently(last, last + 1) {
+            while is_op
+                && last + 1 < self.nodes.len()
+                && next.peek().is_none_or(|fold| fold.range[0] != last + 1)
+                && self.follows_silently(last, last + 1)
+            {
                 last += 1;
             }
             let name = if last == first && self.is_idle_guard(at) { GUARD } else { name };
@@ -144,7 +165,7 @@ impl Graph {
     }
 
     /// Whether a node passes its only input on: a view, or a guard that found nothing to do.
-    fn is_silent(&self, at: usize) -> bool {
+    pub(crate) fn is_silent(&self, at: usize) -> bool {
         let node = &self.nodes[at];
         node.inputs.len() == 1 && (node.operation.is_transparent() || self.is_idle_guard(at))
     }
@@ -165,7 +186,7 @@ impl Graph {
     }
 
     /// The only reader of a node.
-    fn reader(&self, at: usize) -> Option<usize> {
+    pub(crate) fn reader(&self, at: usize) -> Option<usize> {
         let mut readers = self.readers(at);
         let only = readers.next()?.0;
         readers.next().is_none().then_some(only)
@@ -253,11 +274,7 @@ impl Graph {
         let count = self.nodes[divisor.node].operation.constant()?;
         let terms = self.nodes[self.nodes[sum].inputs[0].node].shape.numel();
         let is_mean = count * self.nodes[sum].shape.numel() as f64 == terms as f64;
-        (dividend.node == total && is_mean).then_some(Fold {
-            name: MEAN,
-            range: [sum, quotient],
-            shifted: None,
-        })
+        (dividend.node == total && is_mean).then(|| Fold::plain((MEAN, sum..quotient + 1)))
     }
 }
 
@@ -300,6 +317,68 @@ mod tests {
         let x = tape.variable([1.0, 2.0, 4.0]);
         assert_eq!(names(x.square().mean(..)), [MEAN]);
         assert!(!names(x.square().sum(..) / 2.0).contains(&MEAN.to_owned()));
+    }
+
+    /// What a mean of terms with a mask records, by hand.
+    fn mean_of_those_that_count<'t>(terms: Var<'t>, counts: Var<'t>) -> Var<'t> {
+        let (total, count) = (counts.select(terms, 0.0).sum(..), counts.sum(..));
+        let is_nothing = count.eq(0.0);
+        is_nothing.select(f64::NAN, total / is_nothing.select(1.0, count))
+    }
+
+    #[test]
+    fn a_sum_over_the_number_of_those_that_count_is_a_mean() {
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 2.0, 4.0]);
+        let found = groups(mean_of_those_that_count(x.square(), x.gt(1.5)));
+        let (name, members) = &found[0];
+        assert_eq!(name, "mean over the terms that count");
+        assert!(members.contains(&"div") && !members.contains(&"square"), "{found:?}");
+        let weight = tape.constant([1.0, 0.5, 2.0]);
+        let total = weight.sum(..);
+        let guarded = total.eq(0.0).select(1.0, total);
+        let weighted = (x.square() * weight).sum(..) / guarded;
+        assert!(names(weighted).contains(&"weighted mean".to_owned()), "{:?}", names(weighted));
+        // A quotient whose divisor is no count is what it is.
+        let ratio = x.sum(..) / x.prod(..).eq(0.0).select(1.0, x.prod(..));
+        assert!(!names(ratio).iter().any(|name| name.contains("mean")));
+    }
+
+    #[test]
+    fn masks_that_leave_nothing_out_are_guards_and_others_are_shown() {
+        let tape = Tape::f64();
+        let masked = |numbers: [f64; 3]| {
+            let x = tape.variable(numbers);
+            x.ne(f64::NEG_INFINITY).select(x, 0.0).exp().sum(..)
+        };
+        let of = |numbers| groups(masked(numbers));
+        assert_eq!(
+            of([1.0, 2.0, 4.0])[0],
+            (GUARD.to_owned(), vec!["fill", "ne", "fill", "select"])
+        );
+        let found = of([1.0, f64::NEG_INFINITY, 4.0]);
+        assert!(found.iter().all(|(name, _)| name != GUARD), "{found:?}");
+    }
+
+    #[test]
+    fn a_choice_that_makes_the_loss_is_no_guard_and_neither_is_a_hinge() {
+        let tape = Tape::f64();
+        let x = tape.variable([1.0, 2.0, 4.0]);
+        // Where nothing is cut off, the kink is still what the loss is about.
+        assert!(!names(x.relu().square().sum(..)).contains(&GUARD.to_owned()));
+        assert!(!names((x / 1.0).exp().sum(..)).contains(&GUARD.to_owned()), "a temperature");
+        let [a, b] = [x.square(), x.exp()];
+        assert!(!names(x.gt(0.0).select(a, b).sum(..)).contains(&GUARD.to_owned()));
+    }
+
+    #[test]
+    fn masks_of_two_inputs_are_two_guards() {
+        let tape = Tape::f64();
+        let [x, y] = [tape.variable([1.0, 2.0]), tape.variable([3.0, 4.0])];
+        let is_there = x.ne(f64::NEG_INFINITY);
+        let [a, b] = [x, y].map(|each| is_there.select(each, 0.0));
+        let found = names((a.exp() * b.sin()).sum(..));
+        assert_eq!(found.iter().filter(|name| *name == GUARD).count(), 2, "{found:?}");
     }
 
     #[test]

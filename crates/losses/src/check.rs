@@ -54,7 +54,18 @@ pub(crate) fn pair<'t>(
     target: Var<'t>,
     unequal: Unequal,
 ) -> (Var<'t>, Var<'t>) {
-    let prediction = floats(loss, "prediction", prediction);
+    named_pair(loss, ("prediction", prediction), ("target", target), unequal)
+}
+
+/// The same of operands that the loss calls otherwise.
+#[track_caller]
+pub(crate) fn named_pair<'t>(
+    loss: &str,
+    (name, prediction): (&str, Var<'t>),
+    (other, target): (&str, Var<'t>),
+    unequal: Unequal,
+) -> (Var<'t>, Var<'t>) {
+    let prediction = floats(loss, name, prediction);
     let (left, right) = (prediction.shape(), target.shape());
     if left == right || prediction.is_faulty() || target.is_faulty() {
         return (prediction, target.to_float());
@@ -63,10 +74,10 @@ pub(crate) fn pair<'t>(
         return (prediction.expand(shape.clone()), target.to_float().expand(shape));
     }
     let why = if left.rank() == right.rank() { "the shapes differ" } else { "they differ in rank" };
-    let fault = Fault::new(loss, why).operand("prediction", prediction).operand("target", target);
+    let fault = Fault::new(loss, why).operand(name, prediction).operand(other, target);
     let may = unequal == Unequal::RefuseByDefault && left.broadcast(&right).is_some();
     let fault = match left.numel() == right.numel() {
-        true => fault.cure(format!("target.reshape({left})")),
+        true => fault.cure(format!("{other}.reshape({left})")),
         false => repeating(fault, may),
     };
     let fault = prediction.tape().fault(fault);
@@ -117,16 +128,17 @@ pub(crate) fn bits<'t>(loss: &str, target: Var<'t>) -> Var<'t> {
         "probabilities between 0 and 1",
         is_bit,
         "of class numbers: labels.one_hot(classes)",
-        target,
+        ("target", target),
     )
 }
 
 /// `target`, but a fault if it holds integers other than −1 and 1: those are class numbers, not
 /// signs.
 #[track_caller]
-pub(crate) fn signs<'t>(loss: &str, target: Var<'t>) -> Var<'t> {
+pub(crate) fn signs<'t>(loss: &str, name: &str, target: Var<'t>) -> Var<'t> {
     let is_sign = |x: f64| x.abs() == 1.0;
-    coded(loss, "signs, −1 or 1", is_sign, "for targets of 0 and 1: target * 2.0 - 1.0", target)
+    let cure = format!("for 0 and 1: {name} * 2.0 - 1.0");
+    coded(loss, "signs, −1 or 1", is_sign, &cure, (name, target))
 }
 
 #[track_caller]
@@ -135,7 +147,7 @@ fn coded<'t>(
     expected: &str,
     fits: impl Fn(f64) -> bool,
     cure: &str,
-    target: Var<'t>,
+    (name, target): (&str, Var<'t>),
 ) -> Var<'t> {
     if target.dtype().is_float() || target.is_faulty() {
         return target;
@@ -145,28 +157,38 @@ fn coded<'t>(
     match data.ok().and_then(|data| data.find(|x| !fits(x))) {
         None => target,
         Some(x) => {
-            let why = format!("target holds {x}, expected {expected}");
-            target.tape().fault(Fault::new(loss, why).operand("target", target).cure(cure))
+            let why = format!("{name} holds {x}, expected {expected}");
+            target.tape().fault(Fault::new(loss, why).operand(name, target).cure(cure))
         }
     }
 }
 
 /// `var` if it has exactly the shape of `like`, else a fault.
 #[track_caller]
-pub(crate) fn alike<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
+pub(crate) fn alike<'t>(
+    loss: &str,
+    name: &str,
+    var: Var<'t>,
+    (other, like): (&str, Var<'t>),
+) -> Var<'t> {
     if like.is_faulty() {
         return like;
     }
     if var.shape() == like.shape() || var.is_faulty() {
         return var.to_float();
     }
-    let why = format!("{name} has the shape of the prediction");
-    var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
+    let why = format!("{name} has the shape of {other}");
+    var.tape().fault(Fault::new(loss, why).operand(other, like).operand(name, var))
 }
 
 /// `var` if it broadcasts to the shape of `like`, else a fault.
 #[track_caller]
-pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -> Var<'t> {
+pub(crate) fn repeats<'t>(
+    loss: &str,
+    name: &str,
+    var: Var<'t>,
+    (other, like): (&str, Var<'t>),
+) -> Var<'t> {
     if like.is_faulty() {
         return like;
     }
@@ -174,8 +196,8 @@ pub(crate) fn repeats<'t>(loss: &str, name: &str, var: Var<'t>, like: Var<'t>) -
     if fits || var.is_faulty() {
         return var.to_float();
     }
-    let why = format!("{name} does not broadcast to the prediction");
-    var.tape().fault(Fault::new(loss, why).operand("prediction", like).operand(name, var))
+    let why = format!("{name} does not broadcast to {other}");
+    var.tape().fault(Fault::new(loss, why).operand(other, like).operand(name, var))
 }
 
 /// `var` if all its numbers fit, else a fault. Only data can be looked at while recording.

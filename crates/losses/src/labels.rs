@@ -29,11 +29,11 @@ impl<'t> Labels<'t> {
     pub fn new(
         loss: &str,
         axis: isize,
-        scores: Var<'t>,
+        scores: (&str, Var<'t>),
         labels: Var<'t>,
         ignore_index: i64,
     ) -> Result<Labels<'t>, Var<'t>> {
-        let classes = class_axis(axis, scores).map_or(0, |axis| scores.dim(axis));
+        let classes = class_axis(axis, scores.1).map_or(0, |axis| scores.1.dim(axis));
         Labels::among(classes, loss, axis, scores, labels, ignore_index)
     }
 
@@ -42,7 +42,7 @@ impl<'t> Labels<'t> {
         classes: usize,
         loss: &str,
         axis: isize,
-        scores: Var<'t>,
+        (name, scores): (&str, Var<'t>),
         labels: Var<'t>,
         ignore_index: i64,
     ) -> Result<Labels<'t>, Var<'t>> {
@@ -51,24 +51,24 @@ impl<'t> Labels<'t> {
             return Err(faulty);
         }
         let refuse = |why: String| {
-            let fault = Fault::new(loss, why).operand("scores", scores).operand("labels", labels);
+            let fault = Fault::new(loss, why).operand(name, scores).operand("labels", labels);
             Err(tape.fault(fault))
         };
-        let floats = floats(loss, "scores", scores);
+        let floats = floats(loss, name, scores);
         if floats.is_faulty() {
             return Err(floats);
         }
         if labels.dtype() != DType::I64 {
-            return Err(no_class_numbers(loss, scores, labels));
+            return Err(no_class_numbers(loss, (name, scores), labels));
         }
         let Some(axis) = class_axis(axis, scores) else {
-            return Err(no_class_axis(loss, axis, scores));
+            return Err(no_class_axis(loss, axis, (name, scores)));
         };
         let mut expected = scores.shape().to_vec();
         expected.remove(axis as usize);
         if labels.shape()[..] != expected[..] {
             return refuse(format!(
-                "expected labels {expected:?}, the scores without their classes"
+                "expected labels {expected:?}, the shape of {name} without its classes"
             ));
         }
         // Labels that are computed, if only by a reshape, are computed now: a plan keeps the value.
@@ -102,12 +102,12 @@ impl<'t> Labels<'t> {
     pub fn terms(
         loss: &str,
         axis: isize,
-        scores: Var<'t>,
+        (name, scores): (&str, Var<'t>),
         labels: Var<'t>,
         ignore_index: i64,
         each: impl FnOnce(&Labels<'t>, Var<'t>) -> Var<'t>,
     ) -> Terms<'t> {
-        match Labels::new(loss, axis, scores, labels, ignore_index) {
+        match Labels::new(loss, axis, (name, scores), labels, ignore_index) {
             Ok(labels) => {
                 let each = each(&labels, capped(labels.counted_scores(scores)));
                 Terms::new(labels.counted(infinite(each))).with_weights(labels.counted)
@@ -228,9 +228,13 @@ pub(crate) fn are_class_numbers(axis: isize, scores: Var<'_>, target: Var<'_>) -
 
 /// The fault of `loss` that floats stand where class numbers belong.
 #[track_caller]
-pub(crate) fn no_class_numbers<'t>(loss: &str, scores: Var<'t>, labels: Var<'t>) -> Var<'t> {
+pub(crate) fn no_class_numbers<'t>(
+    loss: &str,
+    (name, scores): (&str, Var<'t>),
+    labels: Var<'t>,
+) -> Var<'t> {
     let fault = Fault::new(loss, "class numbers are integers, given floats")
-        .operand("scores", scores)
+        .operand(name, scores)
         .operand("labels", labels);
     scores.tape().fault(fault.cure("tape.labels(&[…]), or a tensor of i64: one class number each"))
 }
@@ -247,21 +251,25 @@ pub(crate) fn class_axis(axis: isize, scores: Var<'_>) -> Option<isize> {
 
 /// The scores with their axis of classes, or a fault of `loss` if they have none.
 #[track_caller]
-pub(crate) fn on_class_axis<'t>(loss: &str, axis: isize, scores: Var<'t>) -> (Var<'t>, isize) {
+pub(crate) fn on_class_axis<'t>(
+    loss: &str,
+    axis: isize,
+    (name, scores): (&str, Var<'t>),
+) -> (Var<'t>, isize) {
     match class_axis(axis, scores) {
         Some(axis) => (scores, axis),
-        None => (no_class_axis(loss, axis, scores), 0),
+        None => (no_class_axis(loss, axis, (name, scores)), 0),
     }
 }
 
 #[track_caller]
-fn no_class_axis<'t>(loss: &str, axis: isize, scores: Var<'t>) -> Var<'t> {
+fn no_class_axis<'t>(loss: &str, axis: isize, (name, scores): (&str, Var<'t>)) -> Var<'t> {
     let why = match scores.rank() {
         _ if scores.is_faulty() => return scores,
-        0 => "the scores have a class axis".to_owned(),
+        0 => format!("expected a class axis, given one number as {name}"),
         rank => format!("axis {axis} of the classes is none of {rank}: −{rank} to {}", rank - 1),
     };
-    scores.tape().fault(Fault::new(loss, why).operand("scores", scores))
+    scores.tape().fault(Fault::new(loss, why).operand(name, scores))
 }
 
 /// One axis moved to another place; the others keep their order.
@@ -279,10 +287,11 @@ pub(crate) fn moved(x: Var<'_>, from: isize, to: isize) -> Var<'_> {
 #[track_caller]
 pub(crate) fn class_weight<'t>(
     loss: &str,
-    weight: Var<'t>,
+    (name, weight): (&str, Var<'t>),
     axis: isize,
-    scores: Var<'t>,
+    scores: (&str, Var<'t>),
 ) -> Var<'t> {
+    let of = scores.0;
     let (scores, axis) = on_class_axis(loss, axis, scores);
     if scores.is_faulty() {
         return scores;
@@ -293,8 +302,8 @@ pub(crate) fn class_weight<'t>(
     }
     weight.tape().fault(
         Fault::new(loss, format!("one weight for each of the {classes} classes"))
-            .operand("scores", scores)
-            .operand("weight", weight),
+            .operand(of, scores)
+            .operand(name, weight),
     )
 }
 

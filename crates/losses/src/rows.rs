@@ -52,7 +52,7 @@ pub(crate) fn finite(x: Var<'_>) -> Var<'_> {
 static CAPPED: Unary = Unary::new(
     "capped",
     "x, and 1.7·10³⁸ for +∞ (9·10³⁰⁷ in f64)",
-    map1!(|x, _p| if x == T::INFINITY { T::MAX * T::of(0.5) } else { x }),
+    map1!(specialized: |x, _p| if x == T::INFINITY { T::MAX * T::of(0.5) } else { x }),
 )
 .vjp(|g, _, _, _| g);
 

@@ -99,6 +99,27 @@ fn slopes_in_closed_form_are_what_the_chain_rule_arrives_at() {
 }
 
 #[test]
+fn the_nll_of_a_softmax_is_the_term_of_the_rows_that_say_so() {
+    let mut count = 0;
+    for case in cases(0) {
+        let Some([scores, labels]) = case.softmax_nll() else { continue };
+        let [scores, labels] =
+            [scores, labels].map(|name| &case.inputs[case.index_of(name).unwrap()]);
+        let classes = scores.shape()[1];
+        let row = |(z, label): (&[f64], f64)| {
+            let sum: f64 = z.iter().map(|z| z.exp()).sum();
+            -(z[label as usize].exp() / sum).ln()
+        };
+        let (scores, labels) = (scores.to_f64s(), labels.to_f64s());
+        let expected: Vec<f64> = scores.chunks(classes).zip(labels).map(row).collect();
+        let terms = values(&case, &case.inputs);
+        assert!(terms.allclose(&Tensor::from(expected), 1e-14, 0.0), "{}", case.title());
+        count += 1;
+    }
+    assert!(count >= 1, "no row says so");
+}
+
+#[test]
 fn gradients_agree_with_finite_differences() {
     for case in cases(11) {
         let data = case.inputs.clone();

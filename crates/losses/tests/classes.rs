@@ -299,7 +299,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         (Hinge { margin: INF, broadcast: false }.forward(z, signs), "margin is inf"),
         (SquaredHinge { margin: f64::NAN, broadcast: false }.forward(z, signs), "margin is NaN"),
         (soft_margin(z, odd), "they differ in rank"),
-        (perceptron(z, bits), "target holds 0, expected signs, −1 or 1"),
+        (perceptron(z, bits), "signs holds 0, expected signs, −1 or 1"),
         (
             CategoricalHinge { margin: -1.0, ..Default::default() }.forward(z, labels),
             "margin is -1",

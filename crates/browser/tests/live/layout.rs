@@ -158,8 +158,55 @@ fn a_page_says_that_it_is_live_and_names_no_line_of_the_library() -> Result<()> 
         return Ok(());
     }
     let live = Live::new("giou")?;
-    assert!(live.browser.texts(".alive")?[0].starts_with("live: change any number"));
+    assert!(live.browser.texts(".status")?[0].starts_with("live: change any number"));
     let text = live.browser.run("return document.body.innerText + sides[0].data.listing")?;
     assert!(!text.as_str().unwrap_or_default().contains("crates/"));
+    live.console_is_silent()
+}
+
+/// How large the text of charts is, at least.
+const LEAST_TEXT: &str = "
+    const texts = [...document.querySelectorAll('.figure .chart text')];
+    const scale = (chart) => chart.getBoundingClientRect().width / chart.viewBox.baseVal.width;
+    return Math.min(...texts.map((text) => parseFloat(getComputedStyle(text).fontSize) * scale(text.ownerSVGElement)))";
+
+#[test]
+#[ignore = "needs chromium"]
+fn the_text_of_charts_can_be_read() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    for loss in ["ctc", "rnn_t", "fast_ap", "list_mle"] {
+        let live = Live::new(loss)?;
+        for size in [[1280, 800], [1920, 1080], [390, 844]] {
+            live.browser.resize(size[0], size[1])?;
+            let least = live.browser.run(LEAST_TEXT)?;
+            assert!(least.as_f64() >= Some(12.0), "{loss} {size:?}: {least}");
+        }
+        live.console_is_silent()?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn losses_side_by_side_can_be_read_on_a_phone() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::versus("mse", "huber")?;
+    live.browser.resize(390, 844)?;
+    let fits = "return document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(live.browser.run(fits)?, true);
+    // Each card, drawing and column begins where the one before it ends.
+    let overlaps = live.browser.run(
+        "const parts = [...document.querySelectorAll('.side .picture, .side .changes > *, .side .panel > *')]
+             .map((part) => [part.className, part.getBoundingClientRect()])
+             .filter(([, { height }]) => height > 0)
+             .sort(([, a], [, b]) => a.top - b.top);
+         return parts.slice(1).flatMap(([name, { top }], at) => (top < parts[at][1].bottom - 1 ? [[parts[at][0], name]] : []))",
+    )?;
+    assert_eq!(overlaps, json!([]));
+    live.browser.picture("versus-phone")?;
     live.console_is_silent()
 }

@@ -1,7 +1,10 @@
 //! Pages of the catalogue as a class has them: a number is changed, and everything follows.
 
+mod input;
 mod layout;
+mod link;
 mod page;
+mod paper;
 mod same;
 mod share;
 mod times;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lossgraph_autograd::Tape;
 use lossgraph_browser::{Browser, Result};
 use lossgraph_engine::{Inputs, Subject, answer, controls};
-use lossgraph_explain::Engine;
+use lossgraph_explain::{Engine, Page};
 use serde_json::{Value, json};
 
 use crate::same::assert_same;
@@ -48,13 +48,22 @@ impl Live {
         Live::opened(loss, true)
     }
 
+    /// Two losses side by side.
+    pub fn versus(loss: &'static str, other: &'static str) -> Result<Live> {
+        Live::showing(loss, &html(&[loss, other], false)?)
+    }
+
     fn opened(loss: &'static str, is_embedded: bool) -> Result<Live> {
+        Live::showing(loss, &html(&[loss], is_embedded)?)
+    }
+
+    fn showing(loss: &'static str, html: &str) -> Result<Live> {
         // A browser of its own: a loss has several tests, which run side by side.
         let thread = std::thread::current();
         let test = thread.name().unwrap_or(loss);
         let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live").join(test);
         let browser = Browser::start(&folder)?;
-        browser.open(&html(loss, is_embedded)?)?;
+        browser.open(html)?;
         let live = Live { browser, folder, loss };
         live.started()?;
         Ok(live)
@@ -131,12 +140,17 @@ impl Live {
     }
 }
 
-/// The page of a loss as the program writes it, without its formula.
-fn html(loss: &str, is_embedded: bool) -> Result<String> {
-    let subject = Subject::new(loss, "")?;
-    let inputs = Inputs::samples(std::slice::from_ref(&subject))?;
-    let tape = Tape::f64();
-    let (_, page) = subject.page(&tape, &inputs)?;
-    let page = page.live(Engine::Carried(engine()?), controls(&subject, &inputs)?);
+/// The page of some losses as the program writes it, without their formulas.
+fn html(losses: &[&str], is_embedded: bool) -> Result<String> {
+    let subjects: Vec<Subject> =
+        losses.iter().map(|loss| Subject::new(loss, "")).collect::<std::result::Result<_, _>>()?;
+    let inputs = Inputs::samples(&subjects)?;
+    let tapes: Vec<Tape> = subjects.iter().map(|_| Tape::f64()).collect();
+    let mut pages = Vec::new();
+    for (subject, tape) in subjects.iter().zip(&tapes) {
+        let (_, page) = subject.page(tape, &inputs)?;
+        pages.push(page.live(Engine::Carried(engine()?), controls(subject, &inputs)?));
+    }
+    let page = pages.into_iter().reduce(Page::versus).ok_or("no loss")?;
     Ok(if is_embedded { page.embed() } else { page }.to_html()?)
 }

@@ -12,8 +12,10 @@ use lossgraph_autograd::Result;
 use lossgraph_tensor::{DType, Tensor};
 
 use crate::check::Check;
+use crate::differentiable::meanwhile;
 use crate::function::{converted, moved};
 use crate::gradient::Gradient;
+use crate::joint::Joint;
 use crate::progress::Progress;
 use crate::report::{Finding, Report, Verdict};
 use crate::rust_test::rust_test;
@@ -211,7 +213,12 @@ impl Check {
         let progress = Progress::new(self, self.derivatives(inputs.len()));
         let outside = Outside::new(self, black_box, inputs, &progress, location);
         progress.together(inputs.len());
-        let loss = outside.evaluation()?.value;
+        let checked: Vec<usize> =
+            (0..inputs.len()).filter(|&i| self.skipped(inputs, i).is_none()).collect();
+        let numbers = inputs.iter().map(Tensor::len).sum();
+        let whole = || Joint::new(&outside, checked, self.seed, 0);
+        let (evaluation, whole) = meanwhile(numbers, || outside.evaluation(), whole);
+        let loss = evaluation?.value;
         if !loss.is_finite() {
             return Err(outside.refuse(format!(
                 "the value is {loss} at these inputs, expected a finite number: choose inputs within \
@@ -220,10 +227,8 @@ impl Check {
         }
         let mut report = Report::new(self, loss);
         report.runs += 1;
-        let checked: Vec<usize> =
-            (0..inputs.len()).filter(|&i| self.skipped(inputs, i).is_none()).collect();
         let at_0 = (loss, 0.0);
-        let mut right = self.right_jointly(&outside, &checked, at_0, &mut report.runs)?;
+        let mut right = self.right_of_joint(whole, at_0, &mut report.runs)?;
         for which in 0..inputs.len() {
             progress.next(&self.name(which));
             let row = match (right.remove(&which), self.skipped(inputs, which)) {
@@ -231,6 +236,10 @@ impl Check {
                 _ => self.compare(Gradient::new(&outside, which, at_0)?, &mut report.runs)?,
             };
             report.rows.push(Finding { input: self.name(which), ..row });
+        }
+        if report.rows.iter().any(|row| row.verdict == Verdict::Kink) {
+            report.runs += 1;
+            outside.check_repeatable(loss)?;
         }
         if self.orders >= 2 {
             let smooth = report.smooth();

@@ -64,6 +64,19 @@ impl<'a> Outside<'a> {
         Ok(self.here.get_or_init(|| evaluation))
     }
 
+    /// `Ok` if the value at the same inputs is the same again, up to rounding. Where it is not, steps
+    /// show jumps that the function does not have.
+    pub fn check_repeatable(&self, before: f64) -> Result<()> {
+        let again = self.answer(self.black_box.evaluate(self.inputs))?.value;
+        if (again - before).abs() <= 1e-10 * before.abs() {
+            return Ok(());
+        }
+        Err(self.refuse(format!(
+            "the value is {before:?} at these inputs, and {again:?} when it is asked for again: let each \
+             evaluation begin anew with what it draws, counts or averages"
+        )))
+    }
+
     /// One of the gradients of an answer; zeros where there is none.
     fn one_of(&self, gradients: &[Option<Tensor>], which: usize) -> Result<Vec<f64>> {
         let x = &self.inputs[which];

@@ -1,6 +1,7 @@
 //! The report of a check.
 
 mod json;
+pub(crate) mod number;
 mod page;
 mod text;
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::report::number::{number, pair};
 use crate::report::{Finding, Line, Report, Verdict};
 
 /// A page of the results of checks, as one self-contained file of HTML.
@@ -208,6 +209,8 @@ fn picture(line: &Line) -> String {
     };
     tangent(line.numeric.value, "stroke=\"#1a7f37\" stroke-width=\"1.5\" stroke-dasharray=\"6 4\"");
     tangent(line.analytic, "stroke=\"#cf222e\" stroke-width=\"1.5\"");
+    let [analytic, numeric] = pair(line.analytic, line.numeric.value);
+    let (low, high) = (number(low), number(high));
     let _ = write!(
         svg,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#0550ae\" stroke-width=\"2\"/>\
@@ -215,9 +218,9 @@ fn picture(line: &Line) -> String {
          <g font-size=\"12\" fill=\"#57606a\"><text x=\"{EDGE}\" y=\"{:.0}\">{left:.1e}</text>\
          <text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{right:.1e}</text>\
          <text x=\"{EDGE}\" y=\"{:.0}\"><tspan fill=\"#0550ae\">the function along the direction, from \
-         {low:.6e} to {high:.6e}</tspan></text>\
-         <text x=\"{EDGE}\" y=\"{:.0}\"><tspan fill=\"#cf222e\">claimed slope {:.6e}</tspan> \
-         <tspan fill=\"#1a7f37\">by differences {:.6e} ± {:.0e}</tspan></text></g></svg>",
+         {low} to {high}</tspan></text>\
+         <text x=\"{EDGE}\" y=\"{:.0}\"><tspan fill=\"#cf222e\">claimed slope {analytic}</tspan> \
+         <tspan fill=\"#1a7f37\">by differences {numeric} ± {:.0e}</tspan></text></g></svg>",
         curve.join(" "),
         x(0.0),
         y(here),
@@ -226,8 +229,6 @@ fn picture(line: &Line) -> String {
         HEIGHT - EDGE + 16.0,
         EDGE - 22.0,
         EDGE - 6.0,
-        line.analytic,
-        line.numeric.value,
         line.numeric.error,
     );
     svg

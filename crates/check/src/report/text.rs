@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::report::number::{number, pair};
 use crate::report::{Colored, Failure, KinkPoint, Loses, Report, Single, Tried, Verdict};
 
 impl fmt::Display for Report {
@@ -91,14 +92,12 @@ impl fmt::Display for Tried {
                 "           uncertain: no step to both sides stays where the value is finite"
             );
         }
+        let [numeric, analytic] = pair(self.numeric.value, self.analytic);
         writeln!(
             f,
-            "           uncertain: with steps up to {:.0e} the slope along a direction is {} ± {:.0e} by \
-             differences, {} by rules",
-            self.step,
-            number(self.numeric.value),
-            self.numeric.error,
-            number(self.analytic)
+            "           uncertain: with steps up to {:.0e} the slope along a direction is {numeric} ± \
+             {:.0e} by differences, {analytic} by rules",
+            self.step, self.numeric.error,
         )
     }
 }
@@ -140,11 +139,12 @@ impl fmt::Display for Failure {
         )?;
         let header = ["element", "value", "analytic", "numeric", "± error"];
         let rows = self.worst.iter().map(|element| {
+            let [analytic, numeric] = pair(element.analytic, element.numeric.value);
             [
                 format!("{:?}", element.index),
                 number(element.value),
-                number(element.analytic),
-                number(element.numeric.value),
+                analytic,
+                numeric,
                 format!("{:.0e}", element.numeric.error),
             ]
         });
@@ -182,15 +182,6 @@ impl Failure {
             Some(smallest) => write!(f, "{smallest}"),
             None => Ok(()),
         }
-    }
-}
-
-/// Six digits, in the shorter notation.
-pub(crate) fn number(x: f64) -> String {
-    match x.abs() {
-        0.0 => "0".to_owned(),
-        size if (1e-3..1e6).contains(&size) => format!("{x:.6}"),
-        _ => format!("{x:.5e}"),
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "program")]
     timeout: Duration,
     /// How many seconds it may take for its greeting, and for its first answer: libraries are loaded
-    /// and compiled until then. Ten times --timeout, if it is not given.
+    /// and compiled until then. Twice --timeout, if it is not given.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "program")]
     start_timeout: Option<Duration>,
     /// 1 for gradients alone, 2 for Hessians as well.
@@ -227,7 +227,7 @@ impl Options {
     }
 
     fn limits(&self) -> Limits {
-        let start = self.start_timeout.unwrap_or(self.timeout.saturating_mul(10));
+        let start = self.start_timeout.unwrap_or(self.timeout.saturating_mul(2));
         Limits { start, answer: self.timeout }
     }
 

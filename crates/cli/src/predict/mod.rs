@@ -115,6 +115,8 @@ fn inputs(model: &Model, file: &Path) -> Result<(Tensor, Vec<usize>, usize)> {
     if let Some(encoder) = &model.encoder {
         let table = Table::read(file)?;
         let (inputs, rows) = encoder.inputs(&table)?;
+        let notes = [table.notes(), encoder.unknown_words(&table, &rows)?].concat();
+        notes.iter().for_each(output::remark);
         return Ok((inputs, rows, table.len()));
     }
     if file.extension().is_some_and(|given| given.eq_ignore_ascii_case("csv")) {

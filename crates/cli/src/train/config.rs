@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use super::{Options, recipe};
 use crate::names::named;
+use crate::output;
 
 /// Arguments with the options of the file that `--config` names, and of the checkpoint that
 /// `--resume` names, in front of those of the command line. What the command line says comes before
@@ -22,6 +23,10 @@ pub fn expanded(arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let mut table = Table::new();
     if let Some(file) = value_of("config", rest) {
         table = read(Path::new(&file))?;
+        if table.is_empty() {
+            let file = Path::new(&file).display();
+            output::complain(format_args!("{file}: it says nothing, so the defaults hold"));
+        }
     }
     let in_file = table.get("resume").and_then(Value::as_str).map(OsString::from);
     let mut before = Table::new();

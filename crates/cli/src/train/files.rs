@@ -81,9 +81,10 @@ impl Files {
             };
             self.aside.set((1..).find(is_free));
         }
-        if !goes_on {
+        // An empty folder, as a run leaves it that ends before its first checkpoint, is locked already.
+        if !goes_on && !is_empty(&self.folder) {
             // The old folder stays locked, lest a run that was about to lock it moves the new one.
-            if let Some(number) = self.aside.get().filter(|_| !is_empty(&self.folder)) {
+            if let Some(number) = self.aside.get() {
                 make_room(&self.folder, number)?;
             }
             output::make_folder(&self.folder)?;

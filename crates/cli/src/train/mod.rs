@@ -95,6 +95,12 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
     let recipe = recipe::of(options, &choice, plan, parallel.shards())?;
     if let Some(before) = &before {
         recipe::goes_on(&recipe, &before.recipe, &before.checkpoint)?;
+        let cure = "begin anew, without --resume";
+        if let (Some(was), Some(now)) = (Model::load(&before.checkpoint)?.0, &model)
+            && let Some(fingerprint) = &now.fingerprint
+        {
+            was.check_examples(fingerprint, cure)?;
+        }
     }
     let (task, files) = (goal.name(), Files::new(&options.out, &name));
     Run { options, training, model, task, notes, recipe, files, before }.all(descent)

@@ -38,6 +38,9 @@ pub struct Model {
     pub encoder: Option<TableEncoder>,
     /// Mean and deviation in the unit that the loss sees.
     pub unit: [f64; 2],
+    /// That of the examples, by which they are known again; none in files of older versions.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
 }
 
 /// How many numbers a net gives to a loss that learns the last layer of a classifier.
@@ -157,9 +160,26 @@ impl Model {
             classes: source.classes.clone(),
             scale: source.scale,
             encoder: source.encoder.clone(),
+            fingerprint: Some(source.split.fingerprint()),
             net,
             unit,
         })
+    }
+
+    /// `Ok` if examples are those that it was trained on and tested with.
+    ///
+    /// # Errors
+    /// The data have changed since: what was kept to test with can no longer be told.
+    pub fn check_examples(&self, fingerprint: &str, cure: &str) -> Result<()> {
+        match &self.fingerprint {
+            Some(known) if known != fingerprint => Err(format!(
+                "{}: its examples are no longer those that the model was trained on, so that which of \
+                 them it has seen cannot be told: {cure}",
+                self.data
+            )
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     /// The net, drawn anew, on examples.

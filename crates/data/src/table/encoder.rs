@@ -154,8 +154,8 @@ impl TableEncoder {
         Ok(TableEncoder { features, target, missing: columns.missing })
     }
 
-    /// What is left out of a table, a sentence each: columns without a value, and rows without a
-    /// target or, as asked, with a value missing.
+    /// What is left out of a table, a sentence each: columns without a value; rows without a target or,
+    /// as asked, with a value missing; words that training did not have.
     ///
     /// # Errors
     /// As for [`examples`](TableEncoder::examples).
@@ -167,6 +167,7 @@ impl TableEncoder {
         let without_target = target.iter().filter(|field| field.is_none()).count();
         let (_, rows) = self.inputs(table)?;
         let kept = rows.iter().filter(|row| target[**row].is_some()).count();
+        let unknown = self.unknown_words(table, &rows)?;
         let incomplete = table.len() - without_target - kept;
         let notes = [
             (!empty.is_empty()).then(|| {
@@ -186,7 +187,33 @@ impl TableEncoder {
                 )
             }),
         ];
-        Ok(notes.into_iter().flatten().collect())
+        Ok(notes.into_iter().flatten().chain(unknown).collect())
+    }
+
+    /// The words of some rows that training did not have, a sentence for each column that has any.
+    ///
+    /// # Errors
+    /// A column that is missing.
+    pub fn unknown_words(&self, table: &Table, rows: &[usize]) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        for Feature { name, encoding, .. } in &self.features {
+            let Encoding::OneHot(categories) = encoding else { continue };
+            let fields = &table.column(name)?.fields;
+            let word = |row: &usize| fields[*row].as_deref();
+            let is_unknown =
+                |row: &&usize| word(row).is_some_and(|word| position(categories, word).is_none());
+            let mut unknown = rows.iter().filter(is_unknown);
+            let Some(first) = unknown.next() else { continue };
+            notes.push(format!(
+                "column `{name}` has words that training did not have, such as `{}` in line {}: they \
+                 count as none of its categories, in {} of {} rows",
+                word(first).unwrap_or_default(),
+                table.line(*first),
+                1 + unknown.count(),
+                rows.len()
+            ));
+        }
+        Ok(notes)
     }
 
     /// How many numbers an example has.

@@ -133,8 +133,8 @@ impl Table {
         self.lines.get(row).copied().unwrap_or(0)
     }
 
-    /// What its reader did not expect, a sentence each: columns that are left out, and columns of
-    /// numbers that a few cells make words of.
+    /// What its reader did not expect, a sentence each: columns that are left out, columns of numbers
+    /// that a few cells make words of, and those that commas do.
     ///
     /// ```
     /// use lossgraph_data::Table;
@@ -147,7 +147,17 @@ impl Table {
     pub fn notes(&self) -> Vec<String> {
         let unnamed = (self.unnamed > 0)
             .then(|| format!("columns without a name, which are left out: {}", self.unnamed));
-        let odd = self.columns.iter().filter_map(|column| {
+        let with_commas = self.columns.iter().filter_map(|column| {
+            let row = column.decimal_comma()?;
+            let (name, field, line) = (&column.name, column.fields[row].as_deref()?, self.line(row));
+            Some(format!(
+                "column `{name}` has numbers with a comma, such as `{field}` in line {line}: all its \
+                 values are taken for words; write {} with a point, and none between thousands",
+                field.replace(',', ".")
+            ))
+        });
+        let odd = self.columns.iter().filter(|column| column.decimal_comma().is_none());
+        let odd = odd.filter_map(|column| {
             let rows = column.odd_cells();
             let first = column.fields.get(*rows.first()?)?.as_deref()?;
             let (name, count) = (&column.name, rows.len());
@@ -163,7 +173,7 @@ impl Table {
                 self.line(rows[0])
             ))
         });
-        unnamed.into_iter().chain(odd).collect()
+        unnamed.into_iter().chain(with_commas).chain(odd).collect()
     }
 
     /// How many rows there are, without the header.
@@ -178,6 +188,15 @@ impl Table {
 }
 
 impl Column {
+    /// The first row with a decimal comma, of a column of words that are numbers but for commas.
+    fn decimal_comma(&self) -> Option<usize> {
+        let Values::Words(words) = &self.values else { return None };
+        let is_number = |word: &String| number(&word.replacen(',', ".", 1)).is_some();
+        let has_comma =
+            |word: &Option<String>| word.as_ref().is_some_and(|word| word.contains(','));
+        words.iter().flatten().all(is_number).then(|| words.iter().position(has_comma))?
+    }
+
     /// The rows whose cells are no numbers, of a column of words most of whose cells are.
     fn odd_cells(&self) -> Vec<usize> {
         let Values::Words(words) = &self.values else { return Vec::new() };

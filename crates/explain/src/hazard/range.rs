@@ -5,7 +5,7 @@ use lossgraph_tensor::DType;
 
 use super::{Hazard, HazardKind, History};
 use crate::graph::Graph;
-use crate::number::{index_text, is_finite, signed};
+use crate::number::{counted, index_text, is_finite, signed};
 
 impl Graph {
     pub(super) fn overflow(&self, at: usize) -> Option<Hazard> {
@@ -101,12 +101,14 @@ impl Graph {
         let lost = (0..y.len()).filter(|&i| y[i] != 0.0 && kept(i) < epsilon.sqrt());
         self.hazard(at, HazardKind::Cancellation, lost, |i| {
             let digits = |share: f64| (-share.log10()).round().max(0.0);
+            let left = digits(epsilon) - digits(kept(i));
             format!(
-                "{} and {} nearly cancel: of about {} digits, {} are left",
+                "{} and {} nearly cancel: of about {}, {} {} left",
                 signed(inputs[0][i]),
                 signed(inputs[1][i]),
-                digits(epsilon),
-                digits(epsilon) - digits(kept(i))
+                counted(digits(epsilon), "digit"),
+                left,
+                if left == 1.0 { "is" } else { "are" }
             )
         })
     }

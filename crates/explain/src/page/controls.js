@@ -16,11 +16,11 @@ class Controls {
         button("Random", "other numbers for all inputs", () => act.random((this.seed += 1)), { class: "random" }),
         button("Paste…", "your own numbers: JSON, CSV, or what NumPy prints", () => this.pasting.showModal(), { class: "paste" })),
       this.message, this.inputs, this.options, this.pasting);
-    this.show(live, null);
+    this.show(live);
   }
 
-  /** Shows a state, and the gradients at it. */
-  show(live, data) {
+  /** Shows a state. */
+  show(live) {
     this.live = live;
     const shapes = JSON.stringify([live.inputs, live.options.map(({ name }) => name)]);
     if (shapes !== this.shapes) {
@@ -30,20 +30,27 @@ class Controls {
     this.shapes = shapes;
     live.inputs.forEach(({ name, shape }, at) => {
       const numbers = flat(live.numbers[name]);
-      const node = data?.nodes.find((each) => each.name === name && each.inputs.length === 0);
-      const slopes = node?.gradient?.numbers;
-      const most = slopes ? largest(slopes) : 0;
-      const unmoved = this.inputs.children[at]?.querySelector(".unmoved");
-      if (unmoved) unmoved.hidden = Boolean(slopes);
-      this.cells[at]?.forEach(({ field, slope }, element) => {
-        if (document.activeElement !== field || Number(field.value) !== Number(numbers[element])) put(field, numbers[element]);
+      this.cells[at]?.forEach(({ field }, element) => {
+        if (document.activeElement !== field || typed(field.value) !== Number(numbers[element])) put(field, numbers[element]);
         field.title = `${name} ${indexText(shape, element)} = ${numbers[element]}: drag, type, or press ↑ and ↓`;
-        slope.hidden = !slopes;
+      });
+    });
+    live.options.forEach((option, at) => this.fields[at].show(option));
+  }
+
+  /** Shows the gradients below the numbers, of inputs that have one as soon as it is computed. */
+  showSlopes(hasSlopes, slopesOf) {
+    this.live.inputs.forEach(({ name }, at) => {
+      const [has, slopes] = [hasSlopes(name), slopesOf(name)];
+      const most = largest(slopes ?? []);
+      const unmoved = this.inputs.children[at]?.querySelector(".unmoved");
+      if (unmoved) unmoved.hidden = has;
+      this.cells[at]?.forEach(({ slope }, element) => {
+        slope.hidden = !has;
         slope.textContent = slopes ? number(slopes[element]) : "";
         slope.setAttribute("style", slopes ? shade(slopes[element], most) : "");
       });
     });
-    live.options.forEach((option, at) => this.fields[at].show(option));
   }
 
   /** Makes the column as wide as its widest tensor, as far as there is space: no number is to be cut. */
@@ -70,7 +77,7 @@ class Controls {
 
   tensor(input, at) {
     const { name, shape, moves } = input;
-    const count = shape.reduce((product, len) => product * len, 1);
+    const count = numel(shape);
     const columns = Math.min(shape.at(-1) ?? 1, 8);
     const label = `${name} ${shape.length ? `[${shape.join(", ")}]` : "one number"}`;
     const shown = count <= SHOWN;
@@ -78,7 +85,7 @@ class Controls {
     return html("fieldset", { class: "entry-tensor" }, html("legend", { "data-symbol": input.symbol ? name : null }, html("b", {}, name), ` ${label.slice(name.length)}`,
       moves ? null : html("small", { class: "unmoved" }, " no gradient")),
       shown ? html("div", { class: "grid", style: `--columns: ${columns}` }, byMatrix(shape, this.cells[at].map(({ root }) => root)))
-        : html("p", { class: "hint" }, `${count} numbers: too many to show; paste others.`));
+        : html("p", { class: "hint" }, `${counted(count, "number")}: too many to show; paste others.`));
   }
 
   cell(input, element) {
@@ -102,7 +109,7 @@ class Controls {
       },
       onfocus: () => moves && this.act.chosen(name, element) });
     const step = (event) => (whole ? 1 : event.shiftKey ? 1 : event.altKey ? 0.01 : 0.1);
-    const move = (by) => { const x = limit(rounded(Number(field.value.replaceAll("−", "-")) + by)); put(field, x); set(x); };
+    const move = (by) => { const x = limit(rounded(typed(field.value) + by)); put(field, x); set(x); };
     field.addEventListener("keydown", (event) => {
       const by = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
       if (!by) return;
@@ -115,6 +122,18 @@ class Controls {
     return { field, slope, root: html("span", { class: "entry" }, field, slope) };
   }
 
+  /** Takes the inputs that the loss has, and says which it has not. */
+  paste(tensors) {
+    const names = [...this.live.inputs, ...this.live.options.filter(({ kind }) => kind === "tensor")].map(({ name }) => name);
+    const [known, unknown] = [true, false].map((is) => Object.entries(tensors).filter(([name]) => names.includes(name) === is));
+    const lost = unknown.map(([name]) => `there is no input “${name}”: expected ${names.join(", ")}`).join("; ");
+    if (known.length === 0) throw new Error(lost || "there are no numbers");
+    // Numbers for a tensor that is an option switch it on.
+    const given = known.filter(([name]) => this.live.options.some((option) => option.name === name)).map(([name]) => [name, true]);
+    this.act.changed({ inputs: Object.fromEntries(known), values: { ...valuesOf(this.live), ...Object.fromEntries(given) }, strict: true });
+    if (lost) this.act.say(`Of what was pasted, not understood: ${lost}`);
+  }
+
   pasteDialog() {
     const text = html("textarea", { rows: 9, "aria-label": "numbers", placeholder: '{"logits": [[2, 1, 0]], "labels": [0]}\nor [[2. 1. 0.]] or 2, 1, 0' });
     const into = html("select", { "aria-label": "which input" });
@@ -125,7 +144,7 @@ class Controls {
     } }, html("h2", {}, "Paste numbers"), html("p", { class: "hint" }, "JSON by name, or one input as JSON, CSV, or text of NumPy or PyTorch."),
     text, html("label", {}, "into ", into), wrong, html("p", { class: "tools" }, button("Use them", "use these numbers", () => {
       try {
-        this.act.changed({ inputs: pasted(text.value, into.value), strict: true });
+        this.paste(pasted(text.value, into.value));
         dialog.close();
       } catch (error) {
         wrong.textContent = error.message;

@@ -15,6 +15,7 @@ use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
 use crate::level::{Content, Level};
+use crate::teaching::GUARD;
 
 /// How many elements of a step have their arithmetic written out, in a small program.
 const LINES: usize = 16;
@@ -90,7 +91,12 @@ fn view(graph: &Graph, opened: Option<Opened>) -> Value {
         .zip(graph.levels(|group| is_laid_out(Opened::Group(group))))
         .map(|(info, inside)| {
             let level = inside.map(|inside| level(graph, &inside));
-            json!({ "name": info.name, "parent": info.parent, "level": level })
+            json!({
+                "name": info.name,
+                "parent": info.parent,
+                "idle": info.name == GUARD,
+                "level": level,
+            })
         })
         .collect();
     // Without groups, all that there is is the outermost level.

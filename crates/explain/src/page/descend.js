@@ -69,7 +69,7 @@ function course(losses, step) {
   const x = (at) => 4 + (at / (losses.length - 1)) * (width - 8);
   const y = (loss) => 8 + ((high - loss) / Math.max(high - low, 1e-300)) * (height - 16);
   const points = losses.flatMap((loss, at) => (Number.isFinite(loss) ? [`${x(at).toFixed(1)} ${y(loss).toFixed(1)}`] : []));
-  return svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `the loss over ${losses.length - 1} steps, from ${number(losses[0])} to ${number(losses.at(-1))}` },
+  return drawable(svg("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `the loss over ${counted(losses.length - 1, "step")}, from ${number(losses[0])} to ${number(losses.at(-1))}` },
     svg("path", { class: "curve", d: `M${points.join("L")}` }),
-    Number.isFinite(losses[step]) && svg("circle", { cx: x(step), cy: y(losses[step]), r: 4.5 }));
+    Number.isFinite(losses[step]) && svg("circle", { cx: x(step), cy: y(losses[step]), r: 4.5 })), "the course");
 }

@@ -21,9 +21,9 @@ function elementCard(data, input, element, marked, mark) {
   }
   if (rest !== null) {
     rows.push(html("li", { class: "path rest" }, html("span", { class: "contribution" }, number(rest)), bar(rest, most),
-      html("span", { class: "ops" }, `the other ${number(input.count - contributions.length)} paths together`)));
+      html("span", { class: "ops" }, `the other ${counted(input.count - contributions.length, "path")} together`)));
   }
-  const how = input.count === 1 ? "one path" : input.paths ? `${number(input.count)} paths` : "paths that the engine follows, which is still starting,";
+  const how = input.count === 1 ? "one path" : input.paths ? counted(input.count, "path") : "paths that the engine follows, which is still starting,";
   return html("section", { class: "card element", "aria-label": `the gradient in ${name}` },
     html("h3", {}, `∂L/∂${name} = `, html("b", { class: "sum", "data-sum": total }, number(gradient ?? input.gradients?.[at] ?? total)),
       html("small", {}, ` along ${how} from ${node.name} to the loss`)),
@@ -52,7 +52,7 @@ function pathRow(data, path, contribution, most, marked, mark) {
     title: ops.map(({ name, formula }) => `${name} = ${formula}`).join("\n"),
     onclick: () => mark(is ? [] : path.edges) },
     html("span", { class: "contribution", "data-contribution": contribution }, number(contribution)), bar(contribution, most),
-    html("span", { class: "ops" }, names || "the loss itself")));
+    html("span", { class: "ops" }, formula(names || "the loss itself"))));
 }
 
 function bar(contribution, most) {
@@ -60,37 +60,36 @@ function bar(contribution, most) {
   return html("span", { class: `bar ${contribution < 0 ? "minus" : "plus"}` }, html("i", { style: `width: ${(100 * part).toFixed(1)}%` }));
 }
 
-/** Loss and slope over an element; the dot is where it is now, rings are kinks. */
-function curve(name, { current, values, slopes, pieces, kinks }) {
-  if (pieces.flat().length < 2) return null;
+/** Loss and slope over an element; the dot is where it is now, rings are kinks. Or why there is none. */
+function curve(name, { why, current, values, slopes, pieces, kinks }) {
+  if (why) return html("p", { class: "hint" }, why);
   const now = current.map(Number);
-  return html("div", { class: "curves" }, plot("loss", pieces, kinks, now, values, 1, "loss", `over ${name}`),
-    plot("slope", pieces, kinks, now, slopes, 2, "slope"));
+  return html("div", { class: "curves" }, plot(`loss over ${name}`, pieces, kinks, now, values, 1, "loss"), plot("its slope", pieces, kinks, now, slopes, 2, "slope"));
 }
 
-function plot(title, pieces, kinks, now, shown, row, kind, over = "") {
-  const [width, height, left, bottom] = [380, 110, 8, 18];
+function plot(title, pieces, kinks, now, shown, row, kind) {
+  const [width, height, left, top, bottom] = [380, 100, 8, 5, 20];
   const xs = pieces.flat().map(([x]) => x);
   const ys = [...shown, ...(Number.isFinite(now[row]) ? [now[row]] : [])];
   const [x0, x1] = [Math.min(...xs), Math.max(...xs)];
   let [low, high] = [Math.min(...ys), Math.max(...ys)];
   if (high - low < 1e-12 * Math.max(1, Math.abs(high))) [low, high] = [low - 1, high + 1];
   const x = (value) => left + ((value - x0) / (x1 - x0)) * (width - 2 * left);
-  const y = (value) => 20 + ((high - value) / (high - low)) * (height - 20 - bottom - 4);
+  // Halves, so that the span of huge numbers does not overflow.
+  const y = (value) => top + 4 + ((high / 2 - value / 2) / (high / 2 - low / 2)) * (height - top - bottom - 8);
   const line = (piece) => piece.map((point, i) => `${i ? "L" : "M"}${x(point[0]).toFixed(1)} ${y(point[row]).toFixed(1)}`).join("");
   const rings = kinks.flat().map((point) => svg("circle", { class: "kink", cx: x(point[0]), cy: y(point[row]), r: 3.5 }));
   const zero = low < 0 && high > 0 ? svg("line", { class: "axis", x1: left, x2: width - left, y1: y(0), y2: y(0) }) : null;
-  const text = (at, top, anchor, said, name = "") => svg("text", { x: at, y: top, "text-anchor": anchor, class: name }, said);
-  return svg("svg", { class: `plot ${kind}`, viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `${title} ${over}: ${number(now[row])} where it is now; from ${number(low)} to ${number(high)}` },
+  const text = (at, anchor, said) => svg("text", { x: at, y: height - 5, "text-anchor": anchor }, said);
+  const caption = html("p", { class: "hint" }, html("b", {}, `${title}: ${number(now[row])}`), ` from ${number(low)} to ${number(high)}`);
+  return [caption, svg("svg", { class: `plot ${kind}`, viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": `${title}: ${number(now[row])} where it is now; from ${number(low)} to ${number(high)}` },
     zero, svg("line", { class: "axis", x1: left, x2: width - left, y1: height - bottom, y2: height - bottom }),
-    svg("line", { class: "now", x1: x(now[0]), x2: x(now[0]), y1: 18, y2: height - bottom }),
+    svg("line", { class: "now", x1: x(now[0]), x2: x(now[0]), y1: top, y2: height - bottom }),
     // What lies outside of this frame is clipped: near a pole, most of the curve.
-    svg("svg", { y: 15, width, height: height - 12 - bottom, viewBox: `0 15 ${width} ${height - 12 - bottom}` },
+    svg("svg", { y: top - 4, width, height: height - top - bottom + 6, viewBox: `0 ${top - 4} ${width} ${height - top - bottom + 6}` },
       svg("path", { class: "curve", d: pieces.map(line).join("") }), rings),
     Number.isFinite(now[row]) ? svg("circle", { cx: x(now[0]), cy: y(now[row]), r: 4.5 }) : null,
-    text(left, 12, "start", `${title} = ${number(now[row])} ${over}`, "title"),
-    text(width - left, 12, "end", `from ${number(low)} to ${number(high)}`),
-    text(left, height - 5, "start", number(x0)), text(width - left, height - 5, "end", number(x1)),
-    x(now[0]) > 60 && x(now[0]) < width - 60 ? text(x(now[0]), height - 5, "middle", number(now[0])) : null);
+    text(left, "start", number(x0)), text(width - left, "end", number(x1)),
+    x(now[0]) > 70 && x(now[0]) < width - 70 ? text(x(now[0]), "middle", number(now[0])) : null)];
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::picture::{SMALL, exact};
 use crate::curve::{Point, window};
 use crate::graph::Graph;
+use crate::number::signed;
 use crate::paths::{Path, Paths};
 use crate::sweep::Sweep;
 
@@ -102,16 +103,27 @@ fn input(
 
 /// Loss and slope over the values of one element: the current point, the windows of values and
 /// slopes, the pieces of the curve, and kinks with the points on both sides. A point is `[x, value, slope]`.
+/// Where there is none to draw, why.
 fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
     let value = &graph.nodes[node].value;
     let dependents = graph.dependents(node, usize::MAX).map_or_else(Vec::new, |found| found.0);
-    let range = around(value.to_f64s()[element]);
+    let x = value.to_f64s()[element];
+    let range = around(x);
+    if !(range.end - range.start).is_finite() {
+        let why = format!("No curve: the numbers around {} are not all finite.", signed(x));
+        return Ok(json!({ "why": why }));
+    }
+    let [start, end] = [range.start, range.end].map(signed);
     let found = crate::curve(
         |tape, x| graph.substituted(tape, &dependents, x[0]),
         std::slice::from_ref(value),
         &Sweep { input: 0, element, range },
     )?;
     let points = || found.pieces.iter().flatten();
+    if points().nth(1).is_none() {
+        let why = format!("No curve: loss and slope are finite nowhere from {start} to {end}.");
+        return Ok(json!({ "why": why }));
+    }
     let shown = |window: Range<f64>| [exact(window.start), exact(window.end)];
     let point = |point: &Point| json!([exact(point.x), exact(point.value), exact(point.slope)]);
     let piece = |piece: &Vec<Point>| piece.iter().map(point).collect::<Vec<_>>();

@@ -1,13 +1,15 @@
 // What a loss is about, drawn: by its own row, or by its family as boxes and points, which can be
 // dragged, as ranked lists, or as pictures.
 
-/** The view of a family, or null. `change(inputs)` is called when something is dragged. */
-function familyView(live, data, change) {
+/**
+ * The view of a family, or null. `gradient(name)` gives the gradient of an input as far as it is known;
+ * `change(inputs)` is called when something is dragged.
+ */
+function familyView(live, gradient, change) {
   if (live.figure) return figureCard(live.figure);
   const found = FAMILY_VIEWS.find(({ fits }) => fits(live));
   if (!found) return null;
-  const gradient = (name) => data.nodes.find((node) => node.name === name && node.inputs.length === 0)?.gradient?.numbers?.map(Number) ?? null;
-  const drawing = found.draw(live, { gradient, change });
+  const drawing = drawable(found.draw(live, { gradient, change }), "an input");
   return drawing && html("section", { class: "card family", "aria-label": found.title }, html("h2", {}, found.title), drawing,
     html("p", { class: "hint" }, found.hint));
 }
@@ -25,8 +27,7 @@ function figureCard({ title, about, panels }) {
 
 const FAMILY_VIEWS = [
   { title: "The probabilities", hint: "The softmax of each row: the probability of each class. Bold: the label's; −ln of it is the row's loss. The arrow says whether descent lifts a score.",
-    fits: ({ closed, inputs }) => closed?.formula.includes("softmax(z) − one_hot(y)") && inputs[0].shape.length === 2 && inputs[1].shape.length === 1
-      && inputs[1].shape[0] === inputs[0].shape[0], draw: drawProbabilities },
+    fits: ({ softmaxNll, inputs }) => softmaxNll && inputs.find(({ name }) => name === softmaxNll.scores).shape.length === 2, draw: drawProbabilities },
   { title: "The boxes", hint: "Solid: the prediction; dashed: the target. Drag a corner. Arrows: where a step of descent would move it.",
     fits: ({ family, inputs }) => family === "detection" && inputs.slice(0, 2).every(({ shape }) => shape.at(-1) === 4), draw: drawBoxes },
   { title: "The ranked list", hint: "By score, best first; bars are the relevance. The arrow says whether descent lifts an item.",
@@ -94,7 +95,7 @@ function drawBoxes(live, { gradient, change }) {
   const space = plane(all.flatMap(([a, , c]) => [a, c]), all.flatMap(([, b, , d]) => [b, d]), { down: true });
   const rect = ([a, b, c, d], attributes) => svg("rect", { x: space.x(Math.min(a, c)), y: space.y(Math.min(b, d)), width: Math.abs(c - a) * space.scale, height: Math.abs(d - b) * space.scale, ...attributes });
   const slopes = gradient(prediction.name);
-  const most = slopes ? Math.max(...slopes.map(Math.abs)) : 0;
+  const most = largest(slopes ?? []);
   let drawing = null;
   const corner = (box, i, at, color) => {
     const [x, y] = [space.x(box[at]), space.y(box[at + 1])];
@@ -108,7 +109,7 @@ function drawBoxes(live, { gradient, change }) {
         change({ [prediction.name]: numbers });
       })];
   };
-  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": `${ours.length} predicted boxes and their targets` },
+  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": `${counted(ours.length, "predicted box", "predicted boxes")} and their targets` },
     ours.map((box, i) => {
       const color = FAMILY_COLORS[i % FAMILY_COLORS.length];
       return [rect(box, { fill: color, "fill-opacity": 0.18, stroke: color, "stroke-width": 2 }),
@@ -118,25 +119,29 @@ function drawBoxes(live, { gradient, change }) {
 }
 
 function drawProbabilities(live, { gradient }) {
-  const [scores, labels] = live.inputs;
-  const truth = flat(live.numbers[labels.name]).map(Number);
-  const slopes = gradient(scores.name);
+  const { scores, labels } = live.softmaxNll;
+  const truth = flat(live.numbers[labels]).map(Number);
+  const slopes = gradient(scores);
   const list = (row, i) => {
     // Shifted by the maximum, as the loss does it: so that no power overflows.
     const shifted = row.map((score) => score - Math.max(...row));
     const sum = shifted.map(Math.exp).reduce((total, power) => total + power, 0);
     const classes = html("ol", { class: "ranked classes" }, shifted.map((score, c) => {
       const p = Math.exp(score) / sum;
-      const slope = slopes?.[i * row.length + c] ?? 0;
       return html("li", { class: c === truth[i] ? "true" : null }, html("span", { class: "item" }, `${c}`),
         html("span", { class: "bar plus" }, html("i", { style: `width: ${100 * p}%` })),
-        html("span", { class: "contribution" }, `${number(p)} ${slope < 0 ? "▲" : slope > 0 ? "▼" : "·"}`));
+        html("span", { class: "contribution" }, `${number(p)} ${uphill(slopes?.[i * row.length + c])}`));
     }));
     const label = shifted[truth[i]];
     const caption = label === undefined ? `${i}` : `${i}: −ln ${number(Math.exp(label) / sum)} = ${number(Math.log(sum) - label)}`;
     return html("figure", { class: "tensor" }, html("figcaption", {}, caption), classes);
   };
-  return html("div", { class: "lists" }, rowsOf(live, scores.name).slice(0, 8).map(list));
+  return html("div", { class: "lists" }, rowsOf(live, scores).slice(0, 8).map(list));
+}
+
+/** Whether descent lifts a score, as a sign; none before its slope is computed. */
+function uphill(slope) {
+  return slope === undefined ? "" : slope < 0 ? "▲" : slope > 0 ? "▼" : "·";
 }
 
 function drawLists(live, { gradient }) {
@@ -145,9 +150,8 @@ function drawLists(live, { gradient }) {
   const slopes = gradient(scores.name);
   const most = Math.max(...t.flat().map(Math.abs), 1e-9);
   const list = (row, i) => html("ol", { class: "ranked" }, row.map((score, item) => ({ score, item })).sort((a, b) => b.score - a.score).map(({ score, item }) => {
-    const slope = slopes?.[i * row.length + item] ?? 0;
     return html("li", {}, html("span", { class: "item" }, `${item}`), html("span", { class: "bar plus" }, html("i", { style: `width: ${(100 * Math.abs(t[i]?.[item] ?? 0)) / most}%` })),
-      html("span", { class: "contribution" }, `${number(score)} ${slope < 0 ? "▲" : slope > 0 ? "▼" : "·"}`));
+      html("span", { class: "contribution" }, `${number(score)} ${uphill(slopes?.[i * row.length + item])}`));
   }));
   return html("div", { class: "lists" }, s.slice(0, 4).map(list));
 }

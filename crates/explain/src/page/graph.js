@@ -17,6 +17,7 @@ function flowOf(nodes, reads) {
 
 /** The width of a band: by order of magnitude, down to a thousandth of the largest. */
 function band(size, largestSize) {
+  if (size === largestSize && size > 0) return 12;
   if (size === 0 || largestSize === 0) return 3;
   return 3 + 3 * Math.max(0, 3 + Math.log10(size / largestSize));
 }
@@ -56,18 +57,24 @@ function edgeOf({ data, act, largest: most, refresh }, level, edge) {
   const [from, to] = [level.boxes[edge.from], level.boxes[edge.to]];
   const ends = to.inside || to.kind === "output-port" || from.kind === "output-port";
   const rules = edge.reads.map(([node, slot]) => data.nodes[node].inputs[slot].flow?.rule).filter(Boolean);
-  const title = `${data.nodes[edge.node].name} into ${to.title}: ` + (rules.length
-    ? `${rules.join("  and  ")} flows back, at most ${number(size)}` : "nothing flows back");
+  const between = `${data.nodes[edge.node].name} into ${to.title}`;
+  // What is not computed yet, nobody is told.
+  const told = (isBack) => (rules.length === 0 ? `${between}: nothing flows back`
+    : isBack ? `${between}: ${rules.join("  and  ")} flows back, at most ${number(size)}` : between);
+  const title = svg("title", {});
   const follows = edge.reads.length > 0;
   const follow = () => follows && act.follow(edge.reads);
-  const element = svg("g", { onclick: follow, onkeydown: pressed(follow), tabindex: follows ? 0 : null, role: follows ? "button" : null, "aria-label": follows ? title : null },
-    svg("title", {}, title),
+  const element = svg("g", { onclick: follow, onkeydown: pressed(follow), tabindex: follows ? 0 : null, role: follows ? "button" : null },
+    title,
     svg("path", { class: "reach", d: edge.path }),
     svg("path", { class: "band", d: edge.path, "stroke-width": band(size, most).toFixed(1) }),
     svg("path", { class: "course", d: edge.path, "marker-end": ends ? null : "url(#arrow)" }));
   refresh.push((view) => {
     const some = (list) => list.length > 0 && edge.reads.some(([node, slot]) => list.some(([n, s]) => n === node && s === slot));
-    const classes = ["edge", sign, edge.reads.some((read) => view.flowed(...read)) && "flowed",
+    const isBack = edge.reads.some((read) => view.flowed(...read));
+    if (title.textContent !== told(isBack)) title.textContent = told(isBack);
+    if (follows) set(element, "aria-label", told(isBack));
+    const classes = ["edge", sign, isBack && "flowed",
       edge.reads.some((read) => view.isCurrent(...read)) && "current", some(view.path) && "marked", some(view.edge) && "selected"];
     set(element, "class", classes.filter(Boolean).join(" "));
   });
@@ -86,7 +93,7 @@ function boxOf(scene, box) {
   const warned = hazard !== undefined;
   const reference = box.kind === "reference";
   const click = group ? () => act.open(box.group) : reference ? () => act.find(node) : () => act.select(node);
-  const what = group ? `${box.title}, a group of ${members.length} ops: opens` : reference ? `${name}, drawn again here: shows its own box`
+  const what = group ? `${box.title}, a group of ${counted(members.length, "op")}: opens` : reference ? `${name}, drawn again here: shows its own box`
     : inputs.length > 0 ? `${name} = ${formula}` : name;
   const line = (text, at, kind) => text && svg("text", { class: kind, x: 8, y: 30 + 15 * at }, text);
   const [value, gradient] = frame ? [] : [line(box.lines[0], 0, "value"), line(box.lines[1], 1, "gradient")];

@@ -12,6 +12,7 @@ Object.assign(Side.prototype, {
     this.surface = new SurfaceCard({ ask: (ends) => ask("surface", ends) });
     this.controls = new Controls(this.live, {
       changed: (change) => { this.descent.stop(); this.trail = null; this.change(change); },
+      say: (text) => this.say(text),
       random: (seed) => {
         try {
           this.descent.stop();
@@ -22,7 +23,6 @@ Object.assign(Side.prototype, {
       },
       chosen: (name, element) => this.chooseInput(name, element),
     });
-    this.controls.show(this.live, this.data);
     this.descent = new Descent(this.live, {
       ask: (request) => ask("descend", request),
       go: (inputs, trail, moving) => { this.trail = trail; this.change({ inputs }, moving); },
@@ -34,7 +34,15 @@ Object.assign(Side.prototype, {
     if (!this.changes) return;
     this.drawnLevel = undefined;
     this.show();
-    this.alive.textContent = "live: change any number or option, and all of this follows – the library itself runs in the page";
+    if (!this.warning) this.say(null);
+  },
+
+  /** Says in the line of the page's state what was not understood, or that all is well. */
+  say(warning) {
+    this.warning = warning;
+    this.status.classList.toggle("refused", warning !== null);
+    this.status.textContent = warning
+      ?? (this.changes ? "live: change any number or option, and all of this follows – the library itself runs in the page" : "");
   },
 
   /** What is explained: the loss in its setting, with its inputs. */
@@ -47,6 +55,7 @@ Object.assign(Side.prototype, {
   change(change, moving = false) {
     try {
       this.compute(this.case(change), moving);
+      if (this.warning) this.say(null);
       if (change.inputs) this.act.share(this, change.inputs);
     } catch (error) {
       this.controls.refuse(error);
@@ -151,7 +160,7 @@ Object.assign(Side.prototype, {
     }
     // Folds follow the numbers: a guard that has something to do is shown.
     if (typeof this.level === "number" && !this.tree.groups[this.level]) this.level = null;
-    this.controls.show(this.live, this.data);
+    this.controls.show(this.live);
     // Not while a number moves: a column that follows it would be restless.
     if (found.checked !== null) this.controls.fit();
     this.showHead();
@@ -200,37 +209,83 @@ Object.assign(Side.prototype, {
     return names.join("/");
   },
 
-  /** Goes to the state of a link. What it does not know is passed over. */
+  /** Goes to the state of a link, and says what of it was not understood. */
   restore(state) {
-    if (this.changes && this.act.engine) {
-      const values = { ...this.controls.first.values };
-      const inputs = { ...this.controls.first.inputs };
-      for (const { name, kind } of this.live.options) {
-        if (name in state && !(kind === "tensor" && /[[\d]/.test(state[name]))) values[name] = kind === "tensor" ? state[name] === "true" : state[name];
-      }
-      for (const [name, text] of Object.entries(state)) {
-        if (!/^\s*[[\-\d."]/.test(text) || ["step", "at", "node", "open", "view"].includes(name)) continue;
-        const known = name in inputs || this.live.options.some((option) => option.name === name && option.kind === "tensor");
-        try {
-          if (known) inputs[name] = nested(JSON.parse(text), name);
-        } catch (error) {
-          this.controls.refuse(error);
-        }
-      }
-      const is = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-      if (!is(values, valuesOf(this.live)) || !is(inputs, this.live.numbers)) this.change({ values, inputs });
-    }
-    if ((state.view === "ops") !== (this.view === "ops")) this.look(state.view === "ops" ? "ops" : "teaching");
-    const group = this.tree.groups.findIndex((_, at) => this.groupPath(at) === state.open);
-    if ("step" in state) this.go(Number(state.step) || 0);
-    this.level = state.open === "all" ? "all" : group >= 0 ? group : "step" in state ? this.level : null;
-    const [, name, element] = /^(.*)\.(\d+)$/.exec(state.at ?? "") ?? [];
-    const node = this.data.nodes.findIndex((each) => each.name === name);
-    if (node >= 0) [this.node, this.element] = [node, Number(element)];
-    else if (this.data.nodes[Number(state.node)]) this.node = Number(state.node);
+    const lost = [];
+    const lose = (name, why) => lost.push(`${name}=${state[name].slice(0, 40)} (${why})`);
+    if (this.changes && this.act.engine) this.restoreNumbers(state, lose);
+    else Object.keys(state).filter((name) => !PLACE.includes(name)).forEach((name) => lose(name, "this page has no engine"));
+    this.restorePlace(state, lose);
+    if (lost.length > 0) this.say(`Not understood in the link: ${lost.join("; ")}`);
+    else if (this.warning) this.say(null);
     this.show();
   },
+
+  /** The inputs and options of a link. */
+  restoreNumbers(state, lose) {
+    const wanted = { values: { ...this.controls.first.values }, inputs: { ...this.controls.first.inputs } };
+    const from = [];
+    for (const [name, text] of Object.entries(state).filter(([each]) => !PLACE.includes(each))) {
+      const option = this.live.options.find((each) => each.name === name);
+      const isTensor = name in wanted.inputs || option?.kind === "tensor";
+      if (!option && !isTensor) lose(name, "there is no such input or option");
+      else if (!isTensor) from.push([name, { values: { [name]: text } }]);
+      else if (option && /^(true|false)$/.test(text)) from.push([name, { values: { [name]: text === "true" } }]);
+      else {
+        try {
+          from.push([name, { inputs: { [name]: nested(JSON.parse(text), name) }, values: option ? { [name]: true } : {} }]);
+        } catch {
+          lose(name, "expected numbers, such as [[1, 2], [3, 4]]");
+        }
+      }
+    }
+    const joined = (all) => all.reduce(({ values, inputs }, each) => ({ values: { ...values, ...each.values }, inputs: { ...inputs, ...each.inputs } }), wanted);
+    const goTo = (all) => {
+      const change = joined(all);
+      const is = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+      if (!is(change.values, valuesOf(this.live)) || !is(change.inputs, this.live.numbers)) this.compute(this.case(change), false);
+    };
+    try {
+      goTo(from.map(([, change]) => change));
+    } catch {
+      // What the loss cannot have is left out, and the rest is taken.
+      const taken = [];
+      from.forEach(([name, change]) => {
+        try {
+          goTo([...taken, change]);
+          taken.push(change);
+        } catch (error) {
+          lose(name, error.message.split("\n")[0]);
+        }
+      });
+    }
+  },
+
+  /** The view, the step, the level and the choice of a link. */
+  restorePlace(state, lose) {
+    const { nodes } = this.data;
+    const whole = (name, most) => {
+      if (/^\d+$/.test(state[name]) && Number(state[name]) <= most) return Number(state[name]);
+      lose(name, `expected a number from 0 to ${most}`);
+      return null;
+    };
+    if ("view" in state && !["ops", "teaching"].includes(state.view)) lose("view", "expected ops or teaching");
+    if ((state.view === "ops") !== (this.view === "ops")) this.look(state.view === "ops" ? "ops" : "teaching");
+    const step = "step" in state ? whole("step", this.steps.length) : null;
+    if (step !== null) this.go(step);
+    const group = this.tree.groups.findIndex((_, at) => this.groupPath(at) === state.open);
+    if ("open" in state && state.open !== "all" && group < 0) lose("open", "there is no such group");
+    this.level = state.open === "all" ? "all" : group >= 0 ? group : step !== null ? this.level : null;
+    const [, name, element] = /^(.*)\.(\d+)$/.exec(state.at ?? "") ?? [];
+    const at = nodes.findIndex((each) => each.name === name);
+    if (at >= 0 && Number(element) < numel(nodes[at].value.shape)) [this.node, this.element] = [at, Number(element)];
+    else if ("at" in state) lose("at", "there is no such element");
+    else if ("node" in state) this.node = whole("node", nodes.length - 1) ?? this.node;
+  },
 });
+
+/** What of a link is no input and no option. */
+const PLACE = ["step", "at", "node", "open", "view", "embed"];
 
 /** Whether two computations have the same ops on the same inputs. */
 function sameOps(a, b) {

@@ -26,7 +26,7 @@ const act = {
 };
 
 const settled = () => {
-  sides.forEach((side, at) => side.restore(stateOf(at)));
+  sides.forEach((side, at) => side.restore(stateOf(at, sides.length)));
   act.settled = true;
 };
 
@@ -65,18 +65,6 @@ document.addEventListener("keydown", (event) => {
   if (active?.key(event)) event.preventDefault();
 });
 addEventListener("resize", () => sides.forEach((side) => side.frame.resize()));
-
-// On paper, all groups are expanded and all steps done.
-let saved = [];
-addEventListener("beforeprint", () => {
-  saved = sides.map(({ level, done }) => ({ level, done }));
-  sides.forEach((side) => {
-    [side.level, side.done] = ["all", side.steps.length];
-    side.root.querySelector("details.text").open = true;
-    side.show();
-  });
-});
-addEventListener("afterprint", () => sides.forEach((side, i) => { Object.assign(side, saved[i]); side.show(); }));
 
 // A page that carries an engine has its data compressed beside it.
 const packed = document.getElementById("data");

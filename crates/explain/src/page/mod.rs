@@ -267,7 +267,7 @@ impl<'t> Page<'t> {
 }
 
 /// The scripts of the page, in the order of their dependencies.
-const SCRIPTS: [&str; 18] = [
+const SCRIPTS: [&str; 19] = [
     include_str!("numbers.js"),
     include_str!("tensor.js"),
     include_str!("graph.js"),
@@ -285,6 +285,7 @@ const SCRIPTS: [&str; 18] = [
     include_str!("share.js"),
     include_str!("page.js"),
     include_str!("live.js"),
+    include_str!("print.js"),
     include_str!("main.js"),
 ];
 

@@ -43,16 +43,16 @@ class Side {
   }
 
   head() {
-    const formula = html("div", { class: "formula" });
-    formula.innerHTML = this.data.formula;
+    const definition = html("div", { class: "formula" });
+    definition.innerHTML = this.data.formula;
     this.checked = html("p", { class: "checked" });
-    this.alive = this.changes ? html("p", { class: "alive", role: "status" }, "starting the engine…") : null;
+    this.status = html("p", { class: "status", role: "status" }, this.changes ? "starting the engine…" : "");
     this.notes = html("ul", { class: "notes" });
     this.showHead();
     this.symbols = this.live ? symbolsOf(this.live) : [];
     const letters = this.data.formula ? this.live?.letters ?? [] : [];
-    const key = this.symbols.length + letters.length > 0 ? keyOf(formula, this.symbols, letters) : null;
-    return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? formula : null, key, this.alive, this.checked, this.notes);
+    const key = this.symbols.length + letters.length > 0 ? keyOf(definition, this.symbols, letters) : null;
+    return html("header", {}, html("h1", {}, this.data.title), this.data.formula ? definition : null, key, this.status, this.checked, this.notes);
   }
 
   showHead() {
@@ -191,9 +191,11 @@ class Side {
 
 
   show() {
+    this.known = progress(this.data.nodes, this.steps, this.done);
     this.drawCrumbs();
     this.drawLevel();
     this.drawPanel();
+    this.controls?.showSlopes((name) => Boolean(this.leaf(name)?.gradient), (name) => this.slopesOf(name));
     this.slider.value = this.done;
     this.player.textContent = this.timer ? "❚❚" : "▶";
     this.player.setAttribute("aria-label", this.timer ? "pause" : "play all steps");
@@ -201,6 +203,17 @@ class Side {
     this.counter.replaceChildren(`${this.done} / ${this.steps.length} `, html("span", {}, at));
     this.slider.setAttribute("aria-valuetext", `step ${this.done} of ${this.steps.length}, ${at}`);
     this.act.touched();
+  }
+
+  /** The node of an input. */
+  leaf(name) {
+    return this.data.nodes.find((node) => node.name === name && node.inputs.length === 0);
+  }
+
+  /** The gradient of an input, as numbers: null before it is computed. */
+  slopesOf(name) {
+    const leaf = this.leaf(name);
+    return this.known.gradient[this.data.nodes.indexOf(leaf)] ? leaf.gradient.numbers ?? null : null;
   }
 
   drawCrumbs() {
@@ -222,15 +235,14 @@ class Side {
   }
 
   drawLevel() {
-    const { data, step, steps, done } = this;
-    const known = progress(data.nodes, steps, done);
-    const flowed = new Set(steps.slice(0, done).filter(({ kind }) => kind === "backward").map(({ node, slot }) => `${node} ${slot}`));
+    const { data, step, steps, done, known } = this;
+    this.flowed = new Set(steps.slice(0, done).filter(({ kind }) => kind === "backward").map(({ node, slot }) => `${node} ${slot}`));
     const now = done === steps.length ? null : step;
     const view = {
       node: this.node, edge: this.edge, path: this.path,
       hasValue: (node) => known.value[node],
       hasGradient: (node) => known.gradient[node],
-      flowed: (node, slot) => flowed.has(`${node} ${slot}`),
+      flowed: (node, slot) => this.flowed.has(`${node} ${slot}`),
       isCurrent: (node, slot) => now !== null && (slot === undefined
         ? now.node === node && now.kind !== "backward" || now.into === node
         : now.kind === "backward" && now.node === node && now.slot === slot),
@@ -275,37 +287,39 @@ class Side {
     const kind = this.step && !ended ? this.step.kind : "rest";
     const card = html("section", { class: `card step ${kind}`, "aria-live": "polite" }, text);
     const input = data.inputs.find(({ node }) => node === this.node);
-    const element = input && this.element !== null
+    const element = input && this.element !== null && this.known.gradient[this.node]
       ? elementCard(data, this.worked(input, this.element), this.element, this.path, (path) => { this.path = path; this.show(); }) : null;
     replaceChildren(this.panel, card, this.edge.length > 0 && this.edgeCard(), element,
-      this.live && familyView(this.live, data, (inputs) => this.changes && this.change({ inputs })), this.nodeCard(input), this.surface?.root);
+      this.live && familyView(this.live, (name) => this.slopesOf(name)?.map(Number) ?? null, (inputs) => this.changes && this.change({ inputs })),
+      this.nodeCard(input), this.surface?.root);
   }
 
   edgeCard() {
     const flows = this.edge.map(([node, slot]) => ({ reader: this.data.nodes[node], input: this.data.nodes[node].inputs[slot] }));
-    return html("section", { class: "card" }, flows.map(({ reader, input }) => {
+    return html("section", { class: "card" }, flows.map(({ reader, input }, at) => {
       const name = this.data.nodes[input.node].name;
       if (!input.flow) return html("p", {}, `Nothing flows from ${reader.name} back to ${name}.`);
+      if (!this.flowed.has(this.edge[at].join(" "))) return html("p", {}, `What flows from ${reader.name} back to ${name} is not computed yet.`);
       return html("div", {}, html("h3", {}, `back from ${reader.name} to ${name}: ${input.flow.rule}`),
         tensor("what flows", input.flow.value ?? this.data.nodes[input.node].gradient));
     }));
   }
 
   nodeCard(input) {
+    const { known } = this;
     const node = this.data.nodes[this.node];
-    const known = progress(this.data.nodes, this.steps, this.done);
     const can = (element) => input?.elements.includes(element);
     const choose = input ? (element) => this.choose(element) : null;
     const shown = { choose, chosen: this.element, can };
     const leaf = node.constant ? "a constant" : input ? "an input" : `a ${node.op}`;
-    const formula = node.inputs.length ? ` = ${node.formula}` : `, ${leaf}`;
+    const made = node.inputs.length ? ` = ${node.formula}` : `, ${leaf}`;
     const parts = [];
     const tensors = [];
     tensors.push(known.value[this.node] ? tensor("value", node.value, shown) : html("p", { class: "hint" }, "Its value is not computed yet."));
     if (!node.gradient) parts.push(html("p", { class: "hint" }, "No gradient flows here."));
     else if (known.gradient[this.node]) tensors.push(tensor(`gradient ∂L/∂${node.name}`, node.gradient, shown));
     else parts.push(html("p", { class: "hint" }, known.parts[this.node]
-      ? `${known.parts[this.node]} of ${known.total[this.node]} contributions to its gradient are computed.` : "Its gradient is not computed yet."));
+      ? `${known.parts[this.node]} of ${counted(known.total[this.node], "contribution")} to its gradient ${known.parts[this.node] === 1 ? "is" : "are"} computed.` : "Its gradient is not computed yet."));
     if (input && known.gradient[this.node]) {
       if (!node.gradient.numbers) parts.push(largestOf(node, input, this.element, choose));
       parts.push(html("p", { class: "hint" }, "Click an element: the paths of its gradient, and its curve."));
@@ -315,7 +329,7 @@ class Side {
     const checked = known.gradient[this.node] && node.check ? gradientCheck(node.check) : null;
     const hazards = node.hazards.map((hazard) => html("p", { class: "hazard" }, `! ${hazard}`));
     return html("section", { class: "card node", "aria-label": `node ${node.name}` },
-      html("h3", {}, html("b", {}, node.name), formula), (node.location || node.inputs.length > 0) && html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), node.location ? ` · ${node.location}` : ""),
+      html("h3", {}, html("b", {}, node.name), formula(made)), (node.location || node.inputs.length > 0) && html("p", { class: "location" }, `%${node.number} ${node.op} ${node.attributes}`.trim(), node.location ? html("span", { class: "whole" }, ` · ${node.location}`) : ""),
       hazards, html("div", { class: "tensors" }, tensors), parts, checked);
   }
 
@@ -349,11 +363,11 @@ function gradientCheck({ verdict, text, differences }) {
 }
 
 /** The slope in closed form, and whether the steps arrived there. */
-function closedCard({ formula, numbers }, { name, value, gradient }) {
+function closedCard({ formula: closed, numbers }, { name, value, gradient }) {
   const apart = gradient.numbers ? Math.max(...gradient.numbers.map((x, i) => Math.abs(Number(x) - Number(numbers[i])))) : NaN;
   const arrived = Number.isNaN(apart) ? "" : apart === 0 ? "the steps arrive at the same numbers, to the last digit"
     : `the steps arrive at the same numbers, but for ${number(apart)} of rounding`;
-  return html("div", { class: "closed" }, html("p", { class: "formula" }, `∂L/∂${name} = ${formula}`),
+  return html("div", { class: "closed" }, html("p", { class: "formula" }, formula(`∂L/∂${name} = ${closed}`)),
     gradient.numbers ? tensor("in closed form", { shape: value.shape, numbers }) : null, html("p", { class: "hint" }, arrived));
 }
 

@@ -8,10 +8,19 @@ function pasted(text, name) {
   const trimmed = text.trim();
   if (trimmed === "") throw new Error("there are no numbers");
   if (trimmed.startsWith("{")) {
-    const read = JSON.parse(trimmed);
-    return Object.fromEntries(Object.entries(read).map(([name, value]) => [name, nested(value, name)]));
+    return Object.fromEntries(Object.entries(fromObject(trimmed)).map(([name, value]) => [name, nested(value, name)]));
   }
   return { [name]: trimmed.includes("[") ? nested(fromBrackets(trimmed), name) : fromLines(trimmed, name) };
+}
+
+/** An object of JSON. NaN and Infinity, as Python writes them, are words. */
+function fromObject(text) {
+  const words = text.replace(/"[^"]*"|-?\b(?:NaN|Infinity)\b/g, (part) => (part.startsWith('"') ? part : `"${part}"`));
+  try {
+    return JSON.parse(words);
+  } catch {
+    throw new Error('braces, names or numbers do not fit together: expected {"logits": [[1, 2], [3, 4]]}');
+  }
 }
 
 /** Brackets of JSON, or of NumPy: `array([[1., 2.], [3., 4.]])`, `[[1. 2.]\n [3. 4.]]`. */
@@ -75,6 +84,6 @@ function exactly(x) {
 /** Nested lists with one element, counted in row-major order, replaced. */
 function replaced(value, shape, element, x) {
   if (shape.length === 0) return exactly(x);
-  const inner = shape.slice(1).reduce((product, len) => product * len, 1);
+  const inner = numel(shape.slice(1));
   return value.map((row, i) => (i === Math.floor(element / inner) ? replaced(row, shape.slice(1), element % inner, x) : row));
 }

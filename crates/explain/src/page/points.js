@@ -14,10 +14,10 @@ function drawPoints(live, { gradient, change }) {
   const slopes = Object.fromEntries(inputs.map(({ name }) => [name, gradient(name)]));
   const width = inputs[0].shape[1];
   const slope = ({ name, row }) => (slopes[name] ? [slopes[name][row * width], slopes[name][row * width + 1]] : [0, 0]);
-  const most = Math.max(...points.map((point) => Math.hypot(...slope(point))).filter(Number.isFinite), 0);
+  const most = largest(points.map((point) => Math.hypot(...slope(point))));
   const texts = beside(points.map((point) => [...place(point), inputs.length > 1 ? `${point.name[0]}${point.row}` : String(point.row)]), space);
   let drawing = null;
-  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": `${points.length} points` },
+  drawing = svg("svg", { class: "plot scene", viewBox: `0 0 ${space.width} ${space.height}`, role: "img", "aria-label": counted(points.length, "point") },
     points.map((point) => downhill(place(point), slope(point), most, -1)),
     points.map((point) => handle(() => drawing, place(point), space, { style: `fill: ${point.color}` }, ([dx, dy]) => {
       point.at[0] += dx;
@@ -39,7 +39,7 @@ function drawTriplets(live, { gradient, change }) {
   const margin = Number(live.options.find(({ name }) => name === "margin")?.value ?? 0);
   const width = inputs[0].shape[1];
   const slope = (kind, row) => slopes[kind]?.slice(row * width, (row + 1) * width) ?? [];
-  const most = Math.max(...points.flatMap((rows, kind) => rows.map((_, row) => Math.hypot(...slope(kind, row)))).filter(Number.isFinite), 0);
+  const most = largest(points.flatMap((rows, kind) => rows.map((_, row) => Math.hypot(...slope(kind, row)))));
   const moved = (kind, row, by) => {
     points[kind][row] = points[kind][row].map((x, at) => x + by[at]);
     let numbers = live.numbers[TRIPLET[kind]];

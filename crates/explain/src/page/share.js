@@ -13,11 +13,11 @@ function stateText(sides) {
   return readState().has("embed") ? `${text}&embed` : text;
 }
 
-/** The parameters of one of the losses. */
-function stateOf(at) {
+/** The parameters of one of the losses. Those of one that is not there are nonsense that the first one says. */
+function stateOf(at, losses) {
+  const owner = (name) => { const number = Number(/^(\d+)\./.exec(name)?.[1] ?? 1); return number > 1 && number <= losses ? number - 1 : 0; };
   const prefix = at > 0 ? `${at + 1}.` : "";
-  return Object.fromEntries([...readState()].flatMap(([name, value]) =>
-    (at > 0 ? name.startsWith(prefix) : !/^\d+\./.test(name)) ? [[name.slice(prefix.length), value]] : []));
+  return Object.fromEntries([...readState()].flatMap(([name, value]) => (owner(name) === at ? [[name.slice(prefix.length), value]] : [])));
 }
 
 /** The bar with what can be passed on. */
@@ -33,7 +33,7 @@ function shareBar(side) {
     button("JSON", "copy the inputs as JSON", () => copy("the JSON of the inputs", JSON.stringify(side.numbers())), { class: "copy-json" }),
     button("SVG", "save the drawing as SVG", () => save(new Blob([picture(side.frame.drawing)], { type: "image/svg+xml" }), `${side.data.title}.svg`), { class: "save-svg" }),
     button("PNG", "save the drawing as PNG", async () => save(await pixels(side.frame.drawing), `${side.data.title}.png`), { class: "save-png" }),
-    button("Handout", "print all steps", () => handout(side), { class: "print-steps" }), said);
+    button("Handout", "print all steps", () => side.handout(), { class: "print-steps" }), said);
 }
 
 async function copyText(text) {
@@ -82,16 +82,4 @@ async function pixels(drawing) {
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
   URL.revokeObjectURL(image.src);
   return new Promise((done) => { canvas.toBlob(done, "image/png"); });
-}
-
-/** Prints all steps, one after the other. */
-function handout(side) {
-  side.writeOutAll();
-  const steps = side.steps.map((_, at) => html("li", {}, description(side.data.nodes, side.steps, at + 1)));
-  const sheet = html("section", { class: "handout" }, html("h2", {}, "All steps"), html("ol", {}, steps));
-  side.root.append(sheet);
-  document.body.classList.add("printing-steps");
-  print();
-  document.body.classList.remove("printing-steps");
-  sheet.remove();
 }

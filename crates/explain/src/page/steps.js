@@ -50,7 +50,7 @@ function description(nodes, steps, done) {
     const written = node.forward ?? [];
     const lines = written.map(({ at, text, is }) =>
       line(at, `${node.name}${indexText(node.value.shape, at)}`, "=", text, is));
-    return html("div", {}, html("p", { class: "formula" }, `${node.name} = ${node.formula}`),
+    return html("div", {}, html("p", { class: "formula" }, formula(`${node.name} = ${node.formula}`)),
       few(lines), node.forward && more(written, node.value));
   }
   const { flow } = node.inputs[step.slot];
@@ -63,7 +63,7 @@ function description(nodes, steps, done) {
     line(at, `∂L/∂${into.name}${indexText(into.value.shape, at)}`, sign, text, is, part > 1 ? before : null));
   const fan = all > 1 ? html("p", { class: "fan" },
     `${into.name} has ${all} readers, so its gradient is a sum. This is contribution ${part} of ${all}.`) : null;
-  return html("div", {}, html("p", { class: "formula" }, `∂L/∂${into.name} ${sign} ${flow.rule}`), fan,
+  return html("div", {}, html("p", { class: "formula" }, formula(`∂L/∂${into.name} ${sign} ${flow.rule}`)), fan,
     few(lines), flow.lines && more(written, into.value));
 }
 
@@ -73,8 +73,8 @@ function line(element, left, sign, text, is, before = null) {
   const brackets = Number(is) < 0 ? `(${number(is)})` : number(is);
   const sum = Number(before) + Number(is);
   return html("p", { class: "line", "data-element": element }, html("span", { class: "left" }, left),
-    ` ${sign} ${arithmetic}`, html("b", { "data-is": Number(is) }, number(is)),
-    before === null ? null : html("span", { class: "total" }, `so far ${number(before)} + ${brackets} = `,
+    " ", formula(`${sign} ${arithmetic}`), html("b", { class: "whole", "data-is": Number(is) }, number(is)),
+    before === null ? null : html("span", { class: "total" }, formula(`so far ${number(before)} + ${brackets} = `),
       html("b", { "data-sum": sum }, number(sum))));
 }
 
@@ -83,11 +83,11 @@ function few(lines) {
   const shown = 4;
   if (lines.length <= shown + 1) return lines;
   return [lines.slice(0, shown), html("details", {}, html("summary", { class: "hint" },
-    `${lines.length - shown} more elements`), lines.slice(shown))];
+    counted(lines.length - shown, "more element")), lines.slice(shown))];
 }
 
 /** The number of elements that are not written out. */
 function more(lines, { shape }) {
-  const left = shape.reduce((product, len) => product * len, 1) - lines.length;
-  return left > 0 ? html("p", { class: "hint" }, `and ${left} more elements in the same way`) : null;
+  const left = numel(shape) - lines.length;
+  return left > 0 ? html("p", { class: "hint" }, `and ${counted(left, "more element")} in the same way`) : null;
 }

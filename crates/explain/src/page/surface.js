@@ -16,7 +16,7 @@ class SurfaceCard {
   /** Takes other inputs; while they move, the surface stays the one where the move began. */
   show(live, trail, moving) {
     const names = live.inputs.filter(({ moves }) => moves).flatMap(({ name, shape }) => {
-      const count = shape.reduce((product, len) => product * len, 1);
+      const count = numel(shape);
       return Array.from({ length: Math.min(count, 64) }, (_, element) => [`${name} ${indexText(shape, element)}`.trim(), `${name} ${element}`]);
     });
     this.live = live;
@@ -54,6 +54,7 @@ class SurfaceCard {
     const { xs, ys, values } = this.found;
     const [width, height, left, bottom] = [380, 300, 44, 22];
     const all = values.flat().map(Number).filter(Number.isFinite);
+    if (all.length === 0) return this.canvas.replaceChildren(html("p", { class: "hint" }, "No surface: the loss is finite nowhere on it."));
     const [low, high] = [Math.min(...all), Math.max(...all)];
     const x = (value) => left + ((value - xs[0]) / (xs.at(-1) - xs[0])) * (width - left - 6);
     const y = (value) => height - bottom - ((value - ys[0]) / (ys.at(-1) - ys[0])) * (height - bottom - 6);
@@ -69,14 +70,14 @@ class SurfaceCard {
     const now = [x(at(this.live.numbers, across)), y(at(this.live.numbers, up))];
     const least = values.flatMap((row, j) => row.map((value, i) => [Number(value), i, j])).filter(([value]) => value === low)[0];
     const text = (px, py, anchor, said) => svg("text", { x: px, y: py, "text-anchor": anchor }, said);
-    this.canvas.replaceChildren(svg("svg", { class: "plot landscape", viewBox: `0 0 ${width} ${height}`, role: "img",
+    this.canvas.replaceChildren(drawable(svg("svg", { class: "plot landscape", viewBox: `0 0 ${width} ${height}`, role: "img",
       "aria-label": `the loss from ${number(low)} to ${number(high)}; it is least at ${number(xs[least[1]])}, ${number(ys[least[2]])}` },
       svg("svg", { x: left, y: 0, width: width - left, height: height - bottom, viewBox: `${left} 0 ${width - left} ${height - bottom}` }, cells, lines,
         trail.length > 1 && svg("path", { class: "trail", d: `M${trail.join("L")}` }),
         svg("path", { class: "least", d: `M${x(xs[least[1]]) - 4} ${y(ys[least[2]])}h8m-4 -4v8` }),
         svg("circle", { class: "here", cx: now[0], cy: now[1], r: 5.5 })),
       text(left, height - 6, "start", number(xs[0])), text(width - 6, height - 6, "end", number(xs.at(-1))), text((left + width) / 2, height - 6, "middle", this.across.selectedOptions[0].text),
-      text(left - 4, 12, "end", number(ys.at(-1))), text(left - 4, height - bottom, "end", number(ys[0]))),
+      text(left - 4, 12, "end", number(ys.at(-1))), text(left - 4, height - bottom, "end", number(ys[0]))), "the loss"),
       html("p", { class: "hint" }, `up: ${this.up.selectedOptions[0].text}; blue is low, ${number(low)}, orange high, ${number(high)}; + is the least of the grid, the dot where it is now`));
   }
 }

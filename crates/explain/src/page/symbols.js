@@ -5,18 +5,20 @@ const GREEK = { alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ϵ�
 /** The inputs and options that the formula has symbols for: name, letter, and a color each. */
 function symbolsOf(live) {
   const all = [...live.inputs, ...live.options].filter(({ symbol }) => symbol);
-  return all.map(({ name, symbol }, at) => ({ name, letters: symbol.startsWith("\\") ? GREEK[symbol.slice(1)] ?? "" : symbol, color: `var(--symbol-${at % 6})` }));
+  return all.map(({ name, symbol, about }, at) => ({ name, about, letters: symbol.startsWith("\\") ? GREEK[symbol.slice(1)] ?? "" : symbol, color: `var(--symbol-${at % 6})` }));
 }
 
-/** Colors the symbols of a formula, and gives the key: z = logits, and what other letters stand for. */
+/** Colors the symbols of a formula, though not the upright letters of a word, and gives the key: z = logits, and what other letters stand for. */
 function keyOf(formula, symbols, others) {
   for (const { name, letters, color } of symbols) {
-    const written = [...formula.querySelectorAll("mi")].filter((each) => letters !== "" && letters.includes(each.textContent));
+    const written = [...formula.querySelectorAll("mi:not([mathvariant=normal])")].filter((each) => letters !== "" && letters.includes(each.textContent));
     written.forEach((each) => { each.dataset.symbol = name; each.style.color = color; });
   }
-  return html("p", { class: "key" }, symbols.filter(({ letters }) => letters !== "").map(({ name, letters, color }) =>
-    html("span", { "data-symbol": name, style: `color: ${color}` }, html("i", {}, letters[0]), ` = ${name}`)),
-    others.map(([letters, meaning]) => html("span", {}, html("i", {}, letters), `: ${meaning}`)));
+  // What is called by its letter, such as a margin m, is said by what it does.
+  const meaning = ({ name, letters, about }) => (letters[0] === name && about ? `: ${about}` : ` = ${name}`);
+  return html("p", { class: "key" }, symbols.filter(({ letters }) => letters !== "").map((symbol) =>
+    html("span", { "data-symbol": symbol.name, style: `color: ${symbol.color}` }, html("i", {}, symbol.letters[0]), meaning(symbol))),
+    others.map(([letters, said]) => html("span", {}, html("i", {}, letters), `: ${said}`)));
 }
 
 /** Lights all that belongs to a name while the pointer is over one of it. */

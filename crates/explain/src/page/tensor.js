@@ -55,7 +55,7 @@ function summary(shown) {
   const height = Math.max(...shown.bars, 1);
   const bars = shown.bars.map((bar) => html("i", { style: `height: ${(100 * bar) / height}%`, title: String(bar) }));
   const nonFinite = shown.nonFinite ? `, ${shown.nonFinite} not finite` : "";
-  const statistics = `mean ${number(shown.mean)}, ${shown.zeros} zeros${nonFinite}`;
+  const statistics = `mean ${number(shown.mean)}, ${counted(shown.zeros, "zero")}${nonFinite}`;
   return html("div", { class: "summary" }, heat,
     html("div", { class: "distribution" },
       html("div", { class: "bars", role: "img", "aria-label": "histogram" }, bars),

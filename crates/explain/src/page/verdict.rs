@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::picture::{SMALL, picture};
 use crate::graph::Graph;
-use crate::number::{is_finite, signed};
+use crate::number::{counted, is_finite, signed};
 use crate::numeric::NumericGradient;
 use crate::operation::Operation;
 
@@ -42,12 +42,13 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
         (agree, all) if agree == all => {
             format!("all {all} gradients agree with finite differences")
         }
+        (1, all) => format!("1 of {all} gradients agrees with finite differences"),
         (agree, all) => format!("{agree} of {all} gradients agree with finite differences"),
     };
     let others = [
         (kink, "at a kink, between the slopes of both sides"),
         (noise, "where differences are too uncertain to tell"),
-        (differ, "differ"),
+        (differ, if differ == 1 { "differs" } else { "differ" }),
         (none, "cannot be compared"),
         (gradients - all - none, "not compared, which would take long"),
     ];
@@ -89,7 +90,7 @@ fn verdict(graph: &Graph, at: usize, budget: usize) -> Result<Value> {
     };
     let (name, text) = match &found.verdict {
         Verdict::Skipped(why) => return incomparable(why),
-        Verdict::Pass => ("agree", format!("agree to {} digits", found.digits.floor())),
+        Verdict::Pass => ("agree", format!("agree to {}", counted(found.digits.floor(), "digit"))),
         Verdict::Kink if jumps(&found) => return incomparable("the loss jumps there"),
         Verdict::Kink => ("kink", at_kink(&found)),
         Verdict::Noise => ("noise", "say the same as far as differences can tell".to_owned()),

@@ -91,6 +91,12 @@ impl Case {
         (numbers.len() == moved.numbers.len()).then_some((slope, numbers))
     }
 
+    /// Scores and labels, where a term is −ln of the softmax of the scores at the label: with any option
+    /// set, it is something else.
+    pub fn softmax_nll(&self) -> Option<[&'static str; 2]> {
+        self.loss.softmax_nll.filter(|_| self.setting.trim().is_empty())
+    }
+
     /// What the loss is about at some inputs, where its row draws that; `None`, too, of inputs that do
     /// not go together.
     pub fn figure(&self, inputs: &[Tensor]) -> Option<Figure> {

@@ -183,6 +183,33 @@ fn an_error_has_the_line_that_called_the_loss() {
     assert!(count > 5000, "{count}");
 }
 
+/// The names of operands that are given, not computed, as an error lists them, a line each.
+fn operands(error: &Error) -> Vec<String> {
+    let text = error.without_locations();
+    let lines = text.lines().filter(|line| line.starts_with("    ") && line.contains("constant"));
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_error_calls_the_inputs_by_their_names() {
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    walk(|case, what, inputs| {
+        let tape = Tape::f64();
+        let inputs = recorded(&tape, inputs);
+        let record = || error_of(case.record(&tape, &inputs));
+        let Ok(Some(error)) = catch_unwind(AssertUnwindSafe(record)) else { return };
+        for name in operands(&error) {
+            count += 1;
+            if !case.loss.inputs.iter().any(|input| input.name == name) {
+                wrong.push(format!("{}: {what}: {name}: {error}", case.title()));
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count > 2000, "{count}");
+}
+
 /// Whether a case reads an input in its setting: then one of a shape that nothing has is refused.
 fn reads(case: &Case, at: usize) -> bool {
     let mut inputs = case.inputs.clone();

@@ -58,6 +58,8 @@ pub struct Loss {
     pub naive: fn(&Numbers<'_>) -> Vec<f64>,
     /// The slope in closed form, where readers know it by heart.
     pub slope: Option<Slope>,
+    /// Scores and labels, where a term is −ln of the softmax of the scores at the label.
+    pub softmax_nll: Option<[&'static str; 2]>,
     /// What the loss is about, where a curve over one number says little of it; `None` of numbers that
     /// do not go together.
     pub figure: Option<fn(&Numbers<'_>) -> Option<Figure>>,
@@ -258,6 +260,7 @@ impl Loss {
         run: |x| Terms::new(x.var("…")),
         naive: |_| Vec::new(),
         slope: None,
+        softmax_nll: None,
         figure: None,
     };
 

@@ -193,11 +193,15 @@ impl<'t> AdaptiveLogSoftmax<'t> {
             let fault = Fault::new(NAME, why).operand("features", features);
             Err(features.tape().fault(fault.operand("head", self.head)))
         };
-        let given = [("features", features), ("head", self.head)].into_iter();
-        let given = given.chain(self.head_bias.map(|bias| ("head_bias", bias)));
-        let given = given.chain(self.tails.iter().flatten().map(|&tail| ("tails", tail)));
+        let own = |name: &str, var| (name.to_owned(), var);
+        let given = [own("features", features), own("head", self.head)].into_iter();
+        let given = given.chain(self.head_bias.map(|bias| own("head_bias", bias)));
+        let given =
+            given.chain(self.tails.iter().enumerate().flat_map(|(i, &[projection, rows])| {
+                [(format!("projection{i}"), projection), (format!("rows{i}"), rows)]
+            }));
         for (name, var) in given {
-            let checked = floats(NAME, name, var);
+            let checked = floats(NAME, &name, var);
             if checked.is_faulty() {
                 return Err(checked);
             }

@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input, number};
-use crate::check::{Unequal, bits, demand, pair, probability};
+use crate::check::{Unequal, bits, demand, named_pair, probability};
 use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
@@ -79,7 +79,12 @@ impl Asymmetric {
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("asymmetric", || {
             let Asymmetric { gamma_pos, gamma_neg, clip } = *self;
-            let (z, t) = pair("asymmetric", logits, bits("asymmetric", target), Unequal::Refuse);
+            let (z, t) = named_pair(
+                "asymmetric",
+                ("logits", logits),
+                ("target", bits("asymmetric", target)),
+                Unequal::Refuse,
+            );
             let t = probability("asymmetric", "target", t);
             let fits = [gamma_pos, gamma_neg].iter().all(|g| (0.0..f64::INFINITY).contains(g));
             let why = || {

@@ -64,7 +64,8 @@ impl<'t> Bce<'t> {
             let (p, t) = pair("bce", prediction, bits("bce", target), Unequal::Refuse);
             let p = probability("bce", "prediction", p);
             let t = probability("bce", "target", t);
-            let weight = self.weight.map(|weight| repeats("bce", "weight", weight, p));
+            let weight =
+                self.weight.map(|weight| repeats("bce", "weight", weight, ("prediction", p)));
             let (ln_p, ln_q) = bounded_logarithms(p);
             Terms::new(scaled(-(t * ln_p + (1.0 - t) * ln_q), weight))
         })

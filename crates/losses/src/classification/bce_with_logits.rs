@@ -6,7 +6,7 @@ use super::FAMILY;
 use crate::catalogue::{
     C, Domain, INNER, Invariance, Loss, N, POSITIVE, Slope, Task, input, option,
 };
-use crate::check::{Unequal, bits, pair, repeats};
+use crate::check::{Unequal, bits, named_pair, repeats};
 use crate::rows::{finite, infinite};
 use crate::terms::{Terms, scaled};
 
@@ -67,10 +67,16 @@ impl<'t> BceWithLogits<'t> {
     #[track_caller]
     pub fn forward(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("bce_with_logits", || {
-            let (z, t) =
-                pair("bce_with_logits", logits, bits("bce_with_logits", target), Unequal::Refuse);
+            let (z, t) = named_pair(
+                "bce_with_logits",
+                ("logits", logits),
+                ("target", bits("bce_with_logits", target)),
+                Unequal::Refuse,
+            );
             let [weight, pos_weight] = [("weight", self.weight), ("pos_weight", self.pos_weight)]
-                .map(|(name, var)| var.map(|var| repeats("bce_with_logits", name, var, z)));
+                .map(|(name, var)| {
+                    var.map(|var| repeats("bce_with_logits", name, var, ("logits", z)))
+                });
             let z = finite(z);
             let each = match pos_weight {
                 None => z.softplus() - t * z,

@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input};
-use crate::check::{Unequal, bits, pair};
+use crate::check::{Unequal, bits, named_pair};
 use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
@@ -58,8 +58,12 @@ impl BinarySparsemax {
     #[track_caller]
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("binary_sparsemax", || {
-            let (z, t) =
-                pair("binary_sparsemax", logits, bits("binary_sparsemax", target), Unequal::Refuse);
+            let (z, t) = named_pair(
+                "binary_sparsemax",
+                ("logits", logits),
+                ("target", bits("binary_sparsemax", target)),
+                Unequal::Refuse,
+            );
             let z = finite(z);
             let near = z.abs().lt(1.0);
             let square = (near.select(z, 0.0) + 1.0).square() * 0.25;

@@ -80,7 +80,7 @@ impl CategoricalHinge {
             Labels::terms(
                 "categorical_hinge",
                 self.axis,
-                scores,
+                ("scores", scores),
                 labels,
                 ignore_index,
                 |labels, z| labels.lead(z, margin).max(labels.axis),

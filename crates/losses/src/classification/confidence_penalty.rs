@@ -75,7 +75,7 @@ impl ConfidencePenalty {
     pub fn forward<'t>(&self, logits: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("confidence_penalty", || {
             let z = floats("confidence_penalty", "logits", logits);
-            let (z, axis) = on_class_axis("confidence_penalty", self.axis, z);
+            let (z, axis) = on_class_axis("confidence_penalty", self.axis, ("logits", z));
             let fits = self.threshold.is_none_or(|threshold| !threshold.is_nan());
             let z = demand("confidence_penalty", fits, || "threshold is NaN".to_owned(), z);
             let log_p = capped(z).log_softmax(axis);

@@ -7,7 +7,7 @@ use crate::catalogue::{
     C, CLASS_AXIS, Domain, Invariance, Loss, N, POSITIVE, Slope, Task, input, integer, number,
     option,
 };
-use crate::check::{Unequal, demand, pair};
+use crate::check::{Unequal, demand, named_pair};
 use crate::labels::{
     IGNORED, Labels, SECOND, along, are_class_numbers, class_weight, on_class_axis,
 };
@@ -91,8 +91,9 @@ impl<'t> CrossEntropy<'t> {
             let fits = (0.0..=1.0).contains(&smoothing);
             let why = || format!("label_smoothing is {smoothing}, expected 0 to 1");
             let z = demand("cross_entropy", fits, why, logits);
-            let weight =
-                self.weight.map(|weight| class_weight("cross_entropy", weight, self.axis, z));
+            let weight = self.weight.map(|weight| {
+                class_weight("cross_entropy", ("weight", weight), self.axis, ("logits", z))
+            });
             match are_class_numbers(self.axis, z, target) {
                 true => self.of_labels(z, target, weight),
                 false => self.of_probabilities(z, target, weight),
@@ -102,10 +103,11 @@ impl<'t> CrossEntropy<'t> {
 
     fn of_labels(&self, logits: Var<'t>, labels: Var<'t>, weight: Option<Var<'t>>) -> Terms<'t> {
         let (axis, ignore_index) = (self.axis, self.ignore_index);
-        let labels = match Labels::new("cross_entropy", axis, logits, labels, ignore_index) {
-            Ok(labels) => labels,
-            Err(fault) => return Terms::new(fault),
-        };
+        let labels =
+            match Labels::new("cross_entropy", axis, ("logits", logits), labels, ignore_index) {
+                Ok(labels) => labels,
+                Err(fault) => return Terms::new(fault),
+            };
         let (axis, smoothing) = (labels.axis, self.label_smoothing);
         let z = capped(labels.counted_scores(logits));
         let of_label = labels.class_weight(weight);
@@ -127,10 +129,15 @@ impl<'t> CrossEntropy<'t> {
         weight: Option<Var<'t>>,
     ) -> Terms<'t> {
         let (ignore, smoothing) = (self.ignore_index, self.label_smoothing);
-        let (z, t) = pair("cross_entropy", logits, target, Unequal::Refuse);
+        let (z, t) = named_pair(
+            "cross_entropy",
+            ("logits", logits),
+            ("probabilities", target),
+            Unequal::Refuse,
+        );
         let why = || format!("ignore_index {ignore} is for class numbers, given probabilities");
         let z = demand("cross_entropy", ignore < 0, why, z);
-        let (z, axis) = on_class_axis("cross_entropy", self.axis, z);
+        let (z, axis) = on_class_axis("cross_entropy", self.axis, ("logits", z));
         let t = if smoothing == 0.0 { t } else { smoothed(t, smoothing, axis) };
         let each_class = times(t, -capped(z).log_softmax(axis));
         let weighted = scaled(each_class, weight.map(|weight| along(weight, axis, z)));
@@ -252,6 +259,7 @@ pub(crate) static ROW: Loss = Loss {
             "the loss is infinite where an impossible class is meant",
         ),
     ],
+    softmax_nll: Some(["logits", "labels"]),
     slope: Some(Slope {
         input: "logits",
         formula: "(softmax(z) − one_hot(y)) / n",

@@ -7,7 +7,7 @@ use super::softmax_of;
 use crate::catalogue::{
     C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, number, option,
 };
-use crate::check::{Unequal, demand, floats, pair};
+use crate::check::{Unequal, demand, floats, named_pair};
 use crate::labels::{IGNORED, Labels, SECOND, on_class_axis};
 use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
@@ -95,20 +95,25 @@ impl<'t> Distillation<'t> {
         student.tape().named_call("distillation", || {
             let Distillation { temperature, labels, alpha, ignore_index, .. } = *self;
             let teacher = floats("distillation", "teacher", teacher);
-            let (student, teacher) = pair("distillation", student, teacher, Unequal::Refuse);
+            let (student, teacher) = named_pair(
+                "distillation",
+                ("student", student),
+                ("teacher", teacher),
+                Unequal::Refuse,
+            );
             let fits = temperature > 0.0 && temperature.is_finite();
             let why = || format!("temperature is {temperature}, expected a number above 0");
             let student = demand("distillation", fits, why, student);
             let fits = (0.0..=1.0).contains(&alpha);
             let why = || format!("alpha is {alpha}, expected 0 to 1");
             let student = demand("distillation", fits, why, student);
-            let (student, axis) = on_class_axis("distillation", self.axis, student);
+            let (student, axis) = on_class_axis("distillation", self.axis, ("student", student));
             let ln_t = capped(teacher / temperature).log_softmax(axis);
             let ln_s = capped(student / temperature).log_softmax(axis);
             let t = ln_t.exp();
             let divergence = (times(t, ln_t) - times(t, ln_s)).sum(axis) * temperature.powi(2);
             let Some(labels) = labels else { return Terms::new(infinite(divergence)) };
-            match Labels::new("distillation", axis, student, labels, ignore_index) {
+            match Labels::new("distillation", axis, ("student", student), labels, ignore_index) {
                 Ok(labels) => {
                     let hard = labels.counted(labels.nll(capped(student)));
                     Terms::new(infinite(divergence * alpha + hard * (1.0 - alpha)))

@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::softmax_of;
 use crate::catalogue::{C, Domain, Invariance, LAST_AXIS, Loss, N, Task, input};
-use crate::check::{Unequal, floats, pair};
+use crate::check::{Unequal, floats, named_pair};
 use crate::labels::{moved, on_class_axis};
 use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
@@ -78,8 +78,13 @@ impl FenchelYoung {
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("fenchel_young", || {
             let target = floats("fenchel_young", "target", target);
-            let (z, t) = pair("fenchel_young", scores, target, Unequal::Refuse);
-            let (z, axis) = on_class_axis("fenchel_young", self.axis, capped(z));
+            let (z, t) = named_pair(
+                "fenchel_young",
+                ("scores", scores),
+                ("target", target),
+                Unequal::Refuse,
+            );
+            let (z, axis) = on_class_axis("fenchel_young", self.axis, ("scores", capped(z)));
             let [z, t] = [z, t].map(|x| moved(x, axis, x.rank() as isize - 1));
             Terms::new(infinite((self.maximum)(z) - times(t, z).sum(-1)))
         })

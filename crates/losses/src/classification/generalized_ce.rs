@@ -78,9 +78,14 @@ impl GeneralizedCe {
             let GeneralizedCe { q, ignore_index, .. } = *self;
             let why = || format!("q is {q}, expected a number above 0 and at most 1");
             let logits = demand("generalized_ce", q > 0.0 && q <= 1.0, why, logits);
-            Labels::terms("generalized_ce", self.axis, logits, labels, ignore_index, |labels, z| {
-                -(labels.nll(z) * -q).exp_m1() / q
-            })
+            Labels::terms(
+                "generalized_ce",
+                self.axis,
+                ("logits", logits),
+                labels,
+                ignore_index,
+                |labels, z| -(labels.nll(z) * -q).exp_m1() / q,
+            )
         })
     }
 }

@@ -69,7 +69,7 @@ impl Hinge {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("hinge", || {
             let (margin, unequal) = (self.margin, Unequal::broadcast_if(self.broadcast));
-            let z = agreement("hinge", prediction, target, unequal);
+            let z = agreement("hinge", ("prediction", prediction), ("target", target), unequal);
             let why = || format!("margin is {margin}, expected a number");
             let z = demand("hinge", margin.is_finite(), why, z);
             Terms::new((margin - z).relu())

@@ -147,7 +147,14 @@ impl<'t> LinearCrossEntropy<'t> {
 
     fn of_labels(&self, rows: Var<'t>, matrix: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         let (smoothing, classes) = (self.label_smoothing, matrix.dim(0));
-        let labels = match Labels::among(classes, NAME, SECOND, rows, labels, self.ignore_index) {
+        let labels = match Labels::among(
+            classes,
+            NAME,
+            SECOND,
+            ("features", rows),
+            labels,
+            self.ignore_index,
+        ) {
             Ok(labels) => labels,
             Err(fault) => return Terms::new(fault),
         };
@@ -219,9 +226,10 @@ impl<'t> LinearCrossEntropy<'t> {
             return fault;
         }
         let smoothing = self.label_smoothing;
+        let name = if target.dtype().is_float() { "probabilities" } else { "labels" };
         let refuse = |why: &str| {
             let fault = Fault::new(NAME, why).operand("features", features);
-            let fault = fault.operand("matrix", matrix).operand("target", target);
+            let fault = fault.operand("matrix", matrix).operand(name, target);
             features.tape().fault(fault)
         };
         let shape = features.shape();
@@ -244,7 +252,7 @@ impl<'t> LinearCrossEntropy<'t> {
         expected.extend_from_slice(predictions);
         let labels = [examples, predictions].concat();
         if target.dtype().is_float() && target.shape()[..] == labels[..] {
-            return no_class_numbers(NAME, features, target);
+            return no_class_numbers(NAME, ("features", features), target);
         }
         if target.shape()[..] != expected[..] {
             return refuse(

@@ -64,7 +64,12 @@ impl ModifiedHuber {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("modified_huber", || {
             let unequal = Unequal::broadcast_if(self.broadcast);
-            let z = agreement("modified_huber", prediction, target, unequal);
+            let z = agreement(
+                "modified_huber",
+                ("prediction", prediction),
+                ("target", target),
+                unequal,
+            );
             let h = (1.0 - z).relu();
             let u = h.clamp(0.0, 2.0);
             Terms::new(u * (h * 2.0 - u))

@@ -91,12 +91,20 @@ impl<'t> MultiMargin<'t> {
             let fits = (1.0..f64::INFINITY).contains(&p) && margin.is_finite();
             let why = || format!("p is {p} and margin {margin}, expected p of 1 or more");
             let scores = demand("multi_margin", fits, why, scores);
-            let weight = weight.map(|weight| class_weight("multi_margin", weight, axis, scores));
-            let terms =
-                Labels::terms("multi_margin", axis, scores, labels, ignore_index, |labels, z| {
+            let weight = weight.map(|weight| {
+                class_weight("multi_margin", ("weight", weight), axis, ("scores", scores))
+            });
+            let terms = Labels::terms(
+                "multi_margin",
+                axis,
+                ("scores", scores),
+                labels,
+                ignore_index,
+                |labels, z| {
                     let each = positive_power(labels.lead(z, margin), p).mean(labels.axis);
                     scaled(each, labels.class_weight(weight))
-                });
+                },
+            );
             if listed { terms.reshaped([1].into()) } else { terms }
         })
     }

@@ -109,7 +109,7 @@ impl<'t> Lists<'t> {
             Err(tape.fault(fault.operand("scores", scores).operand("labels", labels)))
         };
         if labels.dtype() != DType::I64 {
-            return Err(no_class_numbers("multilabel_margin", scores, labels));
+            return Err(no_class_numbers("multilabel_margin", ("scores", scores), labels));
         }
         // As in PyTorch, a scalar is the score of one class.
         let listed = |x: Var<'t>| if x.rank() == 0 { x.reshape([1]) } else { x };
@@ -120,7 +120,7 @@ impl<'t> Lists<'t> {
         if !(1..=2).contains(&scores.rank()) {
             return refuse("the scores are [batch, class] or [class]".to_owned());
         }
-        let (on_axis, axis) = on_class_axis("multilabel_margin", axis, scores);
+        let (on_axis, axis) = on_class_axis("multilabel_margin", axis, ("scores", scores));
         let on_axis = floats("multilabel_margin", "scores", on_axis);
         if on_axis.is_faulty() {
             return Err(on_axis);

@@ -6,7 +6,7 @@ use super::FAMILY;
 use crate::catalogue::{
     BROADCAST, C, Domain, INNER, Invariance, LAST_AXIS, Loss, N, POSITIVE, input, option,
 };
-use crate::check::{Unequal, bits, pair, repeats};
+use crate::check::{Unequal, bits, named_pair, repeats};
 use crate::labels::{along, on_class_axis};
 use crate::rows::{finite, infinite};
 use crate::terms::{Terms, scaled};
@@ -76,15 +76,20 @@ impl<'t> MultilabelSoftMargin<'t> {
         logits.tape().named_call("multilabel_soft_margin", || {
             let unequal = Unequal::broadcast_if(self.broadcast);
             let target = bits("multilabel_soft_margin", target);
-            let (z, t) = pair("multilabel_soft_margin", logits, target, unequal);
-            let (z, axis) = on_class_axis("multilabel_soft_margin", self.axis, z);
+            let (z, t) = named_pair(
+                "multilabel_soft_margin",
+                ("logits", logits),
+                ("target", target),
+                unequal,
+            );
+            let (z, axis) = on_class_axis("multilabel_soft_margin", self.axis, ("logits", z));
             let of_classes = |weight: Var<'t>| match weight.rank() {
                 1 => along(weight, axis, z),
                 _ => weight,
             };
             let weight = self.weight.map(of_classes);
-            let weight =
-                weight.map(|weight| repeats("multilabel_soft_margin", "weight", weight, z));
+            let weight = weight
+                .map(|weight| repeats("multilabel_soft_margin", "weight", weight, ("logits", z)));
             let z = finite(z);
             Terms::new(scaled(infinite(z.softplus() - t * z), weight).mean(axis))
         })

@@ -74,11 +74,14 @@ impl<'t> Nll<'t> {
     #[track_caller]
     pub fn forward(&self, log_p: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         log_p.tape().named_call("nll", || {
-            let labels = match Labels::new("nll", self.axis, log_p, labels, self.ignore_index) {
-                Ok(labels) => labels,
-                Err(fault) => return Terms::new(fault),
-            };
-            let weight = self.weight.map(|weight| class_weight("nll", weight, self.axis, log_p));
+            let labels =
+                match Labels::new("nll", self.axis, ("log_p", log_p), labels, self.ignore_index) {
+                    Ok(labels) => labels,
+                    Err(fault) => return Terms::new(fault),
+                };
+            let weight = self
+                .weight
+                .map(|weight| class_weight("nll", ("weight", weight), self.axis, ("log_p", log_p)));
             let weight = labels.class_weight(weight);
             let each = scaled(-labels.counted(labels.pick(log_p)), weight);
             Terms::new(each).with_weights(labels.weigh(weight))

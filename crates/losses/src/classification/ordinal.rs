@@ -81,7 +81,7 @@ impl<'t> Ordinal<'t> {
                 let fault = Fault::new("ordinal", why).operand("logits", logits);
                 Terms::new(logits.tape().fault(fault.operand("labels", labels)))
             };
-            let (z, axis) = on_class_axis("ordinal", self.axis, logits);
+            let (z, axis) = on_class_axis("ordinal", self.axis, ("logits", logits));
             let thresholds = z.dim(axis);
             if let Some(weight) =
                 self.weight.filter(|weight| !z.is_faulty() && weight.shape()[..] != [thresholds])
@@ -91,7 +91,14 @@ impl<'t> Ordinal<'t> {
                     weight.shape()
                 ));
             }
-            match Labels::among(thresholds + 1, "ordinal", axis, z, labels, self.ignore_index) {
+            match Labels::among(
+                thresholds + 1,
+                "ordinal",
+                axis,
+                ("logits", z),
+                labels,
+                self.ignore_index,
+            ) {
                 Ok(labels) => {
                     let z = finite(labels.counted_scores(z));
                     let weight = self.weight.map(|weight| along(weight, axis, z));

@@ -78,13 +78,19 @@ impl Perceptron {
     pub fn forward<'t>(&self, scores: Var<'t>, target: Var<'t>) -> Terms<'t> {
         scores.tape().named_call("perceptron", || {
             match are_class_numbers(self.axis, scores, target) {
-                false => {
-                    Terms::new((-agreement("perceptron", scores, target, Unequal::Refuse)).relu())
-                }
+                false => Terms::new(
+                    (-agreement(
+                        "perceptron",
+                        ("scores", scores),
+                        ("signs", target),
+                        Unequal::Refuse,
+                    ))
+                    .relu(),
+                ),
                 true => Labels::terms(
                     "perceptron",
                     self.axis,
-                    scores,
+                    ("scores", scores),
                     target,
                     self.ignore_index,
                     |labels, z| labels.lead(z, 0.0).max(labels.axis),

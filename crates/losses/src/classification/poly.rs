@@ -7,7 +7,7 @@ use super::softmax_of;
 use crate::catalogue::{
     C, CLASS_AXIS, Domain, Invariance, Loss, N, Task, input, integer, number, option,
 };
-use crate::check::{Unequal, demand, pair};
+use crate::check::{Unequal, demand, named_pair};
 use crate::labels::{IGNORED, Labels, SECOND, are_class_numbers, on_class_axis};
 use crate::rows::{capped, infinite, times};
 use crate::terms::Terms;
@@ -85,7 +85,7 @@ impl Poly {
                 return Labels::terms(
                     "poly",
                     self.axis,
-                    logits,
+                    ("logits", logits),
                     target,
                     ignore_index,
                     |labels, z| {
@@ -94,8 +94,9 @@ impl Poly {
                     },
                 );
             }
-            let (z, t) = pair("poly", logits, target, Unequal::Refuse);
-            let (z, axis) = on_class_axis("poly", self.axis, z);
+            let (z, t) =
+                named_pair("poly", ("logits", logits), ("probabilities", target), Unequal::Refuse);
+            let (z, axis) = on_class_axis("poly", self.axis, ("logits", z));
             let log_p = capped(z).log_softmax(axis);
             Terms::new(infinite((times(t, -log_p) - t * log_p.exp_m1() * epsilon).sum(axis)))
         })

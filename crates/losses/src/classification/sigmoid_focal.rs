@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::power::positive_power;
 use crate::catalogue::{C, Domain, INNER, Invariance, Loss, N, input, number};
-use crate::check::{Unequal, bits, demand, pair, probability};
+use crate::check::{Unequal, bits, demand, named_pair, probability};
 use crate::rows::{finite, infinite};
 use crate::terms::Terms;
 
@@ -76,8 +76,12 @@ impl SigmoidFocal {
     pub fn forward<'t>(&self, logits: Var<'t>, target: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("sigmoid_focal", || {
             let SigmoidFocal { alpha, gamma } = *self;
-            let (z, t) =
-                pair("sigmoid_focal", logits, bits("sigmoid_focal", target), Unequal::Refuse);
+            let (z, t) = named_pair(
+                "sigmoid_focal",
+                ("logits", logits),
+                ("target", bits("sigmoid_focal", target)),
+                Unequal::Refuse,
+            );
             let t = probability("sigmoid_focal", "target", t);
             let fits = (0.0..f64::INFINITY).contains(&gamma);
             let why = || format!("gamma is {gamma}, expected a number of 0 and above");

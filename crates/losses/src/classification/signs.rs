@@ -3,7 +3,7 @@
 use lossgraph_autograd::{Fault, Var};
 
 use crate::catalogue::{C, Domain, N, Sample, input};
-use crate::check::{Unequal, pair, signs};
+use crate::check::{Unequal, named_pair, signs};
 
 /// What losses of signs take.
 pub(super) const SIGNED: [Sample; 2] =
@@ -15,16 +15,17 @@ pub(super) const SIGNED: [Sample; 2] =
 #[track_caller]
 pub(super) fn agreement<'t>(
     loss: &str,
-    prediction: Var<'t>,
-    target: Var<'t>,
+    (name, prediction): (&str, Var<'t>),
+    (other, target): (&str, Var<'t>),
     unequal: Unequal,
 ) -> Var<'t> {
-    let (p, t) = pair(loss, prediction, signs(loss, target), unequal);
+    let signs = signs(loss, other, target);
+    let (p, t) = named_pair(loss, (name, prediction), (other, signs), unequal);
     let unsigned = target.data().is_some_and(|data| data.find(|x| x == 0.0).is_some());
     if unsigned && !p.is_faulty() {
-        let fault = Fault::new(loss, "target holds 0, expected signs, −1 or 1");
-        let fault = fault.operand("prediction", p).operand("target", target);
-        return p.tape().fault(fault.cure("for targets of 0 and 1: target * 2.0 - 1.0"));
+        let fault = Fault::new(loss, format!("{other} holds 0, expected signs, −1 or 1"));
+        let fault = fault.operand(name, p).operand(other, target);
+        return p.tape().fault(fault.cure(format!("for 0 and 1: {other} * 2.0 - 1.0")));
     }
     t * p
 }

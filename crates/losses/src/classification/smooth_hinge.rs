@@ -61,7 +61,8 @@ impl SmoothHinge {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("smooth_hinge", || {
             let unequal = Unequal::broadcast_if(self.broadcast);
-            let z = agreement("smooth_hinge", prediction, target, unequal);
+            let z =
+                agreement("smooth_hinge", ("prediction", prediction), ("target", target), unequal);
             let h = (1.0 - z).relu();
             let u = h.clamp(0.0, 1.0);
             Terms::new(u * (h - u * 0.5))

@@ -63,7 +63,8 @@ impl SoftMargin {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("soft_margin", || {
             let unequal = Unequal::broadcast_if(self.broadcast);
-            let (p, t) = pair("soft_margin", prediction, signs("soft_margin", target), unequal);
+            let (p, t) =
+                pair("soft_margin", prediction, signs("soft_margin", "target", target), unequal);
             Terms::new((-t * p).softplus())
         })
     }

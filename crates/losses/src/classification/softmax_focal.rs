@@ -85,12 +85,21 @@ impl<'t> SoftmaxFocal<'t> {
             let fits = (0.0..f64::INFINITY).contains(&gamma);
             let why = || format!("gamma is {gamma}, expected a number of 0 and above");
             let logits = demand("softmax_focal", fits, why, logits);
-            let alpha = alpha.map(|alpha| class_weight("softmax_focal", alpha, self.axis, logits));
-            Labels::terms("softmax_focal", self.axis, logits, labels, ignore_index, |labels, z| {
-                let s = finite(labels.nll(z));
-                let wrong = -(-s).exp_m1();
-                scaled(positive_power(wrong, gamma) * s, labels.class_weight(alpha))
-            })
+            let alpha = alpha.map(|alpha| {
+                class_weight("softmax_focal", ("alpha", alpha), self.axis, ("logits", logits))
+            });
+            Labels::terms(
+                "softmax_focal",
+                self.axis,
+                ("logits", logits),
+                labels,
+                ignore_index,
+                |labels, z| {
+                    let s = finite(labels.nll(z));
+                    let wrong = -(-s).exp_m1();
+                    scaled(positive_power(wrong, gamma) * s, labels.class_weight(alpha))
+                },
+            )
         })
     }
 }

@@ -6,7 +6,7 @@ use super::FAMILY;
 use crate::catalogue::{
     C, CLASS_AXIS, Domain, Invariance, Loss, N, Slope, Task, input, integer, option,
 };
-use crate::check::{Unequal, pair};
+use crate::check::{Unequal, named_pair};
 use crate::labels::{IGNORED, Labels, SECOND, are_class_numbers, on_class_axis};
 use crate::rows::{finite, infinite};
 use crate::terms::Terms;
@@ -81,7 +81,7 @@ impl Sparsemax {
                 return Labels::terms(
                     "sparsemax",
                     self.axis,
-                    scores,
+                    ("scores", scores),
                     target,
                     self.ignore_index,
                     |labels, z| {
@@ -90,8 +90,13 @@ impl Sparsemax {
                     },
                 );
             }
-            let (z, t) = pair("sparsemax", scores, target, Unequal::Refuse);
-            let (z, axis) = on_class_axis("sparsemax", self.axis, finite(z));
+            let (z, t) = named_pair(
+                "sparsemax",
+                ("scores", scores),
+                ("distribution", target),
+                Unequal::Refuse,
+            );
+            let (z, axis) = on_class_axis("sparsemax", self.axis, ("scores", finite(z)));
             Terms::new(infinite(potential(z, axis) - (t * z - t.square() * 0.5).sum(axis)))
         })
     }

@@ -69,7 +69,8 @@ impl SquaredHinge {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("squared_hinge", || {
             let (margin, unequal) = (self.margin, Unequal::broadcast_if(self.broadcast));
-            let z = agreement("squared_hinge", prediction, target, unequal);
+            let z =
+                agreement("squared_hinge", ("prediction", prediction), ("target", target), unequal);
             let why = || format!("margin is {margin}, expected a number");
             let z = demand("squared_hinge", margin.is_finite(), why, z);
             Terms::new((margin - z).relu().square())

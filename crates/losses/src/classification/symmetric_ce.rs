@@ -96,11 +96,18 @@ impl SymmetricCe {
             let fits = log_zero < 0.0 && log_zero.is_finite();
             let why = || format!("log_zero is {log_zero}, expected a number below 0");
             let logits = demand("symmetric_ce", fits, why, logits);
-            Labels::terms("symmetric_ce", self.axis, logits, labels, ignore_index, |labels, z| {
-                let others = labels.others(z);
-                let wrong = others * z.softmax(labels.axis).clamp(1e-7, 1.0);
-                labels.nll(z) * alpha - wrong.sum(labels.axis) * (beta * log_zero)
-            })
+            Labels::terms(
+                "symmetric_ce",
+                self.axis,
+                ("logits", logits),
+                labels,
+                ignore_index,
+                |labels, z| {
+                    let others = labels.others(z);
+                    let wrong = others * z.softmax(labels.axis).clamp(1e-7, 1.0);
+                    labels.nll(z) * alpha - wrong.sum(labels.axis) * (beta * log_zero)
+                },
+            )
         })
     }
 }

@@ -77,7 +77,7 @@ impl JensenShannon {
                 .map(|(name, var)| probability("jensen_shannon", name, floats(NAME, name, var)));
             let unequal = Unequal::broadcast_if(self.broadcast);
             let (p, q) = pair("jensen_shannon", prediction, target, unequal);
-            let (p, axis) = on_class_axis("jensen_shannon", self.axis, p);
+            let (p, axis) = on_class_axis("jensen_shannon", self.axis, ("prediction", p));
             let m = (p + q) * 0.5;
             Terms::new((kl_terms(p, m) + kl_terms(q, m)).sum(axis) * 0.5)
         })

@@ -90,7 +90,7 @@ impl KlDiv {
             let target = floats("kl_div", "target", target);
             let (p, t) = pair("kl_div", prediction, target, unequal);
             let (p, axis) = match self.per_row {
-                true => on_class_axis("kl_div", self.axis, p),
+                true => on_class_axis("kl_div", self.axis, ("prediction", p)),
                 false => (p, 0),
             };
             // What never happens is left out before the product, so that neither its logarithm nor

@@ -19,7 +19,8 @@ pub(super) struct Scores<'t> {
 impl<'t> Scores<'t> {
     /// Examples with the label −100 do not count.
     pub fn new(loss: &str, all: Var<'t>, labels: Var<'t>) -> Result<Scores<'t>, Terms<'t>> {
-        let labels = Labels::new(loss, SECOND, all, labels, IGNORED).map_err(Terms::new)?;
+        let labels =
+            Labels::new(loss, SECOND, ("scores", all), labels, IGNORED).map_err(Terms::new)?;
         Ok(Scores { all, labels })
     }
 
@@ -92,9 +93,9 @@ fn checked_labels<'t>(
     labels: Var<'t>,
 ) -> Option<Var<'t>> {
     checked(loss, embeddings, vectors).or_else(|| {
-        // Scores that nobody computes, only to check the labels against them.
-        let scores = embeddings.tape().fill([embeddings.dim(0), vectors.dim(0)], 0.0);
-        Labels::new(loss, SECOND, scores, labels, i64::MIN).err()
+        let classes = vectors.dim(0);
+        let named = ("embeddings", embeddings);
+        Labels::among(classes, loss, SECOND, named, labels, i64::MIN).err()
     })
 }
 
@@ -114,7 +115,7 @@ pub(super) fn checked<'t>(loss: &str, embeddings: Var<'t>, vectors: Var<'t>) -> 
     }
     let fault = Fault::new(loss, "[batch, features] and [classes, features]")
         .operand("embeddings", embeddings)
-        .operand("class vectors", vectors);
+        .operand("vectors", vectors);
     let transposed = vectors.rank() == 2 && vectors.dim(0) == embeddings.dim(1);
     let fault = if transposed { fault.cure("vectors.t(): one row for each class") } else { fault };
     Some(embeddings.tape().fault(fault))

@@ -67,7 +67,7 @@ impl CosineEmbedding {
             const EPS: f64 = 1e-12;
             let margin = self.margin;
             let a = demand("cosine_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), a);
-            let [a, b, target] = self.pairs(a, b, signs("cosine_embedding", target));
+            let [a, b, target] = self.pairs(a, b, signs("cosine_embedding", "target", target));
             // Two roots, since the product of two squared lengths overflows at 10⁹ in f32.
             let shrink = |x: Var<'t>| (x.square().sum(-1) + EPS).rsqrt();
             let cosine = (a * b).sum(-1) * shrink(a) * shrink(b);

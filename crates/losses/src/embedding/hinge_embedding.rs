@@ -4,7 +4,7 @@ use lossgraph_autograd::Var;
 
 use super::FAMILY;
 use crate::catalogue::{BROADCAST, C, Domain, Invariance, Loss, N, Task, WIDE, input, number};
-use crate::check::{Unequal, demand, pair, signs};
+use crate::check::{Unequal, demand, named_pair, signs};
 use crate::terms::Terms;
 
 /// The prediction is a distance: small for similar pairs, beyond a margin for others.
@@ -71,8 +71,9 @@ impl HingeEmbedding {
         distance.tape().named_call("hinge_embedding", || {
             let margin = self.margin;
             let unequal = Unequal::broadcast_if(self.broadcast);
-            let target = signs("hinge_embedding", target);
-            let (d, y) = pair("hinge_embedding", distance, target, unequal);
+            let target = signs("hinge_embedding", "target", target);
+            let (d, y) =
+                named_pair("hinge_embedding", ("distance", distance), ("target", target), unequal);
             let d = demand("hinge_embedding", !margin.is_nan(), || "margin is NaN".to_owned(), d);
             let near = y.ne(-1.0).select(d, 0.0);
             let far = y.ne(1.0).select((margin - d).relu(), 0.0);

@@ -85,7 +85,7 @@ impl MarginRanking {
     pub fn forward<'t>(&self, first: Var<'t>, second: Var<'t>, target: Var<'t>) -> Terms<'t> {
         first.tape().named_call("margin_ranking", || {
             let margin = self.margin;
-            let target = signs("margin_ranking", target);
+            let target = signs("margin_ranking", "target", target);
             let a = self.fitting(first, second, target);
             let a = demand("margin_ranking", !margin.is_nan(), || "margin is NaN".to_owned(), a);
             Terms::new((margin - target * (a - second)).relu())

@@ -203,7 +203,7 @@ pub(super) fn class_numbers<'t>(embeddings: Var<'t>, labels: Var<'t>) -> Result<
         return Err(checked);
     }
     if labels.dtype() != DType::I64 {
-        return Err(no_class_numbers("pairs", embeddings, labels));
+        return Err(no_class_numbers("pairs", ("embeddings", embeddings), labels));
     }
     if labels.shape()[..] != [embeddings.dim(0)] {
         return Err(refused(embeddings, labels, "an integer label for each embedding"));

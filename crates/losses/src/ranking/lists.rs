@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use lossgraph_tensor::{DType, Tensor, kernels::Order};
 
 use crate::catalogue::{Domain, N, Numbers, Sample, WIDE, input, option};
-use crate::check::{Unequal, demand, pair, repeats};
+use crate::check::{Unequal, demand, named_pair, repeats};
 use crate::terms::Terms;
 
 /// Items of a list of the samples.
@@ -53,11 +53,12 @@ impl<'t> Lists<'t> {
         relevance: Var<'t>,
         keep: Option<Var<'t>>,
     ) -> Lists<'t> {
-        let (s, t) = pair(loss, scores, relevance, Unequal::Refuse);
+        let (s, t) =
+            named_pair(loss, ("scores", scores), ("relevance", relevance), Unequal::Refuse);
         let s = demand(loss, s.rank() > 0, || "scores have an axis of items".to_owned(), s);
         let scored = s.ne(f64::NEG_INFINITY);
         let items = match keep {
-            Some(keep) => repeats(loss, "keep", keep, s).select(scored, 0.0),
+            Some(keep) => repeats(loss, "keep", keep, ("scores", s)).select(scored, 0.0),
             None => scored,
         };
         // A relevance that is NaN has no place in an order, which would hide it.

@@ -67,7 +67,9 @@ impl<'t> RankingSoftmax<'t> {
         scores.tape().named_call("ranking_softmax", || {
             let lists = Lists::new("ranking_softmax", scores, relevance, self.keep);
             let t = lists.relevance;
-            let weight = self.weight.map(|weight| repeats("ranking_softmax", "weight", weight, t));
+            let weight = self
+                .weight
+                .map(|weight| repeats("ranking_softmax", "weight", weight, ("relevance", t)));
             let t = weight.map_or(t, |weight| lists.items.select(t * weight, 0.0));
             let log_p = lists.without_padding(capped(lists.scores)).log_softmax(-1);
             lists.terms(infinite(times(t, -log_p).sum(-1)))

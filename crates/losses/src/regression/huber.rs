@@ -76,7 +76,8 @@ impl<'t> Huber<'t> {
                 || format!("delta is {delta}, expected a number above 0"),
                 p,
             );
-            let weight = self.weight.map(|weight| alike("huber", "weight", weight, p));
+            let weight =
+                self.weight.map(|weight| alike("huber", "weight", weight, ("prediction", p)));
             Terms::new(scaled(rounded(p - t, delta), weight))
         })
     }

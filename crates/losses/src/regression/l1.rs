@@ -62,7 +62,7 @@ impl<'t> L1<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("l1", || {
             let (p, t) = pair("l1", prediction, target, Unequal::broadcast_if(self.broadcast));
-            let weight = self.weight.map(|weight| alike("l1", "weight", weight, p));
+            let weight = self.weight.map(|weight| alike("l1", "weight", weight, ("prediction", p)));
             Terms::new(scaled((p - t).abs(), weight)).with_weights(weight)
         })
     }

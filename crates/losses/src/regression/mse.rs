@@ -61,7 +61,8 @@ impl<'t> Mse<'t> {
     pub fn forward(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("mse", || {
             let (p, t) = pair("mse", prediction, target, Unequal::broadcast_if(self.broadcast));
-            let weight = self.weight.map(|weight| alike("mse", "weight", weight, p));
+            let weight =
+                self.weight.map(|weight| alike("mse", "weight", weight, ("prediction", p)));
             Terms::new(scaled((p - t).square(), weight)).with_weights(weight)
         })
     }

@@ -70,7 +70,8 @@ impl<'t> Rmse<'t> {
             let (p, t) = pair("rmse", prediction, target, Unequal::broadcast_if(self.broadcast));
             let several = !self.per_example || p.rank() > 0;
             let p = demand("rmse", several, || "a single number has no examples".to_owned(), p);
-            let weight = self.weight.map(|weight| alike("rmse", "weight", weight, p));
+            let weight =
+                self.weight.map(|weight| alike("rmse", "weight", weight, ("prediction", p)));
             let inner: Vec<isize> = (isize::from(self.per_example)..p.rank() as isize).collect();
             let d = p - t;
             let size = size(d, &inner[..]);

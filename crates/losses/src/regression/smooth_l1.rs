@@ -82,7 +82,8 @@ impl<'t> SmoothL1<'t> {
                 || format!("beta is {beta}, expected a number from 0"),
                 p,
             );
-            let weight = self.weight.map(|weight| alike("smooth_l1", "weight", weight, p));
+            let weight =
+                self.weight.map(|weight| alike("smooth_l1", "weight", weight, ("prediction", p)));
             let d = p - t;
             Terms::new(scaled(if beta == 0.0 { d.abs() } else { rounded(d, beta) / beta }, weight))
         })

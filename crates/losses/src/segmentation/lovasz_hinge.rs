@@ -5,7 +5,7 @@ use lossgraph_autograd::Var;
 use super::FAMILY;
 use super::lovasz::{extension, naive};
 use crate::catalogue::{Domain, Invariance, Loss, N, flag, input, integer};
-use crate::check::{Unequal, holds, pair};
+use crate::check::{Unequal, holds, named_pair};
 use crate::labels::IGNORED;
 use crate::terms::Terms;
 
@@ -76,7 +76,11 @@ impl LovaszHinge {
             let ignore = self.ignore_index as f64;
             let known = |t: f64| t == 0.0 || t == 1.0 || t == ignore;
             let target = holds("lovasz_hinge", "target", "0 or 1", known, target);
-            let (z, t) = pair("lovasz_hinge", logits, target, Unequal::Refuse);
+            let (z, t) =
+                named_pair("lovasz_hinge", ("logits", logits), ("target", target), Unequal::Refuse);
+            if z.is_faulty() {
+                return Terms::new(z);
+            }
             let counted = t.ne(ignore);
             let t = counted.select(t, 0.0);
             let errors = counted.select(1.0 - z * (2.0 * t - 1.0), 0.0);

@@ -79,10 +79,12 @@ impl LovaszSoftmax {
     pub fn forward<'t>(&self, logits: Var<'t>, labels: Var<'t>) -> Terms<'t> {
         logits.tape().named_call("lovasz_softmax", || {
             let LovaszSoftmax { ignore_index, axis, .. } = *self;
-            let labels = match Labels::new("lovasz_softmax", axis, logits, labels, ignore_index) {
-                Ok(labels) => labels,
-                Err(fault) => return Terms::new(fault),
-            };
+            let labels =
+                match Labels::new("lovasz_softmax", axis, ("logits", logits), labels, ignore_index)
+                {
+                    Ok(labels) => labels,
+                    Err(fault) => return Terms::new(fault),
+                };
             let t = labels.one_hot(logits);
             let p = capped(labels.counted_scores(logits)).softmax(labels.axis);
             let errors = labels.counted_scores((t - p).abs());

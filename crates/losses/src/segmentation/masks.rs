@@ -7,7 +7,7 @@ use crate::catalogue::{
     Args, C, Choice, Domain, INNER, Invariance, N, Numbers, POSITIVE, Sample, flag, input, option,
     word,
 };
-use crate::check::{Unequal, demand, floats, holds, pair, repeats};
+use crate::check::{Unequal, demand, floats, holds, named_pair, repeats};
 use crate::labels::{SECOND, class_weight, moved, on_class_axis};
 use crate::rows::capped;
 use crate::terms::{Terms, scaled};
@@ -112,21 +112,24 @@ impl<'t> Masks<'t> {
             let Masks { scores, per_class, ignore_background, .. } = *self;
             let is_part = |x: f64| (0.0..=1.0).contains(&x);
             let is_score = |x: f64| scores != Scores::Probabilities || is_part(x);
-            let prediction =
-                holds(loss, "prediction", "probabilities from 0 to 1", is_score, prediction);
+            let name = if scores == Scores::Probabilities { "probabilities" } else { "logits" };
+            let prediction = holds(loss, name, "probabilities from 0 to 1", is_score, prediction);
             let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
-            let prediction = floats(loss, "prediction", prediction);
-            let (z, t) = pair(loss, prediction, target, Unequal::Refuse);
+            let prediction = floats(loss, name, prediction);
+            let (z, t) = named_pair(loss, (name, prediction), ("target", target), Unequal::Refuse);
             let classes = per_class || scores == Scores::ClassLogits;
             let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
             let fits = z.rank() > usize::from(classes);
             let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
-            let (z, axis) = if classes { on_class_axis(loss, self.axis, z) } else { (z, SECOND) };
+            let (z, axis) =
+                if classes { on_class_axis(loss, self.axis, (name, z)) } else { (z, SECOND) };
             let of_classes = ignore_background || self.class_weight.is_some();
             let why = || "ignore_background and class_weight go with per_class".to_owned();
             let z = demand(loss, per_class || !of_classes, why, z);
-            let weight = self.weight.map(|weight| repeats(loss, "weight", weight, z));
-            let of_class = self.class_weight.map(|weight| class_weight(loss, weight, axis, z));
+            let weight = self.weight.map(|weight| repeats(loss, "weight", weight, (name, z)));
+            let of_class = self
+                .class_weight
+                .map(|weight| class_weight(loss, ("weight", weight), axis, (name, z)));
             let p = match scores {
                 Scores::Logits => z.sigmoid(),
                 Scores::ClassLogits => capped(z).softmax(axis),

@@ -72,7 +72,8 @@ impl BarlowTwins {
             let tape = z1.tape();
             let why = || format!("lambda {lambda} and eps {eps}, expected numbers, eps 0 or more");
             let fits = !lambda.is_nan() && eps >= 0.0;
-            let first = demand("barlow_twins", fits, why, views("barlow_twins", z1, z2));
+            let first =
+                demand("barlow_twins", fits, why, views("barlow_twins", [("z1", z1), ("z2", z2)]));
             let batch = first.dim(0) as f64;
             let [first, second] = [first, z2].map(|z| standardized(z, eps));
             let c = first.t().matmul(second) / batch;

@@ -55,7 +55,7 @@ impl Byol {
     #[track_caller]
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         prediction.tape().named_call("byol", || {
-            let p = views("byol", prediction, target);
+            let p = views("byol", [("prediction", prediction), ("target", target)]);
             Terms::new(2.0 - Distance::CosineSimilarity.between(p, target.detach()) * 2.0)
         })
     }

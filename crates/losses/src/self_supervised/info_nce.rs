@@ -78,7 +78,8 @@ impl<'t> InfoNce<'t> {
         query.tape().named_call("info_nce", || {
             let InfoNce { temperature, symmetric, negatives } = *self;
             let q = above_zero("info_nce", "temperature", temperature, query);
-            let [q, k] = [views("info_nce", q, positive), positive].map(|x| normalized(x, 2.0));
+            let [q, k] = [views("info_nce", [("query", q), ("positive", positive)]), positive]
+                .map(|x| normalized(x, 2.0));
             let right = (q * k).sum(-1) / temperature;
             let among = |q: Var<'t>, keys: Var<'t>| q.matmul(keys.t()) / temperature;
             let each = match negatives {

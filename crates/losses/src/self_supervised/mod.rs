@@ -43,12 +43,13 @@ pub(crate) const ROWS: &[&Loss] = &[
 const VIEWS: [Sample; 2] = [input("z1", &[5, 3], WIDE), input("z2", &[5, 3], WIDE)];
 
 /// The first of two views, if both are matrices of one shape.
-fn views<'t>(loss: &str, z1: Var<'t>, z2: Var<'t>) -> Var<'t> {
-    let [z1, z2] = vectors(loss, [("first", z1), ("second", z2)]);
+fn views<'t>(loss: &str, named: [(&str, Var<'t>); 2]) -> Var<'t> {
+    let [(first, _), (second, _)] = named;
+    let [z1, z2] = vectors(loss, named);
     if (z1.rank() == 2 && z1.shape() == z2.shape()) || z1.is_faulty() || z2.is_faulty() {
         return z1;
     }
     z1.tape().fault(
-        Fault::new(loss, "two views [batch, features]").operand("first", z1).operand("second", z2),
+        Fault::new(loss, "two views [batch, features]").operand(first, z1).operand(second, z2),
     )
 }

@@ -68,7 +68,7 @@ impl NtXentSimclr {
     pub fn forward<'t>(&self, z1: Var<'t>, z2: Var<'t>) -> Terms<'t> {
         let tape = z1.tape();
         tape.named_call("nt_xent_simclr", || {
-            let first = views("nt_xent_simclr", z1, z2);
+            let first = views("nt_xent_simclr", [("z1", z1), ("z2", z2)]);
             let first = above_zero("nt_xent_simclr", "temperature", self.temperature, first);
             let [first, second] = [first, z2].map(|z| normalized(z, 2.0));
             let z = concat(&[first, second], 0);

@@ -56,11 +56,13 @@ impl SimSiam {
     #[track_caller]
     pub fn forward<'t>(&self, predictions: [Var<'t>; 2], targets: [Var<'t>; 2]) -> Terms<'t> {
         predictions[0].tape().named_call("sim_siam", || {
-            let ([p1, p2], [z1, z2]) = (predictions, targets);
-            let cosine = |p: Var<'t>, z: Var<'t>| {
-                Distance::CosineSimilarity.between(views("sim_siam", p, z), z.detach())
+            let [p1, p2] = [("p1", predictions[0]), ("p2", predictions[1])];
+            let [z1, z2] = [("z1", targets[0]), ("z2", targets[1])];
+            let cosine = |p, z: (&str, Var<'t>)| {
+                Distance::CosineSimilarity.between(views("sim_siam", [p, z]), z.1.detach())
             };
-            Terms::new((cosine(p1, z2) + cosine(p2, views("sim_siam", z1, p1))) * -0.5)
+            let z1 = ("z1", views("sim_siam", [z1, p1]));
+            Terms::new((cosine(p1, z2) + cosine(p2, z1)) * -0.5)
         })
     }
 }

@@ -75,7 +75,7 @@ impl Vicreg {
             let Vicreg { invariance, variance, covariance, eps } = *self;
             let fits = !(invariance + variance + covariance).is_nan() && eps >= 0.0;
             let why = || "expected numbers, and an eps of 0 or more".to_owned();
-            let first = demand("vicreg", fits, why, views("vicreg", z1, z2));
+            let first = demand("vicreg", fits, why, views("vicreg", [("z1", z1), ("z2", z2)]));
             let both = [first, z2];
             let [narrow1, narrow2] =
                 both.map(|z| (1.0 - (z.var(0, 1.0) + eps).sqrt()).relu().mean(..));

@@ -106,7 +106,7 @@ pub(crate) const SHORT: usize = 16;
 /// Four elements for a lane are combined with each other first: a lane then depends on one
 /// combination in four, which counts since a compiler may well keep lanes in memory.
 #[inline(always)]
-pub(crate) fn lanes<T: Elem, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
+pub(crate) fn lanes<T: Elem, C: Combine<T>, const N: usize>(x: &[T]) -> T {
     if x.len() < SHORT {
         let mut y = C::IDENTITY;
         for &x in x {
@@ -115,18 +115,26 @@ pub(crate) fn lanes<T: Elem, C: Combine<T>, const N: usize>(mut x: &[T]) -> T {
         return y;
     }
     let mut lanes = [C::IDENTITY; N];
-    while x.len() >= 4 * N {
-        let now = &x[..4 * N];
-        for i in 0..N {
+    let blocks = x.len() - x.len() % (4 * N);
+    for start in (0..blocks).step_by(4 * N) {
+        let now = &x[start..start + 4 * N];
+        for (i, lane) in lanes.iter_mut().enumerate() {
             let front = C::combine(now[i], now[N + i]);
             let back = C::combine(now[2 * N + i], now[3 * N + i]);
-            lanes[i] = C::combine(lanes[i], C::combine(front, back));
+            *lane = C::combine(*lane, C::combine(front, back));
         }
-        x = &x[4 * N..];
     }
-    for x in x.chunks(N) {
-        for i in 0..x.len() {
-            lanes[i] = C::combine(lanes[i], x[i]);
+    if blocks < x.len() {
+        // Whole vectors, filled up with what changes nothing: indices that vary would keep the lanes
+        // in memory all along.
+        let mut rest = [[C::IDENTITY; N]; 4];
+        for (y, &x) in rest.as_flattened_mut().iter_mut().zip(&x[blocks..]) {
+            *y = x;
+        }
+        for rest in rest {
+            for (lane, y) in lanes.iter_mut().zip(rest) {
+                *lane = C::combine(*lane, y);
+            }
         }
     }
     halved::<T, C, N>(lanes)

@@ -39,22 +39,14 @@ trait Accumulated<T: Elem> {
     /// As an element.
     fn rounded(total: Self::Total) -> T;
 
-    /// Along a contiguous line.
-    fn along_line(line: &mut [T], direction: Direction) {
-        match direction {
-            Direction::Forward => Self::running(line.iter_mut(), Self::START),
-            Direction::Reverse => Self::running(line.iter_mut().rev(), Self::START),
-        }
-    }
-
-    fn running<'a>(line: impl Iterator<Item = &'a mut T>, mut total: Self::Total)
-    where
-        T: 'a,
-    {
-        for x in line {
+    /// With each of four elements, which become the totals.
+    #[inline(always)]
+    fn with_four(mut total: Self::Total, four: &mut [T; 4]) -> Self::Total {
+        for x in four {
             total = Self::with(total, *x);
             *x = Self::rounded(total);
         }
+        total
     }
 }
 
@@ -92,19 +84,15 @@ impl Accumulated<f32> for Product {
         total as f32
     }
 
-    /// Four at a time, so that one factor in four waits for the one before: the product of four
-    /// numbers of `f32` neither overflows nor underflows in `f64`.
-    fn along_line(line: &mut [f32], _: Direction) {
-        let mut total = 1.0_f64;
-        let mut fours = line.chunks_exact_mut(4);
-        for four in &mut fours {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|i| f64::from(four[i]));
-            let (ab, cd) = (a * b, c * d);
-            let products = [a, ab, ab * c, ab * cd].map(|product| total * product);
-            four.iter_mut().zip(products).for_each(|(x, product)| *x = product as f32);
-            total = products[3];
-        }
-        Self::running(fours.into_remainder().iter_mut(), total);
+    /// One factor in four waits for the one before: the product of four numbers of `f32` neither
+    /// overflows nor underflows in `f64`.
+    #[inline(always)]
+    fn with_four(total: f64, four: &mut [f32; 4]) -> f64 {
+        let [a, b, c, d] = four.map(f64::from);
+        let (ab, cd) = (a * b, c * d);
+        let products = [a, ab, ab * c, ab * cd].map(|product| total * product);
+        *four = products.map(|product| product as f32);
+        products[3]
     }
 }
 
@@ -166,10 +154,61 @@ fn accumulate<T: Elem, A: Accumulated<T>>(
     inner: usize,
     direction: Direction,
 ) {
-    each_slab(out, len * inner, |_, slab| match inner {
-        1 => A::along_line(slab, direction),
-        _ => along_rows::<T, A>(slab, inner, direction),
-    });
+    if inner == 1 && len > 0 {
+        let lines = (CHUNK / len).max(1);
+        return parallel_chunks_mut(out, lines * len, |_, out| {
+            along_lines::<T, A>(out, len, direction);
+        });
+    }
+    each_slab(out, len * inner, |_, slab| along_rows::<T, A>(slab, inner, direction));
+}
+
+/// How many lines are accumulated side by side: an addition waits for the one before, but not for those
+/// of other lines.
+const LINES: usize = 8;
+
+/// Along each of some contiguous lines.
+fn along_lines<T: Elem, A: Accumulated<T>>(out: &mut [T], len: usize, direction: Direction) {
+    let mut groups = out.chunks_exact_mut(LINES * len);
+    for group in &mut groups {
+        side_by_side::<T, A>(group, len, direction);
+    }
+    side_by_side::<T, A>(groups.into_remainder(), len, direction);
+}
+
+/// Along each of a few lines, four elements of each at a time.
+fn side_by_side<T: Elem, A: Accumulated<T>>(lines: &mut [T], len: usize, direction: Direction) {
+    let mut totals = [A::START; LINES];
+    let totals = &mut totals[..lines.len() / len];
+    let whole = len - len % 4;
+    let rest = match direction {
+        Direction::Forward => whole..len,
+        Direction::Reverse => 0..len - whole,
+    };
+    for step in 0..whole / 4 {
+        let start = match direction {
+            Direction::Forward => 4 * step,
+            Direction::Reverse => len - 4 * (step + 1),
+        };
+        for (nth, total) in totals.iter_mut().enumerate() {
+            let at = nth * len + start;
+            let Some(four) = lines[at..].first_chunk_mut::<4>() else { break };
+            if direction == Direction::Reverse {
+                four.reverse();
+            }
+            *total = A::with_four(*total, four);
+            if direction == Direction::Reverse {
+                four.reverse();
+            }
+        }
+    }
+    for (nth, total) in totals.iter_mut().enumerate() {
+        let line = &mut lines[nth * len..][rest.clone()];
+        for step in rows_in(direction, line.len()) {
+            *total = A::with(*total, line[step]);
+            line[step] = A::rounded(*total);
+        }
+    }
 }
 
 /// Calls `work` with each slab of `out` and its number, some slabs to a task.

@@ -16,6 +16,8 @@ pub struct Executable {
     pub(super) columns: usize,
     pub(super) tile_rows: usize,
     pub(super) tile_columns: usize,
+    /// How many rows a strip has, see [`Segment`]; all of a tile, unless loops are distributed.
+    pub(super) strip_rows: usize,
     pub(super) tiles: usize,
     pub(super) tasks: usize,
     pub(super) inputs: Vec<Extent>,
@@ -34,12 +36,10 @@ pub struct Executable {
     pub(super) prologue: Vec<Instruction>,
     pub(super) body: Vec<Instruction>,
     pub(super) epilogue: Vec<Instruction>,
-    /// The body, cut where wide rows are strip-mined and where they are not.
+    /// The body, cut where tiles are strip-mined and where they are not.
     pub(super) segments: Vec<Segment>,
-    /// How many columns a chunk of a strip-mined row has, and whether a slot advances from chunk to
-    /// chunk.
-    pub(super) chunk: usize,
-    pub(super) advances: Vec<bool>,
+    /// How many elements each slot advances by from row to row of a tile, and from column to column.
+    pub(super) steps: Vec<Step>,
     /// The place in the body at which each input is read last, and that at which each output is
     /// written first; of those with an element for each point.
     pub(super) last_reads: Vec<Option<usize>>,
@@ -56,7 +56,7 @@ impl Executable {
         let codes = self.prologue.len() + self.body.len() + self.epilogue.len();
         size_of::<Executable>()
             + codes * size_of::<Instruction>()
-            + self.slots.len() * (size_of::<Slot>() + 1)
+            + self.slots.len() * (size_of::<Slot>() + size_of::<Step>())
             + self.segments.len() * size_of::<Segment>()
             + (self.inputs.len() + self.outputs.len()) * 4 * size_of::<usize>()
             + (self.loads.len() + self.numbers.len()) * 2 * size_of::<usize>()
@@ -88,6 +88,25 @@ impl Executable {
         *self.first_writes.get(output)?
     }
 
+    /// Notes what differs from strip to strip; the compiler calls it once.
+    pub(super) fn note_moves(&mut self) {
+        for segment in &mut self.segments {
+            let Some([rows, columns]) = segment.strip else { continue };
+            let whole = columns == self.columns;
+            let mut slots: Vec<SlotId> = self.body[segment.codes.clone()]
+                .iter()
+                .flat_map(|code| code.reads().into_iter().chain(code.writes()))
+                .collect();
+            slots.sort_unstable();
+            slots.dedup();
+            let moved = slots.into_iter().map(|slot| {
+                let Step { row, column } = self.steps[slot as usize];
+                (slot, if whole { rows * row } else { columns * column })
+            });
+            segment.moves = moved.filter(|(_, step)| *step > 0).collect();
+        }
+    }
+
     /// Notes where the body reads and writes; the compiler calls it once.
     pub(super) fn note_reads_and_writes(&mut self) {
         self.last_reads = vec![None; self.inputs.len()];
@@ -110,8 +129,28 @@ impl Executable {
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub codes: Range<usize>,
-    /// Whether wide rows are strip-mined: all codes run on one chunk of columns before the next.
-    pub strip_mined: bool,
+    /// The rows and columns that all codes run on before they run on the next of a tile, unless they
+    /// run on the whole tile: such a strip stays in the L1 cache from one micro-op to the next.
+    pub strip: Option<[usize; 2]>,
+    /// The slots that differ from strip to strip, and by how many elements.
+    pub moves: Vec<(SlotId, usize)>,
+}
+
+impl Segment {
+    pub fn new(codes: Range<usize>, strip: Option<[usize; 2]>) -> Segment {
+        Segment { codes, strip, moves: vec![] }
+    }
+}
+
+/// How many elements a slot advances by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Step {
+    pub row: usize,
+    pub column: usize,
+}
+
+impl Step {
+    pub const NONE: Step = Step { row: 0, column: 0 };
 }
 
 /// Where the elements of a value in the current tile are found.

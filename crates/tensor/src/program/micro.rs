@@ -2,6 +2,7 @@
 
 use crate::kernels::accumulate::Compensated;
 use crate::kernels::loops::rows::{Elements, Number, Read, rows_of};
+use crate::kernels::loops::sums::sums;
 use crate::kernels::reduce::{Combine, SHORT, combine, identity, lanes, with_reduce};
 use crate::kernels::simd::dispatch;
 use crate::kernels::{ReduceOp, Strip};
@@ -15,12 +16,15 @@ impl<T, C: Combine<T> + Combine<f64>> Combines<T> for C {}
 /// The reduction of all elements of a tile.
 pub(super) fn reduce_all<T: Float>(op: ReduceOp, x: &[T]) -> T {
     let mut out = [T::ZERO];
-    with_reduce!(op, rows::<T>(x, x.len(), &mut out));
+    reduce_rows(op, x, x.len(), &mut out);
     out[0]
 }
 
 /// The reduction of each row of a tile.
 pub(super) fn reduce_rows<T: Float>(op: ReduceOp, x: &[T], columns: usize, out: &mut [T]) {
+    if op == ReduceOp::Sum && columns >= SHORT {
+        return sums(x, columns, out);
+    }
     with_reduce!(op, rows::<T>(x, columns, out));
 }
 

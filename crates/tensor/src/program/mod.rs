@@ -354,6 +354,16 @@ impl Program {
         self.define("scatter", Micro::Scatter(onto, added, row_index), Extent::Full)
     }
 
+    /// The same micro-ops in another order, with the values renamed.
+    fn reordered(&self, order: &[usize], rename: impl Fn(Value) -> Value) -> Program {
+        let mut defs: Vec<Def> = order.iter().map(|&at| self.defs[at].clone()).collect();
+        for def in &mut defs {
+            Program::operands_mut(&mut def.micro).for_each(|x| *x = rename(*x));
+        }
+        let outputs = self.outputs.iter().map(|&x| rename(x)).collect();
+        Program { defs, outputs, broadcasts: HashMap::new(), inputs: self.inputs.clone(), ..*self }
+    }
+
     /// The output that each value is, the first of several.
     fn output_of(&self) -> Vec<Option<u32>> {
         let mut output_of = vec![None; self.defs.len()];
@@ -387,6 +397,24 @@ impl Program {
             Micro::Map3(_, x) => x.iter().copied().collect(),
             Micro::Weighted(x) => x.clone(),
             Micro::Scatter(onto, added, _) => onto.iter().chain([added]).copied().collect(),
+        };
+        operands.into_iter()
+    }
+
+    /// The values that a micro-op reads, to be renamed.
+    fn operands_mut(micro: &mut Micro) -> impl Iterator<Item = &mut Value> {
+        let operands: SmallVec<[&mut Value; 6]> = match micro {
+            Micro::Input(_) | Micro::Constant(_) => SmallVec::new(),
+            Micro::Map1(_, _, x)
+            | Micro::Broadcast(x)
+            | Micro::ReduceRow(_, x)
+            | Micro::ReduceAll(_, x)
+            | Micro::ReduceColumns(_, x)
+            | Micro::Gather(x, _) => [x].into_iter().collect(),
+            Micro::Map2(_, x) => x.iter_mut().collect(),
+            Micro::Map3(_, x) => x.iter_mut().collect(),
+            Micro::Weighted(x) => x.iter_mut().collect(),
+            Micro::Scatter(onto, added, _) => onto.iter_mut().chain([added]).collect(),
         };
         operands.into_iter()
     }

@@ -103,6 +103,12 @@ enum InputBuffer<'a, T> {
     Product(LazyProduct<'a, T>),
 }
 
+/// The first row and column of each strip of a tile.
+fn starts([rows, columns]: [usize; 2], strip: [usize; 2]) -> impl Iterator<Item = (usize, usize)> {
+    let down = (0..rows).step_by(strip[0]);
+    down.flat_map(move |y| (0..columns).step_by(strip[1]).map(move |x| (y, x)))
+}
+
 struct Run<'a, T> {
     executable: &'a Executable,
     inputs: SmallVec<[InputBuffer<'a, T>; 8]>,
@@ -277,7 +283,7 @@ impl<'a, T: Loops> Run<'a, T> {
         let slots: SmallVec<[*mut T; 32]> = executable.slots.iter().map(at).collect();
         let tile = Tile {
             slots: &slots,
-            rows: executable.tile_rows,
+            rows: executable.strip_rows,
             columns: executable.columns,
             row: 0,
             column: 0,
@@ -301,39 +307,37 @@ impl<'a, T: Loops> Run<'a, T> {
             self.inputs.iter().map(|input| self.staging_len(input, tiles.len())).sum();
         let mut memory = Scratch::<T>::take(&REGISTERS, executable.scratch + staging);
         let mut resolved = ResolvedSlots::of(self, invariants, memory.start(), tiles.len());
-        let mut chunk_slots: SmallVec<[*mut T; 32]> = SmallVec::new();
+        let mut strip_slots: SmallVec<[*mut T; 32]> = SmallVec::new();
         let indices = &self.indices[..];
         for tile in tiles.clone() {
             let bounds = TileBounds::of(executable, tile);
             resolved.enter_tile(self, &bounds, tile - tiles.start, tiles.end - tile);
             let TileBounds { row, column, rows, columns } = bounds;
             let slots = &resolved.slots[..];
-            for Segment { codes, strip_mined } in &executable.segments {
+            for Segment { codes, strip, moves } in &executable.segments {
                 let codes = &executable.body[codes.clone()];
-                if !strip_mined {
+                let Some([high, wide]) = *strip else {
                     let tile = Tile { slots, rows, columns, row, column, accumulators, indices };
                     codes.iter().try_for_each(|code| tile.execute(code))?;
                     continue;
-                }
-                for column in (0..columns).step_by(executable.chunk) {
-                    chunk_slots.clear();
-                    let moved = slots.iter().zip(&executable.advances);
-                    chunk_slots.extend(
-                        moved.map(|(p, &advances)| {
-                            p.wrapping_add(if advances { column } else { 0 })
-                        }),
-                    );
-                    let columns = executable.chunk.min(columns - column);
+                };
+                strip_slots.clear();
+                strip_slots.extend_from_slice(slots);
+                for (y, x) in starts([rows, columns], [high, wide]) {
                     let tile = Tile {
-                        slots: &chunk_slots,
-                        rows,
-                        columns,
-                        row,
-                        column,
+                        slots: &strip_slots,
+                        rows: high.min(rows - y),
+                        columns: wide.min(columns - x),
+                        row: row + y,
+                        column: column + x,
                         accumulators,
                         indices,
                     };
                     codes.iter().try_for_each(|code| tile.execute(code))?;
+                    for &(slot, step) in moves {
+                        let slot = &mut strip_slots[slot as usize];
+                        *slot = slot.wrapping_add(step);
+                    }
                 }
             }
         }

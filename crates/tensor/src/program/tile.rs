@@ -7,6 +7,7 @@ use super::micro;
 use super::{Extent, RowIndex, RunError};
 use crate::Error;
 use crate::kernels::accumulate::Compensated;
+use crate::kernels::loops::{Loops2, Loops3};
 use crate::kernels::reduce::combine;
 use crate::kernels::{Loops, Strip};
 
@@ -42,37 +43,59 @@ pub(super) struct Tile<'a, T> {
 }
 
 impl<T: Loops> Tile<'_, T> {
-    /// Runs one micro-op.
-    #[inline]
+    /// Runs one micro-op. Maps are most of them; the frame of all others would be half of the time that
+    /// one of them takes to start.
+    #[inline(always)]
     pub fn execute(&self, code: &Instruction) -> Result<(), RunError> {
         match code {
             Instruction::Map1 { f, p, x, out, extent } => {
                 let n = self.len(*extent);
                 let (x, out) = self.read_write(*x, *out, n);
                 (T::loops1(f).each)(x, p.map(T::of), out);
+                Ok(())
             }
-            Instruction::Map2 { f, x: [a, b], out, extent } => {
-                let columns = self.row_len([a, b], *extent);
-                let loops = T::loops2(f);
-                let each = match (a.is_number(*extent), b.is_number(*extent)) {
-                    (true, _) => loops.number_left,
-                    (_, true) => loops.number_right,
-                    _ => loops.each,
-                };
-                let x = [self.strip(a, *extent), self.strip(b, *extent)];
-                each(x, columns, self.write(*out, self.len(*extent)));
+            Instruction::Map2 { f, x, out, extent } => {
+                self.map2(T::loops2(f), x, *out, *extent);
+                Ok(())
             }
-            Instruction::Map3 { f, x: [a, b, c], out, extent } => {
-                let columns = self.row_len([a, b, c], *extent);
-                let loops = T::loops3(f);
-                let each = match (b.is_number(*extent), c.is_number(*extent)) {
-                    (false, false) => loops.each,
-                    (true, false) => loops.number_middle,
-                    (false, true) => loops.number_right,
-                    (true, true) => loops.numbers,
-                };
-                let x = [self.strip(a, *extent), self.strip(b, *extent), self.strip(c, *extent)];
-                each(x, columns, self.write(*out, self.len(*extent)));
+            Instruction::Map3 { f, x, out, extent } => {
+                self.map3(T::loops3(f), x, *out, *extent);
+                Ok(())
+            }
+            _ => self.execute_other(code),
+        }
+    }
+
+    #[inline(never)]
+    fn map2(&self, loops: &Loops2<T>, [a, b]: &[Operand; 2], out: SlotId, extent: Extent) {
+        let columns = self.row_len([a, b], extent);
+        let each = match (a.is_number(extent), b.is_number(extent)) {
+            (true, _) => loops.number_left,
+            (_, true) => loops.number_right,
+            _ => loops.each,
+        };
+        let x = [self.strip(a, extent), self.strip(b, extent)];
+        each(x, columns, self.write(out, self.len(extent)));
+    }
+
+    #[inline(never)]
+    fn map3(&self, loops: &Loops3<T>, [a, b, c]: &[Operand; 3], out: SlotId, extent: Extent) {
+        let columns = self.row_len([a, b, c], extent);
+        let each = match (b.is_number(extent), c.is_number(extent)) {
+            (false, false) => loops.each,
+            (true, false) => loops.number_middle,
+            (false, true) => loops.number_right,
+            (true, true) => loops.numbers,
+        };
+        let x = [self.strip(a, extent), self.strip(b, extent), self.strip(c, extent)];
+        each(x, columns, self.write(out, self.len(extent)));
+    }
+
+    #[inline(never)]
+    fn execute_other(&self, code: &Instruction) -> Result<(), RunError> {
+        match code {
+            Instruction::Map1 { .. } | Instruction::Map2 { .. } | Instruction::Map3 { .. } => {
+                unreachable!("maps are run by `execute`")
             }
             Instruction::Weighted { x, out } => {
                 let strip = |x| self.strip(x, Extent::Full);

@@ -8,9 +8,10 @@ fn samples_of_f64_are_within_two_ulps_of_the_standard_library() {
     // No formula or library at hand has the last places of these right.
     let inexact = ["erfc", "sigmoid", "softplus"];
     for function in FUNCTIONS.iter().filter(|function| !inexact.contains(&function.name)) {
+        let Some(exact) = function.exact else { continue };
         for bits in scattered().take(300_000) {
             for x in [f64::from_bits(bits), moderate(bits)] {
-                let (got, expected) = ((function.f64)(x), (function.exact)(x));
+                let (got, expected) = ((function.f64)(x), exact(x));
                 let name = function.name;
                 assert!(is_close(got, expected), "{name}({x:e}) is {got:e}, not {expected:e}");
             }

@@ -16,8 +16,13 @@ impl Function {
                 return worst;
             }
             let y = mapped(&self.loops, x.clone());
-            for (x, y) in x.into_iter().zip(y) {
-                let error = ulps(y, (self.exact)(x.into()));
+            let wide: Vec<f64> = x.iter().map(|&x| x.into()).collect();
+            let exact = match self.exact {
+                Some(exact) => wide.into_iter().map(exact).collect(),
+                None => mapped(&self.loops, wide),
+            };
+            for ((x, y), exact) in x.into_iter().zip(y).zip(exact) {
+                let error = ulps(y, exact);
                 worst = if error > worst.0 { (error, x) } else { worst };
             }
         }

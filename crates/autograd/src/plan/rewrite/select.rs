@@ -1,15 +1,22 @@
 //! Selects by a mask.
 
 use super::Dag;
+use super::table::ZERO_TESTS;
 use crate::ops::op::Op;
 use crate::ops::select::Select;
 use crate::record::node::{Id, Inputs, Node};
 
 impl Dag {
-    pub(super) fn select(&mut self, [mask, a, b]: [Id; 3]) -> Id {
+    pub(super) fn select(&mut self, [mut mask, mut a, mut b]: [Id; 3]) -> Id {
         let (shape, dtype) = (self.shape(a), self.node(a).dtype);
         if a == b {
             return a;
+        }
+        while let Some((x, is_zero)) = self.compared_with_zero(mask) {
+            mask = x;
+            if is_zero {
+                (a, b) = (b, a);
+            }
         }
         if let Some(mask) = self.as_fill(mask) {
             return if mask != 0.0 { a } else { b };
@@ -19,7 +26,7 @@ impl Dag {
             Node { op: Op::Select(_), inputs, .. } if inputs[0] == mask => inputs[side],
             _ => x,
         };
-        let (mut a, b) = (chosen(a, 1), chosen(b, 2));
+        (a, b) = (chosen(a, 1), chosen(b, 2));
         if self.cancels(mask, a) {
             a = self.fill(0.0, &shape);
             return self.select([mask, a, b]);
@@ -33,6 +40,16 @@ impl Dag {
             return self.expand(result, &shape);
         }
         self.push(Op::Select(Select), Inputs::from_slice(&operands), &shape, dtype)
+    }
+
+    /// What a mask compares with 0, and whether it is set where that is 0, not where it is not: such a
+    /// number is a mask itself, or the opposite of one, also if it is NaN or −0.
+    fn compared_with_zero(&self, mask: Id) -> Option<(Id, bool)> {
+        ZERO_TESTS.iter().find_map(|&(row, is_zero)| {
+            let [x, zero] = self.as_binary(mask, row)?;
+            let float = self.node(x).dtype == self.node(mask).dtype;
+            (float && self.as_fill(zero) == Some(0.0)).then_some((x, is_zero))
+        })
     }
 
     /// The mask and the value of a choice between a value and 0.
@@ -88,6 +105,28 @@ mod tests {
             });
             assert!(right && written.contains("clamp"), "{written}");
         }
+    }
+
+    #[test]
+    fn a_comparison_with_zero_is_no_mask_of_its_own() {
+        let extreme = [0.0, -0.0, f64::NAN, f64::INFINITY, 1e-320, -2.0, 1.0];
+        for opposites in 0..3 {
+            let (plan, right) = plan(|x, factor| {
+                let mut mask = x.tape().constant(Tensor::from(extreme));
+                for _ in 0..opposites {
+                    mask = mask.eq(0.0);
+                }
+                mask.ne(0.0).select(x, factor) + mask.eq(0.0).select(factor, x * 2.0)
+            });
+            let compares = plan.contains("eq(") || plan.contains("ne(");
+            assert!(right && !compares, "{plan}");
+        }
+        // Of integers it is one: programs of micro-ops compute in floats.
+        let (_, right) = plan(|x, factor| {
+            let mask = x.tape().constant(Tensor::from([0_i64, 1, -1, i64::MAX, 0, 2, 3]));
+            mask.ne(0).select(x, factor)
+        });
+        assert!(right);
     }
 
     #[test]

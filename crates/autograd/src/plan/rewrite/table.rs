@@ -10,7 +10,7 @@ use lossgraph_tensor::DType;
 use super::Dag;
 use crate::ops::activation::{EXP_NEG_ABS, SIGMOID, SOFTPLUS};
 use crate::ops::arithmetic::{NEG, RECIP};
-use crate::ops::binary::{ADD, Binary, DIV, GT, LT, MUL, SIGMOID_BY, SOFTPLUS_BY, SUB};
+use crate::ops::binary::{ADD, Binary, DIV, EQ, GT, LT, MUL, NE, SIGMOID_BY, SOFTPLUS_BY, SUB};
 use crate::ops::clamp::CLAMP;
 use crate::ops::unary::Unary;
 use crate::record::node::Id;
@@ -55,6 +55,10 @@ macro_rules! rewrites {
         }),*]
     };
 }
+
+/// What compares with 0, and whether it is set where its argument is 0: that is a mask by itself, or the
+/// opposite of one.
+pub(super) static ZERO_TESTS: [(&Binary, bool); 2] = [(&NE, false), (&EQ, true)];
 
 /// Of functions of one value.
 pub(super) static UNARY: &[Rewrite<Unary, Id>] = rewrites! {

@@ -2,9 +2,12 @@
 //! lines of JSON. docs/protocol.md describes them.
 
 mod draw;
+mod group;
 mod host;
+mod message;
 mod process;
 mod tensor;
+mod waiting;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -15,9 +18,10 @@ use serde_json::{Map, Value, json};
 
 pub use draw::{Input, draw, read};
 pub use host::Host;
+use message::{Message, excerpt};
 pub use process::Limits;
-use process::{Process, excerpt};
-use tensor::Encoding;
+use process::{Process, Question};
+use tensor::{Encoder, Encoding};
 
 /// The version of the protocol.
 const VERSION: u64 = 1;
@@ -47,8 +51,7 @@ impl Program {
     /// Starts a program, and waits for its greeting. Its inputs are sent by these names.
     pub fn start(command: &str, names: Vec<String>, limits: Limits) -> Result<Program, String> {
         let mut process = Process::start(command, limits)?;
-        let line = process.greeting()?;
-        let greeting = tensor::parse(&line).ok();
+        let Message { line, fields: greeting, .. } = process.greeting()?;
         let version = greeting.as_ref().and_then(|greeting| greeting.get("lossgraph"));
         let features = match (&greeting, version.map(Value::as_u64)) {
             (Some(greeting), Some(Some(VERSION))) => greeting.get("features").cloned(),
@@ -73,7 +76,11 @@ impl Program {
         Ok(Program {
             command: command.to_owned(),
             names,
-            encoding: if has("base64") { Encoding::Base64 } else { Encoding::Numbers },
+            encoding: match () {
+                () if has("bytes") => Encoding::Bytes,
+                () if has("base64") => Encoding::Base64,
+                () => Encoding::Numbers,
+            },
             keeps: has("kept"),
             points: has("points"),
             values: has("values"),
@@ -87,17 +94,13 @@ impl Program {
         })
     }
 
-    fn tensor(&self, x: &Tensor) -> Value {
-        tensor::to_json(x, self.encoding)
-    }
-
-    /// Asks, and reads from the answer to that.
+    /// Asks, and reads from the answer to that. `fields` are those of the request beside its inputs.
     fn ask<T>(
         &self,
-        request: &str,
+        request: Request,
         inputs: &[Tensor],
-        more: Value,
-        read: impl Fn(&Map<String, Value>) -> Result<T, String>,
+        fields: impl FnOnce(&mut Encoder) -> Value,
+        read: impl Fn(&Answered) -> Result<T, String>,
     ) -> Answer<T> {
         let mut conversation = self.conversation.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = &conversation.ended {
@@ -105,94 +108,134 @@ impl Program {
         }
         conversation.asked += 1;
         let id = conversation.asked;
-        let named = |(i, x): (usize, &Tensor)| {
-            let mut sent = self.tensor(x);
-            if let Some(name) = self.names.get(i) {
-                sent["name"] = name.as_str().into();
-            }
-            sent
-        };
-        let elements = inputs.iter().map(Tensor::len).sum();
-        let mut question = json!({ "id": id, "request": request });
+        let mut encoder = Encoder::new(self.encoding);
+        let mut question = json!({ "id": id, "request": request.name });
         if !(self.keeps && same(inputs, &conversation.kept)) {
+            let named = |(i, x): (usize, &Tensor)| {
+                let mut sent = encoder.json(x);
+                if let Some(name) = self.names.get(i) {
+                    sent["name"] = name.as_str().into();
+                }
+                sent
+            };
             question["inputs"] = inputs.iter().enumerate().map(named).collect();
             conversation.kept = inputs.to_vec();
         }
-        if let (Value::Object(question), Value::Object(more)) = (&mut question, more) {
-            question.extend(more);
+        if let (Value::Object(question), Value::Object(fields)) =
+            (&mut question, fields(&mut encoder))
+        {
+            question.extend(fields);
         }
-        conversation.process.ask(question.to_string(), elements);
-        let line = match conversation.process.answer() {
-            Ok(line) => line,
+        if self.encoding == Encoding::Bytes {
+            question["bytes"] = encoder.len().into();
+        }
+        let elements = inputs.iter().map(Tensor::len).sum();
+        let question = Question { line: question.to_string(), tensors: encoder };
+        conversation.process.ask(question, elements);
+        let Message { line, fields, bytes } = match conversation.process.answer(&request.awaited) {
+            Ok(message) => message,
             Err(why) => {
                 conversation.ended = Some(why.clone());
                 return Err(why.into());
             }
         };
         let told = |why: String| conversation.process.told(&why);
-        let answer = tensor::parse(&line).ok();
-        let Some(Value::Object(answer)) = answer else {
+        let Some(fields) = fields else {
             return Err(told(format!(
                 "it printed `{}` instead of an answer: what a loss prints belongs to standard error",
                 excerpt(&line)
             ))
             .into());
         };
-        if answer.get("id").and_then(Value::as_u64) != Some(id) {
-            let given = answer.get("id").map_or("no id".to_owned(), |id| format!("id {id}"));
+        if fields.contains_key("request") {
+            return Err(told("it repeats the request instead of answering it".to_owned()).into());
+        }
+        if fields.get("id").and_then(Value::as_u64) != Some(id) {
+            let given = fields.get("id").map_or("no id".to_owned(), |id| format!("id {id}"));
             return Err(told(format!("it answered with {given} to the request {id}")).into());
         }
-        if let Some(error) = answer.get("error") {
+        if let Some(error) = fields.get("error") {
             let message = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
             return Err(told(format!("it failed: {}", message.trim_end())).into());
         }
-        read(&answer)
+        read(&Answered { fields, bytes })
             .map_err(|why| told(format!("{why}, in its answer `{}`", excerpt(&line))).into())
+    }
+}
+
+/// A request: its name, and what a person is told that it waits for.
+struct Request {
+    name: &'static str,
+    awaited: String,
+}
+
+impl Request {
+    fn new(name: &'static str, awaited: impl Into<String>) -> Request {
+        Request { name, awaited: awaited.into() }
+    }
+}
+
+/// An answer, with the bytes that follow its line.
+struct Answered {
+    fields: Map<String, Value>,
+    bytes: Vec<u8>,
+}
+
+impl Answered {
+    /// A field that it has to have.
+    fn field(&self, name: &str) -> Result<&Value, String> {
+        self.fields.get(name).ok_or(format!("there is no `{name}`"))
+    }
+
+    /// Gradients by position; `null` for an input that has none.
+    fn gradients(&self, inputs: &[Tensor]) -> Result<Vec<Option<Tensor>>, String> {
+        let all = self.field("gradients")?.as_array().ok_or("`gradients` is no list")?;
+        let gradient = |(i, value): (usize, &Value)| match value {
+            Value::Null => Ok(None),
+            value => {
+                let like = inputs.get(i).map(|x| x.shape().to_vec());
+                let read = tensor::shaped(value, like.as_deref(), &self.bytes).map(Some);
+                read.map_err(|why| format!("the gradient of input {i}: {why}"))
+            }
+        };
+        all.iter().enumerate().map(gradient).collect()
     }
 }
 
 /// Whether two lists of inputs are the same, bit by bit.
 fn same(inputs: &[Tensor], others: &[Tensor]) -> bool {
-    let bits = |x: &Tensor| x.to_f64s().into_iter().map(f64::to_bits).collect::<Vec<_>>();
-    let alike = |(a, b): (&Tensor, &Tensor)| match a.dtype().is_float() {
-        true => a.shape() == b.shape() && a.dtype() == b.dtype() && bits(a) == bits(b),
-        // Those of integers are never moved, but a smaller case may have others.
-        false => a.shape() == b.shape() && a.to_vec::<i64>().ok() == b.to_vec::<i64>().ok(),
-    };
-    inputs.len() == others.len() && inputs.iter().zip(others).all(alike)
+    inputs.len() == others.len() && inputs.iter().zip(others).all(|(a, b)| alike(a, b))
 }
 
-/// A field that an answer has to have.
-fn field<'a>(answer: &'a Map<String, Value>, name: &str) -> Result<&'a Value, String> {
-    answer.get(name).ok_or(format!("there is no `{name}`"))
+/// Whether two inputs are the same, bit by bit. Those of integers are never moved, but a smaller case
+/// may have others.
+fn alike(a: &Tensor, b: &Tensor) -> bool {
+    let (x, y) = (a.contiguous(), b.contiguous());
+    let is_equal = match (x.as_slice::<f64>(), y.as_slice::<f64>()) {
+        (Some(x), Some(y)) => x.iter().zip(y).all(|(x, y)| x.to_bits() == y.to_bits()),
+        _ => x.as_slice::<i64>().is_some() && x.as_slice::<i64>() == y.as_slice::<i64>(),
+    };
+    a.shape() == b.shape() && is_equal
 }
 
 fn float(value: &Value) -> Result<f64, String> {
     tensor::to_float(value).ok_or(format!("the value is {value}, expected a number"))
 }
 
-/// Gradients by position; `null` for an input that has none.
-fn gradients(value: &Value, inputs: &[Tensor]) -> Result<Vec<Option<Tensor>>, String> {
-    let all = value.as_array().ok_or("`gradients` is no list")?;
-    let gradient = |(i, value): (usize, &Value)| match value {
-        Value::Null => Ok(None),
-        value => {
-            let like = inputs.get(i).map(|x| x.shape().to_vec());
-            let read = tensor::shaped(value, like.as_deref()).map(Some);
-            read.map_err(|why| format!("the gradient of input {i}: {why}"))
-        }
-    };
-    all.iter().enumerate().map(gradient).collect()
-}
-
 impl BlackBox for Program {
     fn evaluate(&self, inputs: &[Tensor]) -> Answer<Evaluation> {
-        self.ask("evaluate", inputs, Value::Null, |answer| {
-            Ok(Evaluation {
-                value: float(field(answer, "value")?)?,
-                gradients: gradients(field(answer, "gradients")?, inputs)?,
-            })
-        })
+        let request = Request::new("evaluate", "the value and its gradients");
+        self.ask(
+            request,
+            inputs,
+            |_| Value::Null,
+            |answer| {
+                Ok(Evaluation {
+                    value: float(answer.field("value")?)?,
+                    gradients: answer.gradients(inputs)?,
+                })
+            },
+        )
     }
 
     fn values(
@@ -201,21 +244,23 @@ impl BlackBox for Program {
         steps: &[Option<Tensor>],
         multiples: &[f64],
     ) -> Answer<Vec<f64>> {
-        let step = |step: &Option<Tensor>| step.as_ref().map(|step| self.tensor(step));
         let moving: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].is_some()).collect();
-        let (request, line) = match moving[..] {
-            _ if self.points => {
-                let steps: Vec<Option<Value>> = steps.iter().map(step).collect();
-                ("points", json!({ "steps": steps, "multiples": multiples }))
-            }
-            [one] if self.values => (
-                "values",
-                json!({ "move": one, "step": step(&steps[one]), "multiples": multiples }),
-            ),
+        let name = match moving.len() {
+            _ if self.points => "points",
+            1 if self.values => "values",
             _ => return lossgraph_check::each_value(self, inputs, steps, multiples),
         };
-        self.ask(request, inputs, line, |answer| {
-            let values = field(answer, "values")?.as_array().ok_or("`values` is no list")?;
+        let fields = |encoder: &mut Encoder| {
+            let step = |step: &Option<Tensor>| step.as_ref().map(|step| encoder.json(step));
+            let sent: Vec<Option<Value>> = steps.iter().map(step).collect();
+            match name {
+                "points" => json!({ "steps": sent, "multiples": multiples }),
+                _ => json!({ "move": moving[0], "step": sent[moving[0]], "multiples": multiples }),
+            }
+        };
+        let request = Request::new(name, format!("the values at {} points", multiples.len()));
+        self.ask(request, inputs, fields, |answer| {
+            let values = answer.field("values")?.as_array().ok_or("`values` is no list")?;
             values.iter().map(float).collect()
         })
     }
@@ -224,18 +269,18 @@ impl BlackBox for Program {
         if !self.products {
             return Ok(Products::ByDifferences);
         }
-        let line = json!({ "move": which, "direction": self.tensor(direction) });
-        self.ask("products", inputs, line, |answer| match answer.get("missing") {
+        let fields =
+            |encoder: &mut Encoder| json!({ "move": which, "direction": encoder.json(direction) });
+        let request = Request::new("products", "Hessian-vector products");
+        self.ask(request, inputs, fields, |answer| match answer.fields.get("missing") {
             Some(Value::String(why)) => Ok(Products::Missing(why.clone())),
-            _ => Ok(Products::Gradients(gradients(field(answer, "gradients")?, inputs)?)),
+            _ => Ok(Products::Gradients(answer.gradients(inputs)?)),
         })
     }
 
     fn test(&self, case: &[(String, Tensor)]) -> Option<String> {
-        let inputs: Map<String, Value> = case
-            .iter()
-            .map(|(name, x)| (name.clone(), tensor::to_json(x, Encoding::Numbers)))
-            .collect();
+        let inputs: Map<String, Value> =
+            case.iter().map(|(name, x)| (name.clone(), tensor::to_json(x))).collect();
         Some(format!(
             "cat > smallest.json <<'EOF'\n{}\nEOF\nlossgraph check --program {} --inputs smallest.json\n",
             Value::Object(inputs),

@@ -1,7 +1,10 @@
 //! Tensors as JSON, with every float exact.
 //!
 //! A tensor is `{"dtype": "float64", "shape": [2], "data": [0.5, "NaN"]}`, or with its data as the
-//! base64 of little-endian bytes, or nested lists of numbers alone.
+//! base64 of little-endian bytes, or with the `offset` of these in what follows the line, or nested
+//! lists of numbers alone.
+
+use std::io::{self, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,25 +19,98 @@ pub enum Encoding {
     Numbers,
     /// Bytes, in base64.
     Base64,
+    /// Bytes, after the line.
+    Bytes,
 }
 
-/// A tensor as JSON.
-pub fn to_json(x: &Tensor, encoding: Encoding) -> Value {
-    let integers = x.dtype() == DType::I64;
-    let numbers: Vec<f64> = if integers { Vec::new() } else { x.to_f64s() };
-    let whole: Vec<i64> = if integers { x.to_vec().unwrap_or_default() } else { Vec::new() };
-    let data = match encoding {
-        Encoding::Base64 => {
-            let mut bytes = Vec::with_capacity(8 * x.len());
-            numbers.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
-            whole.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
-            Value::from(STANDARD.encode(bytes))
+/// Writes the tensors of a line.
+#[derive(Default)]
+pub struct Encoder {
+    encoding: Encoding,
+    /// Those whose bytes follow the line.
+    following: Vec<Tensor>,
+    /// How many bytes these are.
+    len: usize,
+}
+
+impl Encoder {
+    pub fn new(encoding: Encoding) -> Encoder {
+        Encoder { encoding, ..Encoder::default() }
+    }
+
+    /// A tensor as JSON.
+    pub fn json(&mut self, x: &Tensor) -> Value {
+        let (dtype, shape) = (name(x), x.shape().to_vec());
+        match self.encoding {
+            Encoding::Numbers => json!({ "dtype": dtype, "shape": shape, "data": numbers(x) }),
+            Encoding::Base64 => {
+                let mut bytes = Vec::with_capacity(WORD * x.len());
+                // Memory takes all that is written to it.
+                let _ = write(x, &mut bytes);
+                json!({ "dtype": dtype, "shape": shape, "data": STANDARD.encode(bytes) })
+            }
+            Encoding::Bytes => {
+                let offset = self.len;
+                self.len += WORD * x.len();
+                self.following.push(x.clone());
+                json!({ "dtype": dtype, "shape": shape, "offset": offset })
+            }
         }
-        Encoding::Numbers if integers => Value::from(whole),
-        Encoding::Numbers => numbers.into_iter().map(number).collect(),
-    };
-    let dtype = if integers { "int64" } else { "float64" };
-    json!({ "dtype": dtype, "shape": x.shape().to_vec(), "data": data })
+    }
+
+    /// How many bytes follow the line.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Writes what follows the line.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        self.following.iter().try_for_each(|x| write(x, to))
+    }
+}
+
+/// The bytes of an element, as it is sent.
+const WORD: usize = 8;
+
+/// A tensor as JSON that stands alone.
+pub fn to_json(x: &Tensor) -> Value {
+    Encoder::default().json(x)
+}
+
+/// The name of an element type.
+fn name(x: &Tensor) -> &'static str {
+    if x.dtype() == DType::I64 { "int64" } else { "float64" }
+}
+
+/// The elements in decimal.
+fn numbers(x: &Tensor) -> Value {
+    match x.to_vec::<i64>() {
+        Ok(whole) => Value::from(whole),
+        Err(_) => x.to_f64s().into_iter().map(number).collect(),
+    }
+}
+
+/// Writes the elements as little-endian bytes.
+fn write(x: &Tensor, to: &mut impl Write) -> io::Result<()> {
+    let x = x.contiguous();
+    match (x.as_slice::<f64>(), x.as_slice::<i64>()) {
+        (Some(numbers), _) => write_words(numbers, f64::to_le_bytes, to),
+        (_, Some(whole)) => write_words(whole, i64::to_le_bytes, to),
+        _ => write_words(&x.to_f64s(), f64::to_le_bytes, to),
+    }
+}
+
+fn write_words<T: Copy>(
+    words: &[T],
+    to_bytes: impl Fn(T) -> [u8; WORD],
+    to: &mut impl Write,
+) -> io::Result<()> {
+    // Block by block, so that nothing of the size of the tensor is copied.
+    let mut block = [[0; WORD]; 8192];
+    words.chunks(block.len()).try_for_each(|words| {
+        block.iter_mut().zip(words).for_each(|(bytes, word)| *bytes = to_bytes(*word));
+        to.write_all(block[..words.len()].as_flattened())
+    })
 }
 
 /// A float as JSON, which has no infinities.
@@ -61,13 +137,14 @@ pub fn to_float(value: &Value) -> Option<f64> {
     }
 }
 
-/// A tensor from JSON, or what is wrong with it.
+/// A tensor from JSON that stands alone, or what is wrong with it.
 pub fn from_json(value: &Value) -> Result<Tensor, String> {
-    shaped(value, None)
+    shaped(value, None, &[])
 }
 
-/// A tensor from JSON that has a shape of its own, or else that of another one.
-pub fn shaped(value: &Value, like: Option<&[usize]>) -> Result<Tensor, String> {
+/// A tensor from JSON that has a shape of its own, or else that of another one. `following` are the
+/// bytes that follow the line.
+pub fn shaped(value: &Value, like: Option<&[usize]>, following: &[u8]) -> Result<Tensor, String> {
     let Value::Object(fields) = value else { return nested(value) };
     let dtype = match fields.get("dtype") {
         None => "float64",
@@ -80,9 +157,16 @@ pub fn shaped(value: &Value, like: Option<&[usize]>) -> Result<Tensor, String> {
         (None, Some(like)) => like.to_vec(),
         (None, None) => return Err("it has no `shape`".to_owned()),
     };
+    if let Some(offset) = fields.get("offset") {
+        return of_bytes(dtype, &shape, part(following, offset, dtype, &shape)?);
+    }
     let data = fields.get("data").ok_or("it has no `data`")?;
     let numbers = match data {
-        Value::String(text) => return of_bytes(dtype, &shape, text),
+        Value::String(text) => {
+            let bytes = STANDARD.decode(text);
+            let bytes = bytes.map_err(|error| format!("its data is no base64: {error}"))?;
+            return of_bytes(dtype, &shape, &bytes);
+        }
         Value::Array(numbers) => numbers,
         Value::Number(_) => std::slice::from_ref(data),
         other => return Err(format!("its data is {}, expected numbers or base64", excerpt(other))),
@@ -105,8 +189,25 @@ fn unknown(dtype: &str) -> String {
     format!("its dtype is `{dtype}`, expected float64, float32, int64 or int32")
 }
 
-fn of_bytes(dtype: &str, shape: &[usize], text: &str) -> Result<Tensor, String> {
-    let bytes = STANDARD.decode(text).map_err(|error| format!("its data is no base64: {error}"))?;
+/// The bytes of a tensor among those that follow the line.
+fn part<'b>(
+    following: &'b [u8],
+    offset: &Value,
+    dtype: &str,
+    shape: &[usize],
+) -> Result<&'b [u8], String> {
+    let size = if dtype.ends_with("32") { 4 } else { 8 };
+    let length = shape.iter().try_fold(size, |length: usize, axis| length.checked_mul(*axis));
+    let start = offset.as_u64().and_then(|start| usize::try_from(start).ok());
+    let end = start.zip(length).and_then(|(start, length)| start.checked_add(length));
+    let part = start.zip(end).and_then(|(start, end)| following.get(start..end));
+    part.ok_or(format!(
+        "its shape is {shape:?} of {dtype} at offset {offset}, and {} bytes follow the line",
+        following.len()
+    ))
+}
+
+fn of_bytes(dtype: &str, shape: &[usize], bytes: &[u8]) -> Result<Tensor, String> {
     let fits = |tensor: Option<Tensor>| {
         tensor.ok_or(format!(
             "its data is {} bytes of {dtype}, and its shape is {shape:?}",
@@ -114,10 +215,10 @@ fn of_bytes(dtype: &str, shape: &[usize], text: &str) -> Result<Tensor, String> 
         ))
     };
     match dtype {
-        "float64" => fits(of_words(shape, &bytes, f64::from_le_bytes)),
-        "float32" => fits(of_words(shape, &bytes, |word| f64::from(f32::from_le_bytes(word)))),
-        "int64" => fits(of_words(shape, &bytes, i64::from_le_bytes)),
-        "int32" => fits(of_words(shape, &bytes, |word| i64::from(i32::from_le_bytes(word)))),
+        "float64" => fits(of_words(shape, bytes, f64::from_le_bytes)),
+        "float32" => fits(of_words(shape, bytes, |word| f64::from(f32::from_le_bytes(word)))),
+        "int64" => fits(of_words(shape, bytes, i64::from_le_bytes)),
+        "int32" => fits(of_words(shape, bytes, |word| i64::from(i32::from_le_bytes(word)))),
         other => Err(unknown(other)),
     }
 }
@@ -209,12 +310,18 @@ mod tests {
     fn every_float_comes_back_as_it_went() {
         let numbers = [0.1, -0.0, 5e-324, f64::MAX, 1.0 / 3.0, f64::INFINITY, f64::NEG_INFINITY];
         let x = Tensor::new([7], numbers.to_vec()).unwrap();
-        for encoding in [Encoding::Numbers, Encoding::Base64] {
-            let text = to_json(&x, encoding).to_string();
-            let back = from_json(&parse(&text).unwrap()).unwrap().to_f64s();
+        for encoding in [Encoding::Numbers, Encoding::Base64, Encoding::Bytes] {
+            let mut encoder = Encoder::new(encoding);
+            // So that it does not stand at offset 0.
+            encoder.json(&Tensor::from([7_i64]));
+            let text = encoder.json(&x).to_string();
+            let mut following = Vec::new();
+            encoder.write(&mut following).unwrap();
+            assert_eq!(following.len(), encoder.len());
+            let back = shaped(&parse(&text).unwrap(), None, &following).unwrap().to_f64s();
             assert!(back.iter().zip(numbers).all(|(a, b)| a.to_bits() == b.to_bits()), "{text}");
         }
-        let nan = to_json(&Tensor::from([f64::NAN]), Encoding::Numbers);
+        let nan = to_json(&Tensor::from([f64::NAN]));
         assert!(from_json(&nan).unwrap().to_f64s()[0].is_nan());
     }
 
@@ -244,5 +351,9 @@ mod tests {
         );
         assert!(why(json!({"shape": [1], "data": "AAAA"})).contains("3 bytes"));
         assert!(why(json!("one")).contains("no number"));
+        for offset in [json!(1), json!(-8), json!(u64::MAX), json!("0")] {
+            let why = shaped(&json!({"shape": [1], "offset": offset}), None, &[0; 8]).unwrap_err();
+            assert!(why.contains("and 8 bytes follow the line"), "{why}");
+        }
     }
 }

@@ -9,7 +9,7 @@ mod general;
 pub(crate) mod rows;
 #[cfg(target_arch = "x86_64")]
 mod scalar;
-mod sums;
+pub(crate) mod sums;
 
 pub use general::{FastPath, FastPath2};
 use rows::{Elements, Number, each1, each2, each3};

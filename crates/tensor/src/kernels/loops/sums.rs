@@ -103,6 +103,12 @@ impl Function1 for Itself {
     }
 }
 
+/// The sum of each row of so many columns.
+pub(crate) fn sums<T: Float>(x: &[T], columns: usize, out: &mut [T]) {
+    let x = Strip { elements: x, row_stride: columns };
+    sums1::<Itself, T>(x, [T::ZERO; 2], columns, out);
+}
+
 /// The sum of elements, as if they were results.
 pub(super) fn row_sum_of<T: Float>(x: &[T]) -> T {
     #[inline(always)]
@@ -124,21 +130,25 @@ fn part_sum<T: Float>(results: impl Results<T>, columns: usize) -> T {
             *lane = *lane + (front + back);
         }
     }
-    let mut rest = [T::NEG_ZERO; BLOCK];
-    let rest = &mut rest[..columns - blocks];
-    let last = results.part(blocks, rest.len());
-    for (i, y) in rest.iter_mut().enumerate() {
+    if blocks == columns && columns > 0 {
+        return halved::<T, Sum, LANES>(lanes);
+    }
+    // Whole vectors, filled up with what changes no sum: indices that vary would keep the lanes in
+    // memory all along.
+    let mut rest = [[T::NEG_ZERO; LANES]; BLOCK / LANES];
+    let last = results.part(blocks, columns - blocks);
+    for (i, y) in rest.as_flattened_mut()[..columns - blocks].iter_mut().enumerate() {
         *y = last.at(i);
     }
     if columns < SHORT {
         let mut sum = T::NEG_ZERO;
-        for &y in &*rest {
+        for &y in &rest.as_flattened()[..columns] {
             sum = sum + y;
         }
         return sum;
     }
-    for rest in rest.chunks(LANES) {
-        for (lane, &y) in lanes.iter_mut().zip(rest) {
+    for rest in rest {
+        for (lane, y) in lanes.iter_mut().zip(rest) {
             *lane = *lane + y;
         }
     }

@@ -1,20 +1,32 @@
 //! The compiler: lowers a list of micro-ops to code on slots, with register allocation
-//! ([`registers`]) and strip-mining of wide rows ([`segments`]), and cuts the iteration space into
-//! tiles and tasks.
+//! ([`registers`]), strip-mining of wide rows ([`segments`]) and loop distribution ([`distribution`]),
+//! and cuts the iteration space into tiles and tasks.
 
+mod distribution;
 mod registers;
 mod segments;
 
 use std::collections::HashMap;
 
-use super::code::{Executable, Instruction, Operand, Slot, SlotId, Source, SummedMap};
+use super::code::{
+    Executable, Instruction, Operand, Segment, Slot, SlotId, Source, Step, SummedMap,
+};
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
 use crate::kernels::ReduceOp;
+use distribution::Distribution;
 
 /// The bytes of a register, which holds a tile of a value. Some of them have to fit the L1 cache
 /// together, and a micro-op should run long enough to pay for its dispatch.
 const TILE_BYTES: usize = 12 << 10;
+
+/// The bytes of a value in a strip, where loops are distributed.
+const STRIP_BYTES: usize = 6 << 10;
+
+/// The bytes of a value in a tile then: the L2 cache holds several of them. And how many rows such a
+/// tile has at least.
+const KEPT_BYTES: usize = 64 << 10;
+const LEAST_ROWS: usize = 32;
 
 /// From how many bytes in and out on results are written with streaming stores, which bypass the
 /// caches: they would only evict what lies there.
@@ -28,19 +40,33 @@ const MAX_TASKS: usize = 64;
 impl Program {
     /// Compiles the program.
     pub fn compile(&self) -> Executable {
-        Compiler::new(self).compile()
+        // Rows that are short are many in a tile anyway, and one that is wide has strips of its own.
+        let (rows, columns) = self.space();
+        let row_bytes = columns * self.element_bytes();
+        let fits = columns >= NARROW && row_bytes <= STRIP_BYTES && rows >= LEAST_ROWS;
+        // The engine of pages is for a few numbers, and each of them carries it.
+        let fits = fits && !cfg!(target_family = "wasm");
+        match fits.then(|| Distribution::of(self)).flatten() {
+            Some(distributed) => Compiler::new(&distributed.program, Some(&distributed)).compile(),
+            None => Compiler::new(self, None).compile(),
+        }
+    }
+
+    fn element_bytes(&self) -> usize {
+        if self.dtype == DType::F64 { 8 } else { 4 }
     }
 }
 
 struct Compiler<'a> {
     program: &'a Program,
+    distribution: Option<&'a Distribution>,
     executable: Executable,
     /// The slot of each value, and that of columns repeated for each row of a tile.
     slot_of: Vec<Option<SlotId>>,
     repeated: Vec<Option<SlotId>>,
     last_use: Vec<usize>,
-    /// The offsets of free registers, by their size.
-    free_registers: HashMap<usize, Vec<usize>>,
+    /// The offsets of free registers, by how they advance and by their size.
+    free_registers: HashMap<(Step, usize), Vec<usize>>,
     /// The values whose registers are free again.
     freed: Vec<bool>,
     /// The output that each value is.
@@ -54,10 +80,12 @@ struct Compiler<'a> {
     column_accumulator: Vec<usize>,
     /// Whether results bypass the caches.
     streaming: bool,
+    /// How many columns of a wide row a strip has.
+    chunk: usize,
 }
 
 impl<'a> Compiler<'a> {
-    fn new(program: &'a Program) -> Compiler<'a> {
+    fn new(program: &'a Program, distribution: Option<&'a Distribution>) -> Compiler<'a> {
         let (rows, columns) = program.space();
         // A value with one element for each row is computed by one task, from the whole row.
         let by_row = |x: &Value| program.extent(*x) == Extent::Rows;
@@ -67,10 +95,20 @@ impl<'a> Compiler<'a> {
                 Micro::ReduceAll(_, x) => by_row(x),
                 _ => false,
             });
-        let size = if program.dtype == DType::F64 { 8 } else { 4 };
+        let size = program.element_bytes();
         let tile = TILE_BYTES / size;
         let tile_columns = if whole_rows { columns } else { columns.min(tile) };
-        let tile_rows = (tile / columns.max(1)).clamp(1, rows.max(1));
+        let (tile_rows, strip_rows) = match distribution {
+            None => {
+                let tile_rows = (tile / columns.max(1)).clamp(1, rows.max(1));
+                (tile_rows, tile_rows)
+            }
+            Some(_) => {
+                let strip_rows = (STRIP_BYTES / size / columns).clamp(1, rows);
+                let tile_rows = (KEPT_BYTES / size / columns).max(LEAST_ROWS);
+                (tile_rows.next_multiple_of(strip_rows).min(rows), strip_rows)
+            }
+        };
         let tiles = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns.max(1));
         let tasks = (rows * columns / MIN_TASK).clamp(1, MAX_TASKS).min(tiles.max(1));
         let full = |extent: &Extent| *extent == Extent::Full;
@@ -129,6 +167,7 @@ impl<'a> Compiler<'a> {
             columns,
             tile_rows,
             tile_columns,
+            strip_rows,
             tiles,
             tasks,
             inputs: program.inputs.clone(),
@@ -143,8 +182,7 @@ impl<'a> Compiler<'a> {
             body: vec![],
             epilogue: vec![],
             segments: vec![],
-            chunk: tile,
-            advances: vec![],
+            steps: vec![],
             last_reads: vec![],
             first_writes: vec![],
             scalar_accumulators: vec![],
@@ -152,6 +190,7 @@ impl<'a> Compiler<'a> {
         };
         Compiler {
             program,
+            distribution,
             executable,
             slot_of: vec![None; count],
             repeated: vec![None; count],
@@ -163,20 +202,43 @@ impl<'a> Compiler<'a> {
             fused_into_sum,
             column_accumulator: vec![0; count],
             streaming,
+            chunk: tile,
         }
     }
 
     fn compile(mut self) -> Executable {
         for at in 0..self.program.defs.len() {
+            let start = self.executable.body.len();
             self.lower(at);
             self.release(at);
+            if let Some(distribution) = self.distribution {
+                self.extend_segments(start, distribution.phases[at]);
+            }
         }
+        let start = self.executable.body.len();
         for (output, &value) in self.program.outputs.iter().enumerate() {
             self.emit_output(output as u32, value);
         }
-        self.executable.segments = self.executable.strip_mine();
+        match self.distribution {
+            Some(distribution) => self.extend_segments(start, distribution.last_phase()),
+            None => self.executable.segments = self.executable.strip_mine(self.chunk),
+        }
+        self.executable.note_moves();
         self.executable.note_reads_and_writes();
         self.executable
+    }
+
+    /// Makes the code from `start` on part of a phase: of points, strip by strip, or of rows.
+    fn extend_segments(&mut self, start: usize, phase: usize) {
+        let Executable { body, segments, strip_rows, columns, .. } = &mut self.executable;
+        if start == body.len() {
+            return;
+        }
+        let strip = phase.is_multiple_of(2).then_some([*strip_rows, *columns]);
+        match segments.last_mut() {
+            Some(last) if last.strip == strip => last.codes.end = body.len(),
+            _ => segments.push(Segment::new(start..body.len(), strip)),
+        }
     }
 
     /// Appends the code of a definition to the part in which it runs: prologue, body or epilogue.

@@ -2,21 +2,27 @@
 //! use of a value.
 
 use super::Compiler;
-use crate::program::code::{Instruction, Operand, Slot, SlotId};
+use crate::program::code::{Executable, Instruction, Operand, Slot, SlotId, Step};
 use crate::program::{Extent, NARROW, Program, Value};
 
 impl Compiler<'_> {
     pub(super) fn slot(&mut self, slot: Slot) -> SlotId {
-        self.executable
-            .advances
-            .push(matches!(slot, Slot::Input(_) | Slot::Output(_) | Slot::InvariantColumns(_)));
+        let step = match slot {
+            Slot::Input(_) | Slot::Output(_) => Step { row: self.executable.columns, column: 1 },
+            Slot::RowInput(_) | Slot::RowOutput(_) => Step { row: 1, column: 0 },
+            Slot::InvariantColumns(_) => Step { row: 0, column: 1 },
+            Slot::Register(_) | Slot::Invariant(_) => Step::NONE,
+        };
+        self.executable.steps.push(step);
         self.executable.slots.push(slot);
         self.executable.slots.len() as SlotId - 1
     }
 
-    fn register(&mut self, len: usize) -> SlotId {
+    /// A register for a value, and how it advances.
+    fn register(&mut self, extent: Extent, kept: bool) -> SlotId {
+        let (step, len) = self.room(extent, kept);
         // The one that was freed last is still in the cache.
-        let free = self.free_registers.get_mut(&len).and_then(Vec::pop);
+        let free = self.free_registers.get_mut(&(step, len)).and_then(Vec::pop);
         let offset = match free {
             Some(offset) => offset,
             None => {
@@ -28,8 +34,27 @@ impl Compiler<'_> {
             }
         };
         let slot = self.slot(Slot::Register(offset));
-        self.executable.advances[slot as usize] = len == self.len_of(Extent::Full);
+        self.executable.steps[slot as usize] = step;
         slot
+    }
+
+    /// How the register of a value advances from strip to strip, and how many elements it has: of the
+    /// points of a strip that a later phase does not read, those of one strip.
+    fn room(&self, extent: Extent, kept: bool) -> (Step, usize) {
+        let Executable { tile_rows, tile_columns, columns, .. } = self.executable;
+        match extent {
+            Extent::Full if self.distribution.is_some() && !kept => {
+                (Step::NONE, self.len_of(extent))
+            }
+            Extent::Full => (Step { row: columns, column: 1 }, tile_rows * tile_columns),
+            Extent::Rows => (Step { row: 1, column: 0 }, tile_rows),
+            Extent::Columns | Extent::One => (Step::NONE, self.len_of(extent)),
+        }
+    }
+
+    /// Whether a later phase reads a value at each point.
+    fn is_kept(&self, value: usize) -> bool {
+        self.distribution.is_some_and(|distribution| distribution.kept[value])
     }
 
     pub(super) fn allocate_invariant(&mut self, len: usize) -> usize {
@@ -74,16 +99,19 @@ impl Compiler<'_> {
             return;
         }
         if let Slot::Register(offset) = self.executable.slots[slot as usize] {
-            let len = self.len_of(self.program.defs[value].extent);
-            self.free_registers.entry(len).or_default().push(offset);
+            // Values that share a register advance alike: what the last of them overwrites in a strip,
+            // no other strip reads.
+            let kept = self.executable.steps[slot as usize] != Step::NONE;
+            let room = self.room(self.program.defs[value].extent, kept);
+            self.free_registers.entry(room).or_default().push(offset);
         }
     }
 
-    /// How many elements of a value there are in a tile; of columns and single numbers, in all.
+    /// How many elements of a value there are in a strip; of columns and single numbers, in all.
     pub(super) fn len_of(&self, extent: Extent) -> usize {
         let tiled = matches!(extent, Extent::Full | Extent::Rows);
         let columns = if tiled { self.executable.tile_columns } else { self.executable.columns };
-        extent.len(self.executable.tile_rows, columns)
+        extent.len(self.executable.strip_rows, columns)
     }
 
     /// The slot that a computed value is written to. What a chain of scatters adds to shares that of
@@ -96,7 +124,10 @@ impl Compiler<'_> {
         }
         let slot = match self.slot_of[last] {
             Some(slot) => slot,
-            None => self.new_destination(last),
+            None => {
+                let kept = chain.iter().chain([&last]).any(|&value| self.is_kept(value));
+                self.new_destination(last, kept)
+            }
         };
         for value in chain.into_iter().chain([last]) {
             self.slot_of[value] = Some(slot);
@@ -104,7 +135,7 @@ impl Compiler<'_> {
         slot
     }
 
-    fn new_destination(&mut self, at: usize) -> SlotId {
+    fn new_destination(&mut self, at: usize, kept: bool) -> SlotId {
         let extent = self.program.defs[at].extent;
         match (extent, self.output_of[at]) {
             (Extent::Columns, _) => {
@@ -117,7 +148,7 @@ impl Compiler<'_> {
             }
             (Extent::Full, Some(output)) if !self.streaming => self.slot(Slot::Output(output)),
             (Extent::Rows, Some(output)) => self.slot(Slot::RowOutput(output)),
-            _ => self.register(self.len_of(extent)),
+            _ => self.register(extent, kept),
         }
     }
 
@@ -141,7 +172,7 @@ impl Compiler<'_> {
     pub(super) fn materialized(&mut self, x: Value, of: Extent) -> SlotId {
         let (value, slot) = (x.0 as usize, self.defined(x));
         let columns = self.program.extent(x) == Extent::Columns;
-        if !columns || of != Extent::Full || self.executable.tile_rows == 1 {
+        if !columns || of != Extent::Full || self.executable.strip_rows == 1 {
             return slot;
         }
         // All tiles have the same columns, so that one copy serves them all.

@@ -8,12 +8,11 @@ use crate::program::code::{Executable, Instruction, Operand, Segment, SlotId};
 impl Executable {
     /// Cuts the body where a wide row cannot continue chunk by chunk. A chunk stays in the L1 cache
     /// from one micro-op to the next, which a whole row does not.
-    pub(super) fn strip_mine(&self) -> Vec<Segment> {
-        let wide = self.tile_rows == 1
-            && self.tile_columns == self.columns
-            && self.columns > 2 * self.chunk;
+    pub(super) fn strip_mine(&self, chunk: usize) -> Vec<Segment> {
+        let wide =
+            self.tile_rows == 1 && self.tile_columns == self.columns && self.columns > 2 * chunk;
         if !wide {
-            return vec![Segment { codes: 0..self.body.len(), strip_mined: false }];
+            return vec![Segment::new(0..self.body.len(), None)];
         }
         let mut segments: Vec<Segment> = vec![];
         // The row reductions that are complete only at the end of the segment.
@@ -43,12 +42,13 @@ impl Executable {
                 | Instruction::Scatter { .. } => (false, false),
             };
             match segments.last_mut() {
-                Some(Segment { codes, strip_mined: true }) if tiled && !waits => {
+                Some(Segment { codes, strip: Some(_), .. }) if tiled && !waits => {
                     codes.end = at + 1;
                 }
                 _ => {
                     reduced = HashSet::new();
-                    segments.push(Segment { codes: at..at + 1, strip_mined: tiled });
+                    let strip = tiled.then_some([1, chunk]);
+                    segments.push(Segment::new(at..at + 1, strip));
                 }
             }
             if let Instruction::ReduceRow { out, .. } | Instruction::SumRow { out, .. } = code {

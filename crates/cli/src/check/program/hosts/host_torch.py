@@ -1,10 +1,14 @@
 """A loss of PyTorch for `lossgraph check --program "python host.py"`; docs/protocol.md describes the lines."""
-import base64, ctypes, json, pydoc, sys, traceback, torch
+import ctypes, json, math, pydoc, sys, traceback, torch
 def loss(logits, labels):  # yours, or one by its name: python host.py torch.nn.functional:huber_loss
     return torch.nn.functional.cross_entropy(logits, labels)
-read = lambda x: torch.frombuffer(bytearray(base64.b64decode(x["data"])), dtype=getattr(torch, x["dtype"])).reshape(x["shape"])
-def write(x):
-    return x if x is None else {"shape": list(x.shape), "data": base64.b64encode(ctypes.string_at((x := x.to("cpu", torch.float64).contiguous()).data_ptr(), x.nbytes)).decode()}
+def read(x):  # from what follows the line
+    return torch.frombuffer(data, dtype=getattr(torch, x["dtype"]), count=math.prod(x["shape"]), offset=x["offset"]).reshape(x["shape"])
+def write(x):  # to what follows the line
+    if x is None: return x
+    x, offset = x.to("cpu", torch.float64).contiguous(), sum(map(len, sent))
+    sent.append(ctypes.string_at(x.data_ptr(), x.nbytes))
+    return {"shape": list(x.shape), "offset": offset}
 def gradients(y, x, **options):  # by position: None in integers, and in what y does not depend on
     floats = {i: each for i, each in enumerate(x) if each.is_floating_point()}
     return dict(zip(floats, torch.autograd.grad(y, floats.values(), allow_unused=True, **options))) if y.requires_grad else {}
@@ -20,11 +24,13 @@ def answer(request, inputs=(), kept=[], steps=(), multiples=(), move=0, directio
             return {"missing": f"the gradient has no graph: it ends at the backward of {y.grad_fn}"}
         slopes = gradients(slope, x, grad_outputs=read(direction))
     return {"value": y.item(), "gradients": [write(slopes.get(i)) for i in range(len(x))]}
-out, sys.stdout = sys.stdout, sys.stderr  # what the loss prints is no answer
+out, sys.stdout = sys.stdout.buffer, sys.stderr  # what the loss prints is no answer
 sys.path.insert(0, "")
 if len(sys.argv) > 1: loss = pydoc.locate(sys.argv[1].replace(":", ".")) or sys.exit(f"there is no {sys.argv[1]}")
-print(json.dumps({"lossgraph": 1, "features": ["base64", "kept", "points", "products"]}), file=out, flush=True)
-for asked in map(json.loads, sys.stdin):
+out.write(b'{"lossgraph": 1, "features": ["bytes", "kept", "points", "products"]}\n'), out.flush()
+for asked in map(json.loads, sys.stdin.buffer):
+    data, sent = bytearray(sys.stdin.buffer.read(asked["bytes"])), []
     try: result = answer(**asked)
     except Exception as error: result = {"missing": str(error)} if asked["request"] == "products" else {"error": traceback.format_exc()}
-    print(json.dumps({"id": asked["id"], **result}), file=out, flush=True)
+    line = json.dumps({"id": asked["id"], "bytes": sum(map(len, sent)), **result}) + "\n"
+    out.writelines([line.encode(), *sent]), out.flush()
