@@ -402,4 +402,7 @@ fn inputs_come_from_a_file_and_some_stop_on_purpose() {
     assert!(text(&output.stderr).contains("there is no such input; there are x, labels, off"));
     let output = check(&["--program", &command]);
     assert!(text(&output.stderr).contains("--program needs inputs"), "{}", text(&output.stderr));
+    let twice = folder.file("twice.json", r#"{"x": [1.0], "x": [2.0]}"#);
+    let output = check(&["--program", &command, "--inputs", &twice]);
+    assert!(text(&output.stderr).contains("`x` is there twice"), "{}", text(&output.stderr));
 }

@@ -89,7 +89,7 @@ pub(crate) fn json_of(tensors: &[(&str, Tensor)]) -> Value {
 }
 
 /// The entries of an object, of which no two have the same name.
-struct Entries(Vec<(String, Value)>);
+pub struct Entries(pub Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Entries, D::Error> {

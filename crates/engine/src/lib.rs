@@ -31,7 +31,7 @@ use std::error::Error;
 
 pub use controls::controls;
 pub use figure::Drawing;
-pub use inputs::{Inputs, have_common_names, parse};
+pub use inputs::{Entries, Inputs, have_common_names, parse};
 pub use lessons::{Lesson, Program, find as lesson};
 pub use request::answer;
 pub use subject::{Named, Subject, Takes};

@@ -27,7 +27,7 @@ impl Message {
     ) -> Option<Result<Message, String>> {
         let line = line(stdout, longest)?;
         Some(line.and_then(|line| {
-            let fields = match tensor::parse(&line) {
+            let fields = match tensor::parse::<Value>(&line) {
                 Ok(Value::Object(fields)) => Some(fields),
                 _ => None,
             };

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lossgraph_tensor::{DType, Tensor};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// How the data of tensors is sent: as a program says that it reads it.
@@ -273,7 +274,7 @@ fn excerpt(value: &Value) -> String {
 }
 
 /// JSON of which floats may be written as Python and C write them: `NaN`, `-Infinity`, `inf`.
-pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     serde_json::from_str(text).or_else(|error| {
         let quoted = quoted(text);
         if quoted == text { Err(error) } else { serde_json::from_str(&quoted).map_err(|_| error) }
@@ -327,7 +328,8 @@ mod tests {
 
     #[test]
     fn names_of_floats_are_read_as_python_writes_them_and_not_within_strings() {
-        let read = parse(r#"{"a": [NaN, -Infinity, Infinity, 1.5], "b": "a \" NaN"}"#).unwrap();
+        let read: Value =
+            parse(r#"{"a": [NaN, -Infinity, Infinity, 1.5], "b": "a \" NaN"}"#).unwrap();
         assert_eq!(read["b"], "a \" NaN");
         let x = from_json(&read["a"]).unwrap().to_f64s();
         assert!(x[0].is_nan());
