@@ -7,8 +7,8 @@ use lossgraph_tensor::{DType, Tensor};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::Result;
 use crate::subject::{Subject, Takes};
+use crate::{Result, json};
 
 /// Tensors for inputs, by name. For an input without one, a sample is drawn.
 #[derive(Default)]
@@ -33,21 +33,8 @@ enum Coverage {
 /// What is no JSON, no tensor, empty, or there twice.
 pub fn parse(text: &str) -> Result<Inputs> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let Entries(entries) =
-        serde_json::from_str(&quoted(text)).map_err(|error| format!("no JSON: {error}"))?;
+    let Entries(entries) = json::parse(text).map_err(|error| format!("no JSON: {error}"))?;
     Ok(Inputs { tensors: tensors(entries)?, coverage: Coverage::All })
-}
-
-/// What JSON has no numbers for, as words of it.
-fn quoted(text: &str) -> String {
-    let outside = |part: &str| {
-        let words = part.replace("NaN", "\"NaN\"").replace("Infinity", "\"Infinity\"");
-        words.replace("-\"Infinity\"", "\"-Infinity\"")
-    };
-    // Every second part is a string.
-    let parts = text.split('"').enumerate();
-    let parts = parts.map(|(at, part)| if at % 2 == 0 { outside(part) } else { part.to_owned() });
-    parts.collect::<Vec<_>>().join("\"")
 }
 
 fn tensors(entries: impl IntoIterator<Item = (String, Value)>) -> Result<Vec<(String, Tensor)>> {

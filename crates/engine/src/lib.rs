@@ -22,6 +22,7 @@ mod descent;
 mod exports;
 mod figure;
 mod inputs;
+pub mod json;
 mod landscape;
 mod lessons;
 mod request;

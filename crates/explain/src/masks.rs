@@ -84,6 +84,7 @@ impl<'g> Masks<'g> {
         while first < self.graph.nodes.len() {
             let mut before = None;
             let mut is_masked = false;
+            let mut stop = self.graph.nodes.len();
             for at in first..self.graph.nodes.len() {
                 let is_inside =
                     self.graph.nodes[at].group == self.graph.nodes[first].group && !taken[at];
@@ -91,13 +92,19 @@ impl<'g> Masks<'g> {
                     self.graph.is_silent(at).then(|| self.graph.nodes[at].inputs[0].node)
                 });
                 match passes.filter(|_| !serves[at]) {
-                    _ if !is_inside => break,
+                    _ if !is_inside => {
+                        stop = at;
+                        break;
+                    }
                     Some(input) if before.is_none_or(|before| before == input) => {
                         before = Some(at);
                         is_masked |= carried[at].is_some();
                     }
                     None if serves[at] => {}
-                    _ => break,
+                    _ => {
+                        stop = at;
+                        break;
+                    }
                 }
             }
             match before.filter(|_| is_masked) {
@@ -105,7 +112,9 @@ impl<'g> Masks<'g> {
                     runs.push(first..last + 1);
                     first = last + 1;
                 }
-                None => first += 1,
+                // One that begins before the last node that passes something on stops there as well; so
+                // no node is looked at more than twice.
+                None => first = before.map_or(stop.max(first + 1), |last| last + 1),
             }
         }
         runs

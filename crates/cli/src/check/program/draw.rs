@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use lossgraph_engine::Entries;
+use lossgraph_engine::{Entries, json};
 use lossgraph_tensor::{DType, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -125,14 +125,14 @@ pub fn read(file: &Path) -> Result<Vec<Input>, String> {
         .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
     let wrong = |why: String| format!("{}: {why}", file.display());
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let value: Value = tensor::parse(text).map_err(|error| wrong(format!("no JSON: {error}")))?;
+    let value: Value = json::parse(text).map_err(|error| wrong(format!("no JSON: {error}")))?;
     if !value.is_object() {
         return Err(wrong(
             "expected inputs by name: {\"logits\": [[2.0, 1.0]], \"labels\": [0]}".into(),
         ));
     }
     // Of two of one name, the object has the last one.
-    let Entries(inputs) = tensor::parse(text).map_err(|error| wrong(error.to_string()))?;
+    let Entries(inputs) = json::parse(text).map_err(|error| wrong(error.to_string()))?;
     let read = |(name, value): (String, Value)| {
         let tensor = tensor::from_json(&value).map_err(|why| wrong(format!("`{name}`: {why}")))?;
         Ok((name, tensor))

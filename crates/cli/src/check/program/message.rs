@@ -3,9 +3,8 @@
 use std::io::{BufRead, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use lossgraph_engine::json;
 use serde_json::{Map, Value};
-
-use super::tensor;
 
 /// A greeting, or an error with its traceback, is shorter than that.
 pub const LONGEST: usize = 1 << 20;
@@ -27,7 +26,7 @@ impl Message {
     ) -> Option<Result<Message, String>> {
         let line = line(stdout, longest)?;
         Some(line.and_then(|line| {
-            let fields = match tensor::parse::<Value>(&line) {
+            let fields = match json::parse::<Value>(&line) {
                 Ok(Value::Object(fields)) => Some(fields),
                 _ => None,
             };

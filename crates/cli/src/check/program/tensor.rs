@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lossgraph_tensor::{DType, Tensor};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// How the data of tensors is sent: as a program says that it reads it.
@@ -273,36 +272,6 @@ fn excerpt(value: &Value) -> String {
     }
 }
 
-/// JSON of which floats may be written as Python and C write them: `NaN`, `-Infinity`, `inf`.
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
-    serde_json::from_str(text).or_else(|error| {
-        let quoted = quoted(text);
-        if quoted == text { Err(error) } else { serde_json::from_str(&quoted).map_err(|_| error) }
-    })
-}
-
-/// The text with bare names of floats in quotes, outside of strings.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    let (mut rest, mut in_string) = (text, false);
-    'text: while let Some(first) = rest.chars().next() {
-        for name in ["NaN", "-Infinity", "Infinity", "-nan", "nan", "-inf", "inf"] {
-            if let (false, Some(after)) = (in_string, rest.strip_prefix(name)) {
-                quoted += &format!("\"{name}\"");
-                rest = after;
-                continue 'text;
-            }
-        }
-        // What follows a backslash ends no string.
-        let escaped = in_string && first == '\\';
-        in_string ^= first == '"';
-        let taken = rest.chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum();
-        quoted += &rest[..taken];
-        rest = &rest[taken..];
-    }
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,21 +288,12 @@ mod tests {
             let mut following = Vec::new();
             encoder.write(&mut following).unwrap();
             assert_eq!(following.len(), encoder.len());
-            let back = shaped(&parse(&text).unwrap(), None, &following).unwrap().to_f64s();
+            let back =
+                shaped(&serde_json::from_str(&text).unwrap(), None, &following).unwrap().to_f64s();
             assert!(back.iter().zip(numbers).all(|(a, b)| a.to_bits() == b.to_bits()), "{text}");
         }
         let nan = to_json(&Tensor::from([f64::NAN]));
         assert!(from_json(&nan).unwrap().to_f64s()[0].is_nan());
-    }
-
-    #[test]
-    fn names_of_floats_are_read_as_python_writes_them_and_not_within_strings() {
-        let read: Value =
-            parse(r#"{"a": [NaN, -Infinity, Infinity, 1.5], "b": "a \" NaN"}"#).unwrap();
-        assert_eq!(read["b"], "a \" NaN");
-        let x = from_json(&read["a"]).unwrap().to_f64s();
-        assert!(x[0].is_nan());
-        assert_eq!(x[1..], [f64::NEG_INFINITY, f64::INFINITY, 1.5]);
     }
 
     #[test]

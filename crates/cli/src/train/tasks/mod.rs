@@ -65,8 +65,9 @@ impl Split {
         Split::of_all(&digits()?)
     }
 
-    /// A number made of all examples and of which side they are on: the hash of Fowler, Noll and Vo, a
-    /// word at a time. Other examples have another one, unless somebody makes them for that.
+    /// A hash of all examples and of which side they are on: that of Fowler, Noll and Vo, a word at a time,
+    /// turned so that high bits count. Other examples have another one, unless somebody makes them for
+    /// that.
     pub fn fingerprint(&self) -> String {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut add =
