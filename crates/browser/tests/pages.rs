@@ -51,7 +51,8 @@ impl Shown {
 
     /// Opens everything, and compares value and gradient of each node with the library's.
     fn numbers_are_those_of_the_library(&self) -> Result<()> {
-        self.browser.press("a")?;
+        // The teaching view has no gradients into constants.
+        self.browser.press("ea")?;
         self.keep("all")?;
         for (at, node) in self.graph.nodes.iter().enumerate().filter(|(_, n)| n.shape.numel() <= 64)
         {
@@ -65,7 +66,7 @@ impl Shown {
             let gradient = node.gradient.as_ref().map(|g| g.to_f64s()).unwrap_or_default();
             assert_eq!(self.numbers("gradient")?, gradient, "{} {at}", node.op);
         }
-        self.browser.press("a")
+        self.browser.press("ae")
     }
 
     /// Goes through all steps by keys, forward and back; each backward step shows what flows.
@@ -311,4 +312,30 @@ fn a_page_of_500_nodes_opens_and_is_stepped_through() -> Result<()> {
     shown.browser.press("a")?;
     shown.keep("all")?;
     shown.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_search_that_finds_nothing_says_so_and_leads_back() -> Result<()> {
+    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages").join("index");
+    let browser = Browser::start(&folder)?;
+    let cards = "<section><ul><li data-words=\"huber\">huber</li><li data-words=\"mse\">mse</li></ul></section>";
+    let index = include_str!("../../cli/src/explain/index.html");
+    browser.open(&index.replace("{families}", "").replace("{losses}", cards))?;
+    let search = |words: &str| {
+        browser.run(&format!(
+            "field.value = '{words}';
+             field.dispatchEvent(new Event('input'));
+             return [cards.filter(({{ hidden }}) => !hidden).length, !document.querySelector('main > p').hidden]"
+        ))
+    };
+    assert_eq!(search("hub")?, serde_json::json!([1, false]));
+    assert_eq!(search("hubert")?, serde_json::json!([0, true]));
+    browser.click("main > p button")?;
+    assert_eq!(
+        browser.run("return [field.value, cards.filter(({ hidden }) => !hidden).length]")?,
+        serde_json::json!(["", 2])
+    );
+    assert_eq!(browser.console()?, Vec::<Value>::new());
+    Ok(())
 }

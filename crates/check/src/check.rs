@@ -12,7 +12,7 @@ use crate::directions::Directions;
 use crate::function::{Function, Program, converted, tensor};
 use crate::gradient::{Gradient, Method};
 use crate::progress::Progress;
-use crate::report::{Failure, Finding, Report, STOPS_ON_PURPOSE, Verdict};
+use crate::report::{Failure, Finding, INTEGERS, Report, STOPS_ON_PURPOSE, Verdict, WRONG_ALREADY};
 use crate::smallest::Shrinking;
 use crate::{ends, rounding, single};
 
@@ -250,7 +250,7 @@ impl Check {
     /// The finding of an input that is not checked.
     pub(crate) fn skipped(&self, inputs: &[Tensor], which: usize) -> Option<Finding> {
         if !inputs[which].dtype().is_float() {
-            return Some(Finding::skipped("it holds integers".to_owned()));
+            return Some(Finding::skipped(INTEGERS.to_owned()));
         }
         self.skip.contains(&which).then(|| Finding::skipped(STOPS_ON_PURPOSE.to_owned()))
     }
@@ -292,9 +292,7 @@ impl Check {
             let input = format!("{} × {}", self.name(first), self.name(second));
             progress.next(&input);
             let found = match right.remove(&second) {
-                _ if !judged.contains(&second) => {
-                    Finding::skipped("the gradient is wrong already".to_owned())
-                }
+                _ if !judged.contains(&second) => Finding::skipped(WRONG_ALREADY.to_owned()),
                 Some(found) => found,
                 None => self.gradient(&slope, second, at_0, &mut report.runs)?,
             };

@@ -37,7 +37,9 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Diagnosis::Sign => write!(f, "the sign is wrong"),
-            Diagnosis::Zero => write!(f, "analytic is 0: a path is missing or cut"),
+            Diagnosis::Zero => {
+                write!(f, "analytic is 0: a path is missing, or cut, as by detach or no_grad")
+            }
             Diagnosis::NotFinite => write!(f, "analytic is not a number where numeric is"),
             Diagnosis::Factor(factor) => write!(f, "analytic is {factor:.4} times numeric"),
             Diagnosis::TooLargeBy(n) => {

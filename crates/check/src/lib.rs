@@ -52,8 +52,8 @@ pub use diagnosis::Diagnosis;
 pub use gradient::Method;
 pub use model::check_model;
 pub use report::{
-    Colored, Element, Failure, Finding, KinkPoint, Line, Loses, Page, Report, Single, Tried,
-    Verdict,
+    Colored, Element, Failure, Finding, INTEGERS, KinkPoint, Line, Loses, Page, Report, Single,
+    Tried, Verdict,
 };
 pub use slopes::Estimate;
 pub use smallest::Smallest;

@@ -3,8 +3,10 @@
 //! Axes are made shorter, then elements 0 or 1, as long as the gradient stays wrong (delta
 //! debugging: Zeller and Hildebrandt, 2002).
 
+use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
 
 use lossgraph_autograd::Result;
 use lossgraph_tensor::{DType, Tensor};
@@ -30,12 +32,21 @@ pub struct Smallest {
     pub element: Element,
     /// It as a test to paste.
     pub test: String,
+    /// The first panic of the function at inputs that were tried: at such inputs nothing is known.
+    pub panic: Option<String>,
 }
 
 impl fmt::Display for Smallest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "           the smallest case, as a test:")?;
-        self.test.lines().try_for_each(|line| writeln!(f, "             {line}"))
+        self.test.lines().try_for_each(|line| writeln!(f, "             {line}"))?;
+        match &self.panic {
+            None => Ok(()),
+            Some(panic) => {
+                let first = panic.lines().next().unwrap_or_default();
+                writeln!(f, "           at smaller inputs the function panics, first with: {first}")
+            }
+        }
     }
 }
 
@@ -65,7 +76,7 @@ impl Shrinking<'_> {
             let at_0 = (function.value()?, rounding::of_value(&function)?);
             Ok(wrong(&function, self.which, at_0)?.is_some())
         };
-        let inputs = smallest(self.function.inputs, self.free, &wrong)?;
+        let (inputs, panic) = smallest(self.function.inputs, self.free, &wrong);
         let function = Function { inputs: &inputs, ..*self.function };
         let at_0 = (function.value()?, rounding::of_value(&function)?);
         let found = worst(&function, self.which, at_0)?;
@@ -78,7 +89,7 @@ impl Shrinking<'_> {
                 test = format!("// The model, and the loss, that are checked at {line}.\n");
                 test += &rust_test(&element, &(self.names)(self.which), "&model, loss", &named);
             }
-            Smallest { inputs: named, input: (self.names)(self.which), element, test }
+            Smallest { inputs: named, input: (self.names)(self.which), element, test, panic }
         }))
     }
 }
@@ -135,17 +146,18 @@ pub(crate) fn worst(
 }
 
 /// The smallest inputs at which a gradient is wrong. `wrong` says for inputs of any shapes whether it
-/// is; inputs that it refuses are none. If nothing can be left out, the inputs as they are.
+/// is; inputs that it refuses, or at which it panics, are none. If nothing can be left out, the inputs as
+/// they are. The first panic comes with them.
 pub(crate) fn smallest(
     inputs: &[Tensor],
     free: usize,
     wrong: &dyn Fn(&[Tensor]) -> Result<bool>,
-) -> Result<Vec<Tensor>> {
-    let mut search =
-        Search { found: inputs.to_vec(), free, wrong, tries: TRIES, elements: ELEMENTS };
+) -> (Vec<Tensor>, Option<String>) {
+    let (found, tries, elements) = (inputs.to_vec(), TRIES, ELEMENTS);
+    let mut search = Search { found, free, wrong, tries, elements, panic: None };
     search.shorten();
     search.simplify();
-    Ok(search.found)
+    (search.found, search.panic)
 }
 
 struct Search<'a> {
@@ -155,6 +167,8 @@ struct Search<'a> {
     /// How many inputs, and elements of them, may still be tried.
     tries: usize,
     elements: usize,
+    /// The first panic.
+    panic: Option<String>,
 }
 
 impl Search<'_> {
@@ -165,8 +179,13 @@ impl Search<'_> {
         let elements: usize = inputs.iter().map(Tensor::len).sum();
         self.elements = self.elements.saturating_sub(elements);
         // A function that knows its shapes may panic at others, which are none then.
-        let judged = catch_unwind(AssertUnwindSafe(|| (self.wrong)(&inputs)));
-        let is_wrong = matches!(judged, Ok(Ok(true)));
+        let is_wrong = match quietly(|| (self.wrong)(&inputs)) {
+            Ok(judged) => judged.is_ok_and(|is_wrong| is_wrong),
+            Err(panic) => {
+                self.panic.get_or_insert(panic);
+                false
+            }
+        };
         if is_wrong {
             self.found = inputs;
         }
@@ -259,6 +278,33 @@ impl Search<'_> {
     }
 }
 
+thread_local! {
+    /// Whether panics of this thread are caught, and told once.
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a function gives, or the message of its panic, which nothing else is printed of.
+fn quietly<T>(f: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    static HOOK: Once = Once::new();
+    // It stays, since others may have set theirs by the time that it could be put back.
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    let caught = catch_unwind(AssertUnwindSafe(f));
+    IS_QUIET.set(false);
+    caught.map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "a panic without a message".to_owned())
+    })
+}
+
 /// Lengths to try instead of one, shortest first.
 fn shorter_than(length: usize) -> Vec<usize> {
     let mut all = vec![1, 2, length / 2, length - 1];
@@ -321,7 +367,7 @@ mod tests {
                 && labels.iter().all(|&label| (label as usize) < x[0].shape()[1]);
             Ok(fits && x[0].shape()[1] >= 2)
         };
-        let found = smallest(&inputs, 2, &wrong).unwrap();
+        let (found, _) = smallest(&inputs, 2, &wrong);
         assert_eq!(found[0].shape().to_vec(), [1, 2]);
         assert!(found[0].to_f64s().iter().all(|&x| x == 0.0 || x == 1.0), "{}", found[0]);
         assert_eq!(found[1].to_vec::<i64>().unwrap(), [0]);
@@ -331,7 +377,19 @@ mod tests {
     fn what_matters_is_left_as_it_is() {
         let x = Tensor::from([3.0, 5.0, 7.0, 9.0]);
         let wrong = |x: &[Tensor]| Ok(x[0].to_f64s().contains(&7.0));
-        let found = smallest(&[x], 1, &wrong).unwrap();
+        let (found, _) = smallest(&[x], 1, &wrong);
         assert_eq!(found[0].to_f64s(), [0.0, 0.0, 7.0]);
+    }
+
+    #[test]
+    fn a_panic_is_caught_and_the_first_one_is_told() {
+        let x = Tensor::from([3.0, 5.0, 7.0]);
+        let wrong = |x: &[Tensor]| {
+            assert!(x[0].len() == 3, "it takes 3 numbers, not {}", x[0].len());
+            Ok(true)
+        };
+        let (found, panic) = smallest(&[x], 1, &wrong);
+        assert_eq!(found[0].to_f64s(), [0.0; 3]);
+        assert_eq!(panic.as_deref(), Some("it takes 3 numbers, not 1"));
     }
 }

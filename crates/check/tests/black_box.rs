@@ -198,6 +198,34 @@ fn the_smallest_case_is_printed_as_a_test_and_fails_itself() {
 }
 
 #[test]
+fn a_function_that_panics_at_smaller_inputs_is_told_once() {
+    let wrong = |x: &[Tensor]| {
+        assert!(x[0].len() == 3, "it takes 3 numbers");
+        let x = x[0].to_f64s();
+        (x.iter().map(|x| x * x).sum(), vec![Tensor::from(x)])
+    };
+    let report = check_function(wrong, &[[1.0, -2.0, 3.0].into()]).unwrap().to_string();
+    let told = "at smaller inputs the function panics, first with: it takes 3 numbers";
+    assert_eq!(report.matches(told).count(), 1, "{report}");
+}
+
+#[test]
+fn panics_at_smaller_inputs_are_silent() {
+    let test = "a_function_that_panics_at_smaller_inputs_is_told_once";
+    let mut itself = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = itself.args([test, "--exact", "--nocapture"]).output().unwrap();
+    assert!(output.status.success());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains("panicked"), "{told}");
+}
+
+#[test]
+fn a_gradient_of_zeros_names_what_cuts_it() {
+    let report = mse_with(|gradient| gradient.fill(0.0)).to_string();
+    assert!(report.contains("a path is missing, or cut, as by detach or no_grad"), "{report}");
+}
+
+#[test]
 fn inputs_of_one_shape_have_one_in_the_smallest_case() {
     // The mean of squares of a difference that repeats what is short; the gradient lacks the mean.
     let repeated = |x: &[Tensor]| {

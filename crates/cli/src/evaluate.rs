@@ -11,7 +11,7 @@ use crate::output;
 use crate::train::model::Model;
 use crate::train::restored::Restored;
 use crate::train::source::{self, Source};
-use crate::train::tasks::{Split, words};
+use crate::train::tasks::{Split, figure, words};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -38,7 +38,7 @@ pub fn run(options: &Options) -> Result<()> {
     let count = data.len();
     let (problem, objective) = model.restored(&checkpoint, "examples", data)?;
     let score = problem.score(&objective)?;
-    output::print(format!("{} of {name}: {count} examples\n", model.net))?;
+    output::print(format!("{} of {name}: {count} examples\n", model.about()))?;
     output::print(problem.conclusion(score, Path::new(""))?)?;
     match options.json {
         true => print_json(&model, &name, count, problem.metric(), score),
@@ -58,7 +58,8 @@ fn on_its_own(options: &Options) -> Result<()> {
     }
     let (score, count) = (problem.score(&objective)?, problem.split().test.len());
     let metric = problem.metric();
-    output::print(format!("{task} on {count} examples: {} {score:.4}\n", words(metric)))?;
+    let told = figure(&words(metric), score);
+    output::print(format!("{task} on {count} examples: {told}\n"))?;
     if !options.json {
         return Ok(());
     }
@@ -80,7 +81,9 @@ fn examples(model: &Model, data: Option<&str>) -> Result<(String, Dataset)> {
     let name = data.unwrap_or(&model.data);
     let test_part = format!("the test part of {name}");
     if let Some(encoder) = &model.encoder {
-        let table = source::table(name)?;
+        let table = source::table(name).map_err(|error| {
+            format!("{error}\nthe checkpoint is {}, and {}", model.takes(), encoder.target.name())
+        })?;
         let notes = [table.notes(), encoder.notes(&table)?].concat();
         notes.iter().for_each(output::remark);
         let all = encoder.examples(&table)?;
@@ -92,7 +95,19 @@ fn examples(model: &Model, data: Option<&str>) -> Result<(String, Dataset)> {
         model.check_examples(&split.fingerprint(), cure)?;
         return Ok((test_part, split.test));
     }
-    let source = source::load(name, &source::TableOptions::default())?;
+    let fail = |why: String| {
+        let (task, data) = (&model.task, source::names());
+        format!(
+            "{why}\nthe checkpoint is of the task {task}, trained on {}: it is measured on a folder of \
+             pictures, or on {data}",
+            model.data
+        )
+    };
+    if Path::new(name).is_file() {
+        return Err(fail(format!("{name}: it is a file, expected a folder of pictures")).into());
+    }
+    let source = source::load(name, &source::TableOptions::default())
+        .map_err(|error| fail(error.to_string()))?;
     if data.is_none() {
         model.check_examples(&source.split.fingerprint(), "name the data to measure on")?;
     }

@@ -100,7 +100,11 @@ fn section(title: &str, rows: Vec<(&str, String)>) -> String {
 fn about_input(sample: &Sample) -> String {
     let about =
         if sample.optional { format!("; optional: {}", sample.about) } else { String::new() };
-    let detached = if sample.detached { "; no gradient flows through it" } else { "" };
+    let detached = match (sample.detached, sample.partly) {
+        (false, _) => "",
+        (true, false) => "; no gradient flows through it",
+        (true, true) => "; no gradient flows through some of its uses",
+    };
     format!("{:?}  {}{about}{detached}", sample.shape, sample.domain)
 }
 

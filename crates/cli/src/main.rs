@@ -111,12 +111,43 @@ fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
 /// The message of an error: of a recorded program with its operands and the cure, but not with the
 /// lines of ours that recorded it; else a line.
 fn message(error: &(dyn Error + 'static)) -> String {
-    use lossgraph_nn::Error::{Fit, Program};
+    use lossgraph_nn::Error::{Fit, NotFinite, Program};
     match (error.downcast_ref(), error.downcast_ref::<lossgraph_autograd::Error>()) {
-        (_, Some(fault)) | (Some(Program(fault)), _) => fault.without_locations(),
+        (_, Some(fault)) | (Some(Program(fault)), _) => without_code(&fault.without_locations()),
+        (Some(NotFinite { parameter, .. }), _) => format!(
+            "the gradient of `{parameter}` is not finite; the last checkpoint is as it was\n\
+             perhaps: a lower --lr, which --find-rate finds, or numbers of the data that are far too large"
+        ),
         (Some(Fit { epoch, batch, source }), _) => {
             format!("epoch {}, batch {}: {}", epoch + 1, batch + 1, message(&**source))
         }
         _ => error.to_string(),
+    }
+}
+
+/// A message without those of its cures that take a tape: they help nobody who wrote no program.
+fn without_code(text: &str) -> String {
+    const CURE: &str = "perhaps: ";
+    let plain = |line: &str| match line.strip_prefix(CURE) {
+        None => Some(line.to_owned()),
+        Some(cures) => {
+            let cures: Vec<&str> =
+                cures.split("; ").filter(|cure| !cure.contains("tape.")).collect();
+            (!cures.is_empty()).then(|| CURE.to_owned() + &cures.join("; "))
+        }
+    };
+    text.lines().filter_map(plain).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cures_for_programs_are_left_out_and_others_stay() {
+        let text = "a: it holds integers\nperhaps: 2.0 instead of 2; tape.constant(…) for labels";
+        assert_eq!(without_code(text), "a: it holds integers\nperhaps: 2.0 instead of 2");
+        let text = "commit: it is not finite\nperhaps: tape.find_nan(loss) names the op";
+        assert_eq!(without_code(text), "commit: it is not finite");
     }
 }

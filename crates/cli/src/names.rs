@@ -19,15 +19,25 @@ pub fn named<'a, T>(
         let first = names.first().copied().unwrap_or_default();
         names.into_iter().map(move |name| (first, name))
     });
-    let nearest = all.min_by_key(|(_, name)| distance(wanted, name)).map_or("", |(first, _)| first);
-    Err(format!("there is no {what} `{wanted}`; the nearest is `{nearest}`\nall of them: {listed}"))
+    let near = nearest(wanted, all).map(|first| format!("; the nearest is `{first}`"));
+    let near = near.unwrap_or_default();
+    Err(format!("there is no {what} `{wanted}`{near}\nall of them: {listed}"))
 }
 
-/// How far a name is from another one: first whether one is part of the other, then by letters.
-fn distance(a: &str, b: &str) -> (bool, usize) {
+/// What belongs to the name that is nearest to a wanted one, if one is near at all.
+pub fn nearest<'a, T>(wanted: &str, names: impl Iterator<Item = (T, &'a str)>) -> Option<T> {
+    let each = names.filter_map(|(of, name)| Some((of, distance(wanted, name)?)));
+    each.min_by_key(|(_, distance)| *distance).map(|(of, _)| of)
+}
+
+/// How far a name is from another one: first whether one is part of the other, then by letters. None, if
+/// it is too far to be meant.
+fn distance(a: &str, b: &str) -> Option<(bool, usize)> {
     let (a, b) = (plain(a), plain(b));
     let is_part = a.len() > 2 && b.len() > 2 && (a.contains(&b) || b.contains(&a));
-    (!is_part, strsim::levenshtein(&a, &b))
+    let changed = strsim::levenshtein(&a, &b);
+    let longer = a.chars().count().max(b.chars().count());
+    (is_part || 5 * changed <= 2 * longer).then_some((!is_part, changed))
 }
 
 fn plain(name: &str) -> String {
@@ -65,6 +75,15 @@ mod tests {
                 )),
                 "{told}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_like_none_of_them_has_no_nearest() {
+        for wrong in ["x", "weather", "iris"] {
+            let told = found(wrong).unwrap_err();
+            let expected = format!("there is no data set `{wrong}`\nall of them: digits, ");
+            assert!(told.starts_with(&expected), "{told}");
         }
     }
 }

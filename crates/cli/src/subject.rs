@@ -6,8 +6,9 @@ use lossgraph_losses::{Loss, UnknownLoss, find};
 /// The options of a loss, as all commands take them.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Setting {
-    /// Options of the loss: NAME=VALUE, or the name alone of a flag or of a tensor that is an option.
-    /// `lossgraph losses LOSS` lists them.
+    /// Options of the loss: NAME=VALUE, or the name alone of a flag or of a tensor that is an option. A
+    /// training takes such a tensor as numbers, one for each class: weight=1,2.5,1. `lossgraph losses
+    /// LOSS` lists them.
     #[arg(long, num_args = 1.., value_name = "NAME=VALUE")]
     set: Vec<String>,
 }
@@ -15,7 +16,13 @@ pub struct Setting {
 impl Setting {
     /// As `Loss::setting` reads it: `delta=2 weight`.
     pub fn text(&self) -> String {
-        self.set.join(" ")
+        // A list is one word, however it is written: `weight=[1, 2]`.
+        let is_list = |word: &&String| word.contains("=[");
+        let plain = |word: &String| match is_list(&word) {
+            true => word.split_whitespace().collect(),
+            false => word.clone(),
+        };
+        self.set.iter().map(plain).collect::<Vec<String>>().join(" ")
     }
 
     /// As they were given.
@@ -33,8 +40,10 @@ impl Setting {
 /// `own` says how to do the same for that.
 pub fn named(name: &str, own: &str) -> Result<&'static Loss, String> {
     find(name).map_err(|UnknownLoss { nearest, .. }| {
+        let near = nearest.map(|nearest| format!("; the nearest is `{nearest}`, and"));
+        let near = near.unwrap_or_else(|| ":".to_owned());
         format!(
-            "there is no loss `{name}`; the nearest is `{nearest}`, and `lossgraph losses` lists all\n\
+            "there is no loss `{name}`{near} `lossgraph losses` lists all\n\
              for a loss of your own, {own}"
         )
     })

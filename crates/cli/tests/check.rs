@@ -1,6 +1,7 @@
 //! `lossgraph check` as a user runs it.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -90,4 +91,33 @@ fn a_file_that_cannot_be_written_is_an_error_before_anything_is_checked() {
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.contains("does not exist"), "{told}");
     }
+}
+
+#[test]
+fn usage_lines_show_what_goes_together() {
+    let told = text(&check(&["huber", "--host", "torch"]).stderr);
+    assert!(told.contains("Usage: lossgraph check [OPTIONS] [LOSSES]..."), "{told}");
+    assert!(told.contains("       lossgraph check --host <HOST>\n"), "{told}");
+    for (arguments, form) in [
+        (&["explain"][..], "lossgraph explain --all [--out <FOLDER>]"),
+        (&["plot"], "lossgraph plot --all --out <FOLDER>"),
+        (&["train", "--every-loss", "--data", "x"], "lossgraph train [OPTIONS] --find-rate"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
+        let told = text(&command.args(arguments).output().unwrap().stderr);
+        assert!(told.contains(form), "{told}");
+    }
+}
+
+#[test]
+fn a_self_test_says_what_it_does_where_no_bar_is_seen() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
+    command.args(["check", "--self-test"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(running.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    // All of it would take minutes.
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(line, "planting 390 faults, and running 1000 honest checks\n");
 }

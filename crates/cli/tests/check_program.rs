@@ -283,7 +283,7 @@ fn a_program_that_does_not_answer_says_what_it_did_instead() {
     let told = refused(&shell(&folder, &bytes.replace("COUNT", "99999999")), &[]);
     assert!(told.contains("it announces 99999999 bytes after a line"), "{told}");
     let told = refused(&shell(&folder, &bytes.replace("COUNT", "16")), &[]);
-    assert!(told.contains("16 bytes were to follow its line, and did not"), "{told}");
+    assert!(told.contains("16 bytes were to follow its line, and 8 came"), "{told}");
     let told = refused(&shell(&folder, &bytes.replace("COUNT", "8")), &[]);
     assert!(told.contains("its shape is [2] of float64 at offset 0, and 8 bytes follow"), "{told}");
     let infinite =
@@ -348,6 +348,89 @@ fn a_line_that_is_longer_than_any_answer_is_not_read_to_its_end() {
         assert!(told.contains("it prints a line of more than 1048"), "{told}");
         assert!(told.contains("`01234567890123") && told.len() < 1000, "{told}");
     }
+}
+
+/// A host of Σx² that has no second derivative, and says so with addresses in memory.
+const ONCE: &str = r#"
+import json, sys
+print('{"lossgraph": 1, "features": ["products"]}', flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    x = asked["inputs"][0]["data"]
+    if asked["request"] == "products":
+        answer = {"missing": f"it ends at {(lambda: 0)} and {object()}"}
+    else:
+        answer = {"value": sum(each**2 for each in x), "gradients": [[2 * each for each in x]]}
+    print(json.dumps({"id": asked["id"], **answer}), flush=True)
+"#;
+
+#[test]
+fn a_missing_second_derivative_fails_a_strict_check_and_is_told_alike_each_time() {
+    if !has("python3", &["--version"]) {
+        return;
+    }
+    let folder = Folder::new("once");
+    let program = format!("python3 {}", folder.file("host.py", ONCE));
+    let why = "it ends at <function <lambda>> and <object object>";
+    let arguments = ["--program", &program, "--draw", "x: 3"];
+    let lax = check(&arguments);
+    assert!(lax.status.success(), "{}", text(&lax.stderr));
+    let told = text(&lax.stdout);
+    assert!(told.contains(&format!("{why} (with --strict, a failure)\n")), "{told}");
+    let strict = check(&[&arguments[..], &["--strict", "--json"]].concat());
+    assert_eq!(strict.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&strict.stdout).unwrap();
+    assert_eq!(json["passed"], false);
+    let strict = check(&[&arguments[..], &["--strict", "--junit", "-"]].concat());
+    let xml = text(&strict.stdout);
+    assert!(xml.contains("failures=\"1\" skipped=\"0\""), "{xml}");
+    // The first order is all there.
+    assert!(check(&[&arguments[..], &["--strict", "--order", "1"]].concat()).status.success());
+}
+
+#[test]
+fn integers_and_what_stops_on_purpose_pass_a_strict_check() {
+    let folder = Folder::new("strict");
+    let both = CONSTANT.replace("[[0.0, 0.0]]", "[[0.0, 0.0], null, null]");
+    let command = shell(&folder, &both);
+    let draw = "x: 2, labels: 2 of 0..3, off: 1";
+    let arguments = ["--program", &command, "--draw", draw, "--skip", "off", "--strict"];
+    let output = check(&arguments);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(check(&["cross_entropy", "circle", "--strict"]).status.success());
+}
+
+#[test]
+fn integers_where_floats_are_meant_are_told_with_the_cure() {
+    let folder = Folder::new("types");
+    let cure = "floats are 2.0 in a file, and `of 0.0..10.0` in --draw";
+    let slope = shell(&folder, &CONSTANT.replace("0.0, 0.0", "1.0, 2.0"));
+    let output = check(&["--program", &slope, "--draw", "x: 2 of 0..9"]);
+    let told = text(&output.stderr);
+    assert!(told.contains("input 0 holds integers, and has a gradient all the same"), "{told}");
+    assert!(told.contains(cure), "{told}");
+    let flat = shell(&folder, CONSTANT);
+    let output = check(&["--program", &flat, "--draw", "x: 2 of 0..9"]);
+    let told = text(&output.stderr);
+    assert!(told.contains("nothing was checked") && told.contains(cure), "{told}");
+    let failing = "echo \"{\\\"id\\\": $id, \\\"error\\\": \\\"expected Long\\\"}\"";
+    let output = check(&["--program", &shell(&folder, failing), "--draw", "x: 2, labels: [3]"]);
+    let told = text(&output.stderr);
+    assert!(told.contains("it failed: expected Long"), "{told}");
+    assert!(
+        told.contains("it was given x: float64 [2], labels: float64 [3]; floats are"),
+        "{told}"
+    );
+}
+
+#[test]
+fn bytes_that_do_not_come_are_counted() {
+    let folder = Folder::new("short");
+    let answer = "echo \"{\\\"id\\\": $id, \\\"value\\\": 1, \\\"bytes\\\": 16, \\\"gradients\\\": [{\\\"offset\\\": 0}]}\"; printf 12345678";
+    let told = refused(&shell(&folder, answer), &["--start-timeout", "1"]);
+    assert!(told.contains("16 bytes were to follow its line, and 8 came within 1 s"), "{told}");
+    let told = refused(&shell(&folder, &format!("{answer}; exit")), &["--start-timeout", "60"]);
+    assert!(told.contains("16 bytes were to follow its line, and 8 came\n"), "{told}");
 }
 
 #[test]

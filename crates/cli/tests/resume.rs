@@ -156,6 +156,41 @@ fn a_run_goes_on_with_the_options_that_it_began_with() {
 }
 
 #[test]
+fn a_run_goes_on_in_its_own_folder_by_whatever_it_is_named() {
+    let folder = Folder::new("own");
+    folder.train("--epochs 1 --out runs");
+    fs::rename(folder.0.join("runs/digits-classifier"), folder.0.join("runs/mine")).unwrap();
+    for (named, epochs) in
+        [("runs/mine", 2), ("runs/mine/last.safetensors", 3), ("runs/mine/best.safetensors", 4)]
+    {
+        let [printed, _] = folder.train(&format!("--resume {named} --epochs {epochs}"));
+        assert!(printed.contains("and checkpoints to runs/mine\n"), "{printed}");
+    }
+    let [printed, _] = folder.train("--resume runs/mine --epochs 5 --out other");
+    assert!(printed.contains("and checkpoints to other/digits-classifier\n"), "{printed}");
+    assert!(!folder.0.join("out").exists());
+}
+
+#[test]
+fn a_run_that_is_not_there_is_answered_with_those_that_are() {
+    let folder = Folder::new("none");
+    let told = folder.refused("--resume k9");
+    assert!(told.contains("--resume k9: there is no such checkpoint"), "{told}");
+    assert!(!told.contains("perhaps"), "{told}");
+    folder.train("--epochs 1");
+    folder.train("--epochs 1 --data penguins");
+    for named in ["out/digit-clasifier", "digits-classifier", "out/digits.safetensors"] {
+        let told = folder.refused(&format!("--resume {named}"));
+        assert!(told.ends_with("perhaps: --resume out/digits-classifier\n"), "{told}");
+    }
+    let both = "perhaps: --resume out/digits-classifier, or --resume out/penguins-classifier\n";
+    for named in ["out", "k9", "out/k9"] {
+        let told = folder.refused(&format!("--resume {named}"));
+        assert!(told.ends_with(both), "{named}: {told}");
+    }
+}
+
+#[test]
 fn a_run_that_stops_early_keeps_its_best_epoch() {
     let folder = Folder::new("early");
     let arguments = "--hidden 4 --lr 0.2 --epochs 300 --early-stop 3 --json";

@@ -160,6 +160,70 @@ fn what_is_left_out_of_a_table_and_what_is_odd_in_it_is_told() {
 }
 
 #[test]
+fn data_of_another_kind_than_the_model_takes_is_told_with_what_it_takes() {
+    let folder = Folder::new("kinds");
+    folder.text(&["train", "--data", "birds.csv", "--target", "species", "--epochs", "1"]);
+    folder.text(&["train", "--epochs", "1"]);
+    fs::create_dir(folder.0.join("empty")).unwrap();
+    fs::create_dir(folder.0.join("loose")).unwrap();
+    fs::write(folder.0.join("loose/a.png"), "").unwrap();
+    let [birds, digits] =
+        ["birds", "digits"].map(|name| format!("out/{name}-classifier.safetensors"));
+    let columns = "takes a CSV file with island, bill_length_mm";
+    let pixels = "takes a CSV file of 64 columns of numbers, or a PNG or IDX file";
+    for (arguments, why, expected) in [
+        (["predict", &birds, "empty"], "empty: ", columns),
+        (["predict", &birds, "loose/a.png"], "loose/a.png: ", columns),
+        (["predict", &digits, "empty"], "empty: it is a folder, expected a file", pixels),
+        (["predict", &digits, "birds.csv"], "birds.csv: the column `species` has words", pixels),
+        (["evaluate", &birds, "loose"], "loose: it is a folder, expected a CSV file", columns),
+        (
+            ["evaluate", &digits, "birds.csv"],
+            "birds.csv: it is a file, expected a folder of pictures",
+            "the checkpoint is of the task classifier, trained on digits",
+        ),
+        (
+            ["evaluate", &digits, "empty"],
+            "empty: it is empty, expected a folder of PNG files for each class",
+            "it is measured on a folder of pictures",
+        ),
+        (
+            ["train", "--data", "loose"],
+            "loose: its PNG files are of no class, expected a folder of PNG files for each class",
+            "",
+        ),
+    ] {
+        let told = folder.refused(&arguments);
+        assert!(told.contains(why) && told.contains(expected), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_figure_that_is_not_defined_is_called_so_and_why() {
+    let folder = Folder::new("constant");
+    // Which rows are to test with does not depend on what is in them.
+    let table = |targets: &dyn Fn(usize) -> f64| {
+        let rows: Vec<String> = (0..20).map(|i| format!("{i},{}\n", targets(i))).collect();
+        format!("x,y\n{}", rows.concat())
+    };
+    let constant_but = |odd: usize| move |i: usize| if i == odd { 5.0 } else { 3.0 };
+    let told: Vec<String> = (0..20)
+        .map(|odd| {
+            fs::write(folder.0.join("t.csv"), table(&constant_but(odd))).unwrap();
+            let output =
+                folder.run(&["train", "--data", "t.csv", "--target", "y", "--epochs", "1"]);
+            let text = [output.stdout, output.stderr].concat();
+            String::from_utf8(text).unwrap()
+        })
+        .filter(|told| told.contains("column `y` is the same in all rows to test with"))
+        .collect();
+    assert_eq!(told.len(), 16, "four of twenty rows are to test with");
+    for told in told {
+        assert!(told.contains("\ntest r2 not defined\n") && !told.contains("inf"), "{told}");
+    }
+}
+
+#[test]
 fn columns_of_names_are_told() {
     let folder = Folder::new("names");
     let row = |i: usize| format!("who{i},2024-01-{:02},{},{}\n", i + 1, i % 3, ["a", "b"][i % 2]);

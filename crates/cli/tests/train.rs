@@ -125,10 +125,17 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
         (&["--set", "lable_smoothing=0.1"], "perhaps `label_smoothing`"),
         (&["--set", "label_smoothing=2"], "label_smoothing is 2, expected 0 to 1"),
         (&["--set", "probabilities"], "it takes what a training does not have"),
+        (&["--set", "weight=1,2,3"], "--set weight: numbers: 3, expected 10, one for each class"),
+        (&["--set", "weight=heavy"], "--set weight=heavy: expected a number for each class"),
+        (&["--loss", "mse", "--set", "weight=1"], "a number for each class, and there are none"),
+        (&["--schedule", "one_cycle", "total_steps=5"], "it ends after 5 epochs"),
+        (&["--optimizer", "sgd momentum=0.9"], "[\"sgd\", \"momentum=0.9\"] in a file"),
+        (&["--loss", "weather"], "there is no loss `weather`: `lossgraph losses` lists all"),
+        (&["--data", "out"], "out: "),
         (&["--batch", "0"], "the batch size is 0"),
         (&["--epochs", "0"], "0 is not in"),
         (&["--lr", "nan"], "lr is NaN"),
-        (&["--lr=-1"], "lr is -1"),
+        (&["--lr=-1"], "adamw: lr is -1"),
         (&["--lr", "-1"], "lr is -1"),
         (&["--hidden", "8", "0"], "0 is not in"),
         (&["--batch", "9999999999999999999"], "a checkpoint holds numbers up to 2⁶³ − 1"),
@@ -164,7 +171,9 @@ fn a_training_that_diverges_stops_and_keeps_the_old_checkpoint() {
     let kept = folder.0.join("out/digits-classifier.safetensors");
     fs::write(&kept, "precious").unwrap();
     let told = folder.refused(&["--loss", "mse", "--lr", "1e30"]);
-    assert!(told.contains("is not finite") && told.contains("a lower learning rate"), "{told}");
+    // With a cure for the command line, and none for programs.
+    assert!(told.contains("is not finite") && told.contains("perhaps: a lower --lr"), "{told}");
+    assert!(!told.contains("tape"), "{told}");
     assert_eq!(fs::read(&kept).unwrap(), b"precious");
 }
 
@@ -201,7 +210,11 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
     assert_eq!(figures["epochs"], 2);
     fs::write(folder.0.join("wrong.toml"), "epoch = 3\n").unwrap();
     let told = folder.refused(&["--config", "wrong.toml"]);
-    let expected = "wrong.toml: there is no option `epoch`; the nearest is `epochs`";
+    let expected = "wrong.toml: line 1: there is no option `epoch`; the nearest is `epochs`";
+    assert!(told.contains(expected), "{told}");
+    fs::write(folder.0.join("wrong.toml"), "# how long\nepochs = \"many\"\n").unwrap();
+    let told = folder.refused(&["--config", "wrong.toml", "--epochs", "1"]);
+    let expected = "wrong.toml: line 2: `epochs` is \"many\", expected a whole number";
     assert!(told.contains(expected), "{told}");
     fs::write(folder.0.join("empty.toml"), "# epochs = 3\n").unwrap();
     let output = folder.run(&["--config", "empty.toml", "--epochs", "1"]);
@@ -210,6 +223,56 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
     assert!(output.status.success() && told.contains("mlp 64-128-10; adamw"), "{told}");
     fs::write(folder.0.join("broken.toml"), "epochs = \n").unwrap();
     assert!(folder.refused(&["--config", "broken.toml"]).contains("broken.toml: it is no TOML"));
+}
+
+#[test]
+fn the_example_of_the_docs_is_a_file_of_options() {
+    let folder = Folder::new("docs");
+    let page = include_str!("../../../docs/training.md");
+    let (_, example) = page.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    fs::write(folder.0.join("run.toml"), example).unwrap();
+    let figures = folder.train(&["--config", "run.toml", "--epochs", "1"]);
+    assert_eq!((&figures["loss"], &figures["seed"]), (&"cross_entropy".into(), &7.into()));
+}
+
+#[test]
+fn a_loss_weighs_classes_by_numbers_of_the_command_line() {
+    let folder = Folder::new("weights");
+    let line = |weight: &str| {
+        let set = format!("weight={weight}");
+        let figures =
+            folder.train(&["--data", "penguins", "--epochs", "3", "--set", &set, "--out", "a"]);
+        figures["train_loss"].as_f64().unwrap()
+    };
+    assert_eq!(line("1,1,1"), line("[2, 2, 2]"));
+    assert_ne!(line("1,1,1"), line("1,2,9"));
+    // The checkpoint knows them.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
+    let evaluate = ["evaluate", "a/penguins-classifier.safetensors"];
+    assert!(command.current_dir(&folder.0).args(evaluate).status().unwrap().success());
+}
+
+#[test]
+fn what_is_odd_in_a_plan_is_told_before_the_first_epoch() {
+    let folder = Folder::new("odd");
+    let told = |arguments: &[&str]| {
+        let output = folder.run(&[&["--data", "penguins", "--epochs", "2"], arguments].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let flat = told(&["--schedule", "multi_step", "milestones=30,90"]);
+    assert!(flat.contains("leaves the rate at 0.003 in all of the 2 epochs"), "{flat}");
+    let misled = told(&["--optimizer", "lbfgs"]);
+    assert!(
+        misled.contains("lbfgs takes one batch of all examples, and gets 32 of 275"),
+        "{misled}"
+    );
+    let whole = told(&["--optimizer", "lbfgs", "--batch", "275"]);
+    assert!(!whole.contains("takes one batch"), "{whole}");
+    // The other number that a net of numbers gives is no target.
+    let numbers = told(&["--task", "numbers"]);
+    assert!(numbers.contains("mlp 12-128-2 (a number and its spread)"), "{numbers}");
 }
 
 #[test]

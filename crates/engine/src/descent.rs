@@ -121,10 +121,29 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
         if step == descent.steps {
             break;
         }
+        let is_flat = |parameter: &Parameter| {
+            gradients
+                .get(parameter)
+                .is_none_or(|slopes| slopes.iter_f64().all(|slope| slope == 0.0))
+        };
+        if step == 0 && moving.iter().all(is_flat) {
+            ended = Some("nothing moves: every gradient is 0 at these numbers".to_owned());
+            break;
+        }
         if let Err(error) = optimizer.step_with(&mut || Ok(gradients.clone())) {
             ended = Some(format!("stops after {}: {}", steps(step), message(&error)));
             break;
         }
+    }
+    if let [first, .., last] = losses[..]
+        && ended.is_none()
+        && last >= first
+    {
+        let after = steps(descent.steps);
+        ended = Some(format!(
+            "no lower: after {after} the loss is {last:.4}, and it began at {first:.4}; a smaller rate may \
+             help"
+        ));
     }
     let losses: Vec<Value> = losses.into_iter().map(crate::inputs::exact).collect();
     Ok(json!({ "losses": losses, "inputs": path, "ended": ended }))
@@ -163,6 +182,37 @@ mod tests {
             let losses = descended(each.name, 0.1, 50)["losses"].clone();
             assert!(losses[50].as_f64() < losses[0].as_f64(), "{}: {losses}", each.name);
         }
+    }
+
+    #[test]
+    fn every_loss_gets_lower_at_once_or_says_why_not() {
+        for loss in lossgraph_losses::ALL {
+            let subject = Subject::of(loss).unwrap();
+            let moves = subject.takes().into_iter().find(|takes| takes.is_variable).unwrap();
+            let (optimizer, moves) = ("sgd".to_owned(), vec![moves.name.to_owned()]);
+            let descent = Descent { optimizer, rate: 0.5, steps: 5, moves };
+            let found = descend(&subject, &Inputs::default(), &descent).unwrap();
+            let losses = found["losses"].as_array().unwrap();
+            let [first, last] = [&losses[0], &losses[losses.len() - 1]].map(Value::as_f64);
+            assert!(last < first || found["ended"].is_string(), "{}: {found}", loss.name);
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_flat_or_gets_no_lower_says_so() {
+        let ended = |prediction: &str, rate: f64| {
+            let subject = Subject::new("mse", "").unwrap();
+            let inputs = format!(r#"{{"prediction": {prediction}, "target": [1, 1]}}"#);
+            let inputs = crate::parse(&inputs).unwrap();
+            let (optimizer, moves) = ("sgd".to_owned(), vec!["prediction".to_owned()]);
+            let descent = Descent { optimizer, rate, steps: 4, moves };
+            let found = descend(&subject, &inputs, &descent).unwrap();
+            found["ended"].as_str().unwrap_or_default().to_owned()
+        };
+        assert_eq!(ended("[1, 1]", 0.5), "nothing moves: every gradient is 0 at these numbers");
+        // From one side to the other, as far away.
+        assert!(ended("[3, 1]", 2.0).starts_with("no lower: after 4 steps"));
+        assert_eq!(ended("[3, 1]", 0.5), "");
     }
 
     #[test]

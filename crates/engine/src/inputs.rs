@@ -227,10 +227,19 @@ impl Inputs {
             None => Ok(takes.sample.clone()),
             Some((name, tensor)) if takes.is_whole => {
                 // From 2⁵³ on, floats skip whole numbers.
-                let is_whole = |x: &f64| x.fract() == 0.0 && x.abs() < 9_007_199_254_740_992.0;
+                let is_exact = |x: f64| x.abs() < 9_007_199_254_740_992.0;
+                let is_whole = |x: &f64| x.fract() == 0.0 && is_exact(*x);
                 match tensor.to_f64s().into_iter().find(|x| !is_whole(x)) {
                     Some(x) => {
-                        Err(format!("{loss}: {name} holds {x}, expected whole numbers").into())
+                        let size = if is_exact(x) { "" } else { " of at most 15 digits" };
+                        let such = match takes.domain {
+                            Domain::Labels(_) => ", such as the class numbers 0, 1 and 2",
+                            _ => "",
+                        };
+                        Err(format!(
+                            "{loss}: {name} holds {x:?}, expected whole numbers{size}{such}"
+                        )
+                        .into())
                     }
                     None => Ok(tensor.to_dtype(DType::I64)),
                 }
@@ -337,6 +346,21 @@ mod tests {
                 let error = Inputs::samples(&subjects).err().unwrap().to_string();
                 assert!(error.contains(told) && !error.contains("--inputs"), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_is_told_with_what_is() {
+        for (x, told) in [
+            ("1e20", "holds 1e20, expected whole numbers of at most 15 digits, such as the class"),
+            ("0.5", "holds 0.5, expected whole numbers, such as the class numbers 0, 1 and 2"),
+            ("NaN", "holds NaN, expected whole numbers"),
+        ] {
+            let inputs = parse(&format!(r#"{{"logits": [[1, 2]], "labels": [{x}]}}"#)).unwrap();
+            let subject = Subject::new("cross_entropy", "").unwrap();
+            let tape = lossgraph_autograd::Tape::f64();
+            let error = subject.record(&tape, &inputs).err().unwrap().to_string();
+            assert!(error.starts_with("cross_entropy: labels ") && error.contains(told), "{error}");
         }
     }
 

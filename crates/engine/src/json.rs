@@ -14,23 +14,50 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
 /// The text with bare names of floats in quotes, outside of strings.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
-    let (mut rest, mut in_string) = (text, false);
-    'text: while let Some(first) = rest.chars().next() {
-        for name in ["NaN", "-Infinity", "Infinity", "-nan", "nan", "-inf", "inf"] {
-            if let (false, Some(after)) = (in_string, rest.strip_prefix(name)) {
-                quoted += &format!("\"{name}\"");
-                rest = after;
-                continue 'text;
-            }
-        }
-        // What follows a backslash ends no string.
-        let escaped = in_string && first == '\\';
-        in_string ^= first == '"';
-        let taken = rest.chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum();
-        quoted += &rest[..taken];
-        rest = &rest[taken..];
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (outside, string) = rest.split_at(rest.find('"').unwrap_or(rest.len()));
+        quote_names(outside, &mut quoted);
+        let (string, after) = string.split_at(end_of_string(string));
+        quoted += string;
+        rest = after;
     }
     quoted
+}
+
+/// Appends a piece of JSON without strings, with names of floats in quotes.
+fn quote_names(piece: &str, quoted: &mut String) {
+    let mut rest = piece;
+    while let Some(at) = rest.find(['N', 'I', 'n', 'i']) {
+        let (before, from) = rest.split_at(at);
+        let name =
+            ["NaN", "Infinity", "nan", "inf"].into_iter().find(|name| from.starts_with(name));
+        let Some(name) = name else {
+            let (other, after) = rest.split_at(at + 1);
+            *quoted += other;
+            rest = after;
+            continue;
+        };
+        let minus = if before.ends_with('-') { "-" } else { "" };
+        *quoted += before.strip_suffix(minus).unwrap_or(before);
+        *quoted += &format!("\"{minus}{name}\"");
+        rest = &from[name.len()..];
+    }
+    *quoted += rest;
+}
+
+/// How long the string is that a text begins with, if it does.
+fn end_of_string(text: &str) -> usize {
+    let mut at = 1;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find(['"', '\\'])) {
+        at += found + 1;
+        if text[..at].ends_with('"') {
+            return at;
+        }
+        // What follows a backslash ends no string.
+        at += text[at..].chars().next().map_or(0, char::len_utf8);
+    }
+    text.len()
 }
 
 #[cfg(test)]
@@ -43,5 +70,10 @@ mod tests {
             super::parse(r#"{"a": [NaN, -Infinity, inf, 1.5], "b": "a \" NaN"}"#).unwrap();
         assert_eq!(read["a"], json!(["NaN", "-Infinity", "inf", 1.5]));
         assert_eq!(read["b"], "a \" NaN");
+        let read: Value = super::parse(r#"{"é\\":nan,"":-inf,"i":[null,true,[-1e5]]}"#).unwrap();
+        assert_eq!(read, json!({ "é\\": "nan", "": "-inf", "i": [null, true, [-1e5]] }));
+        for cut in [r#"{"a": ["#, r#""a"#, r#""a\"#, "-", "", "nan"] {
+            assert_eq!(super::parse::<Value>(cut).is_ok(), cut == "nan", "{cut}");
+        }
     }
 }

@@ -272,9 +272,7 @@ mod tests {
     #[test]
     fn a_page_takes_any_number_that_its_loss_takes() {
         for loss in lossgraph_losses::ALL {
-            for input in
-                loss.inputs.iter().filter(|each| each.is_differentiable() && !each.optional)
-            {
+            for input in loss.inputs.iter().filter(|each| each.has_gradient() && !each.optional) {
                 for x in [json!(1e308), json!("Infinity"), json!("-Infinity"), json!("NaN")] {
                     let case = with_first(loss, input.name, &x);
                     let curves = json!([[input.name, 0]]);
@@ -291,6 +289,27 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_teaching_view_of_no_loss_has_a_gradient_into_constants_or_guards_in_a_row() {
+        for loss in lossgraph_losses::ALL {
+            let case = json!({ "loss": loss.name, "setting": loss.grid[0], "inputs": {} });
+            let data = asked(json!({ "page": case, "curves": [], "shows": null }));
+            let view = &data["views"]["teaching"];
+            let boxes = view["top"]["boxes"].as_array().unwrap();
+            for shown in boxes {
+                let node = shown["node"].as_u64().map(|at| &data["nodes"][at as usize]);
+                let has_gradient = shown["lines"].as_array().unwrap().len() > 1;
+                let is_constant = node.is_some_and(|node| node["passive"] == true);
+                assert!(!(is_constant && has_gradient), "{}: {shown}", loss.name);
+            }
+            let is_idle = |shown: &&Value| {
+                let group = shown["group"].as_u64();
+                group.is_some_and(|group| view["groups"][group as usize]["idle"] == true)
+            };
+            assert!(boxes.iter().filter(is_idle).count() <= 2, "{}", loss.name);
         }
     }
 

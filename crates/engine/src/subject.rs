@@ -49,9 +49,11 @@ impl Subject {
             };
         }
         let loss = find(name).map_err(|UnknownLoss { nearest, .. }| {
+            let near = nearest.map(|nearest| format!("; the nearest is `{nearest}`, and"));
+            let near = near.unwrap_or_else(|| ":".to_owned());
             format!(
-                "there is no loss `{name}`; the nearest is `{nearest}`, and `lossgraph losses` lists \
-                 all\nfor a loss of your own, {OWN}"
+                "there is no loss `{name}`{near} `lossgraph losses` lists all\n\
+                 for a loss of your own, {OWN}"
             )
         })?;
         match setting.trim() {
@@ -100,7 +102,7 @@ impl Subject {
                     sample: input.clone(),
                     domain: sample.domain,
                     is_whole: matches!(sample.domain, Domain::Labels(_) | Domain::Integers(_)),
-                    is_variable: sample.is_differentiable(),
+                    is_variable: sample.has_gradient(),
                 });
                 takes.collect()
             }

@@ -217,6 +217,20 @@ impl Graph {
         self.readers.get(node).into_iter().flatten().copied()
     }
 
+    /// Which nodes no variable and no parameter is behind: what is made of constants, masks, counts. Of
+    /// a program without variables, none.
+    pub(crate) fn passive(&self) -> Vec<bool> {
+        let mut passive: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let is_variable = matches!(node.operation, Operation::Variable);
+            passive.push(!is_variable && node.inputs.iter().all(|input| passive[input.node]));
+        }
+        match passive.last() {
+            Some(true) => vec![false; self.nodes.len()],
+            _ => passive,
+        }
+    }
+
     /// Whether a cotangent flows along an edge, given as a reader and which of its inputs it is.
     pub(crate) fn flows(&self, (reader, slot): (usize, usize)) -> bool {
         self.nodes[reader].inputs[slot].flow.is_some()

@@ -62,7 +62,7 @@ pub struct Edge {
     pub from: usize,
     /// The box that it goes to.
     pub to: usize,
-    /// The node that is read.
+    /// The node that is read; of several that one closed group reads of another, the first.
     pub node: usize,
     /// The nodes that read it here, each with the number of its input.
     pub reads: Vec<(usize, usize)>,
@@ -126,7 +126,7 @@ impl Graph {
         size: &dyn Fn(&Content) -> [f64; 2],
     ) -> Level {
         let boxes = self.boxes(group, nodes);
-        let mut edges = self.edges(&boxes);
+        let mut edges = self.edges(&boxes, depth == 0);
         let boxes = with_references(boxes, &mut edges);
         let insides: Vec<Option<Level>> = boxes
             .iter()
@@ -254,8 +254,9 @@ impl Graph {
         boxes
     }
 
-    /// The edges between boxes, before layout.
-    fn edges(&self, boxes: &[Content]) -> Vec<Edge> {
+    /// The edges between boxes, before layout. What a closed group reads of another one is one edge, however many
+    /// tensors that are.
+    fn edges(&self, boxes: &[Content], are_closed: bool) -> Vec<Edge> {
         let mut box_of: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, content) in boxes.iter().enumerate() {
             match content {
@@ -277,17 +278,19 @@ impl Graph {
                 }
             };
             // A group reads a node once, whoever reads it there.
-            let mut known: HashMap<usize, usize> = HashMap::new();
+            let mut known: HashMap<(usize, Option<usize>), usize> = HashMap::new();
             for &reader in readers {
                 for (slot, input) in self.nodes[reader].inputs.iter().enumerate() {
                     let from = box_of[&input.node];
-                    match (content, known.get(&input.node)) {
+                    let is_group = matches!(boxes[from], Content::Group(..));
+                    let source = (from, (!(are_closed && is_group)).then_some(input.node));
+                    match (content, known.get(&source)) {
                         _ if from == to => {}
                         (Content::Group(..), Some(&known)) => {
                             edges[known].reads.push((reader, slot))
                         }
                         _ => {
-                            known.insert(input.node, edges.len());
+                            known.insert(source, edges.len());
                             edges.push(edge(from, to, input.node, vec![(reader, slot)]));
                         }
                     }

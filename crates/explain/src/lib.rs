@@ -8,6 +8,7 @@ mod curve;
 mod diagram;
 mod expression;
 mod graph;
+mod guards;
 mod hazard;
 mod json;
 mod jvp;

@@ -4,57 +4,54 @@
 //! What is folded is recognized by what ops do, read off their facts and rules, and not by who
 //! recorded them.
 
-use std::ops::Range;
-
 use lossgraph_tensor::kernels::ReduceOp;
 
 use crate::graph::{Graph, Group};
+use crate::guards::{Fold, GUARD};
 use crate::masks::Masks;
-
-/// Some consecutive nodes that are shown as one.
-struct Fold {
-    name: &'static str,
-    /// The first and the last of them.
-    range: [usize; 2],
-    /// The last node of a shift by the maximum, with which it begins.
-    shifted: Option<usize>,
-}
-
-impl Fold {
-    fn plain((name, range): (&'static str, Range<usize>)) -> Fold {
-        Fold { name, range: [range.start, range.end - 1], shifted: None }
-    }
-}
 
 const SHIFT: &str = "shift by the maximum, so that exp cannot overflow";
 const SOFTMAX: &str = "softmax";
 const LOG_SOFTMAX: &str = "log-softmax";
 const LOG_SUM_EXP: &str = "log-sum-exp";
 const MEAN: &str = "mean";
-/// What finds nothing to do with the numbers at hand.
-pub(crate) const GUARD: &str = "guard, nothing to do";
-
 /// The most boxes of the first level that can be seen at once.
 const MANY: usize = 20;
 
 impl Graph {
     /// The same graph with the groups of the teaching view. The scope that the whole program is in
-    /// is no group where its inside can be seen at once: it says what the title says.
+    /// is no group where its inside can be seen at once: it says what the title says. Nothing flows
+    /// into what is made of constants alone.
     pub(crate) fn taught(&self) -> Graph {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         let mut graph = self.clone();
         graph.drop_outer_scope();
         let graph = graph.folded().with_repeats();
-        match graph.children(None, &all).len() <= MANY {
+        let graph = match graph.children(None, &all).len() <= MANY {
             true => graph,
             false => self.clone().folded().with_repeats(),
+        };
+        graph.without_passive_gradients()
+    }
+
+    /// The graph without gradients of what no variable is behind.
+    fn without_passive_gradients(mut self) -> Graph {
+        let passive = self.passive();
+        for (node, is_passive) in self.nodes.iter_mut().zip(&passive) {
+            node.gradient = node.gradient.take().filter(|_| !is_passive);
+            let inputs = node.inputs.iter_mut().filter(|input| passive[input.node]);
+            inputs.for_each(|input| input.flow = None);
         }
+        self
     }
 
     /// The graph with its folds as groups.
     fn folded(mut self) -> Graph {
-        for Fold { name, range: [first, last], shifted } in self.folds() {
-            self.enclose(first, last, name);
+        for Fold { name, range: [first, last], shifted, guards } in self.folds() {
+            match guards {
+                2.. => self.enclose(first, last, &format!("{guards} guards, nothing to do")),
+                _ => self.enclose(first, last, name),
+            }
             if let Some(shifted) = shifted.filter(|_| name != SHIFT) {
                 let start = self.start_of_shift(first, shifted);
                 self.enclose(start, shifted, SHIFT);
@@ -112,77 +109,7 @@ impl Graph {
         folds.extend(idle.map(|run| Fold::plain((GUARD, run))));
         folds.sort_by_key(|fold| fold.range);
         self.absorb_silent(&mut folds);
-        folds
-    }
-
-    /// Widens folds by the nodes before and after that change no number, and folds such a node with
-    /// the op that it follows, or else with the one that reads it. A guard that found nothing to do and
-    /// that several nodes read is a group of its own, named by what it is.
-    fn absorb_silent(&self, folds: &mut Vec<Fold>) {
-        let mut all = Vec::new();
-        let mut next = std::mem::take(folds).into_iter().peekable();
-        let mut at = 0;
-        while at < self.nodes.len() {
-            let first = at;
-            while next.peek().is_none_or(|fold| fold.range[0] != at) && self.leads_silently(at) {
-                at += 1;
-            }
-            let fold = next.next_if(|fold| fold.range[0] == at);
-            let name = fold.as_ref().map_or(self.nodes[at].op, |fold| fold.name);
-            let mut last = fold.as_ref().map_or(at, |fold| fold.range[1]);
-            let is_op = fold.is_some() || !self.nodes[at].inputs.is_empty();
-            while is_op
-                && last + 1 < self.nodes.len()
-                && next.peek().is_none_or(|fold| fold.range[0] != last + 1)
-                && self.follows_silently(last, last + 1)
-            {
-                last += 1;
-            }
-            let name = if last == first && self.is_idle_guard(at) { GUARD } else { name };
-            if last > first || name == GUARD {
-                let shifted = fold.and_then(|fold| fold.shifted);
-                all.push(Fold { name, range: [first, last], shifted });
-            }
-            at = last + 1;
-        }
-        *folds = all;
-    }
-
-    /// Whether a node only passes numbers on to the next one, its only reader.
-    fn leads_silently(&self, at: usize) -> bool {
-        self.is_silent(at)
-            && self.reader(at) == Some(at + 1)
-            && self.nodes[at].group == self.nodes[at + 1].group
-    }
-
-    /// Whether a node only passes on the numbers of the one before it, its only reader.
-    fn follows_silently(&self, before: usize, at: usize) -> bool {
-        let node = &self.nodes[at];
-        self.is_silent(at)
-            && node.inputs[0].node == before
-            && self.readers(before).count() == 1
-            && node.group == self.nodes[before].group
-    }
-
-    /// Whether a node passes its only input on: a view, or a guard that found nothing to do.
-    pub(crate) fn is_silent(&self, at: usize) -> bool {
-        let node = &self.nodes[at];
-        node.inputs.len() == 1 && (node.operation.is_transparent() || self.is_idle_guard(at))
-    }
-
-    /// Whether a node is a guard that found nothing to do.
-    fn is_idle_guard(&self, at: usize) -> bool {
-        let node = &self.nodes[at];
-        let [input] = &node.inputs[..] else { return false };
-        let slope_is_1 = input.flow.as_ref().is_some_and(|flow| flow.rule.to_string() == "g");
-        slope_is_1 && !node.operation.is_transparent() && self.passes_on(at)
-    }
-
-    /// Whether the numbers of a node are those of its first input.
-    fn passes_on(&self, at: usize) -> bool {
-        let node = &self.nodes[at];
-        let input = &self.nodes[node.inputs[0].node];
-        node.shape == input.shape && node.value.to_f64s() == input.value.to_f64s()
+        self.gather_guards(folds)
     }
 
     /// The only reader of a node.
@@ -217,7 +144,7 @@ impl Graph {
         }
         let shifted = difference?;
         let (name, last) = self.after_shift(shifted, &chain).unwrap_or((SHIFT, shifted));
-        Some(Fold { name, range: [detached, last], shifted: Some(shifted) })
+        Some(Fold { shifted: Some(shifted), ..Fold::over(name, [detached, last]) })
     }
 
     fn keeps_maximum(&self, at: usize) -> bool {
@@ -279,13 +206,13 @@ impl Graph {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use lossgraph_autograd::{Tape, Var};
 
     use super::*;
 
     /// The groups of the teaching view, each with the ops in it.
-    fn groups(loss: Var<'_>) -> Vec<(String, Vec<&'static str>)> {
+    pub(crate) fn groups(loss: Var<'_>) -> Vec<(String, Vec<&'static str>)> {
         let graph = Graph::of(loss).unwrap().taught();
         let members = |group: usize| {
             let inside = graph.nodes.iter().filter(move |node| node.group == Some(group));
@@ -345,48 +272,19 @@ mod tests {
     }
 
     #[test]
-    fn masks_that_leave_nothing_out_are_guards_and_others_are_shown() {
+    fn nothing_flows_into_what_is_made_of_constants() {
         let tape = Tape::f64();
-        let masked = |numbers: [f64; 3]| {
-            let x = tape.variable(numbers);
-            x.ne(f64::NEG_INFINITY).select(x, 0.0).exp().sum(..)
+        let (x, counts) = (tape.variable([1.0, 2.0]), tape.constant([3.0, 4.0]));
+        let loss = (x * counts.sqrt()).sum(..);
+        let has_gradient = |graph: &Graph| -> Vec<bool> {
+            graph.nodes.iter().map(|node| node.gradient.is_some()).collect()
         };
-        let of = |numbers| groups(masked(numbers));
-        assert_eq!(
-            of([1.0, 2.0, 4.0])[0],
-            (GUARD.to_owned(), vec!["fill", "ne", "fill", "select"])
-        );
-        let found = of([1.0, f64::NEG_INFINITY, 4.0]);
-        assert!(found.iter().all(|(name, _)| name != GUARD), "{found:?}");
-    }
-
-    #[test]
-    fn a_choice_that_makes_the_loss_is_no_guard_and_neither_is_a_hinge() {
-        let tape = Tape::f64();
-        let x = tape.variable([1.0, 2.0, 4.0]);
-        // Where nothing is cut off, the kink is still what the loss is about.
-        assert!(!names(x.relu().square().sum(..)).contains(&GUARD.to_owned()));
-        assert!(!names((x / 1.0).exp().sum(..)).contains(&GUARD.to_owned()), "a temperature");
-        let [a, b] = [x.square(), x.exp()];
-        assert!(!names(x.gt(0.0).select(a, b).sum(..)).contains(&GUARD.to_owned()));
-    }
-
-    #[test]
-    fn masks_of_two_inputs_are_two_guards() {
-        let tape = Tape::f64();
-        let [x, y] = [tape.variable([1.0, 2.0]), tape.variable([3.0, 4.0])];
-        let is_there = x.ne(f64::NEG_INFINITY);
-        let [a, b] = [x, y].map(|each| is_there.select(each, 0.0));
-        let found = names((a.exp() * b.sin()).sum(..));
-        assert_eq!(found.iter().filter(|name| *name == GUARD).count(), 2, "{found:?}");
-    }
-
-    #[test]
-    fn views_are_shown_with_what_they_follow() {
-        let tape = Tape::f64();
-        let x = tape.variable([[1.0, 2.0], [3.0, 4.0]]);
-        let found = groups(x.exp().reshape([4]).ln().sum(..));
-        assert!(found.contains(&("exp".to_owned(), vec!["exp", "reshape"])), "{found:?}");
+        let graph = Graph::of(loss).unwrap();
+        assert_eq!(has_gradient(&graph), [true; 6]);
+        assert_eq!(has_gradient(&graph.taught()), [true, false, false, true, true, true]);
+        // Where all are constants, none is left out.
+        let graph = Graph::of((counts * 2.0).sum(..)).unwrap();
+        assert_eq!(has_gradient(&graph), has_gradient(&graph.taught()));
     }
 
     #[test]

@@ -339,7 +339,10 @@ fn names_and_aliases_find_exactly_one_loss() {
         }
     }
     assert_eq!(find("nn.BCEWithLogitsLoss").unwrap().name, "bce_with_logits");
-    assert_eq!(find("hubber").unwrap_err().nearest, "huber");
+    assert_eq!(find("hubber").unwrap_err().nearest, Some("huber"));
+    let error = find("weather").unwrap_err();
+    assert_eq!(error.nearest, None);
+    assert_eq!(error.to_string(), "there is no loss `weather`");
     let error = find("CrossEntropyLos").unwrap_err().to_string();
     assert_eq!(error, "there is no loss `CrossEntropyLos`; perhaps `cross_entropy`");
 }

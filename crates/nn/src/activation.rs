@@ -56,23 +56,27 @@ impl Module for Activation {}
 impl Layer for Activation {
     #[track_caller]
     fn record<'t>(&self, x: Var<'t>, _: Mode) -> Var<'t> {
-        x.tape().unnamed_call(|| match *self {
+        // What is made of several ops is a layer of its name all the same.
+        let tape = x.tape();
+        tape.unnamed_call(|| match *self {
             Activation::Relu => x.relu(),
             Activation::LeakyRelu(slope) => x.leaky_relu(slope),
             Activation::Elu(alpha) => x.elu(alpha),
-            Activation::Relu6 => x.relu6(),
-            Activation::Gelu => x.gelu(),
-            Activation::GeluTanh => x.gelu_tanh(),
-            Activation::Mish => x.mish(),
-            Activation::Selu => x.selu(),
-            Activation::Celu(alpha) => x.celu(alpha),
-            Activation::Silu => x.silu(),
+            Activation::Relu6 => tape.named_call("relu6", || x.relu6()),
+            Activation::Gelu => tape.named_call("gelu", || x.gelu()),
+            Activation::GeluTanh => tape.named_call("gelu_tanh", || x.gelu_tanh()),
+            Activation::Mish => tape.named_call("mish", || x.mish()),
+            Activation::Selu => tape.named_call("selu", || x.selu()),
+            Activation::Celu(alpha) => tape.named_call("celu", || x.celu(alpha)),
+            Activation::Silu => tape.named_call("silu", || x.silu()),
             Activation::Tanh => x.tanh(),
-            Activation::Softsign => x.softsign(),
-            Activation::Hardtanh(low, high) => x.hardtanh(low, high),
+            Activation::Softsign => tape.named_call("softsign", || x.softsign()),
+            Activation::Hardtanh(low, high) => {
+                tape.named_call("hardtanh", || x.hardtanh(low, high))
+            }
             Activation::Sigmoid => x.sigmoid(),
-            Activation::LogSigmoid => x.log_sigmoid(),
-            Activation::Hardsigmoid => x.hardsigmoid(),
+            Activation::LogSigmoid => tape.named_call("log_sigmoid", || x.log_sigmoid()),
+            Activation::Hardsigmoid => tape.named_call("hardsigmoid", || x.hardsigmoid()),
             Activation::Hardswish => x.hardswish(),
             Activation::Softplus => x.softplus(),
         })

@@ -182,6 +182,19 @@ pub enum Error {
     Program(#[from] lossgraph_autograd::Error),
 }
 
+impl Error {
+    /// The same error of an option, with the name that its user chose for what has it.
+    pub(crate) fn of(mut self, chosen: &'static str) -> Error {
+        if let Error::Option { subject, .. }
+        | Error::Value { subject, .. }
+        | Error::Name { subject, .. } = &mut self
+        {
+            *subject = chosen;
+        }
+        self
+    }
+}
+
 const MODEL_CURE: &str = "make the optimizer of the model that is trained, whose layers record the \
                           loss; `detach` and parameters read with `value` cut gradients off";
 

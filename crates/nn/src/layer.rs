@@ -96,6 +96,7 @@ pub trait Layer: Module + Send + Sync {
     ///
     /// # Errors
     /// A shape that the model does not take.
+    #[track_caller]
     fn summary(&self, input_shape: &[usize]) -> Result<Summary> {
         let first = self.parameters().into_iter().next();
         let dtype = first.map_or(DType::F32, |(_, parameter)| parameter.value().dtype());

@@ -157,7 +157,8 @@ pub(crate) fn unknown<'a>(
     Error::Name { subject, what, given: given.to_owned(), nearest, known }
 }
 
-/// The nearest of some names by the letters to be changed, upper and lower case alike.
+/// The nearest of some names by the letters to be changed, upper and lower case alike; none, if it is
+/// neither part of the other name nor has most letters in common with it.
 pub(crate) fn nearest<'a>(
     given: &str,
     names: impl IntoIterator<Item = &'a str>,
@@ -166,7 +167,15 @@ pub(crate) fn nearest<'a>(
         name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let given = letters(given);
-    names.into_iter().min_by_key(|name| crate::metrics::edit_distance(&given, &letters(name)))
+    let each = names.into_iter().map(|name| {
+        let own = letters(name);
+        let distance = crate::metrics::edit_distance(&given, &own);
+        let [shorter, longer] = [given.len().min(own.len()), given.len().max(own.len())];
+        let is_part = shorter > 2 && distance == longer - shorter;
+        (name, distance, is_part || 5 * distance <= 2 * longer)
+    });
+    let near = each.filter(|(_, _, is_near)| *is_near);
+    near.min_by_key(|(_, distance, _)| *distance).map(|(name, ..)| name)
 }
 
 /// Whether a name is one of a row's, whatever the case of its letters.
@@ -290,5 +299,14 @@ mod tests {
         assert_eq!(nearest("Adams", names), Some("adam"));
         assert_eq!(nearest("RMS-prop", names), Some("rmsprop"));
         assert_eq!(nearest("adagrat", names), Some("adagrad"));
+        assert_eq!(nearest("rms", names), Some("rmsprop"));
+    }
+
+    #[test]
+    fn a_name_that_is_like_none_of_them_has_no_nearest() {
+        let names = ["sgd", "adam", "adagrad", "rmsprop"];
+        for given in ["x", "newton", "banana", "gradient_descent"] {
+            assert_eq!(nearest(given, names), None, "{given}");
+        }
     }
 }

@@ -38,6 +38,7 @@ impl Summary {
     ///
     /// # Errors
     /// An input that the model does not take.
+    #[track_caller]
     pub fn of(model: &(impl Layer + ?Sized), input: &Tensor) -> Result<Summary> {
         let first = model.parameters().into_iter().next();
         let dtype = first.map_or(DType::F32, |(_, parameter)| parameter.value().dtype());
@@ -237,10 +238,43 @@ all                                354
     }
 
     #[test]
-    fn an_input_that_does_not_fit_is_the_error_of_the_layer() {
+    fn an_activation_is_one_row_however_many_ops_it_is_made_of() {
+        use Activation::*;
+        for activation in [
+            Relu,
+            LeakyRelu(0.1),
+            Elu(1.0),
+            Relu6,
+            Gelu,
+            GeluTanh,
+            Mish,
+            Selu,
+            Celu(2.0),
+            Silu,
+            Tanh,
+            Softsign,
+            Hardtanh(-1.0, 1.0),
+            Sigmoid,
+            LogSigmoid,
+            Hardsigmoid,
+            Hardswish,
+            Softplus,
+        ] {
+            let rows = table(&activation, &[2, 3]);
+            let name: String = format!("{activation:?}").to_lowercase();
+            let name = name.split('(').next().unwrap();
+            assert_eq!(rows.len(), 1, "{activation:?}: {rows:?}");
+            assert_eq!(rows[0].0.replace('_', ""), name);
+        }
+    }
+
+    #[test]
+    fn an_input_that_does_not_fit_is_the_error_of_the_layer_at_the_line_of_the_caller() {
         let model = Linear::new(3, 2, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
+        let line = line!() + 1;
         let error = model.summary(&[4, 5]).unwrap_err().to_string();
         assert!(error.starts_with("linear: "), "{error}");
+        assert!(error.contains(&format!("summary.rs:{line}")), "{error}");
     }
 
     #[test]

@@ -419,6 +419,14 @@ fn what_cannot_be_trained_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("its length in steps is 0, expected one that is given"), "{error}");
+    let short = OneCycle { total_steps: Some(3), ..OneCycle::default() };
+    let error = Fit::new(&model, &mut *sgd)
+        .epochs(4)
+        .schedule(short, Every::Epoch)
+        .run(one_batch, |_| unreachable!("it is told before the first step"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("its length in epochs is 3, expected that of the training"), "{error}");
     let error = Fit::new(&model, &mut *sgd)
         .validate(|| Ok(vec![("accuracy", 1.0)]))
         .monitor("acuracy", Goal::Maximize)

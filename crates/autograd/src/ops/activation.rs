@@ -2,9 +2,10 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
-use lossgraph_tensor::{IntoAxis, map1};
+use lossgraph_tensor::{IntoAxis, map1, map2};
 
 use super::Kink;
+use super::binary::Binary;
 use super::facts::Notation;
 use super::table::{
     AROUND, CUBE, Row,
@@ -101,24 +102,27 @@ unary! {
             let y = if x <= T::of(-3.0) { T::ZERO } else { y };
             if x >= T::of(3.0) { x } else { y }
         },
-        // Not 0 · g where it is flat: g may be infinite.
-        vjp: Some(|g, x, _, _| x.le(-3.0).select(0.0, g * x.unary(&HARDSWISH_SLOPE, [0.0; 2]))),
+        vjp: Some(|g, x, _, _| g.binary(&HARDSWISH_SLOPE, x)),
         domain: [-5.0, 5.0],
         kink: "x = −3", |[x, _], _| x == -3.0, -3.0, 0.0, "the left slope",
         kink: "x = 3", |[x, _], _| x == 3.0, 3.0, 1.0, "the right slope",
     }
 }
 
-/// `x/3 + ½` between −3 and 3, 0 at −3 and below, 1 at 3 and above.
-static HARDSWISH_SLOPE: Unary =
-    Unary::new("hardswish_slope", "0 if x ≤ −3, 1 if x ≥ 3, else x/3 + ½", {
-        map1!(specialized: |x, _p| {
-            let y = x / T::of(3.0) + T::of(0.5);
+/// `g (x/3 + ½)` between −3 and 3, 0 at −3 and below, g at 3 and above: not `0 · g`, which may be
+/// infinite.
+static HARDSWISH_SLOPE: Binary =
+    Binary::new("hardswish_slope", "0 if x ≤ −3, g if x ≥ 3, else g (x/3 + ½)", {
+        map2!(|g, x| {
+            let y = g * (x / T::of(3.0) + T::of(0.5));
             let y = if x <= T::of(-3.0) { T::ZERO } else { y };
-            if x >= T::of(3.0) { T::ONE } else { y }
+            if x >= T::of(3.0) { g } else { y }
         })
     })
-    .vjp(|g, x, _, _| x.abs().lt(3.0).select(g / 3.0, 0.0))
+    .vjp(
+        |c, _, x, _| c.binary(&HARDSWISH_SLOPE, x),
+        |c, g, x, _| x.abs().lt(3.0).select(c * g / 3.0, 0.0),
+    )
     .domain(-5.0, 5.0);
 
 /// `x − λ sign x`, or 0 where `|x| ≤ λ`.

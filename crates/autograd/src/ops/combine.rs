@@ -186,6 +186,43 @@ impl Family for Pad {
     }
 }
 
+/// The sum of the inputs, each at slices of a tensor that is 0 elsewhere.
+#[derive(Clone, PartialEq, Hash, Debug)]
+pub(crate) struct PadAdd {
+    slices: Arc<[Arc<[Slice]>]>,
+}
+
+impl Family for PadAdd {
+    fn name(&self) -> &'static str {
+        "pad_add"
+    }
+
+    fn attributes(&self) -> String {
+        String::new()
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        let parts = self.slices.iter().enumerate();
+        parts.map(|(i, slices)| rule.when(i, || rule.g.slices_shared(slices.clone()))).collect()
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::pad_add(inputs, &self.slices, out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
+}
+
 /// The transpose of windows along an axis: adds up what overlaps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct OverlapAdd {
@@ -225,72 +262,41 @@ impl Family for OverlapAdd {
 
 /// The sum of the cotangents of a node; `None` if there are none.
 ///
-/// Those of slices that follow one another are joined, not added up: a tensor that is read slice
-/// by slice, as a scan over time does, gets its cotangent for the price of one copy.
+/// Those of slices are added up where they stand, not each as a tensor of zeros: a tensor that is
+/// read slice by slice, as a scan over time does, gets its cotangent for the price of one copy. So
+/// is a view that takes part: it would be copied to be added to.
 pub(crate) fn total<'t>(cotangents: &[Var<'t>]) -> Option<Var<'t>> {
     let (mut placed, mut others) = (Vec::new(), SmallVec::<[Var<'t>; 2]>::new());
     for &cotangent in cotangents {
-        match Placed::of(cotangent) {
-            Some(slice)
-                if placed.first().is_none_or(|first: &Placed<'t>| first.axis == slice.axis) =>
-            {
-                placed.push(slice);
-            }
-            _ => others.push(cotangent),
+        match cotangent.as_pad_of_zeros() {
+            Some(slice) => placed.push(slice),
+            None => others.push(cotangent),
         }
     }
-    placed.sort_by_key(|slice| slice.start);
-    let apart = placed.windows(2).all(|pair| pair[0].end() <= pair[1].start);
-    if placed.len() < 2 || !apart {
-        return cotangents.iter().copied().reduce(|sum, more| sum + more);
+    let sum = |vars: &[Var<'t>]| vars.iter().copied().reduce(|sum, more| sum + more);
+    let other = sum(&others);
+    let view = other.filter(|other| other.is_view());
+    if placed.is_empty() || placed.len() == 1 && view.is_none() {
+        return sum(cotangents);
     }
-    others.insert(0, joined(&placed));
-    others.into_iter().reduce(|sum, more| sum + more)
+    let shape = cotangents[0].shape();
+    if let Some(view) = view {
+        let whole = shape.iter().map(|&dim| Slice::all(dim)).collect();
+        placed.insert(0, (whole, view));
+    }
+    let added = pad_add(&placed, shape);
+    Some(match other {
+        Some(other) if view.is_none() => other + added,
+        _ => added,
+    })
 }
 
-/// A tensor that is 0 but for a range of one axis.
-#[derive(Clone, Copy)]
-struct Placed<'t> {
-    whole: Var<'t>,
-    /// What is in the range.
-    part: Var<'t>,
-    axis: usize,
-    start: usize,
-}
-
-impl<'t> Placed<'t> {
-    /// What a cotangent of a slice of one axis is.
-    fn of(whole: Var<'t>) -> Option<Placed<'t>> {
-        let (slices, part) = whole.as_pad_of_zeros()?;
-        let shape = whole.shape();
-        let mut cut = (0..shape.rank()).filter(|&axis| slices[axis] != Slice::all(shape[axis]));
-        let axis = cut.next()?;
-        let contiguous = slices[axis].step == 1 && cut.next().is_none();
-        contiguous.then_some(Placed { whole, part, axis, start: slices[axis].start })
-    }
-
-    fn end(&self) -> usize {
-        self.start + self.part.shape()[self.axis]
-    }
-}
-
-/// The sum of tensors that are 0 but for ranges that do not overlap, in the order of their ranges.
-fn joined<'t>(placed: &[Placed<'t>]) -> Var<'t> {
-    let Placed { whole, axis, .. } = placed[0];
-    let zeros = |len: usize| {
-        let mut dims = whole.shape().to_vec();
-        dims[axis] = len;
-        whole.tape().fill(dims, 0.0)
-    };
-    let (mut parts, mut end) = (Vec::with_capacity(placed.len()), 0);
-    for slice in placed {
-        parts.extend((end < slice.start).then(|| zeros(slice.start - end)));
-        parts.push(slice.part);
-        end = slice.end();
-    }
-    let rest = whole.shape()[axis] - end;
-    parts.extend((rest > 0).then(|| zeros(rest)));
-    concat(&parts, axis as isize)
+/// The sum of tensors, each at slices of one of `shape` that is 0 elsewhere.
+#[track_caller]
+fn pad_add<'t>(placed: &[(Arc<[Slice]>, Var<'t>)], shape: Shape) -> Var<'t> {
+    let (slices, parts): (Vec<Arc<[Slice]>>, Vec<Var<'t>>) = placed.iter().cloned().unzip();
+    let op = Op::PadAdd(PadAdd { slices: slices.into() });
+    parts[0].tape().record(op, &parts, shape, parts[0].dtype())
 }
 
 /// Writes `x` at `slices` of a tensor of `shape` that is `value` elsewhere.

@@ -3,9 +3,10 @@
 
 use lossgraph_tensor::kernels::{self, Extreme, Order};
 use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor, Window, map1};
+use smallvec::smallvec;
 
 use super::facts::{Element, Facts};
-use super::family::{At, Cotangents, Family, Rule, none, one};
+use super::family::{At, Cotangents, Family, Rule, none};
 use super::table::{
     AROUND, CUBE, Row,
     Sample::{Floats, Integers},
@@ -37,6 +38,7 @@ pub(crate) enum Index {
     Select {
         axis: usize,
     },
+    /// With a third input, that is what is added to.
     Add {
         axis: usize,
     },
@@ -85,13 +87,14 @@ impl Family for Index {
     }
 
     fn is_differentiable_in(&self, input: usize) -> bool {
-        self.transpose().is_some() && input == 0
+        self.transpose().is_some() && input != 1
     }
 
     fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
         let Some(transpose) = self.transpose() else { return none() };
         let (g, x, index) = (rule.g, rule.inputs[0], rule.inputs[1]);
-        one(g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype()))
+        let read = || g.tape().record(Op::Index(transpose), &[g, index], x.shape(), g.dtype());
+        smallvec![rule.when(0, read), None, rule.inputs.get(2).map(|_| g)]
     }
 
     fn compute(&self, x: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
@@ -99,7 +102,7 @@ impl Family for Index {
             Index::Gather { axis } => kernels::gather(x[0], axis, x[1], out),
             Index::ScatterAdd { axis } => kernels::scatter_add(x[0], axis, x[1], out),
             Index::Select { axis } => kernels::index_select(x[0], axis, x[1], out),
-            Index::Add { axis } => kernels::index_add(x[0], axis, x[1], out),
+            Index::Add { axis } => kernels::index_add(x[0], axis, x[1], x.get(2).copied(), out),
             Index::OneHot => kernels::one_hot(x[0], out),
             Index::ArgExtreme { axis, extreme } => kernels::arg_extreme(extreme, x[0], axis, out),
             Index::ArgSort { axis, order } => kernels::arg_sort(x[0], axis, order, out),

@@ -1,8 +1,14 @@
 //! Pictures of other sizes.
 
-use lossgraph_tensor::{DType, Tensor};
+use std::sync::Arc;
 
+use lossgraph_tensor::kernels::{self, SparseMatrix};
+use lossgraph_tensor::{DType, IntoAxis, Shape, Tensor};
+
+use super::facts::{Element, Facts};
+use super::family::{At, Cotangents, Family, Rule, one};
 use super::table::{CUBE, Row, op};
+use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::var::Var;
 
@@ -69,9 +75,6 @@ struct Resampling {
     dtype: DType,
 }
 
-/// For each element of the output the index of one of the input, and its weight.
-type Tap = (Vec<i64>, Vec<f64>);
-
 impl Resampling {
     fn rounded(&self, x: f64) -> f64 {
         if self.dtype == DType::F64 { x } else { f64::from(x as f32) }
@@ -101,29 +104,21 @@ impl Resampling {
     }
 
     /// What is summed for each element of the output.
-    fn taps(&self) -> Vec<Tap> {
-        let positions = (0..self.to).map(|i| match self.mode {
-            Interpolation::Linear => self.center(i).max(0.0),
-            _ => self.center(i),
-        });
-        let split: Vec<(f64, f64)> = positions
-            .map(|at| {
-                let before = at.floor().min((self.from - 1) as f64);
-                (before, self.rounded(at - before).clamp(0.0, 1.0))
-            })
-            .collect();
-        let weight: fn(f64, usize) -> f64 = match self.mode {
-            Interpolation::Linear => |t, k| if k == 0 { 1.0 - t } else { t },
-            _ => |t, k| cubic((t + 1.0 - k as f64).abs()),
+    fn weights(&self) -> SparseMatrix {
+        let last = (self.from - 1) as f64;
+        let row = |i: usize| {
+            let center = self.center(i);
+            let at = if self.mode == Interpolation::Linear { center.max(0.0) } else { center };
+            let before = at.floor().min(last);
+            let t = self.rounded(at - before).clamp(0.0, 1.0);
+            let entry =
+                |k: i32, weight: f64| (self.on_axis(before + f64::from(k)) as usize, weight);
+            match self.mode {
+                Interpolation::Linear => vec![entry(0, 1.0 - t), entry(1, t)],
+                _ => (-1..3).map(|k| entry(k, cubic((t - f64::from(k)).abs()))).collect(),
+            }
         };
-        let (count, first) = if self.mode == Interpolation::Linear { (2, 0) } else { (4, -1) };
-        let tap = |k: usize| {
-            let index =
-                |&(before, _): &(f64, f64)| self.on_axis(before + f64::from(first) + k as f64);
-            let weights = split.iter().map(|&(_, t)| weight(t, k));
-            (split.iter().map(index).collect(), weights.collect())
-        };
-        (0..count).map(tap).collect()
+        SparseMatrix::from_rows(self.from, (0..self.to).map(row))
     }
 }
 
@@ -224,15 +219,59 @@ impl<'t> Var<'t> {
                 y = read(y, along.nearest());
                 continue;
             }
-            let mut dims = vec![1; N - i];
-            dims[0] = to;
-            let x = y.to_float();
-            let terms = along.taps().into_iter().map(|(index, weights)| {
-                read(x, index) * self.tape().constant(weights).reshape(dims.clone())
-            });
-            y = terms.reduce(|sum, term| sum + term).unwrap_or(x);
+            y = y.to_float().sparse_product(axis, Arc::new(along.weights()));
         }
         if nearest { y } else { y.to_float() }
+    }
+}
+
+/// The product with a sparse matrix of fixed numbers, along an axis.
+#[derive(Clone, PartialEq, Hash, Debug)]
+pub(crate) struct SparseProduct {
+    axis: usize,
+    matrix: Arc<SparseMatrix>,
+}
+
+impl Family for SparseProduct {
+    fn name(&self) -> &'static str {
+        "sparse_product"
+    }
+
+    fn attributes(&self) -> String {
+        let [rows, columns] = self.matrix.size();
+        format!("axis {}, {rows} × {columns}", self.axis)
+    }
+
+    fn is_differentiable_in(&self, _: usize) -> bool {
+        true
+    }
+
+    fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
+        one(rule.g.sparse_product(self.axis, Arc::new(self.matrix.transposed())))
+    }
+
+    fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
+        kernels::sparse_product(&self.matrix, inputs[0], self.axis, out)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::DEFAULT
+    }
+
+    fn element(&self, _: &At<'_>) -> Option<Element> {
+        None
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The product with a matrix that has a column for each element of an axis of this.
+    #[track_caller]
+    fn sparse_product(self, axis: impl IntoAxis, matrix: Arc<SparseMatrix>) -> Var<'t> {
+        let axis = axis.into_axis().rem_euclid(self.rank() as isize) as usize;
+        let mut dims = self.shape().to_vec();
+        dims[axis] = matrix.size()[0];
+        let op = Op::SparseProduct(SparseProduct { axis, matrix });
+        self.tape().record(op, &[self], Shape::from(dims), self.dtype())
     }
 }
 

@@ -8,13 +8,14 @@ use lossgraph_tensor::{Tensor, kernels};
 
 use crate::ops::adaptive::Adaptive;
 use crate::ops::binary::BinaryOp;
-use crate::ops::combine::{Concat, OverlapAdd, Pad};
+use crate::ops::combine::{Concat, OverlapAdd, Pad, PadAdd};
 use crate::ops::convolution::Convolve;
 use crate::ops::custom::Custom;
 use crate::ops::distance::Distance;
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::index::Index;
+use crate::ops::interpolate::SparseProduct;
 use crate::ops::linalg::Linalg;
 use crate::ops::matmul::MatMul;
 use crate::ops::order::ArgOrder;
@@ -52,6 +53,8 @@ pub(crate) enum Op {
     View(View),
     /// `x` written at slices of a tensor filled with a number: the transpose of a slice.
     Pad(Pad),
+    /// The sum of the inputs, each written at slices of a tensor of zeros.
+    PadAdd(PadAdd),
     /// The transpose of windows: adds up what overlaps.
     OverlapAdd(OverlapAdd),
     /// The inputs one after another along an axis.
@@ -64,6 +67,8 @@ pub(crate) enum Op {
     Scatter(Scatter),
     /// The matrix product of the last two axes.
     MatMul(MatMul),
+    /// The product with a sparse matrix of fixed numbers, along an axis.
+    SparseProduct(SparseProduct),
     /// Adaptive windows: their sums, or where their largest elements are.
     Adaptive(Adaptive),
     /// Distances of vectors, or one of their slopes.
@@ -92,12 +97,14 @@ impl Op {
             Op::Scan(op) => op,
             Op::View(op) => op,
             Op::Pad(op) => op,
+            Op::PadAdd(op) => op,
             Op::OverlapAdd(op) => op,
             Op::Concat(op) => op,
             Op::Index(op) => op,
             Op::ArgOrder(op) => op,
             Op::Scatter(op) => op,
             Op::MatMul(op) => op,
+            Op::SparseProduct(op) => op,
             Op::Adaptive(op) => op,
             Op::Distance(op) => op,
             Op::Linalg(op) => op,

@@ -11,6 +11,7 @@ use super::table::{
     Sample::{Floats, Integers},
     op,
 };
+use crate::ops::op::Op;
 use crate::record::fault::Fault;
 use crate::record::operand::Operand;
 use crate::record::var::Var;
@@ -40,8 +41,10 @@ impl<'t> Var<'t> {
             true => source * alpha,
             false => source * alpha as i64,
         };
-        let added = source.indexed(Index::Add { axis }, index, base.shape());
-        (base + added).reshape(self.shape())
+        let base = if source.dtype().is_float() { base.to_float() } else { base };
+        let op = Op::Index(Index::Add { axis });
+        let added = [source, index, base];
+        self.tape().record(op, &added, base.shape(), base.dtype()).reshape(self.shape())
     }
 
     /// A copy whose slices at indices along an axis are those of `source`.

@@ -82,6 +82,11 @@ impl<'t> Var<'t> {
         matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fault(_))
     }
 
+    /// Whether it is the numbers of another node at other indices.
+    pub(crate) fn is_view(self) -> bool {
+        matches!(self.tape.recording().nodes[self.id as usize].op, Op::View(_))
+    }
+
     /// Whether it is a number of the program.
     pub(crate) fn is_fill(self) -> bool {
         matches!(self.tape.recording().nodes[self.id as usize].op, Op::Fill(_))

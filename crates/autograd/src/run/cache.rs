@@ -295,9 +295,9 @@ impl<'t> Var<'t> {
         let mut parameters = Vec::with_capacity(planned.leaves.len());
         let mut variables = Vec::new();
         for (&leaf, gradient) in planned.leaves.iter().zip(values) {
-            let gradient = gradient.contiguous();
             match recording.parameter(leaf) {
-                Some(parameter) => parameters.push((parameter.clone(), gradient)),
+                // Update rules go over its elements; that of a variable may be a number, repeated.
+                Some(parameter) => parameters.push((parameter.clone(), gradient.contiguous())),
                 None => variables.push((leaf, gradient)),
             }
         }

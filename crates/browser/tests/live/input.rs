@@ -172,3 +172,66 @@ fn what_is_pasted_and_not_understood_is_said() -> Result<()> {
     assert!(live.browser.texts(".status")?[0].starts_with("live: "));
     live.console_is_silent()
 }
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_paste_that_is_wrong_has_one_error_at_a_time() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("cross_entropy")?;
+    let standing = "return [...document.querySelectorAll('.controls .refused')]
+        .filter((said) => !said.hidden && said.textContent !== '').map((said) => said.textContent)";
+    for (text, told) in [
+        (r#"{"labels": [1e20]}"#, "labels holds 1e20, expected whole numbers of at most 15 digits"),
+        (r#"{"logits": [1, 2]}"#, "cross_entropy: "),
+    ] {
+        live.browser.run(&format!(
+            "const dialog = document.querySelector('.pasting');
+             if (!dialog.open) dialog.showModal();
+             dialog.querySelector('textarea').value = {};
+             dialog.querySelector('.tools button').click();
+             return null",
+            json!(text)
+        ))?;
+        let said = live.browser.run(standing)?;
+        assert_eq!(said.as_array().map(Vec::len), Some(1), "{said}");
+        assert!(said[0].as_str().is_some_and(|said| said.contains(told)), "{said}");
+    }
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn descent_moves_what_has_a_gradient_or_says_why_not() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    // The weights of circle are constants to the gradient, and its embeddings move all the same.
+    let live = Live::new("circle")?;
+    assert_eq!(live.browser.texts(".descent .moving label")?, ["embeddings"]);
+    let before = live.case()?["inputs"].clone();
+    live.browser.click(".one")?;
+    assert_ne!(live.case()?["inputs"], before);
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn the_teaching_view_has_no_gradient_into_constants() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("ctc")?;
+    let told = "const side = sides[0];
+        const constants = side.data.nodes.flatMap((node, at) => (node.passive ? [at] : []));
+        return [constants.length, constants.filter((at) => side.data.nodes[at].gradient).length,
+            side.steps.filter(({ into }) => constants.includes(into)).length]";
+    let found = live.browser.run(told)?;
+    assert!(found[0].as_u64() > Some(5), "{found}");
+    assert_eq!((&found[1], &found[2]), (&json!(0), &json!(0)));
+    // Every op has them.
+    live.browser.press("e")?;
+    assert!(live.browser.run(told)?[1].as_u64() > Some(0));
+    live.console_is_silent()
+}

@@ -116,6 +116,34 @@ fn a_phone_shows_whole_tables_and_a_graph_that_can_be_read() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium"]
+fn a_phone_shows_all_of_a_graph_or_where_it_goes_on() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    for loss in ["cross_entropy", "ctc", "list_net", "circle", "giou", "ms_ssim"] {
+        let live = Live::new(loss)?;
+        live.browser.resize(390, 844)?;
+        let seen = live.browser.run(
+            "const at = (element) => element.getBoundingClientRect();
+             const picture = at(document.querySelector('.picture'));
+             const faces = [...document.querySelectorAll('.drawing .box > .face')].map(at);
+             const inside = ({ left, right, top, bottom }) => left >= picture.left - 1 && right <= picture.right + 1
+                 && top >= picture.top - 1 && bottom <= picture.bottom + 1;
+             const map = document.querySelector('.map');
+             const sheet = at(document.querySelector('.card.step'));
+             return [faces.every(inside), inside(at(document.querySelector('.box.leaf > .face'))),
+                 at(map).height > 0 && at(map).bottom <= sheet.top + 1, getComputedStyle(document.querySelector('.picture')).maskImage !== 'none']",
+        )?;
+        let is_whole = seen[0] == json!(true);
+        assert_eq!(seen, json!([is_whole, true, !is_whole, !is_whole]), "{loss}");
+        live.browser.picture(&format!("phone-{loss}"))?;
+        live.console_is_silent()?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs chromium"]
 fn matrices_of_an_input_are_told_apart() -> Result<()> {
     if !is_there()? {
         return Ok(());

@@ -61,6 +61,22 @@ fn what_a_loss_cannot_have_of_a_link_is_left_out() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium"]
+fn what_a_link_says_twice_is_said() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("huber")?;
+    live.browser.visit("delta=2&prediction=[[1,2]]&target=[[0,0]]&delta=3")?;
+    live.started()?;
+    let said = live.browser.texts(".status")?[0].clone();
+    assert!(said.contains("delta=2 (it comes again, and the last one is taken)"), "{said}");
+    assert!(!said.contains("delta=3"), "{said}");
+    assert_eq!(live.case()?["setting"], "delta=3");
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
 fn no_gradient_is_shown_before_it_is_computed() -> Result<()> {
     if !is_there()? {
         return Ok(());

@@ -106,7 +106,7 @@ impl Live {
 
     /// What the page holds.
     pub fn data(&self) -> Result<Value> {
-        self.browser.run("return sides[0].data")
+        self.browser.run("return sides[0].found")
     }
 
     /// The case that the page shows.

@@ -16,7 +16,9 @@ const PRINTED: &str = "
         printed = {
             names: [...document.querySelectorAll('.levels figcaption')].map(({ textContent }) => textContent),
             text: Math.min(...drawings.map((drawing) => 11 * scale(drawing))),
-            wide: drawings.filter((drawing) => Number(drawing.getAttribute('width')) > (drawing.closest('.sideways') ? 941 : 691)).length,
+            whole: 11 * scale(drawings[0]),
+            cut: drawings.filter((drawing) => 11 * scale(drawing) < 8.5 && drawing.closest('figure').textContent.includes(', part ')).length,
+            wide: drawings.filter((drawing) => Number(drawing.getAttribute('width')) > 731).length,
             steps: document.querySelectorAll('.handout li').length,
         };
         dispatchEvent(new Event('afterprint'));
@@ -38,7 +40,10 @@ fn a_handout_has_each_level_by_itself_in_a_size_that_can_be_read() -> Result<()>
         let names = printed["names"].as_array().cloned().unwrap_or_default();
         assert!(names[0].as_str().is_some_and(|name| name.starts_with("the whole loss")), "{loss}");
         assert!(names.len() > 1 && !names.contains(&json!("guard, nothing to do")), "{names:?}");
-        assert!(printed["text"].as_f64() >= Some(8.5), "{loss}: {}", printed["text"]);
+        // A level is drawn smaller rather than cut: not the whole loss.
+        assert!(printed["whole"].as_f64() >= Some(8.5), "{loss}: {}", printed["whole"]);
+        assert!(printed["text"].as_f64() >= Some(5.5), "{loss}: {}", printed["text"]);
+        assert_eq!(printed["cut"], json!(0), "{loss}");
         assert_eq!(printed["wide"], json!(0), "{loss}");
         assert_eq!(printed["steps"], live.browser.run("return sides[0].steps.length")?, "{loss}");
         // Nothing of it stays.

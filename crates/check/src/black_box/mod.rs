@@ -17,7 +17,7 @@ use crate::function::{converted, moved};
 use crate::gradient::Gradient;
 use crate::joint::Joint;
 use crate::progress::Progress;
-use crate::report::{Finding, Report, Verdict};
+use crate::report::{Finding, Report, Verdict, WRONG_ALREADY};
 use crate::rust_test::rust_test;
 use crate::smallest::{Smallest, named, smallest, worst, wrong};
 use outside::{Outside, SlopeOutside};
@@ -266,7 +266,7 @@ impl Check {
             (0..inputs.len()).filter(float).try_for_each(|i| here.gradient(i).map(drop))?;
             Ok(wrong(&here, which, (here.evaluation()?.value, 0.0))?.is_some())
         };
-        let inputs = smallest(outside.inputs, outside.inputs.len(), &is_wrong)?;
+        let (inputs, panic) = smallest(outside.inputs, outside.inputs.len(), &is_wrong);
         let here = outside.at(&inputs);
         let found = worst(&here, which, (here.evaluation()?.value, 0.0))?;
         Ok(found.map(|element| {
@@ -276,7 +276,7 @@ impl Check {
                 format!("// The function that is checked at {location}, as `function`.\n")
                     + &rust_test(&element, &input, "function: function", &inputs)
             });
-            Smallest { inputs, input, element, test }
+            Smallest { inputs, input, element, test, panic }
         }))
     }
 
@@ -307,9 +307,7 @@ impl Check {
             let input = format!("{} × {}", self.name(first), self.name(second));
             outside.progress.next(&input);
             let found = match right.remove(&second) {
-                _ if !judged.contains(&second) => {
-                    Finding::skipped("the gradient is wrong already".to_owned())
-                }
+                _ if !judged.contains(&second) => Finding::skipped(WRONG_ALREADY.to_owned()),
                 Some(found) => found,
                 None => self.hessian_outside(outside, &slope, (first, second), report)?,
             };

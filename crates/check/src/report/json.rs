@@ -66,6 +66,7 @@ fn row(row: &Finding) -> Value {
                     "data": x.to_f64s(),
                 })).collect::<Vec<_>>(),
                 "test": smallest.test,
+                "panic": smallest.panic,
             })),
             "worst": failure.worst.iter().map(|element| json!({
                 "index": element.index,

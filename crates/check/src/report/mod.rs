@@ -14,6 +14,12 @@ use crate::diagnosis::Diagnosis;
 use crate::slopes::Estimate;
 use crate::smallest::Smallest;
 
+/// Why a derivative is skipped that there is none of.
+pub const INTEGERS: &str = "it holds integers";
+
+/// Why a second derivative is skipped: the row of the first one fails.
+pub(crate) const WRONG_ALREADY: &str = "the gradient is wrong already";
+
 /// Why a derivative is skipped that a `detach` cuts off.
 pub(crate) const STOPS_ON_PURPOSE: &str = "its gradient stops on purpose";
 
@@ -43,6 +49,13 @@ impl Verdict {
             Verdict::Noise => "NOISE",
             Verdict::Skipped(_) => "SKIPPED",
         }
+    }
+
+    /// Whether the derivative was not checked though there should be one: that of integers is none, one
+    /// that stops on purpose neither, and where the first one is wrong, its row says so.
+    pub fn is_unchecked(&self) -> bool {
+        let known = [INTEGERS, STOPS_ON_PURPOSE, WRONG_ALREADY];
+        matches!(self, Verdict::Skipped(why) if !known.contains(&&**why))
     }
 
     /// The more severe of two verdicts.

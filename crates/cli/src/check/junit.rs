@@ -9,8 +9,13 @@ use lossgraph_check::{Finding, Verdict};
 /// A test suite: a case for each derivative, with its report as text if it failed.
 pub fn suite(results: &[Timed]) -> Result<Vec<u8>> {
     let rows = || results.iter().flat_map(|timed| &timed.report.rows);
-    let failures = rows().filter(|row| row.verdict == Verdict::Fail).count();
-    let skipped = rows().filter(|row| matches!(row.verdict, Verdict::Skipped(_))).count();
+    let all =
+        || results.iter().flat_map(|timed| timed.report.rows.iter().map(move |row| (timed, row)));
+    let failures = all().filter(|(timed, row)| timed.is_failure(row)).count();
+    let is_skipped = |(timed, row): &(&Timed, &Finding)| {
+        matches!(row.verdict, Verdict::Skipped(_)) && !timed.is_failure(row)
+    };
+    let skipped = all().filter(is_skipped).count();
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     writer.write_event(Event::Decl(quick_xml::events::BytesDecl::new(
         "1.0",
@@ -50,6 +55,12 @@ fn case(writer: &mut Writer<Vec<u8>>, timed: &Timed, row: &Finding, seconds: f64
             writer.write_event(Event::Start(failure))?;
             writer.write_event(Event::Text(BytesText::new(&timed.report.to_string())))?;
             writer.write_event(Event::End(BytesEnd::new("failure")))?;
+            writer.write_event(Event::End(BytesEnd::new("testcase")))?;
+        }
+        Verdict::Skipped(why) if timed.is_failure(row) => {
+            writer.write_event(Event::Start(case))?;
+            let failure = BytesStart::new("failure").with_attributes([("message", &**why)]);
+            writer.write_event(Event::Empty(failure))?;
             writer.write_event(Event::End(BytesEnd::new("testcase")))?;
         }
         Verdict::Skipped(why) => {

@@ -4,6 +4,7 @@ mod junit;
 mod page;
 mod program;
 mod self_test;
+mod timed;
 
 use std::error::Error;
 use std::io::IsTerminal;
@@ -17,11 +18,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lossgraph_check::{Check, Method, Report, Verdict};
 use lossgraph_losses::{ALL, BadSetting, Case, Loss};
 use lossgraph_tensor::Tensor;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::output;
 use crate::subject::{Setting, named};
 use program::{Host, Limits, Program};
+use timed::{Subject, Timed};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -29,8 +31,16 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const OWN: &str = "check it in a program or a test: `check(|tape, x| my_loss(x[0], x[1]), &[p, t])` \
                    (README, \"A loss of your own\"), or in any language: `lossgraph check --host torch`";
 
+/// The forms of the command, since options of one do not go with another.
+const USAGE: &str = "lossgraph check [OPTIONS] [LOSSES]... [--set <NAME=VALUE>...]
+       lossgraph check [OPTIONS] --program <COMMAND> --inputs <FILE>
+       lossgraph check [OPTIONS] --program <COMMAND> --draw <SHAPES>
+       lossgraph check --host <HOST>
+       lossgraph check --self-test [--seed <SEED>] [--json]";
+
 /// What to check, and how.
 #[derive(Args)]
+#[command(override_usage = USAGE)]
 pub struct Options {
     /// The losses, by any of their names; all of the catalogue if none is named.
     losses: Vec<String>,
@@ -59,6 +69,10 @@ pub struct Options {
     /// and compiled until then. Twice --timeout, if it is not given.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "program")]
     start_timeout: Option<Duration>,
+    /// Fail, too, where a derivative that should be there could not be compared, as a second one that is
+    /// missing: SKIPPED counts as FAIL, but for integers and what stops on purpose.
+    #[arg(long)]
+    strict: bool,
     /// 1 for gradients alone, 2 for Hessians as well.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     order: u8,
@@ -85,7 +99,7 @@ pub struct Options {
     html: Option<PathBuf>,
     /// Inject faults of many kinds and sizes, and print which are found, and how often a right
     /// derivative is blamed.
-    #[arg(long, conflicts_with_all = ["losses", "set", "junit", "html", "order", "method", "full", "seeds", "program", "host"])]
+    #[arg(long, conflicts_with_all = ["losses", "set", "junit", "html", "order", "method", "full", "seeds", "program", "host", "strict"])]
     self_test: bool,
 }
 
@@ -120,47 +134,6 @@ pub(crate) fn check(case: &Case, method: Method, orders: usize) -> Result<Report
     Ok(report.without_locations())
 }
 
-/// A report with what it is about, and the time that it took.
-pub(crate) struct Timed {
-    report: Report,
-    subject: Subject,
-    took: Duration,
-}
-
-/// What is checked.
-enum Subject {
-    Loss(Case),
-    Program,
-}
-
-impl Timed {
-    /// Whether it is about a loss.
-    fn is_of(&self, loss: &Loss) -> bool {
-        matches!(&self.subject, Subject::Loss(case) if std::ptr::eq(case.loss, loss))
-    }
-
-    /// Whether something was compared, or there is nothing to compare on purpose: all gradients of
-    /// some losses stop.
-    fn compared(&self) -> bool {
-        let has_gradients = |case: &Case| case.samples.iter().any(|x| x.is_differentiable());
-        match &self.subject {
-            Subject::Loss(case) if !has_gradients(case) => true,
-            _ => self.report.compared(),
-        }
-    }
-
-    /// Whether nothing is wrong, and something was compared.
-    fn passed(&self) -> bool {
-        self.compared() && self.report.verdict() != Verdict::Fail
-    }
-
-    fn to_json(&self) -> Value {
-        let mut report = self.report.to_json();
-        report["seconds"] = self.took.as_secs_f64().into();
-        report
-    }
-}
-
 /// Checks, reports, and says by the exit code whether anything failed.
 pub fn run(options: &Options) -> Result<bool> {
     let format = if options.json { Format::Json } else { Format::Text };
@@ -192,8 +165,11 @@ pub fn run(options: &Options) -> Result<bool> {
     let nothing = results.iter().find(|timed| !timed.compared());
     if nothing.is_some() || results.is_empty() {
         let title = nothing.map_or("nothing", |timed| &timed.report.title);
+        let all_integers = nothing.is_some_and(Timed::is_of_integers);
+        let cure =
+            if all_integers { format!("\nperhaps: {}", program::TYPES) } else { String::new() };
         output::complain(format_args!(
-            "error: {title}: nothing was checked: each derivative was skipped, or lost in noise"
+            "error: {title}: nothing was checked: each derivative was skipped, or lost in noise{cure}"
         ));
     }
     let passed = !results.is_empty() && results.iter().all(Timed::passed);
@@ -231,6 +207,11 @@ impl Options {
         Limits { start, answer: self.timeout }
     }
 
+    /// A report, as strict as it is to be.
+    fn judged(&self, timed: Timed) -> Timed {
+        if self.strict { timed.strict() } else { timed }
+    }
+
     fn method(&self) -> Method {
         if self.full { Method::Full } else { self.method }
     }
@@ -256,7 +237,7 @@ fn of_losses(
         let started = Instant::now();
         let report = check(&case, options.method(), options.order.into())?;
         let took = started.elapsed();
-        results.push(Timed { report, subject: Subject::Loss(case), took });
+        results.push(options.judged(Timed::of(report, Subject::Loss(case), took)));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -286,7 +267,7 @@ fn of_program(command: &str, options: &Options, seeds: RangeInclusive<u64>) -> R
             Check { title, names, method, orders, seed, skip, progress: true, ..Check::default() };
         let clock = Instant::now();
         let report = check.run_black_box(&program, &inputs)?;
-        results.push(Timed { report, subject: Subject::Program, took: clock.elapsed() });
+        results.push(options.judged(Timed::of(report, Subject::Program, clock.elapsed())));
         started = Some(program);
     }
     Ok(results)

@@ -4,6 +4,9 @@
 //! programs below are its own choice of losses, and the op whose sum over a broadcast axis is left
 //! out is named. The false alarms are counted over the whole catalogue.
 
+use std::time::Instant;
+
+use crate::output;
 use crate::subject::Setting;
 use lossgraph_autograd::{FaultInjector, Tape, Var};
 use lossgraph_check::{Check, Method, Verdict};
@@ -71,7 +74,16 @@ struct Count {
 /// Runs the self-test, prints its table, and says whether the checker meets its guarantees: all of
 /// 1 % and more found, at least half of 0.1 %, no false alarm, and blame right in 95 of 100.
 pub fn run(seed: u64, format: Format) -> Result<bool> {
-    let bar = progress((MUTATIONS.len() * SIZES.len() * TRIALS + HONEST) as u64);
+    let faults = MUTATIONS.len() * SIZES.len() * TRIALS;
+    let bar = progress((faults + HONEST) as u64);
+    let started = Instant::now();
+    // Where no bar is seen, nothing else would be for minutes.
+    let remark = |text: String| {
+        if bar.is_hidden() {
+            output::remark(text);
+        }
+    };
+    remark(format!("planting {faults} faults, and running {HONEST} honest checks"));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut table = Vec::new();
     for (name, mutation) in MUTATIONS {
@@ -100,6 +112,7 @@ pub fn run(seed: u64, format: Format) -> Result<bool> {
         }
     }
     bar.finish_and_clear();
+    remark(format!("done in {:.0} s", started.elapsed().as_secs_f64()));
     let outcome = Outcome { table, honest, alarms };
     let text = match format {
         Format::Json => format!("{}\n", outcome.to_json()),

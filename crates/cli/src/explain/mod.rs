@@ -22,8 +22,13 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The engine that pages carry: `crates/engine/build` makes it.
 const ENGINE: &[u8] = include_bytes!("engine.wasm.gz");
 
+/// The forms of the command.
+const USAGE: &str = "lossgraph explain [OPTIONS] <LOSS>
+       lossgraph explain --all [--out <FOLDER>] [--open]";
+
 /// What to show of which loss.
 #[derive(Args)]
+#[command(override_usage = USAGE)]
 pub struct Options {
     /// A loss, by any of its names, or a lesson: vanishing, nan, outlier.
     #[arg(required_unless_present = "all")]

@@ -25,8 +25,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const OWN: &str = "draw it from a program: `explain::curve` samples it, and `plot::Picture` draws the \
                    curve (README, \"A loss of your own\")";
 
+/// The forms of the command.
+const USAGE: &str = "lossgraph plot [OPTIONS] <NAME>
+       lossgraph plot [OPTIONS] <NAME> --surface [--optimizer <OPTIMIZER>...]
+       lossgraph plot --all --out <FOLDER>";
+
 /// What to draw, and where to.
 #[derive(Args)]
+#[command(override_usage = USAGE)]
 pub struct Options {
     /// The loss, by any of its names.
     #[arg(required_unless_present = "all")]

@@ -56,7 +56,10 @@ pub fn run(options: &Options) -> Result<()> {
         (None, _) => return pictures::run(options),
     };
     let file = options.one_file()?;
-    let (inputs, rows, count) = inputs(&model, file)?;
+    let (inputs, rows, count) = inputs(&model, file).map_err(|error| {
+        let (checkpoint, takes) = (options.checkpoint.display(), model.takes());
+        format!("{error}\n{checkpoint} is {takes}")
+    })?;
     let mut lines = vec![String::new(); count];
     let target = model.encoder.as_ref().map(|encoder| &encoder.target);
     let name = target.map_or("prediction", |target| target.name());

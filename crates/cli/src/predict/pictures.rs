@@ -27,7 +27,11 @@ pub fn run(options: &Options) -> Result<()> {
         .into());
     };
     let file = options.one_file()?;
-    let pictures = read(file, 255.0)?;
+    let pictures = read(file, 255.0).map_err(|error| {
+        let ([c, h, w], checkpoint) = (takes, options.checkpoint.display());
+        let what = format!("pictures of {c} × {h} × {w}, from a PNG or IDX file");
+        format!("{error}\n{checkpoint} is a model of the task {task} that takes {what}")
+    })?;
     if pictures.shape()[1..] != takes {
         let ([c, h, w], given, file) = (takes, pictures.shape(), file.display());
         return Err(format!(
@@ -42,6 +46,9 @@ pub fn run(options: &Options) -> Result<()> {
 /// Pictures `[pictures, channels, height, width]` of a PNG file, or of an IDX file whose numbers are
 /// divided by the scale.
 pub fn read(file: &Path, scale: f64) -> Result<Tensor> {
+    if file.is_dir() {
+        return Err(format!("{}: it is a folder, expected a file", file.display()).into());
+    }
     if file.extension().is_some_and(|given| given.eq_ignore_ascii_case("png")) {
         return Ok(read_png(file)?.unsqueeze(0)?);
     }
@@ -104,7 +111,9 @@ fn check_for_png(out: &Path) -> Result<()> {
 /// The bytes of the PNG file that a net makes of another one.
 fn restored(problem: &dyn Problem, file: &Path) -> Result<Vec<u8>> {
     let fail = |why: String| format!("{}: {why}", file.display());
-    let picture = problem.restored(&read_png(file)?).map_err(|error| fail(error.to_string()))?;
+    let read = read_png(file)
+        .map_err(|error| format!("{error}\na model of the task pictures takes PNG files"))?;
+    let picture = problem.restored(&read).map_err(|error| fail(error.to_string()))?;
     Ok(encode_png(&picture).map_err(|error| fail(error.to_string()))?)
 }
 

@@ -1,13 +1,16 @@
 //! Options from a TOML file, and from the checkpoint of a run that goes on.
 
+use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Args, Command};
+use clap::{Arg, ArgAction, Args, Command};
+use lossgraph_losses::find;
 use lossgraph_nn::fit::LAST;
-use toml::{Table, Value};
+use toml::{Spanned, Table, Value};
 
-use super::{Options, recipe};
+use super::{Options, net, optimizer, recipe};
 use crate::names::named;
 use crate::output;
 
@@ -51,23 +54,119 @@ pub fn words(table: &Table) -> Result<Vec<String>, String> {
     Ok(each.collect::<Result<Vec<_>, String>>()?.concat())
 }
 
-/// A file of options, with the names that the command line has for them.
+/// A file of options, with the names that the command line has for them. A value that an option does
+/// not take is an error, even where the command line says another one.
 fn read(path: &Path) -> Result<Table, String> {
     let fail = |why: String| format!("{}: {why}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| fail(format!("it cannot be read: {error}")))?;
-    let table: Table = text.parse().map_err(|error| fail(format!("it is no TOML: {error}")))?;
+    let table: BTreeMap<Spanned<String>, Value> =
+        toml::from_str(&text).map_err(|error| fail(format!("it is no TOML: {error}")))?;
     let mut options = Table::new();
-    let known = Options::augment_args(Command::new("train"));
-    let known: Vec<Vec<&str>> = known.get_arguments().filter_map(names).collect();
+    let command = Options::augment_args(Command::new("train"));
+    let known: Vec<(Vec<&str>, &Arg)> =
+        command.get_arguments().filter_map(|option| Some((names(option)?, option))).collect();
     for (name, value) in table {
-        let name = named("option", &name, &known, Vec::clone).map_err(fail)?[0].to_owned();
-        option(&name, &value).map_err(fail)?;
-        if options.insert(name.clone(), value).is_some() {
+        let line = text[..name.span().start].matches('\n').count() + 1;
+        let fail = |why: String| fail(format!("line {line}: {why}"));
+        let (names, arg) =
+            named("option", name.get_ref(), &known, |(names, _)| names.clone()).map_err(fail)?;
+        let name = names[0];
+        let words = option(name, &value).map_err(fail)?;
+        if !takes(arg, &value) || !is_taken(&command, words) {
+            let given = serde_json::to_string(&value).unwrap_or_default();
+            return Err(fail(format!("`{name}` is {given}, expected {}", expected(arg))));
+        }
+        let first = value.as_array().and_then(|values| values.first()).unwrap_or(&value);
+        let known = NAMES.iter().find(|(option, _)| *option == name);
+        if let (Some((_, check)), Some(word)) = (known, first.as_str()) {
+            check(word).map_err(|why| fail(format!("`{name}`: {why}")))?;
+        }
+        if options.insert(name.to_owned(), value).is_some() {
             return Err(fail(format!("`{name}` is said twice")));
         }
     }
     Ok(options)
+}
+
+/// `Ok` if a name is one of those that there are.
+type Known = fn(&str) -> super::Result<()>;
+
+/// Options whose value begins with a name, and who knows it.
+const NAMES: [(&str, Known); 4] = [
+    ("loss", |name| Ok(find(name).map(|_| ())?)),
+    ("net", |name| net::kind(name).map(|_| ())),
+    ("optimizer", optimizer::check_optimizer),
+    ("schedule", optimizer::check_schedule),
+];
+
+/// Whether the command line takes an option, as it would be alone.
+fn is_taken(command: &Command, words: Vec<String>) -> bool {
+    let words = std::iter::once("train".to_owned()).chain(words);
+    command.clone().try_get_matches_from(words).is_ok()
+}
+
+/// Whether a value is of the type that an option has; one is a list of one.
+fn takes(option: &Arg, value: &Value) -> bool {
+    let is_word = |value: &Value| match type_of(option) {
+        Type::Flag => value.is_bool(),
+        Type::Integer => value.is_integer(),
+        Type::Float => value.is_integer() || value.is_float(),
+        Type::Text => value.is_str(),
+    };
+    match value {
+        Value::Array(values) => is_list(option) && values.iter().all(is_word),
+        Value::Table(_) => has_pairs(option),
+        value => is_word(value),
+    }
+}
+
+/// What an option takes, in words.
+fn expected(option: &Arg) -> String {
+    let words: Vec<String> = option
+        .get_possible_values()
+        .iter()
+        .map(|word| format!("\"{}\"", word.get_name()))
+        .collect();
+    let one = match type_of(option) {
+        Type::Flag => "true or false".to_owned(),
+        Type::Integer => "a whole number in its range".to_owned(),
+        Type::Float => "a number".to_owned(),
+        Type::Text if !words.is_empty() => format!("one of {}", words.join(", ")),
+        Type::Text => "a text in quotes".to_owned(),
+    };
+    match (has_pairs(option), is_list(option)) {
+        (true, _) => "a table such as { delta = 2 }, or a list such as [\"delta=2\"]".to_owned(),
+        (_, true) => format!("a list, each of it {one}"),
+        _ => one,
+    }
+}
+
+enum Type {
+    Flag,
+    Integer,
+    Float,
+    Text,
+}
+
+fn type_of(option: &Arg) -> Type {
+    let of = option.get_value_parser().type_id();
+    match option.get_action() {
+        ArgAction::SetTrue => Type::Flag,
+        _ if of == TypeId::of::<u64>() || of == TypeId::of::<usize>() => Type::Integer,
+        _ if of == TypeId::of::<f64>() => Type::Float,
+        _ => Type::Text,
+    }
+}
+
+fn is_list(option: &Arg) -> bool {
+    option.get_num_args().is_some_and(|count| count.max_values() > 1)
+}
+
+/// Whether each of its words is a name with a value.
+fn has_pairs(option: &Arg) -> bool {
+    let names = option.get_value_names().unwrap_or_default();
+    is_list(option) && names.iter().all(|name| name.as_str() == "NAME=VALUE")
 }
 
 /// The long name of an option, and its others.
@@ -76,12 +175,13 @@ fn names(option: &Arg) -> Option<Vec<&str>> {
     Some([vec![option.get_long()?], others].concat())
 }
 
-/// The folder of a run's files, where its checkpoint stands in the folder of the run.
+/// The folder of a run's files, where its checkpoint stands in the folder of the run: it is the last one,
+/// or beside it.
 fn out_of(checkpoint: &Path) -> Option<PathBuf> {
-    if checkpoint.file_name()? != LAST {
+    let of_run = checkpoint.parent()?;
+    if checkpoint.file_name()? != LAST && !of_run.join(LAST).is_file() {
         return None;
     }
-    let of_run = checkpoint.parent()?;
     match of_run.file_name() {
         Some(_) => of_run.parent().map(|out| match out.as_os_str().is_empty() {
             true => PathBuf::from("."),
@@ -126,6 +226,11 @@ fn option(name: &str, value: &Value) -> Result<Vec<String>, String> {
         Value::Table(table) => {
             let pair = |(key, value): (&String, &Value)| match value {
                 Value::Boolean(true) => Ok(key.clone()),
+                Value::Array(values) => {
+                    let words: Vec<String> =
+                        values.iter().map(|value| word(key, value)).collect::<Result<_, _>>()?;
+                    Ok(format!("{key}={}", words.join(",")))
+                }
                 value => Ok(format!("{key}={}", word(key, value)?)),
             };
             let words: Vec<String> = table.iter().map(pair).collect::<Result<_, String>>()?;
@@ -160,6 +265,7 @@ mod tests {
         assert_eq!(words(text), ["--epochs=3", "--json", "--loss=huber", "--lr=0.1"]);
         assert_eq!(words("hidden = [64, 32]"), ["--hidden", "64", "32"]);
         assert_eq!(words("set = { delta = 2, weight = true }"), ["--set", "delta=2", "weight"]);
+        assert_eq!(words("set = { weight = [1, 2.5] }"), ["--set", "weight=1,2.5"]);
     }
 
     #[test]
@@ -188,6 +294,46 @@ mod tests {
         let expected = ["lossgraph", "train", "--batch-norm", "--set", "delta=2"];
         let expected: Vec<OsString> = expected.iter().chain(&said).map(OsString::from).collect();
         assert_eq!(given, expected);
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_line_and_what_is_expected() {
+        let name = format!("lossgraph-wrong-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let told = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path).unwrap_err()
+        };
+        for (text, expected) in [
+            ("lr = 0.1\nepochs = 0.5\n", "line 2: `epochs` is 0.5, expected a whole number"),
+            ("epochs = 0", "line 1: `epochs` is 0, expected a whole number in its range"),
+            ("lr = \"fast\"", "line 1: `lr` is \"fast\", expected a number"),
+            ("json = \"yes\"", "line 1: `json` is \"yes\", expected true or false"),
+            (
+                "\n\nhidden = [8, \"x\"]",
+                "line 3: `hidden` is [8,\"x\"], expected a list, each of it",
+            ),
+            ("task = \"sort\"", "line 1: `task` is \"sort\", expected one of \"classifier\", "),
+            ("loss = [\"mse\"]", "line 1: `loss` is [\"mse\"], expected a text in quotes"),
+            ("set = 2", "line 1: `set` is 2, expected a table such as { delta = 2 }"),
+            ("optimizer = 1", "line 1: `optimizer` is 1, expected a list, each of it a text"),
+            ("\nloss = \"hubre\"", "line 2: `loss`: there is no loss `hubre`; perhaps `huber`"),
+            ("net = \"mlpp\"", "line 1: `net`: there is no net `mlpp`; the nearest is `mlp`"),
+            (
+                "optimizer = \"sgdd\"",
+                "line 1: `optimizer`: optimizer: there is no optimizer `sgdd`",
+            ),
+            (
+                "schedule = \"step gamma=1\"",
+                "line 1: `schedule`: `step gamma=1`: a name and its options are words of their own",
+            ),
+            ("# lr\nepoch = 3", "line 2: there is no option `epoch`; the nearest is `epochs`"),
+            ("lr = 1\nlr = 2", "it is no TOML"),
+        ] {
+            let told = told(text);
+            assert!(told.starts_with(&format!("{}: {expected}", path.display())), "{told}");
+        }
         std::fs::remove_file(path).unwrap();
     }
 

@@ -54,6 +54,18 @@ impl Files {
         Files { out: out.to_owned(), model, folder, aside: Cell::new(None) }
     }
 
+    /// Those of a run that goes on, if its folder is there and is in its place, whatever its name has
+    /// become; else files of a name.
+    pub fn of(out: &Path, name: &str, resumed: Option<&Path>) -> Files {
+        let of_run = resumed.and_then(Path::parent).filter(|of| of.join(LAST).is_file());
+        let of_run = of_run.and_then(|of| of.canonicalize().ok());
+        let own = of_run.filter(|of| of.parent().is_some_and(|parent| is_same(parent, out)));
+        match own.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()) {
+            Some(own) => Files::new(out, own),
+            None => Files::new(out, name),
+        }
+    }
+
     /// The checkpoint to go on from.
     pub fn last(&self) -> PathBuf {
         self.folder.join(LAST)

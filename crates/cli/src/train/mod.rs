@@ -78,7 +78,7 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
     let (goal, loss, fit) = (choice.goal, choice.loss, choice.fit);
     let notes = choice.source.as_ref().map_or_else(Vec::new, |source| source.notes.clone());
     let setting = options.setting.text();
-    loss.setting(&setting)?;
+    loss.setting(&objective::tensors_apart(loss, &setting)?.0)?;
     let (problem, model) = model::problem(options, goal, (loss, fit), choice.source.take())?;
     let objective = Objective::new(loss, fit, &setting, problem.sizes(), options.seed)?;
     let plan = plan(options, &*problem)?;
@@ -102,7 +102,8 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
             was.check_examples(fingerprint, cure)?;
         }
     }
-    let (task, files) = (goal.name(), Files::new(&options.out, &name));
+    let resumed = before.as_ref().map(|before| before.checkpoint.as_path());
+    let (task, files) = (goal.name(), Files::of(&options.out, &name, resumed));
     Run { options, training, model, task, notes, recipe, files, before }.all(descent)
 }
 

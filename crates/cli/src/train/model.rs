@@ -166,6 +166,36 @@ impl Model {
         })
     }
 
+    /// The net in words, and what it gives where that is more than the targets.
+    pub fn about(&self) -> String {
+        match self.classes.is_empty() {
+            true => format!("{} (a number and its spread)", self.net),
+            false => self.net.to_string(),
+        }
+    }
+
+    /// The files whose examples it takes, in words.
+    pub fn takes(&self) -> String {
+        let task = &self.task;
+        match (&self.encoder, &self.net.input[..]) {
+            (Some(encoder), _) => {
+                let names: Vec<&str> = encoder.features.iter().map(|each| &each.name[..]).collect();
+                format!(
+                    "a model of the task {task} that takes a CSV file with {}",
+                    names.join(", ")
+                )
+            }
+            (None, [count]) => format!(
+                "a model of the task {task} that takes a CSV file of {count} columns of numbers, or a \
+                 PNG or IDX file of pictures with as many pixels"
+            ),
+            (None, shape) => {
+                let shape = in_words(shape);
+                format!("a model of the task {task} that takes {shape}, from a PNG or IDX file")
+            }
+        }
+    }
+
     /// `Ok` if examples are those that it was trained on and tested with.
     ///
     /// # Errors

@@ -14,8 +14,42 @@ pub struct Objective {
     loss: &'static Loss,
     fit: &'static Fit,
     setting: String,
+    /// The tensors that the setting gives, by name.
+    given: Vec<(&'static str, Tensor)>,
     /// What the loss learns beside the model.
     learned: Vec<(String, Parameter)>,
+}
+
+/// A setting whose tensors are named alone, and those that it gives as lists, one number for each
+/// class: `weight=1,2.5,1`.
+///
+/// # Errors
+/// A list that has something else than numbers in it.
+pub fn tensors_apart(
+    loss: &'static Loss,
+    setting: &str,
+) -> Result<(String, Vec<(&'static str, Tensor)>)> {
+    let (mut words, mut tensors) = (Vec::new(), Vec::new());
+    for word in setting.split_whitespace() {
+        let input = word.split_once('=').and_then(|(name, list)| {
+            let input = loss.inputs.iter().find(|each| each.optional && each.name == name)?;
+            Some((input.name, list))
+        });
+        let Some((name, list)) = input else {
+            words.push(word);
+            continue;
+        };
+        let numbers = list.trim_start_matches('[').trim_end_matches(']').split(',');
+        let numbers: std::result::Result<Vec<f32>, _> = numbers.map(str::parse).collect();
+        let numbers = numbers.map_err(|_| {
+            format!(
+                "--set {word}: expected a number for each class, with commas between: {name}=1,2.5"
+            )
+        })?;
+        words.push(name);
+        tensors.push((name, Tensor::from(numbers)));
+    }
+    Ok((words.join(" "), tensors))
 }
 
 impl Objective {
@@ -27,7 +61,17 @@ impl Objective {
         [classes, features]: [usize; 2],
         seed: u64,
     ) -> Result<Objective> {
-        let setting = format!("{} {setting}", fit.setting).trim().to_owned();
+        let (setting, given) = tensors_apart(loss, &format!("{} {setting}", fit.setting))?;
+        if let Some((name, tensor)) = given.iter().find(|(_, tensor)| tensor.len() != classes) {
+            let count = tensor.len();
+            return Err(match classes {
+                0 => format!("--set {name}: it has a number for each class, and there are none"),
+                _ => format!(
+                    "--set {name}: numbers: {count}, expected {classes}, one for each class"
+                ),
+            }
+            .into());
+        }
         let read = loss.setting(&setting)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         // A stream of its own, so that the model is drawn as without it.
@@ -48,7 +92,7 @@ impl Objective {
             let parameter = Parameter::new(sample.name, initial.to_dtype(DType::F32));
             learned.push((sample.name.to_owned(), parameter));
         }
-        Ok(Objective { loss, fit, setting, learned })
+        Ok(Objective { loss, fit, setting, given, learned })
     }
 
     pub fn fit(&self) -> &'static Fit {
@@ -75,13 +119,18 @@ impl Objective {
         let mut inputs = Vec::new();
         for (i, sample) in loss.inputs_in(&read).into_iter().enumerate() {
             let learned = self.learned.iter().find(|(name, _)| name == sample.name);
-            let input = match learned {
-                Some((_, parameter)) => Some(tape.parameter(parameter)),
-                None => operands(i, sample),
+            let given = self.given.iter().find(|(name, _)| *name == sample.name);
+            let input = match (learned, given) {
+                (Some((_, parameter)), _) => Some(tape.parameter(parameter)),
+                (None, Some((_, tensor))) => Some(tape.constant(tensor)),
+                (None, None) => operands(i, sample),
             };
             let Some(input) = input else {
+                let (loss, name) = (loss.name, sample.name);
                 let why = "in this setting it takes what a training does not have";
-                return Err(format!("{} {setting}: {why}: `{}`", loss.name, sample.name).into());
+                let cure =
+                    format!("--set {name}=1,2.5,… gives a number for each class, if it has that");
+                return Err(format!("{loss} {setting}: {why}: `{name}`\nperhaps: {cure}").into());
             };
             inputs.push((sample.name, input));
         }

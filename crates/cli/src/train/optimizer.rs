@@ -19,6 +19,18 @@ pub fn schedules() -> String {
     schedule::ALL.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
+/// `Ok` if an optimizer has a name.
+pub fn check_optimizer(name: &str) -> Result<()> {
+    let Named { name, .. } = Named { name, options: &[] }.check()?;
+    Ok(optimizer::named(name).map(|_| ())?)
+}
+
+/// `Ok` if a schedule has a name.
+pub fn check_schedule(name: &str) -> Result<()> {
+    let Named { name, .. } = Named { name, options: &[] }.check()?;
+    Ok(schedule::named(name).map(|_| ())?)
+}
+
 /// A name with options, as in `sgd momentum=0.9`.
 #[derive(Clone, Copy)]
 struct Named<'a> {
@@ -29,6 +41,20 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     fn of(words: &'a [String]) -> Option<Named<'a>> {
         words.split_first().map(|(name, options)| Named { name, options })
+    }
+
+    /// `Ok` if its name is none with options in it, as one text of a file has them.
+    fn check(self) -> Result<Self> {
+        let words: Vec<&str> = self.name.split_whitespace().collect();
+        match words.len() {
+            0 | 1 => Ok(self),
+            _ => Err(format!(
+                "`{}`: a name and its options are words of their own: [\"{}\"] in a file",
+                self.name,
+                words.join("\", \"")
+            )
+            .into()),
+        }
     }
 
     /// The options as pairs.
@@ -47,6 +73,10 @@ pub struct Descent {
     pub schedule: Box<dyn Schedule>,
     /// What it is, in words.
     pub words: String,
+    /// What is to be said of it before the time is spent.
+    pub remarks: Vec<String>,
+    /// Whether its steps need the gradients of all examples.
+    pub whole_batches: bool,
 }
 
 impl Descent {
@@ -62,7 +92,7 @@ impl Descent {
         epochs: u64,
     ) -> Result<Descent> {
         let [optimizer, schedule] = words.map(Named::of);
-        let named = optimizer.unwrap_or(Named { name: DEFAULT, options: &[] });
+        let named = optimizer.unwrap_or(Named { name: DEFAULT, options: &[] }).check()?;
         let row = optimizer::named(named.name)?;
         let mut options = named.pairs()?;
         let own = options.iter().find(|(name, _)| *name == "lr").map(|(_, own)| *own);
@@ -83,10 +113,57 @@ impl Descent {
             None => "falling to 0 along half a cosine".to_owned(),
             Some(named) => format!("by the schedule {}", named.name),
         };
+        let name = schedule.as_ref().map_or("cosine", |named| named.name);
         let schedule = schedule_of(schedule, epochs)?;
+        let remarks = remarks(name, &*schedule, lr, epochs)?;
         let words = format!("{}, its rate {lr} {course}", row.name);
-        Ok(Descent { optimizer, schedule, words })
+        let whole_batches = row.whole_batches;
+        Ok(Descent { optimizer, schedule, words, remarks, whole_batches })
     }
+}
+
+/// Of trainings without end, the first epochs say what rates are like.
+const MOST: u64 = 1 << 16;
+
+/// What is odd of a schedule in a training of so many epochs.
+///
+/// # Errors
+/// One that a training cannot go through to its end.
+fn remarks(name: &str, schedule: &dyn Schedule, lr: f64, epochs: u64) -> Result<Vec<String>> {
+    let end = schedule.end().map(|end| end as u64);
+    if let Some(end) = end.filter(|end| *end < epochs) {
+        return Err(format!(
+            "--schedule {name}: it ends after {end} epochs, and the training has {epochs}: --epochs {end}, \
+             or leave its length out, which is then that of the training"
+        )
+        .into());
+    }
+    let rates: Vec<f64> = (0..epochs.min(MOST) as usize).map(|at| schedule.lr(lr, at)).collect();
+    let is_rate = |rate: &f64| *rate >= 0.0 && rate.is_finite();
+    if let Some(at) = rates.iter().position(|rate| !is_rate(rate)) {
+        let (epoch, rate) = (at + 1, rates[at]);
+        return Err(format!(
+            "--schedule {name}: the rate of epoch {epoch} would be {rate}, expected 0 or more, and finite"
+        )
+        .into());
+    }
+    let mut remarks = Vec::new();
+    if let Some(end) = end.filter(|end| *end > epochs) {
+        remarks.push(format!(
+            "the schedule {name} is made for {end} epochs, and is cut off after {epochs}: it counts \
+             epochs, not batches"
+        ));
+    }
+    // What a schedule makes of figures is not known yet.
+    let observes = !schedule.state().is_empty();
+    if epochs > 1 && !observes && rates.iter().all(|rate| *rate == rates[0]) {
+        remarks.push(format!(
+            "the schedule {name} leaves the rate at {} in all of the {epochs} epochs, which it counts: \
+             other options of it?",
+            rates[0]
+        ));
+    }
+    Ok(remarks)
 }
 
 /// The schedule of a name, over so many epochs if it has no length of its own.
@@ -94,7 +171,10 @@ fn schedule_of(named: Option<Named<'_>>, epochs: u64) -> Result<Box<dyn Schedule
     let epochs = usize::try_from(epochs).unwrap_or(usize::MAX);
     let mut schedule: Box<dyn Schedule> = match named {
         None => Box::new(CosineAnnealing::default()),
-        Some(named) => schedule::named(named.name)?.with(&named.pairs()?, epochs)?,
+        Some(named) => {
+            let named = named.check()?;
+            schedule::named(named.name)?.with(&named.pairs()?, epochs)?
+        }
     };
     schedule.span(epochs);
     schedule.check()?;
@@ -106,8 +186,6 @@ fn schedule_of(named: Option<Named<'_>>, epochs: u64) -> Result<Box<dyn Schedule
 /// # Errors
 /// As [`Descent::new`], of the schedule.
 pub fn rates_differ(schedule: &[String], epochs: [u64; 2]) -> Result<bool> {
-    // Of trainings without end, the first epochs say it.
-    const MOST: u64 = 1 << 16;
     let [a, b] = epochs.map(|epochs| schedule_of(Named::of(schedule), epochs));
     let (a, b, both) = (a?, b?, epochs[0].min(epochs[1]).min(MOST));
     Ok((0..both as usize).any(|epoch| a.lr(1.0, epoch) != b.lr(1.0, epoch)))
@@ -151,6 +229,28 @@ mod tests {
     fn a_rate_that_is_said_twice_is_refused() {
         let error = descent("sgd lr=0.5", "", Some(0.1)).err().unwrap().to_string();
         assert_eq!(error, "--lr 0.1: the rate is lr=0.5 of sgd already: leave one out");
+    }
+
+    #[test]
+    fn a_schedule_that_does_not_fit_the_training_is_told_before_it_begins() {
+        let refused = |schedule| descent("sgd", schedule, Some(1.0)).err().unwrap().to_string();
+        assert_eq!(
+            refused("one_cycle total_steps=4"),
+            "--schedule one_cycle: it ends after 4 epochs, and the training has 10: --epochs 4, or leave \
+             its length out, which is then that of the training"
+        );
+        let told = refused("exponential gamma=1e200");
+        assert!(told.contains("the rate of epoch 3 would be inf, expected 0 or more"), "{told}");
+        let remarks = |schedule| descent("sgd", schedule, Some(1.0)).unwrap().remarks;
+        for flat in ["multi_step", "multi_step milestones=30,90", "step step_size=10"] {
+            let [told] = &remarks(flat)[..] else { panic!("{flat}") };
+            assert!(told.contains("leaves the rate at 1 in all of the 10 epochs"), "{told}");
+        }
+        let [told] = &remarks("one_cycle total_steps=450")[..] else { panic!("it is too long") };
+        assert!(told.contains("made for 450 epochs, and is cut off after 10"), "{told}");
+        for row in schedule::ALL.iter().filter(|row| row.name != "multi_step") {
+            assert_eq!(remarks(row.name), [""; 0], "{row:?}");
+        }
     }
 
     #[test]

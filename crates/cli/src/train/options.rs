@@ -9,9 +9,18 @@ use super::goal::Goal;
 use super::{Result, net, optimizer, source};
 use crate::subject::Setting;
 
+/// The folder for what runs leave, where nobody says another one.
+pub const OUT: &str = "out";
+
+/// The forms of the command.
+const USAGE: &str = "lossgraph train [OPTIONS]
+       lossgraph train --resume <CHECKPOINT> [--epochs <EPOCHS>]
+       lossgraph train [OPTIONS] --find-rate
+       lossgraph train [OPTIONS] --every-loss";
+
 /// What to train, and how.
 #[derive(Args, Clone)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, override_usage = USAGE)]
 pub struct Options {
     /// What to train [default: what the loss is for; without a loss, a classifier]
     #[arg(long, value_enum)]
@@ -94,7 +103,7 @@ pub struct Options {
     pub save_every: Option<u64>,
     /// The folder for the model, for the checkpoints to go on from, and for the picture of an
     /// embedding.
-    #[arg(long, default_value = "out")]
+    #[arg(long, default_value = OUT)]
     pub out: PathBuf,
     /// Train for some steps with rates from very low to very high, and say which is a good one.
     /// Nothing is written.

@@ -8,8 +8,9 @@ use lossgraph_nn::fit::LAST;
 use serde::Serialize;
 
 use super::goal::{Choice, Goal};
-use super::options::{MissingValues, Options};
+use super::options::{MissingValues, OUT, Options};
 use super::tasks::Defaults;
+use crate::names::nearest;
 
 /// The key of a checkpoint's metadata under which the recipe stands.
 pub const KEY: &str = "options";
@@ -202,8 +203,43 @@ fn existing(path: PathBuf, named: &Path) -> Result<PathBuf, String> {
         true => Ok(path),
         false => Err(format!(
             "--resume {}: there is no such checkpoint; a run leaves `{LAST}` in a folder of its own, \
-             such as out/digits-classifier",
-            named.display()
+             such as out/digits-classifier{}",
+            named.display(),
+            perhaps(named)
         )),
     }
+}
+
+/// The runs that may be meant: those in a folder, or else those beside it or where runs are by
+/// default, of which the one with the nearest name counts if there is one.
+fn perhaps(named: &Path) -> String {
+    let mut runs = runs_in(named);
+    if runs.is_empty() {
+        let beside = named.parent().unwrap_or(Path::new(""));
+        runs = runs_in(beside);
+        runs.extend(runs_in(Path::new(OUT)));
+        runs.sort();
+        runs.dedup();
+        let name =
+            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names: Vec<String> = runs.iter().map(|run| name(run)).collect();
+        let names = runs.iter().zip(names.iter().map(String::as_str));
+        if let Some(near) = nearest(&name(&named.with_extension("")), names).cloned() {
+            runs = vec![near];
+        }
+    }
+    const MOST: usize = 4;
+    let each = runs.iter().take(MOST).map(|run| format!("--resume {}", run.display()));
+    let each: Vec<String> = each.collect();
+    if each.is_empty() { String::new() } else { format!("\nperhaps: {}", each.join(", or ")) }
+}
+
+/// The folders in a folder that have a checkpoint to go on from, by name.
+fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let place = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let each = entries.map(|entry| folder.join(entry.file_name()));
+    let mut runs: Vec<PathBuf> = each.filter(|run| run.join(LAST).is_file()).collect();
+    runs.sort();
+    runs
 }

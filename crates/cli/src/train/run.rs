@@ -50,6 +50,8 @@ impl Run<'_> {
         log.check()?;
         self.notes.iter().for_each(|note| log.remark(note));
         log.remark(self.plan(&descent));
+        descent.remarks.iter().for_each(|told| log.remark(told));
+        self.misled(&descent).iter().for_each(|told| log.remark(told));
         self.other_rates()?.iter().for_each(|told| log.remark(told));
         let start = Instant::now();
         let outcome = self.fit(descent, &log, start)?;
@@ -91,7 +93,8 @@ impl Run<'_> {
     /// How it trains, for who watches.
     fn plan(&self, descent: &Descent) -> String {
         let plan = self.training.plan;
-        let net = self.model.as_ref().map_or_else(String::new, |model| format!("{}; ", model.net));
+        let net =
+            self.model.as_ref().map_or_else(String::new, |model| format!("{}; ", model.about()));
         let resumed = self
             .resumed()
             .map_or_else(String::new, |path| format!("; goes on from {}", path.display()));
@@ -103,6 +106,18 @@ impl Run<'_> {
             self.training.steps(),
             plan.batch,
         )
+    }
+
+    /// That batches are parts of the examples, where the optimizer needs all of them.
+    fn misled(&self, descent: &Descent) -> Option<String> {
+        let all = self.training.problem.split().train.len();
+        let batch = self.training.plan.batch;
+        (descent.whole_batches && batch < all).then(|| {
+            format!(
+                "{} takes one batch of all examples, and gets {batch} of {all}: --batch {all}",
+                descent.optimizer.name()
+            )
+        })
     }
 
     /// That the rates of the epochs before were others, where the number of epochs is another one now,

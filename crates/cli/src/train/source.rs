@@ -1,7 +1,7 @@
 //! Data sets by name, and files of one's own.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lossgraph_data::{
     Columns, Dataset, Encoding, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER, Feature, Missing,
@@ -156,6 +156,9 @@ pub fn table(name: &str) -> Result<Table> {
     match Path::new(name).is_file() {
         true => Ok(Table::read(name)?),
         false if name == PENGUINS => Ok(penguins()?),
+        false if Path::new(name).is_dir() => {
+            Err(format!("{name}: it is a folder, expected a CSV file").into())
+        }
         false => Err(format!("{name}: there is no such file").into()),
     }
 }
@@ -176,7 +179,9 @@ fn of_table(table: Table, name: &str, options: &TableOptions) -> Result<Source> 
             Target::Number { .. } => Vec::new(),
         };
         let split = split_of(name, &encoder.examples(&table)?, &classes)?;
-        let notes = [table.notes(), encoder.notes(&table)?, names_of_rows(&table, &encoder)];
+        let constant = constant_target(&split, &encoder);
+        let notes =
+            [table.notes(), encoder.notes(&table)?, names_of_rows(&table, &encoder), constant];
         let notes = notes.concat();
         Ok(Source { encoder: Some(encoder), notes, ..source("rows", name, split, classes) })
     };
@@ -203,6 +208,19 @@ fn split_of(name: &str, data: &Dataset, classes: &[String]) -> Result<Split> {
     })
 }
 
+/// That there is nothing to measure a model of numbers by, where those to test with are all equal.
+fn constant_target(split: &Split, encoder: &TableEncoder) -> Vec<String> {
+    let targets = split.test.targets().to_f64s();
+    let is_constant = targets.iter().all(|target| *target == targets[0]);
+    match &encoder.target {
+        Target::Number { name, .. } if is_constant => vec![format!(
+            "column `{name}` is the same in all rows to test with: which part of its variance is \
+             explained, r2, is not defined"
+        )],
+        _ => Vec::new(),
+    }
+}
+
 /// The columns of words that seem to be names of rows: of these, nothing follows for another row.
 fn names_of_rows(table: &Table, encoder: &TableEncoder) -> Vec<String> {
     let of = |feature: &Feature| match &feature.encoding {
@@ -218,11 +236,28 @@ fn names_of_rows(table: &Table, encoder: &TableEncoder) -> Vec<String> {
 }
 
 fn of_folder(path: &Path, name: &str) -> Result<Source> {
-    let holds_folders = std::fs::read_dir(path)
+    let entries: Vec<PathBuf> = std::fs::read_dir(path)
         .map_err(|error| format!("{name}: it cannot be read: {error}"))?
         .flatten()
-        .any(|entry| entry.path().is_dir());
-    if holds_folders {
+        .map(|entry| entry.path())
+        .collect();
+    let is_png =
+        |path: &PathBuf| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
+    let why = match &entries[..] {
+        [] => Some("it is empty"),
+        files if files.iter().all(|path| path.is_file() && is_png(path)) => {
+            Some("its PNG files are of no class")
+        }
+        _ => None,
+    };
+    if let Some(why) = why {
+        return Err(format!(
+            "{name}: {why}, expected a folder of PNG files for each class, or the four files of MNIST \
+             or its relatives"
+        )
+        .into());
+    }
+    if entries.iter().any(|path| path.is_dir()) {
         let (data, classes) = png_folder(path)?;
         let split = split_of(name, &data, &classes)?;
         return Ok(Source { scale: 255.0, ..source("pictures", name, split, classes) });

@@ -140,8 +140,7 @@ class Controls {
     const wrong = html("p", { class: "refused", role: "alert" });
     const dialog = html("dialog", { class: "pasting", "aria-label": "paste numbers", ontoggle: () => {
       into.replaceChildren(...this.live.inputs.map(({ name }) => html("option", {}, name)));
-      wrong.textContent = "";
-    } }, html("h2", {}, "Paste numbers"), html("p", { class: "hint" }, "JSON by name, or one input as JSON, CSV, or text of NumPy or PyTorch."),
+    }, onclose: () => { wrong.textContent = ""; } }, html("h2", {}, "Paste numbers"), html("p", { class: "hint" }, "JSON by name, or one input as JSON, CSV, or text of NumPy or PyTorch."),
     text, html("label", {}, "into ", into), wrong, html("p", { class: "tools" }, button("Use them", "use these numbers", () => {
       try {
         this.paste(pasted(text.value, into.value));

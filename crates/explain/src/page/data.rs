@@ -14,8 +14,8 @@ use super::{Opened, Step, View};
 use crate::caption::Caption;
 use crate::expression::{Expression, Role};
 use crate::graph::Graph;
+use crate::guards::is_idle;
 use crate::level::{Content, Level};
-use crate::teaching::GUARD;
 
 /// How many elements of a step have their arithmetic written out, in a small program.
 const LINES: usize = 16;
@@ -51,6 +51,9 @@ pub(super) fn data(graph: &Graph, seen: &Seen) -> Result<Value> {
         located: seen.locations,
     };
     let mut nodes: Vec<Value> = (0..graph.nodes.len()).map(|at| writer.node(at)).collect();
+    for (node, _) in nodes.iter_mut().zip(graph.passive()).filter(|(_, is_passive)| *is_passive) {
+        node["passive"] = json!(true);
+    }
     for hazard in graph.hazards() {
         if let Value::Array(hazards) = &mut nodes[hazard.node]["hazards"] {
             hazards.push(json!(hazard.text));
@@ -94,7 +97,7 @@ fn view(graph: &Graph, opened: Option<Opened>) -> Value {
             json!({
                 "name": info.name,
                 "parent": info.parent,
-                "idle": info.name == GUARD,
+                "idle": is_idle(&info.name),
                 "level": level,
             })
         })

@@ -2,6 +2,7 @@
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
+use super::{SCRIPTS, squeezed};
 use crate::svg::escaped;
 
 /// How much time is spent to make data small, from 0 to 10.
@@ -42,16 +43,38 @@ impl Engine {
     }
 
     /// The element of the data, which are JSON. A page that carries an engine is large, and a browser
-    /// that starts it can unpack: there the data are compressed, to a fifth.
+    /// that starts it can unpack: there data and program are compressed, to a fifth and a third.
     pub(super) fn data_element(self, data: &str) -> String {
         match self {
-            Engine::Carried([_, ..]) => {
-                let packed = base85(&compress_to_vec_zlib(data.as_bytes(), LEVEL));
-                format!(r#"<script type="text/plain" id="data">{packed}</script>"#)
-            }
+            Engine::Carried([_, ..]) => packed("data", data),
             _ => format!(r#"<script type="application/json" id="data">{data}</script>"#),
         }
     }
+
+    /// The elements of the program of a page.
+    pub(super) fn program_element(self) -> String {
+        let script = |scripts: &[&str]| {
+            let text: String = scripts.iter().copied().map(squeezed).collect();
+            format!("\"use strict\";\n{text}")
+        };
+        let run = |text: String| format!("<script>\n{text}</script>");
+        match self {
+            Engine::Carried([_, ..]) => {
+                packed("program", &script(&SCRIPTS)) + &run(script(&[UNPACK, START]))
+            }
+            _ => run(script(&[&[UNPACK], &SCRIPTS[..]].concat())),
+        }
+    }
+}
+
+/// What unpacks, and what starts a program that is packed.
+const UNPACK: &str = include_str!("unpack.js");
+const START: &str = include_str!("start.js");
+
+/// An element that holds a text compressed.
+fn packed(id: &str, text: &str) -> String {
+    let packed = base85(&compress_to_vec_zlib(text.as_bytes(), LEVEL));
+    format!(r#"<script type="text/plain" id="{id}">{packed}</script>"#)
 }
 
 /// The digits of base 85: no letter has a meaning in HTML or in a string of JavaScript.

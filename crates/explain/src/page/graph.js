@@ -57,7 +57,8 @@ function edgeOf({ data, act, largest: most, refresh }, level, edge) {
   const [from, to] = [level.boxes[edge.from], level.boxes[edge.to]];
   const ends = to.inside || to.kind === "output-port" || from.kind === "output-port";
   const rules = edge.reads.map(([node, slot]) => data.nodes[node].inputs[slot].flow?.rule).filter(Boolean);
-  const between = `${data.nodes[edge.node].name} into ${to.title}`;
+  const read = edge.reads.map(([node, slot]) => data.nodes[node].inputs[slot].node);
+  const between = `${[...new Set([edge.node, ...read])].map((node) => data.nodes[node].name).join(", ")} into ${to.title}`;
   // What is not computed yet, nobody is told.
   const told = (isBack) => (rules.length === 0 ? `${between}: nothing flows back`
     : isBack ? `${between}: ${rules.join("  and  ")} flows back, at most ${number(size)}` : between);

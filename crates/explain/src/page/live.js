@@ -42,7 +42,7 @@ Object.assign(Side.prototype, {
     this.warning = warning;
     this.status.classList.toggle("refused", warning !== null);
     this.status.textContent = warning
-      ?? (this.changes ? "live: change any number or option, and all of this follows – the library itself runs in the page" : "");
+      ?? (this.changes ? "live: change any number or option, and all of this follows" : "");
   },
 
   /** What is explained: the loss in its setting, with its inputs. */
@@ -58,8 +58,9 @@ Object.assign(Side.prototype, {
       if (this.warning) this.say(null);
       if (change.inputs) this.act.share(this, change.inputs);
     } catch (error) {
-      this.controls.refuse(error);
+      // What was pasted is refused where it stands.
       if (change.strict) throw error;
+      this.controls.refuse(error);
     }
   },
 
@@ -146,16 +147,15 @@ Object.assign(Side.prototype, {
   update(found, moving) {
     const before = this.data;
     const alike = sameOps(before, found);
-    this.data = { ...found, formula: before.formula, title: before.title };
+    this.take({ ...found, formula: before.formula, title: before.title });
     this.live = found.live;
-    this.steps = stepsOf(found.nodes, this.view);
     this.slider.max = this.steps.length;
     if (!alike) {
       this.done = this.steps.length;
       if (this.level !== "all") this.level = null;
       const name = before.nodes[this.node].name;
       const same = found.nodes.findIndex((node) => node.name === name && node.inputs.length === 0);
-      this.node = same >= 0 ? same : found.inputs[0]?.node ?? found.nodes.length - 1;
+      this.node = same >= 0 ? same : this.data.inputs[0]?.node ?? found.nodes.length - 1;
       [this.edge, this.path, this.element] = [[], [], null];
     }
     // Folds follow the numbers: a guard that has something to do is shown.
@@ -210,9 +210,11 @@ Object.assign(Side.prototype, {
   },
 
   /** Goes to the state of a link, and says what of it was not understood. */
-  restore(state) {
+  restore(given) {
+    const state = Object.fromEntries(given);
     const lost = [];
-    const lose = (name, why) => lost.push(`${name}=${state[name].slice(0, 40)} (${why})`);
+    const lose = (name, why, text = state[name]) => lost.push(`${name}=${text.slice(0, 40)} (${why})`);
+    given.forEach(([name, text], at) => given.slice(at + 1).some(([later]) => later === name) && lose(name, "it comes again, and the last one is taken", text));
     if (this.changes && this.act.engine) this.restoreNumbers(state, lose);
     else Object.keys(state).filter((name) => !PLACE.includes(name)).forEach((name) => lose(name, "this page has no engine"));
     this.restorePlace(state, lose);

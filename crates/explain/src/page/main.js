@@ -69,7 +69,4 @@ addEventListener("resize", () => sides.forEach((side) => side.frame.resize()));
 // A page that carries an engine has its data compressed beside it.
 const packed = document.getElementById("data");
 if (packed.type === "application/json") begin(JSON.parse(packed.textContent));
-else {
-  unpacked(packed.textContent, "deflate").then((bytes) => begin(JSON.parse(new TextDecoder().decode(bytes))),
-    (error) => { document.getElementById("sides").textContent = `This browser cannot unpack the page: ${error.message}`; });
-}
+else unpacked(packed.textContent, "deflate").then((bytes) => begin(JSON.parse(new TextDecoder().decode(bytes))));

@@ -217,9 +217,9 @@ impl<'t> Page<'t> {
             include_str!("page.html"),
             title = title.join(" – "),
             style = squeezed(include_str!("style.css")),
-            script = SCRIPTS.map(squeezed).concat(),
             data = engine.data_element(&data),
             engine = engine.element(),
+            program = engine.program_element(),
         ))
     }
 

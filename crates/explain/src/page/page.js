@@ -4,12 +4,11 @@
 class Side {
   constructor(data, act) {
     this.act = act;
-    this.data = data;
     this.view = "teaching"; // or "ops": every op as it was recorded
-    this.steps = stepsOf(data.nodes, this.view);
+    this.take(data);
     this.done = this.steps.length;
     this.level = null; // null: the whole loss; a number: inside of that group; "all": all groups expanded
-    this.node = data.inputs[0]?.node ?? data.nodes.length - 1;
+    this.node = this.data.inputs[0]?.node ?? data.nodes.length - 1;
     this.edge = [];
     this.element = null;
     this.path = [];
@@ -40,6 +39,13 @@ class Side {
       html("details", { class: "text" }, html("summary", {}, "The same as text"), html("pre", { tabindex: 0 }, data.listing)));
     lightSymbols(this.root);
     this.show();
+  }
+
+  /** Takes what was found, and shows of it what the view has. */
+  take(found) {
+    this.found = found;
+    this.data = shownOf(found, this.view);
+    this.steps = stepsOf(this.data.nodes);
   }
 
   head() {
@@ -88,7 +94,7 @@ class Side {
     const ended = this.done === this.steps.length;
     const step = this.step;
     this.view = view;
-    this.steps = stepsOf(this.data.nodes, view);
+    this.take(this.found);
     this.slider.max = this.steps.length;
     // The same step, where the view has it.
     const same = step ? this.steps.findIndex(({ kind, node, slot }) => kind === step.kind && node === step.node && slot === step.slot) : -1;

@@ -1,12 +1,11 @@
 // What goes onto paper: each level by itself, as large as it can be read, and all steps.
 
-/** The space of a page of A4 or Letter, upright and on its side, in pixels. */
-const [UPRIGHT, SIDEWAYS] = [{ width: 690, height: 800 }, { width: 940, height: 580 }];
-/** The scale at which the text of a drawing can still be read on paper: 6.5 points. */
-const LEAST_ON_PAPER = 0.78;
-const MOST_ON_PAPER = 1.1;
-/** On more pages than these, nobody finds their way in a drawing. */
-const MOST_PARTS = 6;
+/** The space of a page, of A4 as of Letter, in pixels. */
+const PAPER = { width: 730, height: 930 };
+/** The scale of drawings on paper: their text has 6.5 points; and of one that is drawn smaller rather than cut, 4 points at least. */
+const [ON_PAPER, WHOLE_ON_PAPER] = [0.779, 0.5];
+/** On more pages than these, nobody finds their way in a drawing: rather is it drawn smaller, down to a scale. */
+const [MOST_PARTS, SMALLEST_ON_PAPER] = [6, 0.3];
 
 Object.assign(Side.prototype, {
   /** Puts all levels of the loss onto paper: the whole loss, and the inside of each group that does something. */
@@ -14,33 +13,40 @@ Object.assign(Side.prototype, {
     const { tree } = this.act.engine && this.changes ? { tree: this.act.engine.ask({ page: this.case(), curves: [], steps: [] }).views[this.view] } : this;
     // What is one op with its views says nothing that its box does not.
     const ops = (group) => tree.within.filter((within, node) => within === group && this.data.nodes[node].inputs.length > 0 && !this.data.nodes[node].transparent).length;
-    const says = ({ idle, level }, group) => level && !idle && (ops(group) > 1 || tree.groups.some(({ parent }) => parent === group));
-    const inner = tree.groups.filter(says).map(({ name, level }) => [name, level]);
-    this.paper = html("section", { class: "levels" }, [["the whole loss", tree.top], ...inner].map(([name, level]) => this.onPaper(name, level)));
+    // Of what repeats, the first copy is like all.
+    const isCopy = ({ name, parent }) => parent !== null && (/ × \d+$/.test(tree.groups[parent].name) && !name.endsWith(" 1") || isCopy(tree.groups[parent]));
+    const says = (group, at) => group.level && !group.idle && !isCopy(group) && (ops(at) > 1 || tree.groups.some(({ parent }) => parent === at));
+    // Those of one height stand beside one another.
+    const tall = ([figure]) => Number(figure.querySelector("svg")?.getAttribute("height") ?? 0);
+    const inner = tree.groups.filter(says).map(({ name, level }) => this.onPaper(name, level)).sort((a, b) => tall(b) - tall(a));
+    this.paper = html("section", { class: "levels" }, this.onPaper("the whole loss", tree.top), inner);
     this.root.querySelector(".work").before(this.paper);
   },
 
-  /** A level on as many pages as it needs. */
+  /** A level on one page, upright or turned, or on as many as it needs. */
   onPaper(name, level) {
-    const [width, height] = [level.width + 2 * MARGIN, level.height + 2 * MARGIN];
-    const page = width * LEAST_ON_PAPER <= UPRIGHT.width ? UPRIGHT : SIDEWAYS;
-    const scale = Math.min(MOST_ON_PAPER, Math.max(LEAST_ON_PAPER, Math.min(page.width / width, page.height / height)));
     const drawing = drawn(this.data, level, this.symbols, {});
     drawing.refresh({ node: null, edge: [], path: [], hasValue: () => true, hasGradient: (node) => this.data.nodes[node].gradient !== null, flowed: () => true, isCurrent: () => false });
-    const columns = cuts(level.boxes.map(({ x, width: across }) => [x, x + across]), width, page.width / scale);
-    const rows = cuts(level.boxes.map(({ y, height: down }) => [y, y + down]), height, page.height / scale);
-    const meets = ([from, to], at, long) => at + MARGIN < to && at + MARGIN + long > from;
-    const parts = rows.flatMap((row) => columns.map((column) => [column, row]))
-      .filter(([column, row]) => level.boxes.some((box) => meets(column, box.x, box.width) && meets(row, box.y, box.height)));
+    const [across, down] = [level.width + 2 * MARGIN, level.height + 2 * MARGIN];
+    const [upright, turned] = [[PAPER.width, PAPER.height], [PAPER.height, PAPER.width]].map(([width, height]) => Math.min(ON_PAPER, width / across, height / down));
+    const isTurned = upright < turned && upright < 0.7 && turned >= WHOLE_ON_PAPER;
+    const whole = isTurned ? turned : upright;
+    const { width, height } = isTurned ? { width: PAPER.height, height: PAPER.width } : PAPER;
+    let scale = whole >= WHOLE_ON_PAPER ? whole : ON_PAPER;
+    let parts = partsOf(level, width / scale, height / scale);
+    for (; parts.length > MOST_PARTS && scale > SMALLEST_ON_PAPER; parts = partsOf(level, width / scale, height / scale)) scale *= 0.9;
     if (parts.length > MOST_PARTS) {
-      return html("figure", {}, html("figcaption", {}, name), html("p", {}, `Its ${counted(level.boxes.length, "box", "boxes")} would take ${counted(parts.length, "page")}: the text below has all of them.`));
+      return [html("figure", {}, html("figcaption", {}, name), html("p", {}, `Not drawn: its ${counted(level.boxes.length, "box", "boxes")} would take ${counted(parts.length, "page")}. The text at the end has all of them.`))];
     }
     return parts.map(([[left, right], [top, bottom]], at) => {
       const part = drawing.cloneNode(true);
-      part.setAttribute("viewBox", `${left - MARGIN} ${top - MARGIN} ${right - left} ${bottom - top}`);
-      part.setAttribute("width", Math.floor((right - left) * scale));
-      part.setAttribute("height", Math.floor((bottom - top) * scale));
-      return html("figure", { class: page === SIDEWAYS ? "sideways" : null }, html("figcaption", {}, name, parts.length > 1 ? `, part ${at + 1} of ${parts.length}` : ""), part);
+      const [x, y, across, down] = [left - MARGIN, top - MARGIN, right - left, bottom - top];
+      const box = isTurned ? [y, -x - across, down, across] : [x, y, across, down];
+      if (isTurned) part.replaceChildren(svg("g", { transform: "rotate(-90)" }, ...part.childNodes));
+      part.setAttribute("viewBox", box.join(" "));
+      part.setAttribute("width", Math.floor(box[2] * scale));
+      part.setAttribute("height", Math.floor(box[3] * scale));
+      return html("figure", {}, html("figcaption", {}, name, parts.length > 1 ? `, part ${at + 1} of ${parts.length}` : ""), part);
     });
   },
 
@@ -57,17 +63,27 @@ Object.assign(Side.prototype, {
   },
 });
 
-/** Where to cut a length into pieces of a page each, so that no box is cut that fits between two cuts. */
-function cuts(boxes, length, page) {
+/** The parts of a level with something in them, so wide and high at most, and no higher than that: from where to where across, and down. */
+function partsOf({ boxes, width, height }, widest, highest) {
+  const columns = cuts(boxes.map(({ x, width: across }) => [x, x + across]), width + 2 * MARGIN, widest);
+  const rows = cuts(boxes.map(({ y, height: down }) => [y, y + down]), height + 2 * MARGIN, highest);
+  const meets = ([from, to], at, long) => at + MARGIN < to && at + MARGIN + long > from;
+  return rows.flatMap((row) => columns.flatMap((column) => {
+    const inside = boxes.filter((box) => meets(column, box.x, box.width) && meets(row, box.y, box.height));
+    const [top, bottom] = [Math.min(...inside.map(({ y }) => y)), Math.max(...inside.map(({ y, height: down }) => y + down + 2 * MARGIN))];
+    return inside.length > 0 ? [[column, [Math.max(row[0], top), Math.min(row[1], bottom)]]] : [];
+  }));
+}
+
+/** Where to cut a length into pieces of a size at most: as even as can be without cutting a box. */
+function cuts(boxes, length, most) {
   const pieces = [];
   for (let start = 0; start < length;) {
-    let end = start + page;
-    for (let crossing = [true]; end < length && crossing.length > 0;) {
-      crossing = boxes.filter(([from, to]) => from + MARGIN < end && end < to + MARGIN);
-      if (crossing.length > 0) end = Math.min(...crossing.map(([from]) => from + MARGIN)) - 6;
-    }
-    if (end < start + page / 4) end = start + page;
-    pieces.push([start, Math.min(end, length)]);
+    const even = start + (length - start) / Math.ceil((length - start) / most);
+    const places = boxes.flatMap(([from, to]) => [from + MARGIN - 6, to + MARGIN + 6]).filter((at) => at > (start + even) / 2 && at <= start + most
+      && boxes.every(([from, to]) => to + MARGIN <= at || from + MARGIN >= at));
+    const end = length - start <= most ? length : places.sort((a, b) => Math.abs(a - even) - Math.abs(b - even))[0] ?? even;
+    pieces.push([start, end]);
     start = end;
   }
   return pieces;

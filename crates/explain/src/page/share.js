@@ -13,11 +13,11 @@ function stateText(sides) {
   return readState().has("embed") ? `${text}&embed` : text;
 }
 
-/** The parameters of one of the losses. Those of one that is not there are nonsense that the first one says. */
+/** The parameters of one of the losses, as they stand in the link. Those of one that is not there are nonsense that the first one says. */
 function stateOf(at, losses) {
   const owner = (name) => { const number = Number(/^(\d+)\./.exec(name)?.[1] ?? 1); return number > 1 && number <= losses ? number - 1 : 0; };
   const prefix = at > 0 ? `${at + 1}.` : "";
-  return Object.fromEntries([...readState()].flatMap(([name, value]) => (owner(name) === at ? [[name.slice(prefix.length), value]] : [])));
+  return [...readState()].flatMap(([name, value]) => (owner(name) === at ? [[name.slice(prefix.length), value]] : []));
 }
 
 /** The bar with what can be passed on. */

@@ -1,14 +1,19 @@
 // The steps of the forward and the backward pass, and the description of each.
 
-/**
- * All steps of a loss: each op in the forward pass, then each edge in the backward pass. The teaching
- * view passes over gradients into constants of the program.
- */
-function stepsOf(nodes, view) {
-  const shown = (node) => view === "ops" || !nodes[node].constant;
+/** What a view shows of what was found: the teaching view has no gradients into what is made of constants. */
+function shownOf(found, view) {
+  if (view === "ops") return found;
+  const { nodes } = found;
+  const shown = (input) => (nodes[input.node].passive ? { ...input, flow: null } : input);
+  return { ...found, inputs: found.inputs.filter(({ node }) => !nodes[node].passive),
+    nodes: nodes.map((node) => ({ ...node, gradient: node.passive ? null : node.gradient, inputs: node.inputs.map(shown) })) };
+}
+
+/** All steps of a loss: each op in the forward pass, then each edge in the backward pass. */
+function stepsOf(nodes) {
   const forward = nodes.flatMap(({ inputs }, node) => (inputs.length ? [{ kind: "forward", node }] : []));
   const backward = nodes.flatMap(({ inputs }, node) =>
-    [inputs.flatMap((input, slot) => (input.flow && shown(input.node) ? [{ kind: "backward", node, slot, into: input.node }] : []))]);
+    [inputs.flatMap((input, slot) => (input.flow ? [{ kind: "backward", node, slot, into: input.node }] : []))]);
   return [...forward, { kind: "seed", node: nodes.length - 1 }, ...backward.reverse().flat()];
 }
 

@@ -11,20 +11,32 @@ use crate::numeric::NumericGradient;
 use crate::operation::Operation;
 
 /// The budget of all checks together, in elements computed: a moment's worth.
-const BUDGET: usize = 20_000_000;
+const BUDGET: usize = 100_000_000;
 /// About how many times a check runs a program.
 const RUNS: usize = 64;
 
 /// The verdict on the gradient of each node, with a sentence, and with the differences of a small
-/// one; null where no gradient flows, or where it would take too long.
+/// one; null where no gradient flows, into what is made of constants, or where it would take too long.
 pub(super) fn verdicts(graph: &Graph) -> Result<Vec<Value>> {
     // Half of it is for the inputs: all depends on them, so that their checks take longest, and
     // theirs are the gradients that somebody wants.
     let is_input = |at: usize| matches!(graph.nodes[at].operation, Operation::Variable);
-    let inputs = (0..graph.nodes.len()).filter(|&at| is_input(at)).count();
-    let others = graph.nodes.len() - inputs;
+    let wanted = wanted(graph);
+    let inputs = wanted.iter().filter(|&&at| is_input(at)).count();
+    let others = wanted.len() - inputs;
     let share = |at: usize| BUDGET / 2 / if is_input(at) { inputs } else { others };
-    (0..graph.nodes.len()).map(|at| verdict(graph, at, share(at))).collect()
+    let mut verdicts = vec![Value::Null; graph.nodes.len()];
+    for at in wanted {
+        verdicts[at] = verdict(graph, at, share(at))?;
+    }
+    Ok(verdicts)
+}
+
+/// The nodes whose gradients are compared: those that have one, and a variable behind them.
+fn wanted(graph: &Graph) -> Vec<usize> {
+    let passive = graph.passive();
+    let is_wanted = |&at: &usize| graph.nodes[at].gradient.is_some() && !passive[at];
+    (0..graph.nodes.len()).filter(is_wanted).collect()
 }
 
 /// The verdicts of a page in one line, and whether nothing is wrong; null if nothing was compared.
@@ -36,21 +48,33 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
     if all == 0 {
         return Value::Null;
     }
-    let gradients = graph.nodes.iter().filter(|node| node.gradient.is_some()).count();
-    let mut text = match (agree, gradients) {
-        (1, 1) => "the gradient agrees with finite differences".to_owned(),
+    let gradients = wanted(graph).len();
+    let those = if all == gradients { "" } else { " that were compared" };
+    let mut text = match (agree, all) {
+        (1, 1) => format!("the gradient{those} agrees with finite differences"),
         (agree, all) if agree == all => {
-            format!("all {all} gradients agree with finite differences")
+            format!("all {all} gradients{those} agree with finite differences")
         }
-        (1, all) => format!("1 of {all} gradients agrees with finite differences"),
-        (agree, all) => format!("{agree} of {all} gradients agree with finite differences"),
+        (1, all) => format!("1 of {all} gradients{those} agrees with finite differences"),
+        (agree, all) => format!("{agree} of {all} gradients{those} agree with finite differences"),
+    };
+    let left = gradients - all - none;
+    let is_input = |at: usize| matches!(graph.nodes[at].operation, Operation::Variable);
+    let agrees = |at: usize| verdicts[at]["verdict"] == "agree";
+    // Whatever is left out passes on what it has to the inputs.
+    let why = match (0..verdicts.len()).filter(|&at| is_input(at)).all(agrees) {
+        true => {
+            "not compared, to keep the page fast: what they pass on is part of the gradients of the \
+                 inputs, which agree"
+        }
+        false => "not compared, to keep the page fast",
     };
     let others = [
         (kink, "at a kink, between the slopes of both sides"),
         (noise, "where differences are too uncertain to tell"),
         (differ, if differ == 1 { "differs" } else { "differ" }),
-        (none, "cannot be compared"),
-        (gradients - all - none, "not compared, which would take long"),
+        (none, "cannot be compared, and the box of each says why"),
+        (left, why),
     ];
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         text += &format!("; {count} {what}");
@@ -199,5 +223,19 @@ mod tests {
         let text = all[0]["text"].as_str().unwrap();
         assert!(text.ends_with("cannot be compared: the loss is −∞"), "{text}");
         assert_eq!(summary(&graph, &all), Value::Null);
+    }
+
+    #[test]
+    fn what_takes_long_is_left_out_with_a_reason_and_constants_are_no_gradients() {
+        let tape = Tape::f64();
+        let x = tape.variable(vec![0.5; 100]);
+        let mask = tape.constant(vec![1.0; 100]);
+        let graph = Graph::of((0..200).fold(x * mask, |y, _| y.sin() + y.cos()).sum(..)).unwrap();
+        let all = verdicts(&graph).unwrap();
+        assert_eq!((&all[0]["verdict"], &all[1]), (&"agree".into(), &Value::Null));
+        let told = summary(&graph, &all)["text"].as_str().unwrap().to_owned();
+        assert!(told.starts_with("all ") && told.contains(" that were compared agree "), "{told}");
+        let why = "not compared, to keep the page fast: what they pass on is part of the gradients";
+        assert!(told.contains(why), "{told}");
     }
 }

@@ -1,7 +1,7 @@
 // The frame around a drawing: zoom, pan, fit, a map of the whole, and the full screen.
 
 /** The size of text in a drawing, the least that can be read, and one to read at ease, in pixels. */
-const [TEXT, LEAST, READABLE] = [11, 6.5, 12];
+const [TEXT, LEAST, READABLE] = [11, 6.5, 9];
 
 /** A frame in which a drawing can be moved. */
 class Frame {
@@ -89,17 +89,13 @@ class Frame {
     this.resize();
   }
 
-  /** The scale at which all is seen. */
-  whole() {
-    const { width, height } = this.drawing.dataset;
-    const room = [(this.scroller.clientWidth || 800) - 2, (this.scroller.clientHeight || 560) - 2];
-    return Math.min(room[0] / width, room[1] / height, 2.4);
-  }
-
-  /** The scale at which all is seen. Where its text could not be read at that, one at which it can. */
+  /** The scale at which all is seen. Where its text could not be read at that, one at which it fits one way, and can. */
   fitted() {
-    const whole = this.whole();
-    return whole * TEXT < LEAST && !this.isWhole ? READABLE / TEXT : whole;
+    const { width, height } = this.drawing.dataset;
+    const fits = [((this.scroller.clientWidth || 800) - 2) / width, ((this.scroller.clientHeight || 560) - 2) / height];
+    const whole = Math.min(...fits, 2.4);
+    if (this.isWhole || whole * TEXT >= LEAST) return whole;
+    return Math.max(LEAST, Math.min(READABLE, Math.max(...fits) * TEXT)) / TEXT;
   }
 
   resize() {
@@ -140,7 +136,11 @@ class Frame {
     const { scroller, map, drawing } = this;
     const hidden = !drawing || scroller.clientWidth === 0 || (scroller.scrollWidth <= scroller.clientWidth + 1 && scroller.scrollHeight <= scroller.clientHeight + 1);
     map.hidden = hidden;
+    scroller.classList.toggle("more", !hidden);
     if (hidden) return;
+    const { scrollLeft, scrollTop } = scroller;
+    const beyond = { left: scrollLeft, right: scroller.scrollWidth - scroller.clientWidth - scrollLeft, top: scrollTop, bottom: scroller.scrollHeight - scroller.clientHeight - scrollTop };
+    Object.entries(beyond).forEach(([edge, length]) => scroller.style.setProperty(`--${edge}`, `${Math.min(24, length)}px`));
     const [width, height] = [Number(drawing.dataset.width), Number(drawing.dataset.height)];
     const size = Math.min(150 / width, 60 / height);
     if (this.mapped !== drawing) {

@@ -71,18 +71,19 @@ const fn joined<const COUNT: usize>() -> [&'static Loss; COUNT] {
     all
 }
 
-/// A name that no loss has. Shown, it says which one comes nearest.
+/// A name that no loss has. Shown, it says which one comes nearest, if one is near.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnknownLoss {
     /// The name.
     pub name: String,
     /// The loss whose name, or alias, is the nearest.
-    pub nearest: &'static str,
+    pub nearest: Option<&'static str>,
 }
 
 impl fmt::Display for UnknownLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no loss `{}`; perhaps `{}`", self.name, self.nearest)
+        write!(f, "there is no loss `{}`", self.name)?;
+        self.nearest.map_or(Ok(()), |nearest| write!(f, "; perhaps `{nearest}`"))
     }
 }
 
@@ -117,17 +118,21 @@ pub fn find(name: &str) -> Result<&'static Loss, UnknownLoss> {
     if let Some(loss) = ALL.iter().find(|loss| names(loss).any(|name| plain(name) == wanted)) {
         return Ok(loss);
     }
-    let nearest = ALL
-        .iter()
-        .flat_map(|loss| names(loss).map(move |name| (loss.name, plain(name))))
-        .min_by_key(|(_, name)| distance(&wanted, name));
-    let nearest = nearest.map_or("mse", |(name, _)| name);
-    Err(UnknownLoss { name: name.to_owned(), nearest })
+    let all = ALL.iter().flat_map(|loss| names(loss).map(move |name| (loss.name, plain(name))));
+    Err(UnknownLoss { name: name.to_owned(), nearest: nearest(&wanted, all) })
 }
 
-/// The nearest of some names.
-fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names.min_by_key(|name| distance(wanted, name))
+/// What belongs to the nearest of some names; none, if it is neither part of the other nor has most
+/// letters in common with it.
+fn nearest<T>(wanted: &str, names: impl Iterator<Item = (T, String)>) -> Option<T> {
+    let each = names.map(|(of, name)| {
+        let distance = distance(wanted, &name);
+        let [a, b] = [wanted, &name].map(|name| name.chars().count());
+        let is_part = a.min(b) > 2 && (name.contains(wanted) || wanted.contains(&name));
+        (of, distance, is_part || 5 * distance <= 2 * a.max(b))
+    });
+    let near = each.filter(|(_, _, is_near)| *is_near);
+    near.min_by_key(|(_, distance, _)| *distance).map(|(of, ..)| of)
 }
 
 /// How many letters have to be put in, taken out or changed to come from `a` to `b`

@@ -19,8 +19,11 @@ pub struct Sample {
     pub domain: Domain,
     /// Whether it is an option: given where a setting names it.
     pub optional: bool,
-    /// Whether no gradient flows through it, on purpose.
+    /// Whether no gradient flows through it, or through some of its uses, on purpose.
     pub detached: bool,
+    /// Whether, of one that is detached, that is so of some uses alone: a gradient flows through the
+    /// others, which is no derivative of the value.
+    pub partly: bool,
     /// Where an element of it stays in a picture, if not where its domain suggests.
     pub still: Option<f64>,
     /// From where to where it moves in a picture, if not as far as its domain goes.
@@ -104,9 +107,19 @@ impl Sample {
         Sample { learned: Some(shape), ..self }
     }
 
-    /// Whether a loss has a gradient in this input.
+    /// This input, which is detached, as one that a gradient flows into all the same.
+    pub(crate) const fn partly(self) -> Sample {
+        Sample { partly: true, ..self }
+    }
+
+    /// Whether a loss has a gradient in this input, which is the derivative of its value.
     pub fn is_differentiable(&self) -> bool {
         self.domain.is_continuous() && !self.detached
+    }
+
+    /// Whether a gradient flows into this input.
+    pub fn has_gradient(&self) -> bool {
+        self.domain.is_continuous() && (!self.detached || self.partly)
     }
 
     /// A tensor as plain numbers of this input.

@@ -198,13 +198,14 @@ fn number(text: &str) -> Option<f64> {
 
 fn unknown(loss: &'static Loss, name: &str) -> String {
     let tensors = loss.inputs.iter().filter(|each| each.optional).map(|each| each.name);
-    let names = || tensors.clone().chain(loss.options.iter().map(|each| each.name));
-    match nearest(name, names()) {
+    let names: Vec<&str> = tensors.chain(loss.options.iter().map(|each| each.name)).collect();
+    match nearest(name, names.iter().map(|&each| (each, each.to_owned()))) {
         Some(near) if near == name => {
             format!("`{name}` is a tensor: its name alone, without a value, says that it is given")
         }
         Some(near) => format!("there is no option `{name}`; perhaps `{near}`"),
-        None => format!("there is no option `{name}`: it has none"),
+        None if names.is_empty() => format!("there is no option `{name}`: it has none"),
+        None => format!("there is no option `{name}`; there are {}", names.join(", ")),
     }
 }
 

@@ -6,12 +6,16 @@ use crate::catalogue::{Domain, Invariance, N, Numbers, Sample, input};
 use crate::check::{Unequal, demand, pair};
 use crate::terms::Terms;
 
-/// The corners x1, y1, x2, y2 of predicted boxes and of targets.
+/// The corners x1, y1, x2, y2 of predicted boxes and of targets, and what all losses of them need.
 pub(super) struct Boxes<'t> {
     p: [Var<'t>; 4],
     t: [Var<'t>; 4],
     /// What sides are divided by.
     scale: Var<'t>,
+    /// The area that both cover.
+    intersection: Var<'t>,
+    /// The area that at least one covers.
+    pub union: Var<'t>,
     /// What is added to areas that divide.
     pub eps: Var<'t>,
 }
@@ -33,8 +37,7 @@ pub(super) fn terms<'t>(
         let why = || format!("eps is {eps}, expected a number from 0");
         let p = demand(loss, eps >= 0.0 && eps.is_finite(), why, p);
         let (p, t) = (in_order(loss, "prediction", p), in_order(loss, "target", t));
-        let corners = |x: Var<'t>| [0, 1, 2, 3].map(|corner| x.index(-1, corner));
-        Terms::new(each(Boxes::new(corners(p), corners(t), eps)))
+        Terms::new(each(Boxes::new(p, t, eps)))
     })
 }
 
@@ -72,11 +75,31 @@ impl<'t> Boxes<'t> {
     /// Nothing changes if sides are divided by a number, and `eps` by its square; so no area
     /// overflows.
     #[track_caller]
-    fn new(p: [Var<'t>; 4], t: [Var<'t>; 4], eps: f64) -> Boxes<'t> {
-        let [width, height] = enclosing(p, t);
-        let longest = width.maximum(height).detach();
-        let scale = longest.lt(f64::INFINITY).select(longest / 1e15, 1.0).clamp(1.0, f64::INFINITY);
-        Boxes { p, t, scale, eps: eps / scale.square() }
+    fn new(p: Var<'t>, t: Var<'t>, eps: f64) -> Boxes<'t> {
+        let tape = p.tape();
+        let ([p, t], scale, eps) = tape.scope("boxes", || {
+            let [p, t] = [p, t].map(|x| [0, 1, 2, 3].map(|corner| x.index(-1, corner)));
+            let [width, height] = enclosing(p, t);
+            let longest = width.maximum(height).detach();
+            let scale =
+                longest.lt(f64::INFINITY).select(longest / 1e15, 1.0).clamp(1.0, f64::INFINITY);
+            ([p, t], scale, eps / scale.square())
+        });
+        let scaled = |[x1, y1, x2, y2]: [Var<'t>; 4]| [(x2 - x1) / scale, (y2 - y1) / scale];
+        let intersection = tape.scope("intersection", || {
+            let [x1, y1] = [p[0].maximum(t[0]), p[1].maximum(t[1])];
+            let [x2, y2] = [p[2].minimum(t[2]), p[3].minimum(t[3])];
+            let [width, height] = scaled([x1, y1, x2, y2]);
+            width.relu() * height.relu()
+        });
+        let union = tape.scope("union", || {
+            let [p, t] = [p, t].map(|corners| {
+                let [width, height] = scaled(corners);
+                width * height
+            });
+            p + t - intersection
+        });
+        Boxes { p, t, scale, intersection, union, eps }
     }
 
     /// Width and height.
@@ -85,38 +108,25 @@ impl<'t> Boxes<'t> {
         sides(corners).map(|side| side / self.scale)
     }
 
-    #[track_caller]
-    fn area(&self, corners: [Var<'t>; 4]) -> Var<'t> {
-        let [width, height] = self.sides(corners);
-        width * height
-    }
-
-    /// The area that both cover.
-    #[track_caller]
-    fn intersection(&self) -> Var<'t> {
-        let (p, t) = (self.p, self.t);
-        let [width, height] =
-            sides([p[0].maximum(t[0]), p[1].maximum(t[1]), p[2].minimum(t[2]), p[3].minimum(t[3])])
-                .map(|side| side / self.scale);
-        width.relu() * height.relu()
-    }
-
-    /// The area that at least one covers.
-    #[track_caller]
-    pub fn union(&self) -> Var<'t> {
-        self.area(self.p) + self.area(self.t) - self.intersection()
-    }
-
     /// The intersection as a part of the union.
     #[track_caller]
     pub fn iou(&self) -> Var<'t> {
-        self.intersection() / (self.union() + self.eps)
+        self.p[0].tape().scope("iou", || self.intersection / (self.union + self.eps))
     }
 
     /// Width and height of the smallest box around both.
     #[track_caller]
-    pub fn around(&self) -> [Var<'t>; 2] {
+    fn around(&self) -> [Var<'t>; 2] {
         enclosing(self.p, self.t).map(|side| side / self.scale)
+    }
+
+    /// The area of the smallest box around both.
+    #[track_caller]
+    pub fn hull(&self) -> Var<'t> {
+        self.p[0].tape().scope("hull", || {
+            let [width, height] = self.around();
+            width * height
+        })
     }
 
     /// The squared distance of the centers by the squared diagonal around both.
@@ -124,9 +134,11 @@ impl<'t> Boxes<'t> {
     pub fn apart(&self) -> Var<'t> {
         let (p, t) = (self.p, self.t);
         let center = |i: usize| (p[i] + p[i + 2] - t[i] - t[i + 2]) / self.scale * 0.5;
-        let [width, height] = self.around();
-        let distance = center(0).square() + center(1).square();
-        distance / (width.square() + height.square() + self.eps)
+        p[0].tape().scope("distance of centers", || {
+            let [width, height] = self.around();
+            let distance = center(0).square() + center(1).square();
+            distance / (width.square() + height.square() + self.eps)
+        })
     }
 
     /// The angles of the diagonals of prediction and target, from the vertical.

@@ -70,9 +70,8 @@ impl Giou {
     pub fn forward<'t>(&self, prediction: Var<'t>, target: Var<'t>) -> Terms<'t> {
         let eps = self.eps;
         boxes::terms("giou", prediction, target, eps, |b| {
-            let [width, height] = b.around();
-            let around = width * height;
-            1.0 - b.iou() + (around - b.union()) / (around + b.eps)
+            let hull = b.hull();
+            hull.tape().scope("ratio", || 1.0 - b.iou() + (hull - b.union) / (hull + b.eps))
         })
     }
 }

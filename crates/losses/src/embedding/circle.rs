@@ -77,10 +77,14 @@ impl Circle {
         pairs.embeddings.tape().named_call("circle", || {
             let Circle { m, gamma, distance } = *self;
             let pairs = pairs.above_zero("circle", "gamma", gamma).once();
-            let s = pairs.distances(distance) * -distance.sign();
-            let pace = s.detach();
-            let push = (pace + m).relu() * (s - m) * gamma;
-            let pull = (1.0 + m - pace).relu() * (s - (1.0 - m)) * -gamma;
+            let tape = pairs.embeddings.tape();
+            let s = pairs.similarities(distance);
+            let [push, pull] = tape.scope("weights", || {
+                let pace = s.detach();
+                [(pace + m).relu(), (1.0 + m - pace).relu()]
+            });
+            let [push, pull] = tape
+                .scope("exponents", || [push * (s - m) * gamma, pull * (s - (1.0 - m)) * -gamma]);
             let push = log_sum_exp_of(pairs.negative, push);
             let pull = log_sum_exp_of(pairs.positive, pull);
             Terms::new((push + pull).softplus().squeeze(-1))
@@ -105,7 +109,7 @@ pub(crate) static ROW: Loss = Loss {
     over: "gamma=4,8,16",
     inputs: &[
         // The paces depend on the embeddings, and no gradient flows through them.
-        detached("embeddings", &[6, 3], WIDE),
+        detached("embeddings", &[6, 3], WIDE).partly(),
         input("labels", &[6], Domain::Integers(&[0, 0, 1, 1, 0, 2])),
     ],
     options: &[

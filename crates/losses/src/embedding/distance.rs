@@ -146,7 +146,7 @@ impl Distance {
 /// `normalize`.
 #[track_caller]
 pub(crate) fn normalized(x: Var<'_>, p: f64) -> Var<'_> {
-    x / x.norm(p, keep(-1)).clamp(1e-12, f64::INFINITY)
+    x.tape().scope("normalize", || x / x.norm(p, keep(-1)).clamp(1e-12, f64::INFINITY))
 }
 
 /// `x / max(‖x‖, 1e-8)` along the last axis. The bound does not show in the slope, as in PyTorch's

@@ -159,14 +159,26 @@ impl<'t> Pairs<'t> {
     /// Each pair that counts, once.
     #[track_caller]
     pub(super) fn once(self) -> Pairs<'t> {
-        let (positive, negative) = (self.positive.gt(0.0), self.negative.gt(0.0));
+        let Pairs { positive, negative, .. } = self;
+        let count = || [positive, negative].map(|counts| counts.gt(0.0));
+        let [positive, negative] = positive.tape().scope("pairs", count);
         Pairs { positive, negative, ..self }
     }
 
     /// The distance of every embedding to every reference, `[n, m]`.
     #[track_caller]
     pub fn distances(self, distance: Distance) -> Var<'t> {
-        distance.between_all(self.embeddings, self.references)
+        let between = || distance.between_all(self.embeddings, self.references);
+        self.embeddings.tape().scope("distances", between)
+    }
+
+    /// The same where larger means more alike: similarities, or distances less than 0.
+    #[track_caller]
+    pub(super) fn similarities(self, distance: Distance) -> Var<'t> {
+        self.embeddings.tape().scope("similarities", || {
+            let between = distance.between_all(self.embeddings, self.references);
+            if distance.sign() < 0.0 { between } else { -between }
+        })
     }
 
     /// The indices of the pairs of one class, row by row, as often as they count.
@@ -241,10 +253,12 @@ pub(crate) fn log_sum_exp_of<'t>(counts: Var<'t>, x: Var<'t>) -> Var<'t> {
     if x.dim(-1) == 0 {
         return x.sum(keep(-1)).ln();
     }
-    let counted = counts.gt(0.0);
-    // Finite, since ∞ − ∞ is NaN.
-    let shift = finite(counted.select(x.detach(), NOTHING).max(keep(-1)));
-    let sum = (counted.select(x - shift, NOTHING).exp() * counts).sum(keep(-1));
-    let none = sum.eq(0.0);
-    none.select(NOTHING, none.select(1.0, sum).ln() + shift)
+    x.tape().scope("log-sum-exp", || {
+        let counted = counts.gt(0.0);
+        // Finite, since ∞ − ∞ is NaN.
+        let shift = finite(counted.select(x.detach(), NOTHING).max(keep(-1)));
+        let sum = (counted.select(x - shift, NOTHING).exp() * counts).sum(keep(-1));
+        let none = sum.eq(0.0);
+        none.select(NOTHING, none.select(1.0, sum).ln() + shift)
+    })
 }

@@ -82,7 +82,7 @@ impl ProxyAnchor {
                 "alpha",
                 alpha,
             );
-            let s = pairs.distances(Distance::CosineSimilarity).t();
+            let s = pairs.similarities(Distance::CosineSimilarity).t();
             let (positive, negative) = (pairs.positive.t(), pairs.negative.t());
             let pull = log_sum_exp_of(positive, (s - margin) * -alpha).softplus();
             let push = log_sum_exp_of(negative, (s + margin) * alpha).softplus();

@@ -84,7 +84,7 @@ impl SmoothAp {
 
 /// How much `k` stands before `j` in the ranking of `i`: `σ((sᵢₖ − sᵢⱼ)/T)`, `[i, j, k]`.
 pub(super) fn comparisons<'t>(pairs: Pairs<'t>, temperature: f64) -> Var<'t> {
-    let s = pairs.distances(Distance::CosineSimilarity);
+    let s = pairs.similarities(Distance::CosineSimilarity);
     ((s.unsqueeze(1) - s.unsqueeze(2)) / temperature).sigmoid()
 }
 

@@ -86,7 +86,7 @@ impl ThresholdConsistentMargin {
                 *self;
             let fits = !(lambda_plus + lambda_minus + margin_plus + margin_minus).is_nan();
             let pairs = pairs.demand(NAME, fits, || "an option is NaN".to_owned());
-            let s = pairs.distances(Distance::CosineSimilarity);
+            let s = pairs.similarities(Distance::CosineSimilarity);
             // All but the easy ones, so that a NaN is among them.
             let hard_positive = s.gt(margin_plus).select(0.0, pairs.positive);
             let hard_negative = s.lt(margin_minus).select(0.0, pairs.negative);

@@ -75,7 +75,7 @@ impl TupletMargin {
             let why = || "margin is NaN".to_owned();
             let pairs = pairs.demand("tuplet_margin", !margin.is_nan(), why);
             let pairs = pairs.above_zero("tuplet_margin", "scale", scale);
-            let cosine = pairs.distances(Distance::CosineSimilarity);
+            let cosine = pairs.similarities(Distance::CosineSimilarity);
             let nearer = (angle(cosine) - margin).cos();
             let others = log_sum_exp_of(pairs.negative, cosine * scale);
             counted((others - nearer * scale).softplus(), pairs.positive)

@@ -90,6 +90,11 @@ impl Fit<'_> {
         let Some((mut schedule, every)) = self.schedule.take() else { return Ok(None) };
         if every == Every::Epoch {
             schedule.span(self.epochs);
+            if let Some(end) = schedule.end().filter(|end| *end < self.epochs) {
+                let (subject, name, given) = ("schedule", "its length in epochs", end as f64);
+                let expected = "that of the training, or more";
+                return Err(Error::Option { subject, name, given, expected });
+            }
         }
         Ok(Some((Scheduler::new(schedule, self.optimizer)?, every)))
     }

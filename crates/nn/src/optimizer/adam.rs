@@ -148,7 +148,7 @@ impl UpdateRule for AdamW {
     first_beta!();
 
     fn check(&self) -> Result<()> {
-        self.adam().check()
+        self.adam().check().map_err(|error| error.of(Self::NAME))
     }
 
     fn states(&self, shape: &Shape) -> Vec<State> {

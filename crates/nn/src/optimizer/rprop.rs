@@ -3,7 +3,7 @@
 use lossgraph_tensor::{Float, Shape};
 
 use super::rule::{State, Step, UpdateRule, at_least_zero, direction, in_range, learning_rate};
-use super::table::{Row, row};
+use super::table::{Row, of_whole_batches, row};
 use crate::error::Result;
 use crate::options::options;
 
@@ -33,8 +33,11 @@ options! {
     }
 }
 
-pub(super) const ROW: Row =
-    row::<Rprop>("rprop", &["Rprop"], "steps by the sign of the gradient, of whole batches");
+pub(super) const ROW: Row = of_whole_batches(row::<Rprop>(
+    "rprop",
+    &["Rprop"],
+    "steps by the sign of the gradient, of whole batches",
+));
 
 impl UpdateRule for Rprop {
     const NAME: &'static str = "rprop";

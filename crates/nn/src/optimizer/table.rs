@@ -63,6 +63,8 @@ pub struct Row {
     pub aliases: &'static [&'static str],
     /// What it does, in a line.
     pub summary: &'static str,
+    /// Whether its steps need the gradients of all examples, so that those of a minibatch mislead it.
+    pub whole_batches: bool,
     /// Options that differ from the defaults of its rule.
     pub(super) preset: &'static [(&'static str, &'static str)],
     pub(super) defaults: fn() -> Box<dyn Options>,
@@ -130,7 +132,8 @@ impl Row {
     /// # Errors
     /// As for [`over`](Row::over); a parameter in two groups; several groups of `lbfgs`.
     pub fn over_groups(&self, groups: Vec<ParameterGroup>) -> Result<Box<dyn Optimize>> {
-        (self.build)(self.preset, groups)
+        // A rule may be made of another one, or be that of several names.
+        (self.build)(self.preset, groups).map_err(|error| error.of(self.name))
     }
 }
 
@@ -150,6 +153,7 @@ pub(super) const fn row<R: UpdateRule + Options + Default + 'static>(
         name,
         aliases,
         summary,
+        whole_batches: false,
         preset: &[],
         defaults: || Box::new(R::default()),
         build: |preset, groups| {
@@ -179,9 +183,15 @@ pub(super) const fn preset(row: Row, preset: Preset) -> Row {
     Row { preset, ..row }
 }
 
+/// A row whose rule compares the gradients of steps, which are to be of the same examples.
+pub(super) const fn of_whole_batches(row: Row) -> Row {
+    Row { whole_batches: true, ..row }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AdamW;
     use lossgraph_autograd::{Gradients, Tape};
     use lossgraph_tensor::{DType, Tensor};
 
@@ -200,8 +210,12 @@ mod tests {
                 options.iter().find(|(name, _)| *name == "lr").unwrap().1.parse().unwrap();
             assert_eq!(optimizer.lrs(), [lr], "{row:?}");
             let error = row.over(&p, &[("lr", "-1")]).err().unwrap().to_string();
-            assert!(error.contains("lr is -1"), "{row:?}: {error}");
-            assert!(row.over(&p, &[("no such", "1")]).is_err());
+            let expected = format!("{}: lr is -1, expected 0 or more, and finite", row.name);
+            assert_eq!(error, expected);
+            for (option, value) in [("no such", "1"), ("lr", "fast")] {
+                let error = row.over(&p, &[(option, value)]).err().unwrap().to_string();
+                assert!(error.starts_with(&format!("{}: ", row.name)), "{error}");
+            }
         }
         let amsgrad = named("AMSGrad").unwrap();
         assert!(amsgrad.options().contains(&("amsgrad", "true".to_owned())));
@@ -254,6 +268,13 @@ mod tests {
                 assert_eq!(bits(&whole), bits(&resumed), "{row:?} {dtype}");
             }
         }
+    }
+
+    #[test]
+    fn a_rule_that_is_made_of_another_one_has_its_own_name_in_errors() {
+        let rule = AdamW { eps: -1.0, ..AdamW::default() };
+        let error = UpdateRule::check(&rule).unwrap_err().to_string();
+        assert_eq!(error, "adamw: eps is -1, expected 0 or more, and finite");
     }
 
     #[test]

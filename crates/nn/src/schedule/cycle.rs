@@ -115,6 +115,11 @@ impl Schedule for OneCycle {
         positive("max_lr", self.max_lr.unwrap_or(1.0))?;
         positive("div_factor", self.div_factor)?;
         positive("final_div_factor", self.final_div_factor)?;
+        if self.three_phase {
+            // Rise and fall are as long.
+            let (name, expected) = ("pct_start", "a number from 0 to 0.5 with three phases");
+            in_range(subject, name, self.pct_start, self.pct_start <= 0.5, expected)?;
+        }
         for (name, share) in [
             ("pct_start", self.pct_start),
             ("base_momentum", self.base_momentum),
@@ -226,6 +231,9 @@ impl Schedule for Cyclic {
         ] {
             let holds = given >= 0.0 && given.is_finite();
             in_range(subject, name, given, holds, "0 or more, and finite")?;
+        }
+        if let (Some(low), Some(high)) = (self.base_lr, self.max_lr) {
+            in_range(subject, "base_lr", low, low <= high, "`max_lr` or less")?;
         }
         for (name, given) in
             [("base_momentum", self.base_momentum), ("max_momentum", self.max_momentum)]

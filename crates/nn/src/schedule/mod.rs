@@ -252,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let refused = |name: &str, options: &[(&str, &str)]| {
+            named(name).unwrap().with(options, 10).unwrap_err().to_string()
+        };
+        let told = refused("cyclic", &[("base_lr", "1"), ("max_lr", "0.5")]);
+        assert_eq!(told, "cyclic: base_lr is 1, expected `max_lr` or less");
+        let told = refused("one_cycle", &[("three_phase", "true"), ("pct_start", "0.6")]);
+        assert!(told.starts_with("one_cycle: pct_start is 0.6, expected a number from 0 to 0.5"));
+    }
+
+    #[test]
     fn one_cycle_of_few_steps_reaches_the_largest_rate() {
         for total in 2..12 {
             let cycle = OneCycle { total_steps: Some(total), pct_start: 0.5, ..Default::default() };

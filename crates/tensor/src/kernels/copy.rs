@@ -30,27 +30,40 @@ pub(super) fn into_slice<T: Elem>(x: &Tensor, out: &mut [T]) {
     place(buffer, x.layout(), out, &Layout::contiguous(x.shape().clone()));
 }
 
+/// The slices of a tensor of a shape, whose shape they have to have.
+fn region(operation: &'static str, x: &Tensor, slices: &[Slice], shape: &Shape) -> Result<Layout> {
+    let region = Layout::contiguous(shape.clone()).slice(slices)?;
+    if region.shape() == x.shape() {
+        return Ok(region);
+    }
+    let (left, right) = (x.shape().clone(), region.shape().clone());
+    let why = "the slices have the shape of what is written";
+    Err(Error::Shape { operation, left, right, why })
+}
+
 /// Copies each element of `x` to the element of `out` at the same index.
 fn place<T: Elem>(x: &[T], x_layout: &Layout, out: &mut [T], out_layout: &Layout) {
-    NdIter::new([x_layout, out_layout]).for_each_run(|[from, to], len, strides| {
-        let to = to as usize;
-        match strides {
-            [1, 1] => out[to..to + len].copy_from_slice(&x[from as usize..from as usize + len]),
-            [0, 1] => out[to..to + len].fill(x[from as usize]),
-            [step, 1] => {
-                let mut from = from;
-                for y in &mut out[to..to + len] {
-                    *y = x[from as usize];
-                    from += step;
+    NdIter::new([x_layout, out_layout]).with_long_runs().for_each_run(
+        |[from, to], len, strides| {
+            let to = to as usize;
+            match strides {
+                [1, 1] => out[to..to + len].copy_from_slice(&x[from as usize..from as usize + len]),
+                [0, 1] => out[to..to + len].fill(x[from as usize]),
+                [step, 1] => {
+                    let mut from = from;
+                    for y in &mut out[to..to + len] {
+                        *y = x[from as usize];
+                        from += step;
+                    }
+                }
+                [step, out_step] => {
+                    for i in 0..len as isize {
+                        out[(to as isize + i * out_step) as usize] = x[(from + i * step) as usize];
+                    }
                 }
             }
-            [step, out_step] => {
-                for i in 0..len as isize {
-                    out[(to as isize + i * out_step) as usize] = x[(from + i * step) as usize];
-                }
-            }
-        }
-    });
+        },
+    );
 }
 
 /// Calls `write` for each element of `x` with the element of `out` at the same index.
@@ -61,7 +74,7 @@ fn zip<T: Elem, Y>(
     out_layout: &Layout,
     write: impl Fn(T, &mut Y),
 ) {
-    NdIter::new([x_layout, out_layout]).for_each_run(|offsets, len, strides| {
+    NdIter::new([x_layout, out_layout]).with_long_runs().for_each_run(|offsets, len, strides| {
         let [from, to] = offsets.map(|offset| offset as usize);
         if strides == [1, 1] {
             for (y, &x) in out[to..to + len].iter_mut().zip(&x[from..from + len]) {
@@ -108,19 +121,64 @@ pub fn fill(value: f64, out: &mut Tensor) -> Result<()> {
 
 /// Writes `x` at `slices` of `out`, one for each axis, and `value` everywhere else.
 pub fn pad(x: &Tensor, slices: &[Slice], value: f64, out: &mut Tensor) -> Result<()> {
-    let region = Layout::contiguous(out.shape().clone()).slice(slices)?;
-    if region.shape() != x.shape() {
-        let (left, right) = (x.shape().clone(), region.shape().clone());
-        let why = "the slices have the shape of what is written";
-        return Err(Error::Shape { operation: "pad", left, right, why });
-    }
-    fill(value, out)?;
     let shape = out.shape().clone();
+    let region = region("pad", x, slices, &shape)?;
+    fill(value, out)?;
     with_elem!(out.dtype(), T => {
         let from = input::<T>("pad", x)?;
         place(from, x.layout(), output("pad", out, &shape)?, &region);
         Ok(())
     })
+}
+
+/// The sum of tensors that are 0 but for the slices at which each of the inputs stands: what they
+/// share is added up, in the order of the inputs.
+pub fn pad_add<S: AsRef<[Slice]>>(
+    inputs: &[&Tensor],
+    slices: &[S],
+    out: &mut Tensor,
+) -> Result<()> {
+    let shape = out.shape().clone();
+    let all: Vec<Slice> = shape.iter().map(|&dim| Slice::all(dim)).collect();
+    let is_whole = slices.first().is_some_and(|first| first.as_ref() == all);
+    let are_tiles = are_tiles(slices, &shape);
+    with_elem!(out.dtype(), T => {
+        let out = output::<T>("pad_add", out, &shape)?;
+        if !is_whole && !are_tiles {
+            out.fill(T::ZERO);
+        }
+        for (nth, (x, slices)) in inputs.iter().zip(slices).enumerate() {
+            let region = region("pad_add", x, slices.as_ref(), &shape)?;
+            let from = input::<T>("pad_add", x)?;
+            let is_first_here = are_tiles || is_whole && nth == 0;
+            match is_first_here {
+                true => place(from, x.layout(), out, &region),
+                false => zip(from, x.layout(), out, &region, |x, y| *y = y.plus(x)),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whether slices of one axis follow one another from its start to its end.
+fn are_tiles<S: AsRef<[Slice]>>(slices: &[S], shape: &Shape) -> bool {
+    let cut =
+        |slices: &[Slice]| (0..shape.rank()).find(|&axis| slices[axis] != Slice::all(shape[axis]));
+    let Some(axis) = slices.first().and_then(|first| cut(first.as_ref())) else { return false };
+    let mut along: Vec<Slice> = Vec::with_capacity(slices.len());
+    for slices in slices {
+        let slices = slices.as_ref();
+        let others = (0..shape.rank())
+            .all(|other| other == axis || slices[other] == Slice::all(shape[other]));
+        if !others || slices[axis].step != 1 {
+            return false;
+        }
+        along.push(slices[axis]);
+    }
+    along.sort_unstable_by_key(|slice| slice.start);
+    let end =
+        along.iter().try_fold(0, |end, slice| (slice.start == end).then_some(end + slice.len));
+    end == Some(shape[axis])
 }
 
 /// Concatenates the inputs along an axis.
@@ -135,12 +193,7 @@ pub fn concat(inputs: &[&Tensor], axis: usize, out: &mut Tensor) -> Result<()> {
             if let Some(slice) = slices.get_mut(axis) {
                 *slice = Slice { start, len, step: 1 };
             }
-            let region = Layout::contiguous(shape.clone()).slice(&slices)?;
-            if region.shape() != x.shape() {
-                let (left, right) = (x.shape().clone(), shape);
-                let why = "they may differ along the axis of concatenation alone";
-                return Err(Error::Shape { operation: "concat", left, right, why });
-            }
+            let region = region("concat", x, &slices, &shape)?;
             place(input::<T>("concat", x)?, x.layout(), out, &region);
             start += len;
         }
@@ -205,6 +258,29 @@ mod tests {
         pad(&x, &[Slice { start: 4, len: 2, step: -3 }], 0.5, &mut out).unwrap();
         assert_eq!(out.to_f64s(), [0.5, 2.0, 0.5, 0.5, 1.0]);
         assert!(pad(&x, &[Slice::all(5)], 0.0, &mut out).is_err());
+    }
+
+    #[test]
+    fn padded_tensors_add_up_whatever_was_there() {
+        let [a, b] = [Tensor::from([[1.0, 2.0], [3.0, 4.0]]), Tensor::from([[10.0], [20.0]])];
+        let sum = |slices: &[[Slice; 2]], parts: &[&Tensor], columns: usize| {
+            let mut out = Tensor::full([2, columns], f64::NAN, DType::F64).unwrap();
+            pad_add(parts, slices, &mut out).map(|()| out.to_f64s())
+        };
+        let at =
+            |start: usize, len: usize, step: isize| [Slice::all(2), Slice { start, len, step }];
+        // Tiles, in any order.
+        let tiles = sum(&[at(1, 2, 1), at(0, 1, 1)], &[&a, &b], 3);
+        assert_eq!(tiles, Ok(vec![10.0, 1.0, 2.0, 20.0, 3.0, 4.0]));
+        // A whole one, and what is added to it.
+        let whole = sum(&[at(0, 2, 1), at(1, 1, 1)], &[&a, &b], 2);
+        assert_eq!(whole, Ok(vec![1.0, 12.0, 3.0, 24.0]));
+        // What overlaps, backwards, with gaps; as long as the axis together.
+        let others = sum(&[at(3, 2, -2), at(1, 1, 1)], &[&a, &b], 4);
+        assert_eq!(others, Ok(vec![0.0, 12.0, 0.0, 1.0, 0.0, 24.0, 0.0, 3.0]));
+        let twice = sum(&[at(1, 1, 1), at(1, 1, 1)], &[&b, &b], 2);
+        assert_eq!(twice, Ok(vec![0.0, 20.0, 0.0, 40.0]));
+        assert!(sum(&[at(0, 2, 1)], &[&b], 2).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ const LANES: usize = 64;
 const FEW: usize = 8;
 
 /// How many terms are added up before they join the total.
-const TERMS: usize = 16;
+const TERMS: usize = 32;
 
 /// Batch, rows and columns of a tensor of matrices.
 fn matrices(x: &Tensor) -> Option<(&[usize], [usize; 2])> {
@@ -55,59 +55,47 @@ fn distances_of<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()
         return Ok(());
     }
     let (a, b) = (borrowed::<T>(a), borrowed::<T>(b));
-    let rows = (CHUNK / (m * d).max(1)).max(ROWS);
+    let leading = m.next_multiple_of(if m < LANES { FEW } else { LANES });
+    let columns = columns(&b, [m, d], leading);
+    let rows = (CHUNK / (m * d).max(1)).max(1);
     parallel_chunks_mut(out, rows * m, |task, out| {
-        let mut columns = Columns::new(m, d);
-        let mut sums = vec![T::ZERO; columns.leading];
+        let mut sums = vec![T::ZERO; leading];
         for (row, out) in out.chunks_exact_mut(m).enumerate() {
             let row = task * rows + row;
             let (a, b) = (&a[row * d..][..d], &b[row / n * m * d..][..m * d]);
-            let columns = columns.of(row / n, b);
+            let columns = &columns[row / n * d * leading..][..d * leading];
             let sums = &mut sums[..];
             match m < LANES {
                 true => vectorized(SquaredDistances::<T, FEW> { a, columns, sums }),
                 false => vectorized(SquaredDistances::<T, LANES> { a, columns, sums }),
             }
-            for (j, (y, &sum)) in out.iter_mut().zip(&*sums).enumerate() {
-                let in_range = sum < T::INFINITY && sum > T::MIN_POSITIVE * T::of(1e15);
-                *y = if in_range { sum.sqrt() } else { scaled_distance(a, &b[j * d..][..d]) };
+            let in_range = |sum: T| sum < T::INFINITY && sum > T::MIN_POSITIVE * T::of(1e15);
+            out.iter_mut().zip(&*sums).for_each(|(y, &sum)| *y = sum.sqrt());
+            if sums[..m].iter().fold(true, |all, &sum| all & in_range(sum)) {
+                continue;
+            }
+            for (j, y) in out.iter_mut().enumerate().filter(|&(j, _)| !in_range(sums[j])) {
+                *y = scaled_distance(a, &b[j * d..][..d]);
             }
         }
     });
     Ok(())
 }
 
-/// A task has so many rows at least, of one batch after another, for each transposes the other set.
-const ROWS: usize = 8;
-
-/// The vectors of a set coordinate by coordinate, with room behind the last one for whole lanes.
-struct Columns<T> {
-    m: usize,
-    leading: usize,
-    batch: Option<usize>,
-    transposed: Vec<T>,
-    padded: Vec<T>,
-}
-
-impl<T: Float> Columns<T> {
-    fn new(m: usize, d: usize) -> Columns<T> {
-        let leading = m.next_multiple_of(if m < LANES { FEW } else { LANES });
-        let (transposed, padded) = (vec![T::ZERO; m * d], vec![T::ZERO; leading * d]);
-        Columns { m, leading, batch: None, transposed, padded }
+/// The vectors of each set coordinate by coordinate, with room behind the last one for whole lanes.
+fn columns<T: Float>(b: &[T], [m, d]: [usize; 2], leading: usize) -> Vec<T> {
+    let (mut transposed, mut columns) =
+        (vec![T::ZERO; m * d], vec![T::ZERO; b.len() / m * leading]);
+    if d == 0 {
+        return columns;
     }
-
-    /// Those of the set b of a batch.
-    fn of(&mut self, batch: usize, b: &[T]) -> &[T] {
-        if self.batch.replace(batch) != Some(batch) {
-            let (m, d) = (self.m, b.len() / self.m);
-            transpose(b, d, [m, d], &mut self.transposed);
-            let rows = self.padded.chunks_exact_mut(self.leading);
-            for (padded, row) in rows.zip(self.transposed.chunks_exact(m)) {
-                padded[..m].copy_from_slice(row);
-            }
+    for (b, columns) in b.chunks_exact(m * d).zip(columns.chunks_exact_mut(leading * d)) {
+        transpose(b, d, [m, d], &mut transposed);
+        for (column, row) in columns.chunks_exact_mut(leading).zip(transposed.chunks_exact(m)) {
+            column[..m].copy_from_slice(row);
         }
-        &self.padded
     }
+    columns
 }
 
 /// The squares of the distances of a vector from others, whose coordinates stand in columns, N of them

@@ -6,6 +6,7 @@ use super::{CHUNK, borrowed, input, is_nan, outer_dim_inner, output};
 use crate::tensor::with_elem;
 use crate::{DType, Elem, Error, Layout, Result, Shape, Tensor};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The indices, row by row.
 pub(super) fn indices<'a>(operation: &'static str, index: &'a Tensor) -> Result<Cow<'a, [i64]>> {
@@ -132,21 +133,38 @@ pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -
     let expected = selected(x.shape(), axis, index.shape());
     with_elem!(out.dtype(), T => {
         input::<T>("index_select", x)?;
-        let x = x.contiguous();
-        let Some(x) = x.as_slice::<T>() else { return Ok(()) };
         let out = output::<T>("index_select", out, &expected)?;
         for (n, &i) in at.iter().enumerate() {
             in_range("index_select", i, dim, n, index.shape())?;
         }
-        let slices = if inner == 1 { INDICES } else { (CHUNK / inner.max(1)).max(1) };
+        if at.is_empty() {
+            return Ok(());
+        }
+        if inner == 1 {
+            // In any layout: slopes are one number that is repeated.
+            let Some(buffer) = x.buffer_slice::<T>() else { return Ok(()) };
+            let slabs = (INDICES / at.len()).max(1);
+            parallel_chunks_mut(out, slabs * at.len(), |task, out| {
+                for (nth, out) in out.chunks_exact_mut(at.len()).enumerate() {
+                    let (from, stride) = line(x.layout(), axis, task * slabs + nth);
+                    if stride == 1 {
+                        let row = &buffer[from as usize..][..dim];
+                        out.iter_mut().zip(&*at).for_each(|(y, &i)| *y = row[i as usize]);
+                    } else {
+                        let element = |i: i64| buffer[(from + i as isize * stride) as usize];
+                        out.iter_mut().zip(&*at).for_each(|(y, &i)| *y = element(i));
+                    }
+                }
+            });
+            return Ok(());
+        }
+        let x = borrowed::<T>(x);
+        let slices = (CHUNK / inner.max(1)).max(1);
         parallel_chunks_mut(out, slices * inner.max(1), |task, out| {
             let (mut slab, mut n) = (task * slices / at.len(), task * slices % at.len());
             for out in out.chunks_exact_mut(inner.max(1)) {
                 let from = (slab * dim + at[n] as usize) * inner;
-                match out {
-                    [out] => *out = x[from],
-                    _ => out.copy_from_slice(&x[from..from + inner]),
-                }
+                out.copy_from_slice(&x[from..from + inner]);
                 n += 1;
                 if n == at.len() {
                     (slab, n) = (slab + 1, 0);
@@ -157,9 +175,28 @@ pub fn index_select(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -
     })
 }
 
-/// The transpose of [`index_select`]: `out` is 0, then each slice of `source` is added at its
-/// index along the axis.
-pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Result<()> {
+/// Where the elements along an axis are, for a combination of indices of the axes before it, while
+/// those after it have length 1: the offset of the first one, and the stride to the next.
+fn line(layout: &Layout, axis: usize, slab: usize) -> (isize, isize) {
+    let (strides, mut rest) = (layout.strides(), slab);
+    let mut from = layout.offset() as isize;
+    for before in (0..axis).rev() {
+        let dim = layout.shape()[before];
+        from += (rest % dim) as isize * strides[before];
+        rest /= dim;
+    }
+    (from, strides[axis])
+}
+
+/// The transpose of [`index_select`]: `out` is 0, or `base` where there is one, and the sum of the
+/// slices of `source` for each index is added at that index along the axis.
+pub fn index_add(
+    source: &Tensor,
+    axis: usize,
+    index: &Tensor,
+    base: Option<&Tensor>,
+    out: &mut Tensor,
+) -> Result<()> {
     let at = indices("index_add", index)?;
     let shape = out.shape().clone();
     let [_, dim, inner] = outer_dim_inner("index_add", &shape, axis)?;
@@ -170,38 +207,44 @@ pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor)
     }
     with_elem!(out.dtype(), T => {
         input::<T>("index_add", source)?;
-        let source = source.contiguous();
-        let Some(source) = source.as_slice::<T>() else { return Ok(()) };
+        let source = borrowed::<T>(source);
+        if let Some(base) = base {
+            input::<T>("index_add", base)?;
+            super::copy(base, out)?;
+        }
         let out = output::<T>("index_add", out, &shape)?;
-        let readers = Readers::of(&at, dim, index.shape())?;
+        let readers = Readers::new(&at, dim, index.shape())?;
         // Whole slices of the output go to different threads.
         let slices = (CHUNK / inner.max(1)).max(1);
         parallel_chunks_mut(out, slices * inner.max(1), |task, out| {
             let (start, end) = (task * slices, task * slices + out.len() / inner.max(1));
             let mut sums = vec![T::NOTHING; inner];
-            out.fill(T::ZERO);
+            if base.is_none() {
+                out.fill(T::ZERO);
+            }
             for slab in start / dim..end.div_ceil(dim) {
                 let [from, to] = [start, end].map(|slice| slice.saturating_sub(slab * dim).min(dim));
-                let occurring = readers.indices(from, to);
-                if inner == 1 {
-                    let source = &source[slab * at.len()..][..at.len()];
-                    for &i in occurring {
-                        let terms = readers.of_index(i).iter().map(|&n| source[n]);
-                        out[slab * dim + i - start] = T::rounded(terms.fold(T::NOTHING, T::added));
-                    }
-                    continue;
-                }
-                for &i in occurring {
-                    sums.fill(T::NOTHING);
-                    for &n in readers.of_index(i) {
-                        let from = (slab * at.len() + n) * inner;
-                        for (sum, &x) in sums.iter_mut().zip(&source[from..from + inner]) {
-                            *sum = T::added(*sum, x);
+                let source = &source[slab * at.len() * inner..][..at.len() * inner];
+                let out = &mut out[(slab * dim + from - start) * inner..][..(to - from) * inner];
+                for (i, readers) in readers.of(from..to) {
+                    let out = &mut out[(i - from) * inner..][..inner];
+                    match (&mut *out, readers) {
+                        ([y], [only]) => *y = y.plus(source[*only]),
+                        ([y], _) => {
+                            let terms = readers.iter().map(|&n| source[n]);
+                            *y = y.plus(T::rounded(terms.fold(T::NOTHING, T::added)));
                         }
-                    }
-                    let out = &mut out[(slab * dim + i - start) * inner..][..inner];
-                    for (y, &sum) in out.iter_mut().zip(&sums) {
-                        *y = T::rounded(sum);
+                        _ => {
+                            sums.fill(T::NOTHING);
+                            for &n in readers {
+                                for (sum, &x) in sums.iter_mut().zip(&source[n * inner..]) {
+                                    *sum = T::added(*sum, x);
+                                }
+                            }
+                            for (y, &sum) in out.iter_mut().zip(&sums) {
+                                *y = y.plus(T::rounded(sum));
+                            }
+                        }
                     }
                 }
             }
@@ -212,40 +255,43 @@ pub fn index_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor)
 
 /// For each index of an axis, where it stands among the indices, in their order.
 struct Readers {
-    /// The indices that occur, in order.
-    occurring: Vec<usize>,
-    starts: Vec<usize>,
-    positions: Vec<usize>,
+    /// The indices that occur, in order, and where the places of each end.
+    ends: Vec<(usize, usize)>,
+    places: Vec<usize>,
 }
 
 impl Readers {
     /// By counting.
-    fn of(at: &[i64], dim: usize, shape: &Shape) -> Result<Readers> {
-        let mut starts = vec![0; dim + 1];
+    fn new(at: &[i64], dim: usize, shape: &Shape) -> Result<Readers> {
+        let mut next = vec![0; dim];
         for (n, &i) in at.iter().enumerate() {
-            starts[in_range("index_add", i, dim, n, shape)? + 1] += 1;
+            next[in_range("index_add", i, dim, n, shape)?] += 1;
         }
-        for i in 0..dim {
-            starts[i + 1] += starts[i];
+        let (mut ends, mut end) = (Vec::new(), 0);
+        for (i, next) in next.iter_mut().enumerate() {
+            let count = std::mem::replace(next, end);
+            end += count;
+            ends.extend((count > 0).then_some((i, end)));
         }
-        let occurring = (0..dim).filter(|&i| starts[i] < starts[i + 1]).collect();
-        let (mut next, mut positions) = (starts.clone(), vec![0; at.len()]);
+        let mut places = vec![0; at.len()];
         for (n, &i) in at.iter().enumerate() {
             let next = &mut next[i as usize];
-            positions[*next] = n;
+            places[*next] = n;
             *next += 1;
         }
-        Ok(Readers { occurring, starts, positions })
+        Ok(Readers { ends, places })
     }
 
-    /// The indices that occur from one on and below another.
-    fn indices(&self, from: usize, to: usize) -> &[usize] {
-        let [from, to] = [from, to].map(|end| self.occurring.partition_point(|&i| i < end));
-        &self.occurring[from..to]
-    }
-
-    fn of_index(&self, i: usize) -> &[usize] {
-        &self.positions[self.starts[i]..self.starts[i + 1]]
+    /// The indices in a range that occur, and their places.
+    fn of(&self, range: Range<usize>) -> impl Iterator<Item = (usize, &[usize])> {
+        let [first, last] =
+            [range.start, range.end].map(|end| self.ends.partition_point(|&(i, _)| i < end));
+        let mut start = first.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        self.ends[first..last].iter().map(move |&(i, end)| {
+            let places = &self.places[start..end];
+            start = end;
+            (i, places)
+        })
     }
 }
 
@@ -363,8 +409,10 @@ mod tests {
         index_select(&table(), 0, &index, &mut out).unwrap();
         assert_eq!(out.to_f64s()[..6], [4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
         let mut back = zeros(&[2, 3]);
-        index_add(&out, 0, &index, &mut back).unwrap();
+        index_add(&out, 0, &index, None, &mut back).unwrap();
         assert_eq!(back.to_f64s(), [1.0, 2.0, 3.0, 12.0, 15.0, 18.0]);
+        index_add(&out, 0, &index, Some(&table()), &mut back).unwrap();
+        assert_eq!(back.to_f64s(), [2.0, 4.0, 6.0, 16.0, 20.0, 24.0]);
         let mut columns = zeros(&[2, 1]);
         index_select(&table(), 1, &Tensor::from([2_i64]), &mut columns).unwrap();
         assert_eq!(columns.to_f64s(), [3.0, 6.0]);

@@ -31,6 +31,7 @@ mod scan;
 mod scatter;
 pub(crate) mod scratch;
 pub(crate) mod simd;
+mod sparse;
 pub mod threads;
 mod transpose;
 
@@ -48,7 +49,7 @@ pub use scan::Direction;
 pub use {
     adaptive::{AdaptiveWindows, adaptive_argmax, adaptive_spread, adaptive_sum},
     convolution::Convolution,
-    copy::{cast, concat, copy, fill, overlap_add, pad},
+    copy::{cast, concat, copy, fill, overlap_add, pad, pad_add},
     distance::{distances, weighted_differences},
     index::{arg_extreme, gather, index_add, index_select, one_hot},
     integers::{combine_integers, is_integer, map_integers, select_integers},
@@ -62,6 +63,7 @@ pub use {
     scan::{arg_cumulative, cumprod, cumsum, recurrence},
     scatter::{Base, Scattered, scatter, scatter_add},
     simd::{Loop, vectorized},
+    sparse::{SparseMatrix, sparse_product},
 };
 
 use std::borrow::Cow;

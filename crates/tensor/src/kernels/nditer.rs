@@ -9,6 +9,9 @@ use crate::{Elem, Layout};
 /// How many elements of a strided operand are packed at a time.
 pub(super) const TILE: usize = 1024;
 
+/// Runs of so many elements take longer to find than to go over.
+const SHORT: usize = 4;
+
 /// Layouts of one shape, with their dimensions coalesced: axes of length 1 dropped, and neighbors
 /// merged where every layout allows it.
 pub(super) struct NdIter<const N: usize> {
@@ -40,6 +43,20 @@ impl<const N: usize> NdIter<N> {
             }
         }
         NdIter { dims, strides, offsets: layouts.map(|layout| layout.offset() as isize) }
+    }
+
+    /// With runs along the axis before the last one, where the last one is so short that its runs are
+    /// no work: for those to whom the order of the elements is nothing.
+    pub fn with_long_runs(mut self) -> NdIter<N> {
+        if let [.., before, last] = self.dims[..]
+            && last <= SHORT
+            && before > last
+        {
+            let at = self.dims.len() - 1;
+            self.dims.swap(at - 1, at);
+            self.strides.swap(at - 1, at);
+        }
+        self
     }
 
     /// Calls `run` with the offsets of each run, its length, and the strides along it, in order.

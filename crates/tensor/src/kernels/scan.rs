@@ -294,34 +294,44 @@ pub fn recurrence(
         let starts = starts.map(|starts| input::<T>(operation, starts).map(|_| borrowed::<T>(starts)));
         let starts = starts.transpose()?;
         let out = output::<T>(operation, out, b.shape())?;
+        if inner == 1 && len > 0 && starts.is_none() {
+            let lines = (CHUNK / len).max(1) * len;
+            parallel_chunks_mut(out, lines, |task, out| {
+                let a = &a[task * lines..][..out.len()];
+                let groups = a.chunks(LINES * len).zip(out.chunks_mut(LINES * len));
+                groups.for_each(|(a, out)| recur_lines(a, out, len, direction));
+            });
+            return Ok(());
+        }
         each_slab(out, len * inner, |nth, slab| {
             let a = &a[nth * len * inner..][..len * inner];
-            if let Some(starts) = &starts {
-                let starts = &starts[nth * len * inner..][..len * inner];
-                return recur_segments([a, starts], slab, inner, direction);
-            }
-            match (inner, direction) {
-                (1, Direction::Forward) => {
-                    let (first, rest) = slab.split_at_mut(1);
-                    recur(first[0], a[1..].iter().zip(rest));
+            match &starts {
+                Some(starts) => {
+                    let starts = &starts[nth * len * inner..][..len * inner];
+                    recur_segments([a, starts], slab, inner, direction);
                 }
-                (1, Direction::Reverse) => {
-                    let (rest, last) = slab.split_at_mut(len - 1);
-                    recur(last[0], a[1..].iter().zip(rest).rev());
-                }
-                _ => recur_rows(a, slab, inner, direction),
+                None => recur_rows(a, slab, inner, direction),
             }
         });
     });
     Ok(())
 }
 
-/// Along factors and terms, in whose place the results are written, from a first result on.
-fn recur<'a, T: Elem>(first: T, pairs: impl Iterator<Item = (&'a T, &'a mut T)>) {
-    let mut total = first.to_f64();
-    for (a, h) in pairs {
-        total = a.to_f64() * total + h.to_f64();
-        *h = T::of(total);
+/// Along each of a few contiguous lines of factors and of terms, in whose place the results are
+/// written: the total of a line waits for the one before, but not for those of other lines.
+fn recur_lines<T: Elem>(a: &[T], terms: &mut [T], len: usize, direction: Direction) {
+    let mut totals = [0.0; LINES];
+    for (step, i) in rows_in(direction, len).enumerate() {
+        let later = if direction == Direction::Forward { i } else { i + 1 };
+        let terms = terms[i..].iter_mut().step_by(len);
+        if step == 0 {
+            terms.zip(&mut totals).for_each(|(h, total)| *total = h.to_f64());
+            continue;
+        }
+        for ((h, a), total) in terms.zip(a[later..].iter().step_by(len)).zip(&mut totals) {
+            *total = a.to_f64() * *total + h.to_f64();
+            *h = T::of(*total);
+        }
     }
 }
 

@@ -224,22 +224,28 @@ impl Targets {
         source: &[T],
         totals: &mut [T::Total],
     ) -> Result<()> {
-        // A run of elements for one place is added up in a register: a total that is written and
-        // read again for each of them takes twice as long.
-        let mut run = None;
-        self.each(task, at, |to, n| {
-            run = match run {
-                Some((place, total)) if place == to => Some((to, T::added(total, source[n]))),
-                before => {
-                    if let Some((place, total)) = before {
-                        totals[place] = total;
+        let (dim, row_len) = (self.shape[self.axis], self.index.row());
+        for row in task * self.rows..self.index.rows().min((task + 1) * self.rows) {
+            let (mut to, [step, stride]) = self.index.of(&self.layout, row);
+            to -= (task * self.chunk) as isize;
+            let first = row * row_len;
+            let (at, source) = (&at[first..][..row_len], &source[first..][..row_len]);
+            let mut n = 0;
+            while n < row_len {
+                let i = in_range(self.operation, at[n], dim, first + n, &self.index_shape)?;
+                let place = &mut totals[(to + n as isize * step + i as isize * stride) as usize];
+                // A run of elements for one place is added up in a register: a total that is written
+                // and read again for each of them takes twice as long.
+                let mut total = *place;
+                loop {
+                    total = T::added(total, source[n]);
+                    n += 1;
+                    if step != 0 || n == row_len || at[n] != at[n - 1] {
+                        break;
                     }
-                    Some((to, T::added(totals[to], source[n])))
                 }
-            };
-        })?;
-        if let Some((place, total)) = run {
-            totals[place] = total;
+                *place = total;
+            }
         }
         Ok(())
     }

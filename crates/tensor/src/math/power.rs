@@ -246,15 +246,20 @@ pub mod f32 {
         if x.abs() == f32::INFINITY || y.abs() == f32::INFINITY { f32::INFINITY } else { root }
     }
 
+    /// With the larger one scaled to less than 4, so that no square leaves the range.
     #[inline(always)]
     pub fn cosine(x: f32, y: f32) -> f32 {
-        let (a, b) = (f64::from(x), f64::from(y));
+        let larger = x.abs().to_bits().max(y.abs().to_bits());
+        let exponent = (larger & f32::INFINITY.to_bits()).min(253 << 23);
+        let down = f32::from_bits((254 << 23) - exponent);
+        let (a, b) = (x * down, y * down);
         let cosine = a / a.mul_add(a, b * b).sqrt();
-        let cosine = if a == 0.0 { a } else { cosine };
-        let both = b.abs() == f64::INFINITY;
-        let far = if both { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 }.copysign(a);
-        let cosine = if a.abs() == f64::INFINITY { far } else { cosine };
-        if b.is_nan() { f32::NAN } else { cosine as f32 }
+        let cosine = if x == 0.0 { x } else { cosine };
+        let cosine = if y.abs() == f32::INFINITY { 0.0_f32.copysign(x) } else { cosine };
+        let both = y.abs() == f32::INFINITY;
+        let far = if both { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 }.copysign(x);
+        let cosine = if x.abs() == f32::INFINITY { far } else { cosine };
+        if y.is_nan() { f32::NAN } else { cosine }
     }
 
     #[inline(always)]

@@ -42,7 +42,7 @@ macro_rules! function {
     };
 }
 
-const FUNCTIONS: [Function; 22] = [
+const FUNCTIONS: [Function; 23] = [
     function!(exp, f64::exp),
     function!(exp_m1, f64::exp_m1),
     function!(ln, f64::ln),
@@ -50,6 +50,7 @@ const FUNCTIONS: [Function; 22] = [
     function!(sinh, f64::sinh),
     function!(cosh, f64::cosh),
     function!(tanh, f64::tanh),
+    function!(atanh, libm::atanh),
     function!(sigmoid, |x| if x < 0.0 {
         x.exp() / (1.0 + x.exp())
     } else {

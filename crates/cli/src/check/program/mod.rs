@@ -23,6 +23,10 @@ pub use process::Limits;
 use process::{Process, Question};
 use tensor::{Encoder, Encoding};
 
+/// How inputs become integers or floats.
+pub const TYPES: &str =
+    "floats are 2.0 in a file, and `of 0.0..10.0` in --draw; integers are 2, and `of 0..10`";
+
 /// The version of the protocol.
 const VERSION: u64 = 1;
 
@@ -94,6 +98,13 @@ impl Program {
         })
     }
 
+    /// Inputs by their names, in words: `labels: int64 [8]`.
+    fn described(&self, inputs: &[Tensor]) -> String {
+        let each =
+            |(name, x): (&String, &Tensor)| format!("{name}: {} {}", tensor::name(x), x.shape());
+        self.names.iter().zip(inputs).map(each).collect::<Vec<_>>().join(", ")
+    }
+
     /// Asks, and reads from the answer to that. `fields` are those of the request beside its inputs.
     fn ask<T>(
         &self,
@@ -156,7 +167,13 @@ impl Program {
         }
         if let Some(error) = fields.get("error") {
             let message = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-            return Err(told(format!("it failed: {}", message.trim_end())).into());
+            let why = told(format!("it failed: {}", message.trim_end()));
+            // A loss that fails at once may have been given numbers of the wrong type.
+            return Err(match id {
+                1 => format!("{why}\nit was given {}; {TYPES}", self.described(inputs)),
+                _ => why,
+            }
+            .into());
         }
         read(&Answered { fields, bytes })
             .map_err(|why| told(format!("{why}, in its answer `{}`", excerpt(&line))).into())
@@ -187,15 +204,23 @@ impl Answered {
         self.fields.get(name).ok_or(format!("there is no `{name}`"))
     }
 
-    /// Gradients by position; `null` for an input that has none.
+    /// Gradients by position; `null` for an input that has none. One in integers, but for zeros, says
+    /// that floats were meant.
     fn gradients(&self, inputs: &[Tensor]) -> Result<Vec<Option<Tensor>>, String> {
         let all = self.field("gradients")?.as_array().ok_or("`gradients` is no list")?;
         let gradient = |(i, value): (usize, &Value)| match value {
             Value::Null => Ok(None),
             value => {
                 let like = inputs.get(i).map(|x| x.shape().to_vec());
-                let read = tensor::shaped(value, like.as_deref(), &self.bytes).map(Some);
-                read.map_err(|why| format!("the gradient of input {i}: {why}"))
+                let read = tensor::shaped(value, like.as_deref(), &self.bytes)
+                    .map_err(|why| format!("the gradient of input {i}: {why}"))?;
+                let is_float = inputs.get(i).is_none_or(|x| x.dtype().is_float());
+                match is_float || read.to_f64s().iter().all(|slope| *slope == 0.0) {
+                    true => Ok(Some(read)),
+                    false => Err(format!(
+                        "input {i} holds integers, and has a gradient all the same: `null`, or floats ({TYPES})"
+                    )),
+                }
             }
         };
         all.iter().enumerate().map(gradient).collect()
@@ -273,7 +298,7 @@ impl BlackBox for Program {
             |encoder: &mut Encoder| json!({ "move": which, "direction": encoder.json(direction) });
         let request = Request::new("products", "Hessian-vector products");
         self.ask(request, inputs, fields, |answer| match answer.fields.get("missing") {
-            Some(Value::String(why)) => Ok(Products::Missing(why.clone())),
+            Some(Value::String(why)) => Ok(Products::Missing(without_addresses(why))),
             _ => Ok(Products::Gradients(answer.gradients(inputs)?)),
         })
     }
@@ -287,6 +312,17 @@ impl BlackBox for Program {
             quoted(&self.command)
         ))
     }
+}
+
+/// Text without addresses in memory, as Python prints them of its objects: `<function f at 0x7f…>`. Two
+/// runs would differ in them.
+fn without_addresses(text: &str) -> String {
+    let mut parts = text.split(" at 0x");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain += part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+    }
+    plain
 }
 
 /// A command in quotes, as a shell reads them.

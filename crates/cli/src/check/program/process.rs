@@ -2,14 +2,14 @@
 
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::group;
-use super::message::{LONGEST, Message};
+use super::message::{LONGEST, Message, Reading};
 use super::tensor::Encoder;
 use super::waiting::Waiting;
 
@@ -34,8 +34,8 @@ pub struct Process {
     limits: Limits,
     /// Whether it has answered a request.
     has_answered: bool,
-    /// The most bytes that a line may have, so that what a program prints by mistake fills no memory.
-    longest: Arc<AtomicUsize>,
+    /// Bounds what is read, so that what a program prints by mistake fills no memory.
+    reading: Arc<Reading>,
 }
 
 /// A line, and the tensors whose bytes follow it.
@@ -68,7 +68,7 @@ impl Process {
         let (asked, questions) = channel::<Question>();
         // Bounded, so that a program that never stops printing waits instead of filling memory.
         let (answer, answers) = sync_channel(1);
-        let longest = Arc::new(AtomicUsize::new(LONGEST));
+        let reading = Arc::new(Reading::new());
         let mut listener = None;
         if let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -85,10 +85,10 @@ impl Process {
                     }
                 }
             });
-            let longest = Arc::clone(&longest);
+            let reading = Arc::clone(&reading);
             thread::spawn(move || {
                 let mut stdout = BufReader::new(stdout);
-                while let Some(message) = Message::read(&mut stdout, &longest) {
+                while let Some(message) = Message::read(&mut stdout, &reading) {
                     let is_last = message.is_err();
                     if answer.send(message).is_err() || is_last {
                         return;
@@ -109,7 +109,7 @@ impl Process {
             listener,
             limits,
             has_answered,
-            longest,
+            reading,
         })
     }
 
@@ -126,7 +126,8 @@ impl Process {
 
     /// Asks. The answer is about so many elements.
     pub fn ask(&self, question: Question, elements: usize) {
-        self.longest.store(LONGEST.saturating_add(PER_ELEMENT.saturating_mul(elements)), Relaxed);
+        let longest = LONGEST.saturating_add(PER_ELEMENT.saturating_mul(elements));
+        self.reading.longest.store(longest, Relaxed);
         if let Some(asked) = &self.asked {
             // A program that has ended is told of when its answer is missing.
             let _ = asked.send(question);
@@ -160,7 +161,12 @@ impl Process {
                 Ok(Ok(message)) => return Ok(message),
                 Ok(Err(why)) => return Err(self.told(&why)),
                 Err(RecvTimeoutError::Timeout) if waiting.is_over() => {
-                    return Err(self.told(&late(limit.as_secs_f64())));
+                    let seconds = limit.as_secs_f64();
+                    let why = match self.reading.partial() {
+                        Some(partial) => format!("{partial} within {seconds} s"),
+                        None => late(seconds),
+                    };
+                    return Err(self.told(&why));
                 }
                 Err(RecvTimeoutError::Timeout) => waiting.show(),
                 Err(RecvTimeoutError::Disconnected) => {

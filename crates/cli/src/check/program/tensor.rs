@@ -78,7 +78,7 @@ pub fn to_json(x: &Tensor) -> Value {
 }
 
 /// The name of an element type.
-fn name(x: &Tensor) -> &'static str {
+pub fn name(x: &Tensor) -> &'static str {
     if x.dtype() == DType::I64 { "int64" } else { "float64" }
 }
 

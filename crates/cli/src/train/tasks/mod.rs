@@ -231,12 +231,20 @@ pub trait Problem {
         }
         let (score, name) = (self.score(objective)?, words(self.metric()));
         let name = name.strip_prefix("test ").unwrap_or(&name);
-        Ok(Figures { score, text: format!("test {name} {score:.4}") })
+        Ok(Figures { score, text: format!("test {}", figure(name, score)) })
     }
 
     /// What is said, and perhaps drawn into a folder, at the end.
     fn conclusion(&self, score: f64, _out: &Path) -> Result<String> {
-        Ok(format!("\n{} {score:.4}\n", words(self.metric())))
+        Ok(format!("\n{}\n", figure(&words(self.metric()), score)))
+    }
+}
+
+/// A figure with its name, if it is defined: R² is not where all targets are equal.
+pub fn figure(name: &str, score: f64) -> String {
+    match score.is_finite() {
+        true => format!("{name} {score:.4}"),
+        false => format!("{name} not defined"),
     }
 }
 

@@ -82,6 +82,7 @@ pub(super) const ROW: Row = Row {
     name: "lbfgs",
     aliases: &["LBFGS", "l_bfgs"],
     summary: "the gradient times an estimate of the inverse Hessian, of whole batches",
+    whole_batches: true,
     preset: &[],
     defaults: || Box::new(Lbfgs::default()),
     build: |preset, groups| {

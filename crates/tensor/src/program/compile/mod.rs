@@ -2,9 +2,11 @@
 //! ([`registers`]), strip-mining of wide rows ([`segments`]) and loop distribution ([`distribution`]),
 //! and cuts the iteration space into tiles and tasks.
 
+mod cut;
 mod distribution;
 mod registers;
 mod segments;
+mod uses;
 
 use std::collections::HashMap;
 
@@ -14,28 +16,13 @@ use super::code::{
 use super::{Extent, Micro, NARROW, Program, Value};
 use crate::DType;
 use crate::kernels::ReduceOp;
+use cut::{Cut, LEAST_ROWS, STRIP_BYTES, TILE_BYTES};
 use distribution::Distribution;
-
-/// The bytes of a register, which holds a tile of a value. Some of them have to fit the L1 cache
-/// together, and a micro-op should run long enough to pay for its dispatch.
-const TILE_BYTES: usize = 12 << 10;
-
-/// The bytes of a value in a strip, where loops are distributed.
-const STRIP_BYTES: usize = 6 << 10;
-
-/// The bytes of a value in a tile then: the L2 cache holds several of them. And how many rows such a
-/// tile has at least.
-const KEPT_BYTES: usize = 64 << 10;
-const LEAST_ROWS: usize = 32;
+use uses::Uses;
 
 /// From how many bytes in and out on results are written with streaming stores, which bypass the
 /// caches: they would only evict what lies there.
 const STREAM_BYTES: usize = 24 << 20;
-
-/// How many points a task has at least, and how many tasks there are at most, whatever the number
-/// of threads.
-const MIN_TASK: usize = 1 << 14;
-const MAX_TASKS: usize = 64;
 
 impl Program {
     /// Compiles the program.
@@ -87,80 +74,17 @@ struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     fn new(program: &'a Program, distribution: Option<&'a Distribution>) -> Compiler<'a> {
         let (rows, columns) = program.space();
-        // A value with one element for each row is computed by one task, from the whole row.
-        let by_row = |x: &Value| program.extent(*x) == Extent::Rows;
-        let whole_rows = program.outputs.iter().any(by_row)
-            || program.defs.iter().any(|def| match &def.micro {
-                Micro::ReduceRow(..) | Micro::Gather(..) | Micro::Scatter(..) => true,
-                Micro::ReduceAll(_, x) => by_row(x),
-                _ => false,
-            });
+        let Cut { tile_rows, tile_columns, strip_rows, tiles, tasks } =
+            Cut::of(program, distribution);
+        let inputs = program.inputs.iter().filter(|&&extent| extent == Extent::Full).count();
+        let is_full = |x: &&Value| program.extent(**x) == Extent::Full;
+        let outputs = program.outputs.iter().filter(is_full).count();
         let size = program.element_bytes();
-        let tile = TILE_BYTES / size;
-        let tile_columns = if whole_rows { columns } else { columns.min(tile) };
-        let (tile_rows, strip_rows) = match distribution {
-            None => {
-                let tile_rows = (tile / columns.max(1)).clamp(1, rows.max(1));
-                (tile_rows, tile_rows)
-            }
-            Some(_) => {
-                let strip_rows = (STRIP_BYTES / size / columns).clamp(1, rows);
-                let tile_rows = (KEPT_BYTES / size / columns).max(LEAST_ROWS);
-                (tile_rows.next_multiple_of(strip_rows).min(rows), strip_rows)
-            }
-        };
-        let tiles = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns.max(1));
-        let tasks = (rows * columns / MIN_TASK).clamp(1, MAX_TASKS).min(tiles.max(1));
-        let full = |extent: &Extent| *extent == Extent::Full;
-        let inputs = program.inputs.iter().filter(|&extent| full(extent)).count();
-        let outputs = program.outputs.iter().filter(|&&x| full(&program.extent(x))).count();
         let streaming = (inputs + outputs) * rows * columns * size > STREAM_BYTES;
         let count = program.defs.len();
-        let mut last_use = vec![0; count];
-        let mut uses = vec![0; count];
-        for (at, def) in program.defs.iter().enumerate() {
-            for x in Program::operands(&def.micro) {
-                last_use[x.0 as usize] = at;
-                uses[x.0 as usize] += 1;
-            }
-        }
-        for x in &program.outputs {
-            last_use[x.0 as usize] = count;
-            uses[x.0 as usize] += 1;
-        }
-        let mut coalesced = vec![None; count];
-        for (at, def) in program.defs.iter().enumerate() {
-            if let Micro::Scatter(Some(onto), ..) = def.micro {
-                let computed = !matches!(program.defs[onto.0 as usize].micro, Micro::Input(_));
-                if uses[onto.0 as usize] == 1 && computed {
-                    coalesced[onto.0 as usize] = Some(at);
-                }
-            }
-        }
-        let mut fused_into_sum = vec![false; count];
-        for (at, def) in program.defs.iter().enumerate() {
-            let x = match def.micro {
-                Micro::ReduceRow(ReduceOp::Sum, x) if columns >= NARROW => x,
-                Micro::ReduceAll(ReduceOp::Sum, x) => x,
-                _ => continue,
-            };
-            let map = &program.defs[x.0 as usize];
-            let tiled = |x: &Value| matches!(program.extent(*x), Extent::Full | Extent::Columns);
-            let fits = match &map.micro {
-                Micro::Map1(_, _, x) => tiled(x),
-                Micro::Map2(_, operands) => operands.iter().all(tiled),
-                Micro::Map3(_, operands) => operands.iter().all(tiled),
-                _ => false,
-            };
-            if fits && map.extent == Extent::Full && uses[x.0 as usize] == 1 {
-                fused_into_sum[x.0 as usize] = true;
-                // The sum reads the operands of the map.
-                for operand in Program::operands(&map.micro) {
-                    let last = &mut last_use[operand.0 as usize];
-                    *last = at.max(*last);
-                }
-            }
-        }
+        let mut uses = Uses::of(program);
+        let coalesced = program.coalesced(&uses);
+        let fused_into_sum = program.fused_into_sums(&mut uses);
         let executable = Executable {
             dtype: program.dtype,
             rows,
@@ -194,7 +118,7 @@ impl<'a> Compiler<'a> {
             executable,
             slot_of: vec![None; count],
             repeated: vec![None; count],
-            last_use,
+            last_use: uses.last,
             free_registers: HashMap::new(),
             freed: vec![false; count],
             output_of: program.output_of(),
@@ -202,7 +126,7 @@ impl<'a> Compiler<'a> {
             fused_into_sum,
             column_accumulator: vec![0; count],
             streaming,
-            chunk: tile,
+            chunk: TILE_BYTES / size,
         }
     }
 
