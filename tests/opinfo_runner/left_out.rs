@@ -87,8 +87,9 @@ pub const LEFT_OUT: &[(&str, &[&str])] = &[
     ("a layer of `nn`, compared in crates/nn/tests/torch.rs", &[
         "nn.GRU", "nn.LSTM", "nn.MultiheadAttention", "nn.RNN", "nn.TransformerEncoderLayer",
     ]),
+    ("layers of `nn` that are one here, `BatchNorm`", &["nn.BatchNorm*"]),
     ("a layer whose parameters are shaped when it is first called, or made of many", &[
-        "nn.BatchNorm*", "nn.GRUCell", "nn.LSTMCell", "nn.Lazy*", "nn.RNNCell", "nn.Transformer",
+        "nn.GRUCell", "nn.LSTMCell", "nn.Lazy*", "nn.RNNCell", "nn.Transformer",
         "nn.TransformerDecoder*", "nn.TransformerEncoder",
     ]),
 ];

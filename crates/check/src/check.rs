@@ -158,6 +158,16 @@ impl Check {
         if inputs.is_empty() {
             return refuse("there are no inputs, and so no derivatives to compare".to_owned());
         }
+        let count = inputs.len();
+        if let Some(odd) = self.skip.iter().find(|&&which| which >= count) {
+            return refuse(format!(
+                "input {odd} is to be skipped, and there are {count}, from 0 on"
+            ));
+        }
+        if self.names.len() > count {
+            let names = self.names.join(", ");
+            return refuse(format!("there are more names than the {count} inputs: {names}"));
+        }
         Ok(())
     }
 

@@ -196,6 +196,8 @@ impl Compared {
             _ if wrong && is_scattered => Verdict::Noise,
             _ if wrong => Verdict::Fail,
             (_, true) => Verdict::Kink,
+            // Nothing moves, and nothing is said to: no noise hides that.
+            _ if self.analytic == 0.0 && self.slopes.are_flat() => Verdict::Pass,
             // Within the tolerance, which may be too wide to say anything.
             _ if self.tolerance() > UNCERTAIN * self.size || self.is_hidden() => Verdict::Noise,
             _ => Verdict::Pass,

@@ -52,6 +52,11 @@ impl Slopes {
         }
     };
 
+    /// Whether differences show that nothing moves.
+    pub fn are_flat(&self) -> bool {
+        [self.central, self.left, self.right].iter().all(|slope| slope.value == 0.0)
+    }
+
     /// These slopes, where the value itself jumps.
     pub fn of_a_jump(self) -> Slopes {
         let infinite = |value: f64| Estimate { value, error: 0.0 };

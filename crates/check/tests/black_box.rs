@@ -157,6 +157,34 @@ fn a_function_that_gives_another_value_each_time_is_refused() {
 }
 
 #[test]
+fn a_function_that_draws_anew_is_refused_however_it_looks() {
+    for size in [0.01, 1.0, 100.0] {
+        let mut calls = 0.0_f64;
+        let random = move |x: &[Tensor]| {
+            calls += 1.0;
+            let x = x[0].to_f64s();
+            let value = x.iter().map(|x| x * x).sum::<f64>() + size * calls.sin();
+            (value, vec![Tensor::from(x.iter().map(|x| 2.0 * x).collect::<Vec<f64>>())])
+        };
+        let error = check_function(random, &[[1.0, -2.0, 3.0].into()]).unwrap_err().to_string();
+        assert!(error.contains("when it is asked for again"), "{size}: {error}");
+    }
+}
+
+#[test]
+fn what_is_named_or_skipped_and_is_not_there_is_an_error() {
+    let square = |x: &[Tensor]| {
+        let x = x[0].to_f64s()[0];
+        (x * x, vec![Tensor::from([2.0 * x])])
+    };
+    let of = |check: Check| check.run_function(square, &[[1.5].into()]).unwrap_err().to_string();
+    let told = of(Check { skip: vec![9], ..Check::default() });
+    assert!(told.contains("input 9 is to be skipped, and there are 1"), "{told}");
+    let told = of(Check { names: vec!["x".into(), "y".into()], ..Check::default() });
+    assert!(told.contains("more names than the 1 inputs: x, y"), "{told}");
+}
+
+#[test]
 fn errors_say_what_the_function_gave_and_what_was_expected() {
     let inputs = [Tensor::from([1.0, 2.0])];
     let told = |error: lossgraph_autograd::Error| error.to_string();

@@ -16,7 +16,7 @@ mod subject;
 mod train;
 
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -55,6 +55,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(told) = std::env::var_os(THREADS).and_then(|given| unread(&given)) {
+        output::remark(told);
+    }
     let arguments = match train::config::expanded(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(why) => {
@@ -86,6 +89,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// The variable that says how many threads compute.
+const THREADS: &str = "LOSSGRAPH_THREADS";
+
+/// That the number of threads is that of the cores, if what is given is no number of them.
+fn unread(given: &OsStr) -> Option<String> {
+    let count = given.to_str().and_then(|text| text.parse::<usize>().ok());
+    match count.is_some_and(|count| count > 0) {
+        true => None,
+        false => Some(format!(
+            "{THREADS} is `{}`, expected 1 or more: there is a thread for each core",
+            given.display()
+        )),
+    }
+}
+
 /// The arguments. Help is as wide as the terminal, or 80 columns where there is none.
 fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let command = match std::io::stdout().is_terminal() || std::env::var_os("COLUMNS").is_some() {
@@ -111,13 +129,23 @@ fn run(command: &Command) -> Result<bool, Box<dyn Error>> {
 /// The message of an error: of a recorded program with its operands and the cure, but not with the
 /// lines of ours that recorded it; else a line.
 fn message(error: &(dyn Error + 'static)) -> String {
-    use lossgraph_nn::Error::{Fit, NotFinite, Program};
+    use lossgraph_nn::Error::{Fit, Metric, NanLoss, NotFinite, Program};
     match (error.downcast_ref(), error.downcast_ref::<lossgraph_autograd::Error>()) {
         (_, Some(fault)) | (Some(Program(fault)), _) => without_code(&fault.without_locations()),
         (Some(NotFinite { parameter, .. }), _) => format!(
             "the gradient of `{parameter}` is not finite; the last checkpoint is as it was\n\
              perhaps: a lower --lr, which --find-rate finds, or numbers of the data that are far too large"
         ),
+        (Some(NanLoss), _) => "the loss is NaN; the last checkpoint is as it was\n\
+             perhaps: a larger --batch where --set weight leaves out all of its classes, or a loss that \
+             takes such data"
+            .to_owned(),
+        (Some(Metric { subject, why }), _) => match why.split_once(": `tape.") {
+            None => error.to_string(),
+            Some((why, _)) => {
+                format!("{subject}: {why}: the model's parameters, or its data, are not all finite")
+            }
+        },
         (Some(Fit { epoch, batch, source }), _) => {
             format!("epoch {}, batch {}: {}", epoch + 1, batch + 1, message(&**source))
         }
@@ -142,6 +170,25 @@ fn without_code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_threads_that_is_none_is_told() {
+        for bad in ["abc", "0", "-1", "", "2.5"] {
+            assert!(
+                unread(OsStr::new(bad)).is_some_and(|told| told.contains("1 or more")),
+                "{bad}"
+            );
+        }
+        assert_eq!(unread(OsStr::new("8")), None);
+    }
+
+    #[test]
+    fn what_a_metric_does_not_take_is_told_without_a_tape() {
+        let nan = lossgraph_tensor::Tensor::from([[f64::NAN, 0.0]]);
+        let error = lossgraph_nn::accuracy(&nan, &[0]).unwrap_err();
+        let told = message(&error);
+        assert!(told.starts_with("accuracy: a score of example 0 is NaN: the model's"), "{told}");
+    }
 
     #[test]
     fn cures_for_programs_are_left_out_and_others_stay() {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lossgraph_file::write_atomically;
 
@@ -52,6 +52,17 @@ pub fn write_and_report(file: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     }
 }
 
+/// `Ok` if a place is none of some files that are read, be it by a link: they would be written over.
+pub fn refuse_inputs<'a>(read: impl IntoIterator<Item = &'a PathBuf>, place: &Path) -> Result<()> {
+    match read.into_iter().find(|file| lossgraph_file::is_same(file, place)) {
+        None => Ok(()),
+        Some(file) => {
+            let why = "it would be written over: name another place for what is written";
+            Err(format!("{}: {why}", file.display()).into())
+        }
+    }
+}
+
 /// Makes a folder to write files into.
 pub fn make_folder(folder: &Path) -> Result<()> {
     if is_stdout(folder) {
@@ -68,6 +79,16 @@ pub fn is_stdout(file: &Path) -> bool {
     file == Path::new("-")
 }
 
+/// A path as a shell takes it for one word.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\._-+,:=@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Tells who watches what is done, beside what was requested.
 pub fn remark(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
@@ -76,4 +97,18 @@ pub fn remark(message: impl fmt::Display) {
 /// Tells what went wrong. Where nobody can be told, the exit code says it.
 pub fn complain(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_of_a_shell() {
+        let of = |path: &str| quoted(Path::new(path));
+        assert_eq!(of("out/digits-classifier.1"), "out/digits-classifier.1");
+        assert_eq!(of("my runs/a"), "'my runs/a'");
+        assert_eq!(of("it's"), r"'it'\''s'");
+        assert_eq!(of("a$b"), "'a$b'");
+    }
 }

@@ -1,5 +1,7 @@
 //! Which loss a command is about, and in which setting.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use lossgraph_losses::{Loss, UnknownLoss, find};
 
@@ -14,15 +16,29 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Of some words.
+    pub fn of(set: Vec<String>) -> Setting {
+        Setting { set }
+    }
+
     /// As `Loss::setting` reads it: `delta=2 weight`.
-    pub fn text(&self) -> String {
+    ///
+    /// # Errors
+    /// An option that is said twice.
+    pub fn text(&self) -> Result<String, String> {
         // A list is one word, however it is written: `weight=[1, 2]`.
         let is_list = |word: &&String| word.contains("=[");
         let plain = |word: &String| match is_list(&word) {
             true => word.split_whitespace().collect(),
             false => word.clone(),
         };
-        self.set.iter().map(plain).collect::<Vec<String>>().join(" ")
+        let text = self.set.iter().map(plain).collect::<Vec<String>>().join(" ");
+        let mut names = HashSet::new();
+        let mut said = text.split_whitespace().map(|word| word.split('=').next().unwrap_or(word));
+        match said.find(|name| !names.insert(*name)) {
+            Some(twice) => Err(format!("--set: `{twice}` is said twice")),
+            None => Ok(text),
+        }
     }
 
     /// As they were given.

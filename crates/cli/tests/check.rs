@@ -42,6 +42,9 @@ fn results_are_written_as_junit_xml() {
     std::fs::remove_file(&file).unwrap();
     assert!(xml.contains("<testcase classname=\"nll weight\" name=\"gradient in log_p\""), "{xml}");
     assert!(xml.contains("<skipped message=\"it holds integers\"/>"), "{xml}");
+    let output = check(&["nll", "--junit", path, "--html", path]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("each needs a file of its own"), "{told}");
     let output = check(&["nll", "--junit", "/nowhere/at/all.xml"]);
     assert!(text(&output.stderr).contains("cannot be written"), "{}", text(&output.stderr));
 }

@@ -489,3 +489,83 @@ fn inputs_come_from_a_file_and_some_stop_on_purpose() {
     let output = check(&["--program", &command, "--inputs", &twice]);
     assert!(text(&output.stderr).contains("`x` is there twice"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_second_derivative_that_is_missing_since_it_is_0_is_compared() {
+    if !has("python3", &["--version"]) {
+        return;
+    }
+    let folder = Folder::new("linear");
+    let linear = ONCE.replace("each**2", "3 * each").replace("2 * each", "3.0");
+    let program = format!("python3 {}", folder.file("host.py", linear));
+    let output = check(&["--program", &program, "--draw", "x: 3", "--strict"]);
+    let told = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success() && !told.contains("missing"), "{told}");
+}
+
+/// A host whose value hides what its second input does to it.
+const HIDDEN: &str = r#"
+import json, sys
+print('{"lossgraph": 1}', flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    a, b = [each["data"] for each in asked["inputs"]]
+    value = 1e9 * sum(e * e for e in a) + 1e-4 * sum(e * e for e in b)
+    slopes = [[2e9 * e for e in a], [2e-4 * e for e in b]]
+    print(json.dumps({"id": asked["id"], "value": value, "gradients": slopes}), flush=True)
+"#;
+
+#[test]
+fn what_noise_hides_fails_a_strict_check() {
+    if !has("python3", &["--version"]) {
+        return;
+    }
+    let folder = Folder::new("hidden");
+    let program = format!("python3 {}", folder.file("host.py", HIDDEN));
+    let arguments = ["--program", &program, "--draw", "a: 3, b: 3", "--order", "1"];
+    let lax = check(&arguments);
+    let told = text(&lax.stdout);
+    assert!(lax.status.success() && told.contains("NOISE") && told.contains("PASS"), "{told}");
+    let strict = check(&[&arguments[..], &["--strict", "--junit", "-"]].concat());
+    let xml = text(&strict.stdout);
+    assert_eq!(strict.status.code(), Some(1));
+    assert!(xml.contains("<failure message=\"lost in noise\"/>"), "{xml}");
+}
+
+#[test]
+fn greetings_and_bytes_that_fit_no_protocol_are_told() {
+    let folder = Folder::new("greetings");
+    for (greeting, told) in [
+        (r#"{"lossgraph": "1"}"#, r#"it speaks version "1" of the protocol, expected 1, a number"#),
+        (
+            r#"{"lossgraph": 1, "features": "bytes"}"#,
+            r#"its features are "bytes", expected a list"#,
+        ),
+    ] {
+        let script = folder.file("host.sh", format!("echo '{greeting}'; cat > /dev/null"));
+        let error = refused(&format!("sh {script}"), &[]);
+        assert!(error.contains(told), "{error}");
+    }
+    if has("python3", &["--version"]) {
+        let more = ONCE.replace("[\"products\"]", "[]").replace(
+            "**answer}), flush=True)",
+            "**answer}) + chr(10) + chr(0) * 8, end=\"\", flush=True)",
+        );
+        let error = refused(&format!("python3 {}", folder.file("host.py", more)), &[]);
+        assert!(error.contains("bytes follow its last answer that no line announces"), "{error}");
+    }
+}
+
+#[test]
+fn a_smaller_case_is_checked_as_the_whole_one_was() {
+    if !has("python3", &["--version"]) {
+        return;
+    }
+    let folder = Folder::new("options");
+    let wrong = ONCE.replace("2 * each", "3 * each");
+    let program = format!("python3 {}", folder.file("host.py", wrong));
+    let limits = ["--order", "1", "--timeout", "7", "--start-timeout", "9.5"];
+    let output = check(&[&["--program", &program, "--draw", "x: 3"], &limits[..]].concat());
+    let told = text(&output.stdout);
+    assert!(told.contains(&format!("--inputs smallest.json {}", limits.join(" "))), "{told}");
+}

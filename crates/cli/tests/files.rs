@@ -362,4 +362,17 @@ fn numbers_with_a_comma_are_told() {
         );
         assert!(told.contains(&comma), "{told}");
     }
+    // What the comma is may not be known: the number is not changed.
+    for (field, cure) in [
+        ("1,000", "write 1000 if it stands between thousands, or else 1.000"),
+        ("1,000,000", "write 1000000, with none between thousands"),
+        ("1,000.5", "write 1000.5, with none between thousands"),
+    ] {
+        let row = |i: usize| format!("{i},\"{}\"", if i.is_multiple_of(2) { field } else { "2" });
+        let rows: Vec<String> = (0..40).map(row).collect();
+        fs::write(folder.0.join("t.csv"), format!("x,y\n{}\n", rows.join("\n"))).unwrap();
+        let output = folder.run("train --data t.csv --target y --epochs 1");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(&format!("`{field}` in line 2")) && told.contains(cure), "{told}");
+    }
 }

@@ -220,6 +220,18 @@ fn odd_files_of_inputs_are_refused_with_the_cause() {
     fs::write(folder.0.join("own.json"), br#"{"logits": [[1, 2]], "labels": [1e300]}"#).unwrap();
     let told = folder.refused(&["explain", "cross_entropy", "--inputs", "own.json"]);
     assert!(told.contains("expected whole numbers"), "{told}");
+    // Nor are they written over.
+    let before = fs::read(folder.0.join("own.json")).unwrap();
+    let program = ["check", "--program", "false", "--inputs", "own.json"];
+    for arguments in [
+        &["explain", "cross_entropy", "--inputs", "own.json", "--out", "own.json"][..],
+        &[&program[..], &["--junit", "own.json"]].concat(),
+        &[&program[..], &["--html", "./own.json"]].concat(),
+    ] {
+        let told = folder.refused(arguments);
+        assert!(told.contains("own.json: it would be written over"), "{arguments:?}: {told}");
+    }
+    assert!(fs::read(folder.0.join("own.json")).unwrap() == before);
     let told = folder.refused(&["explain", "mse", "--inputs", "."]);
     assert!(told.contains("cannot be read"), "{told}");
 }

@@ -149,6 +149,18 @@ fn a_run_goes_on_with_the_options_that_it_began_with() {
         let error = folder.refused(&format!("--resume {LAST} {option}"));
         assert!(error.contains(told) && error.contains("--epochs"), "{error}");
     }
+    // Nothing of another name leads to the run.
+    for named in ["out/digits-classifier.7", "out/digits-classifier.svg"] {
+        let error = folder.refused(&format!("--resume {named} --epochs 2"));
+        let cure = "perhaps: --resume out/digits-classifier\n";
+        assert!(error.contains("there is no such checkpoint") && error.ends_with(cure), "{error}");
+    }
+    fs::copy(folder.0.join(MODEL), folder.0.join("alone.safetensors")).unwrap();
+    let error = folder.refused("--resume alone.safetensors");
+    assert!(error.contains("a model to use, and no checkpoint to go on from"), "{error}");
+    fs::write(folder.0.join("out/x.svg"), "<svg/>").unwrap();
+    let error = folder.refused("--resume out/x.svg");
+    assert!(error.contains("no safetensors checkpoint, but an SVG file"), "{error}");
     let error = folder.refused("--resume no/such.safetensors");
     assert!(error.contains("--resume no/such.safetensors: there is no such checkpoint"), "{error}");
     fs::write(folder.0.join("damaged"), "half of a").unwrap();
@@ -183,6 +195,14 @@ fn a_run_that_is_not_there_is_answered_with_those_that_are() {
         let told = folder.refused(&format!("--resume {named}"));
         assert!(told.ends_with("perhaps: --resume out/digits-classifier\n"), "{told}");
     }
+    fs::create_dir_all(folder.0.join("zoo")).unwrap();
+    fs::rename(folder.0.join("out/penguins-classifier"), folder.0.join("zoo/birds")).unwrap();
+    let told = folder.refused("--resume zoo/k9");
+    assert!(
+        told.ends_with("perhaps: --resume zoo/birds, or --resume out/digits-classifier\n"),
+        "{told}"
+    );
+    fs::rename(folder.0.join("zoo/birds"), folder.0.join("out/penguins-classifier")).unwrap();
     let both = "perhaps: --resume out/digits-classifier, or --resume out/penguins-classifier\n";
     for named in ["out", "k9", "out/k9"] {
         let told = folder.refused(&format!("--resume {named}"));
@@ -314,6 +334,7 @@ fn more_epochs_go_on_by_the_longer_schedule_and_fewer_are_refused() {
     let before = folder.bytes(MODEL);
     let told = folder.refused(&format!("--resume {LAST} --epochs 4"));
     assert!(told.contains("is to see 4 epochs in all, and the checkpoint has seen 5"), "{told}");
+    assert!(!told.contains("the rates of epochs before"), "{told}");
     assert!(folder.bytes(MODEL) == before);
     // What does not depend on the length says nothing.
     folder.train("--hidden 8 --epochs 1 --schedule step step_size=1 --out step");

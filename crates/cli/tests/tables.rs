@@ -74,6 +74,57 @@ fn two_commands_lead_from_a_csv_file_to_predictions() {
 }
 
 #[test]
+fn predictions_are_written_over_nothing_that_was_read() {
+    let folder = Folder::new("over");
+    folder.text(&["train", "--data", "birds.csv", "--target", "species", "--epochs", "1"]);
+    let model = "out/birds-classifier.safetensors";
+    fs::copy(folder.0.join(model), folder.0.join("model.csv")).unwrap();
+    let read = |path: &str| fs::read(folder.0.join(path)).unwrap();
+    let before = ["birds.csv", model].map(read);
+    let mut places = vec!["birds.csv", "out/../birds.csv", "model.csv"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("birds.csv", folder.0.join("link.csv")).unwrap();
+        places.push("link.csv");
+    }
+    for place in places {
+        let told = folder.refused(&["predict", "model.csv", "birds.csv", "--out", place]);
+        assert!(
+            told.contains("it would be written over: name another place for what"),
+            "{place}: {told}"
+        );
+    }
+    let told = folder.refused(&["predict", model, "birds.csv", "--out", model]);
+    assert!(told.contains("a CSV file is written: --out FILE.csv"), "{told}");
+    assert!(["birds.csv", model].map(read) == before);
+    // What was predicted before gives way, as pictures and reports do.
+    for _ in 0..2 {
+        let told = folder.text(&["predict", model, "birds.csv", "--out", "kinds.csv"]);
+        assert_eq!(told, "wrote kinds.csv\n");
+    }
+    let told = folder.refused(&["predict", "out/birds-classifier", "birds.csv"]);
+    assert!(told.contains("whose best model is out/birds-classifier/best.safetensors"), "{told}");
+}
+
+#[test]
+fn a_loss_of_amounts_above_0_is_told_of_numbers_below() {
+    let folder = Folder::new("signs");
+    let rows: String = (0..40).map(|i| format!("{i},{}\n", i % 7 - 3)).collect();
+    fs::write(folder.0.join("t.csv"), format!("x,y\n{rows}")).unwrap();
+    let train = ["train", "--data", "t.csv", "--target", "y", "--epochs", "1", "--loss"];
+    for (loss, expected) in [("tweedie", "numbers from 0"), ("poisson_nll", "counts from 0")] {
+        let told = folder.refused(&[&train[..], &[loss]].concat());
+        let about = format!("--loss {loss}: the column `y` goes from -3 to 3");
+        assert!(told.contains(&about) && told.contains(expected), "{told}");
+    }
+    for (loss, is_odd) in [("msle", true), ("mse", false)] {
+        let told = folder.run(&[&train[..], &[loss]].concat()).stderr;
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told.contains("is made for numbers above 0"), is_odd, "{told}");
+    }
+}
+
+#[test]
 fn numbers_are_predicted_in_their_own_unit() {
     let folder = Folder::new("numbers");
     let train = ["train", "--data", "birds.csv", "--target", "body_mass_g", "--missing", "drop"];
@@ -122,7 +173,16 @@ fn what_is_wrong_with_a_table_is_told() {
         assert!(told.contains(expected), "{arguments:?}: {told}");
     }
     let told = folder.refused(&["predict", "birds.csv", "birds.csv"]);
-    assert!(told.contains("birds.csv") && told.contains("no safetensors checkpoint"), "{told}");
+    assert!(told.contains("birds.csv: it is no safetensors checkpoint, but text"), "{told}");
+    fs::write(folder.0.join("net.pt"), b"PK\x03\x04 of a net").unwrap();
+    let told = folder.refused(&["predict", "net.pt", "birds.csv"]);
+    assert!(
+        told.contains("but a ZIP file") && told.contains("safetensors.torch.save_file"),
+        "{told}"
+    );
+    fs::write(folder.0.join("a.png"), b"\x89PNG\r\n\x1a\n\xff").unwrap();
+    let told = folder.refused(&["train", "--data", "a.png", "--target", "b"]);
+    assert!(told.contains("a.png: it is a PNG file, expected a CSV file"), "{told}");
     let train = ["train", "--data", "birds.csv", "--target", "species", "--epochs", "1"];
     folder.text(&train);
     fs::write(folder.0.join("narrow.csv"), "island,year\nBiscoe,2007\n").unwrap();

@@ -132,10 +132,22 @@ fn bad_input_is_told_and_leaves_files_as_they_were() {
         (&["--optimizer", "sgd momentum=0.9"], "[\"sgd\", \"momentum=0.9\"] in a file"),
         (&["--loss", "weather"], "there is no loss `weather`: `lossgraph losses` lists all"),
         (&["--data", "out"], "out: "),
-        (&["--batch", "0"], "the batch size is 0"),
+        (&["--set", "weight=0,0,0,0,0,0,0,0,0,0"], "all are 0, expected one above 0 at least"),
+        (&["--set", "weight=1,1,1,1,1,1,1,1,1,-1"], "-1 is none of finite numbers of 0 or more"),
+        (&["--set", "weight=1,nan"], "NaN is none of finite numbers of 0 or more"),
+        (&["--set", "weight=1,1e39"], "inf is none of finite numbers of 0 or more"),
+        (
+            &["--loss", "bce_with_logits", "--set", "pos_weight=-9"],
+            "--set pos_weight=-9: -9 is none of finite numbers of 0 or more",
+        ),
+        (
+            &["--set", "label_smoothing=0.1", "label_smoothing=0.2"],
+            "`label_smoothing` is said twice",
+        ),
+        (&["--batch", "0"], "0 is not in"),
         (&["--epochs", "0"], "0 is not in"),
         (&["--lr", "nan"], "lr is NaN"),
-        (&["--lr=-1"], "adamw: lr is -1"),
+        (&["--lr=-1"], "lr is -1, expected 0 or more, and finite"),
         (&["--lr", "-1"], "lr is -1"),
         (&["--hidden", "8", "0"], "0 is not in"),
         (&["--batch", "9999999999999999999"], "a checkpoint holds numbers up to 2⁶³ − 1"),
@@ -247,6 +259,10 @@ fn a_loss_weighs_classes_by_numbers_of_the_command_line() {
     };
     assert_eq!(line("1,1,1"), line("[2, 2, 2]"));
     assert_ne!(line("1,1,1"), line("1,2,9"));
+    // A batch of nothing but what is left out has no mean.
+    let alone = ["--data", "penguins", "--batch", "1", "--set", "weight=0,1,1"];
+    let told = folder.refused(&alone);
+    assert!(told.contains("the loss is NaN") && told.contains("a larger --batch"), "{told}");
     // The checkpoint knows them.
     let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
     let evaluate = ["evaluate", "a/penguins-classifier.safetensors"];

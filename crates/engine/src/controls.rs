@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::descent;
 use crate::figure;
-use crate::inputs::{Inputs, exact, json_of};
+use crate::inputs::{Inputs, exact, json_of, remark};
 use crate::subject::Subject;
 
 /// The state of a page's controls: the loss, its inputs with their numbers, its options with their
@@ -17,15 +17,17 @@ use crate::subject::Subject;
 /// Inputs that the loss cannot have.
 pub fn controls(subject: &Subject, inputs: &Inputs) -> Result<Value> {
     let mut tensors = Vec::new();
-    let mut shown = Vec::new();
+    let (mut shown, mut remarks) = (Vec::new(), Vec::new());
     for takes in subject.takes() {
         let tensor = inputs.of(subject.name(), &takes)?;
+        remarks.extend(remark(&takes, &tensor));
         let (low, high) = bounds(takes.domain);
         shown.push(json!({
             "name": takes.name,
             "shape": tensor.shape().to_vec(),
             "whole": takes.is_whole || matches!(takes.domain, Domain::Signs | Domain::Bits),
             "moves": takes.is_variable,
+            "padded": takes.is_padded,
             "symbol": subject.symbol(takes.name),
             "holds": takes.domain.to_string(),
             "low": low,
@@ -53,6 +55,7 @@ pub fn controls(subject: &Subject, inputs: &Inputs) -> Result<Value> {
         "loss": subject.name(),
         "family": subject.family(),
         "inputs": shown,
+        "remarks": remarks,
         "numbers": json_of(&tensors),
         "options": options,
         "letters": subject.letters(),

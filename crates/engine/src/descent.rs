@@ -1,6 +1,7 @@
 //! Gradient descent on the inputs of a loss.
 
 use lossgraph_autograd::{Parameter, Tape};
+use lossgraph_losses::Domain;
 use lossgraph_nn::optimizer::{Adagrad, Optimize, RmsProp};
 use lossgraph_nn::{Adam, Sgd, UpdateRule};
 use lossgraph_tensor::Tensor;
@@ -8,11 +9,14 @@ use serde_json::{Map, Value, json};
 
 use crate::Result;
 use crate::inputs::{Inputs, json_of};
-use crate::request::message;
+use crate::request::{message, refusal};
 use crate::subject::{Subject, Takes};
 
 /// The most steps of a request: the page asks again for more.
 const MOST_STEPS: u64 = 1000;
+
+/// How many times as large as at the start a loss or an input is that diverges.
+const MUCH: f64 = 1e6;
 
 /// Starts an optimizer with a rate.
 type Start = fn(f64, &[Parameter]) -> Result<Box<dyn Optimize>>;
@@ -51,7 +55,12 @@ impl Descent {
     pub fn read(request: &Map<String, Value>) -> Result<Descent> {
         let get = |key: &str| request.get(key);
         let optimizer = get("optimizer").and_then(Value::as_str).ok_or("`optimizer` is a name")?;
-        let rate = get("rate").and_then(Value::as_f64).ok_or("`rate` is a number")?;
+        let rate = match get("rate").and_then(Value::as_f64) {
+            Some(0.0) => Err("at a rate of 0 nothing moves: the rate is a number above 0"),
+            rate => {
+                rate.filter(|rate| *rate > 0.0).ok_or("the rate is a number above 0, such as 0.1")
+            }
+        }?;
         let steps = get("steps").and_then(Value::as_u64).ok_or("`steps` is a whole number")?;
         let moves = get("moves").and_then(Value::as_array).ok_or("`moves` is a list of inputs")?;
         let moves = moves.iter().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -60,7 +69,11 @@ impl Descent {
     }
 }
 
-/// The inputs and the loss at the start and after each step, and a sentence if it ended early.
+/// The inputs and the loss at the start and after each step, a sentence if it ended early, and one for
+/// each input that is kept in its domain.
+///
+/// Along a slope, log-probabilities soon are none, and a loss of them gets below all that it could have:
+/// so each step ends at the distribution that it leads to.
 pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<Value> {
     let row = OPTIMIZERS.iter().find(|each| each.name == descent.optimizer).ok_or_else(|| {
         let known = OPTIMIZERS.map(|each| each.name).join(", ");
@@ -81,11 +94,21 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
     if moving.is_empty() {
         return Err("no input moves: choose one that has a gradient".into());
     }
+    let kept: Vec<String> = takes.iter().filter(|takes| moves(takes)).filter_map(keeping).collect();
+    let began: Vec<f64> = moving.iter().map(size).collect();
     let mut optimizer = (row.start)(descent.rate, &moving)?;
     let (mut losses, mut path, mut ended) = (Vec::new(), Vec::new(), None);
     for step in 0..=descent.steps {
         let now: Vec<(&str, Tensor)> =
             parameters.iter().map(|(takes, parameter)| (takes.name, parameter.value())).collect();
+        let far = moving.iter().zip(&began).find_map(|(parameter, began)| {
+            let now = size(parameter);
+            (now > MUCH * began.max(1.0)).then(|| {
+                let after = steps(step);
+                let name = parameter.name();
+                format!("diverges: after {after} {name} holds {now:.3e}; a smaller rate may help")
+            })
+        });
         let tape = Tape::f64();
         let vars = parameters.iter().map(|(takes, parameter)| match moves(takes) {
             true => tape.parameter(parameter),
@@ -94,8 +117,17 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
         let loss = subject.mean_of(&tape, &vars.collect::<Vec<_>>());
         let gradients = match loss.backward() {
             Ok(gradients) => gradients,
+            Err(_) if step == 0 => {
+                return Err("nothing moves: no gradient flows to what is chosen".into());
+            }
             Err(error) => {
-                ended = Some(error.without_locations());
+                let why = refusal(&error);
+                ended = Some(far.unwrap_or_else(|| {
+                    format!(
+                        "stops after {}: the next step is not taken, and a smaller rate may help\n{why}",
+                        steps(step - 1)
+                    )
+                }));
                 break;
             }
         };
@@ -110,7 +142,11 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
             });
             break;
         }
-        if value - first > 1e6 * first.abs().max(1.0) {
+        if far.is_some() {
+            ended = far;
+            break;
+        }
+        if value - first > MUCH * first.abs().max(1.0) {
             ended = Some(format!(
                 "diverges: after {} the loss is {value:.3e}, and it began at {first:.3e}; a smaller rate \
                  may help",
@@ -131,8 +167,13 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
             break;
         }
         if let Err(error) = optimizer.step_with(&mut || Ok(gradients.clone())) {
-            ended = Some(format!("stops after {}: {}", steps(step), message(&error)));
+            ended = Some(format!("diverges after {}: {}", steps(step), message(&error)));
             break;
+        }
+        for (takes, parameter) in parameters.iter().filter(|(takes, _)| moves(takes)) {
+            if let Some(normalized) = takes.domain.normalized(tape.constant(parameter.value())) {
+                parameter.set(normalized.value()?)?;
+            }
         }
     }
     if let [first, .., last] = losses[..]
@@ -146,7 +187,23 @@ pub fn descend(subject: &Subject, inputs: &Inputs, descent: &Descent) -> Result<
         ));
     }
     let losses: Vec<Value> = losses.into_iter().map(crate::inputs::exact).collect();
-    Ok(json!({ "losses": losses, "inputs": path, "ended": ended }))
+    Ok(json!({ "losses": losses, "inputs": path, "ended": ended, "kept": kept }))
+}
+
+/// The largest finite number of a parameter, without its sign.
+fn size(parameter: &Parameter) -> f64 {
+    let numbers = parameter.value().to_f64s();
+    numbers.into_iter().map(f64::abs).filter(|x| x.is_finite()).fold(0.0, f64::max)
+}
+
+/// What a reader is told of an input that is kept in its domain.
+fn keeping(takes: &Takes) -> Option<String> {
+    let how = match takes.domain {
+        Domain::LogProbabilities => "its log_softmax",
+        Domain::Probabilities => "the nearest distribution",
+        _ => return None,
+    };
+    Some(format!("{} stays {}: after each step, it is {how}", takes.name, takes.domain))
 }
 
 /// So many steps, in words.
@@ -181,6 +238,102 @@ mod tests {
         for each in OPTIMIZERS {
             let losses = descended(each.name, 0.1, 50)["losses"].clone();
             assert!(losses[50].as_f64() < losses[0].as_f64(), "{}: {losses}", each.name);
+        }
+    }
+
+    #[test]
+    fn what_is_a_distribution_stays_one() {
+        let mut count = 0;
+        for case in lossgraph_losses::ALL
+            .iter()
+            .flat_map(|loss| lossgraph_losses::Case::grid(loss, 0).unwrap())
+        {
+            let (loss, setting) = (case.loss.name, case.setting.clone());
+            let subject = Subject::Loss(case);
+            for takes in subject.takes().into_iter().filter(|takes| takes.is_variable) {
+                let mass: fn(f64) -> f64 = match takes.domain {
+                    Domain::Probabilities => |p| p,
+                    Domain::LogProbabilities => f64::exp,
+                    _ => continue,
+                };
+                let (optimizer, moves) = ("sgd".to_owned(), vec![takes.name.to_owned()]);
+                let descent = Descent { optimizer, rate: 0.5, steps: 100, moves };
+                // Not all settings have a gradient in all of them.
+                let Ok(found) = descend(&subject, &Inputs::default(), &descent) else { continue };
+                let told = format!("{loss} {setting} {}: {}", takes.name, found["ended"]);
+                let kept = found["kept"][0].as_str().unwrap();
+                assert!(kept.starts_with(&format!("{} stays ", takes.name)), "{told}: {kept}");
+                for inputs in found["inputs"].as_array().unwrap() {
+                    let text = json!({ takes.name: inputs[takes.name] }).to_string();
+                    let now = crate::parse(&text).unwrap().of(loss, &takes).unwrap();
+                    let classes = now.shape()[now.rank() - 1];
+                    for row in now.to_f64s().chunks(classes) {
+                        assert!(row.iter().all(|&x| mass(x) >= 0.0), "{told}: {row:?}");
+                        let sum: f64 = row.iter().map(|&x| mass(x)).sum();
+                        assert!((sum - 1.0).abs() < 1e-12, "{told}: {row:?}");
+                    }
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 5, "{count}");
+    }
+
+    #[test]
+    fn a_loss_of_log_probabilities_gets_no_lower_than_0() {
+        let subject = Subject::new("ctc", "").unwrap();
+        for rate in [0.5, 1e3, 1e300] {
+            let (optimizer, moves) = ("sgd".to_owned(), vec!["log_p".to_owned()]);
+            let descent = Descent { optimizer, rate, steps: 100, moves };
+            let found = descend(&subject, &Inputs::default(), &descent).unwrap();
+            let losses = found["losses"].as_array().unwrap();
+            assert!(losses.iter().all(|loss| loss.as_f64() >= Some(-1e-12)), "{rate}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_none_says_what_one_is() {
+        let subject = Subject::new("mse", "").unwrap();
+        for (rate, told) in [
+            (json!(0), "at a rate of 0 nothing moves: the rate is a number above 0"),
+            (json!(-1), "the rate is a number above 0, such as 0.1"),
+            (json!("Infinity"), "the rate is a number above 0, such as 0.1"),
+            (json!("NaN"), "the rate is a number above 0, such as 0.1"),
+        ] {
+            let request =
+                json!({ "optimizer": "sgd", "rate": rate, "steps": 1, "moves": ["prediction"] });
+            let error = Descent::read(request.as_object().unwrap()).err().unwrap().to_string();
+            assert_eq!(error, told);
+        }
+        assert!(subject.takes().len() == 2);
+    }
+
+    #[test]
+    fn a_step_that_a_loss_refuses_is_not_taken() {
+        let subject = Subject::new("giou", "").unwrap();
+        let (optimizer, moves) = ("sgd".to_owned(), vec!["prediction".to_owned()]);
+        let descent = Descent { optimizer, rate: 1000.0, steps: 5, moves };
+        let found = descend(&subject, &Inputs::default(), &descent).unwrap();
+        let told = found["ended"].as_str().unwrap();
+        let why = "stops after 0 steps: the next step is not taken, and a smaller rate may help\n\
+                   giou: prediction holds the box [";
+        assert!(told.starts_with(why) && !told.contains('%'), "{told}");
+        assert_eq!(found["losses"].as_array().unwrap().len(), 1);
+        assert_eq!(found["inputs"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_huge_rate_diverges_in_every_loss_whose_inputs_can() {
+        for loss in lossgraph_losses::ALL {
+            let subject = Subject::of(loss).unwrap();
+            let moves = subject.takes().into_iter().find(|takes| takes.is_variable).unwrap();
+            let optimizer = "sgd".to_owned();
+            let descent =
+                Descent { optimizer, rate: 1e300, steps: 5, moves: vec![moves.name.to_owned()] };
+            let found = descend(&subject, &Inputs::default(), &descent).unwrap();
+            let told = found["ended"].as_str().unwrap_or_default();
+            let is_kept = moves.domain == Domain::Probabilities;
+            assert!(told.starts_with("diverge") != is_kept, "{}: {told}", loss.name);
         }
     }
 

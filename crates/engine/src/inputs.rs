@@ -250,6 +250,36 @@ impl Inputs {
     }
 }
 
+/// How far from 1 the numbers of a distribution may add up to.
+const ROUNDING: f64 = 1e-6;
+
+/// What a reader is told of an input whose numbers are taken, though they are not what they look like:
+/// padding, or a distribution that is none.
+pub(crate) fn remark(takes: &Takes, tensor: &Tensor) -> Option<String> {
+    let (name, numbers) = (takes.name, tensor.to_f64s());
+    let element = |at: usize| format!("{name}{:?}", tensor.shape().unravel_index(at));
+    if let Some(at) = numbers.iter().position(|&x| takes.is_padded && x == f64::NEG_INFINITY) {
+        return Some(format!("{} is −∞, which is padding: no list has that item", element(at)));
+    }
+    let (of, mass): (_, fn(f64) -> f64) = match takes.domain {
+        Domain::Probabilities => ("", |p| p),
+        Domain::LogProbabilities => ("the powers of e to ", f64::exp),
+        _ => return None,
+    };
+    let holds = |why: String| Some(format!("{name} does not hold {}: {why}", takes.domain));
+    if let Some(at) = numbers.iter().position(|&x| mass(x) < 0.0) {
+        return holds(format!("{} is {}", element(at), numbers[at]));
+    }
+    let rows = numbers.chunks(tensor.shape().last().copied().unwrap_or(1).max(1));
+    let sums = rows.map(|row| row.iter().map(|&x| mass(x)).sum::<f64>());
+    let (row, sum) =
+        sums.enumerate().find(|(_, sum)| sum.is_nan() || (sum - 1.0).abs() > ROUNDING)?;
+    let index = tensor.shape().split_last().map_or(Vec::new(), |(_, outer)| {
+        lossgraph_tensor::Shape::from(outer).unravel_index(row).to_vec()
+    });
+    holds(format!("{of}{name}{index:?} add up to {sum}, not to 1"))
+}
+
 /// A number of a tensor that does not belong to a domain.
 fn outside(domain: Domain, tensor: &Tensor) -> Option<f64> {
     let fits = |x: &f64| match domain {

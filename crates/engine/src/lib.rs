@@ -10,8 +10,10 @@
 //! | `{…, "curves": [["logits", 0]]}` | the same, with the paths and curves of these elements alone |
 //! | `{…, "steps": [[4], [4, 0]]}` | the same, with the arithmetic of these steps alone: a node, or what flows back from it to one of its inputs |
 //! | `{…, "shows": ["ops", 2]}` | what is seen of it while a number moves: of the view `teaching` or `ops`, the outermost level and a group by its number, or `"all"`; no listing, and no comparison with differences |
+//! | `{"check": {…case}, "node": 4}` | whether differences confirm the gradient of a node: of a page, what takes longest |
+//! | `{"rest": {…case}, "checks": […]}` | what such a page lacks besides: the line about the checks of all nodes, and the listing |
 //! | `{"draw": {…case}, "seed": 1}` | inputs that are drawn for the loss |
-//! | `{"descend": {…case}, "optimizer": "sgd", "rate": 0.1, "steps": 50}` | the inputs and the loss after each step, and how it ended |
+//! | `{"descend": {…case}, "optimizer": "sgd", "rate": 0.1, "steps": 50}` | the inputs and the loss after each step, how it ended, and which inputs stay distributions |
 //! | `{"surface": {…case}, "across": ["logits", 0], "up": ["logits", 1]}` | the loss on a grid of two elements |
 //!
 //! where a case is `{"loss": "huber", "setting": "delta=2", "inputs": {"prediction": [1, 2], …}}`. A

@@ -18,19 +18,44 @@ pub fn answer(request: &str) -> String {
     reply.unwrap_or_else(|error| json!({ "error": message(&*error) })).to_string()
 }
 
-/// The message of an error, without the lines that recorded a loss: they are those of this crate.
+/// The message of an error, without the lines that recorded a loss and the numbers of nodes: they are
+/// those of this crate.
 pub(crate) fn message(error: &(dyn Error + 'static)) -> String {
     use lossgraph_nn::Error::Program;
     match (error.downcast_ref(), error.downcast_ref::<lossgraph_autograd::Error>()) {
-        (_, Some(fault)) | (Some(Program(fault)), _) => fault.without_locations(),
+        (_, Some(fault)) | (Some(Program(fault)), _) => refusal(fault),
         _ => error.to_string(),
     }
+}
+
+/// Why a loss refuses its inputs: of two operands or more, with their shapes.
+pub(crate) fn refusal(fault: &lossgraph_autograd::Error) -> String {
+    let text = fault.without_locations();
+    let node = |line: &str| line.starts_with("    ").then(|| line.find("   %")).flatten();
+    let operands = text.lines().filter(|line| node(line).is_some()).count();
+    let lines = text.lines().filter(|line| operands > 1 || node(line).is_none());
+    let lines = lines.map(|line| &line[..node(line).unwrap_or(line.len())]);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn reply(request: &Value) -> Result<Value> {
     let object = request.as_object().ok_or("a request is an object")?;
     if let Some(case) = object.get("page") {
         return page(case, object);
+    }
+    if let Some(case) = object.get("check") {
+        let node = request["node"].as_u64().ok_or("`node` is the number of one")?;
+        let (subject, inputs) = self::case(case)?;
+        let tape = Tape::f64();
+        let (_, page) = subject.page(&tape, &inputs)?;
+        return Ok(json!({ "check": page.check(usize::try_from(node)?)? }));
+    }
+    if let Some(case) = object.get("rest") {
+        let checks = request["checks"].as_array().ok_or("`checks` is a list of them")?;
+        let (subject, inputs) = self::case(case)?;
+        let tape = Tape::f64();
+        let (_, page) = subject.page(&tape, &inputs)?;
+        return Ok(page.rest(checks)?);
     }
     if let Some(case) = object.get("draw") {
         let seed = request["seed"].as_u64().ok_or("`seed` is a whole number from 0 on")?;
@@ -46,7 +71,7 @@ fn reply(request: &Value) -> Result<Value> {
         let ends = [element(&request["across"])?, element(&request["up"])?];
         return surface(&subject, &inputs, ends);
     }
-    Err("a request asks for `page`, `draw`, `descend` or `surface`".into())
+    Err("a request asks for `page`, `check`, `rest`, `draw`, `descend` or `surface`".into())
 }
 
 /// The data of a page: with the curves of all elements or of some, the arithmetic of all steps or of
@@ -143,6 +168,8 @@ fn element(value: &Value) -> Result<(String, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use lossgraph_losses::Domain;
+
     use super::*;
 
     fn asked(request: Value) -> Value {
@@ -172,6 +199,22 @@ mod tests {
         assert!(curves[0].is_null() && curves[1]["current"][0] == 4.0);
         assert!(data["checked"].is_null());
         assert!(data["nodes"].as_array().unwrap().iter().all(|node| node["check"].is_null()));
+    }
+
+    #[test]
+    fn checks_one_by_one_are_those_of_the_page() {
+        let whole = asked(json!({ "page": huber("") }));
+        let nodes = whole["nodes"].as_array().unwrap();
+        let check = |node| asked(json!({ "check": huber(""), "node": node }))["check"].clone();
+        let checks: Vec<Value> = (0..nodes.len()).map(check).collect();
+        for (node, check) in nodes.iter().zip(&checks) {
+            assert_eq!(node["check"], *check);
+        }
+        assert!(checks.iter().any(|check| check["verdict"] == "agree"));
+        let rest = asked(json!({ "rest": huber(""), "checks": checks }));
+        assert_eq!((&rest["checked"], &rest["listing"]), (&whole["checked"], &whole["listing"]));
+        // Of a node that there is not, nothing is said.
+        assert_eq!(check(99), Value::Null);
     }
 
     #[test]
@@ -219,6 +262,8 @@ mod tests {
             (json!({ "page": huber(""), "steps": 3 }), "`steps` is a list"),
             (json!({ "page": huber(""), "curves": [], "shows": ["all"] }), "`teaching` or `ops`"),
             (json!({ "page": huber(""), "curves": [], "shows": ["ops", "top"] }), "not \"top\""),
+            (json!({ "check": huber("") }), "`node` is the number"),
+            (json!({ "rest": huber("") }), "`checks` is a list"),
             (json!({ "draw": huber("") }), "`seed` is a whole number"),
             (json!({ "surface": huber("") }), "an element is"),
         ] {
@@ -236,6 +281,58 @@ mod tests {
         assert!(error.starts_with("list_net: the shapes differ\n    scores "), "{error}");
         assert!(error.contains("\n    relevance "), "{error}");
         assert!(!error.contains(".rs") && !error.contains("prediction"), "{error}");
+        assert!(!error.contains('%'), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_of_one_input_is_one_sentence() {
+        for x in ["Infinity", "-Infinity"] {
+            let inputs = json!({ "prediction": [[x, 0, 1, 1]], "target": [[0, 0, 1, 1]] });
+            let case = json!({ "loss": "giou", "setting": "", "inputs": inputs });
+            let error = asked(json!({ "page": case }))["error"].as_str().unwrap().to_owned();
+            assert!(error.starts_with("giou: prediction holds the box ["), "{error}");
+            assert!(error.ends_with("y1 ≤ y2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_distribution_and_padding_are_remarked_on() {
+        let told = |loss: &'static str, input: &str, x: Value| {
+            let loss = lossgraph_losses::find(loss).unwrap();
+            let case = with_first(loss, input, &x);
+            let data = asked(json!({ "page": case, "curves": [], "shows": null }));
+            // What a loss refuses, it says itself.
+            data["error"].as_str().map_or(data["live"]["remarks"][0].clone(), Into::into)
+        };
+        for loss in lossgraph_losses::ALL {
+            let case = json!({ "loss": loss.name, "setting": loss.grid[0], "inputs": {} });
+            let data = asked(json!({ "page": case, "curves": [], "shows": null }));
+            assert_eq!(data["live"]["remarks"], json!([]), "{}", loss.name);
+            for input in loss.inputs.iter().filter(|input| !input.optional) {
+                let (x, what) = match input.domain {
+                    Domain::Probabilities | Domain::LogProbabilities => (json!(1e308), "along"),
+                    _ if input.padded => (json!("-Infinity"), "padding"),
+                    _ => continue,
+                };
+                let said = told(loss.name, input.name, x).as_str().unwrap().to_owned();
+                let is_refused = said.starts_with(&format!("{}: {} holds", loss.name, input.name));
+                let is_remarked = said.starts_with(input.name) && said.contains(what);
+                assert!(is_refused || is_remarked, "{}: {said}", loss.name);
+            }
+        }
+        assert_eq!(
+            told("ctc", "log_p", json!(1e308)),
+            "log_p does not hold log-probabilities along the last axis: the powers of e to log_p[0, 0] \
+             add up to inf, not to 1"
+        );
+        assert_eq!(
+            told("kl_div", "target", json!(-0.5)),
+            "target does not hold probabilities along the last axis: target[0, 0] is -0.5"
+        );
+        assert_eq!(
+            told("list_net", "scores", json!("-Infinity")),
+            "scores[0, 0] is −∞, which is padding: no list has that item"
+        );
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Takes {
     pub sample: Tensor,
     /// What it holds.
     pub domain: Domain,
+    /// Whether −∞ is padding there.
+    pub is_padded: bool,
     /// Whether that are whole numbers.
     pub is_whole: bool,
     /// Whether it has a gradient.
@@ -101,6 +103,7 @@ impl Subject {
                     name: sample.name,
                     sample: input.clone(),
                     domain: sample.domain,
+                    is_padded: sample.padded,
                     is_whole: matches!(sample.domain, Domain::Labels(_) | Domain::Integers(_)),
                     is_variable: sample.has_gradient(),
                 });
@@ -116,6 +119,7 @@ impl Subject {
                         "labels" => Domain::Labels(3),
                         _ => Domain::Logits,
                     },
+                    is_padded: false,
                     is_whole: name == "labels",
                     is_variable: name != "labels",
                 })

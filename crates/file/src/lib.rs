@@ -9,7 +9,10 @@
 //! ```
 
 mod abandoned;
+mod kind;
 mod stream;
+
+pub use kind::kind;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -74,6 +77,15 @@ pub fn check_writable(path: impl AsRef<Path>) -> Result<(), Error> {
 /// of a process.
 pub fn is_stream(path: impl AsRef<Path>) -> bool {
     matches!(Destination::of(path.as_ref()), Ok(Destination::Stream))
+}
+
+/// Whether two paths lead to the same regular file, be it there or yet to be written.
+pub fn is_same(a: impl AsRef<Path>, b: impl AsRef<Path>) -> bool {
+    let place = |path: &Path| {
+        let Ok(Destination::File(target)) = Destination::of(path) else { return None };
+        Some(folder_of(&target).canonicalize().ok()?.join(target.file_name()?))
+    };
+    place(a.as_ref()).is_some_and(|a| place(b.as_ref()) == Some(a))
 }
 
 /// A step that failed, and what the operating system says.

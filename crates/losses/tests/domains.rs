@@ -35,7 +35,18 @@ fn data_outside_of_the_domain_is_refused_by_name() {
     assert!(why(dice(one, high)).contains("target holds 2.5"));
     assert!(why(lovasz_hinge(tape.constant([[1.0]]), tape.constant([[0.5]]))).contains("0 or 1"));
     let flipped = tape.constant([[2.0, 0.0, 1.0, 1.0]]);
-    assert!(why(iou(flipped, flipped)).contains("expected x1 ≤ x2 and y1 ≤ y2"));
+    assert!(
+        why(iou(flipped, flipped)).contains("expected finite corners with x1 ≤ x2 and y1 ≤ y2")
+    );
+    // At whichever corner, and on whichever side.
+    for corner in 0..4 {
+        for end in [f64::NEG_INFINITY, f64::INFINITY] {
+            let mut corners = [0.0, 0.0, 1.0, 1.0];
+            corners[corner] = end;
+            let endless = tape.constant([corners]);
+            assert!(why(giou(endless, endless)).contains("expected finite corners"), "{corners:?}");
+        }
+    }
 }
 
 #[test]

@@ -9,9 +9,19 @@ const NAN: f64 = f64::NAN;
 
 /// The losses of lists that can be padded, in every setting that leaves the padding open.
 fn cases(seed: u64) -> Vec<Case> {
-    let padded = |loss: &&&'static Loss| loss.inputs.iter().any(|input| input.name == "keep");
+    let padded = |loss: &&&'static Loss| loss.inputs.iter().any(|input| input.padded);
     let grid = ALL.iter().filter(padded).flat_map(|loss| Case::grid(loss, seed).unwrap());
     grid.filter(|case| case.index_of("keep").is_none()).collect()
+}
+
+#[test]
+fn a_row_says_which_input_is_padded_by_minus_infinity() {
+    for loss in ALL {
+        let has_padding = loss.inputs.iter().any(|input| input.name == "keep");
+        let padded: Vec<&str> =
+            loss.inputs.iter().filter(|input| input.padded).map(|input| input.name).collect();
+        assert_eq!(padded, if has_padding { vec!["scores"] } else { vec![] }, "{}", loss.name);
+    }
 }
 
 /// The value by a reduction, and the slopes of scores and relevance, where they have any.

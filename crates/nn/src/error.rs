@@ -77,6 +77,11 @@ pub enum Error {
         /// The parameter.
         parameter: String,
     },
+    /// A loss that is NaN, of which no gradient can be trusted. No parameter has been changed.
+    #[error(
+        "step: the loss is NaN; the parameters are as before. `tape.find_nan(loss)` names the op that made it; weights that are all 0 and data beyond what the loss takes may be why"
+    )]
+    NanLoss,
     /// A gradient of another shape or dtype than its parameter.
     #[error(
         "step: the gradient of `{parameter}` is {} {}, expected {} {} as the parameter is{}",
@@ -299,6 +304,7 @@ impl fmt::Debug for Error {
             }
             Error::Groups { .. }
             | Error::StateDict { .. }
+            | Error::NanLoss
             | Error::Checkpoint { .. }
             | Error::Metric { .. }
             | Error::Parallel { .. }

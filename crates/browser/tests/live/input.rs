@@ -126,6 +126,56 @@ fn infinite_and_huge_numbers_are_taken_and_what_cannot_be_drawn_says_why() -> Re
     Ok(())
 }
 
+#[test]
+#[ignore = "needs chromium"]
+fn padding_is_said_and_in_no_list_and_the_graph_stays() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("list_net")?;
+    let shown = "return [...document.querySelectorAll('.drawing .title')].map(({ textContent }) => textContent)";
+    let before = live.browser.run(shown)?;
+    let items = || live.browser.texts(".ranked .item");
+    let all = items()?.len();
+    live.enter("scores", 0, "-inf")?;
+    assert_eq!(live.remarks()?, "scores[0, 0] is −∞, which is padding: no list has that item");
+    assert_eq!(items()?.len(), all - 1);
+    // Its ops are still seen, and not one box.
+    let titles = live.browser.run(shown)?;
+    for op in ["log-softmax", "softmax", "times"] {
+        assert!(titles.as_array().is_some_and(|all| all.contains(&json!(op))), "{op}: {titles}");
+    }
+    live.enter("scores", 0, "0.5")?;
+    assert_eq!((live.remarks()?, live.browser.run(shown)?), (String::new(), before));
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_number_beyond_all_is_named_with_what_infinity_is_called() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("mse")?;
+    let before = live.case()?;
+    let told = "1e999 is beyond the range of numbers, which ends at 1.8e308: infinity is written \"Infinity\"";
+    live.enter("prediction", 0, "1e999")?;
+    assert!(live.browser.texts(".controls > .refused")?[0].starts_with(told));
+    for text in [r#"{"prediction": [[1e999, 1]], "target": [[0, 0]]}"#, "[[1e999, 1]]", "1e999, 1"]
+    {
+        assert_eq!(paste(&live, text)?[0], told, "{text}");
+    }
+    live.browser.visit("prediction=[[1e999,1]]")?;
+    live.started()?;
+    let said = live.browser.texts(".status")?[0].clone();
+    assert!(said.contains(told), "{said}");
+    assert_eq!(live.case()?, before);
+    live.browser.visit("prediction=[[\"Infinity\",1]]&target=[[0,0]]")?;
+    live.started()?;
+    assert_eq!(live.case()?["inputs"]["prediction"], json!([["Infinity", 1]]));
+    live.console_is_silent()
+}
+
 /// Pastes a text, into an input where it has no names.
 fn paste(live: &Live, text: &str) -> Result<Value> {
     live.browser.run(&format!(

@@ -40,6 +40,25 @@ fn what_a_link_says_that_is_nonsense_is_said() -> Result<()> {
     live.console_is_silent()
 }
 
+/// The link that `docs/explaining.md` shows.
+#[test]
+#[ignore = "needs chromium"]
+fn the_link_of_the_docs_is_one() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/explaining.md");
+    let docs = std::fs::read_to_string(docs)?;
+    let link = docs.split("`#").nth(1).and_then(|rest| rest.split('`').next()).unwrap_or_default();
+    let live = Live::new("cross_entropy")?;
+    live.browser.visit(link)?;
+    live.started()?;
+    assert!(live.browser.texts(".status")?[0].starts_with("live: "), "{link}");
+    // All of it is taken: the page writes the same link.
+    assert_eq!(live.browser.run("return decodeURIComponent(stateText(sides))")?, link);
+    live.console_is_silent()
+}
+
 #[test]
 #[ignore = "needs chromium"]
 fn what_a_loss_cannot_have_of_a_link_is_left_out() -> Result<()> {

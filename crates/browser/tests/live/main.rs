@@ -167,6 +167,40 @@ fn numbers_are_reset_drawn_and_pasted() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium"]
+fn a_number_that_is_changed_ends_the_comparison_of_the_one_before() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("cross_entropy")?;
+    live.browser.run(
+        "const ask = act.engine.ask.bind(act.engine);
+         window.asked = [];
+         act.engine.ask = (request) => { asked.push(request); return ask(request); };
+         return null",
+    )?;
+    live.enter("logits", 0, "0.75")?;
+    live.browser.wait("return asked.some(({ check }) => check) || null")?;
+    live.enter("logits", 0, "1.25")?;
+    live.shows_what_the_library_says()?;
+    let kinds = live.browser.run(
+        "return asked.flatMap((request) => Object.keys(request).slice(0, 1)
+             .filter((kind) => kind !== 'page').map((kind) => [kind, request[kind].inputs.logits[0][0]]))",
+    )?;
+    let kinds = kinds.as_array().cloned().unwrap_or_default();
+    let first = kinds.iter().take_while(|kind| **kind == json!(["check", 0.75])).count();
+    let wanted = live.data()?["nodes"]
+        .as_array()
+        .map_or(0, |nodes| nodes.iter().filter(|node| !node["check"].is_null()).count());
+    // Each gradient by itself; of the number before, no more than were there when the next one came.
+    assert!((1..wanted).contains(&first), "{first} of {wanted}");
+    let mut rest = vec![json!(["check", 1.25]); wanted];
+    rest.push(json!(["rest", 1.25]));
+    assert_eq!(kinds[first..], rest);
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
 fn descent_lowers_the_loss_and_divergence_is_named() -> Result<()> {
     if !is_there()? {
         return Ok(());
@@ -185,6 +219,47 @@ fn descent_lowers_the_loss_and_divergence_is_named() -> Result<()> {
             .as_str()
             .is_some_and(|said| said.contains("a smaller rate may help"))
     );
+    live.console_is_silent()
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn descent_says_what_a_rate_is_and_what_stays_a_distribution() -> Result<()> {
+    if !is_there()? {
+        return Ok(());
+    }
+    let live = Live::new("ctc")?;
+    let said = |rate: &str| {
+        live.browser.run(&format!(
+            "document.querySelector('.descent input').value = '{rate}';
+             document.querySelector('.one').click();
+             const said = document.querySelector('.descent [role=status]');
+             return [said.textContent, said.classList.contains('refused')]"
+        ))
+    };
+    for (rate, told) in [
+        ("0", "at a rate of 0 nothing moves: the rate is a number above 0"),
+        ("abc", "the rate is a number above 0, such as 0.1"),
+        ("inf", "the rate is a number above 0, such as 0.1"),
+        ("-1", "the rate is a number above 0, such as 0.1"),
+    ] {
+        assert_eq!(said(rate)?, json!([told, true]), "{rate}");
+    }
+    let told = said("0,5")?;
+    let sentence = "; log_p stays log-probabilities along the last axis: after each step, it is its log_softmax";
+    assert!(told[0].as_str().is_some_and(|told| told.ends_with(sentence)), "{told}");
+    assert_eq!((&told[1], live.remarks()?), (&json!(false), String::new()));
+    // A number that is typed leaves the domain, and that is said.
+    live.enter("log_p", 0, "1e308")?;
+    assert!(live.remarks()?.contains("does not hold log-probabilities"), "{}", live.remarks()?);
+    live.console_is_silent()?;
+    let live = Live::new("giou")?;
+    live.browser.run("document.querySelector('.descent input').value = '1000'; return null")?;
+    let before = live.case()?;
+    live.browser.click(".descend")?;
+    let said = live.browser.texts(".descent [role=status]")?[0].clone();
+    assert!(said.starts_with("stops after 0 steps: ") && !said.contains('%'), "{said}");
+    assert_eq!(live.case()?, before);
     live.console_is_silent()
 }
 

@@ -104,6 +104,11 @@ impl Live {
         Ok(())
     }
 
+    /// What the page says of numbers that it takes.
+    pub fn remarks(&self) -> Result<String> {
+        Ok(self.browser.texts(".remarks")?.concat())
+    }
+
     /// What the page holds.
     pub fn data(&self) -> Result<Value> {
         self.browser.run("return sides[0].found")
@@ -118,11 +123,21 @@ impl Live {
     pub fn shows_what_the_library_says(&self) -> Result<()> {
         // The comparison with differences comes when the hand rests.
         self.browser.wait("return sides[0].data.checked")?;
-        let curves = self.browser.run("return sides[0].chosen()")?;
-        let request = json!({ "page": self.case()?, "curves": curves });
-        let expected: Value = serde_json::from_str(&answer(&request.to_string()))?;
+        let [curves, written, shown] =
+            ["sides[0].chosen()", "sides[0].written()", "[sides[0].view, sides[0].level]"]
+                .map(|each| self.browser.run(&format!("return {each}")));
+        let mut request = json!({ "page": self.case()?, "curves": curves?, "steps": written? });
+        let whole: Value = serde_json::from_str(&answer(&request.to_string()))?;
+        request["shows"] = shown?;
+        let sketch: Value = serde_json::from_str(&answer(&request.to_string()))?;
         let data = self.data()?;
-        for part in ["nodes", "inputs", "checked", "live"] {
+        for (part, expected) in [
+            ("nodes", &whole),
+            ("inputs", &sketch),
+            ("live", &sketch),
+            ("checked", &whole),
+            ("listing", &whole),
+        ] {
             assert_same(&data[part], &expected[part], &format!("{part} of {}", self.loss));
         }
         Ok(())

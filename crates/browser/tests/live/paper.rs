@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::page::{Live, is_there};
 
 /// What is printed: figures with their names, how large the text of their drawings is at least, whether
-/// one is wider than its page, and lines of steps of which a number is cut.
+/// one is wider than its page, how many boxes are cut, and how many drawings with a hazard do not say which.
 const PRINTED: &str = "
     let printed = null;
     window.print = () => {
@@ -19,6 +19,19 @@ const PRINTED: &str = "
             whole: 11 * scale(drawings[0]),
             cut: drawings.filter((drawing) => 11 * scale(drawing) < 8.5 && drawing.closest('figure').textContent.includes(', part ')).length,
             wide: drawings.filter((drawing) => Number(drawing.getAttribute('width')) > 731).length,
+            halved: drawings.flatMap((drawing) => {
+                const [x, y, width, height] = drawing.getAttribute('viewBox').split(' ').map(Number);
+                const turned = drawing.querySelector(':scope > g[transform^=rotate]');
+                return [...(turned ?? drawing).querySelectorAll(':scope > .box')].filter((box) => {
+                    const [left, top] = box.getAttribute('transform').match(/[-\\d.]+/g).map(Number);
+                    const [across, down] = ['width', 'height'].map((side) => Number(box.querySelector(':scope > .face > rect').getAttribute(side)));
+                    const [from, to] = turned ? [[top, -left - across], [top + down, -left]] : [[left, top], [left + across, top + down]];
+                    const meets = from[0] < x + width && to[0] > x && from[1] < y + height && to[1] > y;
+                    return meets && !(from[0] >= x && to[0] <= x + width && from[1] >= y && to[1] <= y + height);
+                });
+            }).length,
+            warned: [...document.querySelectorAll('.levels figure')].filter((figure) => figure.querySelector('.badge.warning') && !figure.querySelector('p.hazard')).length,
+            hazards: document.querySelectorAll('.levels p.hazard').length,
             steps: document.querySelectorAll('.handout li').length,
         };
         dispatchEvent(new Event('afterprint'));
@@ -45,6 +58,10 @@ fn a_handout_has_each_level_by_itself_in_a_size_that_can_be_read() -> Result<()>
         assert!(printed["text"].as_f64() >= Some(5.5), "{loss}: {}", printed["text"]);
         assert_eq!(printed["cut"], json!(0), "{loss}");
         assert_eq!(printed["wide"], json!(0), "{loss}");
+        assert_eq!(printed["halved"], json!(0), "{loss}: boxes that are cut");
+        // What a “!” stands for is said below its drawing.
+        assert_eq!(printed["warned"], json!(0), "{loss}");
+        assert!(loss != "giou" || printed["hazards"].as_u64() > Some(0), "{loss}");
         assert_eq!(printed["steps"], live.browser.run("return sides[0].steps.length")?, "{loss}");
         // Nothing of it stays.
         assert_eq!(

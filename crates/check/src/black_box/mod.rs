@@ -237,9 +237,16 @@ impl Check {
             };
             report.rows.push(Finding { input: self.name(which), ..row });
         }
-        if report.rows.iter().any(|row| row.verdict == Verdict::Kink) {
+        // What is right along steps needs no second look; all else may be what a function draws or counts.
+        let closest = report.rows.iter().filter_map(|row| match row.verdict {
+            Verdict::Kink => Some(1e-10),
+            // Threads that add up in any order, in single precision, are not meant.
+            Verdict::Noise | Verdict::Fail => Some(1e-5),
+            Verdict::Pass | Verdict::Skipped(_) => None,
+        });
+        if let Some(tolerance) = closest.reduce(f64::min) {
             report.runs += 1;
-            outside.check_repeatable(loss)?;
+            outside.check_repeatable(loss, tolerance)?;
         }
         if self.orders >= 2 {
             let smooth = report.smooth();
@@ -330,7 +337,13 @@ impl Check {
                 self.compare(Gradient::new(slope, second, at_0)?, &mut report.runs)
             }
             Products::Missing(why) => {
-                Ok(Finding::skipped(format!("the second derivative is missing: {why}")))
+                // Of a gradient that does not change, none is missing: it is 0.
+                let at_0 = (slope.value()?, 0.0);
+                let zeros = self.compare(Gradient::new(slope, second, at_0)?, &mut report.runs)?;
+                Ok(match zeros.verdict {
+                    Verdict::Pass => zeros,
+                    _ => Finding::skipped(format!("the second derivative is missing: {why}")),
+                })
             }
             Products::ByDifferences => {
                 let number = second + 2 * first + outside.inputs.len();

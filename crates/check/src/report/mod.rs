@@ -51,11 +51,16 @@ impl Verdict {
         }
     }
 
-    /// Whether the derivative was not checked though there should be one: that of integers is none, one
-    /// that stops on purpose neither, and where the first one is wrong, its row says so.
+    /// Whether the derivative was not compared though there should be one: it is missing, or lost in
+    /// noise. That of integers is none, one that stops on purpose neither, and where the first one is
+    /// wrong, its row says so.
     pub fn is_unchecked(&self) -> bool {
         let known = [INTEGERS, STOPS_ON_PURPOSE, WRONG_ALREADY];
-        matches!(self, Verdict::Skipped(why) if !known.contains(&&**why))
+        match self {
+            Verdict::Skipped(why) => !known.contains(&&**why),
+            Verdict::Noise => true,
+            Verdict::Pass | Verdict::Fail | Verdict::Kink => false,
+        }
     }
 
     /// The more severe of two verdicts.
@@ -249,10 +254,11 @@ impl Report {
         self.compared() && self.rows.iter().all(|row| row.verdict != Verdict::Fail)
     }
 
-    /// Whether anything is known: neither was every derivative skipped, nor was all else noise.
+    /// Whether anything is known of the gradients: neither was each skipped, nor was all else noise. What
+    /// is known of second derivatives alone says nothing of them.
     pub fn compared(&self) -> bool {
         let known = |verdict: &Verdict| !matches!(verdict, Verdict::Skipped(_) | Verdict::Noise);
-        self.rows.iter().any(|row| known(&row.verdict))
+        self.rows.iter().any(|row| row.order == 1 && known(&row.verdict))
     }
 
     /// The most severe verdict.

@@ -57,9 +57,13 @@ fn case(writer: &mut Writer<Vec<u8>>, timed: &Timed, row: &Finding, seconds: f64
             writer.write_event(Event::End(BytesEnd::new("failure")))?;
             writer.write_event(Event::End(BytesEnd::new("testcase")))?;
         }
-        Verdict::Skipped(why) if timed.is_failure(row) => {
+        Verdict::Skipped(_) | Verdict::Noise if timed.is_failure(row) => {
             writer.write_event(Event::Start(case))?;
-            let failure = BytesStart::new("failure").with_attributes([("message", &**why)]);
+            let why = match &row.verdict {
+                Verdict::Skipped(why) => why,
+                _ => "lost in noise",
+            };
+            let failure = BytesStart::new("failure").with_attributes([("message", why)]);
             writer.write_event(Event::Empty(failure))?;
             writer.write_event(Event::End(BytesEnd::new("testcase")))?;
         }

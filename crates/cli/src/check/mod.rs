@@ -38,6 +38,9 @@ const USAGE: &str = "lossgraph check [OPTIONS] [LOSSES]... [--set <NAME=VALUE>..
        lossgraph check --host <HOST>
        lossgraph check --self-test [--seed <SEED>] [--json]";
 
+/// How many seconds a program may take for an answer, if it is not said.
+const TIMEOUT: &str = "60";
+
 /// What to check, and how.
 #[derive(Args)]
 #[command(override_usage = USAGE)]
@@ -63,14 +66,14 @@ pub struct Options {
     #[arg(long, value_name = "NAME", requires = "program", value_delimiter = ',')]
     skip: Vec<String>,
     /// How many seconds the program may take for an answer.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "program")]
+    #[arg(long, value_name = "SECONDS", default_value = TIMEOUT, value_parser = seconds, requires = "program")]
     timeout: Duration,
     /// How many seconds it may take for its greeting, and for its first answer: libraries are loaded
     /// and compiled until then. Twice --timeout, if it is not given.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "program")]
     start_timeout: Option<Duration>,
     /// Fail, too, where a derivative that should be there could not be compared, as a second one that is
-    /// missing: SKIPPED counts as FAIL, but for integers and what stops on purpose.
+    /// missing: SKIPPED and NOISE count as FAIL, but for integers and what stops on purpose.
     #[arg(long)]
     strict: bool,
     /// 1 for gradients alone, 2 for Hessians as well.
@@ -153,8 +156,19 @@ pub fn run(options: &Options) -> Result<bool> {
                 .into(),
         );
     }
+    if let [first, second] = written[..]
+        && lossgraph_file::is_same(first, second)
+    {
+        let file = first.display();
+        return Err(
+            format!("--junit and --html are both {file}: each needs a file of its own").into()
+        );
+    }
     // Before the time is spent: no result is lost because of a folder that is not there.
-    written.into_iter().try_for_each(lossgraph_file::check_writable)?;
+    for file in written {
+        output::refuse_inputs(&options.inputs, file)?;
+        lossgraph_file::check_writable(file)?;
+    }
     let seeds = options.seeds()?;
     let started = Instant::now();
     let losses = if options.program.is_some() { Vec::new() } else { chosen(&options.losses)? };
@@ -207,6 +221,21 @@ impl Options {
         Limits { start, answer: self.timeout }
     }
 
+    /// What a smaller case of a program is checked with, where it is not the default.
+    fn of_smaller_cases(&self) -> String {
+        let mut options = String::new();
+        if self.order != 2 {
+            options += &format!(" --order {}", self.order);
+        }
+        if seconds(TIMEOUT) != Ok(self.timeout) {
+            options += &format!(" --timeout {}", self.timeout.as_secs_f64());
+        }
+        if let Some(start) = self.start_timeout {
+            options += &format!(" --start-timeout {}", start.as_secs_f64());
+        }
+        options
+    }
+
     /// A report, as strict as it is to be.
     fn judged(&self, timed: Timed) -> Timed {
         if self.strict { timed.strict() } else { timed }
@@ -228,10 +257,11 @@ fn of_losses(
             "--set goes with the losses that it is for: lossgraph check LOSS --set …".into()
         );
     }
-    let settings: usize = losses.iter().map(|loss| settings(loss, &options.setting).len()).sum();
+    let setting = options.setting.text()?;
+    let settings: usize = losses.iter().map(|loss| settings(loss, &setting).len()).sum();
     let bar = progress((settings as u64).saturating_mul(options.seeds));
     let mut results = Vec::new();
-    for case in cases(losses, &options.setting, seeds) {
+    for case in cases(losses, &setting, seeds) {
         let case = case?;
         bar.set_message(case.title());
         let started = Instant::now();
@@ -259,7 +289,8 @@ fn of_program(command: &str, options: &Options, seeds: RangeInclusive<u64>) -> R
         let skip = options.skip.iter().map(skipped).collect::<std::result::Result<_, _>>()?;
         let program = match started.take() {
             Some(program) => program,
-            None => Program::start(command, names.clone(), options.limits())?,
+            None => Program::start(command, names.clone(), options.limits())?
+                .with_options(options.of_smaller_cases()),
         };
         let (method, orders) = (options.method(), options.order.into());
         let title = command.to_owned();
@@ -295,17 +326,17 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Loss>> {
 }
 
 /// The setting that is given, or every one that a loss is checked in.
-fn settings(loss: &Loss, setting: &Setting) -> Vec<String> {
+fn settings(loss: &Loss, setting: &str) -> Vec<String> {
     match setting.is_empty() {
         true => loss.grid.iter().map(|text| (*text).to_owned()).collect(),
-        false => vec![setting.text()],
+        false => vec![setting.to_owned()],
     }
 }
 
 /// The losses in their settings, with every seed.
 fn cases(
     losses: &[&'static Loss],
-    setting: &Setting,
+    setting: &str,
     seeds: RangeInclusive<u64>,
 ) -> impl Iterator<Item = std::result::Result<Case, BadSetting>> {
     losses.iter().flat_map(move |loss| {

@@ -7,7 +7,6 @@
 use std::time::Instant;
 
 use crate::output;
-use crate::subject::Setting;
 use lossgraph_autograd::{FaultInjector, Tape, Var};
 use lossgraph_check::{Check, Method, Verdict};
 use lossgraph_losses::{
@@ -100,7 +99,7 @@ pub fn run(seed: u64, format: Format) -> Result<bool> {
     bar.set_message("honest derivatives");
     let (mut honest, mut alarms) = (0, Vec::new());
     for seed in 1.. {
-        for case in super::cases(ALL, &Setting::default(), seed..=seed) {
+        for case in super::cases(ALL, "", seed..=seed) {
             if honest < HONEST {
                 honest += 1;
                 alarms.extend(false_alarm(&case?)?);

@@ -130,6 +130,7 @@ pub fn run(options: &Options) -> Result<()> {
     let (subjects, inputs) = requested(options)?;
     let default = (format == Format::Html).then(|| file_name(options, &subjects).into());
     let file = options.out.clone().or(default).unwrap_or_else(|| PathBuf::from("-"));
+    output::refuse_inputs(&options.inputs, &file)?;
     if options.open && output::is_stdout(&file) {
         return Err("--open is for a file: name one by --out".into());
     }
@@ -222,7 +223,7 @@ fn requested(options: &Options) -> Result<(Vec<Subject>, Inputs)> {
             return Err(format!("the lesson {name} has no options").into());
         }
         Some(lesson) => (lesson.subjects()?, given.or(Some(lesson.inputs()?))),
-        None => (vec![Subject::new(name, &options.setting.text())?], given),
+        None => (vec![Subject::new(name, &options.setting.text()?)?], given),
     };
     for other in &options.versus {
         let (name, setting) = other.split_once(' ').unwrap_or((other, ""));

@@ -103,7 +103,7 @@ pub fn run(options: &Options) -> Result<()> {
         element: options.element,
         range: options.range.clone(),
     };
-    let set = &options.setting.text();
+    let set = &options.setting.text()?;
     let columns = options.width.unwrap_or(80) as usize;
     let is_terminal = output::is_stdout(file) && io::stdout().is_terminal();
     let ink = if is_terminal { Ink::Colored } else { Ink::Plain };

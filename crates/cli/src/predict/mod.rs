@@ -26,7 +26,8 @@ pub struct Options {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The CSV file for the predictions, one a row in the order of the file; of pictures, the PNG file
-    /// for one, or the folder for several; `-` for standard output.
+    /// for one, or the folder for several; `-` for standard output. Never a file that is read; another
+    /// one is replaced.
     #[arg(long, default_value = "-")]
     out: PathBuf,
 }
@@ -47,6 +48,34 @@ impl Options {
             [] => Err("there is no file to predict".into()),
         }
     }
+
+    /// `Ok` if a place is neither the checkpoint nor one of some files that are read.
+    fn refuse_inputs(&self, files: &[PathBuf], place: &Path) -> Result<()> {
+        output::refuse_inputs(files.iter().chain([&self.checkpoint]), place)
+    }
+
+    /// `Ok` if predictions of a file may be written as CSV.
+    ///
+    /// # Errors
+    /// A place of another ending; a file that is read.
+    fn check_out(&self, file: &Path) -> Result<()> {
+        check_ending(&self.out, "csv")?;
+        self.refuse_inputs(&[file.to_owned()], &self.out)
+    }
+}
+
+/// `Ok` if a place is not called as a file of another kind than the one that is written.
+fn check_ending(out: &Path, ending: &str) -> Result<()> {
+    match out.extension().is_some_and(|other| !other.eq_ignore_ascii_case(ending)) {
+        true => Err(not_for(out, ending)),
+        false => Ok(()),
+    }
+}
+
+/// That a place does not take a file of a kind.
+fn not_for(out: &Path, ending: &str) -> Box<dyn Error> {
+    let (out, kind) = (out.display(), ending.to_uppercase());
+    format!("--out {out}: a {kind} file is written: --out FILE.{ending}").into()
 }
 
 /// Reads model and file, and prints a prediction for each row.
@@ -56,6 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
         (None, _) => return pictures::run(options),
     };
     let file = options.one_file()?;
+    options.check_out(file)?;
     let (inputs, rows, count) = inputs(&model, file).map_err(|error| {
         let (checkpoint, takes) = (options.checkpoint.display(), model.takes());
         format!("{error}\n{checkpoint} is {takes}")
@@ -106,7 +136,7 @@ pub fn run(options: &Options) -> Result<()> {
         ));
     }
     without.into_iter().for_each(|row| lines[row].push_str(nothing));
-    output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
+    output::write_and_report(&options.out, format!("{header}\n{}\n", lines.join("\n")))
 }
 
 /// The examples of a file, the rows that they are, and how many rows there are.

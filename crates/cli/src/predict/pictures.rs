@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use lossgraph_data::{encode_png, png_files, read_idx, read_png};
 use lossgraph_tensor::{DType, Tensor};
 
-use super::{Options, Result};
+use super::{Options, Result, check_ending, not_for};
 use crate::output;
+use crate::train::model::cure;
 use crate::train::restored::Restored;
 use crate::train::tasks::{Answers, Problem};
 
@@ -27,6 +28,7 @@ pub fn run(options: &Options) -> Result<()> {
         .into());
     };
     let file = options.one_file()?;
+    options.check_out(file)?;
     let pictures = read(file, 255.0).map_err(|error| {
         let ([c, h, w], checkpoint) = (takes, options.checkpoint.display());
         let what = format!("pictures of {c} × {h} × {w}, from a PNG or IDX file");
@@ -34,13 +36,14 @@ pub fn run(options: &Options) -> Result<()> {
     })?;
     if pictures.shape()[1..] != takes {
         let ([c, h, w], given, file) = (takes, pictures.shape(), file.display());
+        let cure = cure(&given[1..], &takes);
         return Err(format!(
-            "{file}: its pictures are {given}, and the net takes [pictures, {c}, {h}, {w}]: resize them"
+            "{file}: its pictures are {given}, and the net takes [pictures, {c}, {h}, {w}]: {cure} them"
         )
         .into());
     }
     let Answers { header, lines } = problem.answers(&pictures)?;
-    output::write(&options.out, format!("{header}\n{}\n", lines.join("\n")))
+    output::write_and_report(&options.out, format!("{header}\n{}\n", lines.join("\n")))
 }
 
 /// Pictures `[pictures, channels, height, width]` of a PNG file, or of an IDX file whose numbers are
@@ -73,8 +76,8 @@ fn restore(problem: &dyn Problem, options: &Options) -> Result<()> {
     let out = &options.out;
     if is_one && !out.is_dir() {
         check_for_png(out)?;
-        refuse_input(&files, out)?;
-        return output::write(out, restored(problem, &files[0])?);
+        options.refuse_inputs(&files, out)?;
+        return output::write_and_report(out, restored(problem, &files[0])?);
     }
     let named = options.files[0].display();
     if files.is_empty() {
@@ -89,7 +92,7 @@ fn restore(problem: &dyn Problem, options: &Options) -> Result<()> {
     if let Some(twice) = places.iter().find(|place| !seen.insert(*place)) {
         return Err(format!("{}: two pictures would have this place", twice.display()).into());
     }
-    places.iter().try_for_each(|place| refuse_input(&files, place))?;
+    places.iter().try_for_each(|place| options.refuse_inputs(&files, place))?;
     output::make_folder(out)?;
     for (file, place) in files.iter().zip(&places) {
         output::write_and_report(place, restored(problem, file)?)?;
@@ -99,12 +102,9 @@ fn restore(problem: &dyn Problem, options: &Options) -> Result<()> {
 
 /// `Ok` if a place takes the bytes of a PNG file: one of another ending, or a terminal, does not.
 fn check_for_png(out: &Path) -> Result<()> {
-    let is_other = out.extension().is_some_and(|ending| !ending.eq_ignore_ascii_case("png"));
-    match output::is_stdout(out) && std::io::stdout().is_terminal() || is_other {
-        true => {
-            Err(format!("--out {}: a PNG file is written: --out FILE.png", out.display()).into())
-        }
-        false => Ok(()),
+    match output::is_stdout(out) && std::io::stdout().is_terminal() {
+        true => Err(not_for(out, "png")),
+        false => check_ending(out, "png"),
     }
 }
 
@@ -115,17 +115,4 @@ fn restored(problem: &dyn Problem, file: &Path) -> Result<Vec<u8>> {
         .map_err(|error| format!("{error}\na model of the task pictures takes PNG files"))?;
     let picture = problem.restored(&read).map_err(|error| fail(error.to_string()))?;
     Ok(encode_png(&picture).map_err(|error| fail(error.to_string()))?)
-}
-
-/// `Ok` if a place is none of some files, which would be written over.
-fn refuse_input(files: &[PathBuf], place: &Path) -> Result<()> {
-    let place = place.canonicalize().ok();
-    let is_place = |file: &&PathBuf| place.is_some() && file.canonicalize().ok() == place;
-    match files.iter().find(is_place) {
-        None => Ok(()),
-        Some(file) => {
-            let why = "it would be written over: name another place by --out";
-            Err(format!("{}: {why}", file.display()).into())
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,10 @@ use lossgraph_losses::find;
 use lossgraph_nn::fit::LAST;
 use toml::{Spanned, Table, Value};
 
-use super::{Options, net, optimizer, recipe};
+use super::{Options, net, objective, optimizer, recipe, source};
 use crate::names::named;
-use crate::output;
+use crate::subject::Setting;
+use crate::{message, output};
 
 /// Arguments with the options of the file that `--config` names, and of the checkpoint that
 /// `--resume` names, in front of those of the command line. What the command line says comes before
@@ -62,7 +64,7 @@ fn read(path: &Path) -> Result<Table, String> {
         .map_err(|error| fail(format!("it cannot be read: {error}")))?;
     let table: BTreeMap<Spanned<String>, Value> =
         toml::from_str(&text).map_err(|error| fail(format!("it is no TOML: {error}")))?;
-    let mut options = Table::new();
+    let (mut options, mut lines) = (Table::new(), BTreeMap::new());
     let command = Options::augment_args(Command::new("train"));
     let known: Vec<(Vec<&str>, &Arg)> =
         command.get_arguments().filter_map(|option| Some((names(option)?, option))).collect();
@@ -73,37 +75,71 @@ fn read(path: &Path) -> Result<Table, String> {
             named("option", name.get_ref(), &known, |(names, _)| names.clone()).map_err(fail)?;
         let name = names[0];
         let words = option(name, &value).map_err(fail)?;
-        if !takes(arg, &value) || !is_taken(&command, words) {
-            let given = serde_json::to_string(&value).unwrap_or_default();
-            return Err(fail(format!("`{name}` is {given}, expected {}", expected(arg))));
+        let taken = taken(&command, &words);
+        if !takes(arg, &value) || taken.is_err() {
+            let why = taken.err().flatten().map_or(String::new(), |why| format!(": {why}"));
+            let given = match &value {
+                // JSON has no word for NaN.
+                Value::Float(number) => number.to_string(),
+                value => serde_json::to_string(value).unwrap_or_default(),
+            };
+            let expected = expected(arg);
+            return Err(fail(format!("`{name}` is {given}, expected {expected}{why}")));
         }
-        let first = value.as_array().and_then(|values| values.first()).unwrap_or(&value);
-        let known = NAMES.iter().find(|(option, _)| *option == name);
-        if let (Some((_, check)), Some(word)) = (known, first.as_str()) {
-            check(word).map_err(|why| fail(format!("`{name}`: {why}")))?;
+        let known = CHECKS.iter().find(|(option, _)| *option == name);
+        if let Some((_, check)) = known {
+            check(&values(&words)).map_err(|why| fail(format!("`{name}`: {}", message(&*why))))?;
         }
+        if value.as_array().is_some_and(Vec::is_empty) {
+            let why = "expected one or more: leave it out for the default";
+            return Err(fail(format!("`{name}` is [], {why}")));
+        }
+        lines.insert(name, line);
         if options.insert(name.to_owned(), value).is_some() {
             return Err(fail(format!("`{name}` is said twice")));
         }
     }
+    check_setting(&options)
+        .map_err(|why| fail(format!("line {}: `set`: {}", lines["set"], message(&*why))))?;
     Ok(options)
 }
 
-/// `Ok` if a name is one of those that there are.
-type Known = fn(&str) -> super::Result<()>;
+/// `Ok` if the words of an option are values of it.
+type Check = fn(&[String]) -> super::Result<()>;
 
-/// Options whose value begins with a name, and who knows it.
-const NAMES: [(&str, Known); 4] = [
-    ("loss", |name| Ok(find(name).map(|_| ())?)),
-    ("net", |name| net::kind(name).map(|_| ())),
+/// Options that the command line knows no more of than that they are words, and who does.
+const CHECKS: [(&str, Check); 5] = [
+    ("loss", |words| words.iter().try_for_each(|name| Ok(find(name).map(|_| ())?))),
+    ("net", |words| words.iter().try_for_each(|name| net::kind(name).map(|_| ()))),
+    ("data", |words| words.iter().try_for_each(|name| source::check(name))),
     ("optimizer", optimizer::check_optimizer),
     ("schedule", optimizer::check_schedule),
 ];
 
-/// Whether the command line takes an option, as it would be alone.
-fn is_taken(command: &Command, words: Vec<String>) -> bool {
-    let words = std::iter::once("train".to_owned()).chain(words);
-    command.clone().try_get_matches_from(words).is_ok()
+/// `Ok` if the loss of a file, where it names one, has the options that it sets, in their ranges.
+fn check_setting(options: &Table) -> super::Result<()> {
+    let (Some(set), Some(loss)) = (options.get("set"), options.get("loss").and_then(Value::as_str))
+    else {
+        return Ok(());
+    };
+    let (loss, setting) = (find(loss)?, Setting::of(values(&option("set", set)?)).text()?);
+    objective::check_setting(loss, &setting)
+}
+
+/// The values of an option, without its name: those of `--hidden 64 32` or `--lr=0.1`.
+fn values(words: &[String]) -> Vec<String> {
+    match words {
+        [one] => one.split_once('=').map(|(_, value)| value.to_owned()).into_iter().collect(),
+        words => words.iter().skip(1).cloned().collect(),
+    }
+}
+
+/// `Ok` if the command line takes an option, as it would be alone; else why not, if there is more to
+/// say.
+fn taken(command: &Command, words: &[String]) -> Result<(), Option<String>> {
+    let words = std::iter::once("train").chain(words.iter().map(String::as_str));
+    let matches = command.clone().try_get_matches_from(words);
+    matches.map(|_| ()).map_err(|error| error.source().map(ToString::to_string))
 }
 
 /// Whether a value is of the type that an option has; one is a list of one.
@@ -313,6 +349,40 @@ mod tests {
             (
                 "\n\nhidden = [8, \"x\"]",
                 "line 3: `hidden` is [8,\"x\"], expected a list, each of it",
+            ),
+            (
+                "epochs = 0",
+                "line 1: `epochs` is 0, expected a whole number in its range: 0 is not in 1..",
+            ),
+            (
+                "batch = 0",
+                "line 1: `batch` is 0, expected a whole number in its range: 0 is not in",
+            ),
+            ("lr = -1", "line 1: `lr` is -1, expected a number: lr is -1, expected 0 or more"),
+            ("lr = nan", "line 1: `lr` is NaN, expected a number: lr is NaN, expected 0 or more"),
+            ("hidden = []", "line 1: `hidden` is [], expected one or more"),
+            ("schedule = []", "line 1: `schedule` is [], expected one or more"),
+            ("data = \"nope\"", "line 1: `data`: there is no data set `nope`"),
+            (
+                "\noptimizer = [\"adamw\", \"betas=0.9\"]",
+                "line 2: `optimizer`: adamw: betas is `0.9`, expected",
+            ),
+            (
+                "schedule = [\"step\", \"gamma=-1\"]",
+                "line 1: `schedule`: step: gamma is -1, expected 0 or more",
+            ),
+            ("schedule = [\"step\", \"gamme=1\"]", "line 1: `schedule`: step: there is no option"),
+            (
+                "loss = \"cross_entropy\"\nset = { weight = [1, -2] }",
+                "line 2: `set`: --set weight=1,-2: -2 is none of",
+            ),
+            (
+                "loss = \"cross_entropy\"\nset = { label_smoothing = 7 }",
+                "line 2: `set`: cross_entropy: label_smoothing is 7, expected 0 to 1",
+            ),
+            (
+                "set = { delta = 2 }\nloss = \"mse\"",
+                "line 1: `set`: mse: there is no option `delta`",
             ),
             ("task = \"sort\"", "line 1: `task` is \"sort\", expected one of \"classifier\", "),
             ("loss = [\"mse\"]", "line 1: `loss` is [\"mse\"], expected a text in quotes"),

@@ -76,8 +76,8 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
     };
     let mut choice = chosen(options.task, options.loss.as_deref(), &load)?;
     let (goal, loss, fit) = (choice.goal, choice.loss, choice.fit);
-    let notes = choice.source.as_ref().map_or_else(Vec::new, |source| source.notes.clone());
-    let setting = options.setting.text();
+    let mut notes = choice.source.as_ref().map_or_else(Vec::new, |source| source.notes.clone());
+    let setting = options.setting.text()?;
     loss.setting(&objective::tensors_apart(loss, &setting)?.0)?;
     let (problem, model) = model::problem(options, goal, (loss, fit), choice.source.take())?;
     let objective = Objective::new(loss, fit, &setting, problem.sizes(), options.seed)?;
@@ -88,6 +88,9 @@ fn train(options: &Options, world: &dyn Communicator, shards: usize) -> Result<(
     parallel.broadcast(&trained)?;
     let words = [&options.optimizer[..], &options.schedule];
     let descent = Descent::new(&trained, words, (options.lr, plan.lr), plan.epochs)?;
+    if let Some(encoder) = model.as_ref().and_then(|model| model.encoder.as_ref()) {
+        notes.extend(training.check_targets(&encoder.target)?);
+    }
     training.check()?;
     if options.find_rate {
         return find_rate::run(options, &training, descent);

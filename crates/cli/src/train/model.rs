@@ -4,6 +4,7 @@ use lossgraph_autograd::Module;
 use lossgraph_data::{Dataset, TableEncoder, Target};
 use lossgraph_losses::{Domain, Fit, Loss, Task, find};
 use lossgraph_nn::Checkpoint;
+use lossgraph_nn::fit::BEST;
 use lossgraph_tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -16,6 +17,7 @@ use super::objective::{Objective, Trained};
 use super::source::{self, Source};
 use super::tasks::{self, Classes, Embeddings, Numbers, Problem, Split};
 use super::{Options, Result};
+use crate::output::quoted;
 
 /// The key of a checkpoint's metadata under which the model stands.
 pub const KEY: &str = "model";
@@ -104,8 +106,22 @@ pub fn check_size(options: &Options, has: usize) -> Result<()> {
     }
 }
 
+/// What to do to pictures of a shape, `[channels, height, width]`, so that a net takes them that takes
+/// others, or rows of grey pixels.
+pub fn cure(given: &[usize], expected: &[usize]) -> String {
+    let channels = |shape: &[usize]| if shape.len() == 3 { shape[0] } else { 1 };
+    let pixels = |shape: &[usize]| shape.iter().product::<usize>() / channels(shape).max(1);
+    let color = (channels(given) != channels(expected)).then(|| match channels(expected) {
+        1 => "make grey".to_owned(),
+        3 => "make RGB".to_owned(),
+        count => format!("give {count} channels"),
+    });
+    let size = (pixels(given) != pixels(expected) || color.is_none()).then(|| "resize".to_owned());
+    color.into_iter().chain(size).collect::<Vec<_>>().join(" and ")
+}
+
 /// Whether a loss takes numbers on both sides of 0 for a target.
-fn takes_any(loss: &Loss) -> bool {
+pub fn takes_any(loss: &Loss) -> bool {
     let target = loss.inputs.iter().find(|sample| sample.name == "target");
     target.is_some_and(|sample| matches!(sample.domain, Domain::Between(low, _) if low < 0.0))
 }
@@ -155,7 +171,7 @@ impl Model {
         Ok(Model {
             task: goal.name(),
             loss: loss.name.to_owned(),
-            setting: options.setting.text(),
+            setting: options.setting.text()?,
             data: source.name.clone(),
             classes: source.classes.clone(),
             scale: source.scale,
@@ -237,9 +253,10 @@ impl Model {
         };
         if !fits {
             return Err(format!(
-                "an example is {}, and the net takes {}: resize it, or train a net for it",
+                "an example is {}, and the net takes {}: {} it, or train a net for it",
                 in_words(given),
-                in_words(expected)
+                in_words(expected),
+                cure(given, expected)
             )
             .into());
         }
@@ -249,6 +266,14 @@ impl Model {
 
     /// The model that a checkpoint describes: none if it is of a task that has data of its own.
     pub fn load(path: &Path) -> Result<(Option<Model>, Checkpoint)> {
+        if path.is_dir() {
+            let best = path.join(BEST);
+            let what = match best.is_file() {
+                true => format!("the folder of a run, whose best model is {}", quoted(&best)),
+                false => "a folder, expected a checkpoint".to_owned(),
+            };
+            return Err(format!("{}: it is {what}", path.display()).into());
+        }
         let checkpoint = Checkpoint::read(path)?;
         let Some(text) = checkpoint.metadata.get(KEY) else { return Ok((None, checkpoint)) };
         let model = serde_json::from_str(text)
@@ -310,5 +335,24 @@ fn in_words(shape: &[usize]) -> String {
     match shape {
         [_] => format!("{} numbers", lengths[0]),
         _ => format!("a picture of {}", lengths.join(" × ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_made_what_a_net_takes() {
+        for (given, expected, told) in [
+            (&[3, 8, 8][..], &[64][..], "make grey"),
+            (&[4, 8, 8], &[1, 8, 8], "make grey"),
+            (&[1, 8, 8], &[3, 8, 8], "make RGB"),
+            (&[3, 9, 8], &[1, 8, 8], "make grey and resize"),
+            (&[1, 9, 8], &[64], "resize"),
+            (&[3, 4, 16], &[3, 8, 8], "resize"),
+        ] {
+            assert_eq!(cure(given, expected), told, "{given:?} {expected:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a training minimizes: a loss in a setting, with what it learns beside the model.
 
 use lossgraph_autograd::{Fault, Module, Parameter, Tape, Var};
-use lossgraph_losses::{Domain, Fit, Loss, Sizes, Terms};
+use lossgraph_losses::{Case, Domain, Fit, Loss, OptionKind, Sample, Sizes, Terms};
 use lossgraph_tensor::{DType, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -24,7 +24,7 @@ pub struct Objective {
 /// class: `weight=1,2.5,1`.
 ///
 /// # Errors
-/// A list that has something else than numbers in it.
+/// A list that has something else than numbers in it, or numbers that the input cannot have.
 pub fn tensors_apart(
     loss: &'static Loss,
     setting: &str,
@@ -33,9 +33,9 @@ pub fn tensors_apart(
     for word in setting.split_whitespace() {
         let input = word.split_once('=').and_then(|(name, list)| {
             let input = loss.inputs.iter().find(|each| each.optional && each.name == name)?;
-            Some((input.name, list))
+            Some((input, list))
         });
-        let Some((name, list)) = input else {
+        let Some((Sample { name, domain, .. }, list)) = input else {
             words.push(word);
             continue;
         };
@@ -46,10 +46,51 @@ pub fn tensors_apart(
                 "--set {word}: expected a number for each class, with commas between: {name}=1,2.5"
             )
         })?;
+        check_weights(word, *domain, &numbers)?;
         words.push(name);
-        tensors.push((name, Tensor::from(numbers)));
+        tensors.push((*name, Tensor::from(numbers)));
     }
     Ok((words.join(" "), tensors))
+}
+
+/// `Ok` if a loss has the options of a setting, and takes those that are numbers: what range they have
+/// does not depend on the data, so that its sample tells it.
+///
+/// # Errors
+/// What the loss refuses.
+pub fn check_setting(loss: &'static Loss, setting: &str) -> Result<()> {
+    let (setting, _) = tensors_apart(loss, setting)?;
+    loss.setting(&setting)?;
+    let is_number = |word: &&str| {
+        let name = word.split('=').next();
+        let mut options = loss.options.iter();
+        options.any(|each| name == Some(each.name) && matches!(each.kind, OptionKind::Number(_)))
+    };
+    // In the first setting that is tested, which fits the sample.
+    let first = loss.grid.iter().copied().take(1);
+    let words: Vec<&str> = first.chain(setting.split_whitespace().filter(is_number)).collect();
+    let case = Case::new(loss, &words.join(" "), 0)?;
+    let tape = Tape::f64();
+    let inputs: Vec<Var<'_>> = case.inputs.iter().map(|input| tape.constant(input)).collect();
+    case.record(&tape, &inputs).unreduced().value()?;
+    Ok(())
+}
+
+/// `Ok` if numbers are finite, and where they are weights, 0 or more and not all 0.
+fn check_weights(word: &str, domain: Domain, numbers: &[f32]) -> Result<()> {
+    let are_weights = matches!(domain, Domain::Between(low, _) if low >= 0.0);
+    let fits = |x: &f32| x.is_finite() && (*x >= 0.0 || !are_weights);
+    let (expected, all_zero) = match are_weights {
+        true => ("finite numbers of 0 or more", numbers.iter().all(|x| *x == 0.0)),
+        false => ("finite numbers", false),
+    };
+    if let Some(bad) = numbers.iter().find(|x| !fits(x)) {
+        return Err(format!("--set {word}: {bad} is none of {expected}").into());
+    }
+    match all_zero {
+        true => Err(format!("--set {word}: all are 0, expected one above 0 at least").into()),
+        false => Ok(()),
+    }
 }
 
 impl Objective {
@@ -188,5 +229,20 @@ impl Module for Trained<'_> {
 
     fn generators(&self) -> Vec<(String, Parameter)> {
         self.model.generators()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_the_catalogue_tests_are_taken() {
+        for loss in lossgraph_losses::ALL {
+            for setting in loss.grid {
+                let taken = check_setting(loss, setting);
+                assert!(taken.is_ok(), "{} {setting}: {}", loss.name, taken.unwrap_err());
+            }
+        }
     }
 }

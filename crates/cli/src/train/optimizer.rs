@@ -1,8 +1,11 @@
 //! The optimizer and the schedule of a training, by their names.
 
 use lossgraph_autograd::Module;
+use lossgraph_nn::Linear;
 use lossgraph_nn::optimizer::{self, Optimize};
 use lossgraph_nn::schedule::{self, CosineAnnealing, Schedule};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 use super::Result;
 
@@ -19,16 +22,23 @@ pub fn schedules() -> String {
     schedule::ALL.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
 }
 
-/// `Ok` if an optimizer has a name.
-pub fn check_optimizer(name: &str) -> Result<()> {
-    let Named { name, .. } = Named { name, options: &[] }.check()?;
-    Ok(optimizer::named(name).map(|_| ())?)
+/// `Ok` if words are an optimizer and options of it.
+///
+/// # Errors
+/// As [`Descent::new`], of the optimizer.
+pub fn check_optimizer(words: &[String]) -> Result<()> {
+    let Some(named) = Named::of(words) else { return Ok(()) };
+    let named = named.check()?;
+    let any = Linear::new(1, 1, &mut ChaCha8Rng::seed_from_u64(0))?;
+    Ok(optimizer::named(named.name)?.over(&any, &named.pairs()?).map(|_| ())?)
 }
 
-/// `Ok` if a schedule has a name.
-pub fn check_schedule(name: &str) -> Result<()> {
-    let Named { name, .. } = Named { name, options: &[] }.check()?;
-    Ok(schedule::named(name).map(|_| ())?)
+/// `Ok` if words are a schedule and options of it.
+///
+/// # Errors
+/// As [`Descent::new`], of the schedule.
+pub fn check_schedule(words: &[String]) -> Result<()> {
+    schedule_of(Named::of(words), 1).map(|_| ())
 }
 
 /// A name with options, as in `sgd momentum=0.9`.
@@ -59,11 +69,21 @@ impl<'a> Named<'a> {
 
     /// The options as pairs.
     fn pairs(self) -> Result<Vec<(&'a str, &'a str)>> {
-        let pair = |word: &'a String| {
-            let why = || format!("{}: `{word}` is no option, expected NAME=VALUE", self.name);
-            word.split_once('=').ok_or_else(|| why().into())
-        };
-        self.options.iter().map(pair).collect()
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        for word in self.options {
+            let Some((name, value)) = word.split_once('=') else {
+                return Err(format!(
+                    "{}: `{word}` is no option, expected NAME=VALUE, such as {word}=0.1",
+                    self.name
+                )
+                .into());
+            };
+            if pairs.iter().any(|(other, _)| *other == name) {
+                return Err(format!("{}: `{name}` is said twice", self.name).into());
+            }
+            pairs.push((name, value));
+        }
+        Ok(pairs)
     }
 }
 
@@ -194,9 +214,6 @@ pub fn rates_differ(schedule: &[String], epochs: [u64; 2]) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lossgraph_nn::Linear;
-    use rand_chacha::ChaCha8Rng;
-    use rand_chacha::rand_core::SeedableRng;
 
     fn descent(optimizer: &str, schedule: &str, lr: Option<f64>) -> Result<Descent> {
         let model = Linear::new(2, 1, &mut ChaCha8Rng::seed_from_u64(0))?;
@@ -259,6 +276,9 @@ mod tests {
             ("adamv", "", "the nearest is `adam"),
             ("adam beta=1", "", "the nearest is `betas`"),
             ("adam 0.1", "", "`0.1` is no option, expected NAME=VALUE"),
+            ("", "step gamma", "`gamma` is no option, expected NAME=VALUE, such as gamma=0.1"),
+            ("adam eps=1 eps=2", "", "adam: `eps` is said twice"),
+            ("", "step gamma=1 gamma=0.5", "step: `gamma` is said twice"),
             ("", "cosin", "the nearest is `cosine"),
         ] {
             let error = descent(optimizer, schedule, None).err().unwrap().to_string();

@@ -65,16 +65,17 @@ pub struct Options {
     ))]
     pub optimizer: Vec<String>,
     #[arg(long, num_args = 1.., value_names = ["NAME", "OPTION=VALUE"], help = format!(
-        "How the rate changes from epoch to epoch: {} [default: it falls to 0 along half a cosine]",
+        "How the rate changes from epoch to epoch: {}; reduce_on_plateau observes the loss of training \
+         [default: it falls to 0 along half a cosine]",
         optimizer::schedules()
     ))]
     pub schedule: Vec<String>,
     /// The learning rate at the start [default: that of the optimizer; of adamw 0.003, or what the
     /// task takes]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = rate)]
     pub lr: Option<f64>,
     /// Examples a step [default: 32, or what the task takes]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub batch: Option<usize>,
     /// The seed of the first parameters, of dropout, and of the order of examples.
     #[arg(long, default_value_t = 0)]
@@ -121,6 +122,18 @@ pub struct Options {
     /// Print the final figures as one JSON object on the last line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A learning rate.
+///
+/// # Errors
+/// One that no optimizer has.
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    match rate >= 0.0 && rate.is_finite() {
+        true => Ok(rate),
+        false => Err(format!("lr is {rate}, expected 0 or more, and finite")),
+    }
 }
 
 /// What becomes of missing values, by word.

@@ -11,6 +11,7 @@ use super::goal::{Choice, Goal};
 use super::options::{MissingValues, OUT, Options};
 use super::tasks::Defaults;
 use crate::names::nearest;
+use crate::output::quoted;
 
 /// The key of a checkpoint's metadata under which the recipe stands.
 pub const KEY: &str = "options";
@@ -179,47 +180,46 @@ impl Before {
     }
 }
 
-/// The checkpoint to go on from, of a run that is named by it, by its folder or by its model.
+/// The checkpoint to go on from, of a run that is named by it, by its folder or by its model. Nothing
+/// that is not there leads to another one.
 ///
 /// # Errors
 /// There is none.
 pub fn checkpoint(named: &Path) -> Result<PathBuf, String> {
-    if named.is_dir() {
-        return existing(named.join(LAST), named);
+    let of_named = |why: String| format!("--resume {}: {why}", named.display());
+    let fail = |why: String| Err(of_named(why));
+    let exact = if named.is_dir() { named.join(LAST) } else { named.to_owned() };
+    if !exact.is_file() {
+        return fail(format!(
+            "there is no such checkpoint; a run leaves `{LAST}` in a folder of its own, such as \
+             out/digits-classifier{}",
+            perhaps(named)
+        ));
     }
-    let is_whole = |path: &Path| {
-        let parts = Checkpoint::read(path).map(|checkpoint| checkpoint.tensors);
-        parts.is_ok_and(|parts| parts.keys().any(|name| name.starts_with("lossgraph/parts/")))
-    };
-    let beside = named.with_extension("").join(LAST);
-    match named.is_file() && (is_whole(named) || !beside.is_file()) {
-        true => Ok(named.to_owned()),
-        false => existing(beside, named),
+    let Checkpoint { tensors, metadata } =
+        Checkpoint::read(&exact).map_err(|error| of_named(error.to_string()))?;
+    let is_of_training = tensors.keys().any(|name| name.starts_with("lossgraph/parts/"));
+    if is_of_training || !metadata.contains_key(KEY) {
+        return Ok(exact);
     }
-}
-
-fn existing(path: PathBuf, named: &Path) -> Result<PathBuf, String> {
-    match path.is_file() {
-        true => Ok(path),
-        false => Err(format!(
-            "--resume {}: there is no such checkpoint; a run leaves `{LAST}` in a folder of its own, \
-             such as out/digits-classifier{}",
-            named.display(),
+    let beside = exact.with_extension("").join(LAST);
+    match beside.is_file() {
+        true => Ok(beside),
+        false => fail(format!(
+            "it is a model to use, and no checkpoint to go on from, which is `{LAST}` of its run{}",
             perhaps(named)
         )),
     }
 }
 
-/// The runs that may be meant: those in a folder, or else those beside it or where runs are by
-/// default, of which the one with the nearest name counts if there is one.
+/// The runs that may be meant: those in a folder, or else those beside it and then those where runs are
+/// by default, of which the one with the nearest name counts if there is one.
 fn perhaps(named: &Path) -> String {
     let mut runs = runs_in(named);
     if runs.is_empty() {
-        let beside = named.parent().unwrap_or(Path::new(""));
-        runs = runs_in(beside);
-        runs.extend(runs_in(Path::new(OUT)));
-        runs.sort();
-        runs.dedup();
+        runs = runs_in(named.parent().unwrap_or(Path::new("")));
+        let by_default = runs_in(Path::new(OUT)).into_iter();
+        runs.extend(by_default.filter(|run| !runs.contains(run)).collect::<Vec<_>>());
         let name =
             |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let names: Vec<String> = runs.iter().map(|run| name(run)).collect();
@@ -229,7 +229,7 @@ fn perhaps(named: &Path) -> String {
         }
     }
     const MOST: usize = 4;
-    let each = runs.iter().take(MOST).map(|run| format!("--resume {}", run.display()));
+    let each = runs.iter().take(MOST).map(|run| format!("--resume {}", quoted(run)));
     let each: Vec<String> = each.collect();
     if each.is_empty() { String::new() } else { format!("\nperhaps: {}", each.join(", or ")) }
 }

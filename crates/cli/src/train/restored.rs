@@ -44,7 +44,7 @@ impl Restored {
             let has: usize = checkpoint.tensors.values().map(Tensor::len).sum();
             model::check_size(&options, has)?;
         }
-        let (loss, fit, setting) = (choice.loss, choice.fit, options.setting.text());
+        let (loss, fit, setting) = (choice.loss, choice.fit, options.setting.text()?);
         let (problem, _) = model::problem(&options, choice.goal, (loss, fit), None)?;
         let objective = Objective::new(loss, fit, &setting, problem.sizes(), options.seed)?;
         checkpoint

@@ -18,6 +18,7 @@ use super::recipe::{self, Before, Table};
 use super::sparkline::sparkline;
 use super::training::{Training, of_training};
 use super::{Options, Result};
+use crate::output::quoted;
 
 /// A training, with all that a run adds to it.
 pub struct Run<'a> {
@@ -52,7 +53,6 @@ impl Run<'_> {
         log.remark(self.plan(&descent));
         descent.remarks.iter().for_each(|told| log.remark(told));
         self.misled(&descent).iter().for_each(|told| log.remark(told));
-        self.other_rates()?.iter().for_each(|told| log.remark(told));
         let start = Instant::now();
         let outcome = self.fit(descent, &log, start)?;
         log.bar.finish_and_clear();
@@ -137,6 +137,7 @@ impl Run<'_> {
     fn fit(&self, descent: Descent, log: &Log, start: Instant) -> Result<Outcome> {
         let Training { problem, objective, parallel, plan, .. } = &self.training;
         let Descent { mut optimizer, schedule, .. } = descent;
+        let other_rates = self.other_rates()?;
         let (trained, metric) = (self.training.trained(), problem.metric());
         let (figures, losses) = (RefCell::new(String::new()), RefCell::new(Vec::new()));
         let epochs = usize::try_from(plan.epochs).unwrap_or(usize::MAX);
@@ -154,7 +155,9 @@ impl Run<'_> {
                 Ok(vec![(metric, own.score)])
             })
             .observe(|event| match event {
+                // The checkpoint is one that the training can go on from.
                 Event::Begin { epoch, epochs, batch } => {
+                    other_rates.iter().for_each(|told| log.remark(told));
                     if epoch == epochs {
                         log.remark(format_args!(
                             "all of its {epochs} epochs are done; --epochs says how many it is to see \
@@ -200,7 +203,7 @@ impl Run<'_> {
              lossgraph train --resume {}",
             outcome.history.len() + 1,
             outcome.steps,
-            self.files.last().display()
+            quoted(&self.files.last())
         ))
     }
 

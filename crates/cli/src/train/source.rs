@@ -1,6 +1,8 @@
 //! Data sets by name, and files of one's own.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use lossgraph_data::{
@@ -99,14 +101,30 @@ pub fn names() -> String {
 pub fn load(name: &str, options: &TableOptions) -> Result<Source> {
     let path = Path::new(name);
     if path.is_file() {
-        return of_table(Table::read(path)?, name, options);
+        return of_table(read_table(path)?, name, options);
     }
     if path.is_dir() {
         return of_folder(path, name);
     }
+    (row(name)?.load)(options)
+}
+
+/// `Ok` if there are data of a name.
+///
+/// # Errors
+/// Neither a data set nor a file has it.
+pub fn check(name: &str) -> Result<()> {
+    match Path::new(name).exists() {
+        true => Ok(()),
+        false => row(name).map(|_| ()),
+    }
+}
+
+/// The data set of a name.
+fn row(name: &str) -> Result<&'static Row> {
     let names = |row: &'static Row| [&[row.name], row.aliases].concat();
     match named("data set", name, ALL, names) {
-        Ok(row) => (row.load)(options),
+        Ok(row) => Ok(row),
         Err(_) if name.contains(['/', '\\', '.']) => {
             Err(format!("{name}: there is no such file or folder").into())
         }
@@ -154,13 +172,36 @@ fn of_penguins(options: &TableOptions) -> Result<Source> {
 /// The table of a name, or from a CSV file.
 pub fn table(name: &str) -> Result<Table> {
     match Path::new(name).is_file() {
-        true => Ok(Table::read(name)?),
+        true => read_table(Path::new(name)),
         false if name == PENGUINS => Ok(penguins()?),
         false if Path::new(name).is_dir() => {
             Err(format!("{name}: it is a folder, expected a CSV file").into())
         }
         false => Err(format!("{name}: there is no such file").into()),
     }
+}
+
+/// The table of a CSV file, gzipped or not.
+///
+/// # Errors
+/// A file of another kind, by its kind.
+fn read_table(path: &Path) -> Result<Table> {
+    Table::read(path).map_err(|error| {
+        let mut begin = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut begin));
+        match lossgraph_file::kind(&begin).filter(|what| read.is_ok() && !is_of_table(what)) {
+            None => error.into(),
+            Some(what) => {
+                let path = path.display();
+                format!("{path}: it is {what}, expected a CSV file or a folder of pictures").into()
+            }
+        }
+    })
+}
+
+/// Whether a table may be in a file of a kind.
+fn is_of_table(kind: &str) -> bool {
+    ["text", "a gzipped file"].contains(&kind)
 }
 
 fn of_table(table: Table, name: &str, options: &TableOptions) -> Result<Source> {

@@ -1,15 +1,17 @@
 //! What a training is made of: the batches of an epoch, and the gradients of a batch.
 
 use lossgraph_autograd::{Gradients, Tape};
-use lossgraph_data::{Dataset, Sampler};
+use lossgraph_data::{Dataset, Sampler, Target};
 use lossgraph_nn::Mode;
 use lossgraph_nn::fit::BoxResult;
 use lossgraph_nn::parallel::DataParallel;
 use lossgraph_tensor::{DType, Tensor};
 
 use super::Result;
+use super::model::takes_any;
 use super::objective::{Objective, Trained};
 use super::tasks::{Defaults, Part, Problem};
+use crate::message;
 
 /// A problem, and what is minimized.
 pub struct Training<'a> {
@@ -28,6 +30,36 @@ impl Training<'_> {
     /// What the loss refuses; a batch size of 0.
     pub fn check(&self) -> Result<()> {
         self.loss(&self.examples(0, self.plan.batch)?).map(|_| ())
+    }
+
+    /// That numbers below 0 are learned by a loss that is made for others, but has a meaning there.
+    ///
+    /// # Errors
+    /// What the loss refuses of the smallest and the largest number.
+    pub fn check_targets(&self, target: &Target) -> Result<Option<String>> {
+        let Target::Number { name, mean, deviation } = target else { return Ok(None) };
+        let targets = self.problem.split().train.targets().to_f64s();
+        let by_size = |a: &usize, b: &usize| targets[*a].total_cmp(&targets[*b]);
+        let smallest = (0..targets.len()).min_by(by_size);
+        let largest = (0..targets.len()).max_by(by_size);
+        let ends: Vec<usize> = smallest.into_iter().chain(largest).collect();
+        let taken = self.loss(&ends);
+        // Targets are in f32.
+        let ends: Vec<f32> =
+            ends.iter().map(|&at| (mean + deviation * targets[at]) as f32).collect();
+        let (loss, &[low, high]) = (self.objective.loss(), &ends[..]) else { return Ok(None) };
+        let about = format!("--loss {}: the column `{name}` goes from {low} to {high}", loss.name);
+        if let Err(error) = taken {
+            let told = message(&*error);
+            let why = told.lines().next().unwrap_or("");
+            return Err(format!(
+                "{about}, which the loss sees in a unit of its own: {why}\n\
+                 perhaps: a loss of any numbers, such as mse"
+            )
+            .into());
+        }
+        let is_odd = low < 0.0 && !takes_any(loss);
+        Ok(is_odd.then(|| format!("{about}, and it is made for numbers above 0")))
     }
 
     /// What moves: the model, and what the loss learns beside it.

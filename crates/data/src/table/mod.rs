@@ -152,8 +152,16 @@ impl Table {
             let (name, field, line) = (&column.name, column.fields[row].as_deref()?, self.line(row));
             Some(format!(
                 "column `{name}` has numbers with a comma, such as `{field}` in line {line}: all its \
-                 values are taken for words; write {} with a point, and none between thousands",
-                field.replace(',', ".")
+                 values are taken for words; write {}",
+                match readings(field) {
+                    [Some(point), Some(none)] => {
+                        format!("{none} if it stands between thousands, or else {point}")
+                    }
+                    [Some(point), None] => format!("{point} with a point"),
+                    [None, none] => {
+                        format!("{}, with none between thousands", none.unwrap_or_default())
+                    }
+                }
             ))
         });
         let odd = self.columns.iter().filter(|column| column.decimal_comma().is_none());
@@ -188,10 +196,10 @@ impl Table {
 }
 
 impl Column {
-    /// The first row with a decimal comma, of a column of words that are numbers but for commas.
+    /// The first row with a comma, of a column of words that are numbers but for commas.
     fn decimal_comma(&self) -> Option<usize> {
         let Values::Words(words) = &self.values else { return None };
-        let is_number = |word: &String| number(&word.replacen(',', ".", 1)).is_some();
+        let is_number = |word: &String| readings(word).iter().any(Option::is_some);
         let has_comma =
             |word: &Option<String>| word.as_ref().is_some_and(|word| word.contains(','));
         words.iter().flatten().all(is_number).then(|| words.iter().position(has_comma))?
@@ -206,6 +214,16 @@ impl Column {
         let odd: Vec<usize> = (0..words.len()).filter(is_odd).collect();
         if odd.len() * 2 <= present { odd } else { Vec::new() }
     }
+}
+
+/// How a number is written without its commas: if one stands for a point, and if they stand between
+/// thousands.
+fn readings(field: &str) -> [Option<String>; 2] {
+    let digits = |group: &str| group.split('.').next().map_or(0, str::len);
+    let are_thousands = field.split(',').skip(1).all(|group| digits(group) == 3);
+    let [point, thousands] = [field.replacen(',', ".", 1), field.replace(',', "")];
+    let is_number = |text: &String| number(text).is_some();
+    [Some(point).filter(is_number), Some(thousands).filter(is_number).filter(|_| are_thousands)]
 }
 
 /// The number that a field says. Infinity is none, nor is an integer that a float does not hold: two

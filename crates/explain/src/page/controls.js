@@ -7,6 +7,7 @@ class Controls {
     this.first = { inputs: live.numbers, values: valuesOf(live) };
     this.seed = 0;
     this.message = html("p", { class: "refused", role: "alert", hidden: true });
+    this.remarks = html("p", { class: "hint remarks", role: "status" });
     this.inputs = html("div", { class: "entries" });
     this.options = html("div", { class: "options" });
     this.pasting = this.pasteDialog();
@@ -15,7 +16,7 @@ class Controls {
         button("Reset", "the inputs and options that the page began with", () => act.changed(this.first), { class: "reset" }),
         button("Random", "other numbers for all inputs", () => act.random((this.seed += 1)), { class: "random" }),
         button("Paste…", "your own numbers: JSON, CSV, or what NumPy prints", () => this.pasting.showModal(), { class: "paste" })),
-      this.message, this.inputs, this.options, this.pasting);
+      this.message, this.remarks, this.inputs, this.options, this.pasting);
     this.show(live);
   }
 
@@ -36,6 +37,7 @@ class Controls {
       });
     });
     live.options.forEach((option, at) => this.fields[at].show(option));
+    this.remarks.textContent = live.remarks.join("; ");
   }
 
   /** Shows the gradients below the numbers, of inputs that have one as soon as it is computed. */
@@ -96,10 +98,16 @@ class Controls {
     const field = html("input", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
       "aria-label": `${name} ${indexText(shape, element)}`.trim(), "data-input": name, "data-element": element,
       oninput: () => {
-        const x = typed(field.value);
+        const still = `${name} ${indexText(shape, element)} is still ${used()}`;
+        let [x, why] = [NaN, `“${field.value}” is no number`];
+        try {
+          x = typed(within(field.value));
+        } catch (error) {
+          why = error.message;
+        }
         field.ariaInvalid = String(Number.isNaN(x));
         if (!Number.isNaN(x)) set(x);
-        else this.refuse(new Error(`“${field.value}” is no number: ${name} ${indexText(shape, element)} is still ${used()}`));
+        else this.refuse(new Error(`${why}: ${still}`));
       },
       // What is no number does not stay beside results of another one.
       onblur: () => {

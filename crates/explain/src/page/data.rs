@@ -69,10 +69,7 @@ pub(super) fn data(graph: &Graph, seen: &Seen) -> Result<Value> {
     }
     let is_seen = |view: View| seen.level.is_none_or(|(seen, _)| seen == view);
     let opened = seen.level.map(|(_, opened)| opened);
-    let listing = (!seen.is_sketch).then(|| {
-        let listing = graph.listing();
-        if seen.locations { listing.with_locations().to_string() } else { listing.to_string() }
-    });
+    let listing = (!seen.is_sketch).then(|| listing(graph, seen.locations));
     Ok(json!({
         "nodes": nodes,
         "views": {
@@ -83,6 +80,12 @@ pub(super) fn data(graph: &Graph, seen: &Seen) -> Result<Value> {
         "checked": checked,
         "listing": listing,
     }))
+}
+
+/// The graph as text.
+pub(super) fn listing(graph: &Graph, locations: bool) -> String {
+    let listing = graph.listing();
+    if locations { listing.with_locations().to_string() } else { listing.to_string() }
 }
 
 /// The levels of a graph, or the outermost and the one that is opened; and in which group each node is.

@@ -24,24 +24,26 @@ class Descent {
     this.stop();
     const moves = [...this.moving.querySelectorAll("input:checked")].map(({ value }) => value);
     try {
-      const found = this.act.ask({ optimizer: this.optimizer.value, rate: numberOf(this.rate.value), steps, moves });
+      const found = this.act.ask({ optimizer: this.optimizer.value, rate: exactly(typed(this.rate.value)), steps, moves });
       this.losses = found.losses.map(Number);
       this.play(found, 1);
     } catch (error) {
       this.said.textContent = error.message;
+      this.said.classList.add("refused");
     }
   }
 
   /** Shows step after step, each as long as the reader needs to see that it moves. */
-  play({ losses, inputs, ended }, at) {
+  play(found, at) {
+    const { losses, inputs, ended, kept } = found;
     const last = losses.length - 1;
     const step = Math.min(at, last);
     this.act.go(inputs[step], inputs.slice(0, step + 1), step < last);
-    this.said.textContent = `step ${step}: loss ${number(losses[0])} → ${number(losses[step])}`;
+    this.said.textContent = [`step ${step}: loss ${number(losses[0])} → ${number(losses[step])}`, ...kept].join("; ");
     this.course.replaceChildren(course(this.losses, step));
     if (step < last) {
       this.runner.textContent = "Stop";
-      this.timer = setTimeout(() => this.play({ losses, inputs, ended }, step + 1), 40);
+      this.timer = setTimeout(() => this.play(found, step + 1), 40);
       return;
     }
     this.stop();

@@ -147,9 +147,12 @@ function uphill(slope) {
 function drawLists(live, { gradient }) {
   const [scores, relevance] = live.inputs;
   const [s, t] = [rowsOf(live, scores.name), rowsOf(live, relevance.name)];
+  const keep = live.inputs.some(({ name }) => name === "keep") ? rowsOf(live, "keep") : null;
+  // Padding is in no list.
+  const isItem = (i) => ({ score, item }) => !(scores.padded && score === -Infinity) && keep?.[i][item] !== 0;
   const slopes = gradient(scores.name);
   const most = Math.max(...t.flat().map(Math.abs), 1e-9);
-  const list = (row, i) => html("ol", { class: "ranked" }, row.map((score, item) => ({ score, item })).sort((a, b) => b.score - a.score).map(({ score, item }) => {
+  const list = (row, i) => html("ol", { class: "ranked" }, row.map((score, item) => ({ score, item })).filter(isItem(i)).sort((a, b) => b.score - a.score).map(({ score, item }) => {
     return html("li", {}, html("span", { class: "item" }, `${item}`), html("span", { class: "bar plus" }, html("i", { style: `width: ${(100 * Math.abs(t[i]?.[item] ?? 0)) / most}%` })),
       html("span", { class: "contribution" }, `${number(score)} ${uphill(slopes?.[i * row.length + item])}`));
   }));

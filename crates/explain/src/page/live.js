@@ -80,15 +80,28 @@ Object.assign(Side.prototype, {
     this.update(this.sketch(wanted), moving);
     this.controls.refuse(null);
     clearTimeout(this.resting);
-    if (!moving) {
-      this.resting = setTimeout(() => {
-        try {
-          this.update(this.act.engine.ask({ page: wanted, curves: this.chosen() }), false);
-        } catch (error) {
-          this.controls.refuse(new Error(`not compared with finite differences: ${error.message}`));
+    if (!moving) this.resting = setTimeout(() => this.rest(wanted), 350);
+  },
+
+  /** Compares the gradients with finite differences, one at a time: a hand that changes a number again waits for one at most, and for no other. */
+  rest(wanted) {
+    const checks = this.found.nodes.map(() => null);
+    const left = this.found.nodes.flatMap(({ gradient, passive }, node) => (gradient && !passive ? [node] : []));
+    const next = () => {
+      try {
+        if (left.length > 0) {
+          const node = left.shift();
+          checks[node] = this.act.engine.ask({ check: wanted, node }).check;
+          this.resting = setTimeout(next);
+        } else {
+          const rest = this.act.engine.ask({ rest: wanted, checks });
+          this.update({ ...this.found, ...rest, nodes: this.found.nodes.map((node, at) => ({ ...node, check: checks[at] })) }, false);
         }
-      }, 350);
-    }
+      } catch (error) {
+        this.controls.refuse(new Error(`not compared with finite differences: ${error.message}`));
+      }
+    };
+    next();
   },
 
   /** What is seen of a case: the rest of it comes when the hand rests. */
@@ -147,19 +160,18 @@ Object.assign(Side.prototype, {
   update(found, moving) {
     const before = this.data;
     const alike = sameOps(before, found);
+    const path = this.levelPath();
     this.take({ ...found, formula: before.formula, title: before.title });
     this.live = found.live;
     this.slider.max = this.steps.length;
     if (!alike) {
       this.done = this.steps.length;
-      if (this.level !== "all") this.level = null;
       const name = before.nodes[this.node].name;
       const same = found.nodes.findIndex((node) => node.name === name && node.inputs.length === 0);
       this.node = same >= 0 ? same : this.data.inputs[0]?.node ?? found.nodes.length - 1;
       [this.edge, this.path, this.element] = [[], [], null];
     }
-    // Folds follow the numbers: a guard that has something to do is shown.
-    if (typeof this.level === "number" && !this.tree.groups[this.level]) this.level = null;
+    if (this.level !== "all") this.level = alike ? this.levelAt(path) : null;
     this.controls.show(this.live);
     // Not while a number moves: a column that follows it would be restless.
     if (found.checked !== null) this.controls.fit();
@@ -203,6 +215,29 @@ Object.assign(Side.prototype, {
     return state;
   },
 
+  /** The group of the whole loss: there is none where its inside can be seen at once. */
+  whole() {
+    const at = this.tree.groups.findIndex(({ name, parent }) => parent === null && name === this.data.title);
+    return at < 0 ? null : at;
+  },
+
+  /** Where the level is: the names of its groups inside of the whole loss, or null outside of that. */
+  levelPath() {
+    const whole = this.whole();
+    if (this.level === whole) return "";
+    if (typeof this.level !== "number") return null;
+    return this.groupPath(this.level).slice(whole === null ? 0 : this.data.title.length + 1);
+  },
+
+  /** The level of a path. Folds follow the numbers, and so do the groups: where it is none any more, it is the whole loss. */
+  levelAt(path) {
+    const whole = this.whole();
+    if (path === null || path === "") return path === null ? null : whole;
+    const inner = whole === null ? path : `${this.data.title}/${path}`;
+    const at = this.tree.groups.findIndex((_, group) => this.groupPath(group) === inner);
+    return at < 0 ? whole : at;
+  },
+
   groupPath(group) {
     const names = [];
     for (let at = group; typeof at === "number"; at = this.tree.groups[at].parent) names.unshift(this.tree.groups[at].name);
@@ -235,9 +270,9 @@ Object.assign(Side.prototype, {
       else if (option && /^(true|false)$/.test(text)) from.push([name, { values: { [name]: text === "true" } }]);
       else {
         try {
-          from.push([name, { inputs: { [name]: nested(JSON.parse(text), name) }, values: option ? { [name]: true } : {} }]);
-        } catch {
-          lose(name, "expected numbers, such as [[1, 2], [3, 4]]");
+          from.push([name, { inputs: { [name]: nested(parsed(text), name) }, values: option ? { [name]: true } : {} }]);
+        } catch (error) {
+          lose(name, error instanceof RangeError ? error.message : "expected numbers, such as [[1, 2], [3, 4]]");
         }
       }
     }

@@ -17,6 +17,7 @@ use crate::graph::Graph;
 use crate::svg::escaped;
 use data::Seen;
 pub use engine::Engine;
+use verdict::{summary, verdict_on};
 
 /// A builder of a page; see [`page`].
 #[derive(Clone, Debug)]
@@ -232,16 +233,41 @@ impl<'t> Page<'t> {
         Ok(lossgraph_file::write_atomically(path, self.to_html()?)?)
     }
 
+    #[track_caller]
+    fn graph(&self) -> Result<Graph> {
+        let graph = Graph::of(self.loss)?;
+        Ok(self.names.iter().fold(graph, |graph, (var, name)| graph.name(*var, name)))
+    }
+
+    /// Whether finite differences confirm the gradient of a node: of all that [`data`](Page::data) says
+    /// of it, what takes longest. Nodes are counted as those of its [`Graph`](crate::Graph) are.
+    ///
+    /// # Errors
+    /// Those of [`to_html`](Page::to_html).
+    #[track_caller]
+    pub fn check(&self, node: usize) -> Result<Value> {
+        verdict_on(&self.graph()?, node)
+    }
+
+    /// What a [`sketch`](Page::sketch) lacks: the line about what [`check`](Page::check) said of all
+    /// nodes, and the listing.
+    ///
+    /// # Errors
+    /// Those of [`to_html`](Page::to_html).
+    #[track_caller]
+    pub fn rest(&self, checks: &[Value]) -> Result<Value> {
+        let graph = self.graph()?;
+        let listing = data::listing(&graph, self.located);
+        Ok(json!({ "checked": summary(&graph, checks), "listing": listing }))
+    }
+
     /// What one loss of the page shows, as JSON.
     ///
     /// # Errors
     /// Those of [`to_html`](Page::to_html).
     #[track_caller]
     pub fn data(&self) -> Result<Value> {
-        let mut graph = Graph::of(self.loss)?;
-        for (var, name) in &self.names {
-            graph = graph.name(*var, name);
-        }
+        let graph = self.graph()?;
         let number = |(var, element): &(Var<'t>, usize)| Some((graph.number_of(*var)?, *element));
         // A live page has its engine follow the paths, draw the curves, lay out the levels and write
         // out the steps that its reader looks at.

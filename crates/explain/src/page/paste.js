@@ -13,12 +13,25 @@ function pasted(text, name) {
   return { [name]: trimmed.includes("[") ? nested(fromBrackets(trimmed), name) : fromLines(trimmed, name) };
 }
 
+/** Refuses a text with a number beyond those that there are: it would become infinite, and nobody be told. */
+function within(text) {
+  const beyond = text.replace(/"[^"]*"/g, "").match(/\d[\d.]*(?:e[+-]?\d+)?/gi)?.find((digits) => Number(digits) === Infinity);
+  if (beyond) throw new RangeError(`${beyond} is beyond the range of numbers, which ends at 1.8e308: infinity is written "Infinity"`);
+  return text;
+}
+
+/** JSON whose numbers there are. */
+function parsed(text) {
+  return JSON.parse(within(text));
+}
+
 /** An object of JSON. NaN and Infinity, as Python writes them, are words. */
 function fromObject(text) {
   const words = text.replace(/"[^"]*"|-?\b(?:NaN|Infinity)\b/g, (part) => (part.startsWith('"') ? part : `"${part}"`));
   try {
-    return JSON.parse(words);
-  } catch {
+    return parsed(words);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
     throw new Error('braces, names or numbers do not fit together: expected {"logits": [[1, 2], [3, 4]]}');
   }
 }
@@ -32,15 +45,16 @@ function fromBrackets(text) {
     .replace(/(\d)\.(?=[\s,\]eE])/g, "$1.0").replace(/(^|[\s,[\-+])\.(\d)/g, "$10.$2").replace(/(^|[\s,[])\+(?=\d)/g, "$1")
     .replace(/([\d"\]])\s+(?=[-\d"[])/g, "$1,").replace(/,\s*\]/g, "]");
   try {
-    return JSON.parse(numbers);
-  } catch {
+    return parsed(numbers);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
     throw new Error("brackets or numbers do not fit together: expected [[1, 2], [3, 4]]");
   }
 }
 
 /** Lines of numbers with commas, semicolons, tabs or blanks between them; a first line of words is a header. */
 function fromLines(text, name) {
-  const rows = text.split(/\r?\n/).filter((line) => line.trim() !== "").map((line) => line.trim().split(/\s*[,;\t]\s*|\s+/));
+  const rows = within(text).split(/\r?\n/).filter((line) => line.trim() !== "").map((line) => line.trim().split(/\s*[,;\t]\s*|\s+/));
   if (rows.length > 1 && rows[0].every((word) => Number.isNaN(numberOf(word)))) rows.shift();
   const numbers = rows.map((row, i) => row.map((word, j) => {
     const x = numberOf(word);

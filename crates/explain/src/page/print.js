@@ -4,8 +4,10 @@
 const PAPER = { width: 730, height: 930 };
 /** The scale of drawings on paper: their text has 6.5 points; and of one that is drawn smaller rather than cut, 4 points at least. */
 const [ON_PAPER, WHOLE_ON_PAPER] = [0.779, 0.5];
+/** The height of a line of text below a drawing. */
+const LINE = 18;
 /** On more pages than these, nobody finds their way in a drawing: rather is it drawn smaller, down to a scale. */
-const [MOST_PARTS, SMALLEST_ON_PAPER] = [6, 0.3];
+const [MOST_PAGES, SMALLEST_ON_PAPER] = [6, 0.3];
 
 Object.assign(Side.prototype, {
   /** Puts all levels of the loss onto paper: the whole loss, and the inside of each group that does something. */
@@ -28,26 +30,40 @@ Object.assign(Side.prototype, {
     const drawing = drawn(this.data, level, this.symbols, {});
     drawing.refresh({ node: null, edge: [], path: [], hasValue: () => true, hasGradient: (node) => this.data.nodes[node].gradient !== null, flowed: () => true, isCurrent: () => false });
     const [across, down] = [level.width + 2 * MARGIN, level.height + 2 * MARGIN];
-    const [upright, turned] = [[PAPER.width, PAPER.height], [PAPER.height, PAPER.width]].map(([width, height]) => Math.min(ON_PAPER, width / across, height / down));
+    const tall = PAPER.height - LINE * this.warnings(level.boxes).length;
+    const [upright, turned] = [[PAPER.width, tall], [tall, PAPER.width]].map(([width, height]) => Math.min(ON_PAPER, width / across, height / down));
     const isTurned = upright < turned && upright < 0.7 && turned >= WHOLE_ON_PAPER;
     const whole = isTurned ? turned : upright;
-    const { width, height } = isTurned ? { width: PAPER.height, height: PAPER.width } : PAPER;
+    const [width, height] = isTurned ? [tall, PAPER.width] : [PAPER.width, tall];
     let scale = whole >= WHOLE_ON_PAPER ? whole : ON_PAPER;
     let parts = partsOf(level, width / scale, height / scale);
-    for (; parts.length > MOST_PARTS && scale > SMALLEST_ON_PAPER; parts = partsOf(level, width / scale, height / scale)) scale *= 0.9;
-    if (parts.length > MOST_PARTS) {
-      return [html("figure", {}, html("figcaption", {}, name), html("p", {}, `Not drawn: its ${counted(level.boxes.length, "box", "boxes")} would take ${counted(parts.length, "page")}. The text at the end has all of them.`))];
+    // Low parts share a page.
+    const pages = () => Math.ceil(parts.reduce((sum, { region: [, [top, bottom]] }) => sum + (bottom - top) * scale, 0) / height);
+    for (; pages() > MOST_PAGES && scale > SMALLEST_ON_PAPER; parts = partsOf(level, width / scale, height / scale)) scale *= 0.9;
+    if (pages() > MOST_PAGES) {
+      return [html("figure", {}, html("figcaption", {}, name), html("p", {}, `Not drawn: its ${counted(level.boxes.length, "box", "boxes")} would take ${counted(pages(), "page")}. The text at the end has all of them.`))];
     }
-    return parts.map(([[left, right], [top, bottom]], at) => {
+    return parts.map(({ boxes, region: [[left, right], [top, bottom]] }, at) => {
       const part = drawing.cloneNode(true);
+      const own = new Set(boxes.map(({ x, y }) => `translate(${x} ${y})`));
+      part.querySelectorAll(":scope > .box").forEach((box) => own.has(box.getAttribute("transform")) || box.remove());
       const [x, y, across, down] = [left - MARGIN, top - MARGIN, right - left, bottom - top];
       const box = isTurned ? [y, -x - across, down, across] : [x, y, across, down];
       if (isTurned) part.replaceChildren(svg("g", { transform: "rotate(-90)" }, ...part.childNodes));
       part.setAttribute("viewBox", box.join(" "));
       part.setAttribute("width", Math.floor(box[2] * scale));
       part.setAttribute("height", Math.floor(box[3] * scale));
-      return html("figure", {}, html("figcaption", {}, name, parts.length > 1 ? `, part ${at + 1} of ${parts.length}` : ""), part);
+      return html("figure", {}, html("figcaption", {}, name, parts.length > 1 ? `, part ${at + 1} of ${parts.length}` : ""), part, this.warnings(boxes).map((text) => html("p", { class: "hazard" }, text)));
     });
+  },
+
+  /** What the “!” of some boxes stand for: nobody can click them on paper. */
+  warnings(boxes) {
+    const warned = boxes.filter(({ kind }) => kind !== "reference").flatMap(({ title, node, nodes }) => {
+      const hazard = (nodes ?? [node]).flatMap((member) => this.data.nodes[member].hazards)[0];
+      return hazard ? [[hazard, title]] : [];
+    });
+    return [...new Set(warned.map(([hazard]) => hazard))].map((hazard) => `! ${[...new Set(warned.filter(([each]) => each === hazard).map(([, title]) => title))].join(", ")}: ${hazard}`);
   },
 
   /** Prints all steps, one after the other, below the levels. */
@@ -63,30 +79,23 @@ Object.assign(Side.prototype, {
   },
 });
 
-/** The parts of a level with something in them, so wide and high at most, and no higher than that: from where to where across, and down. */
+/** The parts of a level, so wide and high at most: the boxes of each, all of them whole, and from where to where it goes across, and down. */
 function partsOf({ boxes, width, height }, widest, highest) {
-  const columns = cuts(boxes.map(({ x, width: across }) => [x, x + across]), width + 2 * MARGIN, widest);
-  const rows = cuts(boxes.map(({ y, height: down }) => [y, y + down]), height + 2 * MARGIN, highest);
-  const meets = ([from, to], at, long) => at + MARGIN < to && at + MARGIN + long > from;
-  return rows.flatMap((row) => columns.flatMap((column) => {
-    const inside = boxes.filter((box) => meets(column, box.x, box.width) && meets(row, box.y, box.height));
-    const [top, bottom] = [Math.min(...inside.map(({ y }) => y)), Math.max(...inside.map(({ y, height: down }) => y + down + 2 * MARGIN))];
-    return inside.length > 0 ? [[column, [Math.max(row[0], top), Math.min(row[1], bottom)]]] : [];
-  }));
+  if (width + 2 * MARGIN <= widest && height + 2 * MARGIN <= highest) return [{ boxes, region: [[0, width + 2 * MARGIN], [0, height + 2 * MARGIN]] }];
+  return strips(boxes, "y", "height", highest).flatMap((row) => strips(row, "x", "width", widest)).map((inside) => ({ boxes: inside,
+    region: [["x", "width"], ["y", "height"]].map(([at, long]) => [Math.min(...inside.map((box) => box[at])), Math.max(...inside.map((box) => box[at] + box[long])) + 2 * MARGIN]) }));
 }
 
-/** Where to cut a length into pieces of a size at most: as even as can be without cutting a box. */
-function cuts(boxes, length, most) {
-  const pieces = [];
-  for (let start = 0; start < length;) {
-    const even = start + (length - start) / Math.ceil((length - start) / most);
-    const places = boxes.flatMap(([from, to]) => [from + MARGIN - 6, to + MARGIN + 6]).filter((at) => at > (start + even) / 2 && at <= start + most
-      && boxes.every(([from, to]) => to + MARGIN <= at || from + MARGIN >= at));
-    const end = length - start <= most ? length : places.sort((a, b) => Math.abs(a - even) - Math.abs(b - even))[0] ?? even;
-    pieces.push([start, end]);
-    start = end;
+/** Boxes in strips of a size at most, which hold as many as they can. Where no straight line goes between boxes, strips overlap, and each box is in one of them. */
+function strips(boxes, at, long, most) {
+  const found = [];
+  for (let left = boxes.filter((box) => box[long] > 0); left.length > 0;) {
+    const start = Math.min(...left.map((box) => box[at]));
+    const isIn = (box) => box[at] === start || box[at] + box[long] + 2 * MARGIN - start <= most;
+    found.push(left.filter(isIn));
+    left = left.filter((box) => !isIn(box));
   }
-  return pieces;
+  return found;
 }
 
 // On paper, all steps are done.

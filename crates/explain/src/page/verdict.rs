@@ -18,18 +18,20 @@ const RUNS: usize = 64;
 /// The verdict on the gradient of each node, with a sentence, and with the differences of a small
 /// one; null where no gradient flows, into what is made of constants, or where it would take too long.
 pub(super) fn verdicts(graph: &Graph) -> Result<Vec<Value>> {
-    // Half of it is for the inputs: all depends on them, so that their checks take longest, and
-    // theirs are the gradients that somebody wants.
+    (0..graph.nodes.len()).map(|at| verdict_on(graph, at)).collect()
+}
+
+/// The verdict on the gradient of one node, as it is among all.
+pub(super) fn verdict_on(graph: &Graph, at: usize) -> Result<Value> {
+    // Half of the budget is for the inputs: all depends on them, so that their checks take longest,
+    // and theirs are the gradients that somebody wants.
     let is_input = |at: usize| matches!(graph.nodes[at].operation, Operation::Variable);
     let wanted = wanted(graph);
-    let inputs = wanted.iter().filter(|&&at| is_input(at)).count();
-    let others = wanted.len() - inputs;
-    let share = |at: usize| BUDGET / 2 / if is_input(at) { inputs } else { others };
-    let mut verdicts = vec![Value::Null; graph.nodes.len()];
-    for at in wanted {
-        verdicts[at] = verdict(graph, at, share(at))?;
+    if !wanted.contains(&at) {
+        return Ok(Value::Null);
     }
-    Ok(verdicts)
+    let alike = wanted.iter().filter(|&&each| is_input(each) == is_input(at)).count();
+    verdict(graph, at, BUDGET / 2 / alike)
 }
 
 /// The nodes whose gradients are compared: those that have one, and a variable behind them.

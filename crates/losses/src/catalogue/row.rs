@@ -142,9 +142,9 @@ pub enum Invariance {
 
 /// An input that a loss always has.
 pub(crate) const fn input(name: &'static str, shape: &'static [usize], domain: Domain) -> Sample {
-    let (about, optional, detached, partly) = ("", false, false, false);
+    let (about, optional, detached, partly, padded) = ("", false, false, false, false);
     let (still, range, learned) = (None, None, None);
-    Sample { name, about, shape, domain, optional, detached, partly, still, range, learned }
+    Sample { name, about, shape, domain, optional, detached, partly, padded, still, range, learned }
 }
 
 /// A tensor that is an option, and what it does: a setting gives it by its name.

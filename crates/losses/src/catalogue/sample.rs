@@ -24,6 +24,8 @@ pub struct Sample {
     /// Whether, of one that is detached, that is so of some uses alone: a gradient flows through the
     /// others, which is no derivative of the value.
     pub partly: bool,
+    /// Whether an element that is −∞ is padding: in no term, and of slope 0.
+    pub padded: bool,
     /// Where an element of it stays in a picture, if not where its domain suggests.
     pub still: Option<f64>,
     /// From where to where it moves in a picture, if not as far as its domain goes.
@@ -110,6 +112,11 @@ impl Sample {
     /// This input, which is detached, as one that a gradient flows into all the same.
     pub(crate) const fn partly(self) -> Sample {
         Sample { partly: true, ..self }
+    }
+
+    /// This input as one of which −∞ is padding.
+    pub(crate) const fn padded(self) -> Sample {
+        Sample { padded: true, ..self }
     }
 
     /// Whether a loss has a gradient in this input, which is the derivative of its value.

@@ -5,6 +5,7 @@ use lossgraph_autograd::Var;
 use super::row::Loss;
 use super::sample::Domain;
 use super::setting::Setting;
+use crate::classification::projected;
 use crate::terms::Reduction;
 
 /// What is to be learned, and so which inputs a training has. Those are known by their names: the
@@ -163,6 +164,27 @@ impl Domain {
             Domain::Between(..) => Some(scores),
             Domain::Labels(_) | Domain::Signs | Domain::Bits => None,
             Domain::Floats(_) | Domain::Integers(_) => None,
+        }
+    }
+
+    /// The point of this domain that a point goes back to, where its numbers along the last axis add
+    /// up to 1, as they are or as powers of e: of probabilities the nearest one, of log-probabilities
+    /// the one with the same differences. `None` for other domains.
+    ///
+    /// ```
+    /// # use lossgraph_autograd::Tape;
+    /// # use lossgraph_losses::Domain;
+    /// let tape = Tape::f64();
+    /// let p = Domain::Probabilities.normalized(tape.constant([1.5, 1.0, -1.0])).unwrap();
+    /// assert_eq!(p.value()?.to_f64s(), [0.75, 0.25, 0.0]);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn normalized(self, point: Var<'_>) -> Option<Var<'_>> {
+        match self {
+            Domain::LogProbabilities => Some(point.log_softmax(-1)),
+            Domain::Probabilities => Some(projected(point, point.rank() as isize - 1)),
+            _ => None,
         }
     }
 

@@ -58,6 +58,7 @@ pub use sigmoid_focal::{SigmoidFocal, sigmoid_focal};
 pub use smooth_hinge::{SmoothHinge, smooth_hinge};
 pub use soft_margin::{SoftMargin, soft_margin};
 pub use softmax_focal::{SoftmaxFocal, softmax_focal};
+pub(crate) use sparsemax::projected;
 pub use sparsemax::{Sparsemax, sparsemax};
 pub use squared_hinge::{SquaredHinge, squared_hinge};
 pub use symmetric_ce::{SymmetricCe, symmetric_ce};

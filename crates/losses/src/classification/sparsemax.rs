@@ -111,7 +111,7 @@ fn potential(z: Var<'_>, axis: isize) -> Var<'_> {
 
 /// The distribution along an axis that is nearest to the scores.
 #[track_caller]
-fn projected(z: Var<'_>, axis: isize) -> Var<'_> {
+pub(crate) fn projected(z: Var<'_>, axis: isize) -> Var<'_> {
     // Large scores would leave no digits for the 1.
     let z = z - z.detach().max(keep(axis));
     // At [j, c]: by how much class c exceeds class j.

@@ -41,7 +41,7 @@ pub(super) fn terms<'t>(
     })
 }
 
-/// `boxes`, if those that are data have their corners in order, else a fault.
+/// `boxes`, if those that are data have finite corners in order, else a fault. What is NaN stays NaN.
 #[track_caller]
 fn in_order<'t>(loss: &str, name: &str, boxes: Var<'t>) -> Var<'t> {
     let data = boxes.data();
@@ -50,10 +50,13 @@ fn in_order<'t>(loss: &str, name: &str, boxes: Var<'t>) -> Var<'t> {
         let mut corner = || numbers.next();
         Some([corner()?, corner()?, corner()?, corner()?])
     });
-    match each.into_iter().find(|b| b[2] < b[0] || b[3] < b[1]) {
+    let is_none = |b: &[f64; 4]| b.iter().any(|x| x.is_infinite()) || b[2] < b[0] || b[3] < b[1];
+    match each.into_iter().find(is_none) {
         None => boxes,
         Some(b) => {
-            let why = format!("{name} holds the box {b:?}, expected x1 ≤ x2 and y1 ≤ y2");
+            let why = format!(
+                "{name} holds the box {b:?}, expected finite corners with x1 ≤ x2 and y1 ≤ y2"
+            );
             boxes.tape().fault(Fault::new(loss, why).operand(name, boxes))
         }
     }

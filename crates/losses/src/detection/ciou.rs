@@ -44,7 +44,7 @@ use crate::terms::Terms;
 ///
 /// # Errors
 /// Unequal shapes, or a last axis that is not 4 long; an `eps` below 0; boxes that are data and whose
-/// corners are not in order.
+/// corners are not finite or not in order.
 ///
 /// # Source
 /// Zheng et al., Distance-IoU Loss, 2020. torchvision's `complete_box_iou_loss`.

@@ -40,7 +40,7 @@ use crate::terms::Terms;
 ///
 /// # Errors
 /// Unequal shapes, or a last axis that is not 4 long; an `eps` below 0; boxes that are data and whose
-/// corners are not in order.
+/// corners are not finite or not in order.
 ///
 /// # Source
 /// Yu et al., UnitBox, 2016 (with a logarithm).

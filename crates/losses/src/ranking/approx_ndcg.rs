@@ -3,7 +3,7 @@
 use lossgraph_autograd::Var;
 
 use super::FAMILY;
-use super::lists::{ITEMS, KEEP, Lists, differences, discount, gain, naive, naive_ideal};
+use super::lists::{ITEMS, KEEP, Lists, SCORES, differences, discount, gain, naive, naive_ideal};
 use crate::catalogue::{Domain, Invariance, Loss, N, input, number};
 use crate::check::above_zero;
 use crate::rows::finite;
@@ -100,11 +100,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, 1]",
     source: "Qin et al., 2010; TensorFlow Ranking ApproxNDCGLoss",
     over: "temperature=0.1,0.5,1",
-    inputs: &[
-        input("scores", &[N, ITEMS], Domain::Logits),
-        input("relevance", &[N, ITEMS], Domain::Between(0.1, 3.0)),
-        KEEP,
-    ],
+    inputs: &[SCORES, input("relevance", &[N, ITEMS], Domain::Between(0.1, 3.0)), KEEP],
     options: &[number(
         "temperature",
         0.1,

@@ -4,8 +4,10 @@ use lossgraph_autograd::Var;
 use lossgraph_tensor::kernels::Order;
 
 use super::FAMILY;
-use super::lists::{GRADES, ITEMS, KEEP, Lists, differences, discount, gain, naive, naive_ideal};
-use crate::catalogue::{Domain, Invariance, Loss, N, detached, input, number};
+use super::lists::{
+    GRADES, ITEMS, KEEP, Lists, SCORES, differences, discount, gain, naive, naive_ideal,
+};
+use crate::catalogue::{Invariance, Loss, N, detached, number};
 use crate::check::above_zero;
 use crate::rows::{finite, infinite, times};
 use crate::terms::Terms;
@@ -106,11 +108,7 @@ pub(crate) static ROW: Loss = Loss {
     range: "[0, ∞)",
     source: "Burges et al., 2006; Wang et al., 2018",
     over: "sigma=1,2,4",
-    inputs: &[
-        input("scores", &[N, ITEMS], Domain::Logits),
-        detached("relevance", &[N, ITEMS], GRADES),
-        KEEP,
-    ],
+    inputs: &[SCORES, detached("relevance", &[N, ITEMS], GRADES), KEEP],
     options: &[number("sigma", 1.0, "how steep a difference of scores counts")],
     grid: &["", "sigma=2", "keep"],
     invariances: &[

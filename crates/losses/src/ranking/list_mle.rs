@@ -4,9 +4,9 @@ use lossgraph_autograd::Var;
 use lossgraph_tensor::{DType, Tensor, kernels::Order};
 
 use super::FAMILY;
-use super::lists::{ITEMS, KEEP, Lists, naive};
+use super::lists::{ITEMS, KEEP, Lists, SCORES, naive};
 use crate::catalogue::figure::{Cell, Chart, Figure, Panel, Table, rounded};
-use crate::catalogue::{Domain, Invariance, Loss, N, Numbers, WIDE, detached, input};
+use crate::catalogue::{Invariance, Loss, N, Numbers, WIDE, detached};
 use crate::rows::{capped, infinite};
 use crate::terms::Terms;
 
@@ -88,11 +88,7 @@ pub(crate) static ROW: Loss = Loss {
     unit: "nats",
     range: "[0, ∞)",
     source: "Xia et al., 2008",
-    inputs: &[
-        input("scores", &[N, ITEMS], Domain::Logits),
-        detached("relevance", &[N, ITEMS], WIDE),
-        KEEP,
-    ],
+    inputs: &[SCORES, detached("relevance", &[N, ITEMS], WIDE), KEEP],
     grid: &["", "keep"],
     invariances: &[
         Invariance::Shift("scores"),

@@ -11,9 +11,11 @@ use crate::terms::Terms;
 /// Items of a list of the samples.
 pub(super) const ITEMS: usize = 5;
 
+/// Scores, of which −∞ is padding.
+pub(super) const SCORES: Sample = input("scores", &[N, ITEMS], Domain::Logits).padded();
+
 /// Scores, and relevances that are floats.
-pub(super) const LISTS: [Sample; 3] =
-    [input("scores", &[N, ITEMS], Domain::Logits), input("relevance", &[N, ITEMS], WIDE), KEEP];
+pub(super) const LISTS: [Sample; 3] = [SCORES, input("relevance", &[N, ITEMS], WIDE), KEEP];
 
 /// Which items there are, in lists of different lengths.
 pub(super) const KEEP: Sample = option(

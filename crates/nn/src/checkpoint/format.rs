@@ -39,8 +39,14 @@ impl File {
     /// What the bytes of a file hold.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<File> {
         let fail = |why: String| Error::File { path: path.to_owned(), why };
-        let damaged =
-            |error| fail(format!("it is no safetensors checkpoint, or a damaged one ({error})"));
+        let damaged = |error| {
+            fail(match lossgraph_file::kind(bytes) {
+                None | Some("a safetensors file") => {
+                    format!("it is no safetensors checkpoint, or a damaged one ({error})")
+                }
+                Some(what) => format!("it is no safetensors checkpoint, but {what}{}", cure(bytes)),
+            })
+        };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
         let parsed = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let tensors = parsed.iter().map(|(name, view)| (name.to_owned(), decode(&view)));
@@ -52,6 +58,14 @@ impl File {
         self.tensors.retain(|name, _| !name.starts_with(RESERVED));
         self.metadata.retain(|key, _| !key.starts_with(RESERVED));
         (self.tensors, self.metadata)
+    }
+}
+
+/// How a model of PyTorch becomes a checkpoint.
+fn cure(bytes: &[u8]) -> &'static str {
+    match bytes.starts_with(b"PK") || bytes.starts_with(b"\x80") {
+        true => ": in PyTorch, `safetensors.torch.save_file(model.state_dict(), file)` writes one",
+        false => "",
     }
 }
 

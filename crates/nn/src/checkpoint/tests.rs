@@ -63,10 +63,18 @@ fn damaged_and_foreign_files_are_refused_and_change_nothing() {
     let whole = fs::read(&path).unwrap();
     let target = model(&[3, 4, 2], 2);
     let before = target.parameters()[0].1.value();
-    for bytes in [&whole[..whole.len() / 2], &b"not a checkpoint"[..], &[]] {
+    for (bytes, told) in [
+        (&whole[..whole.len() / 2], ", or a damaged one"),
+        (&[], ", or a damaged one"),
+        (b"not a checkpoint", ", but text"),
+        (
+            b"PK\x03\x04\0",
+            ", but a ZIP file, as `torch.save` and `numpy.savez` write them: in PyTorch, `saf",
+        ),
+    ] {
         fs::write(&path, bytes).unwrap();
         let error = load(&target, &path).unwrap_err().to_string();
-        assert!(error.contains("no safetensors checkpoint, or a damaged one"), "{error}");
+        assert!(error.contains(&format!("it is no safetensors checkpoint{told}")), "{error}");
     }
     assert_eq!(target.parameters()[0].1.value(), before);
     let error = load(&target, folder.0.join("none")).unwrap_err().to_string();

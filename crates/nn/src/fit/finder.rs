@@ -155,7 +155,7 @@ impl LrFinder {
                 let loss = match optimizer.step_with(&mut || step(&batch).map_err(own)) {
                     Ok(gradients) => gradients.loss(),
                     // That is what a rate far too high does.
-                    Err(Error::NotFinite { .. }) if count > 0 => return Ok(curve),
+                    Err(Error::NotFinite { .. } | Error::NanLoss) if count > 0 => return Ok(curve),
                     Err(error) => return Err(error),
                 };
                 average = self.smoothing * average + (1.0 - self.smoothing) * loss;

@@ -86,6 +86,10 @@ impl Groups {
         if moving.is_empty() {
             return Err(Error::NoGradient { given: gradients.parameters().len() });
         }
+        // A branch that is not taken has gradient 0, even where the loss is NaN.
+        if gradients.loss().is_nan() {
+            return Err(Error::NanLoss);
+        }
         gradients.commit()?;
         for (rule, slot, gradient) in moving {
             slot.update(rule, gradient);

@@ -108,8 +108,8 @@ impl<R: UpdateRule> Optimizer<R> {
     /// program assigned to them.
     ///
     /// # Errors
-    /// No parameter has a gradient; a gradient or a state that is not finite, or a gradient not of its
-    /// parameter's shape and type. Then no parameter and no state has moved.
+    /// No parameter has a gradient; a loss that is NaN; a gradient or a state that is not finite, or a
+    /// gradient not of its parameter's shape and type. Then no parameter and no state has moved.
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
         self.groups.step(gradients)
     }

@@ -228,6 +228,18 @@ fn a_parameter_in_two_groups_is_an_error_with_both_names() {
 }
 
 #[test]
+fn a_loss_that_is_nan_moves_nothing_though_its_gradient_is_0() {
+    let model = tied();
+    let before = model.encoder.weight().value();
+    let zero = vec![(model.encoder.weight().clone(), Tensor::from([[0.0, 0.0]]))];
+    let mut adamw = AdamW::default().over(&model).unwrap();
+    let error = adamw.step(&Gradients::new(f64::NAN, zero)).unwrap_err();
+    assert!(error.to_string().starts_with("step: the loss is NaN"), "{error}");
+    // Neither its decay.
+    assert_eq!(model.encoder.weight().value(), before);
+}
+
+#[test]
 fn a_step_names_the_whole_path_of_a_parameter() {
     let model = tied();
     let weight = model.decoder.parameters()[0].1.clone();

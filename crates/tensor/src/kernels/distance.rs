@@ -7,9 +7,9 @@ use super::transpose::transpose;
 use super::{CHUNK, borrowed, output};
 use crate::{DType, Error, Float, Result, Shape, Tensor};
 
-/// How many numbers a loop has at a time: those of some vectors. Each has a sum of its own, and fewer
-/// sums than these would wait for their own last term.
-const LANES: usize = 64;
+/// How many numbers a loop has at a time: those of some vectors, for each of two rows of results. Each
+/// has a sum of its own, and fewer sums than these would wait for their own last term.
+const LANES: usize = 32;
 
 /// The same where there are not so many.
 const FEW: usize = 8;
@@ -57,29 +57,53 @@ fn distances_of<T: Float>(a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<()
     let (a, b) = (borrowed::<T>(a), borrowed::<T>(b));
     let leading = m.next_multiple_of(if m < LANES { FEW } else { LANES });
     let columns = columns(&b, [m, d], leading);
-    let rows = (CHUNK / (m * d).max(1)).max(1);
-    parallel_chunks_mut(out, rows * m, |task, out| {
-        let mut sums = vec![T::ZERO; leading];
-        for (row, out) in out.chunks_exact_mut(m).enumerate() {
-            let row = task * rows + row;
-            let (a, b) = (&a[row * d..][..d], &b[row / n * m * d..][..m * d]);
-            let columns = &columns[row / n * d * leading..][..d * leading];
-            let sums = &mut sums[..];
-            match m < LANES {
-                true => vectorized(SquaredDistances::<T, FEW> { a, columns, sums }),
-                false => vectorized(SquaredDistances::<T, LANES> { a, columns, sums }),
-            }
+    parallel_rows(out, [n, m, m * d], |row, [first, second]| {
+        let (columns, b) =
+            (&columns[row / n * d * leading..][..d * leading], &b[row / n * m * d..]);
+        let a = |nth: usize| &a[(row + nth) * d..][..d];
+        let mut sums = vec![T::ZERO; 2 * leading];
+        let few = m < LANES;
+        match (second.is_empty(), few) {
+            (false, false) => squares::<T, LANES, 2>([a(0), a(1)], columns, &mut sums),
+            (false, true) => squares::<T, FEW, 2>([a(0), a(1)], columns, &mut sums),
+            (true, false) => squares::<T, LANES, 1>([a(0)], columns, &mut sums[..leading]),
+            (true, true) => squares::<T, FEW, 1>([a(0)], columns, &mut sums[..leading]),
+        }
+        for (nth, (out, sums)) in
+            [first, second].into_iter().zip(sums.chunks_exact(leading)).enumerate()
+        {
             let in_range = |sum: T| sum < T::INFINITY && sum > T::MIN_POSITIVE * T::of(1e15);
-            out.iter_mut().zip(&*sums).for_each(|(y, &sum)| *y = sum.sqrt());
-            if sums[..m].iter().fold(true, |all, &sum| all & in_range(sum)) {
+            out.iter_mut().zip(sums).for_each(|(y, &sum)| *y = sum.sqrt());
+            if sums[..out.len()].iter().fold(true, |all, &sum| all & in_range(sum)) {
                 continue;
             }
             for (j, y) in out.iter_mut().enumerate().filter(|&(j, _)| !in_range(sums[j])) {
-                *y = scaled_distance(a, &b[j * d..][..d]);
+                *y = scaled_distance(a(nth), &b[j * d..][..d]);
             }
         }
     });
     Ok(())
+}
+
+/// Calls `work` with the number of a row of results, with it, and with the next one, if that belongs to
+/// the same batch of so many rows; else that is empty. Two rows read once what one would read: most of
+/// what these loops do is to wait for it. A row has so many columns, and takes so many steps.
+fn parallel_rows<T: Float>(
+    out: &mut [T],
+    [n, columns, steps]: [usize; 3],
+    work: impl Fn(usize, [&mut [T]; 2]) + Sync,
+) {
+    let rows = (CHUNK / steps.max(1)).max(1).next_multiple_of(2);
+    parallel_chunks_mut(out, rows * columns, |task, mut out| {
+        let mut row = task * rows;
+        while let Some(first) = out.split_off_mut(..columns) {
+            let is_last = (row + 1).is_multiple_of(n);
+            let second = if is_last { None } else { out.split_off_mut(..columns) };
+            let count = 1 + usize::from(second.is_some());
+            work(row, [first, second.unwrap_or_default()]);
+            row += count;
+        }
+    });
 }
 
 /// The vectors of each set coordinate by coordinate, with room behind the last one for whole lanes.
@@ -98,41 +122,53 @@ fn columns<T: Float>(b: &[T], [m, d]: [usize; 2], leading: usize) -> Vec<T> {
     columns
 }
 
-/// The squares of the distances of a vector from others, whose coordinates stand in columns, N of them
-/// at a time.
-struct SquaredDistances<'a, T, const N: usize> {
-    a: &'a [T],
+/// The squares of the distances of R vectors from others, whose coordinates stand in columns, N of
+/// them at a time: a row of sums for each vector.
+fn squares<T: Float, const N: usize, const R: usize>(a: [&[T]; R], columns: &[T], sums: &mut [T]) {
+    vectorized(SquaredDistances::<T, N, R> { a, columns, sums });
+}
+
+struct SquaredDistances<'a, T, const N: usize, const R: usize> {
+    a: [&'a [T]; R],
     columns: &'a [T],
     sums: &'a mut [T],
 }
 
-impl<T: Float, const N: usize> Loop for SquaredDistances<'_, T, N> {
+impl<T: Float, const N: usize, const R: usize> Loop for SquaredDistances<'_, T, N, R> {
     #[inline(always)]
     fn run(self) {
         let SquaredDistances { a, columns, sums } = self;
-        let leading = sums.len();
-        assert!(columns.len() >= a.len() * leading, "there is a row of lanes for each coordinate");
-        for (nth, sums) in sums.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-            let mut totals = [T::NOTHING; N];
-            for (part, a) in a.chunks(TERMS).enumerate() {
-                let mut terms = [T::ZERO; N];
-                for (k, &a) in a.iter().enumerate() {
-                    let at = (part * TERMS + k) * leading + nth * N;
-                    // SAFETY: coordinate `part · TERMS + k` is one of `a`, for which there are
-                    // `leading` columns, and these N are whole chunks of as many. Checked, it would
-                    // keep the sums in memory.
-                    let b = unsafe { &*columns.as_ptr().add(at).cast::<[T; N]>() };
-                    for lane in 0..N {
-                        let difference = a - b[lane];
-                        terms[lane] = difference.mul_add(difference, terms[lane]);
+        let (leading, d) = (sums.len() / R, a[0].len());
+        let fits = columns.len() >= d * leading && a.iter().all(|a| a.len() == d);
+        assert!(fits, "there is a row of lanes for each coordinate");
+        for first in (0..leading - leading % N).step_by(N) {
+            let mut totals = [[T::NOTHING; N]; R];
+            for start in (0..d).step_by(TERMS) {
+                let mut terms = [[T::ZERO; N]; R];
+                for k in start..d.min(start + TERMS) {
+                    // SAFETY: `k` is a coordinate, for which there are `leading` columns, and these N
+                    // are whole chunks of as many. Checked, it would keep the sums in memory.
+                    let b = unsafe { &*columns.as_ptr().add(k * leading + first).cast::<[T; N]>() };
+                    for row in 0..R {
+                        // SAFETY: `k` is a coordinate.
+                        let a = unsafe { *a[row].get_unchecked(k) };
+                        for lane in 0..N {
+                            let difference = a - b[lane];
+                            terms[row][lane] = difference.mul_add(difference, terms[row][lane]);
+                        }
                     }
                 }
-                for lane in 0..N {
-                    totals[lane] = T::added(totals[lane], terms[lane]);
+                for (totals, terms) in totals.iter_mut().zip(terms) {
+                    for lane in 0..N {
+                        totals[lane] = T::added(totals[lane], terms[lane]);
+                    }
                 }
             }
-            for (sum, total) in sums.iter_mut().zip(totals) {
-                *sum = T::rounded(total);
+            for (row, totals) in totals.into_iter().enumerate() {
+                let sums = &mut sums[row * leading + first..][..N];
+                for (sum, total) in sums.iter_mut().zip(totals) {
+                    *sum = T::rounded(total);
+                }
             }
         }
     }
@@ -187,78 +223,84 @@ fn weighted_differences_of<T: Float>(
         return Ok(());
     }
     let (w, a, b) = (borrowed::<T>(w), borrowed::<T>(a), borrowed::<T>(b));
-    let rows = (CHUNK / (m * d).max(1)).max(1);
-    parallel_chunks_mut(out, rows * d, |task, out| {
-        for (row, out) in out.chunks_exact_mut(d).enumerate() {
-            let row = task * rows + row;
-            vectorized(WeightedDifferences {
-                w: &w[row * m..][..m],
-                a: &a[row * d..][..d],
-                b: &b[row / n * m * d..][..m * d],
-                out,
-            });
+    parallel_rows(out, [n, d, m * d], |row, [first, second]| {
+        let b = &b[row / n * m * d..][..m * d];
+        let (w, a) =
+            (|nth: usize| &w[(row + nth) * m..][..m], |nth: usize| &a[(row + nth) * d..][..d]);
+        match second.is_empty() {
+            true => vectorized(WeightedDifferences { w: [w(0)], a: [a(0)], b, out: [first] }),
+            false => {
+                let (w, a, out) = ([w(0), w(1)], [a(0), a(1)], [first, second]);
+                vectorized(WeightedDifferences { w, a, b, out });
+            }
         }
     });
     Ok(())
 }
 
-/// One row of [`weighted_differences`].
-struct WeightedDifferences<'a, T: Float> {
-    w: &'a [T],
-    a: &'a [T],
+/// R rows of [`weighted_differences`].
+struct WeightedDifferences<'a, T: Float, const R: usize> {
+    w: [&'a [T]; R],
+    a: [&'a [T]; R],
     b: &'a [T],
-    out: &'a mut [T],
+    out: [&'a mut [T]; R],
 }
 
-impl<T: Float> Loop for WeightedDifferences<'_, T> {
+impl<T: Float, const R: usize> Loop for WeightedDifferences<'_, T, R> {
     #[inline(always)]
-    fn run(self) {
-        let d = self.out.len();
+    fn run(mut self) {
+        let d = self.out[0].len();
         let (many, few) = (d - d % LANES, d - d % FEW);
         for start in (0..many).step_by(LANES) {
-            let sums: [T; LANES] = self.columns(start);
-            self.out[start..start + LANES].copy_from_slice(&sums);
+            self.columns::<LANES>(start);
         }
         for start in (many..few).step_by(FEW) {
-            let sums: [T; FEW] = self.columns(start);
-            self.out[start..start + FEW].copy_from_slice(&sums);
+            self.columns::<FEW>(start);
         }
-        for column in few..d {
-            let [sum] = self.columns(column);
-            self.out[column] = sum;
+        for start in few..d {
+            self.columns::<1>(start);
         }
     }
 }
 
-impl<T: Float> WeightedDifferences<'_, T> {
-    /// So many sums, from a column on.
+impl<T: Float, const R: usize> WeightedDifferences<'_, T, R> {
+    /// So many sums of each row, from a column on.
     #[inline(always)]
-    fn columns<const N: usize>(&self, start: usize) -> [T; N] {
-        let d = self.out.len();
-        let mut a = [T::ZERO; N];
-        a.copy_from_slice(&self.a[start..start + N]);
-        assert!(self.b.len() >= self.w.len() * d, "there is a vector for each weight");
-        let mut totals = [T::NOTHING; N];
-        for (part, w) in self.w.chunks(TERMS).enumerate() {
-            let mut sums = [T::ZERO; N];
-            for (j, &w) in w.iter().enumerate() {
-                let at = (part * TERMS + j) * d + start;
-                // SAFETY: vector `part · TERMS + j` is one of those with a weight, and has N
-                // coordinates from `start` on, as `a` has. Checked, it would keep the sums in memory.
-                let b = unsafe { &*self.b.as_ptr().add(at).cast::<[T; N]>() };
-                for lane in 0..N {
-                    sums[lane] = w.mul_add(a[lane] - b[lane], sums[lane]);
+    fn columns<const N: usize>(&mut self, start: usize) {
+        let (d, m) = (self.out[0].len(), self.w[0].len());
+        let fits = self.b.len() >= m * d && self.w.iter().all(|w| w.len() == m);
+        assert!(fits, "there is a vector for each weight");
+        let mut a = [[T::ZERO; N]; R];
+        for (to, a) in a.iter_mut().zip(self.a) {
+            to.copy_from_slice(&a[start..start + N]);
+        }
+        let mut totals = [[T::NOTHING; N]; R];
+        for first in (0..m).step_by(TERMS) {
+            let mut sums = [[T::ZERO; N]; R];
+            for j in first..m.min(first + TERMS) {
+                // SAFETY: vector `j` is one of those with a weight, and has N coordinates from `start`
+                // on, as those of `a` have. Checked, it would keep the sums in memory.
+                let b = unsafe { &*self.b.as_ptr().add(j * d + start).cast::<[T; N]>() };
+                for row in 0..R {
+                    // SAFETY: there is a weight for each vector.
+                    let w = unsafe { *self.w[row].get_unchecked(j) };
+                    for lane in 0..N {
+                        sums[row][lane] = w.mul_add(a[row][lane] - b[lane], sums[row][lane]);
+                    }
                 }
             }
-            for lane in 0..N {
-                totals[lane] = T::added(totals[lane], sums[lane]);
+            for (totals, sums) in totals.iter_mut().zip(sums) {
+                for lane in 0..N {
+                    totals[lane] = T::added(totals[lane], sums[lane]);
+                }
             }
         }
-        let mut y = [T::ZERO; N];
-        for lane in 0..N {
-            y[lane] = T::rounded(totals[lane]);
+        for (out, totals) in self.out.iter_mut().zip(totals) {
+            let out = &mut out[start..start + N];
+            for (y, total) in out.iter_mut().zip(totals) {
+                *y = T::rounded(total);
+            }
         }
-        y
     }
 }
 

@@ -71,8 +71,8 @@ pub fn solve(a: &Tensor, b: &Tensor, singular: Singular, out: &mut Tensor) -> Re
         for (x, &row) in x.chunks_exact_mut(columns).zip(&factors.rows) {
             x.copy_from_slice(&b[row * columns..][..columns]);
         }
-        substitute(&factors.elements, n, Triangle { upper: false, unit: true }, x);
-        substitute(&factors.elements, n, Triangle { upper: true, unit: false }, x);
+        substitute(&factors.elements, [n, n], Triangle { upper: false, unit: true }, x);
+        substitute(&factors.elements, [n, n], Triangle { upper: true, unit: false }, x);
         Ok(())
     })
 }
@@ -87,7 +87,7 @@ pub fn solve_triangular(a: &Tensor, b: &Tensor, of: Triangle, out: &mut Tensor) 
     let inputs = [(a, n * n), (b, len)];
     batched("solve_triangular", inputs, (b.shape().clone(), len), cost, out, |[a, b], x| {
         x.copy_from_slice(b);
-        substitute(a, n, of, x);
+        substitute(a, [n, n], of, x);
         Ok(())
     })
 }
@@ -165,21 +165,14 @@ pub fn cofactors(a: &Tensor, out: &mut Tensor) -> Result<()> {
             middle[k * n + k] = lu[last * n + last];
             middle[k * n + last] = -lu[k * n + last];
         }
-        for k in (0..last).rev() {
-            let row = k * n;
-            (0..n).for_each(|j| middle[row + j] /= lu[row + k]);
-            for i in 0..k {
-                let (above, rest) = middle.split_at_mut(row);
-                let (x, from) = (&rest[..n], &mut above[i * n..][..n]);
-                Subtract { x, factor: lu[i * n + k], from }.run_on_vectors();
-            }
-        }
+        let of = Triangle { upper: true, unit: false };
+        substitute(&lu, [last, n], of, &mut middle[..last * n]);
         middle[last * n + last] = 1.0;
         let (mut transposed, mut upper) = (vec![0.0; n * n], vec![0.0; n * n]);
         for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
             (transposed[j * n + i], upper[j * n + i]) = (middle[i * n + j], lu[i * n + j]);
         }
-        substitute(&upper, n, Triangle { upper: true, unit: true }, &mut transposed);
+        substitute(&upper, [n, n], Triangle { upper: true, unit: true }, &mut transposed);
         for (j, i) in (0..n).flat_map(|j| (0..n).map(move |i| (j, i))) {
             c[rows[j] * n + columns[i]] = minor * transposed[j * n + i];
         }
@@ -232,6 +225,9 @@ fn swap_rows(elements: &mut [f64], n: usize, a: usize, b: usize) {
     }
 }
 
+/// From how many columns on the widest vectors pay.
+const WIDE: usize = 16;
+
 /// Subtracts multiples of row `k` from those below, and keeps the multiples in its column. Below a
 /// pivot of 0 there are zeros, which stay.
 fn eliminate(elements: &mut [f64], n: usize, k: usize) {
@@ -240,52 +236,69 @@ fn eliminate(elements: &mut [f64], n: usize, k: usize) {
     if pivots[0] == 0.0 {
         return;
     }
-    for row in below.chunks_exact_mut(n) {
-        let (factor, rest) = row[k..].split_at_mut(1);
-        factor[0] /= pivots[0];
-        Subtract { x: &pivots[1..], factor: factor[0], from: rest }.run_on_vectors();
+    let work = Eliminate { pivots, below, n, k };
+    if n - k < WIDE { work.run() } else { vectorized(work) }
+}
+
+struct Eliminate<'a> {
+    pivots: &'a [f64],
+    below: &'a mut [f64],
+    n: usize,
+    k: usize,
+}
+
+impl Loop for Eliminate<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Eliminate { pivots, below, n, k } = self;
+        for row in below.chunks_exact_mut(n) {
+            let (factor, rest) = row[k..].split_at_mut(1);
+            factor[0] /= pivots[0];
+            subtract(factor[0], &pivots[1..], rest);
+        }
     }
 }
 
-/// Solves `A X = B` for a triangle, where `x` holds `B`.
-fn substitute(a: &[f64], n: usize, of: Triangle, x: &mut [f64]) {
+/// Solves `A X = B` for a triangle of n rows, which are so many elements apart, where `x` holds `B`.
+fn substitute(a: &[f64], [n, leading]: [usize; 2], of: Triangle, x: &mut [f64]) {
     let columns = x.len() / n.max(1);
-    for step in 0..n {
-        let k = if of.upper { n - 1 - step } else { step };
-        let (above, rest) = x.split_at_mut(k * columns);
-        let (row, below) = rest.split_at_mut(columns);
-        if !of.unit {
-            row.iter_mut().for_each(|x| *x /= a[k * n + k]);
-        }
-        let (others, first) = if of.upper { (above, 0) } else { (below, k + 1) };
-        for (i, other) in others.chunks_exact_mut(columns.max(1)).enumerate() {
-            Subtract { x: row, factor: a[(first + i) * n + k], from: other }.run_on_vectors();
+    let work = Substitute { a, n, leading, of, x };
+    if columns < WIDE { work.run() } else { vectorized(work) }
+}
+
+struct Substitute<'a> {
+    a: &'a [f64],
+    n: usize,
+    leading: usize,
+    of: Triangle,
+    x: &'a mut [f64],
+}
+
+impl Loop for Substitute<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Substitute { a, n, leading, of, x } = self;
+        let columns = x.len() / n.max(1);
+        for step in 0..n {
+            let k = if of.upper { n - 1 - step } else { step };
+            let (above, rest) = x.split_at_mut(k * columns);
+            let (row, below) = rest.split_at_mut(columns);
+            if !of.unit {
+                row.iter_mut().for_each(|x| *x /= a[k * leading + k]);
+            }
+            let (others, first) = if of.upper { (above, 0) } else { (below, k + 1) };
+            for (i, other) in others.chunks_exact_mut(columns.max(1)).enumerate() {
+                subtract(a[(first + i) * leading + k], row, other);
+            }
         }
     }
 }
 
 /// Subtracts a multiple of a row from another one.
-struct Subtract<'a> {
-    x: &'a [f64],
-    factor: f64,
-    from: &'a mut [f64],
-}
-
-/// From how many elements on the widest vectors pay.
-const WIDE: usize = 16;
-
-impl Subtract<'_> {
-    fn run_on_vectors(self) {
-        if self.x.len() < WIDE { self.run() } else { vectorized(self) }
-    }
-}
-
-impl Loop for Subtract<'_> {
-    #[inline(always)]
-    fn run(self) {
-        for (y, x) in self.from.iter_mut().zip(self.x) {
-            *y -= self.factor * x;
-        }
+#[inline(always)]
+fn subtract(factor: f64, x: &[f64], from: &mut [f64]) {
+    for (y, x) in from.iter_mut().zip(x) {
+        *y -= factor * x;
     }
 }
 

@@ -135,11 +135,10 @@ fn line(stdout: &mut impl BufRead, reading: &Reading) -> Option<Result<String, S
             _ => break,
         }
     }
-    Some(
-        String::from_utf8(line).map_err(|error| {
-            format!("it printed what is no text: {}", excerpt(&error.to_string()))
-        }),
-    )
+    Some(String::from_utf8(line).map_err(|error| {
+        let why = excerpt(&error.to_string());
+        format!("it printed what is no text ({why}): more bytes than a line announced, perhaps")
+    }))
 }
 
 /// The beginning of what a program printed.

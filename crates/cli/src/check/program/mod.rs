@@ -33,6 +33,8 @@ const VERSION: u64 = 1;
 /// A program that speaks the protocol.
 pub struct Program {
     command: String,
+    /// The options of the check that a smaller case is to have, too.
+    options: String,
     names: Vec<String>,
     encoding: Encoding,
     keeps: bool,
@@ -57,12 +59,13 @@ impl Program {
         let mut process = Process::start(command, limits)?;
         let Message { line, fields: greeting, .. } = process.greeting()?;
         let version = greeting.as_ref().and_then(|greeting| greeting.get("lossgraph"));
-        let features = match (&greeting, version.map(Value::as_u64)) {
-            (Some(greeting), Some(Some(VERSION))) => greeting.get("features").cloned(),
+        let features = match (&greeting, version) {
+            (Some(greeting), Some(version)) if version.as_u64() == Some(VERSION) => {
+                greeting.get("features").cloned()
+            }
             (_, Some(version)) => {
-                let version = version.map_or("none".to_owned(), |version| version.to_string());
                 return Err(process.told(&format!(
-                    "it speaks version {version} of the protocol, expected {VERSION}"
+                    "it speaks version {version} of the protocol, expected {VERSION}, a number"
                 )));
             }
             _ => {
@@ -73,12 +76,19 @@ impl Program {
                 )));
             }
         };
-        let features = features.unwrap_or(Value::Null);
-        let has = |name: &str| {
-            features.as_array().is_some_and(|all| all.iter().any(|feature| feature == name))
+        let features = match features {
+            None => Vec::new(),
+            Some(Value::Array(features)) => features,
+            Some(other) => {
+                return Err(process.told(&format!(
+                    "its features are {other}, expected a list: [\"bytes\", \"points\"]"
+                )));
+            }
         };
+        let has = |name: &str| features.iter().any(|feature| feature == name);
         Ok(Program {
             command: command.to_owned(),
+            options: String::new(),
             names,
             encoding: match () {
                 () if has("bytes") => Encoding::Bytes,
@@ -96,6 +106,11 @@ impl Program {
                 ended: None,
             }),
         })
+    }
+
+    /// With options that the test of a smaller case names.
+    pub fn with_options(self, options: String) -> Program {
+        Program { options, ..self }
     }
 
     /// Inputs by their names, in words: `labels: int64 [8]`.
@@ -152,11 +167,14 @@ impl Program {
         };
         let told = |why: String| conversation.process.told(&why);
         let Some(fields) = fields else {
-            return Err(told(format!(
-                "it printed `{}` instead of an answer: what a loss prints belongs to standard error",
-                excerpt(&line)
-            ))
-            .into());
+            let why = match line.starts_with(|c: char| c.is_control()) {
+                true => "bytes follow its last answer that no line announces".to_owned(),
+                false => format!(
+                    "it printed `{}` instead of an answer: what a loss prints belongs to standard error",
+                    excerpt(&line)
+                ),
+            };
+            return Err(told(why).into());
         };
         if fields.contains_key("request") {
             return Err(told("it repeats the request instead of answering it".to_owned()).into());
@@ -168,9 +186,13 @@ impl Program {
         if let Some(error) = fields.get("error") {
             let message = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
             let why = told(format!("it failed: {}", message.trim_end()));
-            // A loss that fails at once may have been given numbers of the wrong type.
+            // A loss that fails at once may have been given numbers of the wrong type, and says so then.
+            let words = ["dtype", "type", "int64", "Long", "Int", "Float", "Double", "integer"];
+            let is_of_types = words.iter().any(|word| message.contains(word));
             return Err(match id {
-                1 => format!("{why}\nit was given {}; {TYPES}", self.described(inputs)),
+                1 if is_of_types => {
+                    format!("{why}\nit was given {}; {TYPES}", self.described(inputs))
+                }
                 _ => why,
             }
             .into());
@@ -307,9 +329,10 @@ impl BlackBox for Program {
         let inputs: Map<String, Value> =
             case.iter().map(|(name, x)| (name.clone(), tensor::to_json(x))).collect();
         Some(format!(
-            "cat > smallest.json <<'EOF'\n{}\nEOF\nlossgraph check --program {} --inputs smallest.json\n",
+            "cat > smallest.json <<'EOF'\n{}\nEOF\nlossgraph check --program {} --inputs smallest.json{}\n",
             Value::Object(inputs),
-            quoted(&self.command)
+            quoted(&self.command),
+            self.options
         ))
     }
 }

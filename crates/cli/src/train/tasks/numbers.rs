@@ -80,7 +80,9 @@ impl Problem for Numbers {
         let outputs = self.model.forward_in(tape.constant(examples.inputs()), mode);
         let prediction = self.in_unit(outputs.narrow(1, 0, 1));
         let spread = outputs.narrow(1, 1, 1).softplus() * self.deviation;
-        let target = self.in_unit(tape.constant(examples.targets()));
+        // Data, so that a loss refuses what it does not take.
+        let unit = |target: f64| target * self.deviation + self.mean;
+        let target = tape.constant(examples.targets().map(unit));
         let model = self.model.parameters();
         let weights = model.first().map(|(_, weight)| tape.parameter(weight));
         Ok(vec![Box::new(move |_, sample| match sample.name {

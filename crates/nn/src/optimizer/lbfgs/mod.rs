@@ -150,6 +150,9 @@ impl LbfgsOptimizer {
         let max_eval = options.max_eval.unwrap_or(options.max_iter * 5 / 4);
         let first = evaluate()?;
         let mut gradient = self.flat(&first)?;
+        if first.loss().is_nan() {
+            return Err(Error::NanLoss);
+        }
         let (mut loss, mut evaluations) = (first.loss(), 1);
         if largest(&gradient) <= options.tolerance_grad {
             return Ok(first);
@@ -392,6 +395,10 @@ mod tests {
         assert_eq!((x.value(), optimizer.memory.clone()), before);
         let none = optimizer.step_with(&mut || Ok(Gradients::new(1.0, vec![])));
         assert!(matches!(none, Err(Error::NoGradient { given: 0 })));
+        let zero = || vec![(x.clone(), Tensor::from([0.0, 0.0]))];
+        let nan = optimizer.step_with(&mut || Ok(Gradients::new(f64::NAN, zero())));
+        assert!(matches!(nan, Err(Error::NanLoss)));
+        assert_eq!((x.value(), optimizer.memory.clone()), before);
     }
 
     #[test]

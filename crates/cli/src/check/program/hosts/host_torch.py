@@ -6,7 +6,8 @@ def read(x):  # from what follows the line
     return torch.frombuffer(data, dtype=getattr(torch, x["dtype"]), count=math.prod(x["shape"]), offset=x["offset"]).reshape(x["shape"])
 def write(x):  # to what follows the line
     if x is None: return x
-    x, offset = x.to("cpu", torch.float64).contiguous(), sum(map(len, sent))
+    # A copy, since zeros that autograd makes up have no memory.
+    x, offset = x.to("cpu", torch.float64).clone(memory_format=torch.contiguous_format), sum(map(len, sent))
     sent.append(ctypes.string_at(x.data_ptr(), x.nbytes))
     return {"shape": list(x.shape), "offset": offset}
 def gradients(y, x, **options):  # by position: None in integers, and in what y does not depend on
@@ -24,8 +25,7 @@ def answer(request, inputs=(), kept=[], steps=(), multiples=(), move=0, directio
             return {"missing": f"the gradient has no graph: it ends at the backward of {y.grad_fn}"}
         slopes = gradients(slope, x, grad_outputs=read(direction))
     return {"value": y.item(), "gradients": [write(slopes.get(i)) for i in range(len(x))]}
-out, sys.stdout = sys.stdout.buffer, sys.stderr  # what the loss prints is no answer
-sys.path.insert(0, "")
+out, sys.stdout, sys.path[:0] = sys.stdout.buffer, sys.stderr, [""]  # what the loss prints is no answer
 if len(sys.argv) > 1: loss = pydoc.locate(sys.argv[1].replace(":", ".")) or sys.exit(f"there is no {sys.argv[1]}")
 out.write(b'{"lossgraph": 1, "features": ["bytes", "kept", "points", "products"]}\n'), out.flush()
 for asked in map(json.loads, sys.stdin.buffer):
