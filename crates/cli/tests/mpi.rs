@@ -95,7 +95,7 @@ fn what_all_processes_refuse_is_told_once() {
     let folder = Folder::new("refused");
     for (processes, arguments, expected) in [
         (3, &[][..], "8 shards cannot be dealt to 3 processes evenly, expected a multiple of 3"),
-        (2, &["--lr=-1"], "lr is -1"),
+        (2, &["--set", "label_smoothing=7"], "label_smoothing is 7"),
         (2, &["--loss", "mse", "--lr", "1e30"], "is not finite"),
     ] {
         let told = folder.refused(processes, arguments);
