@@ -219,7 +219,7 @@ impl<'t> Var<'t> {
                 y = read(y, along.nearest());
                 continue;
             }
-            y = y.to_float().sparse_product(axis, Arc::new(along.weights()));
+            y = y.to_float().sparse_matmul(axis, Arc::new(along.weights()));
         }
         if nearest { y } else { y.to_float() }
     }
@@ -227,14 +227,14 @@ impl<'t> Var<'t> {
 
 /// The product with a sparse matrix of fixed numbers, along an axis.
 #[derive(Clone, PartialEq, Hash, Debug)]
-pub(crate) struct SparseProduct {
+pub(crate) struct SparseMatMul {
     axis: usize,
     matrix: Arc<SparseMatrix>,
 }
 
-impl Family for SparseProduct {
+impl Family for SparseMatMul {
     fn name(&self) -> &'static str {
-        "sparse_product"
+        "sparse_matmul"
     }
 
     fn attributes(&self) -> String {
@@ -247,11 +247,11 @@ impl Family for SparseProduct {
     }
 
     fn vjp<'t>(&self, rule: &Rule<'_, 't>) -> Cotangents<'t> {
-        one(rule.g.sparse_product(self.axis, Arc::new(self.matrix.transposed())))
+        one(rule.g.sparse_matmul(self.axis, Arc::new(self.matrix.transposed())))
     }
 
     fn compute(&self, inputs: &[&Tensor], out: &mut Tensor) -> lossgraph_tensor::Result<()> {
-        kernels::sparse_product(&self.matrix, inputs[0], self.axis, out)
+        kernels::sparse_matmul(&self.matrix, inputs[0], self.axis, out)
     }
 
     fn facts(&self) -> Facts {
@@ -266,11 +266,11 @@ impl Family for SparseProduct {
 impl<'t> Var<'t> {
     /// The product with a matrix that has a column for each element of an axis of this.
     #[track_caller]
-    fn sparse_product(self, axis: impl IntoAxis, matrix: Arc<SparseMatrix>) -> Var<'t> {
+    fn sparse_matmul(self, axis: impl IntoAxis, matrix: Arc<SparseMatrix>) -> Var<'t> {
         let axis = axis.into_axis().rem_euclid(self.rank() as isize) as usize;
         let mut dims = self.shape().to_vec();
         dims[axis] = matrix.size()[0];
-        let op = Op::SparseProduct(SparseProduct { axis, matrix });
+        let op = Op::SparseMatMul(SparseMatMul { axis, matrix });
         self.tape().record(op, &[self], Shape::from(dims), self.dtype())
     }
 }

@@ -15,7 +15,7 @@ use crate::ops::distance::Distance;
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::{At, Cotangents, Family, Rule, none};
 use crate::ops::index::Index;
-use crate::ops::interpolate::SparseProduct;
+use crate::ops::interpolate::SparseMatMul;
 use crate::ops::linalg::Linalg;
 use crate::ops::matmul::MatMul;
 use crate::ops::order::ArgOrder;
@@ -68,7 +68,7 @@ pub(crate) enum Op {
     /// The matrix product of the last two axes.
     MatMul(MatMul),
     /// The product with a sparse matrix of fixed numbers, along an axis.
-    SparseProduct(SparseProduct),
+    SparseMatMul(SparseMatMul),
     /// Adaptive windows: their sums, or where their largest elements are.
     Adaptive(Adaptive),
     /// Distances of vectors, or one of their slopes.
@@ -104,7 +104,7 @@ impl Op {
             Op::ArgOrder(op) => op,
             Op::Scatter(op) => op,
             Op::MatMul(op) => op,
-            Op::SparseProduct(op) => op,
+            Op::SparseMatMul(op) => op,
             Op::Adaptive(op) => op,
             Op::Distance(op) => op,
             Op::Linalg(op) => op,

@@ -172,7 +172,8 @@ impl Gradients {
     }
 
     /// The gradient with respect to a variable; `None` if it is not one of this loss, or of another
-    /// tape: a copy is another one, too.
+    /// tape: a copy is another one, too. It may be one number, repeated, as that of a sum is:
+    /// [`contiguous`](Tensor::contiguous) writes it out.
     pub fn of(&self, variable: Var<'_>) -> Option<&Tensor> {
         if self.tape != Some(variable.tape().id()) {
             return None;

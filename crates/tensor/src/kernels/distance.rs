@@ -328,29 +328,34 @@ mod tests {
 
     #[test]
     fn batches_have_their_own_vectors() {
-        let set = |n: usize, step: f64| {
-            let numbers = (0..2 * n * 3).map(|i| (i as f64 * step).sin()).collect::<Vec<f64>>();
-            Tensor::new([2, n, 3], numbers).unwrap()
-        };
-        let (a, b, w) = (set(2, 0.7), set(4, 0.3), Tensor::arange(16, DType::F64).unwrap());
-        let w = w.reshape([2, 2, 4]).unwrap();
-        let mut y = Tensor::zeros([2, 2, 4], DType::F64).unwrap();
-        distances(&a, &b, &mut y).unwrap();
-        let mut weighted = Tensor::zeros([2, 2, 3], DType::F64).unwrap();
-        weighted_differences(&w, &a, &b, &mut weighted).unwrap();
-        for [batch, i] in [[0, 0], [0, 1], [1, 0], [1, 1]] {
-            let difference =
-                |j: usize, k: usize| a.get([batch, i, k]).unwrap() - b.get([batch, j, k]).unwrap();
-            for j in 0..4 {
-                let expected = (0..3).map(|k| difference(j, k).powi(2)).sum::<f64>().sqrt();
-                assert!((y.get([batch, i, j]).unwrap() - expected).abs() < 1e-15);
-            }
-            for k in 0..3 {
-                let term = |j: usize| w.get([batch, i, j]).unwrap() * difference(j, k);
-                let expected: f64 = (0..4).map(term).sum();
-                let size: f64 = (0..4).map(|j| term(j).abs()).sum();
-                let error = (weighted.get([batch, i, k]).unwrap() - expected).abs();
-                assert!(error <= 4.0 * f64::EPSILON * size);
+        // Pairs of rows, a last one alone, and more vectors than a loop takes at a time.
+        for [n, m, d] in [[2, 4, 3], [3, 40, 3], [1, 70, 45]] {
+            let set = |n: usize, step: f64| {
+                let numbers = (0..2 * n * d).map(|i| (i as f64 * step).sin()).collect::<Vec<f64>>();
+                Tensor::new([2, n, d], numbers).unwrap()
+            };
+            let w = Tensor::arange(2 * n * m, DType::F64).unwrap().reshape([2, n, m]).unwrap();
+            let (a, b) = (set(n, 0.7), set(m, 0.3));
+            let mut y = Tensor::zeros([2, n, m], DType::F64).unwrap();
+            distances(&a, &b, &mut y).unwrap();
+            let mut weighted = Tensor::zeros([2, n, d], DType::F64).unwrap();
+            weighted_differences(&w, &a, &b, &mut weighted).unwrap();
+            for [batch, i] in (0..2 * n).map(|row| [row / n, row % n]) {
+                let difference = |j: usize, k: usize| {
+                    a.get([batch, i, k]).unwrap() - b.get([batch, j, k]).unwrap()
+                };
+                for j in 0..m {
+                    let expected = (0..d).map(|k| difference(j, k).powi(2)).sum::<f64>().sqrt();
+                    let error = (y.get([batch, i, j]).unwrap() - expected).abs();
+                    assert!(error <= 8.0 * f64::EPSILON * expected, "{n} {m} {d}");
+                }
+                for k in 0..d {
+                    let term = |j: usize| w.get([batch, i, j]).unwrap() * difference(j, k);
+                    let expected: f64 = (0..m).map(term).sum();
+                    let size: f64 = (0..m).map(|j| term(j).abs()).sum();
+                    let error = (weighted.get([batch, i, k]).unwrap() - expected).abs();
+                    assert!(error <= 8.0 * f64::EPSILON * size, "{n} {m} {d}");
+                }
             }
         }
     }

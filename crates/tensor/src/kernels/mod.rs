@@ -63,7 +63,7 @@ pub use {
     scan::{arg_cumulative, cumprod, cumsum, recurrence},
     scatter::{Base, Scattered, scatter, scatter_add},
     simd::{Loop, vectorized},
-    sparse::{SparseMatrix, sparse_product},
+    sparse::{SparseMatrix, sparse_matmul},
 };
 
 use std::borrow::Cow;

@@ -71,7 +71,7 @@ impl SparseMatrix {
 const LINES: usize = 64;
 
 /// `y[…, i, …] = Σₖ m[i, k] x[…, k, …]` along an axis.
-pub fn sparse_product(
+pub fn sparse_matmul(
     matrix: &SparseMatrix,
     x: &Tensor,
     axis: usize,
@@ -89,7 +89,7 @@ fn product_of<T: Float>(
     axis: usize,
     out: &mut Tensor,
 ) -> Result<()> {
-    let operation = "sparse_product";
+    let operation = "sparse_matmul";
     let [_, dim, inner] = outer_dim_inner(operation, x.shape(), axis)?;
     let [rows, columns] = matrix.size();
     if columns != dim {
@@ -175,7 +175,7 @@ mod tests {
             (2, matrix().transposed(), [0, 1, 2].map(|i| dense.map(|row: [f64; 3]| row[i]))),
         ] {
             let mut out = Tensor::full([2, 3, 3], f64::NAN, DType::F64).unwrap();
-            sparse_product(&matrix, &x, axis, &mut out).unwrap();
+            sparse_matmul(&matrix, &x, axis, &mut out).unwrap();
             for [slab, i, j] in (0..18).map(|n| [n / 9, n / 3 % 3, n % 3]) {
                 let (row, at) = if axis == 1 { (i, [slab, 0, j]) } else { (j, [slab, i, 0]) };
                 let term = |k: usize| {
@@ -188,7 +188,7 @@ mod tests {
             }
         }
         assert!(
-            sparse_product(&matrix(), &x, 0, &mut Tensor::zeros([3, 3, 3], DType::F64).unwrap())
+            sparse_matmul(&matrix(), &x, 0, &mut Tensor::zeros([3, 3, 3], DType::F64).unwrap())
                 .is_err()
         );
     }
@@ -198,7 +198,7 @@ mod tests {
         let many = SparseMatrix::from_rows(101, [(0..101).map(|k| (k, 1.0))]);
         let x: Vec<f32> = [1e8].into_iter().chain([1.0; 99]).chain([-1e8]).collect();
         let mut out = Tensor::zeros([1], DType::F32).unwrap();
-        sparse_product(&many, &Tensor::new([101], x).unwrap(), 0, &mut out).unwrap();
+        sparse_matmul(&many, &Tensor::new([101], x).unwrap(), 0, &mut out).unwrap();
         assert_eq!(out.to_f64s(), [99.0]);
     }
 }

@@ -255,11 +255,11 @@ pub mod f32 {
         let (a, b) = (x * down, y * down);
         let cosine = a / a.mul_add(a, b * b).sqrt();
         let cosine = if x == 0.0 { x } else { cosine };
-        let cosine = if y.abs() == f32::INFINITY { 0.0_f32.copysign(x) } else { cosine };
         let both = y.abs() == f32::INFINITY;
+        let cosine = if both { 0.0_f32.copysign(x) } else { cosine };
         let far = if both { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 }.copysign(x);
         let cosine = if x.abs() == f32::INFINITY { far } else { cosine };
-        if y.is_nan() { f32::NAN } else { cosine }
+        if x.is_nan() || y.is_nan() { f32::NAN } else { cosine }
     }
 
     #[inline(always)]

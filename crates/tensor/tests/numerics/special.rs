@@ -195,6 +195,19 @@ fn special_functions_of_f32_are_those_of_f64_rounded() {
 }
 
 #[test]
+fn the_slope_of_a_distance_in_f32_is_within_two_ulps_wherever_the_point_is() {
+    let bits = scattered().map(|bits| [bits >> 32, bits].map(|half| f32::from_bits(half as u32)));
+    let [inf, tiny, max] = [f32::INFINITY, f32::from_bits(1), f32::MAX];
+    let ends = [0.0, -0.0, 1.0, tiny, -tiny, max, -max, inf, -inf, f32::NAN];
+    let ends = ends.into_iter().flat_map(|x| ends.map(|y| [x, y]));
+    for [x, y] in bits.take(100_000).chain(ends) {
+        let exact = Float::cosine(f64::from(x), f64::from(y));
+        let error = ulps(Float::cosine(x, y), exact);
+        assert!(error <= 2.0, "cosine({x:e}, {y:e}) is off by {error} ulps");
+    }
+}
+
+#[test]
 fn special_functions_have_the_ends_of_the_docs() {
     let inf = f64::INFINITY;
     for (x, y) in [(0.0, inf), (-0.0, inf), (-1.0, inf), (-inf, inf), (inf, inf), (2.6e305, inf)] {
