@@ -147,6 +147,7 @@ fn every_picture_of_the_catalogue_keeps_its_boxes_apart() {
 /// The names of the groups of the teaching view of a loss.
 fn taught(loss: Var<'_>) -> Vec<String> {
     let data = lossgraph::explain::page(loss.tape(), loss).data().unwrap();
+    let data = serde_json::to_value(data).unwrap();
     let groups = data["views"]["teaching"]["groups"].as_array().unwrap();
     groups.iter().map(|group| group["name"].as_str().unwrap().to_owned()).collect()
 }

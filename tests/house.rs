@@ -1,4 +1,4 @@
-//! What is known of a loss or an op stands in its row, and nowhere else.
+//! What is known of a loss or an op stands in its row, and nowhere else; and no file of tests is left out.
 
 use std::collections::HashMap;
 use std::fs;
@@ -152,6 +152,21 @@ fn a_literal_is_found_and_a_comment_or_a_test_is_not() {
     let lines: Vec<_> = code(text).collect();
     assert_eq!(lines.len(), 1);
     assert_eq!(literals(&lines[0].1), ["mse", "l1"]);
+}
+
+#[test]
+fn every_file_of_integration_tests_is_part_of_their_program() {
+    for folder in fs::read_dir(root().join("crates")).unwrap() {
+        let tests = folder.unwrap().path().join("tests/it");
+        let Ok(main) = fs::read_to_string(tests.join("main.rs")) else { continue };
+        for entry in fs::read_dir(&tests).unwrap() {
+            let path = entry.unwrap().path();
+            let is_module = path.is_file() || path.join("mod.rs").exists();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let is_named = name == "main" || main.contains(&format!("\nmod {name};"));
+            assert!(is_named || !is_module, "{} is not named in main.rs", path.display());
+        }
+    }
 }
 
 fn root() -> &'static Path {

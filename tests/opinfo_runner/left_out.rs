@@ -84,7 +84,7 @@ pub const LEFT_OUT: &[(&str, &[&str])] = &[
         "torch.ops.aten._efficient_attention_forward", "torch.ops.aten._flash_attention_forward",
         "torch.ops.aten._scaled_dot_product_flash_attention_for_cpu",
     ]),
-    ("a layer of `nn`, compared in crates/nn/tests/torch.rs", &[
+    ("a layer of `nn`, compared in crates/nn/tests/it/torch.rs", &[
         "nn.GRU", "nn.LSTM", "nn.MultiheadAttention", "nn.RNN", "nn.TransformerEncoderLayer",
     ]),
     ("layers of `nn` that are one here, `BatchNorm`", &["nn.BatchNorm*"]),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes crates/nn/tests/torch/numbers.rs: what PyTorch's layers make of patterns of numbers, in double
+"""Writes crates/nn/tests/it/torch/numbers.rs: what PyTorch's layers make of patterns of numbers, in double
 precision, with the names and shapes of their parameters. Run it where torch is installed:
 
-    venv/bin/python tests/peers/layers.py > crates/nn/tests/torch/numbers.rs
+    venv/bin/python tests/peers/layers.py > crates/nn/tests/it/torch/numbers.rs
 """
 
 import torch

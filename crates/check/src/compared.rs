@@ -41,20 +41,28 @@ pub(crate) struct Reach {
     pub patience: Patience,
     /// The first step that is the smallest element.
     pub least: f64,
+    /// The first step after which the value has changed by as much as it varies; 1 at most.
+    pub length_scale: f64,
     /// The first step that is as large as the input.
     pub size: f64,
 }
 
 impl Reach {
-    /// Ladders below [`FIRST_STEPS`], as short as the input's smallest element and other inputs may
-    /// need.
+    /// Ladders below [`FIRST_STEPS`], as short as the input's smallest element, a value that varies
+    /// within them, and other inputs may need.
     fn shorter(self) -> Vec<f64> {
         let shortest = FIRST_STEPS[FIRST_STEPS.len() - 1];
         let hundredths = |from: f64| (0..FURTHER).map(move |k| from * 1e-2_f64.powi(k));
-        let all = hundredths(1e-2 * shortest).chain(hundredths(FIRST_STEPS[0] * self.least));
+        let [least, scale] = [self.least, self.length_scale].map(|size| FIRST_STEPS[0] * size);
+        let all = [1e-2 * shortest, least, scale].into_iter().flat_map(hundredths);
         let mut all: Vec<f64> = all.filter(|first| *first > 0.0 && *first < shortest).collect();
         all.sort_by(|a, b| b.total_cmp(a));
         all
+    }
+
+    /// Whether only ladders below [`FIRST_STEPS`] may show what the function does.
+    fn is_fine(self) -> bool {
+        self.least.min(self.length_scale) < FIRST_STEPS[FIRST_STEPS.len() - 1]
     }
 
     /// Ladders above [`FIRST_STEPS`], up to a part of the input's size.
@@ -85,7 +93,10 @@ impl Compared {
         let mut jumps = false;
         let extended = reach.shorter();
         for (at, first) in FIRST_STEPS.into_iter().chain(extended).enumerate() {
-            let agrees = |compared: &Compared| compared.margin() <= 1.0;
+            let agrees = |compared: &Compared| match at >= FIRST_STEPS.len() && reach.is_fine() {
+                true => compared.verdict() == Verdict::Pass,
+                false => compared.margin() <= 1.0,
+            };
             let done = match jumps {
                 // Steps that are short beside all elements vanish in the rounding of what follows.
                 true => reach.least >= 1.0,

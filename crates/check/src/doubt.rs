@@ -48,13 +48,20 @@ impl Gradient<'_> {
     }
 
     /// Whether the value changes, as the rules say, by more than its own size from one float to the
-    /// next, where these are as far apart as the steps of the ladder: as that of `sin` at 10²⁰.
-    pub(crate) fn turns_between_floats(&self, direction: &[f64], found: &Compared) -> bool {
-        let unit = found.first / LONGEST;
-        let elements = self.x.iter().zip(direction).zip(&self.analytic);
-        let coarse = elements.filter(|((x, d), _)| **d != 0.0 && spacing(**x) > unit * d.abs());
-        let change: f64 = coarse.map(|((x, _), g)| (spacing(*x) * g).abs()).sum();
-        change > self.at_0.abs()
+    /// next, where these are as far apart as the steps of the ladder, or where it does change there: as
+    /// that of `sin` at 10²⁰.
+    pub(crate) fn turns_between_floats(&self, direction: &[f64], found: &Compared) -> Result<bool> {
+        let (unit, size) = (found.first / LONGEST, self.at_0.abs());
+        let change = |is_counted: &dyn Fn(f64, f64) -> bool| -> f64 {
+            let elements = self.x.iter().zip(direction).zip(&self.analytic);
+            let counted = elements.filter(|((x, d), _)| **d != 0.0 && is_counted(**x, **d));
+            counted.map(|((x, _), g)| (spacing(*x) * g).abs()).sum()
+        };
+        if change(&|x, d| spacing(x) > unit * d.abs()) > size {
+            return Ok(true);
+        }
+        let size = size.max(self.variation);
+        Ok(change(&|_, _| true) > size && self.noise_at(direction, &[0.0])? > 1e-3 * size)
     }
 
     /// Whether the value of a black box moves in steps, as numbers do that are added to a large one
@@ -123,7 +130,8 @@ impl Gradient<'_> {
         let slope =
             |h: f64, t: f64| self.slope_at(&ladder, &representable(&self.x, direction, h, 8.0), t);
         // Steps of one, two, three and seven spacings of floats, and some up to the ladder.
-        let (near, far) = ((1e-4 * unit).min(1e-12), (1e-2 * unit).min(1e-9));
+        let most = 1e-4 * self.length_scale(direction);
+        let (near, far) = ((1e-4 * unit).min(1e-12).min(most), (1e-2 * unit).min(1e-9).min(most));
         let steps = [(0.0, 1.0), (0.0, 2.0), (0.0, 3.0), (0.0, 7.0), (near, 1.0), (far, 1.0)];
         let (mut scatter, mut low, mut high) = (0.0_f64, f64::INFINITY, f64::NEG_INFINITY);
         for sign in [-1.0, 1.0] {

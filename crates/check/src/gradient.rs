@@ -10,7 +10,7 @@ use crate::compared::{Compared, Patience, Reach};
 use crate::differentiable::{Differentiable, meanwhile};
 use crate::directions::Directions;
 use crate::report::{Finding, Line, Tried, Verdict};
-use crate::slopes::{NEAR, RUNGS, SAMPLES, Slopes, noise};
+use crate::slopes::{RUNGS, Slopes};
 use crate::steps::{
     LONGEST, Ladder, norm, products, representable, root_mean_square, rounded_by, scale,
 };
@@ -56,8 +56,10 @@ pub(crate) struct Gradient<'a> {
     pub(crate) analytic: Vec<f64>,
     pub(crate) at_0: f64,
     /// The error of a value, as it follows from what is computed on the way to it.
-    rounding: f64,
+    pub(crate) rounding: f64,
     pub(crate) noise: f64,
+    /// How much the value varies between points that are near on other functions; 0 where it does not.
+    pub(crate) variation: f64,
     pub(crate) runs: AtomicUsize,
 }
 
@@ -72,7 +74,19 @@ impl<'a> Gradient<'a> {
         let analytic = function.gradients(&[which])?.pop().unwrap_or_default();
         let runs = AtomicUsize::new(1);
         let (x, claimed) = (function.inputs()[which].to_f64s(), false);
-        Ok(Gradient { function, which, claimed, x, analytic, at_0, rounding, noise: 0.0, runs })
+        let (noise, variation) = (0.0, 0.0);
+        Ok(Gradient {
+            function,
+            which,
+            claimed,
+            x,
+            analytic,
+            at_0,
+            rounding,
+            noise,
+            variation,
+            runs,
+        })
     }
 
     /// The check of a gradient that is claimed to be 0.
@@ -83,7 +97,8 @@ impl<'a> Gradient<'a> {
     ) -> Gradient<'a> {
         let x = function.inputs()[which].to_f64s();
         let (analytic, runs, claimed) = (vec![0.0; x.len()], AtomicUsize::new(0), true);
-        Gradient { function, which, claimed, x, analytic, at_0, rounding, noise: 0.0, runs }
+        let (noise, variation) = (0.0, 0.0);
+        Gradient { function, which, claimed, x, analytic, at_0, rounding, noise, variation, runs }
     }
 
     /// How often the program was run.
@@ -126,39 +141,6 @@ impl<'a> Gradient<'a> {
         Ok(verdict)
     }
 
-    /// Measures what a value is off, along a direction.
-    pub(crate) fn measure_noise(&mut self, direction: &[f64]) -> Result<()> {
-        self.noise = self.measured_noise(direction)?;
-        Ok(())
-    }
-
-    /// The error of a value: as it follows from what is computed on the way, and as values near to
-    /// each other show it. What those show beyond a multiple of the first is no noise: the function
-    /// turns between them.
-    fn measured_noise(&self, direction: &[f64]) -> Result<f64> {
-        const MULTIPLE: f64 = 100.0;
-        let known = self.known_noise();
-        let seen = self.noise_at(direction, &NEAR)?;
-        // Of what a black box does to its numbers, only what is seen is known.
-        let most = if self.function.program().is_some() { MULTIPLE * known } else { f64::INFINITY };
-        Ok(4.0 * known + seen.min(most))
-    }
-
-    /// The error of a value as far as it follows from what is computed on the way: the least that it
-    /// can be.
-    pub(crate) fn known_noise(&self) -> f64 {
-        self.rounding + f64::EPSILON * self.at_0.abs()
-    }
-
-    /// The noise of values at some spacings.
-    pub(crate) fn noise_at(&self, direction: &[f64], spacings: &[f64]) -> Result<f64> {
-        let multiples: [f64; SAMPLES] = std::array::from_fn(|k| (k + 1) as f64);
-        noise(spacings, |spacing| {
-            let step = representable(&self.x, direction, spacing, SAMPLES as f64);
-            self.values(&step, &multiples)
-        })
-    }
-
     /// Compares along a direction, on the ladder that says most. If rules and differences disagree,
     /// the rules have to disagree around the point too, by more than they are rounded.
     pub(crate) fn compare(&self, direction: &[f64], patience: Patience) -> Result<Compared> {
@@ -173,7 +155,7 @@ impl<'a> Gradient<'a> {
         let doubtful = !self.claimed && found.analytic.is_finite();
         if doubtful && found.verdict() == Verdict::Fail {
             certain |= found.has_kink() || self.is_off_around(direction, &found)?;
-            certain &= !self.turns_between_floats(direction, &found);
+            certain &= !self.turns_between_floats(direction, &found)?;
             certain &= !self.moves_in_steps(direction, &found)?;
             found.scatter = match certain {
                 true => self.scatter(direction, &found)?.max(self.rounding(direction, &found)?),
@@ -202,7 +184,8 @@ impl<'a> Gradient<'a> {
     pub(crate) fn reach(&self, direction: &[f64], patience: Patience) -> Reach {
         let moved = self.x.iter().zip(direction).filter(|(x, d)| **x != 0.0 && **d != 0.0);
         let least = moved.map(|(x, d)| (x / d).abs()).fold(1.0, f64::min);
-        Reach { patience, least, size: root_mean_square(&self.x) / scale(direction) }
+        let length_scale = self.length_scale(direction);
+        Reach { patience, least, length_scale, size: root_mean_square(&self.x) / scale(direction) }
     }
 
     /// Rules and differences on a ladder of steps; `None` where it leaves the domain.
@@ -218,7 +201,7 @@ impl<'a> Gradient<'a> {
         let by_rules = || {
             let parts = products(&self.analytic, &ladder.step).map(|part| part / ladder.unit);
             let rounded = rounded_by(&self.x, &ladder.step, &self.analytic, &multiples);
-            (parts.sum(), self.usual(ladder, direction, 0..self.x.len()), rounded)
+            (parts.sum::<f64>(), self.usual(ladder, direction, 0..self.x.len()), rounded)
         };
         let by_differences = || self.values(&ladder.step, &multiples);
         let (values, (analytic, usual, rounded)) = match self.function.program() {
@@ -226,6 +209,10 @@ impl<'a> Gradient<'a> {
             None => meanwhile(self.x.len(), by_differences, by_rules),
         };
         let values = values?;
+        // Where elements cannot move by so little, a slope per step may be beyond all numbers.
+        if !analytic.is_finite() && self.analytic.iter().all(|g| g.is_finite()) {
+            return Ok(None);
+        }
         let value = |k: usize| values[k] - rounded[k];
         let (below, above) =
             (std::array::from_fn(value), std::array::from_fn(|k| value(k + RUNGS)));

@@ -31,6 +31,7 @@ mod gradient;
 mod joint;
 mod locate;
 mod model;
+mod noise;
 mod progress;
 mod report;
 mod rounding;

@@ -35,6 +35,9 @@ pub(crate) const RUNGS: usize = 4;
 /// How many values [`noise`] takes.
 pub(crate) const SAMPLES: usize = 8;
 
+/// Where they are taken, in units of a spacing.
+pub(crate) const SAMPLED: [f64; SAMPLES] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+
 /// Spacings at which a smooth function is a straight line.
 pub(crate) const NEAR: [f64; 2] = [1e-9, 1e-6];
 
@@ -84,6 +87,9 @@ impl Slopes {
             let alike = |value: &f64| ((value - at_0).abs() - near).abs() < 0.2 * near;
             near > 1e3 * noise && side.iter().all(alike)
         };
+        // Values farther away may be larger, and so is what they are rounded by.
+        let largest = below.iter().chain(above).fold(0.0_f64, |most, value| most.max(value.abs()));
+        let rounding = if noise > 0.0 { noise.max(f64::EPSILON * largest) } else { 0.0 };
         let step = |rung: usize| first / f64::from(1 << rung);
         let each = |slope: &dyn Fn(usize) -> f64| -> [f64; RUNGS] { std::array::from_fn(slope) };
         // A difference over 2h has an error in even powers of h, one over h in all of them.
@@ -93,13 +99,13 @@ impl Slopes {
         let jump = each(&|k| ((above[k] - at_0) + (below[k] - at_0)) / step(k));
         Some(Slopes {
             central: unless_it_drifts(
-                extrapolate(&central, 4.0, |k| noise / step(k)),
+                extrapolate(&central, 4.0, |k| rounding / step(k)),
                 &central,
-                noise / step(RUNGS - 1),
+                rounding / step(RUNGS - 1),
             ),
-            left: extrapolate(&left, 2.0, |k| 2.0 * noise / step(k)),
-            right: extrapolate(&right, 2.0, |k| 2.0 * noise / step(k)),
-            jump: extrapolate(&jump, 2.0, |k| 4.0 * noise / step(k)),
+            left: extrapolate(&left, 2.0, |k| 2.0 * rounding / step(k)),
+            right: extrapolate(&right, 2.0, |k| 2.0 * rounding / step(k)),
+            jump: extrapolate(&jump, 2.0, |k| 4.0 * rounding / step(k)),
             noise: noise / first * f64::from(1 << RUNGS),
             jumps: stays(above) || stays(below),
         })
@@ -217,7 +223,7 @@ mod tests {
                 scatter: 0.0,
             }))
         };
-        let reach = Reach { patience: Patience::Long, least: 1.0, size: 1.0 };
+        let reach = Reach { patience: Patience::Long, least: 1.0, length_scale: 1.0, size: 1.0 };
         Compared::search(ladder, reach).unwrap().unwrap().slopes
     }
 

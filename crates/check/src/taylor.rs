@@ -25,7 +25,11 @@ impl Gradient<'_> {
                 Some(order) if (order - THRESHOLD).abs() < UNDECIDED => {
                     (Verdict::Noise, THRESHOLD / order)
                 }
-                Some(order) if order > THRESHOLD => (Verdict::Pass, THRESHOLD / order),
+                Some(order) if order > THRESHOLD => match compared.verdict() {
+                    // The slope may be little beside what bends, or beside the noise.
+                    Verdict::Fail | Verdict::Noise => (Verdict::Noise, THRESHOLD / order),
+                    _ => (Verdict::Pass, THRESHOLD / order),
+                },
                 Some(order) => match compared.verdict() {
                     // Differences say otherwise: one of the two does not see enough.
                     Verdict::Pass => (Verdict::Noise, THRESHOLD / order),

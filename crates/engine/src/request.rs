@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use lossgraph_autograd::Tape;
-use lossgraph_explain::{Opened, Step, View};
+use lossgraph_explain::{Engine, Opened, Step, View};
 use serde_json::{Map, Value, json};
 
 use crate::descent::{Descent, descend};
@@ -15,7 +15,7 @@ use crate::{Result, controls};
 /// The reply to a request; see the crate. What is wrong with one is its reply.
 pub fn answer(request: &str) -> String {
     let reply = serde_json::from_str(request).map_err(Into::into).and_then(|it| reply(&it));
-    reply.unwrap_or_else(|error| json!({ "error": message(&*error) })).to_string()
+    reply.unwrap_or_else(|error| json!({ "error": message(&*error) }).to_string())
 }
 
 /// The message of an error, without the lines that recorded a loss and the numbers of nodes: they are
@@ -38,7 +38,7 @@ pub(crate) fn refusal(fault: &lossgraph_autograd::Error) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn reply(request: &Value) -> Result<Value> {
+fn reply(request: &Value) -> Result<String> {
     let object = request.as_object().ok_or("a request is an object")?;
     if let Some(case) = object.get("page") {
         return page(case, object);
@@ -48,38 +48,40 @@ fn reply(request: &Value) -> Result<Value> {
         let (subject, inputs) = self::case(case)?;
         let tape = Tape::f64();
         let (_, page) = subject.page(&tape, &inputs)?;
-        return Ok(json!({ "check": page.check(usize::try_from(node)?)? }));
+        let check = page.check(usize::try_from(node)?)?;
+        return Ok(json!({ "check": check }).to_string());
     }
     if let Some(case) = object.get("rest") {
         let checks = request["checks"].as_array().ok_or("`checks` is a list of them")?;
         let (subject, inputs) = self::case(case)?;
         let tape = Tape::f64();
         let (_, page) = subject.page(&tape, &inputs)?;
-        return Ok(page.rest(checks)?);
+        return Ok(serde_json::to_string(&page.rest(checks)?)?);
     }
     if let Some(case) = object.get("draw") {
         let seed = request["seed"].as_u64().ok_or("`seed` is a whole number from 0 on")?;
         let subject = subject(case)?;
-        return Ok(json!({ "inputs": json_of(&subject.drawn(seed)?) }));
+        return Ok(json!({ "inputs": json_of(&subject.drawn(seed)?) }).to_string());
     }
     if let Some(case) = object.get("descend") {
         let (subject, inputs) = self::case(case)?;
-        return descend(&subject, &inputs, &Descent::read(object)?);
+        return Ok(descend(&subject, &inputs, &Descent::read(object)?)?.to_string());
     }
     if let Some(case) = object.get("surface") {
         let (subject, inputs) = self::case(case)?;
         let ends = [element(&request["across"])?, element(&request["up"])?];
-        return surface(&subject, &inputs, ends);
+        return Ok(surface(&subject, &inputs, ends)?.to_string());
     }
     Err("a request asks for `page`, `check`, `rest`, `draw`, `descend` or `surface`".into())
 }
 
 /// The data of a page: with the curves of all elements or of some, the arithmetic of all steps or of
 /// some, and all or what it shows.
-fn page(case: &Value, request: &Map<String, Value>) -> Result<Value> {
+fn page(case: &Value, request: &Map<String, Value>) -> Result<String> {
     let (subject, inputs) = self::case(case)?;
     let tape = Tape::f64();
     let (vars, page) = subject.page(&tape, &inputs)?;
+    let page = page.live(Engine::Carried(&[]), controls(&subject, &inputs)?);
     let page = match request.get("curves") {
         None => page,
         Some(Value::Array(wanted)) => {
@@ -107,9 +109,7 @@ fn page(case: &Value, request: &Map<String, Value>) -> Result<Value> {
             page.sketch(view, opened)
         }
     };
-    let mut data = page.data()?;
-    data["live"] = controls(&subject, &inputs)?;
-    Ok(data)
+    Ok(serde_json::to_string(&page.data()?)?)
 }
 
 /// What a page shows, `["ops", "all"]`: a view, and a group by its number or all of them; of `null`,

@@ -48,6 +48,13 @@ impl Graph {
     /// # Errors
     /// An error of the program.
     pub fn paths(&self, to: &[usize]) -> Result<Vec<Paths>> {
+        let followed = self.followed(to)?;
+        Ok(to.iter().map(|&node| followed.to(node)).collect())
+    }
+
+    /// The same, before the edges of any path are written down one by one: all of them together may be
+    /// as many as there are nodes, squared.
+    pub(crate) fn followed(&self, to: &[usize]) -> Result<Followed<'_>> {
         let mut is_wanted = vec![false; self.nodes.len()];
         to.iter().for_each(|&node| is_wanted[node] = true);
         let reaches = self.reaches(&is_wanted);
@@ -77,9 +84,7 @@ impl Graph {
                 partial[reader] = Vec::new();
             }
         }
-        to.iter()
-            .map(|&node| Ok(self.summarized(node, partial[node].clone(), count[node], &trails)))
-            .collect()
+        Ok(Followed { graph: self, partial, count, trails })
     }
 
     /// The gradient of the loss with respect to itself.
@@ -120,18 +125,24 @@ impl Graph {
             .map(|path| (path.trail, contributions.by_ref().take(onward.len()).collect()));
         Ok(each.collect())
     }
+}
 
-    /// The largest paths to a node, and the rest of its gradient.
-    fn summarized(
-        &self,
-        node: usize,
-        mut paths: Vec<Partial>,
-        count: f64,
-        trails: &Trails,
-    ) -> Paths {
+/// Paths that have been followed to some nodes.
+pub(crate) struct Followed<'a> {
+    graph: &'a Graph,
+    partial: Vec<Vec<Partial>>,
+    count: Vec<f64>,
+    trails: Trails,
+}
+
+impl Followed<'_> {
+    /// The largest paths to one of the nodes, and the rest of its gradient.
+    pub(crate) fn to(&self, node: usize) -> Paths {
+        let mut paths = self.partial[node].clone();
         keep_largest(&mut paths);
-        let rest = self.nodes[node].gradient.as_ref().filter(|_| count > paths.len() as f64);
-        let rest = rest.and_then(|gradient| {
+        let count = self.count[node];
+        let gradient = self.graph.nodes[node].gradient.as_ref();
+        let rest = gradient.filter(|_| count > paths.len() as f64).and_then(|gradient| {
             let mut rest = gradient.to_f64s();
             for path in &paths {
                 rest.iter_mut().zip(path.contribution.to_f64s()).for_each(|(rest, x)| *rest -= x);
@@ -139,7 +150,7 @@ impl Graph {
             Tensor::new(gradient.shape().clone(), rest).ok()
         });
         let whole = |path: Partial| Path {
-            edges: trails.edges(path.trail),
+            edges: self.trails.edges(path.trail),
             contribution: path.contribution,
         };
         Paths { paths: paths.into_iter().map(whole).collect(), count, rest }

@@ -91,6 +91,11 @@ pub trait Float:
     fn atanh(self) -> Self;
     /// `√(x² + y²)`, without overflow or underflow on the way.
     fn hypot(self, y: Self) -> Self;
+    /// Whether no square comes near an end of the range: then `hypot_near` is the same as `hypot`, and
+    /// faster.
+    fn squares_are_near(self, y: Self) -> bool;
+    /// `hypot` where [`squares_are_near`](Float::squares_are_near).
+    fn hypot_near(self, y: Self) -> Self;
     /// `x / √(x² + y²)`, and 0 at the origin.
     fn cosine(self, y: Self) -> Self;
     /// `x − y trunc(x/y)`, exactly; the sign is that of x.
@@ -232,7 +237,7 @@ macro_rules! float {
             float!(@own2 $type remainder: fmod_near remainder_near floor_divide_near);
             float!(@own2 $type gamma: polygamma polygamma_of_positive);
             float!(@own2 $type trigonometric: sinc_slope);
-            float!(@own2 $type power: powf hypot cosine);
+            float!(@own2 $type power: powf hypot hypot_near cosine);
 
             #[inline(always)]
             fn signum0(self) -> $type {
@@ -258,6 +263,11 @@ macro_rules! float {
             #[inline(always)]
             fn quotient_is_near(self, y: $type) -> bool {
                 crate::math::remainder::$type::quotient_is_near(self, y)
+            }
+
+            #[inline(always)]
+            fn squares_are_near(self, y: $type) -> bool {
+                crate::math::power::$type::squares_are_near(self, y)
             }
 
             #[inline(always)]

@@ -228,7 +228,7 @@ binary! {
     /// it infinite, whatever the other is.
     fn hypot = HYPOT {
         formula: "√(a² + b²)",
-        value: |a, b| a.hypot(b),
+        value: |a, b| a.hypot(b), where a.squares_are_near(b) => a.hypot_near(b),
         vjp: Some([
             |g, a, b, _| g * a.binary(&COSINE, b),
             |g, a, b, _| g * b.binary(&COSINE, a),

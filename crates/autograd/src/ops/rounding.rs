@@ -61,6 +61,18 @@ unary! {
     }
 }
 
+unary! {
+    /// What stands after the point, with the sign of x: `x − trunc x`; slope 1.
+    fn frac() = FRAC {
+        formula: "x − trunc x",
+        value: specialized: |x, _p| x - x.trunc(),
+        vjp: Some(|g, _, _, _| g),
+        domain: [0.1, 0.9],
+        facts: cheap().integers(|_, _| 0),
+        kink: "x whole, but not 0", |[x, _], _| x == x.trunc() && x != 0.0, 1.0, 1.0, "a jump: the slope on both sides",
+    }
+}
+
 /// Where a quotient is whole.
 const WHOLE: fn([f64; 2], [f64; 2]) -> bool = |[a, b], _| (a / b).fract() == 0.0;
 
@@ -138,13 +150,6 @@ fn floor_quotient(a: i64, b: i64) -> i64 {
 }
 
 impl<'t> Var<'t> {
-    /// What stands after the point, with the sign of x: `x − trunc x`; slope 1.
-    #[track_caller]
-    pub fn frac(self) -> Var<'t> {
-        let _call = self.tape().call("frac");
-        self - self.trunc()
-    }
-
     /// Rounded to so many decimals, or to tens, hundreds and so on for negative ones; halves go to the
     /// even digit, as the product with the power of ten has it. PyTorch's `round` with `decimals`. Its
     /// slope is 0.
@@ -190,7 +195,7 @@ pub(super) static ROWS: &[Row] = &[
         x[0].remainder(x[1])
     }),
     two(&FMOD, &[Floats(&[2, 3], FMOD.domain), Floats(&[3], FMOD.domain)], |x| x[0].fmod(x[1])),
-    op("frac", "composed", "x − trunc x", &[CUBE], |x| x[0].frac()),
+    one(&FRAC, &[CUBE], |x| x[0].frac()),
     op("round_to", "composed", "x, to some decimals", &[Floats(&[2, 3], [0.06, 0.14])], |x| {
         x[0].round_to(1)
     })

@@ -23,7 +23,8 @@ function elementCard(data, input, element, marked, mark) {
     rows.push(html("li", { class: "path rest" }, html("span", { class: "contribution" }, number(rest)), bar(rest, most),
       html("span", { class: "ops" }, `the other ${counted(input.count - contributions.length, "path")} together`)));
   }
-  const how = input.count === 1 ? "one path" : input.paths ? counted(input.count, "path") : "paths that the engine follows, which is still starting,";
+  const unfollowed = data.live ? "paths that the engine follows, which is still starting," : "paths that the page has no room for,";
+  const how = input.count === 1 ? "one path" : input.paths ? counted(input.count, "path") : unfollowed;
   return html("section", { class: "card element", "aria-label": `the gradient in ${name}` },
     html("h3", {}, `∂L/∂${name} = `, html("b", { class: "sum", "data-sum": total }, number(gradient ?? input.gradients?.[at] ?? total)),
       html("small", {}, ` along ${how} from ${node.name} to the loss`)),

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use lossgraph_autograd::Result;
 use lossgraph_tensor::Tensor;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::picture::{SMALL, exact};
+use super::picture::{Exact, SMALL};
 use crate::curve::{Point, window};
 use crate::graph::Graph;
 use crate::number::signed;
@@ -17,14 +17,58 @@ use crate::sweep::Sweep;
 /// for their curves: a page is to be written in a moment.
 const MAX_CURVES: usize = 48;
 const MAX_EVALUATIONS: usize = 120_000;
+/// The edges of paths, of all inputs together, after which those of no other input are written down: a
+/// sum of many terms has as many as it has terms, squared.
+const MAX_EDGES: usize = 1_000_000;
 /// About how many points a curve has.
 const POINTS: usize = 120;
 /// How far a curve reaches to both sides, for an element of size 1 or less.
 const REACH: f64 = 3.0;
 
+/// An input with the gradients of some elements.
+#[derive(Serialize)]
+pub(super) struct Input {
+    node: usize,
+    elements: Vec<usize>,
+    gradients: Option<Vec<Exact>>,
+    /// Its paths with their contributions to each of the elements, if they have been followed.
+    paths: Option<Vec<PathTo>>,
+    /// How many paths there are, and what those contribute that are left out.
+    count: Option<f64>,
+    rest: Option<Vec<Exact>>,
+    /// Of each element, if it is drawn.
+    curves: Vec<Option<Curve>>,
+}
+
+#[derive(Serialize)]
+struct PathTo {
+    edges: Vec<(usize, usize)>,
+    contributions: Vec<Exact>,
+}
+
+/// `[x, value, slope]`.
+type CurvePoint = [Exact; 3];
+
+/// Loss and slope over the values of one element.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Curve {
+    Drawn {
+        current: CurvePoint,
+        /// The windows of values and of slopes.
+        values: [Exact; 2],
+        slopes: [Exact; 2],
+        pieces: Vec<Vec<CurvePoint>>,
+        /// The points on both sides of each kink.
+        kinks: Vec<[CurvePoint; 2]>,
+    },
+    /// Why there is none to draw.
+    Undrawn { why: String },
+}
+
 /// The inputs of a loss that have a gradient, and those of their elements where it is largest; with
-/// paths and with curves of as many as there is time for, or for these elements of nodes alone.
-pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Result<Vec<Value>> {
+/// paths and with curves of as many as there is room and time for, or for these elements of nodes alone.
+pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Result<Vec<Input>> {
     let is_input = |&at: &usize| {
         let node = &graph.nodes[at];
         node.operation.op().is_none()
@@ -35,14 +79,13 @@ pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Resu
     let mut curves = MAX_CURVES.min(MAX_EVALUATIONS / (graph.nodes.len() * POINTS));
     let is_seen = |node: usize| wanted.is_none_or(|all| all.iter().any(|(each, _)| *each == node));
     let seen: Vec<usize> = inputs.iter().copied().filter(|&node| is_seen(node)).collect();
-    let mut followed = match seen.is_empty() {
-        true => Vec::new(),
-        false => graph.paths(&seen)?,
-    }
-    .into_iter();
+    let followed = graph.followed(&seen)?;
+    let mut edges = 0;
     let mut data = Vec::new();
     for &node in &inputs {
-        let paths = if is_seen(node) { followed.next() } else { None };
+        let paths = (is_seen(node) && edges < MAX_EDGES).then(|| followed.to(node));
+        let each = paths.iter().flat_map(|paths| &paths.paths);
+        edges += each.map(|path| path.edges.len()).sum::<usize>();
         let elements = largest(graph.nodes[node].gradient.as_ref());
         let with_curve = elements.len().min(curves);
         let is_drawn = |at: usize, element: usize| match wanted {
@@ -54,11 +97,11 @@ pub(super) fn elements(graph: &Graph, wanted: Option<&[(usize, usize)]>) -> Resu
             .iter()
             .enumerate()
             .map(|(at, &element)| match is_drawn(at, element) {
-                true => curve(graph, node, element),
-                false => Ok(Value::Null),
+                true => curve(graph, node, element).map(Some),
+                false => Ok(None),
             })
-            .collect::<Result<Vec<Value>>>()?;
-        data.push(input(graph, node, &elements, paths.as_ref(), curves));
+            .collect::<Result<Vec<_>>>()?;
+        data.push(input(graph, node, elements, paths, curves));
     }
     Ok(data)
 }
@@ -73,45 +116,38 @@ fn largest(tensor: Option<&Tensor>) -> Vec<usize> {
     elements
 }
 
-/// An input with the gradients of some elements, and with the contributions of each of its paths to
-/// them, if it has been followed.
+/// An input with the contributions of each of its paths to some elements, if it has been followed.
 fn input(
     graph: &Graph,
     node: usize,
-    elements: &[usize],
-    paths: Option<&Paths>,
-    curves: Vec<Value>,
-) -> Value {
-    let of_elements = |of: &Tensor| -> Vec<Value> {
+    elements: Vec<usize>,
+    paths: Option<Paths>,
+    curves: Vec<Option<Curve>>,
+) -> Input {
+    let of_elements = |of: &Tensor| -> Vec<Exact> {
         let numbers = of.to_f64s();
-        elements.iter().map(|&element| exact(numbers[element])).collect()
+        elements.iter().map(|&element| Exact(numbers[element])).collect()
     };
-    let each = paths.map(|paths| {
-        let path = |path: &Path| json!({ "edges": path.edges, "contributions": of_elements(&path.contribution) });
-        paths.paths.iter().map(path).collect::<Vec<_>>()
-    });
-    json!({
-        "node": node,
-        "elements": elements,
-        "gradients": graph.nodes[node].gradient.as_ref().map(of_elements),
-        "paths": each,
-        "count": paths.map(|paths| paths.count),
-        "rest": paths.and_then(|paths| paths.rest.as_ref()).map(of_elements),
-        "curves": curves,
-    })
+    let gradients = graph.nodes[node].gradient.as_ref().map(of_elements);
+    let (count, rest) = match &paths {
+        Some(paths) => (Some(paths.count), paths.rest.as_ref().map(of_elements)),
+        None => (None, None),
+    };
+    let path =
+        |Path { edges, contribution }| PathTo { edges, contributions: of_elements(&contribution) };
+    let paths = paths.map(|paths| paths.paths.into_iter().map(path).collect());
+    Input { node, gradients, paths, count, rest, curves, elements }
 }
 
-/// Loss and slope over the values of one element: the current point, the windows of values and
-/// slopes, the pieces of the curve, and kinks with the points on both sides. A point is `[x, value, slope]`.
-/// Where there is none to draw, why.
-fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
+/// The curve of an element.
+fn curve(graph: &Graph, node: usize, element: usize) -> Result<Curve> {
     let value = &graph.nodes[node].value;
     let dependents = graph.dependents(node, usize::MAX).map_or_else(Vec::new, |found| found.0);
     let x = value.to_f64s()[element];
     let range = around(x);
     if !(range.end - range.start).is_finite() {
         let why = format!("No curve: the numbers around {} are not all finite.", signed(x));
-        return Ok(json!({ "why": why }));
+        return Ok(Curve::Undrawn { why });
     }
     let [start, end] = [range.start, range.end].map(signed);
     let found = crate::curve(
@@ -122,22 +158,45 @@ fn curve(graph: &Graph, node: usize, element: usize) -> Result<Value> {
     let points = || found.pieces.iter().flatten();
     if points().nth(1).is_none() {
         let why = format!("No curve: loss and slope are finite nowhere from {start} to {end}.");
-        return Ok(json!({ "why": why }));
+        return Ok(Curve::Undrawn { why });
     }
-    let shown = |window: Range<f64>| [exact(window.start), exact(window.end)];
-    let point = |point: &Point| json!([exact(point.x), exact(point.value), exact(point.slope)]);
-    let piece = |piece: &Vec<Point>| piece.iter().map(point).collect::<Vec<_>>();
-    Ok(json!({
-        "current": point(&found.current),
-        "values": shown(window(points().map(|point| point.value))),
-        "slopes": shown(window(points().map(|point| point.slope))),
-        "pieces": found.pieces.iter().map(piece).collect::<Vec<_>>(),
-        "kinks": found.kinks.iter().map(|k| [point(&k.left), point(&k.right)]).collect::<Vec<_>>(),
-    }))
+    let shown = |window: Range<f64>| [window.start, window.end].map(Exact);
+    let point = |point: &Point| [point.x, point.value, point.slope].map(Exact);
+    let piece = |piece: &Vec<Point>| piece.iter().map(point).collect();
+    Ok(Curve::Drawn {
+        current: point(&found.current),
+        values: shown(window(points().map(|point| point.value))),
+        slopes: shown(window(points().map(|point| point.slope))),
+        pieces: found.pieces.iter().map(piece).collect(),
+        kinks: found.kinks.iter().map(|k| [point(&k.left), point(&k.right)]).collect(),
+    })
 }
 
 /// The range of a curve around a number.
 fn around(x: f64) -> Range<f64> {
     let reach = REACH * x.abs().max(1.0);
     (x - reach).floor()..(x + reach).ceil()
+}
+
+#[cfg(test)]
+mod tests {
+    use lossgraph_autograd::Tape;
+
+    use super::*;
+
+    #[test]
+    fn paths_of_a_sum_of_many_terms_are_written_down_for_the_first_inputs() {
+        let tape = Tape::f64();
+        let terms = (0..1500).map(|_| tape.variable(1.0).square());
+        let graph = Graph::of(terms.reduce(|sum, term| sum + term).unwrap()).unwrap();
+        let all = elements(&graph, None).unwrap();
+        let edges = |input: &Input| {
+            input.paths.iter().flatten().map(|path| path.edges.len()).sum::<usize>()
+        };
+        // A path has an edge for each sum between its term and the loss, and one for the square.
+        assert_eq!((all.len(), edges(&all[0])), (1500, 1500));
+        let total = all.iter().map(edges).sum::<usize>();
+        assert!((MAX_EDGES..MAX_EDGES + 1500).contains(&total), "{total}");
+        assert!(all[1499].paths.is_none());
+    }
 }

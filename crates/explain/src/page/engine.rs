@@ -2,7 +2,7 @@
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 
-use super::{SCRIPTS, squeezed};
+use super::script::{SCRIPTS, squeezed};
 use crate::svg::escaped;
 
 /// How much time is spent to make data small, from 0 to 10.

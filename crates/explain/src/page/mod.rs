@@ -3,21 +3,26 @@
 mod data;
 mod elements;
 mod engine;
+mod levels;
 mod names;
+mod nodes;
 mod picture;
+mod script;
 mod verdict;
 
 use std::fmt;
 use std::path::Path;
 
 use lossgraph_autograd::{Fault, Result, Tape, Var};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::graph::Graph;
 use crate::svg::escaped;
-use data::Seen;
+use data::{Data, Seen, listing};
 pub use engine::Engine;
-use verdict::{summary, verdict_on};
+use script::{in_script, squeezed};
+use verdict::{Summary, summary, verdict_on};
 
 /// A builder of a page; see [`page`].
 #[derive(Clone, Debug)]
@@ -213,7 +218,7 @@ impl<'t> Page<'t> {
         }
         let title: Vec<String> = sides.iter().map(|side| escaped(&side.title)).collect();
         let engine = self.live.as_ref().map_or(Engine::Carried(&[]), |live| live.engine);
-        let data = in_script(&json!({ "sides": data, "embed": self.embedded }));
+        let data = in_script(&Sides { sides: data, embed: self.embedded });
         Ok(format!(
             include_str!("page.html"),
             title = title.join(" – "),
@@ -245,7 +250,7 @@ impl<'t> Page<'t> {
     /// # Errors
     /// Those of [`to_html`](Page::to_html).
     #[track_caller]
-    pub fn check(&self, node: usize) -> Result<Value> {
+    pub fn check(&self, node: usize) -> Result<impl Serialize + use<>> {
         verdict_on(&self.graph()?, node)
     }
 
@@ -255,18 +260,20 @@ impl<'t> Page<'t> {
     /// # Errors
     /// Those of [`to_html`](Page::to_html).
     #[track_caller]
-    pub fn rest(&self, checks: &[Value]) -> Result<Value> {
+    pub fn rest(&self, checks: &[Value]) -> Result<impl Serialize + use<>> {
         let graph = self.graph()?;
-        let listing = data::listing(&graph, self.located);
-        Ok(json!({ "checked": summary(&graph, checks), "listing": listing }))
+        let verdicts: Vec<Option<&str>> =
+            checks.iter().map(|check| check["verdict"].as_str()).collect();
+        let checked = summary(&graph, &verdicts);
+        Ok(Rest { checked, listing: listing(&graph, self.located) })
     }
 
-    /// What one loss of the page shows, as JSON.
+    /// What one loss of the page shows, to be written as JSON.
     ///
     /// # Errors
     /// Those of [`to_html`](Page::to_html).
     #[track_caller]
-    pub fn data(&self) -> Result<Value> {
+    pub fn data(&self) -> Result<impl Serialize + use<>> {
         let graph = self.graph()?;
         let number = |(var, element): &(Var<'t>, usize)| Some((graph.number_of(*var)?, *element));
         // A live page has its engine follow the paths, draw the curves, lay out the levels and write
@@ -281,67 +288,39 @@ impl<'t> Page<'t> {
             is_sketch: self.sketched.is_some(),
             locations: self.located,
         };
-        let mut data = data::data(&graph, &seen)?;
-        data["title"] = json!(self.title);
-        data["formula"] = json!(self.formula);
-        data["notes"] = json!(self.notes);
-        if let Some(live) = &self.live {
-            data["live"] = live.controls.clone();
-        }
-        Ok(data)
+        Ok(Data {
+            title: self.title.clone(),
+            formula: self.formula.clone(),
+            notes: self.notes.clone(),
+            live: self.live.as_ref().map(|live| live.controls.clone()),
+            ..Data::of(&graph, &seen)?
+        })
     }
 }
 
-/// The scripts of the page, in the order of their dependencies.
-const SCRIPTS: [&str; 19] = [
-    include_str!("numbers.js"),
-    include_str!("tensor.js"),
-    include_str!("graph.js"),
-    include_str!("zoom.js"),
-    include_str!("steps.js"),
-    include_str!("element.js"),
-    include_str!("engine.js"),
-    include_str!("paste.js"),
-    include_str!("controls.js"),
-    include_str!("descend.js"),
-    include_str!("surface.js"),
-    include_str!("points.js"),
-    include_str!("family.js"),
-    include_str!("symbols.js"),
-    include_str!("share.js"),
-    include_str!("page.js"),
-    include_str!("live.js"),
-    include_str!("print.js"),
-    include_str!("main.js"),
-];
-
-/// A script or a style without comments and indentation: its readers are here, and each page carries
-/// it. Comments have lines of their own.
-fn squeezed(text: &str) -> String {
-    let mut squeezed = String::with_capacity(text.len());
-    let mut is_comment = false;
-    for line in text.lines().map(str::trim) {
-        is_comment |= line.starts_with("/*");
-        if !is_comment && !line.is_empty() && !line.starts_with("//") {
-            squeezed += line;
-            squeezed.push('\n');
-        }
-        is_comment &= !line.ends_with("*/");
-    }
-    squeezed
+/// The losses of a page, side by side.
+#[derive(Serialize)]
+struct Sides<D> {
+    sides: Vec<D>,
+    embed: bool,
 }
 
-/// JSON as it can stand within `<script>`: nothing in it ends the element, or a line of JavaScript.
-fn in_script(data: &Value) -> String {
-    data.to_string()
-        .replace('<', "\\u003c")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
+#[derive(Serialize)]
+struct Rest {
+    checked: Option<Summary>,
+    listing: String,
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// The data of a page as JSON.
+    fn data(page: &Page<'_>) -> Value {
+        serde_json::to_value(page.data().unwrap()).unwrap()
+    }
 
     /// The data of a page as it is read there.
     fn read(html: &str) -> Value {
@@ -362,13 +341,6 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_indentation_stay_out_of_pages() {
-        let text =
-            "/** What\n * it does. */\n/* This, too. */\nif (a) {\n  // Aside.\n  b(\"//c\");\n}\n";
-        assert_eq!(squeezed(text), "if (a) {\nb(\"//c\");\n}\n");
-    }
-
-    #[test]
     fn pages_share_an_engine_that_lies_beside_them() {
         let tape = Tape::f64();
         let page = page(&tape, tape.variable(2.0).square());
@@ -382,8 +354,8 @@ mod tests {
         let tape = Tape::f64();
         let x = tape.variable([0.5, -1.0]);
         let page = page(&tape, tape.scope("length", || x.square().sum(..))).name(x, "x");
-        let still = page.data().unwrap();
-        let live = page.clone().live(Engine::Carried(b"Man"), json!({})).data().unwrap();
+        let still = data(&page);
+        let live = data(&page.clone().live(Engine::Carried(b"Man"), json!({})));
         assert!(live["views"]["ops"].is_null() && !still["views"]["ops"].is_null());
         assert!(live["inputs"][0]["curves"][0].is_null());
         assert!(still["inputs"][0]["curves"][0].is_object());
@@ -399,17 +371,14 @@ mod tests {
         }
         // A step that is looked at has its arithmetic.
         let last = live["nodes"].as_array().unwrap().len() - 1;
-        let seen =
-            page.clone().steps([Step::Forward(last), Step::Backward(last, 0)]).data().unwrap();
+        let seen = data(&page.clone().steps([Step::Forward(last), Step::Backward(last, 0)]));
         for part in ["forward", "inputs"] {
             assert_eq!(seen["nodes"][last][part], still["nodes"][last][part]);
         }
         assert!(seen["nodes"][1]["inputs"][0]["flow"]["lines"].is_null());
         // Without an engine, all of it is there.
-        assert_eq!(
-            page.live(Engine::Carried(&[]), json!({})).data().unwrap()["views"],
-            still["views"]
-        );
+        let without = data(&page.live(Engine::Carried(&[]), json!({})));
+        assert_eq!(without["views"], still["views"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Tensors as a page shows them: all numbers of a small one, a summary of a large one.
 
 use lossgraph_tensor::Tensor;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
 /// The most elements of which a page holds every number.
 pub(super) const SMALL: usize = 64;
@@ -10,48 +10,74 @@ const CELLS: usize = 16;
 /// The bars of a histogram.
 const BARS: usize = 25;
 
-/// A number as JSON; what is not finite is a word that JavaScript parses.
-pub(super) fn exact(x: f64) -> Value {
-    match x {
-        x if x.is_finite() => json!(x),
-        x if x.is_nan() => json!("NaN"),
-        x => json!(if x > 0.0 { "Infinity" } else { "-Infinity" }),
+/// A number; what is not finite is a word that JavaScript parses.
+pub(super) struct Exact(pub f64);
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            x if x.is_finite() => serializer.serialize_f64(x),
+            x if x.is_nan() => serializer.serialize_str("NaN"),
+            x => serializer.serialize_str(if x > 0.0 { "Infinity" } else { "-Infinity" }),
+        }
     }
 }
 
 /// A tensor: its shape with all numbers, or with a heat map and a histogram.
-pub(super) fn picture(tensor: &Tensor) -> Value {
-    let numbers = tensor.to_f64s();
-    let shape = tensor.shape().to_vec();
-    if numbers.len() <= SMALL {
-        let numbers: Vec<Value> = numbers.into_iter().map(exact).collect();
-        return json!({ "shape": shape, "numbers": numbers });
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Picture {
+    Small {
+        shape: Vec<usize>,
+        numbers: Vec<Exact>,
+    },
+    #[serde(rename_all = "camelCase")]
+    Large {
+        shape: Vec<usize>,
+        /// Means of blocks, in percent of `most`.
+        heat: Vec<Vec<i8>>,
+        most: Exact,
+        bars: Vec<usize>,
+        low: Exact,
+        high: Exact,
+        mean: Exact,
+        zeros: usize,
+        non_finite: usize,
+    },
+}
+
+impl Picture {
+    pub(super) fn of(tensor: &Tensor) -> Picture {
+        let numbers = tensor.to_f64s();
+        let shape = tensor.shape().to_vec();
+        if numbers.len() <= SMALL {
+            return Picture::Small { shape, numbers: numbers.into_iter().map(Exact).collect() };
+        }
+        let finite = || numbers.iter().copied().filter(|x| x.is_finite());
+        let (low, high) = finite()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+        let mut bars = vec![0; BARS];
+        for x in finite() {
+            let at = (x - low) / (high - low).max(f64::MIN_POSITIVE) * BARS as f64;
+            bars[(at as usize).min(BARS - 1)] += 1;
+        }
+        let count = finite().count();
+        let means = means(&numbers, shape.last().copied().unwrap_or(1));
+        let most = means.iter().flatten().fold(0.0, |most: f64, mean| most.max(mean.abs()));
+        let cell = |mean: &f64| if *mean == 0.0 { 0.0 } else { (100.0 * mean / most).round() };
+        let heat = means.iter().map(|row| row.iter().map(|mean| cell(mean) as i8).collect());
+        Picture::Large {
+            heat: heat.collect(),
+            most: Exact(most),
+            bars,
+            low: Exact(low),
+            high: Exact(high),
+            mean: Exact(finite().sum::<f64>() / count.max(1) as f64),
+            zeros: numbers.iter().filter(|x| **x == 0.0).count(),
+            non_finite: numbers.len() - count,
+            shape,
+        }
     }
-    let finite = || numbers.iter().copied().filter(|x| x.is_finite());
-    let (low, high) = finite()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
-    let mut bars = vec![0; BARS];
-    for x in finite() {
-        let at = (x - low) / (high - low).max(f64::MIN_POSITIVE) * BARS as f64;
-        bars[(at as usize).min(BARS - 1)] += 1;
-    }
-    let count = finite().count();
-    let means = means(&numbers, shape.last().copied().unwrap_or(1));
-    let most = means.iter().flatten().fold(0.0, |most: f64, mean| most.max(mean.abs()));
-    let cell = |mean: &f64| if *mean == 0.0 { 0.0 } else { (100.0 * mean / most).round() };
-    let heat: Vec<Vec<i8>> =
-        means.iter().map(|row| row.iter().map(|mean| cell(mean) as i8).collect()).collect();
-    json!({
-        "shape": shape,
-        "heat": heat,
-        "most": exact(most),
-        "bars": bars,
-        "low": exact(low),
-        "high": exact(high),
-        "mean": exact(finite().sum::<f64>() / count.max(1) as f64),
-        "zeros": numbers.iter().filter(|x| **x == 0.0).count(),
-        "nonFinite": numbers.len() - count,
-    })
 }
 
 /// Rows of means over equal blocks; the rows of the tensor lie along its last axis. What is not
@@ -75,8 +101,13 @@ fn means(numbers: &[f64], width: usize) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use lossgraph_tensor::DType;
+    use serde_json::{Value, json};
 
     use super::*;
+
+    fn picture(tensor: &Tensor) -> Value {
+        json!(Picture::of(tensor))
+    }
 
     #[test]
     fn a_small_tensor_keeps_its_numbers_and_what_is_not_finite_is_a_word() {

@@ -2,9 +2,9 @@
 
 use lossgraph_autograd::Result;
 use lossgraph_check::{Check, Finding, Verdict};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::picture::{SMALL, picture};
+use super::picture::{Picture, SMALL};
 use crate::graph::Graph;
 use crate::number::{counted, is_finite, signed};
 use crate::numeric::NumericGradient;
@@ -15,42 +15,69 @@ const BUDGET: usize = 100_000_000;
 /// About how many times a check runs a program.
 const RUNS: usize = 64;
 
-/// The verdict on the gradient of each node, with a sentence, and with the differences of a small
-/// one; null where no gradient flows, into what is made of constants, or where it would take too long.
-pub(super) fn verdicts(graph: &Graph) -> Result<Vec<Value>> {
-    (0..graph.nodes.len()).map(|at| verdict_on(graph, at)).collect()
+/// What the checker says of the gradient of a node: a word and a sentence, and the differences of a
+/// small one.
+#[derive(Serialize)]
+pub(super) struct Checked {
+    verdict: &'static str,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differences: Option<Picture>,
+}
+
+/// The verdicts of a page in one line.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    text: String,
+    /// Whether nothing is wrong.
+    right: bool,
+}
+
+/// The verdict on the gradient of each node; none where no gradient flows, into what is made of
+/// constants, or where it would take too long.
+pub(super) fn verdicts(graph: &Graph) -> Result<Vec<Option<Checked>>> {
+    let each = budgets(graph).into_iter().enumerate();
+    each.map(|(at, budget)| verdict(graph, at, budget)).collect()
+}
+
+/// The word of each verdict.
+pub(super) fn words(verdicts: &[Option<Checked>]) -> Vec<Option<&str>> {
+    verdicts.iter().map(|checked| Some(checked.as_ref()?.verdict)).collect()
 }
 
 /// The verdict on the gradient of one node, as it is among all.
-pub(super) fn verdict_on(graph: &Graph, at: usize) -> Result<Value> {
+pub(super) fn verdict_on(graph: &Graph, at: usize) -> Result<Option<Checked>> {
+    verdict(graph, at, budgets(graph).get(at).copied().flatten())
+}
+
+/// What the check of each node may cost, in elements computed; none where nothing is to be compared:
+/// without a gradient, or without a variable behind it.
+fn budgets(graph: &Graph) -> Vec<Option<usize>> {
     // Half of the budget is for the inputs: all depends on them, so that their checks take longest,
     // and theirs are the gradients that somebody wants.
-    let is_input = |at: usize| matches!(graph.nodes[at].operation, Operation::Variable);
-    let wanted = wanted(graph);
-    if !wanted.contains(&at) {
-        return Ok(Value::Null);
-    }
-    let alike = wanted.iter().filter(|&&each| is_input(each) == is_input(at)).count();
-    verdict(graph, at, BUDGET / 2 / alike)
-}
-
-/// The nodes whose gradients are compared: those that have one, and a variable behind them.
-fn wanted(graph: &Graph) -> Vec<usize> {
     let passive = graph.passive();
-    let is_wanted = |&at: &usize| graph.nodes[at].gradient.is_some() && !passive[at];
-    (0..graph.nodes.len()).filter(is_wanted).collect()
+    let is_wanted = |at: usize| graph.nodes[at].gradient.is_some() && !passive[at];
+    let wanted = || (0..graph.nodes.len()).filter(|&at| is_wanted(at));
+    let inputs = wanted().filter(|&at| is_input(graph, at)).count();
+    let others = wanted().count() - inputs;
+    let budget = |at| BUDGET / 2 / if is_input(graph, at) { inputs } else { others };
+    (0..graph.nodes.len()).map(|at| is_wanted(at).then(|| budget(at))).collect()
 }
 
-/// The verdicts of a page in one line, and whether nothing is wrong; null if nothing was compared.
-pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
-    let count = |name: &str| verdicts.iter().filter(|each| each["verdict"] == name).count();
+fn is_input(graph: &Graph, at: usize) -> bool {
+    matches!(graph.nodes[at].operation, Operation::Variable)
+}
+
+/// The verdicts of a page in one line, given the word of each; none if nothing was compared.
+pub(super) fn summary(graph: &Graph, verdicts: &[Option<&str>]) -> Option<Summary> {
+    let count = |name: &str| verdicts.iter().filter(|each| **each == Some(name)).count();
     let [agree, kink, noise, differ, none] =
         ["agree", "kink", "noise", "differ", "none"].map(count);
     let all = agree + kink + noise + differ;
     if all == 0 {
-        return Value::Null;
+        return None;
     }
-    let gradients = wanted(graph).len();
+    let gradients = budgets(graph).iter().flatten().count();
     let those = if all == gradients { "" } else { " that were compared" };
     let mut text = match (agree, all) {
         (1, 1) => format!("the gradient{those} agrees with finite differences"),
@@ -61,10 +88,9 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
         (agree, all) => format!("{agree} of {all} gradients{those} agree with finite differences"),
     };
     let left = gradients - all - none;
-    let is_input = |at: usize| matches!(graph.nodes[at].operation, Operation::Variable);
-    let agrees = |at: usize| verdicts[at]["verdict"] == "agree";
+    let agrees = |at: usize| verdicts[at] == Some("agree");
     // Whatever is left out passes on what it has to the inputs.
-    let why = match (0..verdicts.len()).filter(|&at| is_input(at)).all(agrees) {
+    let why = match (0..verdicts.len()).filter(|&at| is_input(graph, at)).all(agrees) {
         true => {
             "not compared, to keep the page fast: what they pass on is part of the gradients of the \
                  inputs, which agree"
@@ -81,14 +107,15 @@ pub(super) fn summary(graph: &Graph, verdicts: &[Value]) -> Value {
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         text += &format!("; {count} {what}");
     }
-    json!({ "text": text, "right": differ == 0 })
+    Some(Summary { text, right: differ == 0 })
 }
 
-fn verdict(graph: &Graph, at: usize, budget: usize) -> Result<Value> {
-    let Some(gradient) = &graph.nodes[at].gradient else { return Ok(Value::Null) };
+fn verdict(graph: &Graph, at: usize, budget: Option<usize>) -> Result<Option<Checked>> {
+    let Some(budget) = budget else { return Ok(None) };
+    let Some(gradient) = &graph.nodes[at].gradient else { return Ok(None) };
     let incomparable = |why: &str| {
         let text = format!("Finite differences and gradient cannot be compared: {why}");
-        Ok(json!({ "verdict": "none", "text": text }))
+        Ok(Some(Checked { verdict: "none", text, differences: None }))
     };
     let loss = graph.nodes.last().map_or(f64::NAN, |loss| loss.value.item().unwrap_or(f64::NAN));
     if gradient.is_empty() {
@@ -101,20 +128,20 @@ fn verdict(graph: &Graph, at: usize, budget: usize) -> Result<Value> {
         return incomparable("not all values are finite");
     }
     let Some((dependents, _)) = graph.dependents(at, budget / RUNS) else {
-        return Ok(Value::Null);
+        return Ok(None);
     };
     let check = Check { title: "page".to_owned(), orders: 1, directions: 2, ..Check::default() };
     let value = std::slice::from_ref(&graph.nodes[at].value);
     let report = check.run(|tape, x| graph.substituted(tape, &dependents, x[0]), value);
     let found = match report.map(|report| report.rows.into_iter().next()) {
         Ok(Some(found)) => found,
-        Ok(None) => return Ok(Value::Null),
+        Ok(None) => return Ok(None),
         Err(error) => {
             let text = error.without_locations();
             return incomparable(text.lines().next().unwrap_or_default());
         }
     };
-    let (name, text) = match &found.verdict {
+    let (verdict, text) = match &found.verdict {
         Verdict::Skipped(why) => return incomparable(why),
         Verdict::Pass => ("agree", format!("agree to {}", counted(found.digits.floor(), "digit"))),
         Verdict::Kink if jumps(&found) => return incomparable("the loss jumps there"),
@@ -125,11 +152,11 @@ fn verdict(graph: &Graph, at: usize, budget: usize) -> Result<Value> {
     let shown = gradient.len() <= SMALL;
     let differences = match shown.then(|| graph.numeric_gradient(at, budget)).transpose()?.flatten()
     {
-        Some(NumericGradient::Elements(slopes)) => picture(&slopes),
-        _ => Value::Null,
+        Some(NumericGradient::Elements(slopes)) => Some(Picture::of(&slopes)),
+        _ => None,
     };
     let text = format!("Finite differences and gradient {text}");
-    Ok(json!({ "verdict": name, "text": text, "differences": differences }))
+    Ok(Some(Checked { verdict, text, differences }))
 }
 
 /// Whether the value itself jumps: then any number lies between the slopes of both sides.
@@ -169,19 +196,25 @@ mod tests {
     use super::*;
 
     /// The verdict on the gradient of the first node, its sentence, and the line of the page.
-    fn of_first(x: &[f64], record: fn(Var<'_>) -> Var<'_>) -> (String, String, String) {
+    fn of_first(x: &[f64], record: fn(Var<'_>) -> Var<'_>) -> (&'static str, String, String) {
         let tape = Tape::f64();
         let graph = Graph::of(record(tape.variable(x.to_vec()))).unwrap();
-        let all = verdicts(&graph).unwrap();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        (text(&all[0]["verdict"]), text(&all[0]["text"]), text(&summary(&graph, &all)["text"]))
+        let mut all = verdicts(&graph).unwrap();
+        let line = line(&graph, &all).unwrap();
+        let first = all.swap_remove(0).unwrap();
+        (first.verdict, first.text, line)
+    }
+
+    /// The line of the page.
+    fn line(graph: &Graph, verdicts: &[Option<Checked>]) -> Option<String> {
+        Some(summary(graph, &words(verdicts))?.text)
     }
 
     #[test]
     fn a_smooth_loss_agrees_everywhere() {
         let (verdict, text, line) = of_first(&[0.5, -1.0], |x| x.exp().square().sum(..));
         assert_eq!(
-            (&verdict[..], &line[..]),
+            (verdict, &line[..]),
             ("agree", "all 5 gradients agree with finite differences")
         );
         assert!(text.starts_with("Finite differences and gradient agree to "), "{text}");
@@ -191,7 +224,7 @@ mod tests {
     fn a_gradient_of_0_beside_noise_does_not_differ() {
         // The shift of a softmax has a gradient of 0, but for rounding.
         let (verdict, _, line) = of_first(&[0.3, -0.2, 0.9], |x| x.softmax(0).sum(..));
-        assert!(["agree", "noise"].contains(&&verdict[..]), "{verdict}: {line}");
+        assert!(["agree", "noise"].contains(&verdict), "{verdict}: {line}");
         assert!(!line.split("; ").any(|part| part.ends_with(" differ")), "{line}");
         let (verdict, _, line) = of_first(&[0.3, -0.2], |x| (x.floor() + x).sum(..));
         assert_eq!(verdict, "agree", "{line}");
@@ -212,7 +245,7 @@ mod tests {
         let graph = Graph::of(x.gt(1.0).select(x, 5.0).sum(..)).unwrap();
         let all = verdicts(&graph).unwrap();
         let mask = graph.nodes.iter().position(|node| node.op == "gt").unwrap();
-        let text = all[mask]["text"].as_str().unwrap();
+        let text = &all[mask].as_ref().unwrap().text;
         assert!(text.ends_with("cannot be compared: the loss jumps there"), "{text}");
     }
 
@@ -221,10 +254,10 @@ mod tests {
         let tape = Tape::f64();
         let graph = Graph::of(tape.variable([0.0, 1.0]).ln().sum(..)).unwrap();
         let all = verdicts(&graph).unwrap();
-        assert_eq!(all[0]["verdict"], "none");
-        let text = all[0]["text"].as_str().unwrap();
+        let Checked { verdict, text, .. } = all[0].as_ref().unwrap();
+        assert_eq!(*verdict, "none");
         assert!(text.ends_with("cannot be compared: the loss is −∞"), "{text}");
-        assert_eq!(summary(&graph, &all), Value::Null);
+        assert_eq!(line(&graph, &all), None);
     }
 
     #[test]
@@ -234,8 +267,8 @@ mod tests {
         let mask = tape.constant(vec![1.0; 100]);
         let graph = Graph::of((0..200).fold(x * mask, |y, _| y.sin() + y.cos()).sum(..)).unwrap();
         let all = verdicts(&graph).unwrap();
-        assert_eq!((&all[0]["verdict"], &all[1]), (&"agree".into(), &Value::Null));
-        let told = summary(&graph, &all)["text"].as_str().unwrap().to_owned();
+        assert_eq!(words(&all)[..2], [Some("agree"), None]);
+        let told = line(&graph, &all).unwrap();
         assert!(told.starts_with("all ") && told.contains(" that were compared agree "), "{told}");
         let why = "not compared, to keep the page fast: what they pass on is part of the gradients";
         assert!(told.contains(why), "{told}");

@@ -15,6 +15,8 @@ pub trait Accumulate: Sized {
     const NOTHING: Self::Total;
     /// The sum with one more term.
     fn added(total: Self::Total, term: Self) -> Self::Total;
+    /// The sum of two sums.
+    fn joined(a: Self::Total, b: Self::Total) -> Self::Total;
     /// The sum as an element.
     fn rounded(total: Self::Total) -> Self;
 }
@@ -57,6 +59,11 @@ impl Accumulate for f32 {
     }
 
     #[inline(always)]
+    fn joined(a: f64, b: f64) -> f64 {
+        a + b
+    }
+
+    #[inline(always)]
     fn rounded(total: f64) -> f32 {
         total as f32
     }
@@ -72,6 +79,12 @@ impl Accumulate for f64 {
     }
 
     #[inline(always)]
+    fn joined(a: Compensated, b: Compensated) -> Compensated {
+        let total = a.plus(b.sum);
+        Compensated { lost: total.lost + b.lost, ..total }
+    }
+
+    #[inline(always)]
     fn rounded(total: Compensated) -> f64 {
         total.rounded()
     }
@@ -84,6 +97,11 @@ impl Accumulate for i64 {
     #[inline(always)]
     fn added(total: i64, term: i64) -> i64 {
         total.wrapping_add(term)
+    }
+
+    #[inline(always)]
+    fn joined(a: i64, b: i64) -> i64 {
+        a.wrapping_add(b)
     }
 
     #[inline(always)]

@@ -56,10 +56,12 @@ pub fn gather(x: &Tensor, axis: usize, index: &Tensor, out: &mut Tensor) -> Resu
                 if (step, stride) == (0, 1) {
                     // Along the last axis of a row of memory.
                     let elements = &buffer[from as usize..][..dim];
-                    for (n, out) in (row * index_rows.row()..).zip(out) {
-                        *out = match elements.get(at[n] as usize) {
+                    let first = row * index_rows.row();
+                    let at = &at[first..][..out.len()];
+                    for (n, (&i, out)) in (first..).zip(at.iter().zip(out)) {
+                        *out = match elements.get(i as usize) {
                             Some(&x) => x,
-                            None => elements[in_range("gather", at[n], dim, n, index.shape())?],
+                            None => elements[in_range("gather", i, dim, n, index.shape())?],
                         };
                     }
                     continue;

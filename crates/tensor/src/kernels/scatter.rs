@@ -234,21 +234,36 @@ impl Targets {
             while n < row_len {
                 let i = in_range(self.operation, at[n], dim, first + n, &self.index_shape)?;
                 let place = &mut totals[(to + n as isize * step + i as isize * stride) as usize];
-                // A run of elements for one place is added up in a register: a total that is written
-                // and read again for each of them takes twice as long.
-                let mut total = *place;
-                loop {
-                    total = T::added(total, source[n]);
-                    n += 1;
-                    if step != 0 || n == row_len || at[n] != at[n - 1] {
-                        break;
-                    }
-                }
-                *place = total;
+                let same = |next: &i64| step == 0 && *next == at[n];
+                let run =
+                    1 + at[n + 1..].iter().position(|next| !same(next)).unwrap_or(row_len - n - 1);
+                *place = run_total(*place, &source[n..n + run]);
+                n += run;
             }
         }
         Ok(())
     }
+}
+
+/// Lanes of a run: each addition waits for the one before.
+const LANES: usize = 4;
+
+/// A total and all elements of a run, which go to one place: in registers, since a total that is written
+/// and read again for each of them takes twice as long, and a long run in lanes.
+#[inline(always)]
+fn run_total<T: Elem>(total: T::Total, run: &[T]) -> T::Total {
+    let add_up = |total, x: &[T]| x.iter().fold(total, |total, &x| T::added(total, x));
+    if run.len() < 4 * LANES {
+        return add_up(total, run);
+    }
+    let (chunks, rest) = run.as_chunks::<LANES>();
+    let mut lanes = [T::NOTHING; LANES];
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = T::added(*lane, x);
+        }
+    }
+    add_up(lanes.into_iter().fold(total, T::joined), rest)
 }
 
 #[cfg(test)]
@@ -258,6 +273,28 @@ mod tests {
 
     fn zeros(shape: &[usize]) -> Tensor {
         Tensor::zeros(shape, DType::F64).unwrap()
+    }
+
+    #[test]
+    fn runs_of_any_length_are_added_up_to_what_is_exact() {
+        for len in [1, 15, 16, 17, 40, 1001] {
+            let index = Tensor::new([2 * len], [vec![1_i64; len], vec![0; len]].concat()).unwrap();
+            let source: Vec<f64> =
+                (0..2 * len).map(|i| i as f64 + if i == 3 { 1e17 } else { 0.0 }).collect();
+            let sum = |x: &[f64]| x.iter().map(|&x| x as i128).sum::<i128>() as f64;
+            let expected = [sum(&source[len..]), sum(&source[..len])];
+            let mut out = zeros(&[2]);
+            scatter_add(&Tensor::from(source), 0, &index, &mut out).unwrap();
+            if len > MANY {
+                assert_eq!(out.to_f64s(), expected);
+            }
+            let whole = Tensor::from((0..2 * len as i64).collect::<Vec<_>>());
+            let mut out = Tensor::zeros([2], DType::I64).unwrap();
+            scatter_add(&whole, 0, &index, &mut out).unwrap();
+            let len = len as i64;
+            let exact = [len * (3 * len - 1) / 2, len * (len - 1) / 2];
+            assert_eq!(out.to_vec::<i64>().unwrap(), exact);
+        }
     }
 
     #[test]

@@ -17,6 +17,12 @@ macro_rules! exponentials {
             /// stands in the last bits: `n + 2 bias`, whose halves are exponents.
             pub const WHOLE: $float = $whole;
 
+            /// `ln 2`, in two parts.
+            pub const LN_2: [$float; 2] = [$ln_2_high, $ln_2_low];
+
+            /// The coefficients of P.
+            pub const REST: &[$float] = &$rest;
+
             /// The bits of two factors that make `2ⁿ`, given `WHOLE + n`.
             ///
             /// Two, since n may be beyond the exponents of normal numbers: then the second product
@@ -33,14 +39,14 @@ macro_rules! exponentials {
             fn reduced(x: $float) -> ($float, [$bits; 2]) {
                 let shifted = x.mul_add(std::$float::consts::LOG2_E, WHOLE);
                 let n = shifted - WHOLE;
-                let r = n.mul_add(-$ln_2_low, n.mul_add(-$ln_2_high, x));
+                let r = n.mul_add(-LN_2[1], n.mul_add(-LN_2[0], x));
                 (r, power_of_two(shifted))
             }
 
             /// `P(r)`.
             #[inline(always)]
             fn rest(r: $float) -> $float {
-                polynomial!(r, $rest)
+                polynomial!(r, REST)
             }
 
             /// x, or the end beyond which results are 0 or infinite. NaN stays as it is.

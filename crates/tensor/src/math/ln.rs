@@ -14,31 +14,40 @@ macro_rules! logarithms {
      least: $least:expr, rest: |$f:ident, $square:ident| $rest:expr,
      of_one_and: |$e:ident| $of_one_and:expr) => {
         pub mod $float {
-            use super::polynomial;
+            use super::*;
+
+            /// Adding this number, whose last place is 1, adds integers to its bits.
+            pub const WHOLE: $float = $whole;
+
+            /// `ln 2`, in two parts.
+            pub const LN_2: [$float; 2] = [$ln_2_high, $ln_2_low];
+
+            /// What is multiplied below the normal range, and the logarithm of that to base 2.
+            pub const SUBNORMAL: [$float; 2] = [$scale, $scaled];
+
+            /// The least `1 + f`.
+            pub const LEAST: $float = $least;
 
             /// `k ln 2 + ln(1 + f)` for `1 + f` around 1.
             #[inline(always)]
             pub fn sum(k: $float, $f: $float) -> $float {
                 let $square = $f * $f;
-                let low = k.mul_add($ln_2_low, $rest);
-                k.mul_add($ln_2_high, $f + $square.mul_add(-0.5, low))
+                let low = k.mul_add(LN_2[1], $rest);
+                k.mul_add(LN_2[0], $f + $square.mul_add(-0.5, low))
             }
 
             /// For normal x > 0: k, and `1 + f`.
             #[inline(always)]
             pub fn split(x: $float) -> ($int, $float) {
-                let least: $float = $least;
                 let bits = x.to_bits() as $int;
-                let k = bits.wrapping_sub(least.to_bits() as $int) >> $mantissa;
+                let k = bits.wrapping_sub(LEAST.to_bits() as $int) >> $mantissa;
                 (k, $float::from_bits(bits.wrapping_sub(k << $mantissa) as $bits))
             }
 
             /// The exponent k as a number. Not `as`: AVX2 has no conversion of 64-bit integers.
             #[inline(always)]
             pub fn number(k: $int) -> $float {
-                // A number whose last place is 1: integers added to its bits are added to it.
-                let whole: $float = $whole;
-                $float::from_bits((k as $bits).wrapping_add(whole.to_bits())) - whole
+                $float::from_bits((k as $bits).wrapping_add(WHOLE.to_bits())) - WHOLE
             }
 
             /// The result for x > 0, or the special value of 0, x < 0, infinity and NaN.
@@ -53,8 +62,11 @@ macro_rules! logarithms {
             #[inline(always)]
             pub fn ln(x: $float) -> $float {
                 // Below the normal range, a power of two higher.
-                let (normal, shift) =
-                    if x < $float::MIN_POSITIVE { (x * $scale, $scaled) } else { (x, 0.0) };
+                let (normal, shift) = if x < $float::MIN_POSITIVE {
+                    (x * SUBNORMAL[0], SUBNORMAL[1])
+                } else {
+                    (x, 0.0)
+                };
                 let (k, one_and_f) = split(normal);
                 or_special(x, sum(number(k) - shift, one_and_f - 1.0))
             }
@@ -82,6 +94,31 @@ macro_rules! logarithms {
     };
 }
 
+/// The coefficients of P in `f32`.
+pub const P: [f32; 8] = [
+    -0.128_926_83,
+    0.139_844_18,
+    -0.121_838_85,
+    0.140_058_76,
+    -0.166_805_31,
+    0.200_104_04,
+    -0.249_997_96,
+    0.333_332_15,
+];
+
+/// Those of `ln(1 + e) = e + e² Q(e)`, for e from 0 to 1.
+pub const Q: [f32; 9] = [
+    -3.317_842_5e-3,
+    2.020_168_9e-2,
+    -5.765_888_5e-2,
+    0.106_799_796,
+    -0.153_550_5,
+    0.196_952_79,
+    -0.249_585_64,
+    0.333_305_1,
+    -0.499_999_3,
+];
+
 logarithms!(
     f32, i32, u32, mantissa: 23, bias: 127,
     whole: 12_582_912.0, // 1.5 · 2²³
@@ -89,18 +126,12 @@ logarithms!(
     subnormal: [8_388_608.0, 23.0], // 2²³
     least: 2.0 / 3.0,
     rest: |f, square| {
-        let p = polynomial!(f, [
-            -0.128_926_83, 0.139_844_18, -0.121_838_85, 0.140_058_76, -0.166_805_31, 0.200_104_04,
-            -0.249_997_96, 0.333_332_15,
-        ]);
+        let p = polynomial!(f, P);
         square * (f * p)
     },
     // Of its own, over the whole range: `e + e² Q(e)`, fitted as P is.
     of_one_and: |e| {
-        let q = polynomial!(e, [
-            -3.317_842_5e-3, 2.020_168_9e-2, -5.765_888_5e-2, 0.106_799_796, -0.153_550_5,
-            0.196_952_79, -0.249_585_64, 0.333_305_1, -0.499_999_3,
-        ]);
+        let q = polynomial!(e, Q);
         (e * e).mul_add(q, e)
     }
 );

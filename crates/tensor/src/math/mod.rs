@@ -12,6 +12,7 @@ pub mod gamma;
 pub mod hyperbolic;
 pub mod ln;
 pub mod normal;
+mod normal_f32;
 pub mod power;
 pub mod remainder;
 pub mod trigonometric;
@@ -22,6 +23,15 @@ macro_rules! polynomial {
         let x = $x;
         let p = $first;
         $(let p = x.mul_add(p, $c);)*
+        p
+    }};
+    ($x:expr, $coefficients:ident) => {{
+        // No closure: see `kernels::loops::sums`.
+        let (x, mut p, mut next) = ($x, $coefficients[0], 1);
+        while next < $coefficients.len() {
+            p = x.mul_add(p, $coefficients[next]);
+            next += 1;
+        }
         p
     }};
 }

@@ -5,7 +5,7 @@
 //! `−h (h + x)`. To the left, `h + x` cancels all digits of h: it is `Q(t)/(2 − x)` with
 //! `t = (−x − 3.5)/(−x + 3.5)`, where the coefficients of Q minimize the largest relative error, 2⁻⁵⁵.
 //!
-//! The functions for `f32` are computed in `f64`, with fewer terms where that has digits enough.
+//! The functions for `f32` are those for `f64`, rounded, or have fewer terms (`normal_f32.rs`).
 
 use super::double_double::{add, product, sum};
 use super::error::{MIDDLE, middle, scaled_tail, tail};
@@ -175,70 +175,6 @@ fn erfinv(x: f64) -> f64 {
     y.copysign(x)
 }
 
-/// `log_ndtr` within 2⁻⁴⁰.
-#[inline(always)]
-fn log_ndtr_for_f32(x: f64) -> f64 {
-    let a = x * FRAC_1_SQRT_2;
-    let is_middle = a.abs() < MIDDLE;
-    let [q, _] = scaled_tail(a.abs());
-    // Of numbers beyond the range of e^x, the tail is 0.
-    let tail = 0.5 * q * exp(-a * a);
-    let argument = if is_middle { 0.5 + 0.5 * middle(a) } else { 0.5 * q };
-    let logarithm = ln(argument);
-    let outside = if x < 0.0 { logarithm - a * a } else { ln_1p(-tail) };
-    let y = if is_middle { logarithm } else { outside };
-    // Infinities take part in no quotient.
-    let end = if x < 0.0 { x } else { 0.0 };
-    let y = if x.abs() == f64::INFINITY { end } else { y };
-    if x.is_nan() { x } else { y }
-}
-
-/// [`erfinv`] within 2⁻³⁰, for which the polynomials are enough.
-#[inline(always)]
-fn erfinv_for_f32(x: f64) -> f64 {
-    let a = x.abs();
-    let w = -ln((1.0 - a) * (1.0 + a));
-    let center = polynomial!(
-        w,
-        [
-            -1.330_219_075_154_604_9e-11,
-            5.042_038_035_286_251e-10,
-            -7.700_446_340_335_399e-9,
-            5.439_126_596_604_760_3e-8,
-            -8.587_826_931_923_042e-8,
-            -1.076_344_727_903_973_8e-6,
-            2.475_026_829_020_741e-6,
-            4.565_462_390_096_95e-5,
-            -1.269_855_913_464_030_3e-4,
-            -2.335_735_807_800_462_6e-3,
-            1.154_952_886_678_567_3e-2,
-            0.232_013_645_762_318_28,
-            0.886_226_925_822_676_2,
-        ]
-    );
-    // Up to the largest number below 1.
-    let outer = polynomial!(
-        w.sqrt(),
-        [
-            -3.707_429_521_059_893e-5,
-            1.287_288_178_684_532_8e-3,
-            -2.001_642_679_535_319_2e-2,
-            0.183_296_230_349_601_88,
-            -1.092_538_529_928_957_1,
-            4.416_201_081_198_879,
-            -12.204_911_949_144_515,
-            22.604_130_483_850_75,
-            -26.492_594_010_832_62,
-            18.266_939_133_504_152,
-            -4.613_996_833_676_968,
-        ]
-    );
-    let y = a * if w < 6.25 { center } else { outer };
-    let y = if a == 1.0 { f64::INFINITY } else { y };
-    let y = if a > 1.0 { f64::NAN } else { y };
-    y.copysign(x)
-}
-
 /// `z` with `Φ(−z) = q`, for a `q` up to ¼: a polynomial in `(t − 3.5)/(t + 3.5)` of `t = √(−2 ln q)`,
 /// within 2⁻²³, and then one step of Halley's.
 #[inline(always)]
@@ -291,25 +227,18 @@ fn ndtri(p: f64) -> f64 {
 }
 
 macro_rules! normal_functions {
-    ($float:ident, $($name:ident: $of:ident)*) => {
+    ($float:ident: $($name:ident)*, $($other:ident)*) => {
         pub mod $float {
+            $(pub use super::super::normal_f32::$other;)*
             $(
                 #[inline(always)]
                 pub fn $name(x: $float) -> $float {
-                    super::$of(x.into()) as $float
+                    super::$name(x.into()) as $float
                 }
             )*
         }
     };
 }
 
-normal_functions!(
-    f32,
-    ndtr: ndtr log_ndtr: log_ndtr_for_f32 log_ndtr_slope: log_ndtr_slope
-    log_ndtr_bend: log_ndtr_bend erfinv: erfinv_for_f32 ndtri: ndtri
-);
-normal_functions!(
-    f64,
-    ndtr: ndtr log_ndtr: log_ndtr log_ndtr_slope: log_ndtr_slope log_ndtr_bend: log_ndtr_bend
-    erfinv: erfinv ndtri: ndtri
-);
+normal_functions!(f32: ndtr log_ndtr_bend ndtri, log_ndtr log_ndtr_slope erfinv);
+normal_functions!(f64: ndtr log_ndtr log_ndtr_slope log_ndtr_bend erfinv ndtri,);

@@ -136,14 +136,37 @@ fn near_one(a: f64, b: f64) -> [f64; 3] {
     [more * down, less * down, power]
 }
 
-/// `√(x² + y²)` for numbers near 1, with what rounding takes from the sum.
-#[inline(always)]
-fn root_of_squares(x: f64, y: f64) -> f64 {
-    let (x2, y2) = (x * x, y * y);
-    let sum = x2 + y2;
-    let low = (x2 - sum + y2) + (x.mul_add(x, -x2) + y.mul_add(y, -y2));
-    let root = sum.sqrt();
-    root + (low + (-root).mul_add(root, sum)) / (root + root)
+/// Distances whose squares are in range, for both types.
+macro_rules! distances {
+    ($float:ident, $bits:ident, least: $least:literal, most: $most:literal) => {
+        /// `√(x² + y²)` for `x ≥ y ≥ 0` with squares in range, with what rounding takes from the sum.
+        #[inline(always)]
+        pub(super) fn root_of_squares(x: $float, y: $float) -> $float {
+            let (x2, y2) = (x * x, y * y);
+            let sum = x2 + y2;
+            let low = (x2 - sum + y2) + (x.mul_add(x, -x2) + y.mul_add(y, -y2));
+            let root = sum.sqrt();
+            root + (low + (-root).mul_add(root, sum)) / (root + root)
+        }
+
+        /// Whether the larger is 0, or so far from the ends of the range that its square has all digits.
+        #[inline(always)]
+        pub fn squares_are_near(x: $float, y: $float) -> bool {
+            const LEAST: $float = $least;
+            const MOST: $float = $most;
+            // As bits, NaN is larger than all numbers.
+            let larger = x.abs().to_bits().max(y.abs().to_bits());
+            larger == 0 || larger >= LEAST.to_bits() && larger <= MOST.to_bits()
+        }
+
+        #[inline(always)]
+        pub fn hypot_near(x: $float, y: $float) -> $float {
+            let (a, b) = (x.abs(), y.abs());
+            let (more, less) = if a > b { (a, b) } else { (b, a) };
+            let root = root_of_squares(more, less);
+            if more == 0.0 { 0.0 } else { root }
+        }
+    };
 }
 
 /// `√(a² + b²)`.
@@ -151,7 +174,7 @@ fn root_of_squares(x: f64, y: f64) -> f64 {
 fn hypot(a: f64, b: f64) -> f64 {
     let (a, b) = (a.abs(), b.abs());
     let [x, y, power] = near_one(a, b);
-    let root = if x > 0.0 { root_of_squares(x, y) * power } else { 0.0 };
+    let root = if x > 0.0 { f64::root_of_squares(x, y) * power } else { 0.0 };
     let root = if a.is_nan() || b.is_nan() { f64::NAN } else { root };
     if a == f64::INFINITY || b == f64::INFINITY { f64::INFINITY } else { root }
 }
@@ -173,7 +196,7 @@ fn cosine(a: f64, b: f64) -> f64 {
     };
     let sizes = sizes.map(reduced);
     let [x, y, power] = near_one(sizes[0], sizes[1]);
-    let cosine = sizes[0] / power / root_of_squares(x, y);
+    let cosine = sizes[0] / power / f64::root_of_squares(x, y);
     let cosine = if sizes[0] == 0.0 { 0.0 } else { cosine };
     if a.is_nan() || b.is_nan() { f64::NAN } else { cosine.copysign(a) }
 }
@@ -184,6 +207,8 @@ pub mod f32 {
     use super::super::ln::f32::{number, or_special, split, sum};
     use super::super::ln::f64::ln;
     use super::super::polynomial;
+
+    distances!(f32, u32, least: 1e-15, most: 1e18);
 
     /// k and `ln(1 + f)` of `x = 2ᵏ (1 + f)`.
     #[inline(always)]
@@ -238,11 +263,12 @@ pub mod f32 {
         r.mul_add(q, 1.0) * a * b
     }
 
-    /// Squares of `f32` are in the range of `f64`.
+    /// Squares of all `f32` are in the range of `f64`; its roots take twice the time.
     #[inline(always)]
     pub fn hypot(x: f32, y: f32) -> f32 {
         let (a, b) = (f64::from(x), f64::from(y));
         let root = a.mul_add(a, b * b).sqrt() as f32;
+        let root = if squares_are_near(x, y) { hypot_near(x, y) } else { root };
         if x.abs() == f32::INFINITY || y.abs() == f32::INFINITY { f32::INFINITY } else { root }
     }
 
@@ -270,6 +296,8 @@ pub mod f32 {
 }
 
 pub mod f64 {
+    distances!(f64, u64, least: 1e-120, most: 1e120);
+
     #[inline(always)]
     pub fn log2(x: f64) -> f64 {
         super::log2(x)

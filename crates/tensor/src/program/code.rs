@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+#[cfg(target_arch = "x86_64")]
+use super::jit::KernelCall;
 use super::{Extent, RowIndex};
 use crate::DType;
 use crate::kernels::{Map1, Map2, Map3, ReduceOp};
@@ -22,6 +24,8 @@ pub struct Executable {
     pub(super) tasks: usize,
     pub(super) inputs: Vec<Extent>,
     pub(super) indices: usize,
+    /// What is gathered and scattered, in the order of the program, and by which operation.
+    pub(super) row_indices: Vec<(&'static str, RowIndex)>,
     /// Where each output comes from, and how many elements it has.
     pub(super) outputs: Vec<(Source, usize)>,
     pub(super) slots: Vec<Slot>,
@@ -54,8 +58,16 @@ impl Executable {
     /// How many bytes of memory it takes, about.
     pub fn bytes(&self) -> usize {
         let codes = self.prologue.len() + self.body.len() + self.epilogue.len();
+        #[cfg(target_arch = "x86_64")]
+        let kernel = self.body.iter().map(|code| match code {
+            Instruction::Kernel(call) => call.kernel.bytes(),
+            _ => 0,
+        });
+        #[cfg(not(target_arch = "x86_64"))]
+        let kernel = std::iter::empty::<usize>();
         size_of::<Executable>()
             + codes * size_of::<Instruction>()
+            + kernel.sum::<usize>()
             + self.slots.len() * (size_of::<Slot>() + size_of::<Step>())
             + self.segments.len() * size_of::<Segment>()
             + (self.inputs.len() + self.outputs.len()) * 4 * size_of::<usize>()
@@ -111,16 +123,22 @@ impl Executable {
     pub(super) fn note_reads_and_writes(&mut self) {
         self.last_reads = vec![None; self.inputs.len()];
         self.first_writes = vec![None; self.outputs.len()];
-        for (at, code) in self.body.iter().enumerate() {
-            for slot in code.reads() {
+        let mut place = 0;
+        for code in &self.body {
+            let Accesses { reads, writes, places } = code.accesses();
+            for (slot, at) in reads {
                 if let Slot::Input(input) = self.slots[slot as usize] {
-                    self.last_reads[input as usize] = Some(at);
+                    let last = &mut self.last_reads[input as usize];
+                    *last = Some(place + at).max(*last);
                 }
             }
-            if let Some(Slot::Output(output)) = code.writes().map(|slot| self.slots[slot as usize])
-            {
-                self.first_writes[output as usize].get_or_insert(at);
+            for (slot, at) in writes {
+                if let Slot::Output(output) = self.slots[slot as usize] {
+                    let first = self.first_writes[output as usize].get_or_insert(place + at);
+                    *first = (place + at).min(*first);
+                }
             }
+            place += places;
         }
     }
 }
@@ -200,6 +218,15 @@ impl Operand {
             Extent::One => false,
         }
     }
+}
+
+/// The slots that a micro-op reads and writes, and at which of so many places in the code. What it reads
+/// at a place it may write over at a later one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accesses {
+    pub reads: SmallVec<[(SlotId, usize); 4]>,
+    pub writes: SmallVec<[(SlotId, usize); 4]>,
+    pub places: usize,
 }
 
 /// A map that is fused into a sum: its results are not stored.
@@ -289,6 +316,9 @@ pub(super) enum Instruction {
         of: SummedMap,
         accumulator: usize,
     },
+    /// Many of these, in machine code.
+    #[cfg(target_arch = "x86_64")]
+    Kernel(Box<KernelCall>),
     Gather {
         x: SlotId,
         out: SlotId,
@@ -303,6 +333,17 @@ pub(super) enum Instruction {
 }
 
 impl Instruction {
+    /// What it reads and writes, place by place.
+    fn accesses(&self) -> Accesses {
+        #[cfg(target_arch = "x86_64")]
+        if let Instruction::Kernel(call) = self {
+            return call.accesses.clone();
+        }
+        let reads = self.reads().into_iter().map(|slot| (slot, 0)).collect();
+        let writes = self.writes().into_iter().map(|slot| (slot, 0)).collect();
+        Accesses { reads, writes, places: 1 }
+    }
+
     /// The slots that it reads.
     fn reads(&self) -> SmallVec<[SlotId; 4]> {
         match self {
@@ -317,6 +358,10 @@ impl Instruction {
             | Instruction::ReduceColumns { x, .. }
             | Instruction::Gather { x, .. }
             | Instruction::Scatter { added: x, .. } => SmallVec::from_iter([*x]),
+            #[cfg(target_arch = "x86_64")]
+            Instruction::Kernel(call) => {
+                call.accesses.reads.iter().map(|(slot, _)| *slot).collect()
+            }
             Instruction::Map2 { x, .. } => x.iter().map(|x| x.at).collect(),
             Instruction::Map3 { x, .. } => x.iter().map(|x| x.at).collect(),
             Instruction::Weighted { x, .. } => x.iter().map(|x| x.at).collect(),
@@ -347,6 +392,8 @@ impl Instruction {
             Instruction::ReduceAll { .. }
             | Instruction::ReduceColumns { .. }
             | Instruction::SumAll { .. } => None,
+            #[cfg(target_arch = "x86_64")]
+            Instruction::Kernel(_) => unreachable!("kernels write to several slots"),
         }
     }
 }

@@ -179,15 +179,31 @@ fn columns<T: Float, C: Combines<T>>(x: &[T], sums: &mut [f64], lost: &mut [f64]
 
 /// Combines the accumulators of the tasks, one behind the other, in their order.
 pub(super) fn combine_columns<T: Float>(op: ReduceOp, tasks: &[f64], out: &mut [T]) {
-    let n = out.len();
-    for (i, y) in out.iter_mut().enumerate() {
-        let empty = Compensated { sum: identity(op), lost: 0.0 };
-        let total = tasks.chunks_exact(2 * n).fold(empty, |total, task| {
-            let total = accumulated(op, total, task[i]);
-            Compensated { lost: total.lost + task[n + i], ..total }
-        });
-        *y = T::of(total.rounded());
+    let (mut sums, mut lost) = (vec![identity(op); out.len()], vec![0.0; out.len()]);
+    for task in tasks.chunks_exact(2 * out.len().max(1)) {
+        let (of_task, lost_by_task) = task.split_at(out.len());
+        match op {
+            ReduceOp::Sum => add_task(&mut sums, &mut lost, of_task, lost_by_task),
+            _ => sums.iter_mut().zip(of_task).for_each(|(sum, &x)| *sum = combine(op, *sum, x)),
+        }
     }
+    for ((y, sum), lost) in out.iter_mut().zip(sums).zip(lost) {
+        *y = T::of(Compensated { sum, lost }.rounded());
+    }
+}
+
+/// Adds the accumulators of one more task to those of the tasks before.
+fn add_task(sums: &mut [f64], lost: &mut [f64], x: &[f64], x_lost: &[f64]) {
+    #[inline(always)]
+    fn plain(sums: &mut [f64], lost: &mut [f64], x: &[f64], x_lost: &[f64]) {
+        for (((sum, lost), &x), x_lost) in sums.iter_mut().zip(lost).zip(x).zip(x_lost) {
+            let total = Compensated { sum: *sum, lost: *lost }.plus(x);
+            (*sum, *lost) = (total.sum, total.lost + x_lost);
+        }
+    }
+    dispatch!((sums: &mut [f64], lost: &mut [f64], x: &[f64], x_lost: &[f64]) {
+        plain(sums, lost, x, x_lost)
+    })
 }
 
 /// An accumulator, and one more number.

@@ -33,6 +33,8 @@
 
 mod code;
 mod compile;
+#[cfg(target_arch = "x86_64")]
+mod jit;
 mod micro;
 mod run;
 mod tile;
@@ -47,6 +49,8 @@ use crate::shape::checked_len;
 use crate::{DType, Error, Shape};
 
 pub use code::Executable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use jit::trace::Traced;
 pub use run::Binding;
 
 /// Rows with fewer columns are not worth a call of their own: what is constant along them is
@@ -158,6 +162,15 @@ impl Program {
         assert!(points.is_ok(), "the iteration space of a program has addresses");
         let (inputs, defs, outputs, broadcasts) = (vec![], vec![], vec![], HashMap::new());
         Program { rows, columns, dtype, inputs, indices: 0, defs, outputs, broadcasts }
+    }
+
+    /// Compiles programs without kernels of machine code, so that the interpreter runs all of what the
+    /// closure compiles: to compare the two.
+    pub fn without_jit<R>(f: impl FnOnce() -> R) -> R {
+        #[cfg(target_arch = "x86_64")]
+        return jit::without(f);
+        #[cfg(not(target_arch = "x86_64"))]
+        f()
     }
 
     /// How many micro-ops there are, inputs and constants not counted.
@@ -328,7 +341,11 @@ impl Program {
 
     /// In each row the element at the column `index`. `shape` is that of the index tensor, and
     /// `tag` comes back with the error if a column is out of range.
+    ///
+    /// # Panics
+    /// If the program has no such index: a mistake of the caller.
     pub fn gather(&mut self, x: Value, index: u32, shape: Shape, tag: u32) -> Value {
+        assert!(index < self.indices, "an index of the program");
         let x = self.full(x);
         self.define("gather", Micro::Gather(x, RowIndex { index, shape, tag }), Extent::Rows)
     }
@@ -337,7 +354,7 @@ impl Program {
     /// [`gather`](Program::gather).
     ///
     /// # Panics
-    /// If `added` extends along columns: a mistake of the caller.
+    /// If `added` extends along columns, or if the program has no such index: a mistake of the caller.
     pub fn scatter(
         &mut self,
         onto: Option<Value>,
@@ -346,6 +363,7 @@ impl Program {
         shape: Shape,
         tag: u32,
     ) -> Value {
+        assert!(index < self.indices, "an index of the program");
         let extent = self.extent(added);
         assert!(matches!(extent, Extent::Rows | Extent::One), "scatter adds one element a row");
         let onto = onto.map(|onto| self.full(onto));
@@ -362,6 +380,16 @@ impl Program {
         }
         let outputs = self.outputs.iter().map(|&x| rename(x)).collect();
         Program { defs, outputs, broadcasts: HashMap::new(), inputs: self.inputs.clone(), ..*self }
+    }
+
+    /// What is gathered and scattered, in the order of the micro-ops.
+    fn row_indices(&self) -> Vec<(&'static str, RowIndex)> {
+        let row_index = |def: &Def| match &def.micro {
+            Micro::Gather(_, row_index) => Some(("gather", row_index.clone())),
+            Micro::Scatter(_, _, row_index) => Some(("scatter_add", row_index.clone())),
+            _ => None,
+        };
+        self.defs.iter().filter_map(row_index).collect()
     }
 
     /// The output that each value is, the first of several.

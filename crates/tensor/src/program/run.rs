@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::RunError;
 use super::code::{Executable, Instruction, Segment, Slot, Source};
 use super::micro;
-use super::tile::{Accumulators, Tile};
+use super::tile::{Accumulators, OutOfRange, Tile};
 use crate::kernels::accumulate::Compensated;
 use crate::kernels::nditer::Packer;
 use crate::kernels::reduce::identity;
@@ -290,7 +290,9 @@ impl<'a, T: Loops> Run<'a, T> {
             accumulators: &Accumulators::none(),
             indices: &[],
         };
-        codes.iter().try_for_each(|code| tile.execute(code))
+        // They have no rows, and so no indices of rows.
+        let ran = codes.iter().try_for_each(|code| tile.execute(code));
+        ran.map_err(|OutOfRange| self.out_of_range(0, 0))
     }
 
     /// Runs the tiles of one task.
@@ -318,7 +320,10 @@ impl<'a, T: Loops> Run<'a, T> {
                 let codes = &executable.body[codes.clone()];
                 let Some([high, wide]) = *strip else {
                     let tile = Tile { slots, rows, columns, row, column, accumulators, indices };
-                    codes.iter().try_for_each(|code| tile.execute(code))?;
+                    codes
+                        .iter()
+                        .try_for_each(|code| tile.execute(code))
+                        .map_err(|OutOfRange| self.out_of_range(row, rows))?;
                     continue;
                 };
                 strip_slots.clear();
@@ -333,7 +338,10 @@ impl<'a, T: Loops> Run<'a, T> {
                         accumulators,
                         indices,
                     };
-                    codes.iter().try_for_each(|code| tile.execute(code))?;
+                    codes
+                        .iter()
+                        .try_for_each(|code| tile.execute(code))
+                        .map_err(|OutOfRange| self.out_of_range(row, rows))?;
                     for &(slot, step) in moves {
                         let slot = &mut strip_slots[slot as usize];
                         *slot = slot.wrapping_add(step);
@@ -345,6 +353,23 @@ impl<'a, T: Loops> Run<'a, T> {
             micro::fence();
         }
         Ok(())
+    }
+
+    /// The error of the first index that is out of range in some rows: of the first micro-op of the program
+    /// that has one, whichever ran first.
+    #[cold]
+    fn out_of_range(&self, row: usize, rows: usize) -> RunError {
+        let dim = self.executable.columns;
+        let outside = |index: &i64| usize::try_from(*index).map_or(true, |index| index >= dim);
+        for (operation, row_index) in &self.executable.row_indices {
+            let indices = &self.indices[row_index.index as usize][row..row + rows];
+            if let Some(at) = indices.iter().position(outside) {
+                let position = row_index.shape.unravel_index(row + at);
+                let error = Error::Index { operation, index: indices[at], dim, position };
+                return RunError { tag: Some(row_index.tag), error: Box::new(error) };
+            }
+        }
+        unreachable!("a micro-op has found an index that is out of range")
     }
 
     /// Combines the accumulators of the tasks, in their order, runs the epilogue, and writes the

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::code::{Instruction, Operand, SlotId, SummedMap};
 use super::micro;
-use super::{Extent, RowIndex, RunError};
-use crate::Error;
+use super::{Extent, NARROW, RowIndex};
 use crate::kernels::accumulate::Compensated;
 use crate::kernels::loops::{Loops2, Loops3};
 use crate::kernels::reduce::combine;
-use crate::kernels::{Loops, Strip};
+use crate::kernels::{Loops, ReduceOp, Strip};
 
 /// The accumulators of a task: a number for each reduction over everything, and a row of columns
 /// for each reduction over rows.
@@ -29,6 +30,9 @@ impl Accumulators {
     }
 }
 
+/// What a micro-op says of an index that is no column; which one, [`Run`](super::run) finds out.
+pub(super) struct OutOfRange;
+
 /// The tile that micro-ops run on.
 pub(super) struct Tile<'a, T> {
     /// The address of each slot.
@@ -46,7 +50,7 @@ impl<T: Loops> Tile<'_, T> {
     /// Runs one micro-op. Maps are most of them; the frame of all others would be half of the time that
     /// one of them takes to start.
     #[inline(always)]
-    pub fn execute(&self, code: &Instruction) -> Result<(), RunError> {
+    pub fn execute(&self, code: &Instruction) -> Result<(), OutOfRange> {
         match code {
             Instruction::Map1 { f, p, x, out, extent } => {
                 let n = self.len(*extent);
@@ -92,7 +96,7 @@ impl<T: Loops> Tile<'_, T> {
     }
 
     #[inline(never)]
-    fn execute_other(&self, code: &Instruction) -> Result<(), RunError> {
+    fn execute_other(&self, code: &Instruction) -> Result<(), OutOfRange> {
         match code {
             Instruction::Map1 { .. } | Instruction::Map2 { .. } | Instruction::Map3 { .. } => {
                 unreachable!("maps are run by `execute`")
@@ -157,10 +161,43 @@ impl<T: Loops> Tile<'_, T> {
                 }
             }
             Instruction::SumAll { of, accumulator } => {
-                let mut sum = [T::ZERO];
-                self.row_sums(of, self.rows * self.columns, &mut sum);
-                let accumulator = self.scalar_accumulator(*accumulator);
-                *accumulator = accumulator.plus(sum[0].to_f64());
+                let (rows, columns) = self.summed_rows();
+                let mut sums: SmallVec<[T; 64]> = smallvec![T::ZERO; rows];
+                self.row_sums(of, columns, &mut sums);
+                self.accumulate(*accumulator, &sums);
+            }
+            Instruction::ReduceAll { op: ReduceOp::Sum, x, extent: Extent::Full, accumulator } => {
+                let (rows, columns) = self.summed_rows();
+                let mut sums: SmallVec<[T; 64]> = smallvec![T::ZERO; rows];
+                micro::reduce_rows(
+                    ReduceOp::Sum,
+                    self.read(*x, rows * columns),
+                    columns,
+                    &mut sums,
+                );
+                self.accumulate(*accumulator, &sums);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Instruction::Kernel(call) => {
+                debug_assert_eq!(T::DTYPE, crate::DType::F32, "kernels are for f32");
+                let (rows, columns) = self.summed_rows();
+                let slots = self.slots.as_ptr().cast::<*mut f32>();
+                let of_tile = |indices: &'_ Cow<'_, [i64]>| -> *const i64 {
+                    indices[self.row..self.row + self.rows].as_ptr()
+                };
+                let indices: SmallVec<[*const i64; 2]> = self.indices.iter().map(of_tile).collect();
+                // SAFETY: the type is `f32`, as the compiler of the kernel has checked, and the slots are
+                // as for `read` and `write`.
+                let in_range = unsafe {
+                    let slots = std::slice::from_raw_parts(slots, self.slots.len());
+                    call.kernel.run(slots, &indices, [rows, columns])
+                };
+                if !in_range {
+                    return Err(OutOfRange);
+                }
+                for &(slot, accumulator) in &call.sums {
+                    self.accumulate(accumulator, self.read(slot, rows));
+                }
             }
             Instruction::ReduceAll { op, x, extent, accumulator } => {
                 let x = micro::reduce_all(*op, self.read(*x, self.len(*extent)));
@@ -185,7 +222,7 @@ impl<T: Loops> Tile<'_, T> {
                 for ((row, y), &index) in x.chunks_exact(self.columns).zip(out).zip(indices) {
                     match row.get(index as usize) {
                         Some(&x) => *y = x,
-                        None => return Err(self.out_of_range("gather", row_index)),
+                        None => return Err(OutOfRange),
                     }
                 }
             }
@@ -200,7 +237,7 @@ impl<T: Loops> Tile<'_, T> {
                 for ((row, &added), &index) in rows.zip(added).zip(indices) {
                     match row.get_mut(index as usize) {
                         Some(y) => *y = *y + added,
-                        None => return Err(self.out_of_range("scatter_add", row_index)),
+                        None => return Err(OutOfRange),
                     }
                 }
             }
@@ -213,16 +250,16 @@ impl<T: Loops> Tile<'_, T> {
         &self.indices[row_index.index as usize][self.row..self.row + self.rows]
     }
 
-    /// The error of the first index that is out of range.
-    #[cold]
-    fn out_of_range(&self, operation: &'static str, row_index: &RowIndex) -> RunError {
-        let dim = self.columns;
-        let outside = |index: &i64| usize::try_from(*index).map_or(true, |index| index >= dim);
-        let indices = self.indices(row_index);
-        let at = indices.iter().position(outside).unwrap_or(0);
-        let position = row_index.shape.unravel_index(self.row + at);
-        let error = Error::Index { operation, index: indices[at], dim, position };
-        RunError { tag: Some(row_index.tag), error: Box::new(error) }
+    /// The rows whose sums a sum over everything adds up: those of the tile, unless they are narrow.
+    fn summed_rows(&self) -> (usize, usize) {
+        let (rows, columns) = (self.rows, self.columns);
+        if columns < NARROW { (1, rows * columns) } else { (rows, columns) }
+    }
+
+    /// Adds the sums of rows up in an accumulator.
+    fn accumulate(&self, accumulator: usize, sums: &[T]) {
+        let accumulator = self.scalar_accumulator(accumulator);
+        *accumulator = sums.iter().fold(*accumulator, |total, sum| total.plus(sum.to_f64()));
     }
 
     /// The number that a reduction over everything accumulates in.

@@ -42,7 +42,7 @@ macro_rules! function {
     };
 }
 
-const FUNCTIONS: [Function; 23] = [
+const FUNCTIONS: [Function; 24] = [
     function!(exp, f64::exp),
     function!(exp_m1, f64::exp_m1),
     function!(ln, f64::ln),
@@ -70,6 +70,7 @@ const FUNCTIONS: [Function; 23] = [
     function!(erfinv),
     function!(ndtri),
     function!(log_ndtr),
+    function!(log_ndtr_slope),
 ];
 
 /// What the kernel of a function makes of some numbers.

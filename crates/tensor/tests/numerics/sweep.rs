@@ -70,5 +70,5 @@ macro_rules! sweeps {
 
 sweeps!(
     exp exp_m1 ln ln_1p sinh cosh tanh atanh sigmoid softplus sin cos tan erf erfc
-    log2 log10 exp2 lgamma digamma erfinv ndtri log_ndtr
+    log2 log10 exp2 lgamma digamma erfinv ndtri log_ndtr log_ndtr_slope
 );

@@ -6,6 +6,7 @@ use lossgraph_tensor::{Float, Tensor, map2};
 use super::{FUNCTIONS, mapped, moderate, scattered};
 
 const POWER: Map2 = map2!(|x, y| x.powf(y));
+const DISTANCE: Map2 = map2!(|x, y| x.hypot(y), where x.squares_are_near(y) => x.hypot_near(y));
 
 /// Equal to the last bit, or both NaN.
 fn same<T: Float>(a: T, b: T) -> bool {
@@ -43,24 +44,29 @@ fn a_function_gives_the_same_bits_alone_and_anywhere_in_a_slice() {
 }
 
 #[test]
-fn a_power_is_the_same_bits_alone_and_anywhere_in_a_slice() {
-    fn check<T: Float>(x: &[T]) {
-        // Each number to the power of another one.
+fn a_function_of_two_numbers_gives_the_same_bits_alone_and_anywhere_in_a_slice() {
+    fn check<T: Float>(loops: &Map2, x: &[T], two: fn(T, T) -> T) {
+        // Each number with another one.
         let y: Vec<T> = x.iter().rev().copied().collect();
-        for len in [x.len(), 37, 3, 1] {
-            let powers = x.chunks(len).zip(y.chunks(len)).flat_map(|(x, y)| {
-                let [x, y] = [x, y].map(|part| Tensor::new([part.len()], part.to_vec()).unwrap());
-                let mut power = Tensor::zeros(x.shape(), x.dtype()).unwrap();
-                kernels::map2(&POWER, &x, &y, &mut power).unwrap();
-                power.to_vec::<T>().unwrap()
-            });
-            for ((&x, &y), power) in x.iter().zip(&y).zip(powers) {
-                assert!(same(power, x.powf(y)), "{x:?} to {y:?} is {power:?}");
+        for (x, y) in [(x, &y[..]), (x, x)] {
+            for len in [x.len(), 37, 3, 1] {
+                let results = x.chunks(len).zip(y.chunks(len)).flat_map(|(x, y)| {
+                    let [x, y] =
+                        [x, y].map(|part| Tensor::new([part.len()], part.to_vec()).unwrap());
+                    let mut out = Tensor::zeros(x.shape(), x.dtype()).unwrap();
+                    kernels::map2(loops, &x, &y, &mut out).unwrap();
+                    out.to_vec::<T>().unwrap()
+                });
+                for ((&x, &y), z) in x.iter().zip(y).zip(results) {
+                    assert!(same(z, two(x, y)), "of {x:?} and {y:?} it is {z:?}");
+                }
             }
         }
     }
     let doubles = inputs();
     let singles: Vec<f32> = doubles.iter().map(|&x| x as f32).collect();
-    check(&doubles);
-    check(&singles);
+    check(&POWER, &doubles, Float::powf);
+    check(&POWER, &singles, Float::powf);
+    check(&DISTANCE, &doubles, Float::hypot);
+    check(&DISTANCE, &singles, Float::hypot);
 }

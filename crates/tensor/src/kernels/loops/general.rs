@@ -13,6 +13,8 @@ use super::{Function1, Function2, Loops1, Loops2, Map1, Map2, Strip};
 use crate::Float;
 use crate::kernels::scratch::Scratch;
 use crate::kernels::simd::dispatch;
+#[cfg(target_arch = "x86_64")]
+use crate::program::Traced;
 
 thread_local! {
     /// For the results of a row that is summed.
@@ -22,24 +24,44 @@ thread_local! {
 impl Map1 {
     /// The loop of a function.
     pub const fn of<F: Function1>() -> Map1 {
-        Map1 { f32: Loops1::of::<Plain<F>>(), f64: Loops1::of::<Plain<F>>() }
+        Map1 {
+            f32: Loops1::of::<Plain<F>>(),
+            f64: Loops1::of::<Plain<F>>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 
     /// The loop of a function with a fast path.
     pub const fn with_fast_path<F: FastPath>() -> Map1 {
-        Map1 { f32: Loops1::of::<WithFastPath<F>>(), f64: Loops1::of::<WithFastPath<F>>() }
+        Map1 {
+            f32: Loops1::of::<WithFastPath<F>>(),
+            f64: Loops1::of::<WithFastPath<F>>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 }
 
 impl Map2 {
     /// The loop of a function.
     pub const fn of<F: Function2>() -> Map2 {
-        Map2 { f32: Loops2::of::<Plain<F>>(), f64: Loops2::of::<Plain<F>>() }
+        Map2 {
+            f32: Loops2::of::<Plain<F>>(),
+            f64: Loops2::of::<Plain<F>>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 
     /// The loop of a function with a fast path.
     pub const fn with_fast_path<F: FastPath2>() -> Map2 {
-        Map2 { f32: Loops2::of::<WithFastPath<F>>(), f64: Loops2::of::<WithFastPath<F>>() }
+        Map2 {
+            f32: Loops2::of::<WithFastPath<F>>(),
+            f64: Loops2::of::<WithFastPath<F>>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 }
 

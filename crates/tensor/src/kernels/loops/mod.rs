@@ -16,6 +16,8 @@ use rows::{Elements, Number, each1, each2, each3};
 use sums::{sums1, sums2, sums3};
 
 use crate::Float;
+#[cfg(target_arch = "x86_64")]
+use crate::program::Traced;
 
 /// A scalar function of one number and two parameters, for both float types. It has to be
 /// `#[inline(always)]` to be vectorized; [`map1!`](crate::map1) sees to that.
@@ -41,6 +43,8 @@ pub trait Function3 {
 pub struct Map1 {
     pub(crate) f32: Loops1<f32>,
     pub(crate) f64: Loops1<f64>,
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) traced: fn(Traced, [Traced; 2]) -> Traced,
 }
 
 /// The loops of a [`Function2`].
@@ -48,6 +52,8 @@ pub struct Map1 {
 pub struct Map2 {
     pub(crate) f32: Loops2<f32>,
     pub(crate) f64: Loops2<f64>,
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) traced: fn(Traced, Traced) -> Traced,
 }
 
 /// The loops of a [`Function3`].
@@ -55,6 +61,8 @@ pub struct Map2 {
 pub struct Map3 {
     pub(crate) f32: Loops3<f32>,
     pub(crate) f64: Loops3<f64>,
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) traced: fn(Traced, Traced, Traced) -> Traced,
 }
 
 /// An operand of a loop over the rows of a tile.
@@ -234,21 +242,36 @@ macro_rules! map3 {
 impl Map1 {
     /// The loops of a short function that is used much.
     pub const fn specialized<F: Function1>() -> Map1 {
-        Map1 { f32: Loops1::specialized::<F>(), f64: Loops1::specialized::<F>() }
+        Map1 {
+            f32: Loops1::specialized::<F>(),
+            f64: Loops1::specialized::<F>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 }
 
 impl Map2 {
     /// The loops of a short function that is used much.
     pub const fn specialized<F: Function2>() -> Map2 {
-        Map2 { f32: Loops2::specialized::<F>(), f64: Loops2::specialized::<F>() }
+        Map2 {
+            f32: Loops2::specialized::<F>(),
+            f64: Loops2::specialized::<F>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 }
 
 impl Map3 {
     /// The loops of a function.
     pub const fn of<F: Function3>() -> Map3 {
-        Map3 { f32: Loops3::of::<F>(), f64: Loops3::of::<F>() }
+        Map3 {
+            f32: Loops3::of::<F>(),
+            f64: Loops3::of::<F>(),
+            #[cfg(target_arch = "x86_64")]
+            traced: F::apply::<Traced>,
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl<F: Function3, T: Float> Results<T> for Of<F, [&[T]; 3]> {
 }
 
 /// How many results are summed in lanes: the error grows with the length of a lane.
-const PART: usize = 1 << 12;
+pub(crate) const PART: usize = 1 << 12;
 
 /// The sum of the results in the `columns` columns of a row.
 #[inline(always)]

@@ -1,7 +1,6 @@
 //! How the iteration space is cut into tiles, strips and tasks: by shape alone, so that results do not
 //! depend on the number of threads.
 
-use super::distribution::Distribution;
 use crate::program::{Extent, Micro, Program, Value};
 
 /// The bytes of a register, which holds a tile of a value. Some of them have to fit the L1 cache
@@ -31,7 +30,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    pub fn of(program: &Program, distribution: Option<&Distribution>) -> Cut {
+    pub fn of(program: &Program, is_distributed: bool) -> Cut {
         let (rows, columns) = program.space();
         // A value with one element for each row is computed by one task, from the whole row.
         let by_row = |x: &Value| program.extent(*x) == Extent::Rows;
@@ -44,16 +43,13 @@ impl Cut {
         let size = program.element_bytes();
         let tile = TILE_BYTES / size;
         let tile_columns = if whole_rows { columns } else { columns.min(tile) };
-        let (tile_rows, strip_rows) = match distribution {
-            None => {
-                let tile_rows = (tile / columns.max(1)).clamp(1, rows.max(1));
-                (tile_rows, tile_rows)
-            }
-            Some(_) => {
-                let strip_rows = (STRIP_BYTES / size / columns).clamp(1, rows);
-                let tile_rows = (KEPT_BYTES / size / columns).max(LEAST_ROWS);
-                (tile_rows.next_multiple_of(strip_rows).min(rows), strip_rows)
-            }
+        let (tile_rows, strip_rows) = if is_distributed {
+            let strip_rows = (STRIP_BYTES / size / columns).clamp(1, rows);
+            let tile_rows = (KEPT_BYTES / size / columns).max(LEAST_ROWS);
+            (tile_rows.next_multiple_of(strip_rows).min(rows), strip_rows)
+        } else {
+            let tile_rows = (tile / columns.max(1)).clamp(1, rows.max(1));
+            (tile_rows, tile_rows)
         };
         let tiles = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns.max(1));
         let tasks = (rows * columns / MIN_TASK).clamp(1, MAX_TASKS).min(tiles.max(1));

@@ -99,7 +99,7 @@ fn on_rows(program: &Program, def: &Def) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Compiler;
+    use super::super::{Compiler, Cut};
     use crate::kernels::{Map2, ReduceOp, threads};
     use crate::program::{Binding, Executable, Extent, Program};
     use crate::{DType, Shape, Tensor, map2};
@@ -165,8 +165,10 @@ mod tests {
         // Of some tiles and of parts of them, of one row a strip, and past the caches.
         for (rows, columns) in [(32, 64), (33, 100), (700, 130), (257, 768), (1700, 640)] {
             let program = three_phases(rows, columns, 9);
-            let (together, distributed) =
-                (Compiler::new(&program, None).compile(), program.compile());
+            let (together, distributed) = (
+                Compiler::new(&program, &Cut::of(&program, false), None).compile(),
+                program.compile(),
+            );
             assert!(together.segments.len() == 1 && distributed.segments.len() == 5);
             let lens = [rows * columns, rows * columns, rows, rows, columns, 1];
             let empty = || lens.map(|n| Tensor::zeros([n], DType::F64).unwrap());

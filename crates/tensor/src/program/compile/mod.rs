@@ -4,6 +4,8 @@
 
 mod cut;
 mod distribution;
+#[cfg(target_arch = "x86_64")]
+mod kernel;
 mod registers;
 mod segments;
 mod uses;
@@ -33,15 +35,30 @@ impl Program {
         let fits = columns >= NARROW && row_bytes <= STRIP_BYTES && rows >= LEAST_ROWS;
         // The engine of pages is for a few numbers, and each of them carries it.
         let fits = fits && !cfg!(target_family = "wasm");
-        match fits.then(|| Distribution::of(self)).flatten() {
-            Some(distributed) => Compiler::new(&distributed.program, Some(&distributed)).compile(),
-            None => Compiler::new(self, None).compile(),
+        let distributed = fits.then(|| Distribution::of(self)).flatten();
+        let cut = Cut::of(self, distributed.is_some());
+        #[cfg(target_arch = "x86_64")]
+        if let Some(executable) = kernel::compile(self, &cut) {
+            return executable;
+        }
+        match distributed {
+            Some(distributed) => {
+                Compiler::new(&distributed.program, &cut, Some(&distributed)).compile()
+            }
+            None => Compiler::new(self, &cut, None).compile(),
         }
     }
 
     fn element_bytes(&self) -> usize {
         if self.dtype == DType::F64 { 8 } else { 4 }
     }
+}
+
+/// How many columns of a row run together, if it is so wide that it is strip-mined.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn strip_columns<T>(columns: usize) -> Option<usize> {
+    let chunk = TILE_BYTES / size_of::<T>();
+    (columns > 2 * chunk).then_some(chunk)
 }
 
 struct Compiler<'a> {
@@ -72,10 +89,13 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(program: &'a Program, distribution: Option<&'a Distribution>) -> Compiler<'a> {
+    fn new(
+        program: &'a Program,
+        cut: &Cut,
+        distribution: Option<&'a Distribution>,
+    ) -> Compiler<'a> {
         let (rows, columns) = program.space();
-        let Cut { tile_rows, tile_columns, strip_rows, tiles, tasks } =
-            Cut::of(program, distribution);
+        let Cut { tile_rows, tile_columns, strip_rows, tiles, tasks } = *cut;
         let inputs = program.inputs.iter().filter(|&&extent| extent == Extent::Full).count();
         let is_full = |x: &&Value| program.extent(**x) == Extent::Full;
         let outputs = program.outputs.iter().filter(is_full).count();
@@ -96,6 +116,7 @@ impl<'a> Compiler<'a> {
             tasks,
             inputs: program.inputs.clone(),
             indices: program.indices as usize,
+            row_indices: program.row_indices(),
             outputs: vec![],
             slots: vec![],
             scratch: 0,
@@ -139,6 +160,11 @@ impl<'a> Compiler<'a> {
                 self.extend_segments(start, distribution.phases[at]);
             }
         }
+        self.finish()
+    }
+
+    /// Makes values outputs, and cuts the body into segments.
+    fn finish(mut self) -> Executable {
         let start = self.executable.body.len();
         for (output, &value) in self.program.outputs.iter().enumerate() {
             self.emit_output(output as u32, value);

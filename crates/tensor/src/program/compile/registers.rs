@@ -19,7 +19,7 @@ impl Compiler<'_> {
     }
 
     /// A register for a value, and how it advances.
-    fn register(&mut self, extent: Extent, kept: bool) -> SlotId {
+    pub(super) fn register(&mut self, extent: Extent, kept: bool) -> SlotId {
         let (step, len) = self.room(extent, kept);
         // The one that was freed last is still in the cache.
         let free = self.free_registers.get_mut(&(step, len)).and_then(Vec::pop);
@@ -36,6 +36,13 @@ impl Compiler<'_> {
         let slot = self.slot(Slot::Register(offset));
         self.executable.steps[slot as usize] = step;
         slot
+    }
+
+    /// A register of two rows.
+    pub(super) fn pair_of_rows(&mut self) -> SlotId {
+        let offset = self.executable.scratch;
+        self.executable.scratch += (2 * self.executable.columns).next_multiple_of(16) + 16;
+        self.slot(Slot::Register(offset))
     }
 
     /// How the register of a value advances from strip to strip, and how many elements it has: of the
@@ -153,7 +160,7 @@ impl Compiler<'_> {
     }
 
     /// The slot of a value that is defined already.
-    fn defined(&self, x: Value) -> SlotId {
+    pub(super) fn defined(&self, x: Value) -> SlotId {
         let slot = self.slot_of[x.0 as usize];
         slot.unwrap_or_else(|| unreachable!("values are defined before use"))
     }

@@ -9,9 +9,8 @@ impl Executable {
     /// Cuts the body where a wide row cannot continue chunk by chunk. A chunk stays in the L1 cache
     /// from one micro-op to the next, which a whole row does not.
     pub(super) fn strip_mine(&self, chunk: usize) -> Vec<Segment> {
-        let wide =
-            self.tile_rows == 1 && self.tile_columns == self.columns && self.columns > 2 * chunk;
-        if !wide {
+        let whole = self.tile_rows == 1 && self.tile_columns == self.columns;
+        if !whole || self.columns <= 2 * chunk {
             return vec![Segment::new(0..self.body.len(), None)];
         }
         let mut segments: Vec<Segment> = vec![];
@@ -37,6 +36,8 @@ impl Executable {
                 | Instruction::Stream { .. }
                 | Instruction::ReduceRow { .. }
                 | Instruction::ReduceColumns { .. } => (true, false),
+                #[cfg(target_arch = "x86_64")]
+                Instruction::Kernel(_) => (false, false),
                 Instruction::BroadcastColumns { .. }
                 | Instruction::Gather { .. }
                 | Instruction::Scatter { .. } => (false, false),

@@ -156,7 +156,7 @@ macro_rules! written {
     ($value:expr $(, off $margin:expr)?) => {{
         let margin: Option<lossgraph_autograd::Var<'_>> = None;
         $(let margin = margin.or(Some($margin));)?
-        $crate::program::Recorded { value: $value, text: stringify!($value), margin }
+        $crate::fusion::program::Recorded { value: $value, text: stringify!($value), margin }
     }};
 }
 pub(crate) use written;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lossgraph_autograd::{Tape, Var, ops};
+use lossgraph_autograd::{FaultInjector, Tape, Var, ops};
 use lossgraph_check::{Check, Diagnosis, Method, Report, Verdict, check};
 use lossgraph_tensor::Tensor;
 
@@ -70,7 +70,6 @@ fn what_is_added_to_a_large_number_and_lost_is_not_blamed() {
 
 #[test]
 fn a_wrong_rule_is_found_at_numbers_of_any_size() {
-    use lossgraph_autograd::FaultInjector;
     for c in [1.0, 1e9, 1e12, 1e-9, 1e-30] {
         for factor in [-1.0, 0.0, 1.01, 2.0] {
             let wrong =
@@ -89,7 +88,6 @@ fn a_wrong_rule_is_found_at_numbers_of_any_size() {
 
 #[test]
 fn a_wrong_rule_never_passes_where_differences_see_little() {
-    use lossgraph_autograd::FaultInjector;
     for c in [1e15, 1e18, 1e100, 1e300, 1e-100, 1e-300] {
         for factor in [-1.0, 0.0, 1.01, 2.0] {
             let wrong =
@@ -98,6 +96,88 @@ fn a_wrong_rule_never_passes_where_differences_see_little() {
             let x = [Tensor::from([c])];
             let report = check.run(|_, x| (x[0] * (1.0 / c)).tanh().sum(..), &x).unwrap();
             assert_ne!(report.rows[0].verdict, Verdict::Pass, "{c}, times {factor}: {report}");
+        }
+    }
+}
+
+/// A function of each element with the op that makes it vary, and inputs of the size of its scale.
+type Fine = (for<'t> fn(Var<'t>) -> Var<'t>, &'static str, &'static [f64]);
+
+/// Between points that are near on other functions, these vary as if by noise, or beyond all bounds.
+const FINE: [Fine; 7] = [
+    (|x| (x * -1e30).tan(), "tan", &[-1e-30, -1.37e-30, 5e-324]),
+    (|x| (x * 1e20).sin(), "sin", &[1e-20, 2.2e-20]),
+    (|x| (x * 1e20).sin() + 1e6, "sin", &[1.2e-20]),
+    (|x| (x * 1e20).sin(), "sin", &[3.141592653589793e-20]),
+    (|x| (x * 1e7).sin(), "sin", &[0.3, 0.4]),
+    (|x| ((x * 1e15).cos() + 2.0).ln(), "cos", &[1e-15, 3e-15]),
+    (|x| (x * 1e25).square(), "square", &[1e-25]),
+];
+
+/// Checks a function with a slope that is so many times the right one, as a program and as a black
+/// box.
+fn fine((f, varies, x): Fine, method: Method, factor: f64) -> [Report; 2] {
+    let wrong = FaultInjector::new(move |op, _, _, g| if op == varies { g * factor } else { g });
+    let tape = |wrong: &FaultInjector| Tape::f64().with_faults(wrong.clone());
+    let black_box = |x: &[Tensor]| -> Result<(f64, Vec<Tensor>), lossgraph_autograd::Error> {
+        let tape = tape(&wrong);
+        let x = tape.variable(&x[0]);
+        let y = f(x).sum(..);
+        Ok((y.item()?, vec![tape.grad(y, &[x])[0].value()?]))
+    };
+    let check = Check { method, orders: 1, shrink: false, ..Check::default() };
+    let by_itself = check.run_function(black_box, &[Tensor::from(x)]).unwrap();
+    let check = Check { injector: Some(wrong.clone()), ..check };
+    [check.run(|_, x| f(x[0]).sum(..), &[Tensor::from(x)]).unwrap(), by_itself]
+}
+
+#[test]
+fn a_function_of_a_small_scale_passes() {
+    for of in FINE {
+        for method in [Method::Quick, Method::Full] {
+            for report in fine(of, method, 1.0) {
+                assert_eq!(report.rows[0].verdict, Verdict::Pass, "{method:?}: {report}");
+            }
+        }
+        for report in fine(of, Method::Taylor, 1.0) {
+            assert_ne!(report.rows[0].verdict, Verdict::Fail, "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_slope_of_a_function_of_a_small_scale_is_found() {
+    for of in FINE {
+        for factor in [-1.0, 1.1, 2.0] {
+            for method in [Method::Quick, Method::Full] {
+                for report in fine(of, method, factor) {
+                    let verdict = &report.rows[0].verdict;
+                    assert_eq!(*verdict, Verdict::Fail, "{method:?}, times {factor}: {report}");
+                }
+            }
+            for report in fine(of, Method::Taylor, factor) {
+                assert!(!report.passed(), "times {factor}: {report}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_slope_passes_that_noise_hides_from_the_method_of_taylor() {
+    let of: Fine = (|x| (x * 1e20).sin(), "sin", &[1e-20, 2.2e-20]);
+    for report in fine(of, Method::Taylor, 0.0) {
+        assert!(!report.passed(), "{report}");
+    }
+}
+
+#[test]
+fn an_element_beside_those_of_a_small_scale_is_not_blamed() {
+    // From one float to the next, the third element's sine turns a thousand times; the last one cannot
+    // be moved so little that the others stay.
+    let of: Fine = (|x| (x * 1e20).sin(), "sin", &[1e-20, 2.2e-20, 0.7, 1e-300]);
+    for method in Method::ALL {
+        for report in fine(of, method, 1.0) {
+            assert_ne!(report.rows[0].verdict, Verdict::Fail, "{method:?}: {report}");
         }
     }
 }

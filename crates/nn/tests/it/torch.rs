@@ -2,7 +2,6 @@
 //! gives, and its slopes, are compared with PyTorch's numbers.
 
 #[rustfmt::skip]
-#[path = "torch/numbers.rs"]
 mod numbers;
 
 use lossgraph_autograd::{AttentionMask, Conv, Padding, Tape, Var};

@@ -70,7 +70,8 @@ fn the_exchange_of_the_page_takes_place() {
         let asked = fs::read_to_string(file("asked")).unwrap();
         let expected: Vec<&str> =
             exchange.iter().filter_map(|line| line.strip_prefix("→ ")).collect();
-        let cure = "LOSSGRAPH_BLESS=1 cargo test --workspace --test protocol writes the exchange";
+        let cure =
+            "LOSSGRAPH_BLESS=1 cargo test -p lossgraph-cli --test it protocol writes the exchange";
         assert_eq!(asked.lines().collect::<Vec<_>>(), expected, "{cure}");
     }
     fs::remove_dir_all(&folder).unwrap();

@@ -14,7 +14,7 @@ impl Folder {
         let path =
             std::env::temp_dir().join(format!("lossgraph-tables-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
-        let penguins = include_str!("../../data/data/penguins.csv");
+        let penguins = include_str!("../../../data/data/penguins.csv");
         fs::write(path.join("birds.csv"), penguins).unwrap();
         Folder(path)
     }

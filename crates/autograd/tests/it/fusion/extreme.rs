@@ -5,10 +5,10 @@ use lossgraph_autograd::{Tape, Var, concat, keep};
 use lossgraph_tensor::{DType, Tensor};
 use proptest::prelude::*;
 
-use crate::program::{
+use super::program::{
     Line, Numbers, Program, Recorded, every_second, gathered, places, run, written,
 };
-use crate::{cases, programs_of};
+use super::{cases, programs_of};
 
 const SIZES: &[&[usize]] = &[
     &[],

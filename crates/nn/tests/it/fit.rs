@@ -207,7 +207,7 @@ fn a_process_that_is_killed_loses_at_most_an_epoch_and_no_checkpoint() {
     let mut reached = 0;
     for kill in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored"])
+            .args(["--exact", "fit::child", "--ignored"])
             .env("LOSSGRAPH_FIT_CHILD", &folder.0)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

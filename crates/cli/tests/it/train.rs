@@ -240,7 +240,7 @@ fn a_loss_picks_its_task_and_a_file_says_the_options() {
 #[test]
 fn the_example_of_the_docs_is_a_file_of_options() {
     let folder = Folder::new("docs");
-    let page = include_str!("../../../docs/training.md");
+    let page = include_str!("../../../../docs/training.md");
     let (_, example) = page.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     fs::write(folder.0.join("run.toml"), example).unwrap();

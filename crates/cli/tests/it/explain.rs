@@ -49,7 +49,7 @@ impl Folder {
 
 /// What a page has compressed, in the letters that the script of pages names.
 fn unpacked(text: &str) -> Vec<u8> {
-    let script = include_str!("../../explain/src/page/unpack.js");
+    let script = include_str!("../../../explain/src/page/unpack.js");
     let digits = script.split("DIGITS = \"").nth(1).unwrap().split('"').next().unwrap();
     let mut bytes = Vec::new();
     for letters in text.as_bytes().chunks(5) {

@@ -2,7 +2,7 @@
 //! out is stated in `docs/edges.md`, which these tests compare, and with `LOSSGRAPH_BLESS=1` write.
 
 mod inputs;
-#[path = "../../../../tests/support/snapshot.rs"]
+#[path = "../../../../../tests/support/snapshot.rs"]
 mod snapshot;
 
 use std::path::Path;
@@ -247,7 +247,7 @@ const HEAD: &str = "\
 
 What every loss gives at the edges of its inputs, in `f32` and its first setting: the mean, the \
 largest slope in any input, and the largest second derivative along a vector. Made from the table of \
-losses by `crates/losses/tests/edge_table`, which also tries the other settings, double precision \
+losses by `crates/losses/tests/it/edge_table`, which also tries the other settings, double precision \
 and unfused programs.
 
 | edge | what the inputs hold |
