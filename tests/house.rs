@@ -39,7 +39,9 @@ fn no_row_is_listed_twice_and_no_name_is_used_twice() {
 #[test]
 fn no_file_outside_of_the_catalogue_names_a_loss() {
     let mut found = Vec::new();
-    for file in CRATES.into_iter().flat_map(|name| sources(&root().join("crates").join(name))) {
+    for file in
+        CRATES.into_iter().flat_map(|name| sources(&root().join("crates").join(name).join("src")))
+    {
         let path = file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
         if MAY.iter().any(|(may, _)| *may == path) {
             continue;
@@ -83,7 +85,8 @@ const TABLES: [(&str, &str); 4] = [
 
 /// The files of the crates that ask rows, without the rows themselves.
 fn askers() -> impl Iterator<Item = (String, String)> {
-    let files = ASK.into_iter().flat_map(|name| sources(&root().join("crates").join(name)));
+    let files =
+        ASK.into_iter().flat_map(|name| sources(&root().join("crates").join(name).join("src")));
     let named = files.map(|file| {
         let path = file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
         (path, fs::read_to_string(&file).unwrap())
@@ -169,14 +172,35 @@ fn every_file_of_integration_tests_is_part_of_their_program() {
     }
 }
 
+#[test]
+fn no_test_stands_in_a_library_that_is_not_compiled_for_tests() {
+    let mut without = 0;
+    for folder in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = folder.unwrap().path();
+        // That of the root package has its manifest there.
+        let is_root = folder.ends_with("lossgraph");
+        let manifest = if is_root { root().join("Cargo.toml") } else { folder.join("Cargo.toml") };
+        let Ok(manifest) = fs::read_to_string(manifest) else { continue };
+        if manifest.lines().any(|line| line == "test = false") {
+            without += 1;
+            let src = if is_root { folder } else { folder.join("src") };
+            for file in sources(&src) {
+                let text = fs::read_to_string(&file).unwrap();
+                assert!(!text.contains("#[test]"), "{} has a test: see Cargo.toml", file.display());
+            }
+        }
+    }
+    assert!(without > 0, "no manifest says `test = false`");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The source files of a crate.
+/// The source files in a folder.
 fn sources(of: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    let mut folders = vec![of.join("src")];
+    let mut folders = vec![of.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

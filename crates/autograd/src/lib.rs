@@ -39,6 +39,8 @@ pub use ops::{
     binary::BinaryRule, clamp::Bound, clamp::IntoBound, combine::concat, combine::stack,
     einsum::einsum, pieces::hstack, pieces::meshgrid, pieces::vstack, unary::UnaryRule,
 };
+#[doc(hidden)]
+pub use plan::Equation;
 pub use plan::Plan;
 pub use probe::{FaultInjector, OpInstance};
 pub use record::fault::{Error, Fault, Result};

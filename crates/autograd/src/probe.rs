@@ -1,20 +1,23 @@
-//! What a checker of rules needs: an op by itself, and rules that are wrong on purpose.
+//! What a checker of rules needs: an op by itself, and rules that are wrong on purpose; and what a test of
+//! the planner needs: its tables, and which rows of them were applied.
 
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 
 use lossgraph_tensor::{DType, Shape, Tensor};
 
 use crate::ops::Kink;
-use crate::ops::binary::BinaryOp;
+use crate::ops::binary::{Binary, BinaryOp};
 use crate::ops::facts::{Element, Facts};
 use crate::ops::family::At;
 use crate::ops::op::{Op, ReduceOp};
 use crate::ops::reduce::Reduce;
 use crate::ops::table::TIES;
 use crate::ops::unary::UnaryOp;
+use crate::plan::{Equation, PAIRS, Plan, equations};
 use crate::record::fault::Fault;
-use crate::record::node::Node;
+use crate::record::node::{FxHasher, Node};
 use crate::record::tape::Tape;
 use crate::record::var::Var;
 
@@ -71,6 +74,38 @@ impl Tape {
         let node = recording.nodes.get(id).filter(|node| !node.inputs.is_empty())?;
         let shapes = node.inputs.iter().map(|&input| recording.nodes[input as usize].shape.clone());
         Some(OpInstance { node: node.clone(), shapes: shapes.collect() })
+    }
+
+    /// The hash by which tables find node `id`: that of an equal node, and of hardly any other.
+    pub fn node_hash(&self, id: usize) -> Option<u64> {
+        let recording = self.recording();
+        let node = recording.nodes.get(id)?;
+        Some(BuildHasherDefault::<FxHasher>::default().hash_one(node.hash_after(0)))
+    }
+}
+
+impl Plan {
+    /// The equations by which programs are rewritten, for a test of each.
+    pub fn equations() -> impl Iterator<Item = Equation> {
+        equations()
+    }
+
+    /// The equations that were applied to this program, each once.
+    ///
+    /// ```
+    /// let tape = lossgraph_autograd::Tape::f64();
+    /// let y = tape.variable([1.0, 2.0]) / 4.0;
+    /// assert_eq!(tape.plan(&[y])?.rewrites(), ["x / 2ᵏ = x · 2⁻ᵏ"]);
+    /// # Ok::<(), lossgraph_autograd::Error>(())
+    /// ```
+    pub fn rewrites(&self) -> &[&'static str] {
+        &self.rewrites
+    }
+
+    /// The functions of two values of which one micro-op computes both, for a test of each: the inner
+    /// one, the outer one, and the operand of the outer one that the inner one is, if it is not any.
+    pub fn pairs() -> impl Iterator<Item = (&'static Binary, &'static Binary, Option<usize>)> {
+        PAIRS.iter().map(|pair| (pair.inner, pair.outer, pair.side))
     }
 }
 

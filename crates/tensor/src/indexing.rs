@@ -234,8 +234,11 @@ impl Shape {
     /// The shape that `dims` name for this many elements, with the length that is −1 filled in; or
     /// what is wrong with them.
     pub fn resolve(dims: impl IntoDims, len: usize) -> Result<Shape, String> {
-        let dims = dims.into_dims();
-        let text = || format!("{:?}", &dims[..]);
+        Shape::resolve_dims(&dims.into_dims(), len)
+    }
+
+    fn resolve_dims(dims: &[isize], len: usize) -> Result<Shape, String> {
+        let text = || format!("{dims:?}");
         if let Some(&dim) = dims.iter().find(|&&dim| dim < -1) {
             return Err(format!("{} has a length of {dim}", text()));
         }

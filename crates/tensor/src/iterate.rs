@@ -49,8 +49,8 @@ impl Tensor {
         Elements { tensor: self, left, index, offset: self.layout.offset() as isize }
     }
 
-    /// The first element for which a predicate holds, as `f64`, in row-major order. Nothing is
-    /// copied, and contiguous elements are looked at in vectors.
+    /// The first element for which a predicate holds, as `f64`, in row-major order. The elements are looked
+    /// at a block at a time.
     ///
     /// ```
     /// use lossgraph_tensor::Tensor;
@@ -60,15 +60,41 @@ impl Tensor {
     /// assert_eq!(x.find(f64::is_nan), None);
     /// ```
     pub fn find(&self, is: impl Fn(f64) -> bool) -> Option<f64> {
-        with_elem!(self.dtype(), T => {
-            let Some(elements) = self.as_slice::<T>() else {
-                return self.iter_f64().find(|&x| is(x));
-            };
-            let is = |x: &T| is(x.to_f64());
-            let some = |chunk: &&[T]| chunk.iter().fold(false, |some, x| some | is(x));
-            let found = elements.chunks(BLOCK).find(some)?.iter().find(|x| is(x));
-            found.map(|x| x.to_f64())
-        })
+        let mut found = None;
+        self.blocks(&mut |block| {
+            if block.iter().fold(false, |some, &x| some | is(x)) {
+                found = block.iter().copied().find(|&x| is(x));
+            }
+            found.is_none()
+        });
+        found
+    }
+
+    /// Hands out the elements as `f64`, some at a time, in row-major order, for as long as the answer is
+    /// to go on.
+    fn blocks(&self, goes_on: &mut dyn FnMut(&[f64]) -> bool) {
+        if let Some(elements) = self.as_slice::<f64>() {
+            elements.chunks(BLOCK).all(goes_on);
+            return;
+        }
+        let mut block = [0.0; BLOCK];
+        with_elem!(self.dtype(), T => if let Some(elements) = self.as_slice::<T>() {
+            elements.chunks(BLOCK).all(|elements| {
+                for (x, element) in block.iter_mut().zip(elements) {
+                    *x = element.to_f64();
+                }
+                goes_on(&block[..elements.len()])
+            });
+            return;
+        });
+        let mut elements = self.iter_f64();
+        while elements.len() > 0 {
+            let len = elements.len().min(BLOCK);
+            block.iter_mut().zip(elements.by_ref().take(len)).for_each(|(x, element)| *x = element);
+            if !goes_on(&block[..len]) {
+                return;
+            }
+        }
     }
 }
 

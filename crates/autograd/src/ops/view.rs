@@ -194,9 +194,13 @@ impl<'t> Var<'t> {
         if self.is_faulty() {
             return self;
         }
-        let from = self.shape();
-        match Shape::resolve(shape, from.numel()) {
-            Ok(to) if from == to => self,
+        self.reshaped(Shape::resolve(shape, self.shape().numel()))
+    }
+
+    #[track_caller]
+    fn reshaped(self, shape: Result<Shape, String>) -> Var<'t> {
+        match shape {
+            Ok(to) if self.shape() == to => self,
             Ok(to) => self.view(View::Reshape, to),
             Err(why) => self.tape().fault(Fault::new("reshape", why).operand("input", self)),
         }

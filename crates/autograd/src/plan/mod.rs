@@ -28,8 +28,11 @@ use smallvec::SmallVec;
 
 use analysis::Analysis;
 use fusion::Unit;
+pub(crate) use peephole::PAIRS;
 pub(crate) use request::{Fusion, PlanRequest};
 use rewrite::Dag;
+pub use rewrite::Equation;
+pub(crate) use rewrite::equations;
 pub use steps::Plan;
 pub(crate) use steps::{Kernel, Output, Slot, Step, Work};
 
@@ -58,6 +61,7 @@ impl Plan {
             shared: vec![],
             shared_bytes: 0,
             slots: 0,
+            rewrites: vec![],
         };
         let mut slots = vec![None; dag.nodes.len()];
         let taken = products::in_kernels(&dag, &units);
@@ -68,6 +72,7 @@ impl Plan {
         }
         plan.outputs = dag.roots.iter().map(|&root| plan.slot(&dag, root, &mut slots)).collect();
         plan.assign_buffers();
+        plan.rewrites = dag.applied;
         plan
     }
 

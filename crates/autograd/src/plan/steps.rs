@@ -35,6 +35,8 @@ pub struct Plan {
     pub(crate) shared: Vec<SharedBuffer>,
     pub(crate) shared_bytes: usize,
     pub(crate) slots: usize,
+    /// The equations of the rewrites that were applied, each once.
+    pub(crate) rewrites: Vec<&'static str>,
 }
 
 /// A buffer that is large enough to be handed from plan to plan.
@@ -107,6 +109,7 @@ impl Plan {
             + self.steps.iter().map(step).sum::<usize>()
             + (self.slots + self.buffers.len() + self.constants.len()) * size_of::<Tensor>()
             + (self.inputs.len() + self.outputs.len() + self.kept.len()) * size_of::<Slot>() * 3
+            + size_of_val(&self.rewrites[..])
             + buffers
             - self.shared_bytes
     }

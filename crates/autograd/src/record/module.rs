@@ -20,7 +20,7 @@ pub trait Module {
     /// several names lead to, as tied weights do, is listed once, by the first.
     #[doc(alias = "named_parameters")]
     fn parameters(&self) -> Vec<(String, Parameter)> {
-        let mut all = collect(self.children(), |child| child.parameters());
+        let mut all = collect(self.children(), &|child| child.parameters());
         let mut listed = HashSet::new();
         all.retain(|(_, parameter)| listed.insert(parameter.id()));
         all
@@ -34,13 +34,13 @@ pub trait Module {
     /// State that is saved but not trained, such as running statistics.
     #[doc(alias = "named_buffers")]
     fn buffers(&self) -> Vec<(String, Parameter)> {
-        collect(self.children(), |child| child.buffers())
+        collect(self.children(), &|child| child.buffers())
     }
 
     /// Integers that are the state of random generators, such as those of dropout: saved with a
     /// training, and not with a model.
     fn generators(&self) -> Vec<(String, Parameter)> {
-        collect(self.children(), |child| child.generators())
+        collect(self.children(), &|child| child.generators())
     }
 
     /// The module with its parameters and buffers in another float type, as its tape has; integers
@@ -60,11 +60,11 @@ pub trait Module {
     }
 }
 
+/// What a module has, by name.
+type Named = Vec<(String, Parameter)>;
+
 /// What all children have, by names that lead through them.
-fn collect(
-    children: Vec<(String, &dyn Module)>,
-    of: impl Fn(&dyn Module) -> Vec<(String, Parameter)>,
-) -> Vec<(String, Parameter)> {
+fn collect(children: Vec<(String, &dyn Module)>, of: &dyn Fn(&dyn Module) -> Named) -> Named {
     let mut all = Vec::new();
     for (child, module) in children {
         all.extend(

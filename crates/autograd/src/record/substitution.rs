@@ -77,34 +77,3 @@ impl Tape {
         Var::new(self, var.id())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_substitution_ends_with_its_scope_and_the_innermost_counts() {
-        let w = Parameter::new("w", 1.0);
-        let tape = Tape::f64();
-        let [two, three] = [2.0, 3.0].map(|x| tape.constant(x));
-        let read = || tape.parameter(&w).item().unwrap();
-        let inside = tape.with_parameters(&[(&w, two)], || {
-            [read(), tape.with_parameters(&[(&w, three)], read), read()]
-        });
-        assert_eq!(inside, [2.0, 3.0, 2.0]);
-        assert_eq!(read(), 1.0);
-    }
-
-    #[test]
-    fn a_substitute_of_another_shape_or_tape_is_refused_at_the_line_of_the_call() {
-        let w = Parameter::new("w", [1.0, 2.0]);
-        let (tape, other) = (Tape::f64(), Tape::f64());
-        for given in [tape.constant([1.0]), other.constant([1.0, 2.0])] {
-            let line = line!() + 1;
-            let y = tape.with_parameters(&[(&w, given)], || tape.parameter(&w).sum(..));
-            let error = y.value().unwrap_err();
-            assert_eq!(error.operation(), "with_parameters");
-            assert!(error.location().unwrap().ends_with(&format!(":{line}")), "{error}");
-        }
-    }
-}

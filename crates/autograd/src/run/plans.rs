@@ -73,6 +73,13 @@ pub fn allocated() -> usize {
     PLANS.with_borrow(|plans| plans.bytes + plans.buffer_bytes())
 }
 
+/// How many plans this thread has made since it started, or since [`clear`]: those of programs that it
+/// kept no plan of. When all steps of a training are alike, it stands still after the second one.
+#[doc(alias = "cache_misses")]
+pub fn made() -> u64 {
+    PLANS.with_borrow(|plans| plans.made)
+}
+
 #[derive(Default)]
 struct Plans {
     entries: FxHashMap<u64, Box<Entry>>,
@@ -80,6 +87,8 @@ struct Plans {
     bytes: usize,
     /// How often a plan was kept.
     uses: u64,
+    /// How many of them ran for the first time then.
+    made: u64,
     /// The key of the plan whose workspace has the buffers.
     last: Option<u64>,
     arena: Arena,
@@ -173,6 +182,7 @@ pub(super) fn keep(mut entry: Box<Entry>) {
             plans.take_back();
         }
         plans.uses += 1;
+        plans.made += u64::from(entry.last_use == 0);
         entry.last_use = plans.uses;
         plans.last = Some(entry.key);
         plans.bytes += entry.bytes;
@@ -237,89 +247,5 @@ impl Plans {
                 .sum()
         });
         held + self.arena.bytes()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::tape::Tape;
-
-    fn is_kept(of: usize) -> bool {
-        PLANS.with_borrow(|plans| {
-            plans.entries.values().any(|entry| entry.nodes[0].shape.numel() == of)
-        })
-    }
-
-    #[test]
-    fn a_number_that_changes_from_step_to_step_is_planned_twice_in_all() {
-        clear();
-        let planned_by = |rate: f64| {
-            let tape = Tape::f64();
-            assert_eq!((tape.variable(2.0) * rate).item().unwrap(), 2.0 * rate);
-            PLANS.with_borrow(|plans| {
-                let last = plans.last.and_then(|key| plans.entries.get(&key));
-                last.map(|entry| Rc::as_ptr(&entry.planned))
-            })
-        };
-        planned_by(0.1);
-        let second = planned_by(0.2);
-        assert_eq!([planned_by(0.3), planned_by(0.4)], [second; 2]);
-    }
-
-    #[test]
-    fn a_plan_that_replaces_another_takes_its_buffers_over() {
-        clear();
-        let sum = |rate: f64| {
-            let tape = Tape::f64();
-            let x = tape.variable(vec![1.0; 100_000]);
-            let y = x * rate;
-            (y.cumsum(0) * y.flip(0).cumsum(0)).sum(..).item().unwrap()
-        };
-        sum(0.1);
-        let first = PLANS.with_borrow(Plans::buffer_bytes);
-        sum(0.2);
-        assert!(first > 100_000 && PLANS.with_borrow(Plans::buffer_bytes) < first + first / 4);
-    }
-
-    #[test]
-    fn a_forgotten_plan_leaves_no_buffers_behind() {
-        clear();
-        let sum = |n: usize| {
-            let tape = Tape::f64();
-            let x = tape.variable(vec![1.0; n]);
-            (x.cumsum(0) * x.flip(0).cumsum(0)).sum(..).item().unwrap()
-        };
-        sum(1_000_000);
-        assert!(allocated() > 8_000_000);
-        set_capacity(0);
-        sum(10);
-        sum(10);
-        set_capacity(CAPACITY);
-        assert!(allocated() < 2 * SMALL, "{}", allocated());
-    }
-
-    #[test]
-    fn a_thread_forgets_the_plans_that_were_used_longest_ago() {
-        clear();
-        let sum = |n: usize| Tape::f64().variable(vec![1.0; n]).sum(..).item().unwrap();
-        sum(1);
-        let of_one = PLANS.with_borrow(|plans| plans.bytes);
-        set_capacity(20 * of_one);
-        for n in 1..=100 {
-            assert_eq!((sum(n), sum(1)), (n as f64, 1.0));
-            assert!(PLANS.with_borrow(|plans| plans.bytes) <= 20 * of_one);
-        }
-        // The one that is used all the time, and the last ones.
-        let kept: Vec<usize> = (1..=100).filter(|&n| is_kept(n)).collect();
-        let last: Vec<usize> = (102 - kept.len()..=100).collect();
-        assert!((3..50).contains(&kept.len()), "{kept:?}");
-        assert_eq!((kept[0], &kept[1..]), (1, &last[..]));
-        set_capacity(0);
-        sum(7);
-        assert!(is_kept(7) && !is_kept(1) && PLANS.with_borrow(|plans| plans.entries.len()) == 1);
-        set_capacity(CAPACITY);
-        clear();
-        assert!(!is_kept(7) && allocated() == 0);
     }
 }

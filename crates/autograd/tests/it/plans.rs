@@ -1,11 +1,27 @@
 //! What a thread keeps of the plans that it made, what they remember, and what makes a plan another.
 
+use std::sync::{LazyLock, PoisonError, RwLock};
+use std::thread;
+
 use lossgraph_autograd::{Gradients, Parameter, Tape, plans};
 use lossgraph_tensor::{DType, Tensor};
 
+/// All threads have one capacity: a test that sets it runs alone.
+static CAPACITY: RwLock<()> = RwLock::new(());
+
 /// Runs on a thread of its own, which has no plans yet.
 fn on_a_new_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    std::thread::spawn(work).join().unwrap()
+    let _as_usual = CAPACITY.read().unwrap_or_else(PoisonError::into_inner);
+    thread::spawn(work).join().unwrap()
+}
+
+/// The same, for work that sets the capacity, which is as before afterwards.
+fn on_a_new_thread_alone(work: impl FnOnce() + Send + 'static) {
+    let _alone = CAPACITY.write().unwrap_or_else(PoisonError::into_inner);
+    let before = plans::capacity();
+    let done = thread::spawn(work).join();
+    plans::set_capacity(before);
+    done.unwrap();
 }
 
 /// Numbers that differ from each other.
@@ -14,11 +30,15 @@ fn numbers(shape: [usize; 2]) -> Tensor {
     Tensor::new(shape, data).unwrap()
 }
 
+/// The weights of a perceptron.
+static WEIGHTS: LazyLock<[Tensor; 3]> =
+    LazyLock::new(|| [[64, 700], [700, 700], [700, 8]].map(numbers));
+
 /// The gradients of a perceptron's loss on so many rows.
 fn perceptron(rows: usize) -> Gradients {
     let tape = Tape::new();
     let x = tape.constant(numbers([rows, 64]));
-    let layers = [[64, 700], [700, 700], [700, 8]].map(|shape| Parameter::new("w", numbers(shape)));
+    let layers = WEIGHTS.each_ref().map(|weight| Parameter::new("w", weight.clone()));
     let y = layers.iter().fold(x, |x, w| x.matmul(tape.parameter(w)).tanh());
     y.square().mean(..).backward().unwrap()
 }
@@ -72,8 +92,75 @@ fn what_was_forgotten_is_planned_again() {
         let before = gradients_of(12);
         assert!(plans::allocated() > 0);
         plans::clear();
-        assert_eq!(plans::allocated(), 0);
-        assert_eq!(gradients_of(12), before);
+        assert_eq!((plans::allocated(), plans::made()), (0, 0));
+        assert_eq!((gradients_of(12), plans::made()), (before, 1));
+    });
+}
+
+#[test]
+fn a_plan_that_replaces_another_takes_its_buffers_over() {
+    on_a_new_thread(|| {
+        let sum = |rate: f64| {
+            let tape = Tape::f64();
+            let y = tape.variable(vec![1.0; 100_000]) * rate;
+            (y.cumsum(0) * y.flip(0).cumsum(0)).sum(..).item().unwrap()
+        };
+        sum(0.1);
+        let first = plans::allocated();
+        sum(0.2);
+        assert!(first > 100_000 && plans::allocated() < first + first / 4);
+        assert_eq!(plans::made(), 2);
+    });
+}
+
+#[test]
+fn a_forgotten_plan_leaves_no_buffers_behind() {
+    on_a_new_thread_alone(|| {
+        let sum = |n: usize| {
+            let tape = Tape::f64();
+            let x = tape.variable(vec![1.0; n]);
+            (x.cumsum(0) * x.flip(0).cumsum(0)).sum(..).item().unwrap()
+        };
+        sum(1_000_000);
+        assert!(plans::allocated() > 8_000_000);
+        plans::set_capacity(0);
+        sum(10);
+        sum(10);
+        // A MiB at most, and the plan.
+        assert!(plans::allocated() < 2 << 20, "{}", plans::allocated());
+    });
+}
+
+#[test]
+fn a_thread_forgets_the_plans_that_were_used_longest_ago() {
+    on_a_new_thread_alone(|| {
+        let sum = |n: usize| Tape::f64().variable(vec![1.0; n]).sum(..).item().unwrap();
+        sum(1);
+        let of_one = plans::allocated();
+        plans::set_capacity(20 * of_one);
+        for n in 1..=100 {
+            assert_eq!((sum(n), sum(1)), (n as f64, 1.0));
+            assert!(plans::allocated() <= 20 * of_one);
+        }
+        // What is kept runs by no other plan. Here it finds out without displacing any.
+        plans::set_capacity(usize::MAX);
+        let is_kept = |n: usize| {
+            let made = plans::made();
+            sum(n);
+            plans::made() == made
+        };
+        // The one that is used all the time, and the last ones.
+        let kept: Vec<usize> = (1..=100).filter(|&n| is_kept(n)).collect();
+        let last: Vec<usize> = (102 - kept.len()..=100).collect();
+        assert!((3..50).contains(&kept.len()), "{kept:?}");
+        assert_eq!((kept[0], &kept[1..]), (1, &last[..]));
+        plans::set_capacity(0);
+        sum(7);
+        let of_seven = plans::allocated();
+        assert!(is_kept(7) && !is_kept(1) && !is_kept(7));
+        plans::clear();
+        assert!(!is_kept(7));
+        assert_eq!(plans::allocated(), of_seven, "one plan was kept");
     });
 }
 
@@ -139,10 +226,10 @@ fn a_number_that_changes_from_step_to_step_is_an_argument_of_the_plan() {
         let step = |rate: f64| bits(Tape::new(), rate, 3.0);
         step(0.1);
         step(0.2);
-        let planned = plans::allocated();
+        let (made, planned) = (plans::made(), plans::allocated());
         for i in 3..40 {
             step(f64::from(i) * 0.1);
-            assert_eq!(plans::allocated(), planned, "step {i}");
+            assert_eq!((plans::made(), plans::allocated()), (made, planned), "step {i}");
         }
     });
 }

@@ -1,6 +1,8 @@
 //! What a tape promises: shape errors with their location, cuts named, snapshots, plans that fit.
 
-use lossgraph_autograd::{Fault, Parameter, Tape, concat, keep};
+use std::collections::HashSet;
+
+use lossgraph_autograd::{Fault, Parameter, Tape, Var, concat, keep};
 use lossgraph_tensor::{DType, Slice, Tensor, kernels::threads};
 
 /// `file:line` of the line after this macro's.
@@ -330,7 +332,7 @@ fn a_tensor_read_slice_by_slice_gets_its_cotangent_in_one_piece() {
     let sum = apart.into_iter().reduce(|a, b| a + b).unwrap().sum(..);
     let gradient = tape.grad(sum, &[x])[0];
     assert_eq!(gradient.value().unwrap().to_f64s(), [3.0, 3.0, 0.0, 0.0, 5.0, 5.0, 7.0, 7.0]);
-    let name = |var: lossgraph_autograd::Var<'_>| tape.node(var.number()).unwrap().op;
+    let name = |var: Var<'_>| tape.node(var.number()).unwrap().op;
     assert_eq!(name(gradient), "pad_add");
     let overlapping = tape.grad(sum + x.slice(0, 1..3).sum(..), &[x])[0];
     assert_eq!(overlapping.value().unwrap().to_f64s(), [3.0, 3.0, 1.0, 1.0, 6.0, 6.0, 7.0, 7.0]);
@@ -348,4 +350,19 @@ fn impossible_things_add_up_without_nan() {
     let slopes = tape.grad(sum.slice(0, 1..).sum(..) + sum.index(0, 0), &[a, b]);
     assert_eq!(slopes[0].value().unwrap().to_f64s(), [0.0, 0.0, 1.0, 0.5]);
     assert_eq!(slopes[1].value().unwrap().to_f64s(), [0.0, 1.0, 0.0, 0.5]);
+}
+
+#[test]
+fn nodes_that_differ_in_one_input_have_other_places_in_a_table() {
+    let tape = Tape::new();
+    let leaves: Vec<Var<'_>> = (0..4096).map(|_| tape.constant([0.5])).collect();
+    let five = leaves[5];
+    let records: [for<'t> fn(Var<'t>, Var<'t>) -> Var<'t>; 3] =
+        [|x, y| x.select(y, y), |x, y| y.select(x, y), |x, y| y.select(y, x)];
+    for record in records {
+        let nodes = leaves.iter().map(|&x| record(x, five));
+        let place = |node: Var<'_>| tape.node_hash(node.number()).unwrap() % 4096;
+        let places: HashSet<u64> = nodes.map(place).collect();
+        assert!(places.len() > 2000, "{}", places.len());
+    }
 }

@@ -1,6 +1,7 @@
 //! Honest programs are not blamed, whatever the size of the numbers that they begin with.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use lossgraph_autograd::{FaultInjector, Tape, Var, ops};
 use lossgraph_check::{Check, Diagnosis, Method, Report, Verdict, check};
@@ -224,13 +225,16 @@ enum Step {
 const STAIRS: [&str; 8] =
     ["floor", "ceil", "trunc", "round", "floor_divide", "trunc_divide", "remainder", "fmod"];
 
+static UNARY: LazyLock<Vec<&ops::Row>> = LazyLock::new(|| rows("unary"));
+static BINARY: LazyLock<Vec<&ops::Row>> = LazyLock::new(|| rows("binary"));
+
 fn rows(family: &str) -> Vec<&'static ops::Row> {
     let is_drawn = |row: &&ops::Row| row.family == family && !STAIRS.contains(&row.name);
     ops::all().filter(is_drawn).collect()
 }
 
 fn composition(draw: &mut Draw, sizes: [f64; 2]) -> Vec<Step> {
-    let (unary, binary) = (rows("unary").len(), rows("binary").len());
+    let (unary, binary) = (UNARY.len(), BINARY.len());
     let mut steps = Vec::new();
     for made in 2..3 + draw.below(5) {
         let of = draw.below(made);
@@ -246,12 +250,11 @@ fn composition(draw: &mut Draw, sizes: [f64; 2]) -> Vec<Step> {
 }
 
 fn record<'t>(steps: &[Step], x: &[Var<'t>]) -> Var<'t> {
-    let (unary, binary) = (rows("unary"), rows("binary"));
     let mut made = x.to_vec();
     for step in steps {
         let next = match *step {
-            Step::Unary(row, a) => (unary[row].record)(&[made[a]]),
-            Step::Binary(row, a, b) => (binary[row].record)(&[made[a], made[b]]),
+            Step::Unary(row, a) => (UNARY[row].record)(&[made[a]]),
+            Step::Binary(row, a, b) => (BINARY[row].record)(&[made[a], made[b]]),
             Step::Shift(a, by) => made[a] - by,
             Step::Scale(a, by) => made[a] * by,
         };
@@ -341,8 +344,8 @@ fn a_thousand_compositions_in_a_black_box_are_not_blamed() {
 
 fn name(step: &Step) -> &'static str {
     match step {
-        Step::Unary(row, _) => rows("unary")[*row].name,
-        Step::Binary(row, ..) => rows("binary")[*row].name,
+        Step::Unary(row, _) => UNARY[*row].name,
+        Step::Binary(row, ..) => BINARY[*row].name,
         Step::Shift(..) => "shift",
         Step::Scale(..) => "scale",
     }

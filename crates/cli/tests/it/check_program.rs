@@ -178,15 +178,25 @@ fn silence_is_shown_on_a_terminal() {
     let lossgraph = env!("CARGO_BIN_EXE_lossgraph");
     let folder = Folder::new("silence");
     let slow = shell(&folder, &format!("if [ $id = 1 ]; then {CONSTANT}; else sleep 300; fi"));
-    for (program, limits, shown) in [
+    let cases = [
         ("cat", "--start-timeout 2.5", "waiting for the program's first line, 1 s of 2.5"),
         (&slow, "--timeout 2.5", "waiting for the value and its gradients, 1 s of 2.5"),
-    ] {
+    ];
+    at_the_same_time(cases, |(program, limits, shown)| {
         let command = format!("{lossgraph} check --program '{program}' --draw 'x: 2' {limits}");
         let output = Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
         assert!(text(&output.stdout).contains(shown), "{}", text(&output.stdout));
         assert!(!output.status.success());
-    }
+    });
+}
+
+/// Tries cases that wait, each on a thread of its own.
+fn at_the_same_time<C: Send, const N: usize>(cases: [C; N], test: impl Fn(C) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| test(case));
+        }
+    });
 }
 
 /// A host that reads and writes tensors as base64, as hosts did before `bytes`.
@@ -294,24 +304,30 @@ fn a_program_that_does_not_answer_says_what_it_did_instead() {
 
 #[test]
 fn a_program_that_hangs_is_ended_in_time_with_all_that_it_started() {
-    let folder = Folder::new("hangs");
-    let pid = folder.0.join("pid");
-    let sleeper = format!("sleep 300 & echo $! > {}; wait", pid.display());
-    let other = Folder::new("hangs-later");
-    let later = format!("if [ $id = 1 ]; then {CONSTANT}; else {sleeper}; fi");
+    let folders = ["hangs", "hangs-asked", "hangs-later", "hangs-escaped"].map(Folder::new);
+    let [greeting, asked, later, escaped] = folders.each_ref();
+    let pid = |folder: &Folder| folder.0.join("pid");
+    let sleeper = |folder| format!("sleep 300 & echo $! > {}; wait", pid(folder).display());
+    let second = format!("if [ $id = 1 ]; then {CONSTANT}; else {}; fi", sleeper(later));
     // What starts a session of its own leaves the group of the program.
-    let escaped = format!("setsid sleep 300 & echo $! > {}; sleep 300", pid.display());
-    for (command, late) in [
-        (sleeper.clone(), "it did not greet within 5 s, with a line such as {\"lossgraph\": 1}"),
-        (shell(&folder, &sleeper), "it gave no answer within 5 s: --start-timeout gives it longer"),
-        (shell(&other, &later), "it gave no answer within 0.5 s: --timeout gives it longer"),
-        (escaped, "it did not greet within 5 s, with a line such as {\"lossgraph\": 1}"),
-    ] {
+    let session = format!("setsid sleep 300 & echo $! > {}; sleep 300", pid(escaped).display());
+    let silent = "it did not greet within 5 s, with a line such as {\"lossgraph\": 1}";
+    let cases = [
+        (greeting, sleeper(greeting), silent),
+        (
+            asked,
+            shell(asked, &sleeper(asked)),
+            "it gave no answer within 5 s: --start-timeout gives it longer",
+        ),
+        (later, shell(later, &second), "it gave no answer within 2 s: --timeout gives it longer"),
+        (escaped, session, silent),
+    ];
+    at_the_same_time(cases, |(folder, command, late)| {
         let started = Instant::now();
-        let told = refused(&command, &["--timeout", "0.5", "--start-timeout", "5"]);
+        let told = refused(&command, &["--timeout", "2", "--start-timeout", "5"]);
         assert!(told.contains(late), "{told}");
         assert!(started.elapsed().as_secs() < 60);
-        let child = fs::read_to_string(&pid).unwrap();
+        let child = fs::read_to_string(pid(folder)).unwrap();
         let status = Path::new("/proc").join(child.trim()).join("status");
         // A signal that was sent is not one that was obeyed: the system takes its time.
         let until = Instant::now() + Duration::from_secs(20);
@@ -323,7 +339,7 @@ fn a_program_that_hangs_is_ended_in_time_with_all_that_it_started() {
             thread::sleep(Duration::from_millis(10));
         }
         assert!(gone(), "{child} is left behind");
-    }
+    });
     let told = refused("true", &["--timeout", "0"]);
     assert!(told.contains("expected a number of seconds above 0"), "{told}");
 }
@@ -331,10 +347,10 @@ fn a_program_that_hangs_is_ended_in_time_with_all_that_it_started() {
 #[test]
 fn a_program_may_take_longer_to_start_than_to_answer() {
     let folder = Folder::new("starts");
-    let slow = format!("sleep 2; exec {}", shell(&folder, "sleep 300"));
-    let told = refused(&slow, &["--timeout", "0.1", "--start-timeout", "8"]);
+    let slow = format!("sleep 1; exec {}", shell(&folder, "sleep 300"));
+    let told = refused(&slow, &["--timeout", "0.1", "--start-timeout", "4"]);
     assert!(
-        told.contains("it gave no answer within 8 s: --start-timeout gives it longer"),
+        told.contains("it gave no answer within 4 s: --start-timeout gives it longer"),
         "{told}"
     );
 }

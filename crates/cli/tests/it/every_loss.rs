@@ -8,7 +8,7 @@ use serde_json::Value;
 fn every_loss_falls_and_every_figure_beats_the_untrained_net() {
     let out = std::env::temp_dir().join(format!("lossgraph-every-loss-{}", std::process::id()));
     let mut command = Command::new(env!("CARGO_BIN_EXE_lossgraph"));
-    command.args(["train", "--every-loss", "--epochs", "4", "--json", "--out"]).arg(&out);
+    command.args(["train", "--every-loss", "--epochs", "3", "--json", "--out"]).arg(&out);
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");

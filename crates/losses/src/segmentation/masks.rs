@@ -109,45 +109,57 @@ impl<'t> Masks<'t> {
         each: impl FnOnce(Overlap<'t>) -> Var<'t>,
     ) -> Terms<'t> {
         prediction.tape().named_call(loss, || {
-            let Masks { scores, per_class, ignore_background, .. } = *self;
-            let is_part = |x: f64| (0.0..=1.0).contains(&x);
-            let is_score = |x: f64| scores != Scores::Probabilities || is_part(x);
-            let name = if scores == Scores::Probabilities { "probabilities" } else { "logits" };
-            let prediction = holds(loss, name, "probabilities from 0 to 1", is_score, prediction);
-            let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
-            let prediction = floats(loss, name, prediction);
-            let (z, t) = named_pair(loss, (name, prediction), ("target", target), Unequal::Refuse);
-            let classes = per_class || scores == Scores::ClassLogits;
-            let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
-            let fits = z.rank() > usize::from(classes);
-            let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
-            let (z, axis) =
-                if classes { on_class_axis(loss, self.axis, (name, z)) } else { (z, SECOND) };
-            let of_classes = ignore_background || self.class_weight.is_some();
-            let why = || "ignore_background and class_weight go with per_class".to_owned();
-            let z = demand(loss, per_class || !of_classes, why, z);
-            let weight = self.weight.map(|weight| repeats(loss, "weight", weight, (name, z)));
-            let of_class = self
-                .class_weight
-                .map(|weight| class_weight(loss, ("weight", weight), axis, (name, z)));
-            let p = match scores {
-                Scores::Logits => z.sigmoid(),
-                Scores::ClassLogits => capped(z).softmax(axis),
-                Scores::Probabilities => z,
-            };
-            let start = isize::from(ignore_background && z.dim(axis) > 1);
-            // As [batch, class, …], of which a term is a class or an example.
-            let laid_out = |x: Var<'t>| if classes { moved(x, axis, SECOND) } else { x };
-            let counted = |x: Var<'t>| match per_class {
-                true => laid_out(x).slice(SECOND, start..),
-                false => laid_out(x),
-            };
-            let weight = weight.map(|weight| counted(weight.expand(z.shape())));
-            let inner = 1 + usize::from(per_class);
-            let each = each(Overlap { p: counted(p), t: counted(t), weight, inner });
-            let of_class = of_class.map(|weight| weight.slice(0, start..).expand(each.shape()));
+            let (overlap, of_class) = self.overlap(loss, prediction, target);
+            let each = each(overlap);
+            let of_class = of_class.map(|weight| weight.expand(each.shape()));
             Terms::new(scaled(each, of_class)).with_weights(of_class)
         })
+    }
+
+    /// The masks that count, and the weights of their classes.
+    #[track_caller]
+    fn overlap(
+        &self,
+        loss: &str,
+        prediction: Var<'t>,
+        target: Var<'t>,
+    ) -> (Overlap<'t>, Option<Var<'t>>) {
+        let Masks { scores, per_class, ignore_background, .. } = *self;
+        let is_part = |x: f64| (0.0..=1.0).contains(&x);
+        let is_score = |x: f64| scores != Scores::Probabilities || is_part(x);
+        let name = if scores == Scores::Probabilities { "probabilities" } else { "logits" };
+        let prediction = holds(loss, name, "probabilities from 0 to 1", is_score, prediction);
+        let target = holds(loss, "target", "numbers from 0 to 1", is_part, target);
+        let prediction = floats(loss, name, prediction);
+        let (z, t) = named_pair(loss, (name, prediction), ("target", target), Unequal::Refuse);
+        let classes = per_class || scores == Scores::ClassLogits;
+        let axes = if classes { "[batch, class, …]" } else { "[batch, …]" };
+        let fits = z.rank() > usize::from(classes);
+        let z = demand(loss, fits, || format!("masks are {axes}, given {}", z.shape()), z);
+        let (z, axis) =
+            if classes { on_class_axis(loss, self.axis, (name, z)) } else { (z, SECOND) };
+        let of_classes = ignore_background || self.class_weight.is_some();
+        let why = || "ignore_background and class_weight go with per_class".to_owned();
+        let z = demand(loss, per_class || !of_classes, why, z);
+        let weight = self.weight.map(|weight| repeats(loss, "weight", weight, (name, z)));
+        let of_class =
+            self.class_weight.map(|weight| class_weight(loss, ("weight", weight), axis, (name, z)));
+        let p = match scores {
+            Scores::Logits => z.sigmoid(),
+            Scores::ClassLogits => capped(z).softmax(axis),
+            Scores::Probabilities => z,
+        };
+        let start = isize::from(ignore_background && z.dim(axis) > 1);
+        // As [batch, class, …], of which a term is a class or an example.
+        let laid_out = |x: Var<'t>| if classes { moved(x, axis, SECOND) } else { x };
+        let counted = |x: Var<'t>| match per_class {
+            true => laid_out(x).slice(SECOND, start..),
+            false => laid_out(x),
+        };
+        let weight = weight.map(|weight| counted(weight.expand(z.shape())));
+        let inner = 1 + usize::from(per_class);
+        let of_class = of_class.map(|weight| weight.slice(0, start..));
+        (Overlap { p: counted(p), t: counted(t), weight, inner }, of_class)
     }
 }
 

@@ -60,11 +60,6 @@ impl Axis {
         self.window.size.saturating_sub(1) * self.window.dilation / self.window.stride
     }
 
-    /// The position of the element `k` of the window `nth`, which is not in the padding.
-    pub fn position(self, nth: usize, k: usize) -> usize {
-        nth * self.window.stride + k * self.window.dilation - self.padding
-    }
-
     /// The axis split into as many phases as the stride.
     pub fn phases(self, length: usize) -> PhaseAxis {
         let Axis { window, padding, dim, .. } = self;
@@ -150,7 +145,12 @@ impl<'a, T: Elem> Strided4<'a, T> {
         let stride = step as isize * self.strides[3];
         match stride {
             1 => to.copy_from_slice(&self.elements[start..start + to.len()]),
-            2.. => {
+            2 => {
+                let (pairs, last) = self.elements[start..].as_chunks::<2>();
+                let firsts = pairs.iter().map(|pair| pair[0]).chain(last.iter().copied());
+                to.iter_mut().zip(firsts).for_each(|(to, from)| *to = from);
+            }
+            3.. => {
                 let every = self.elements[start..].chunks(stride as usize);
                 to.iter_mut().zip(every).for_each(|(to, from)| *to = from[0]);
             }

@@ -1,10 +1,18 @@
 //! Max pooling: the indices of the largest elements of sliding windows.
 
+use std::cell::Cell;
+
 use super::planes::{Axis, Planes, Strided4, VECTOR, fit};
+use super::scratch::Scratch;
 use super::simd::{Loop, vectorized};
 use super::threads::parallel_chunks_mut;
 use super::{CHUNK, output};
 use crate::{DType, Error, Float, Result, Tensor, Window};
+
+thread_local! {
+    /// For a packed image.
+    static PACKED: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
 
 /// Max pooling with indices: the index, row by row in its image, of the first largest element of
 /// each window over the last two axes; NaN counts as the largest.
@@ -99,6 +107,14 @@ fn typed<T: Float>(
         (planes.tap([a, b], [i, j]), T::of(number as f64))
     };
     let taps: Vec<(usize, T)> = window.iter().enumerate().map(tap).collect();
+    // An element is so far behind the place where its window would begin, if nothing were outside.
+    let behind = |&[i, j]: &[usize; 2]| {
+        (i * up.window.dilation * across.dim + j * across.window.dilation) as i64
+    };
+    let offsets: Vec<i64> = window.iter().map(behind).collect();
+    let outside = (up.padding * across.dim + across.padding) as i64;
+    let [down, right] =
+        [up.window.stride * across.dim, across.window.stride].map(|step| step as i64);
     let mut start = vec![T::ZERO; columns.next_multiple_of(VECTOR)];
     for (start, &i) in start.chunks_mut(row).zip(&up_first) {
         for (start, &j) in start.iter_mut().zip(&across_first) {
@@ -108,18 +124,18 @@ fn typed<T: Float>(
     let each = counts[0] * counts[1];
     let images_per_task = (CHUNK / 4 / (dims[0] * dims[1]).max(1)).max(1);
     parallel_chunks_mut(out, images_per_task * each, |task, out| {
-        let mut packed = vec![T::NEG_INFINITY; planes.len()];
+        let mut packed = Scratch::filled(&PACKED, planes.len(), T::NEG_INFINITY);
+        let packed = packed.elements();
         let mut which = start.clone();
         for (image, out) in out.chunks_exact_mut(each).enumerate() {
-            planes.pack(&x, task * images_per_task + image, 0, T::NEG_INFINITY, &mut packed);
+            planes.pack(&x, task * images_per_task + image, 0, T::NEG_INFINITY, packed);
             which.copy_from_slice(&start);
-            vectorized(FirstLargest { planes: &packed, taps: &taps, which: &mut which });
+            vectorized(FirstLargest { planes: packed, taps: &taps, which: &mut which });
             let rows = out.chunks_exact_mut(across.windows).zip(which.chunks(row));
-            for (nth, (out, which)) in rows.enumerate() {
-                for (column, (out, which)) in out.iter_mut().zip(which).enumerate() {
-                    let [i, j] = window[which.to_f64() as usize];
-                    let at = up.position(nth, i) * across.dim + across.position(column, j);
-                    *out = at as i64;
+            for ((out, which), nth) in rows.zip(0..) {
+                let begin = nth * down - outside;
+                for ((out, which), column) in out.iter_mut().zip(which).zip(0..) {
+                    *out = begin + column * right + offsets[which.to_f64() as usize];
                 }
             }
         }

@@ -9,6 +9,9 @@ use crate::Elem;
 /// Where a thread keeps scratch memory, one for each purpose.
 pub(crate) type Memory = LocalKey<Cell<Vec<f64>>>;
 
+/// How many numbers a thread keeps for a purpose at most: 16 MiB.
+const MOST_KEPT: usize = 1 << 21;
+
 /// Scratch memory of this thread, until it is dropped.
 pub(crate) struct Scratch<T> {
     owner: &'static Memory,
@@ -24,9 +27,18 @@ impl<T: Elem> Scratch<T> {
         // In units of f64, with room to start at a cache line.
         let needed = (len * size_of::<T>()).div_ceil(8) + 8;
         if memory.len() < needed {
+            // First without it, so that there are never both.
+            drop(memory);
             memory = vec![0.0; needed];
         }
         Scratch { owner, memory, len, of: PhantomData }
+    }
+
+    /// As [`take`](Scratch::take), of elements that are all `x`.
+    pub fn filled(owner: &'static Memory, len: usize, x: T) -> Scratch<T> {
+        let mut scratch = Scratch::take(owner, len);
+        scratch.elements().fill(x);
+        scratch
     }
 
     /// The first element, at the start of a cache line.
@@ -46,6 +58,8 @@ impl<T: Elem> Scratch<T> {
 
 impl<T> Drop for Scratch<T> {
     fn drop(&mut self) {
-        self.owner.set(std::mem::take(&mut self.memory));
+        if self.memory.len() <= MOST_KEPT {
+            self.owner.set(std::mem::take(&mut self.memory));
+        }
     }
 }

@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_micros(50);
 /// A pause is so many times as long as what the caller waited for in vain: at first, and at most,
 /// where each try fails.
 const MIN_BACKOFF: u32 = 10;
-const MAX_BACKOFF: u32 = 160;
+const MAX_BACKOFF: u32 = 40;
 
 thread_local! {
     /// The number of threads inside of [`with`]; 0 outside.
@@ -82,9 +82,11 @@ pub fn with<R>(count: usize, work: impl FnOnce() -> R) -> R {
 }
 
 /// A parallel loop: calls `task` with each number below `count`.
-pub(crate) fn parallel_for(count: usize, task: impl Fn(usize) + Sync) {
+///
+/// The task is an object, so that it is compiled once, not for a pool and for a thread alone.
+pub(crate) fn parallel_for(count: usize, task: &(dyn Fn(usize) + Sync)) {
     let workers = self::count().min(count) - usize::from(count > 0);
-    if workers == 0 || IN_TASK.get() || !pool().run(workers, count, &task) {
+    if workers == 0 || IN_TASK.get() || !pool().run(workers, count, task) {
         (0..count).for_each(task);
     }
 }
@@ -96,7 +98,7 @@ pub(crate) fn try_parallel_for<E: Send>(
     task: impl Fn(usize) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let first: Mutex<Option<(usize, E)>> = Mutex::new(None);
-    parallel_for(count, |i| {
+    parallel_for(count, &|i| {
         if let Err(error) = task(i) {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(earlier, _)| i < *earlier) {
@@ -124,12 +126,11 @@ pub(crate) fn parallel_chunks_mut<T: Send>(
     len: usize,
     task: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let done: Result<(), std::convert::Infallible> =
-        try_parallel_chunks_mut(slice, len, |i, slice| {
-            task(i, slice);
-            Ok(())
-        });
-    done.unwrap_or_else(|never| match never {})
+    let (start, total, len) = (Pointer(slice.as_mut_ptr()), slice.len(), len.max(1));
+    parallel_for(total.div_ceil(len), &|i| {
+        // SAFETY: `slice` is borrowed by us alone, and the loop gives each number once.
+        task(i, unsafe { chunk(&start, total, len, i) });
+    });
 }
 
 /// As [`parallel_chunks_mut`], for tasks that may fail; see [`try_parallel_for`].
@@ -138,15 +139,23 @@ pub(crate) fn try_parallel_chunks_mut<T: Send, E: Send>(
     len: usize,
     task: impl Fn(usize, &mut [T]) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    let total = slice.len();
-    let start = Pointer(slice.as_mut_ptr());
-    try_parallel_for(total.div_ceil(len.max(1)), |i| {
-        let from = i * len;
-        let to = (from + len).min(total);
-        // SAFETY: the chunks lie inside of `slice`, which is borrowed by us alone, and each number
-        // is claimed once, so that no two of them overlap.
-        task(i, unsafe { std::slice::from_raw_parts_mut(start.get().add(from), to - from) })
+    let (start, total, len) = (Pointer(slice.as_mut_ptr()), slice.len(), len.max(1));
+    try_parallel_for(total.div_ceil(len), |i| {
+        // SAFETY: `slice` is borrowed by us alone, and the loop gives each number once.
+        task(i, unsafe { chunk(&start, total, len, i) })
     })
+}
+
+/// The chunk of a number, of a slice of `total` elements that is cut into chunks of `len`.
+///
+/// # Safety
+/// The slice begins at `start` and is borrowed for as long; the number is one of a chunk, and nobody else
+/// has that chunk.
+unsafe fn chunk<'a, T>(start: &Pointer<T>, total: usize, len: usize, i: usize) -> &'a mut [T] {
+    let from = i * len;
+    let to = (from + len).min(total);
+    // SAFETY: the chunk lies inside of the slice and overlaps with no other one.
+    unsafe { std::slice::from_raw_parts_mut(start.get().add(from), to - from) }
 }
 
 /// A pointer that threads may pass to each other; what they do with it is their business.
@@ -396,7 +405,7 @@ mod tests {
         // Meanwhile this thread takes all tasks.
         BACKOFF.set(second);
         let caller = std::thread::current().id();
-        with(2, || parallel_for(1000, |_| assert_eq!(std::thread::current().id(), caller)));
+        with(2, || parallel_for(1000, &|_| assert_eq!(std::thread::current().id(), caller)));
         BACKOFF.set(none);
     }
 
@@ -418,8 +427,8 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        parallel_for(5, |_| {
-                            parallel_for(3, |_| {
+                        parallel_for(5, &|_| {
+                            parallel_for(3, &|_| {
                                 total.fetch_add(1, SeqCst);
                             });
                         });
@@ -433,7 +442,7 @@ mod tests {
     #[test]
     fn a_panic_in_a_task_comes_back_to_the_caller() {
         let result =
-            catch_unwind(|| with(2, || parallel_for(10, |i| assert!(i != 7, "task seven"))));
+            catch_unwind(|| with(2, || parallel_for(10, &|i| assert!(i != 7, "task seven"))));
         assert!(result.is_err());
         let mut after = [0; 4];
         with(2, || parallel_chunks_mut(&mut after, 1, |_, one| one[0] = 1));

@@ -32,6 +32,8 @@ use crate::ops::unary::{Unary, UnaryOp};
 use crate::ops::view::View;
 use crate::record::node::{FxHashMap, Id, Inputs, Node};
 use signs::Signs;
+pub use table::Equation;
+pub(crate) use table::equations;
 
 /// A program that is being rewritten, or ready to be planned.
 pub(in crate::plan) struct Dag {
@@ -55,9 +57,8 @@ pub(in crate::plan) struct Dag {
     origin: Id,
     /// The float type of the program.
     float: DType,
-    /// The equations of the table that were applied.
-    #[cfg(test)]
-    applied: Vec<&'static str>,
+    /// The equations of the table that were applied, each once.
+    pub applied: Vec<&'static str>,
 }
 
 /// How many nodes read the operands of a node that is copied.
@@ -121,7 +122,6 @@ impl Dag {
             inward_moves: INWARD_MOVES * request.nodes.len(),
             origin: 0,
             float: request.float,
-            #[cfg(test)]
             applied: vec![],
         };
         let mut copies = vec![Id::MAX; request.nodes.len()];
@@ -255,17 +255,4 @@ impl Dag {
             _ => None,
         }
     }
-}
-
-/// Zeros of both signs, what overflows and underflows in a float type, infinities and NaN.
-#[cfg(test)]
-fn extremes(dtype: DType) -> [f64; 18] {
-    let [vast, largest, least, tiny, small, large, wide] = match dtype {
-        DType::F32 => [1e38, 3e38, 2e-38, 1e-40, 1e-20, 1e20, 1e19],
-        _ => [1e308, 1.7e308, 3e-308, 1e-310, 1e-160, 1e160, 1e150],
-    };
-    let finite = [vast, -vast, largest, least, tiny, -3.0 * tiny, small, large, -wide];
-    let [a, b, c, d, e, f, g, h, i] = finite;
-    let (inf, nan) = (f64::INFINITY, f64::NAN);
-    [0.0, -0.0, 1.0, -1.0, 2.5, -3.0, a, b, c, d, e, f, g, h, i, inf, -inf, nan]
 }

@@ -14,17 +14,27 @@ use crate::ops::binary::{ADD, Binary, DIV, EQ, GT, LT, MUL, NE, SIGMOID_BY, SOFT
 use crate::ops::clamp::CLAMP;
 use crate::ops::unary::Unary;
 use crate::record::node::Id;
-#[cfg(test)]
 use crate::record::var::Var;
+
+/// What a rewrite of the planner applies. Both sides are the same bit for bit, whatever the numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Equation {
+    /// Both sides: `x − 0 = x`.
+    pub text: &'static str,
+    /// Records the left side, of an x, a y, and an s that is constant along an axis.
+    pub left: for<'t> fn([Var<'t>; 3]) -> Var<'t>,
+}
+
+/// The equations of all rewrites.
+pub(crate) fn equations() -> impl Iterator<Item = Equation> {
+    let unary = UNARY.iter().map(|rewrite| rewrite.equation);
+    unary.chain(BINARY.iter().map(|rewrite| rewrite.equation))
+}
 
 /// A rewrite of a node that computes `of`.
 pub(super) struct Rewrite<Row: 'static, Operands> {
     pub of: &'static Row,
-    #[cfg(test)]
-    equation: &'static str,
-    /// The left side, of an x and a y, and of an s.
-    #[cfg(test)]
-    left: for<'t> fn([Var<'t>; 3]) -> Var<'t>,
+    equation: Equation,
     /// The replacement, if the operands are such.
     apply: fn(&mut Dag, Operands) -> Option<Id>,
 }
@@ -32,10 +42,11 @@ pub(super) struct Rewrite<Row: 'static, Operands> {
 impl<Row, Operands> Rewrite<Row, Operands> {
     /// The replacement, if the operands are such.
     pub fn applied(&self, dag: &mut Dag, operands: Operands) -> Option<Id> {
-        let replacement = (self.apply)(dag, operands);
-        #[cfg(test)]
-        dag.applied.extend(replacement.map(|_| self.equation));
-        replacement
+        let replacement = (self.apply)(dag, operands)?;
+        if !dag.applied.contains(&self.equation.text) {
+            dag.applied.push(self.equation.text);
+        }
+        Some(replacement)
     }
 }
 
@@ -47,10 +58,7 @@ macro_rules! rewrites {
     )*) => {
         &[$(Rewrite {
             of: &$of,
-            #[cfg(test)]
-            equation: $equation,
-            #[cfg(test)]
-            left: |$vars| $left,
+            equation: Equation { text: $equation, left: |$vars| $left },
             apply: |$dag, $operands| $replacement,
         }),*]
     };
@@ -310,83 +318,5 @@ impl Dag {
         of == x
             && self.as_unary(id, &CLAMP) == Some(x)
             && self.parameters(id).is_some_and(|p| rounded(p) == bounds)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lossgraph_tensor::Tensor;
-
-    use super::*;
-    use crate::plan::request::PlanRequest;
-    use crate::plan::rewrite::extremes;
-    use crate::record::tape::Tape;
-
-    /// The left side of an equation for all triples of extreme numbers, and the equations that were
-    /// applied to it.
-    fn run(tape: Tape, left: for<'t> fn([Var<'t>; 3]) -> Var<'t>) -> (Vec<f64>, Vec<&'static str>) {
-        let numbers = extremes(tape.dtype());
-        let n = numbers.len();
-        let of = |shape: [usize; 2], at: &dyn Fn(usize, usize) -> usize| {
-            let [rows, columns] = shape;
-            let data = (0..rows * columns).map(|i| numbers[at(i / columns, i % columns)]).collect();
-            tape.constant(Tensor::new(shape, data).unwrap())
-        };
-        let x = of([n, n * n], &|_, column| column / n);
-        let y = of([n, n * n], &|_, column| column % n);
-        let result = left([x, y, of([n, 1], &|row, _| row)]);
-        let recording = tape.recording();
-        let origins: Vec<Id> = (0..recording.nodes.len() as Id).collect();
-        let dag = Dag::simplified(&PlanRequest {
-            nodes: &recording.nodes,
-            origins: &origins,
-            roots: &[result.id()],
-            known: &[],
-            arguments: &[],
-            float: tape.dtype(),
-        });
-        drop(recording);
-        (result.value().unwrap().to_f64s(), dag.applied)
-    }
-
-    #[test]
-    fn every_rewrite_gives_the_same_bits_for_all_extreme_numbers() {
-        let unary = UNARY.iter().map(|rewrite| (rewrite.equation, rewrite.left));
-        let binary = BINARY.iter().map(|rewrite| (rewrite.equation, rewrite.left));
-        for (equation, left) in unary.chain(binary) {
-            for dtype in [DType::F32, DType::F64] {
-                let (rewritten, applied) = run(Tape::with_dtype(dtype), left);
-                let (written, _) = run(Tape::with_dtype(dtype).unfused(), left);
-                assert!(applied.contains(&equation), "{equation} is not applied, but {applied:?}");
-                for (a, b) in rewritten.iter().zip(&written) {
-                    let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
-                    assert!(same, "{equation} in {dtype}: {a:e} instead of {b:e}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_could_overflow_or_lose_a_sign_is_left_as_it_was_written() {
-        let lefts: [for<'t> fn([Var<'t>; 3]) -> Var<'t>; 8] = [
-            |[x, ..]| x + 0.0,
-            |[x, ..]| 0.0 - x,
-            |[x, ..]| x - -0.0,
-            |[x, y, _]| -(x - y),
-            |[x, _, s]| x / s,
-            |[x, ..]| x / 3.0,
-            |[x, ..]| (x * 4.0) * 0.125,
-            |[x, ..]| x / if x.dtype() == DType::F32 { 2_f64.powi(-127) } else { 1e-323 },
-        ];
-        for left in lefts {
-            for dtype in [DType::F32, DType::F64] {
-                let (fused, applied) = run(Tape::with_dtype(dtype), left);
-                let (written, _) = run(Tape::with_dtype(dtype).unfused(), left);
-                let bits = |x: &[f64]| -> Vec<Option<u64>> {
-                    x.iter().map(|x| (!x.is_nan()).then_some(x.to_bits())).collect()
-                };
-                assert!(applied.is_empty() && bits(&fused) == bits(&written), "{applied:?}");
-            }
-        }
     }
 }

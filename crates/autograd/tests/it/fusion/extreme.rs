@@ -5,6 +5,7 @@ use lossgraph_autograd::{Tape, Var, concat, keep};
 use lossgraph_tensor::{DType, Tensor};
 use proptest::prelude::*;
 
+use super::numbers::cosines;
 use super::program::{
     Line, Numbers, Program, Recorded, every_second, gathered, places, run, written,
 };
@@ -117,8 +118,10 @@ fn difference(x: &Tensor, y: &Tensor) -> Option<(f64, f64)> {
 fn compare(program: &Program) -> Result<(), String> {
     for dtype in [DType::F64, DType::F32] {
         // Sums of such weights are exact.
-        let weight = |x: f64| (x.cos() * 4.0).round() / 2.0;
-        let run = |tape: Tape| run(&tape, &program.leaves, 0.0, &weight, &|v| program.record(v));
+        let weights = |k: f64, len: usize| -> Vec<f64> {
+            cosines(k, len).iter().map(|x| (x * 4.0).round() / 2.0).collect()
+        };
+        let run = |tape: Tape| run(&tape, &program.leaves, 0.0, &weights, &|v| program.record(v));
         let (fused, reference) =
             (run(Tape::with_dtype(dtype)), run(Tape::with_dtype(dtype).unfused()));
         for (order, (fused, reference)) in fused.iter().zip(&reference).enumerate() {

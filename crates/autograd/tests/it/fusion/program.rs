@@ -5,6 +5,8 @@ use std::fmt;
 use lossgraph_autograd::{Tape, Var, concat, keep};
 use lossgraph_tensor::{DType, Slice, Tensor};
 
+use super::numbers::{cosines, extremes, moderate};
+
 /// How the data of a leaf lie in memory.
 #[derive(Clone, Copy, Debug)]
 pub enum Lie {
@@ -22,61 +24,8 @@ pub enum Lie {
 pub enum Numbers {
     /// Between −1.7 and 1.7; others for each seed.
     Moderate,
-    /// Drawn by this seed from those at the ends of a float type: see [`EXTREMES`].
+    /// Drawn by this seed from those at the ends of a float type: see [`EXTREMES`](super::numbers::EXTREMES).
     Extreme(u64),
-}
-
-/// Numbers with which products overflow and underflow, zeros of both signs, infinities and NaN.
-pub const EXTREMES: [[f64; 14]; 2] = [
-    [
-        1.0,
-        -1.0,
-        2.5,
-        0.0,
-        -0.0,
-        1e38,
-        -1e38,
-        1e-40,
-        -3e-40,
-        1e-20,
-        3e19,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        f64::NAN,
-    ],
-    [
-        1.0,
-        -1.0,
-        2.5,
-        0.0,
-        -0.0,
-        1e308,
-        -1e308,
-        1e-310,
-        -3e-310,
-        1e-160,
-        3e150,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        f64::NAN,
-    ],
-];
-
-/// Some numbers of [`EXTREMES`]: few a seed, so that not every sum meets a NaN.
-fn extremes(seed: u64, dtype: DType, len: usize) -> Vec<f64> {
-    let all = EXTREMES[usize::from(dtype == DType::F64)];
-    // SplitMix64 (Steele, Lea and Flood 2014).
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as usize
-    };
-    let some: Vec<f64> = (0..1 + next() % 4).map(|_| all[next() % all.len()]).collect();
-    (0..len)
-        .map(|_| if next() % 3 == 0 { all[next() % 3] } else { some[next() % some.len()] })
-        .collect()
 }
 
 /// A variable that a program begins with.
@@ -92,9 +41,8 @@ impl Leaf {
     fn data(&self, seed: f64, dtype: DType) -> Tensor {
         let of = |shape: &[usize]| {
             let len = shape.iter().product::<usize>();
-            let at = |i: usize| (i as f64 * 0.73 + seed * 1.9 + 0.4).sin() * 1.7;
             let data = match self.numbers {
-                Numbers::Moderate => (0..len).map(at).collect(),
+                Numbers::Moderate => moderate(seed, len),
                 Numbers::Extreme(draw) => extremes(draw, dtype, len),
             };
             Tensor::new(shape, data).unwrap()
@@ -304,7 +252,7 @@ pub fn run(
     tape: &Tape,
     from: &[Leaf; 2],
     seed: f64,
-    weight: &dyn Fn(f64) -> f64,
+    weights: &dyn Fn(f64, usize) -> Vec<f64>,
     program: &dyn Fn(&mut Vec<Var<'_>>),
 ) -> Orders {
     let mut v = leaves(tape, from, seed);
@@ -312,8 +260,7 @@ pub fn run(
     program(&mut v);
     let number = |vars: &[Var<'_>], k: f64| {
         let each = vars.iter().map(|&v| {
-            let w = (0..v.len()).map(|i| weight(i as f64 * 1.1 + k)).collect();
-            let w = tape.constant(Tensor::new(v.shape(), w).unwrap());
+            let w = tape.constant(Tensor::new(v.shape(), weights(k, v.len())).unwrap());
             tape.var((v * w).sum(..).number()).unwrap()
         });
         each.reduce(|a, b| a + b).unwrap()
@@ -356,21 +303,23 @@ fn compare_in(
     program: &dyn Fn(&mut Vec<Var<'_>>),
 ) -> Result<(), String> {
     let reference = |dtype: DType, seed: f64| {
-        run(&Tape::with_dtype(dtype).unfused(), from, seed, &f64::cos, program)
+        run(&Tape::with_dtype(dtype).unfused(), from, seed, &cosines, program)
     };
     let exact = reference(DType::F64, 0.0);
     // For each order, the largest loss of it and of those that it is computed from.
     let mut lost = [0.0_f64; 3];
     for seed in [0.0, 5.0, 11.0] {
-        let (single, double) = (reference(DType::F32, seed), reference(DType::F64, seed));
+        let single = reference(DType::F32, seed);
+        let other = (seed != 0.0).then(|| reference(DType::F64, seed));
+        let double = other.as_ref().unwrap_or(&exact);
         let mut largest = 0.0_f64;
-        for ((single, double), lost) in single.iter().zip(&double).zip(&mut lost) {
+        for ((single, double), lost) in single.iter().zip(double).zip(&mut lost) {
             largest = single.iter().zip(double).fold(largest, |l, (x, y)| l.max(distance(x, y)));
             *lost = lost.max(largest);
         }
     }
     for &dtype in precisions {
-        let fused = run(&Tape::with_dtype(dtype), from, 0.0, &f64::cos, program);
+        let fused = run(&Tape::with_dtype(dtype), from, 0.0, &cosines, program);
         for (order, (fused, exact)) in fused.iter().zip(&exact).enumerate() {
             for (at, (x, y)) in fused.iter().zip(exact).enumerate() {
                 let (given, most) = (distance(x, y), allowed(lost[order], dtype));
@@ -390,10 +339,25 @@ fn compare_in(
 /// is more; ∞ where only one is finite.
 fn distance(x: &Tensor, y: &Tensor) -> f64 {
     let (x, y) = (x.to_f64s(), y.to_f64s());
-    let scale = y.iter().filter(|y| y.is_finite()).fold(1.0_f64, |a, b| a.max(b.abs()));
-    let pairs = x.iter().zip(&y).filter(|(x, y)| x != y && !(x.is_nan() && y.is_nan()));
-    pairs.fold(0.0_f64, |most, (x, y)| {
-        let apart = (x - y).abs() / scale;
-        most.max(if apart.is_nan() { f64::INFINITY } else { apart })
-    })
+    // Loops, not iterators: tests are not optimized.
+    let mut scale = 1.0;
+    for &y in &y {
+        if y.is_finite() && y.abs() > scale {
+            scale = y.abs();
+        }
+    }
+    let mut most = 0.0;
+    for i in 0..x.len().min(y.len()) {
+        let (x, y) = (x[i], y[i]);
+        if x != y && !(x.is_nan() && y.is_nan()) {
+            let apart = (x - y).abs() / scale;
+            if apart.is_nan() {
+                return f64::INFINITY;
+            }
+            if apart > most {
+                most = apart;
+            }
+        }
+    }
+    most
 }

@@ -5,8 +5,11 @@
 //! results, with zeros around them: position `s·i + r − padding` gets contributions of the windows
 //! `i − ⌊d·k / s⌋`, from those of their elements that lie on phase `r`.
 
+use std::cell::Cell;
+
 use super::super::microkernel::{Tile, accumulate};
 use super::super::planes::{PhaseAxis, Planes, Strided4, VECTOR};
+use super::super::scratch::Scratch;
 use super::super::simd::{Loop, vectorized};
 use super::super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::{Sizes, output};
@@ -19,6 +22,12 @@ const VECTORS: usize = 2;
 
 /// How many taps are summed before the next columns: their slices stay in the L1 cache.
 const TAPS: usize = 256;
+
+thread_local! {
+    /// For a packed image, and for sums of columns.
+    static PLANES: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+    static SUMS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
 
 /// A product, computed block of rows by block.
 struct DirectConvolution<'a, T> {
@@ -159,17 +168,18 @@ impl<T: Float> DirectConvolution<'_, T> {
         let tasks = self.sizes.tasks(units);
         let width = (self.rows * self.from.row()).next_multiple_of(VECTOR);
         let out = Pointer(out.as_mut_ptr());
-        parallel_for(tasks, |task| {
-            let mut planes = vec![T::ZERO; self.from.len()];
-            let mut sums = vec![T::ZERO; CHANNELS * width];
+        parallel_for(tasks, &|task| {
+            let mut planes = Scratch::filled(&PLANES, self.from.len(), T::ZERO);
+            let mut sums = Scratch::filled(&SUMS, CHANNELS * width, T::ZERO);
+            let (planes, sums) = (planes.elements(), sums.elements());
             for unit in units * task / tasks..units * (task + 1) / tasks {
                 let (image, first) = (unit / blocks, unit % blocks * self.rows);
                 let block = Block { image, first, rows: self.rows.min(all - first) };
-                self.from.pack(x, image, first, T::ZERO, &mut planes);
+                self.from.pack(x, image, first, T::ZERO, planes);
                 for pass in &self.passes {
                     // SAFETY: the rows of an image that a block writes are those of no other
                     // block, and `out` is borrowed by us alone.
-                    unsafe { self.pass::<N>(pass, block, &planes, &mut sums, out.get()) };
+                    unsafe { self.pass::<N>(pass, block, planes, sums, out.get()) };
                 }
             }
         });

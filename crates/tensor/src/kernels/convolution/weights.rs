@@ -1,11 +1,20 @@
 //! The correlation of images and results, which sums over both: weights.
 
+use std::cell::Cell;
+
 use super::super::microkernel::{Tile, accumulate_lanes, sum_of_lanes};
 use super::super::planes::{Planes, Strided4};
-use super::super::simd::{Loop, vectorized};
+use super::super::scratch::Scratch;
+use super::super::simd::{HAS_AVX512, Loop, vector_bytes, vectorized};
 use super::super::threads::{Pointer, parallel_for};
 use super::{BLOCK, MAX_TASKS, Sizes, output};
 use crate::{Float, Result, Tensor};
+
+thread_local! {
+    /// For packed images, and for packed results.
+    static IMAGES: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+    static RESULTS: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+}
 
 /// Sums in vectors of `N` elements, whatever the processor has, and adds up the sums of tasks in
 /// their order.
@@ -41,11 +50,12 @@ pub(super) fn weights<T: Float, const N: usize>(
     let mut partial = vec![T::NOTHING; tasks * w.len()];
     let len = w.len();
     let start = Pointer(partial.as_mut_ptr());
-    parallel_for(tasks, |task| {
+    parallel_for(tasks, &|task| {
         // SAFETY: each task has its part of `partial`, which is borrowed by us alone.
         let w = unsafe { std::slice::from_raw_parts_mut(start.get().add(task * len), len) };
-        let mut images = vec![T::ZERO; units_at_once * from.len()];
-        let mut results = vec![T::ZERO; units_at_once * by.len()];
+        let mut images = Scratch::filled(&IMAGES, units_at_once * from.len(), T::ZERO);
+        let mut results = Scratch::filled(&RESULTS, units_at_once * by.len(), T::ZERO);
+        let (images, results) = (images.elements(), results.elements());
         let (first, end) = (units * task / tasks, units * (task + 1) / tasks);
         for chunk in (first..end).step_by(units_at_once) {
             let count = units_at_once.min(end - chunk);
@@ -60,16 +70,21 @@ pub(super) fn weights<T: Float, const N: usize>(
                 let channels: Vec<usize> = (group * sizes.outs..(group + 1) * sizes.outs)
                     .map(|o| o * by.channel())
                     .collect();
-                vectorized(Dots::<T, N> {
+                let dots = Dots {
                     images: &images[group * sizes.ins * from.channel()..],
-                    results: &results,
+                    results,
                     taps: &taps,
                     channels: &channels,
                     strides: [from.len(), by.len()],
                     count,
                     columns: (rows - 1) * by.row() + axes[1].dim,
                     sums: w,
-                });
+                };
+                if HAS_AVX512 && vector_bytes() == 64 {
+                    vectorized(Tiled::<T, N, 4, 64>(dots));
+                } else {
+                    vectorized(Tiled::<T, N, 2, 32>(dots));
+                }
             }
         }
     });
@@ -80,17 +95,14 @@ pub(super) fn weights<T: Float, const N: usize>(
     Ok(())
 }
 
-/// The channels of results, and the taps, that are summed at a time: with vectors of 32 bytes
-/// their sums, the results and one vector of an image fill the 16 registers of AVX2.
-const O: usize = 2;
+/// The taps that are summed at a time.
 const K: usize = 6;
 
 /// How many vectors of products are added up in one go.
 const VECTORS: usize = 256;
 
-/// Products of planes of images with planes of results, summed over columns and images, in vectors
-/// of `N` elements.
-struct Dots<'a, T: Float, const N: usize> {
+/// Products of planes of images with planes of results, summed over columns and images.
+struct Dots<'a, T: Float> {
     images: &'a [T],
     results: &'a [T],
     /// The offsets of the planes of images, and of those of results.
@@ -104,10 +116,18 @@ struct Dots<'a, T: Float, const N: usize> {
     sums: &'a mut [T::Total],
 }
 
-impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
+/// [`Dots`] in vectors of `N` elements, of `O` channels of results at a time: their sums, the results and
+/// one vector of an image fill the registers, 16 of AVX2 or 32 of a processor with vectors of 64 bytes.
+struct Tiled<'a, T: Float, const N: usize, const O: usize, const BYTES: usize>(Dots<'a, T>);
+
+impl<T: Float, const N: usize, const O: usize, const BYTES: usize> Loop
+    for Tiled<'_, T, N, O, BYTES>
+{
+    const VECTOR_BYTES: Option<usize> = Some(BYTES);
+
     #[inline(always)]
     fn run(self) {
-        let Dots { images, results, taps, channels, strides, count, columns, sums } = self;
+        let Dots { images, results, taps, channels, strides, count, columns, sums } = self.0;
         let vectors = columns.div_ceil(N);
         // The planes of a few taps stay in the L1 cache, while those of all results go by.
         for first in (0..taps.len()).step_by(K) {
@@ -150,7 +170,7 @@ impl<T: Float, const N: usize> Loop for Dots<'_, T, N> {
 /// Adds the sums of a tile to those of its taps, from the first one on, and makes them 0. Each channel has
 /// so many taps.
 #[inline(always)]
-fn flush<T: Float, const N: usize>(
+fn flush<T: Float, const N: usize, const O: usize>(
     tile: &mut Tile<T, K, O, N>,
     sums: &mut [T::Total],
     taps: usize,

@@ -1,9 +1,9 @@
 //! Element-wise functions of one, two and three numbers, and the loops that each becomes.
 //!
 //! There are some two hundred functions, and each loop of each function is compiled for two types and
-//! for levels of [`simd`](super::simd), which was most of the time that the library takes to compile. So a function has one loop ([`general`]), and what is [`specialized`](Map2::specialized)
-//! has one for each kind of operand ([`rows`]), and one for sums of results that are not stored
-//! ([`sums`]).
+//! for levels of [`simd`](super::simd), which was most of the time that the library takes to compile. So a
+//! function has one loop ([`general`]), and what is [`specialized`](Map2::specialized) has, in `f32`, one
+//! for each kind of operand ([`rows`]), and one for sums of results that are not stored ([`sums`]).
 
 mod general;
 pub(crate) mod rows;
@@ -244,7 +244,7 @@ impl Map1 {
     pub const fn specialized<F: Function1>() -> Map1 {
         Map1 {
             f32: Loops1::specialized::<F>(),
-            f64: Loops1::specialized::<F>(),
+            f64: Loops1::general::<F>(),
             #[cfg(target_arch = "x86_64")]
             traced: F::apply::<Traced>,
         }
@@ -256,7 +256,7 @@ impl Map2 {
     pub const fn specialized<F: Function2>() -> Map2 {
         Map2 {
             f32: Loops2::specialized::<F>(),
-            f64: Loops2::specialized::<F>(),
+            f64: Loops2::general::<F>(),
             #[cfg(target_arch = "x86_64")]
             traced: F::apply::<Traced>,
         }
@@ -267,8 +267,8 @@ impl Map3 {
     /// The loops of a function.
     pub const fn of<F: Function3>() -> Map3 {
         Map3 {
-            f32: Loops3::of::<F>(),
-            f64: Loops3::of::<F>(),
+            f32: Loops3::specialized::<F>(),
+            f64: Loops3::general::<F>(),
             #[cfg(target_arch = "x86_64")]
             traced: F::apply::<Traced>,
         }
@@ -293,7 +293,7 @@ impl<T: Float> Loops2<T> {
 }
 
 impl<T: Float> Loops3<T> {
-    const fn of<F: Function3>() -> Loops3<T> {
+    const fn specialized<F: Function3>() -> Loops3<T> {
         Loops3 {
             each: each3::<F, T, Elements, Elements>,
             number_middle: each3::<F, T, Number, Elements>,

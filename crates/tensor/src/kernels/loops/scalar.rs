@@ -1,5 +1,6 @@
 //! The loops of x86 processors without AVX2 and FMA: one element at a time, through a pointer to the
-//! function. So they are the same code for all functions, and take next to no time to compile.
+//! function. So they are the same code for all functions, never inlined into those of one, and take next
+//! to no time to compile.
 
 use super::rows::rows_of;
 use super::sums::row_sum_of;
@@ -21,7 +22,21 @@ pub(super) fn three<F: Function3, T: Float>() -> Scalar<T, 3> {
     |[a, b, c], _| F::apply(a, b, c)
 }
 
+/// Each result of operands of as many elements.
+#[inline(never)]
+pub(super) fn run<T: Float, const N: usize>(
+    f: Scalar<T, N>,
+    x: [&[T]; N],
+    p: [T; 2],
+    out: &mut [T],
+) {
+    for (i, y) in out.iter_mut().enumerate() {
+        *y = f(x.map(|x| x[i]), p);
+    }
+}
+
 /// Each result. An operand may be a number in each row.
+#[inline(never)]
 pub(super) fn each<T: Float, const N: usize>(
     f: Scalar<T, N>,
     x: [(Strip<'_, T>, bool); N],
@@ -40,6 +55,7 @@ pub(super) fn each<T: Float, const N: usize>(
 }
 
 /// The sum of the results in each row.
+#[inline(never)]
 pub(super) fn sums<T: Float, const N: usize>(
     f: Scalar<T, N>,
     x: [Strip<'_, T>; N],
@@ -86,24 +102,24 @@ mod tests {
         const ANGLE: Map2 = map2!(specialized: |a, b| a.atan2(b));
         const FUSED: Map3 = map3!(|a, b, c| a.mul_add(b, c));
         for columns in [1, 3, 16, 17, 70, 5000] {
-            let x: Vec<f64> = (0..3 * columns).map(|i| (i as f64 * 0.7).sin() * 4.0).collect();
+            let x: Vec<f32> = (0..3 * columns).map(|i| (i as f32 * 0.7).sin() * 4.0).collect();
             let rows = Strip { elements: &x[..], row_stride: columns };
             let row = Strip { elements: &x[..columns], row_stride: 0 };
             let number = Strip { elements: &x[..3], row_stride: 1 };
             let p = [1.5, 0.0];
-            let bits = |len: usize, run: &dyn Fn(&mut [f64])| {
+            let bits = |len: usize, run: &dyn Fn(&mut [f32])| {
                 let mut out = vec![0.0; len];
                 run(&mut out);
-                out.into_iter().map(f64::to_bits).collect::<Vec<u64>>()
+                out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
             };
             let all = x.len();
             assert_eq!(
                 bits(all, &|out| each(one::<Scaled, _>(), [(rows, false)], p, columns, out)),
-                bits(all, &|out| (SCALED.f64.each)(&x, p, out)),
+                bits(all, &|out| (SCALED.f32.each)(&x, p, out)),
             );
             assert_eq!(
                 bits(3, &|out| sums(one::<Scaled, _>(), [rows], p, columns, out)),
-                bits(3, &|out| (SCALED.f64.sums)(rows, p, columns, out)),
+                bits(3, &|out| (SCALED.f32.sums)(rows, p, columns, out)),
             );
             let numbers = [number, rows];
             assert_eq!(
@@ -111,18 +127,18 @@ mod tests {
                     let x = [(number, true), (rows, false)];
                     each(two::<Angle, _>(), x, p, columns, out);
                 }),
-                bits(all, &|out| (ANGLE.f64.number_left)(numbers, columns, out)),
+                bits(all, &|out| (ANGLE.f32.number_left)(numbers, columns, out)),
             );
             assert_eq!(
                 bits(3, &|out| sums(two::<Angle, _>(), [rows, row], p, columns, out)),
-                bits(3, &|out| (ANGLE.f64.sums)([rows, row], columns, out)),
+                bits(3, &|out| (ANGLE.f32.sums)([rows, row], columns, out)),
             );
             assert_eq!(
                 bits(all, &|out| {
                     let x = [(rows, false), (row, false), (number, true)];
                     each(three::<Fused, _>(), x, p, columns, out);
                 }),
-                bits(all, &|out| (FUSED.f64.number_right)([rows, row, number], columns, out)),
+                bits(all, &|out| (FUSED.f32.number_right)([rows, row, number], columns, out)),
             );
         }
     }

@@ -167,7 +167,7 @@ fn product<T: Float>(a: Matrix<'_, T>, b: Matrix<'_, T>, [m, k, n]: [usize; 3], 
     let (rows, columns) = if m >= n { (long, short) } else { (short, long) };
     let across = n.div_ceil(columns);
     let start = Pointer(out.as_mut_ptr());
-    parallel_for(m.div_ceil(rows) * across, |i| {
+    parallel_for(m.div_ceil(rows) * across, &|i| {
         let (row, column) = (i / across * rows, i % across * columns);
         let (a, b) = (a.from([row, 0]), b.from([0, column]));
         let size = [rows.min(m - row), k, columns.min(n - column)];

@@ -203,16 +203,28 @@ impl Codegen<'_> {
             buffers.extend(&self.bindings.stores[x]);
         }
         for buffer in buffers {
-            if self.pointers.contains_key(&buffer) {
-                continue;
-            }
-            let pointer = *POINTERS.get(self.pointers.len())?;
-            self.assembler.load_general(pointer, Address::at(SLOTS, 8 * buffer.slot as i32));
-            if buffer.rows == Rows::OfTile {
-                self.assembler.add(pointer, ROW);
-            }
-            self.pointers.insert(buffer, pointer);
+            self.point_to(buffer)?;
         }
+        // As many as there are registers for.
+        self.written_next = std::mem::take(&mut self.written_next)
+            .into_iter()
+            .filter(|&buffer| {
+                !self.pointers.contains_key(&buffer) && self.point_to(buffer).is_some()
+            })
+            .collect();
+        Some(())
+    }
+
+    fn point_to(&mut self, buffer: Buffer) -> Option<()> {
+        if self.pointers.contains_key(&buffer) {
+            return Some(());
+        }
+        let pointer = *POINTERS.get(self.pointers.len())?;
+        self.assembler.load_general(pointer, Address::at(SLOTS, 8 * buffer.slot as i32));
+        if buffer.rows == Rows::OfTile {
+            self.assembler.add(pointer, ROW);
+        }
+        self.pointers.insert(buffer, pointer);
         Some(())
     }
 
@@ -266,16 +278,20 @@ impl Codegen<'_> {
         for x in of_reductions.chain(pass.stores.iter().copied()) {
             *self.uses.entry(x).or_default() += 1;
         }
+        for nth in 0..self.written_next.len() {
+            let at = self.at(self.written_next[nth], part);
+            self.assembler.prefetch(at, true);
+        }
         for step in &pass.steps {
             match *step {
                 Step::Compute(x) if !matches!(self.node(x), Node::Leaf { .. }) => {
                     self.compute(x, Length::Sixteen)?;
                 }
                 Step::Compute(x) | Step::Reload(x) => {
-                    let (vector, at) =
-                        (self.take_vector()?, self.at(self.bindings.reads[&x], part));
+                    let buffer = self.bindings.reads[&x];
+                    let (vector, at) = (self.take_vector()?, self.at(buffer, part));
                     self.assembler.load(vector, at, part.loaded());
-                    if pass.last_loads.contains(&x) {
+                    if pass.last_loads.contains(&x) && buffer.rows == Rows::OfTile {
                         self.prefetch(at, false);
                     }
                     self.set_vector(x, vector);

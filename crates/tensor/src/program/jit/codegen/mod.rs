@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use super::assembler::{Address, Assembler, Condition, Gpr, Label, Length, Mask, Vector};
 use super::graph::{Graph, Node, NodeId};
-use super::schedule::Schedule;
+use super::schedule::{Pass, Schedule};
 use crate::program::code::SlotId;
 
 /// How many columns rows have at most that are worked on in pairs.
@@ -144,8 +144,11 @@ struct Codegen<'a> {
     /// The bytes of a row, and how far ahead the next rows are, to be fetched while these are computed.
     row_bytes: i32,
     ahead: i32,
-    /// Whether the rows that are stored to are fetched as well: short ones would drive out what is read.
+    /// Whether the next rows that are stored to are fetched as well: short ones would drive out what is
+    /// read.
     fetches_stores: bool,
+    /// What the next pass stores to, if not: fetched while this one computes.
+    written_next: Vec<Buffer>,
     assembler: Assembler,
     /// The place of each number in the frame.
     numbers: HashMap<Key, usize>,
@@ -187,6 +190,7 @@ impl<'a> Codegen<'a> {
             row_bytes: 0,
             ahead: 0,
             fetches_stores: false,
+            written_next: vec![],
             assembler: Assembler::default(),
             numbers: HashMap::new(),
             constants: vec![],
@@ -269,6 +273,7 @@ impl<'a> Codegen<'a> {
                 self.store_numbers(schedule, at as u32);
             }
             if !pass.steps.is_empty() {
+                self.written_next = self.written_after(&schedule.passes[at + 1..]);
                 self.pass(pass)?;
             }
         }
@@ -280,6 +285,15 @@ impl<'a> Codegen<'a> {
         self.assembler.jump(&mut rows, Condition::Below);
         self.assembler.place(&mut over);
         Some(())
+    }
+
+    /// The rows that the first of these passes stores to, if they are fetched before.
+    fn written_after(&self, passes: &[Pass]) -> Vec<Buffer> {
+        let next = passes.iter().find(|pass| !pass.steps.is_empty());
+        let stores = next.iter().flat_map(|pass| &pass.stores);
+        let buffers = stores.flat_map(|x| &self.bindings.stores[x]).copied();
+        let is_fetched = |buffer: &Buffer| !self.fetches_stores && buffer.rows == Rows::OfTile;
+        buffers.filter(is_fetched).collect()
     }
 
     /// Loads a leaf into its place in the frame.
