@@ -66,7 +66,8 @@ impl Spaces {
         let lens = dag.nodes.iter().map(|node| node.shape.numel()).collect();
         let mut spaces =
             Spaces { parent: (0..count as Id).collect(), votes: FxHashMap::default(), lens };
-        let mut votes: Vec<(Id, usize)> = Vec::new();
+        // The number of columns that a node votes for, and with which weight.
+        let mut votes: Vec<(Id, usize, usize)> = Vec::new();
         for (id, node) in dag.nodes.iter().enumerate() {
             let id = id as Id;
             let shape = |id: Id| &dag.nodes[id as usize].shape;
@@ -75,27 +76,31 @@ impl Spaces {
                     node.inputs.iter().for_each(|&input| spaces.union(id, input));
                 }
                 Op::View(View::Expand) => match repeats(shape(node.inputs[0]), &node.shape) {
-                    Broadcast::AlongRow(n) | Broadcast::AcrossRows(n) => votes.push((id, n)),
+                    Broadcast::AlongRow(n) | Broadcast::AcrossRows(n) => {
+                        // One that repeats other axes, too, has no say where others have one.
+                        let above = &dag.nodes[node.inputs[0] as usize].op;
+                        votes.push((id, n, usize::from(*above != Op::View(View::Expand))))
+                    }
                     _ => {}
                 },
                 Op::Reduce(..) => match repeats(&node.shape, shape(node.inputs[0])) {
                     Broadcast::AlongRow(n) | Broadcast::AcrossRows(n) => {
-                        votes.push((node.inputs[0], n))
+                        votes.push((node.inputs[0], n, 1))
                     }
                     _ => {}
                 },
                 Op::Index(Index::Gather { axis }) if indexes_rows(dag, node, *axis) => {
-                    votes.push((node.inputs[0], shape(node.inputs[0])[*axis]));
+                    votes.push((node.inputs[0], shape(node.inputs[0])[*axis], 1));
                 }
                 Op::Index(Index::ScatterAdd { axis }) if indexes_rows(dag, node, *axis) => {
-                    votes.push((id, node.shape[*axis]));
+                    votes.push((id, node.shape[*axis], 1));
                 }
                 _ => {}
             }
         }
-        for (id, columns) in votes {
+        for (id, columns, weight) in votes {
             let class = spaces.find(id);
-            *spaces.votes.entry(class).or_default().entry(columns).or_insert(0) += 1;
+            *spaces.votes.entry(class).or_default().entry(columns).or_insert(0) += weight;
         }
         spaces
     }

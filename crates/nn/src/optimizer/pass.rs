@@ -99,7 +99,7 @@ impl<R: UpdateRule, T: Float> Loop for Pass<'_, '_, R, T> {
 const PIECE: usize = 1 << 11;
 
 /// Parameters with fewer elements are updated by the caller's thread.
-pub(super) const PARALLEL: usize = 1 << 15;
+pub(super) const PARALLEL: usize = 1 << 13;
 
 /// Moves piece by piece, on all threads if there are many.
 fn share<T: Float>(update: Update<'_, T>, whole: Piece<'_, T>) {

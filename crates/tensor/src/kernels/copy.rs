@@ -1,11 +1,13 @@
 //! Data movement: copies, casts, fills, concatenation, padding, and overlap-add.
 
+use std::ops::Range;
+
 use super::accumulate::{Accumulate, MANY, totals};
 use super::nditer::{NdIter, Packer};
-use super::threads::parallel_chunks_mut;
+use super::threads::{parallel_chunks_mut, try_parallel_chunks_mut};
 use super::{CHUNK, input, output};
 use crate::tensor::with_elem;
-use crate::{Elem, Error, Layout, Result, Shape, Slice, Tensor, Window};
+use crate::{Dims, Elem, Error, Layout, Result, Shape, Slice, Tensor, Window};
 
 /// Copies a tensor of any layout into `out`, of the same shape and type.
 pub fn copy(x: &Tensor, out: &mut Tensor) -> Result<()> {
@@ -133,7 +135,7 @@ pub fn pad(x: &Tensor, slices: &[Slice], value: f64, out: &mut Tensor) -> Result
 
 /// The sum of tensors that are 0 but for the slices at which each of the inputs stands: what they
 /// share is added up, in the order of the inputs.
-pub fn pad_add<S: AsRef<[Slice]>>(
+pub fn pad_add<S: AsRef<[Slice]> + Sync>(
     inputs: &[&Tensor],
     slices: &[S],
     out: &mut Tensor,
@@ -142,22 +144,61 @@ pub fn pad_add<S: AsRef<[Slice]>>(
     let all: Vec<Slice> = shape.iter().map(|&dim| Slice::all(dim)).collect();
     let is_whole = slices.first().is_some_and(|first| first.as_ref() == all);
     let are_tiles = are_tiles(slices, &shape);
+    for (x, slices) in inputs.iter().zip(slices) {
+        region("pad_add", x, slices.as_ref(), &shape)?;
+    }
+    // Some rows of the first axis at a time, unless slices go through them in steps.
+    let rows = shape.first().copied().unwrap_or(1);
+    let row = shape.numel() / rows.max(1);
+    let has_steps = |slices: &S| slices.as_ref().first().is_none_or(|slice| slice.step != 1);
+    let rows_at_once =
+        if slices.iter().any(has_steps) { rows } else { (CHUNK / row.max(1)).max(1) };
     with_elem!(out.dtype(), T => {
         let out = output::<T>("pad_add", out, &shape)?;
-        if !is_whole && !are_tiles {
-            out.fill(T::ZERO);
-        }
-        for (nth, (x, slices)) in inputs.iter().zip(slices).enumerate() {
-            let region = region("pad_add", x, slices.as_ref(), &shape)?;
-            let from = input::<T>("pad_add", x)?;
-            let is_first_here = are_tiles || is_whole && nth == 0;
-            match is_first_here {
-                true => place(from, x.layout(), out, &region),
-                false => zip(from, x.layout(), out, &region, |x, y| *y = y.plus(x)),
+        try_parallel_chunks_mut(out, rows_at_once * row, |chunk, out| {
+            let first = chunk * rows_at_once;
+            if !is_whole && !are_tiles {
+                out.fill(T::ZERO);
             }
-        }
-        Ok(())
+            for (nth, (x, slices)) in inputs.iter().zip(slices).enumerate() {
+                let Some((x, region)) =
+                    part(x, slices.as_ref(), &shape, first..first + out.len() / row.max(1))?
+                else {
+                    continue;
+                };
+                let from = input::<T>("pad_add", &x)?;
+                let is_first_here = are_tiles || is_whole && nth == 0;
+                match is_first_here {
+                    true => place(from, x.layout(), out, &region),
+                    false => zip(from, x.layout(), out, &region, |x, y| *y = y.plus(x)),
+                }
+            }
+            Ok(())
+        })
     })
+}
+
+/// What of a tensor lies in these rows of a result of a shape, and where in them; `None` if nothing does.
+fn part(
+    x: &Tensor,
+    slices: &[Slice],
+    shape: &Shape,
+    rows: Range<usize>,
+) -> Result<Option<(Tensor, Layout)>> {
+    let all = || Ok(Some((x.clone(), Layout::contiguous(shape.clone()).slice(slices)?)));
+    let Some(&Slice { start, len, step: 1 }) = slices.first() else { return all() };
+    if rows.len() == shape[0] {
+        return all();
+    }
+    let (from, to) = (start.max(rows.start), (start + len).min(rows.end));
+    if from >= to {
+        return Ok(None);
+    }
+    let (mut dims, mut slices) = (Dims::from(&shape[..]), slices.to_vec());
+    dims[0] = rows.len();
+    slices[0] = Slice { start: from - rows.start, len: to - from, step: 1 };
+    let region = Layout::contiguous(Shape::from(&dims[..])).slice(&slices)?;
+    Ok(Some((x.narrow(0, from - start, to - from)?, region)))
 }
 
 /// Whether slices of one axis follow one another from its start to its end.
@@ -281,6 +322,29 @@ mod tests {
         let twice = sum(&[at(1, 1, 1), at(1, 1, 1)], &[&b, &b], 2);
         assert_eq!(twice, Ok(vec![0.0, 20.0, 0.0, 40.0]));
         assert!(sum(&[at(0, 2, 1)], &[&b], 2).is_err());
+    }
+
+    /// So many rows that they are written in parts, into which the slices reach at both ends.
+    #[test]
+    fn padded_tensors_add_up_in_parts_of_the_first_axis() {
+        let (rows, columns) = (2 * CHUNK / 3, 7);
+        let parts = [(0, rows, 0, 3), (5, rows - 9, 2, 5), (rows - 4, 3, 6, 1), (1, 2, 0, 7)];
+        let element = |i: usize| (i % 1000) as f64;
+        let inputs = parts.map(|(_, len, _, width)| {
+            Tensor::new([len, width], (0..len * width).map(element).collect()).unwrap()
+        });
+        let slices = parts.map(|(start, len, left, width)| {
+            [Slice { start, len, step: 1 }, Slice { start: left, len: width, step: 1 }]
+        });
+        let mut expected = vec![0.0; rows * columns];
+        for (start, len, left, width) in parts {
+            for at in 0..len * width {
+                expected[(start + at / width) * columns + left + at % width] += element(at);
+            }
+        }
+        let mut out = Tensor::full([rows, columns], f64::NAN, DType::F64).unwrap();
+        pad_add(&inputs.each_ref(), &slices, &mut out).unwrap();
+        assert_eq!(out.to_f64s(), expected);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! They read through pointers: a check in the loop would keep the sums in memory.
 
-use crate::Float;
+use super::simd::{Lanes, Vector};
+use crate::{Elem, Float};
 
-/// A tile of sums, in rows of `V` vectors of `N` elements.
-pub(super) type Tile<T, const R: usize, const V: usize, const N: usize> = [[[T; N]; V]; R];
+/// A tile of sums, in rows of `C` vectors.
+pub(super) type Tile<V, const R: usize, const C: usize> = [[V; C]; R];
 
 /// Where the row of the right factor that belongs to a term starts.
 pub(super) trait RowOffsets: Copy {
@@ -40,32 +41,29 @@ impl RowOffsets for &[usize] {
 /// a start, and an offset for each term.
 ///
 /// # Safety
-/// Both factors may be read at all these elements.
+/// Both factors may be read at all these elements, and the processor has the vectors.
 #[inline(always)]
-pub(super) unsafe fn accumulate<T: Float, const R: usize, const V: usize, const N: usize>(
+pub(super) unsafe fn accumulate<V: Vector, const R: usize, const C: usize>(
     terms: usize,
-    (left, stride): ([*const T; R], isize),
-    (right, offsets): (*const T, impl RowOffsets),
-    tile: &mut Tile<T, R, V, N>,
+    (left, stride): ([*const V::Elem; R], isize),
+    (right, offsets): (*const V::Elem, impl RowOffsets),
+    tile: &mut Tile<V, R, C>,
 ) {
     // By value, so that it stays in registers.
     let mut sums = *tile;
     for term in 0..terms {
-        let mut x = [[T::ZERO; N]; V];
-        // SAFETY: the caller vouches for the elements of a row of the right factor; an array is
-        // aligned as its elements are.
+        // SAFETY: the caller vouches for the processor, for the elements of a row of the right factor,
+        // and for those of the left one.
         unsafe {
-            let row = right.offset(offsets.offset(term)).cast::<[T; N]>();
-            for (v, x) in x.iter_mut().enumerate() {
-                *x = *row.add(v);
+            let row = right.offset(offsets.offset(term));
+            let mut x = [V::splat(V::Elem::ZERO); C];
+            for (c, x) in x.iter_mut().enumerate() {
+                *x = V::load(row.add(c * V::LEN));
             }
-        }
-        for i in 0..R {
-            // SAFETY: the caller vouches for the elements of the left factor.
-            let a = unsafe { *left[i].offset(term as isize * stride) };
-            for v in 0..V {
-                for n in 0..N {
-                    sums[i][v][n] = a.mul_add(x[v][n], sums[i][v][n]);
+            for i in 0..R {
+                let a = V::splat(*left[i].offset(term as isize * stride));
+                for c in 0..C {
+                    sums[i][c] = a.mul_add(x[c], sums[i][c]);
                 }
             }
         }
@@ -77,27 +75,26 @@ pub(super) unsafe fn accumulate<T: Float, const R: usize, const V: usize, const 
 /// dot products of rows, in lanes.
 ///
 /// # Safety
-/// Each row may be read at so many vectors of `N` elements.
+/// Each row may be read at so many vectors, and the processor has them.
 #[inline(always)]
-pub(super) unsafe fn accumulate_lanes<T: Float, const R: usize, const V: usize, const N: usize>(
+pub(super) unsafe fn accumulate_lanes<V: Vector, const R: usize, const C: usize>(
     vectors: usize,
-    left: [*const T; R],
-    right: [*const T; V],
-    tile: &mut Tile<T, R, V, N>,
+    left: [*const V::Elem; R],
+    right: [*const V::Elem; C],
+    tile: &mut Tile<V, R, C>,
 ) {
     let mut sums = *tile;
     for vector in 0..vectors {
-        let mut y = [[T::ZERO; N]; V];
-        for (y, row) in y.iter_mut().zip(right) {
-            // SAFETY: as the caller says; an array is aligned as its elements are.
-            *y = unsafe { *row.cast::<[T; N]>().add(vector) };
-        }
-        for i in 0..R {
-            // SAFETY: as above.
-            let x = unsafe { *left[i].cast::<[T; N]>().add(vector) };
-            for v in 0..V {
-                for n in 0..N {
-                    sums[i][v][n] = x[n].mul_add(y[v][n], sums[i][v][n]);
+        // SAFETY: as the caller says.
+        unsafe {
+            let mut y = [V::splat(V::Elem::ZERO); C];
+            for c in 0..C {
+                y[c] = V::load(right[c].add(vector * V::LEN));
+            }
+            for i in 0..R {
+                let x = V::load(left[i].add(vector * V::LEN));
+                for c in 0..C {
+                    sums[i][c] = x.mul_add(y[c], sums[i][c]);
                 }
             }
         }
@@ -107,7 +104,7 @@ pub(super) unsafe fn accumulate_lanes<T: Float, const R: usize, const V: usize, 
 
 /// The sum of lanes, halves added until one is left.
 #[inline(always)]
-pub(super) fn sum_of_lanes<T: Float, const N: usize>(mut lanes: [T; N]) -> T {
+pub(super) fn sum_of_lanes<T: Float, const N: usize>(Lanes(mut lanes): Lanes<T, N>) -> T {
     let mut half = N / 2;
     while half > 0 {
         for n in 0..half {

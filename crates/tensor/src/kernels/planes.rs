@@ -163,6 +163,12 @@ impl<'a, T: Elem> Strided4<'a, T> {
     }
 }
 
+/// Whether there is memory for so many elements. An allocation that fails would end the process, so that a
+/// large one is reserved before, and given back.
+pub(super) fn has_room<T>(len: usize) -> bool {
+    len < LARGE || Vec::<T>::new().try_reserve_exact(len).is_ok()
+}
+
 /// The layout of a packed image: its rows, plane by plane, channel by channel.
 pub(super) struct Planes {
     pub channels: usize,
@@ -192,10 +198,9 @@ impl Planes {
         self.channels * self.channel() + VECTOR
     }
 
-    /// Whether there is memory for [`len`](Planes::len) elements. An allocation that fails would end
-    /// the process, so that a large one is reserved before, and given back.
+    /// Whether there is memory for [`len`](Planes::len) elements.
     pub fn have_room<T>(&self) -> bool {
-        self.len() < LARGE || Vec::<T>::new().try_reserve_exact(self.len()).is_ok()
+        has_room::<T>(self.len())
     }
 
     /// The offset, among the planes of a channel, of an element of the plane of two phases.

@@ -1,10 +1,12 @@
-//! Functions of the normal distribution for `f32`: in `f64`, with as many terms as `f32` needs.
+//! `erf`, `erfc` and functions of the normal distribution for `f32`: in `f64`, with as many terms as
+//! `f32` needs.
 //!
 //! `(1 + 2a) e^(a²) erfc a` is a polynomial in `t = (a − 3) / (a + 3)` from 0 to infinity, within
 //! 2⁻³⁷, so that what is left and what is right of 0 have all but their last steps in common.
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, LOG2_E};
 
+use super::error::{MIDDLE, middle};
 use super::ln::f64::{number, split};
 use super::polynomial;
 
@@ -54,18 +56,24 @@ fn ln(x: f64, low: f64) -> f64 {
     number(k).mul_add(LN_2, s * r)
 }
 
-/// `|x|/√2`. Of what `f32` has, infinity alone is cut off, to a number whose square `f64` has.
+/// `|x|`. Of what `f32` has, infinity alone is cut off, to a number whose square `f64` has.
 #[inline(always)]
 fn argument(x: f64) -> f64 {
-    let a = x.abs() * FRAC_1_SQRT_2;
+    let a = x.abs();
     if a > 1e40 { 1e40 } else { a }
 }
 
 /// `e^(a²) erfc a` for `a ≥ 0`, as a numerator and a denominator.
 #[inline(always)]
 fn scaled_tail(a: f64) -> [f64; 2] {
-    let g = polynomial!(
-        (a - 3.0) / (a + 3.0),
+    [scaled_tail_at((a - 3.0) / (a + 3.0)), a.mul_add(2.0, 1.0)]
+}
+
+/// The numerator at `t`.
+#[inline(always)]
+fn scaled_tail_at(t: f64) -> f64 {
+    polynomial!(
+        t,
         [
             1.676_972_449_738_258_8e-6,
             -1.253_371_482_717_198_4e-7,
@@ -84,14 +92,34 @@ fn scaled_tail(a: f64) -> [f64; 2] {
             -0.135_621_106_037_269_5,
             1.253_008_058_268_343,
         ]
-    );
-    [g, a.mul_add(2.0, 1.0)]
+    )
+}
+
+/// `erfc a` for `a ≥ 0`, from one division.
+#[inline(always)]
+fn tail(a: f64) -> f64 {
+    let (sum, denominator) = (a + 3.0, a.mul_add(2.0, 1.0));
+    let reciprocal = 1.0 / (sum * denominator);
+    let g = scaled_tail_at((a - 3.0) * (denominator * reciprocal));
+    exp(-a * a) * g * (sum * reciprocal)
+}
+
+#[inline(always)]
+fn erf_of(x: f64) -> f64 {
+    let outside = (1.0 - tail(argument(x))).copysign(x);
+    if x.abs() < MIDDLE { middle(x) } else { outside }
+}
+
+#[inline(always)]
+fn erfc_of(x: f64) -> f64 {
+    let tail = tail(argument(x));
+    if x < 0.0 { 2.0 - tail } else { tail }
 }
 
 /// Left of 0, `ln ½e^(a²) erfc a − a²`; right of it, `ln(1 − ½ erfc a)`.
 #[inline(always)]
 fn log_ndtr_of(x: f64) -> f64 {
-    let a = argument(x);
+    let a = argument(x * FRAC_1_SQRT_2);
     let [g, d] = scaled_tail(a);
     let (factor, square) = (0.5 * g / d, a * a);
     let tail = factor * exp(-square);
@@ -110,7 +138,7 @@ fn log_ndtr_of(x: f64) -> f64 {
 fn log_ndtr_slope_of(x: f64) -> f64 {
     // √(2/π)
     const TWICE_DENSITY: f64 = 0.797_884_560_802_865_4;
-    let a = argument(x);
+    let a = argument(x * FRAC_1_SQRT_2);
     let ([g, d], e) = (scaled_tail(a), exp(-a * a));
     let right = (d * e, (-e).mul_add(g, 2.0 * d));
     let (numerator, denominator) = if x < 0.0 { (d, g) } else { right };
@@ -161,6 +189,16 @@ fn erfinv_of(x: f64) -> f64 {
     let y = if a == 1.0 { f64::INFINITY } else { y };
     let y = if a > 1.0 { f64::NAN } else { y };
     y.copysign(x)
+}
+
+#[inline(always)]
+pub fn erf(x: f32) -> f32 {
+    erf_of(x.into()) as f32
+}
+
+#[inline(always)]
+pub fn erfc(x: f32) -> f32 {
+    erfc_of(x.into()) as f32
 }
 
 #[inline(always)]

@@ -22,6 +22,8 @@ pub struct Executable {
     pub(super) strip_rows: usize,
     pub(super) tiles: usize,
     pub(super) tasks: usize,
+    /// How many micro-ops the program has.
+    pub(super) micro_ops: usize,
     pub(super) inputs: Vec<Extent>,
     pub(super) indices: usize,
     /// What is gathered and scattered, in the order of the program, and by which operation.

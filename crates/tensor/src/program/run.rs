@@ -20,8 +20,9 @@ use crate::kernels::{LazyProduct, Loops, ReduceOp};
 use crate::{DType, Error, Tensor};
 use resolved::{ResolvedSlots, TileBounds};
 
-/// From how many points on tasks run in parallel.
-const PARALLEL_THRESHOLD: usize = 1 << 16;
+/// From how much work on tasks run in parallel: what is read, computed and written at points, and
+/// multiplications of products. It takes some microseconds.
+const PARALLEL_THRESHOLD: usize = 1 << 17;
 
 thread_local! {
     /// For registers.
@@ -238,12 +239,23 @@ impl<'a, T: Loops> Run<'a, T> {
             };
             run.task(task, invariants.get(), &accumulators)
         };
-        if executable.rows * executable.columns < PARALLEL_THRESHOLD {
+        if self.work() < PARALLEL_THRESHOLD {
             (0..tasks).try_for_each(task)?;
         } else {
             try_parallel_for(tasks, task)?;
         }
         self.run_epilogue(invariants.get(), &scalars, &columns)
+    }
+
+    /// How much is read, computed and written at points, and how many multiplications the products take.
+    fn work(&self) -> usize {
+        let Executable { rows, columns, micro_ops, .. } = self.executable;
+        let each = micro_ops + self.inputs.len() + self.outputs.len();
+        let products = self.inputs.iter().map(|input| match input {
+            InputBuffer::Product(product) => product.work(),
+            _ => 0,
+        });
+        products.fold((rows * columns).saturating_mul(each), usize::saturating_add)
     }
 
     /// Loads and computes the invariants that tiles read.

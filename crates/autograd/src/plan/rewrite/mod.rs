@@ -226,10 +226,13 @@ impl Dag {
 
     /// What a node expands, if it does.
     fn as_expand(&self, id: Id) -> Option<Id> {
-        match self.node(id).op {
+        let narrow = |id: Id| match self.node(id).op {
             Op::View(View::Expand) => Some(self.node(id).inputs[0]),
             _ => None,
-        }
+        };
+        // There are two of them at most, of which one goes along rows.
+        let below = narrow(id)?;
+        Some(narrow(below).unwrap_or(below))
     }
 
     fn as_unary(&self, id: Id, row: &'static Unary) -> Option<Id> {

@@ -1,8 +1,10 @@
 //! Shapes: what is constant along an axis stays narrow, views of views become one view.
 
 use lossgraph_tensor::Shape;
+use lossgraph_tensor::program::NARROW;
 use smallvec::SmallVec;
 
+use super::super::space::{Broadcast, repeats};
 use super::{Dag, Dims, Readers};
 use crate::ops::matmul::MatMul;
 use crate::ops::op::Op;
@@ -62,11 +64,22 @@ impl Dag {
         // Both have the same rank from here on, so that axes need no counting from the end.
         let mut dims: Dims = SmallVec::from_elem(1, shape.rank() - from.rank());
         dims.extend(from.iter().copied());
-        let x = self.reshape(x, &Shape::from(&dims[..]));
+        let mut x = self.reshape(x, &Shape::from(&dims[..]));
         if self.shape(x) == *shape {
             return x;
         }
         let dtype = self.node(x).dtype;
+        // First to an element for each row, then along the rows, which a kernel does as it reads if they
+        // are long.
+        if repeats(&self.shape(x), shape) == Broadcast::Other {
+            let end = dims.iter().rposition(|&dim| dim != 1).map_or(0, |axis| axis + 1);
+            let columns: usize = shape[end..].iter().product();
+            if columns >= NARROW {
+                dims[..end].copy_from_slice(&shape[..end]);
+                let rows = Shape::from(&dims[..]);
+                x = self.push(Op::View(View::Expand), Inputs::from_slice(&[x]), &rows, dtype);
+            }
+        }
         self.push(Op::View(View::Expand), Inputs::from_slice(&[x]), shape, dtype)
     }
 

@@ -10,10 +10,10 @@ use std::cell::Cell;
 use super::super::microkernel::{Tile, accumulate};
 use super::super::planes::{PhaseAxis, Planes, Strided4, VECTOR};
 use super::super::scratch::Scratch;
-use super::super::simd::{Loop, vectorized};
+use super::super::simd::{Vector, VectorLoop, Vectorized, in_vectors};
 use super::super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::{Sizes, output};
-use crate::{Float, Result, Tensor};
+use crate::{Elem, Float, Result, Tensor};
 
 /// Channels that are summed at a time, and vectors of columns: as many vectors of sums as hide how long
 /// one addition takes, from few elements that are read.
@@ -60,7 +60,7 @@ struct Block {
     rows: usize,
 }
 
-pub(super) fn results<T: Float, const N: usize>(
+pub(super) fn results<T: Vectorized>(
     sizes: &Sizes,
     x: &Tensor,
     w: &Tensor,
@@ -85,11 +85,11 @@ pub(super) fn results<T: Float, const N: usize>(
     let shape = y.shape().clone();
     let y = output("convolution", y, &shape)?;
     DirectConvolution { sizes, from, ins: sizes.ins, to, outs: sizes.outs, rows, passes, bias }
-        .run::<N>(&Strided4::of(x)?, y);
+        .run(&Strided4::of(x)?, y);
     Ok(())
 }
 
-pub(super) fn images<T: Float, const N: usize>(
+pub(super) fn images<T: Vectorized>(
     sizes: &Sizes,
     w: &Tensor,
     y: &Tensor,
@@ -133,7 +133,7 @@ pub(super) fn images<T: Float, const N: usize>(
         passes,
         bias: None,
     }
-    .run::<N>(&Strided4::of(y)?, x);
+    .run(&Strided4::of(y)?, x);
     Ok(())
 }
 
@@ -157,8 +157,8 @@ fn packed<T: Float>(
     packed
 }
 
-impl<T: Float> DirectConvolution<'_, T> {
-    fn run<const N: usize>(&self, x: &Strided4<'_, T>, out: &mut [T]) {
+impl<T: Vectorized> DirectConvolution<'_, T> {
+    fn run(&self, x: &Strided4<'_, T>, out: &mut [T]) {
         if out.is_empty() {
             return;
         }
@@ -179,7 +179,7 @@ impl<T: Float> DirectConvolution<'_, T> {
                 for pass in &self.passes {
                     // SAFETY: the rows of an image that a block writes are those of no other
                     // block, and `out` is borrowed by us alone.
-                    unsafe { self.pass::<N>(pass, block, planes, sums, out.get()) };
+                    unsafe { self.pass(pass, block, planes, sums, out.get()) };
                 }
             }
         });
@@ -189,14 +189,7 @@ impl<T: Float> DirectConvolution<'_, T> {
     ///
     /// # Safety
     /// `out` holds all images, and nobody else looks at the rows of this block.
-    unsafe fn pass<const N: usize>(
-        &self,
-        pass: &Pass<T>,
-        block: Block,
-        planes: &[T],
-        sums: &mut [T],
-        out: *mut T,
-    ) {
+    unsafe fn pass(&self, pass: &Pass<T>, block: Block, planes: &[T], sums: &mut [T], out: *mut T) {
         let (tiles, width) = (self.outs.div_ceil(CHANNELS), sums.len() / CHANNELS);
         let len = pass.taps.len() * CHANNELS;
         for tile in 0..self.sizes.groups * tiles {
@@ -206,7 +199,7 @@ impl<T: Float> DirectConvolution<'_, T> {
             for (o, sums) in sums.chunks_exact_mut(width).take(channels).enumerate() {
                 sums.fill(self.bias.as_ref().map_or(T::ZERO, |bias| bias[first + o]));
             }
-            vectorized(Multiply::<T, N> {
+            in_vectors(Multiply {
                 taps: &pass.taps,
                 weights: &pass.weights[tile * len..][..len],
                 planes: &planes[group * self.ins * self.from.channel()..],
@@ -256,8 +249,8 @@ impl<T: Float> DirectConvolution<'_, T> {
     }
 }
 
-/// Adds slices of planes, each times a weight, to rows of sums, in vectors of `N` elements.
-struct Multiply<'a, T, const N: usize> {
+/// Adds slices of planes, each times a weight, to rows of sums.
+struct Multiply<'a, T> {
     taps: &'a [usize],
     weights: &'a [T],
     planes: &'a [T],
@@ -265,54 +258,65 @@ struct Multiply<'a, T, const N: usize> {
     columns: usize,
 }
 
-impl<T: Float, const N: usize> Loop for Multiply<'_, T, N> {
-    const VECTOR_BYTES: Option<usize> = Some(N * size_of::<T>());
+impl<T: Vectorized> VectorLoop for Multiply<'_, T> {
+    type Elem = T;
 
     #[inline(always)]
-    fn run(self) {
+    unsafe fn run<V: Vector<Elem = T>>(self) {
         let Multiply { taps, weights, planes, sums, columns } = self;
         for (taps, weights) in taps.chunks(TAPS).zip(weights.chunks(TAPS * CHANNELS)) {
             // A tile reads whole vectors, to the end of what is packed at most.
             let last = taps.iter().copied().max().unwrap_or(0);
-            assert!(last + columns.next_multiple_of(N) <= planes.len());
-            for column in (0..columns).step_by(VECTORS * N) {
+            assert!(last + columns.next_multiple_of(V::LEN) <= planes.len());
+            for column in (0..columns).step_by(VECTORS * V::LEN) {
                 let planes = &planes[column..];
-                if columns - column > N {
-                    add::<T, VECTORS, N>(taps, weights, planes, sums, column);
-                } else {
-                    add::<T, 1, N>(taps, weights, planes, sums, column);
+                // SAFETY: the caller vouches for the processor, and there are as many vectors of planes
+                // behind the last tap.
+                unsafe {
+                    if columns - column > V::LEN {
+                        add::<V, VECTORS>(taps, weights, planes, sums, column);
+                    } else {
+                        add::<V, 1>(taps, weights, planes, sums, column);
+                    }
                 }
             }
         }
     }
 }
 
-/// Adds to `V` vectors of each row of sums, from a column on.
+/// Adds to `C` vectors of each row of sums, from a column on.
+///
+/// # Safety
+/// There are so many vectors of the planes behind the last tap, and the processor has them.
 #[inline(always)]
-fn add<T: Float, const V: usize, const N: usize>(
+unsafe fn add<V: Vector, const C: usize>(
     taps: &[usize],
-    weights: &[T],
-    planes: &[T],
-    sums: &mut [T],
+    weights: &[V::Elem],
+    planes: &[V::Elem],
+    sums: &mut [V::Elem],
     column: usize,
 ) {
     let width = sums.len() / CHANNELS;
-    let mut tile: Tile<T, CHANNELS, V, N> = [[[T::ZERO; N]; V]; CHANNELS];
-    for (o, tile) in tile.iter_mut().enumerate() {
-        tile.as_flattened_mut().copy_from_slice(&sums[o * width + column..][..V * N]);
-    }
-    assert!(weights.len() == taps.len() * CHANNELS);
+    assert!(weights.len() == taps.len() * CHANNELS && column + C * V::LEN <= width);
     let mut starts = [weights.as_ptr(); CHANNELS];
     for (o, start) in starts.iter_mut().enumerate() {
         *start = start.wrapping_add(o);
     }
-    // SAFETY: there are `CHANNELS` weights for each tap, and `V` vectors of the planes behind the last
-    // tap, as `run` has checked.
+    let sums = sums.as_mut_ptr().wrapping_add(column);
+    // SAFETY: there are so many weights for each tap, and sums in each row; the caller vouches
+    // for the planes and the processor.
     unsafe {
-        let left = (starts, CHANNELS as isize);
-        accumulate(taps.len(), left, (planes.as_ptr(), taps), &mut tile);
-    }
-    for (o, tile) in tile.iter().enumerate() {
-        sums[o * width + column..][..V * N].copy_from_slice(tile.as_flattened());
+        let mut tile: Tile<V, CHANNELS, C> = [[V::splat(V::Elem::ZERO); C]; CHANNELS];
+        for (o, row) in tile.iter_mut().enumerate() {
+            for (c, tile) in row.iter_mut().enumerate() {
+                *tile = V::load(sums.add(o * width + c * V::LEN));
+            }
+        }
+        accumulate(taps.len(), (starts, CHANNELS as isize), (planes.as_ptr(), taps), &mut tile);
+        for (o, row) in tile.into_iter().enumerate() {
+            for (c, tile) in row.into_iter().enumerate() {
+                tile.store(sums.add(o * width + c * V::LEN));
+            }
+        }
     }
 }

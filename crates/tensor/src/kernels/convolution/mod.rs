@@ -19,9 +19,8 @@
 mod direct;
 mod weights;
 
-use super::output;
 use super::planes::{Axis, PhaseAxis, Planes, fit};
-use super::simd::{HAS_AVX512, vector_bytes};
+use super::{input, output};
 use crate::shape::checked_len;
 use crate::{DType, Error, Result, Shape, Tensor, Window};
 
@@ -67,11 +66,9 @@ impl Convolution {
             let why = "there is a bias for each channel of results";
             return Err(Error::Shape { operation: "convolution", left, right, why });
         }
-        match (y.dtype(), vector_bytes()) {
-            (DType::F64, 64) if HAS_AVX512 => direct::results::<f64, 8>(&sizes, x, w, bias, y),
-            (DType::F64, _) => direct::results::<f64, 4>(&sizes, x, w, bias, y),
-            (_, 64) if HAS_AVX512 => direct::results::<f32, 16>(&sizes, x, w, bias, y),
-            _ => direct::results::<f32, 8>(&sizes, x, w, bias, y),
+        match y.dtype() {
+            DType::F64 => direct::results::<f64>(&sizes, x, w, bias, y),
+            _ => direct::results::<f32>(&sizes, x, w, bias, y),
         }
     }
 
@@ -80,11 +77,9 @@ impl Convolution {
     #[doc(alias = "conv_transpose2d")]
     pub fn images(&self, w: &Tensor, y: &Tensor, x: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
-        match (x.dtype(), vector_bytes()) {
-            (DType::F64, 64) if HAS_AVX512 => direct::images::<f64, 8>(&sizes, w, y, x),
-            (DType::F64, _) => direct::images::<f64, 4>(&sizes, w, y, x),
-            (_, 64) if HAS_AVX512 => direct::images::<f32, 16>(&sizes, w, y, x),
-            _ => direct::images::<f32, 8>(&sizes, w, y, x),
+        match x.dtype() {
+            DType::F64 => direct::images::<f64>(&sizes, w, y, x),
+            _ => direct::images::<f32>(&sizes, w, y, x),
         }
     }
 
@@ -93,8 +88,8 @@ impl Convolution {
     pub fn weights(&self, x: &Tensor, y: &Tensor, w: &mut Tensor) -> Result<()> {
         let sizes = Sizes::of(self, x.shape(), w.shape(), y.shape())?;
         match w.dtype() {
-            DType::F64 => weights::weights::<f64, 4>(&sizes, x, y, w),
-            _ => weights::weights::<f32, 8>(&sizes, x, y, w),
+            DType::F64 => weights::weights::<f64>(&sizes, x, y, w),
+            _ => weights::weights::<f32>(&sizes, x, y, w),
         }
     }
 }
@@ -147,13 +142,15 @@ impl Sizes {
 
     /// The planes, if there is memory for them.
     fn allocatable<T>(&self, planes: Planes) -> Result<Planes> {
-        if planes.have_room::<T>() {
-            return Ok(planes);
-        }
+        if planes.have_room::<T>() { Ok(planes) } else { Err(self.too_large(planes.channels)) }
+    }
+
+    /// That there is no memory for images or results of so many channels.
+    fn too_large(&self, channels: usize) -> Error {
         let [up, across] = self.axes.map(|axis| axis.window.size);
-        let left = Shape::from([self.batch, planes.channels, self.axes[0].dim, self.axes[1].dim]);
+        let left = Shape::from([self.batch, channels, self.axes[0].dim, self.axes[1].dim]);
         let right = Shape::from([self.outs * self.groups, self.ins, up, across]);
-        Err(Error::Shape { operation: "convolution", left, right, why: TOO_LARGE })
+        Error::Shape { operation: "convolution", left, right, why: TOO_LARGE }
     }
 
     /// Whether the work is too little for threads.
@@ -254,6 +251,69 @@ mod tests {
         assert_eq!(images.to_f64s(), [50.0, 5.0, 0.0]);
         by.weights(&x, &y, &mut weights).unwrap();
         assert_eq!(weights.to_f64s(), [5.0, 10.0]);
+    }
+
+    /// Few channels and many, more than a panel; groups; blocks of rows, of which the last is shorter; and
+    /// results behind an offset, backwards, or transposed. Whole numbers, of which every sum is exact.
+    #[test]
+    fn weights_are_summed_over_all_windows_whatever_the_channels() {
+        let three = Window { size: 3, stride: 2, dilation: 1 };
+        let two = Window { size: 2, stride: 1, dilation: 3 };
+        for [groups, ins, outs] in
+            [[1, 1, 1], [1, 3, 5], [1, 2, 16], [2, 1, 12], [1, 1, 33], [2, 2, 49], [3, 1, 2]]
+        {
+            let by = Convolution { windows: [three, two], padding: [1, 2], groups };
+            let (dims, windows) = ([11, 6], [6, 7]);
+            let whole = |shape: [usize; 4]| {
+                let data: Vec<f32> =
+                    (0..shape.iter().product()).map(|i| (i * 31 % 17) as f32 - 8.0).collect();
+                Tensor::new(shape, data).unwrap()
+            };
+            let x = whole([3, groups * ins, dims[0], dims[1]]);
+            let larger = whole([4, groups * outs, windows[0], windows[1]]);
+            let backwards = larger.narrow(0, 1, 3).unwrap().flip(3).unwrap();
+            let transposed =
+                whole([3, groups * outs, windows[1], windows[0]]).transpose(2, 3).unwrap();
+            for y in [larger.narrow(0, 1, 3).unwrap(), backwards, transposed] {
+                let mut w = Tensor::zeros([groups * outs, ins, 3, 2], DType::F32).unwrap();
+                by.weights(&x, &y, &mut w).unwrap();
+                let (x, y) = (x.to_vec::<f32>().unwrap(), y.to_vec::<f32>().unwrap());
+                let expected = |o: usize, i: usize, k: [usize; 2]| -> f32 {
+                    let channel = o / outs * ins + i;
+                    let term = |n: usize, p: [usize; 2]| {
+                        let at = [0, 1].map(|axis| {
+                            let window = by.windows[axis];
+                            (p[axis] * window.stride + k[axis] * window.dilation)
+                                .checked_sub(by.padding[axis])
+                                .filter(|&at| at < dims[axis])
+                        });
+                        let ([Some(row), Some(column)], result) =
+                            (at, ((n * groups * outs + o) * windows[0] + p[0]) * windows[1] + p[1])
+                        else {
+                            return 0.0;
+                        };
+                        let from =
+                            ((n * groups * ins + channel) * dims[0] + row) * dims[1] + column;
+                        x[from] * y[result]
+                    };
+                    let positions = windows[0] * windows[1];
+                    (0..3 * positions)
+                        .map(|at| {
+                            let p = at % positions;
+                            term(at / positions, [p / windows[1], p % windows[1]])
+                        })
+                        .sum()
+                };
+                let mut at = w.to_vec::<f32>().unwrap().into_iter();
+                for o in 0..groups * outs {
+                    for i in 0..ins {
+                        for k in (0..3).flat_map(|a| (0..2).map(move |b| [a, b])) {
+                            assert_eq!(at.next(), Some(expected(o, i, k)), "{o} {i} {k:?}");
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,32 +10,28 @@ use std::{ptr, slice};
 
 use super::super::microkernel::{Stride, Tile, accumulate};
 use super::super::scratch::Scratch;
-use super::super::simd::Loop;
+use super::super::simd::{MAX_LEN, Vector, VectorLoop, Vectorized, prefetch};
 use super::super::transpose::transpose;
-use crate::Float;
+use crate::{Elem, Float};
 
-/// The rows of a tile, and its columns in vectors: their sums, and what is added to them, fill the 16
-/// registers of AVX2.
-const ROWS: usize = 6;
+/// The columns of a tile, in vectors. Its rows are a parameter, `R`: six, whose sums and what is added to
+/// them fill the 16 registers of AVX2, or eight where there are 32.
 const VECTORS: usize = 2;
 
 /// The lengths of blocks: as many terms as let a panel fill half of the L1 cache, and few enough that the
 /// error of a chain of them stays small; as many rows, and columns, as fit the L2 and the L3 cache.
 const BLOCK_TERMS: usize = 256;
-const BLOCK_ROWS: usize = 20 * ROWS;
+const BLOCK_ROWS: usize = 160;
 const BLOCK_COLUMNS: usize = 1024;
 
 /// Panels are packed for more rows than this: fewer do not read them often enough. Nor are they where
 /// all of the right factor, so many bytes at most, stays in the L1 cache.
-const IN_PLACE_ROWS: usize = 2 * ROWS;
+const IN_PLACE_ROWS: usize = 128;
 const IN_PLACE_BYTES: usize = 1 << 14;
 
 /// From how many columns on the rows of the left factor are packed, too: they are read so often that
 /// it pays to have them side by side.
 const PACKED_LEFT_COLUMNS: usize = 512;
-
-/// From how many terms on a left factor is packed that is not stored along its terms.
-const PACKED_LEFT_TERMS: usize = 16;
 
 thread_local! {
     /// For packed blocks of the left and of the right factor.
@@ -58,6 +54,11 @@ impl<T: Copy> Factor<T> {
         self.start.wrapping_offset(row as isize * down + column as isize * across)
     }
 
+    /// The same numbers by their own type.
+    pub fn cast<U>(self) -> Factor<U> {
+        Factor { start: self.start.cast(), strides: self.strides }
+    }
+
     /// The part from a row and a column on.
     #[inline(always)]
     fn from(self, row: usize, column: usize) -> Factor<T> {
@@ -65,12 +66,11 @@ impl<T: Copy> Factor<T> {
     }
 }
 
-/// The product of an m × k by a k × n matrix, in vectors of `N` elements, into rows that are
-/// `leading` elements apart.
+/// The product of an m × k by a k × n matrix into rows that are `leading` elements apart.
 ///
 /// Both factors have all their elements, and `out` may be written to at all of its own, which nobody
 /// else looks at meanwhile.
-pub(super) struct BlockedProduct<T, const N: usize> {
+pub(super) struct BlockedProduct<T> {
     size: [usize; 3],
     left: Factor<T>,
     right: Factor<T>,
@@ -78,7 +78,7 @@ pub(super) struct BlockedProduct<T, const N: usize> {
     leading: usize,
 }
 
-impl<T, const N: usize> BlockedProduct<T, N> {
+impl<T> BlockedProduct<T> {
     /// # Safety
     /// Both factors can be read at all their elements, and `out` be written to at all of its own, which
     /// nobody else looks at until the product is dropped.
@@ -91,12 +91,32 @@ impl<T, const N: usize> BlockedProduct<T, N> {
     }
 }
 
-impl<T: Float, const N: usize> Loop for BlockedProduct<T, N> {
-    const VECTOR_BYTES: Option<usize> = Some(N * size_of::<T>());
+impl<T: Vectorized> VectorLoop for BlockedProduct<T> {
+    type Elem = T;
 
     #[inline(always)]
-    fn run(self) {
+    unsafe fn run<V: Vector<Elem = T>>(self) {
+        // SAFETY: as the caller says.
+        unsafe {
+            match V::REGISTERS {
+                32.. => self.in_tiles::<V, 8>(),
+                _ => self.in_tiles::<V, 6>(),
+            }
+        }
+    }
+}
+
+impl<T: Vectorized> BlockedProduct<T> {
+    /// The product in tiles of `R` rows.
+    ///
+    /// # Safety
+    /// The processor has these vectors.
+    #[inline(always)]
+    unsafe fn in_tiles<V: Vector<Elem = T>, const R: usize>(self) {
         let [m, k, n] = self.size;
+        if m == 0 || n == 0 {
+            return;
+        }
         if k == 0 {
             for row in 0..m {
                 // SAFETY: the caller of `new` vouches for m rows of n elements.
@@ -105,9 +125,9 @@ impl<T: Float, const N: usize> Loop for BlockedProduct<T, N> {
             }
             return;
         }
-        let width = VECTORS * N;
+        let width = VECTORS * V::LEN;
         let [block_rows, block_terms, block_columns] =
-            [block(m, BLOCK_ROWS, ROWS), block_terms(k), block(n, BLOCK_COLUMNS, width)];
+            [block(m, BLOCK_ROWS, R), block_terms(k), block(n, BLOCK_COLUMNS, width)];
         let mut packed_right = Scratch::<T>::take(&RIGHT, block_terms * block_columns);
         let mut packed_left = Scratch::<T>::take(&LEFT, block_terms * block_rows);
         let (packed_right, packed_left) = (packed_right.start(), packed_left.start());
@@ -119,63 +139,60 @@ impl<T: Float, const N: usize> Loop for BlockedProduct<T, N> {
                 let right = self.right.from(term, column);
                 // Panels that end beyond the matrix are packed in any case, with zeros behind it.
                 let reads_well = right.strides[1] == 1 && (m <= IN_PLACE_ROWS || is_small);
-                let in_place = if reads_well { columns - columns % width } else { 0 };
-                for panel in (in_place..columns).step_by(width) {
+                let is_in_place = |panel: usize| {
+                    reads_well && (columns - panel >= width || columns - panel == V::LEN)
+                };
+                for panel in (0..columns).step_by(width).filter(|&panel| !is_in_place(panel)) {
                     let columns = width.min(columns - panel);
                     // SAFETY: the columns are those of the right factor, and the scratch has room for
                     // `terms` rows of all panels.
                     unsafe {
                         let to = packed_right.add(panel * terms);
-                        pack_right::<T, N>(right.from(0, panel), [terms, columns], to);
+                        pack_right::<V>(right.from(0, panel), [terms, columns], to);
                     }
                 }
                 for row in (0..m).step_by(block_rows) {
                     let rows = block_rows.min(m - row);
                     let left = self.left.from(row, term);
-                    let pays = left.strides[1] != 1 && terms > PACKED_LEFT_TERMS;
-                    let is_packed = n >= PACKED_LEFT_COLUMNS || pays && n > 2 * width;
+                    let is_packed = n >= PACKED_LEFT_COLUMNS;
                     if is_packed {
                         // SAFETY: the rows are those of the left factor, and the scratch has room for
                         // `terms` columns of so many rows, up to a whole tile.
-                        unsafe { pack_left(left, [rows, terms], packed_left) };
+                        unsafe { pack_left::<T, R>(left, [rows, terms], packed_left) };
                     }
                     for panel in (0..columns).step_by(width) {
-                        let right = match panel < in_place {
+                        let right = match is_in_place(panel) {
                             true => (right.at(0, panel), Stride(right.strides[0])),
                             false => (
                                 packed_right.wrapping_add(panel * terms).cast_const(),
                                 Stride(width as isize),
                             ),
                         };
-                        for first in (0..rows).step_by(ROWS) {
+                        for first in (0..rows).step_by(R) {
                             let left = match is_packed {
                                 true => Factor {
                                     start: packed_left.wrapping_add(first * terms).cast_const(),
-                                    strides: [1, ROWS as isize],
+                                    strides: [1, R as isize],
                                 },
                                 false => left.from(first, 0),
                             };
+                            let start = (row + first) * self.leading + column + panel;
                             let sums = Sums {
-                                start: self
-                                    .out
-                                    .wrapping_add((row + first) * self.leading + column + panel),
+                                start: self.out.wrapping_add(start),
                                 leading: self.leading,
-                                rows: ROWS.min(rows - first),
                                 columns: width.min(columns - panel),
                                 // The terms before have been added up there.
                                 begun: term > 0,
                             };
+                            let terms = Terms { len: terms, left, right };
                             // SAFETY: the rows of the left factor are there, of the right one all
                             // columns of the tile, since those in place are whole; the sums are
                             // elements of `out`, as the caller of `new` says.
                             unsafe {
-                                match (sums.rows == 1, sums.columns <= N) {
-                                    (false, false) => {
-                                        sums.add::<ROWS, VECTORS, N>(terms, left, right)
-                                    }
-                                    (false, true) => sums.add::<ROWS, 1, N>(terms, left, right),
-                                    (true, false) => sums.add::<1, VECTORS, N>(terms, left, right),
-                                    (true, true) => sums.add::<1, 1, N>(terms, left, right),
+                                if rows - first >= R {
+                                    sums.add::<V, R>(terms);
+                                } else {
+                                    sums.add_few::<V>(rows - first, terms);
                                 }
                             }
                         }
@@ -202,12 +219,12 @@ pub(super) fn block_terms(terms: usize) -> usize {
 /// # Safety
 /// The elements can be read, and `to` has room for so many rows as wide as a tile.
 #[inline(always)]
-unsafe fn pack_right<T: Float, const N: usize>(
-    from: Factor<T>,
+unsafe fn pack_right<V: Vector>(
+    from: Factor<V::Elem>,
     [terms, columns]: [usize; 2],
-    to: *mut T,
+    to: *mut V::Elem,
 ) {
-    let width = VECTORS * N;
+    let width = VECTORS * V::LEN;
     // SAFETY: as the caller says: each index is below `terms` and `columns`, or below `width` in what
     // is written. The columns, of `terms` contiguous elements and `leading` apart, end with the last
     // element of the last one.
@@ -226,7 +243,7 @@ unsafe fn pack_right<T: Float, const N: usize>(
             }
             for term in 0..terms {
                 for column in columns..width {
-                    *to.add(term * width + column) = T::ZERO;
+                    *to.add(term * width + column) = V::Elem::ZERO;
                 }
             }
             return;
@@ -234,12 +251,14 @@ unsafe fn pack_right<T: Float, const N: usize>(
         for term in 0..terms {
             let (from, to) = (from.at(term, 0), to.add(term * width));
             if columns == width {
-                *to.cast::<[[T; N]; VECTORS]>() = *from.cast::<[[T; N]; VECTORS]>();
+                for v in 0..VECTORS {
+                    V::load(from.add(v * V::LEN)).store(to.add(v * V::LEN));
+                }
                 continue;
             }
             ptr::copy_nonoverlapping(from, to, columns);
             for column in columns..width {
-                *to.add(column) = T::ZERO;
+                *to.add(column) = V::Elem::ZERO;
             }
         }
     }
@@ -251,16 +270,45 @@ unsafe fn pack_right<T: Float, const N: usize>(
 /// # Safety
 /// The elements can be read, and `to` has room for so many columns of the rows of whole tiles.
 #[inline(always)]
-unsafe fn pack_left<T: Float>(from: Factor<T>, [rows, terms]: [usize; 2], to: *mut T) {
-    for first in (0..rows).step_by(ROWS) {
-        for term in 0..terms {
-            for i in 0..ROWS {
-                let row = if first + i < rows { first + i } else { rows - 1 };
-                // SAFETY: as the caller says.
-                unsafe { *to.add(first * terms + term * ROWS + i) = *from.at(row, term) };
+unsafe fn pack_left<T: Float, const R: usize>(
+    from: Factor<T>,
+    [rows, terms]: [usize; 2],
+    to: *mut T,
+) {
+    for first in (0..rows).step_by(R) {
+        let is_whole = rows - first >= R;
+        let (from, to) = (from.from(first, 0), to.wrapping_add(first * terms));
+        // SAFETY: as the caller says. The rows, of `terms` contiguous elements and `leading` apart, end
+        // with the last element of the last one.
+        unsafe {
+            if is_whole && from.strides[1] == 1 && from.strides[0] > 0 {
+                let leading = from.strides[0].unsigned_abs();
+                let rows = slice::from_raw_parts(from.start, (R - 1) * leading + terms);
+                let to = slice::from_raw_parts_mut(to, terms * R);
+                transpose(rows, leading, [R, terms], to);
+                continue;
+            }
+            for term in 0..terms {
+                let to = to.add(term * R).cast::<[T; R]>();
+                if is_whole && from.strides[0] == 1 {
+                    *to = *from.at(0, term).cast::<[T; R]>();
+                    continue;
+                }
+                for (i, to) in (*to).iter_mut().enumerate() {
+                    *to = *from.at(i.min(rows - first - 1), term);
+                }
             }
         }
     }
+}
+
+/// The products that are added to a tile: so many, of the rows of a left factor and the columns of a
+/// right one.
+#[derive(Clone, Copy)]
+struct Terms<T> {
+    len: usize,
+    left: Factor<T>,
+    right: (*const T, Stride),
 }
 
 /// The sums of a tile in memory.
@@ -269,58 +317,135 @@ struct Sums<T> {
     start: *mut T,
     leading: usize,
     /// As many as a tile has, or fewer.
-    rows: usize,
     columns: usize,
     /// Whether they hold the sums of terms before these.
     begun: bool,
 }
 
 impl<T: Float> Sums<T> {
-    /// Adds terms.
+    /// Adds terms to the rows that are left at the lower edge, fewer than eight.
     ///
     /// # Safety
-    /// The left factor can be read at as many rows as there are, the right one at the columns of a
-    /// tile, and the sums be read and written to.
+    /// As of [`add`](Sums::add), for each of the rows.
     #[inline(always)]
-    unsafe fn add<const R: usize, const V: usize, const N: usize>(
-        self,
-        terms: usize,
-        left: Factor<T>,
-        right: (*const T, Stride),
-    ) {
-        let Sums { start, leading, rows, columns, begun } = self;
-        let mut tile: Tile<T, R, V, N> = [[[T::ZERO; N]; V]; R];
-        let mut starts = [left.start; R];
-        for (i, at) in starts.iter_mut().enumerate() {
-            // Below the last row its sums are computed once more.
-            *at = left.at(if i < rows { i } else { rows - 1 }, 0);
-        }
-        // SAFETY: as the caller says; no row is beyond `rows`, and no more than `columns` elements of
-        // one are touched.
+    unsafe fn add_few<V: Vector<Elem = T>>(mut self, rows: usize, mut terms: Terms<T>) {
+        // SAFETY: as the caller says.
         unsafe {
-            let whole = columns == V * N;
-            accumulate(terms, (starts, left.strides[1]), right, &mut tile);
-            for (i, tile) in tile.iter_mut().enumerate().take(rows) {
-                let to = start.add(i * leading);
-                if begun {
-                    let mut before = [[T::ZERO; N]; V];
-                    match whole {
-                        true => before = *to.cast::<[[T; N]; V]>(),
-                        false => {
-                            ptr::copy_nonoverlapping(to, before.as_mut_ptr().cast::<T>(), columns)
-                        }
-                    }
-                    for (sums, before) in tile.iter_mut().zip(before) {
-                        for (sum, before) in sums.iter_mut().zip(before) {
-                            *sum = before + *sum;
-                        }
+            if rows & 4 != 0 {
+                self.add::<V, 4>(terms);
+                (self, terms) = (self.below(4), terms.below(4));
+            }
+            if rows & 2 != 0 {
+                self.add::<V, 2>(terms);
+                (self, terms) = (self.below(2), terms.below(2));
+            }
+            if rows & 1 != 0 {
+                self.add::<V, 1>(terms);
+            }
+        }
+    }
+
+    /// Where a row starts.
+    #[inline(always)]
+    fn row(self, i: usize) -> *mut T {
+        self.start.wrapping_add(i * self.leading)
+    }
+
+    /// The same columns, from a row further down on.
+    #[inline(always)]
+    fn below(self, rows: usize) -> Sums<T> {
+        Sums { start: self.row(rows), ..self }
+    }
+
+    /// Adds terms to `R` rows.
+    ///
+    /// # Safety
+    /// The left factor can be read at so many rows, the right one at the columns of a tile, and the sums
+    /// be read and written to; the processor has the vectors.
+    #[inline(always)]
+    unsafe fn add<V: Vector<Elem = T>, const R: usize>(self, terms: Terms<T>) {
+        // SAFETY: as the caller says; no more than `columns` elements of a row are touched: rows that end
+        // within a vector are added up in a place with room for it.
+        unsafe {
+            let mut place;
+            let mut sums = self;
+            let is_whole = self.columns.is_multiple_of(V::LEN);
+            if !is_whole {
+                place = [[T::ZERO; VECTORS * MAX_LEN]; R];
+                let leading = VECTORS * MAX_LEN;
+                sums = Sums { start: place.as_mut_ptr().cast(), leading, ..self };
+                if self.begun {
+                    sums.copy::<R>(self);
+                }
+            }
+            if self.columns <= V::LEN {
+                sums.add_columns::<V, R, 1>(terms);
+            } else {
+                sums.add_columns::<V, R, VECTORS>(terms);
+            }
+            if !is_whole {
+                self.copy::<R>(sums);
+            }
+        }
+    }
+
+    /// Copies the columns of `R` rows.
+    ///
+    /// # Safety
+    /// Those of one can be read, and those of the other be written to.
+    #[inline(always)]
+    unsafe fn copy<const R: usize>(self, from: Sums<T>) {
+        for i in 0..R {
+            // SAFETY: as the caller says.
+            unsafe { ptr::copy_nonoverlapping(from.row(i), self.row(i), self.columns) };
+        }
+    }
+
+    /// Adds terms to `R` rows of `C` whole vectors.
+    ///
+    /// # Safety
+    /// As of [`add`](Sums::add).
+    #[inline(always)]
+    unsafe fn add_columns<V: Vector<Elem = T>, const R: usize, const C: usize>(
+        self,
+        Terms { len, left, right }: Terms<T>,
+    ) {
+        let mut starts = [left.start; R];
+        for (i, start) in starts.iter_mut().enumerate() {
+            *start = left.at(i, 0);
+        }
+        // SAFETY: as the caller says.
+        unsafe {
+            let mut tile: Tile<V, R, C> = [[V::splat(T::ZERO); C]; R];
+            if self.begun {
+                // From a cache that is far, perhaps, while there is something to do.
+                for i in 0..R {
+                    for c in 0..C {
+                        prefetch(self.row(i).wrapping_add(c * V::LEN));
                     }
                 }
-                match whole {
-                    true => *to.cast::<[[T; N]; V]>() = *tile,
-                    false => ptr::copy_nonoverlapping(tile.as_ptr().cast::<T>(), to, columns),
+            }
+            accumulate(len, (starts, left.strides[1]), right, &mut tile);
+            if self.begun {
+                for (i, row) in tile.iter_mut().enumerate() {
+                    for (c, sums) in row.iter_mut().enumerate() {
+                        *sums = V::load(self.row(i).add(c * V::LEN)).add(*sums);
+                    }
+                }
+            }
+            for (i, row) in tile.into_iter().enumerate() {
+                for (c, sums) in row.into_iter().enumerate() {
+                    sums.store(self.row(i).add(c * V::LEN));
                 }
             }
         }
+    }
+}
+
+impl<T: Copy> Terms<T> {
+    /// The same terms, of the rows further down.
+    #[inline(always)]
+    fn below(self, rows: usize) -> Terms<T> {
+        Terms { left: self.left.from(rows, 0), ..self }
     }
 }

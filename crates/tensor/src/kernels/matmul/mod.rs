@@ -10,7 +10,7 @@ mod vector;
 use std::slice;
 
 use super::accumulate::totals;
-use super::simd::{vector_bytes, vectorized};
+use super::simd::{in_vectors, vector_bytes, vectorized};
 use super::threads::{Pointer, parallel_chunks_mut, parallel_for};
 use super::{borrowed, input, output};
 use crate::{DType, Dims, Error, Float, Layout, Result, Tensor};
@@ -204,6 +204,11 @@ impl<'a, T: Float> LazyProduct<'a, T> {
         [self.size[0], self.size[2]]
     }
 
+    /// How many multiplications it takes.
+    pub fn work(&self) -> usize {
+        self.size.into_iter().fold(1, usize::saturating_mul)
+    }
+
     /// Computes as many rows as `out` has room for, from row `first` on.
     pub fn compute(&self, first: usize, out: &mut [T]) {
         let [m, k, n] = self.size;
@@ -295,7 +300,7 @@ impl Of {
     }
 }
 
-/// The product of an m × k by a k × n matrix, in vectors of `N` elements.
+/// The product of an m × k by a k × n matrix, that of a vector in vectors of `N` elements.
 ///
 /// # Safety
 /// The factors can be read at all their elements, and the result be written to at all of its own,
@@ -330,7 +335,15 @@ unsafe fn multiply<T: Float, const N: usize>(
                 ));
             }
         }
-        vectorized(BlockedProduct::<T, N>::new([m, k, n], [left, right], (out, leading)));
+        // A float is `f32` or `f64`, as its type of elements says: the casts change nothing.
+        let factors = [left, right];
+        if T::DTYPE == DType::F64 {
+            let out = (out.cast::<f64>(), leading);
+            in_vectors(BlockedProduct::new([m, k, n], factors.map(Factor::cast), out));
+        } else {
+            let out = (out.cast::<f32>(), leading);
+            in_vectors(BlockedProduct::new([m, k, n], factors.map(Factor::cast), out));
+        }
     }
 }
 
@@ -371,41 +384,48 @@ mod tests {
         }
     }
 
-    fn waves(rows: usize, columns: usize) -> Tensor {
-        let data = (0..rows * columns).map(|i| (i as f32 * 0.37).sin()).collect();
+    fn waves<T: Float>(rows: usize, columns: usize) -> Tensor {
+        let data = (0..rows * columns).map(|i| T::of((i as f64 * 0.37).sin())).collect();
         Tensor::new([rows, columns], data).unwrap()
     }
 
     /// Shapes that end within tiles and beyond blocks, and factors along either axis.
     #[test]
     fn an_element_is_a_sum_of_chains_however_its_product_is_cut() {
-        for [m, k, n] in
-            [[7, 300, 33], [130, 17, 1030], [13, 257, 5], [2, 1, 2], [12, 40, 600], [241, 3, 17]]
-        {
-            let rows = [waves(m, k), waves(k, n)];
-            let columns = [waves(k, m), waves(n, k)].map(|x| x.t().unwrap());
-            let flipped = rows.each_ref().map(|x| x.flip(0).unwrap().flip(1).unwrap());
-            for [a, b] in [
-                [&rows[0], &rows[1]],
-                [&rows[0], &columns[1]],
-                [&columns[0], &rows[1]],
-                [&columns[0], &columns[1]],
-                [&flipped[0], &flipped[1]],
-            ] {
-                let mut out = Tensor::zeros([m, n], DType::F32).unwrap();
-                matmul(a, b, &mut out).unwrap();
-                let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
-                let block = blocked::block_terms(k);
-                let sum = |i: usize, j: usize| {
-                    let chain = |start: usize| {
-                        let terms = start..k.min(start + block);
-                        terms.fold(0.0, |sum, l| a[i * k + l].mul_add(b[l * n + j], sum))
-                    };
-                    (0..k).step_by(block).map(chain).fold(0.0, |sum, chain| sum + chain)
+        let large =
+            [[7, 300, 33], [130, 17, 1030], [13, 257, 5], [2, 1, 2], [12, 40, 600], [241, 3, 17]];
+        let rows = (2..18).map(|m| [m, 9, 48]);
+        let columns = [8, 15, 16, 17, 31, 32, 47, 49, 64].map(|n| [11, 9, n]);
+        for size in large.into_iter().chain(rows).chain(columns) {
+            check_chains::<f32>(size);
+            check_chains::<f64>(size);
+        }
+    }
+
+    fn check_chains<T: Float>([m, k, n]: [usize; 3]) {
+        let rows = [waves::<T>(m, k), waves::<T>(k, n)];
+        let columns = [waves::<T>(k, m), waves::<T>(n, k)].map(|x| x.t().unwrap());
+        let flipped = rows.each_ref().map(|x| x.flip(0).unwrap().flip(1).unwrap());
+        for [a, b] in [
+            [&rows[0], &rows[1]],
+            [&rows[0], &columns[1]],
+            [&columns[0], &rows[1]],
+            [&columns[0], &columns[1]],
+            [&flipped[0], &flipped[1]],
+        ] {
+            let mut out = Tensor::zeros([m, n], T::DTYPE).unwrap();
+            matmul(a, b, &mut out).unwrap();
+            let (a, b) = (a.to_vec::<T>().unwrap(), b.to_vec::<T>().unwrap());
+            let block = blocked::block_terms(k);
+            let sum = |i: usize, j: usize| {
+                let chain = |start: usize| {
+                    let terms = start..k.min(start + block);
+                    terms.fold(T::ZERO, |sum, l| a[i * k + l].mul_add(b[l * n + j], sum))
                 };
-                let expected: Vec<f32> = (0..m * n).map(|at| sum(at / n, at % n)).collect();
-                assert!(out.to_vec::<f32>().unwrap() == expected, "{m} {k} {n}");
-            }
+                (0..k).step_by(block).map(chain).fold(T::ZERO, |sum, chain| sum + chain)
+            };
+            let expected: Vec<T> = (0..m * n).map(|at| sum(at / n, at % n)).collect();
+            assert!(out.to_vec::<T>().unwrap() == expected, "{m} {k} {n}");
         }
     }
 
@@ -459,7 +479,7 @@ mod tests {
     #[test]
     fn products_are_bitwise_equal_for_any_number_of_threads() {
         for [m, k, n] in [[128, 784, 256], [784, 128, 256], [300, 77, 301], [33, 2000, 35]] {
-            let (a, b) = (waves(m, k), waves(k, n));
+            let (a, b) = (waves::<f32>(m, k), waves::<f32>(k, n));
             let run = |threads: usize| {
                 threads::with(threads, || {
                     let mut out = Tensor::zeros([m, n], DType::F32).unwrap();

@@ -1,7 +1,7 @@
 //! The product of a vector and a matrix: each element of the matrix is read once, in its place.
 
 use super::super::microkernel::{Stride, Tile, accumulate, accumulate_lanes, sum_of_lanes};
-use super::super::simd::Loop;
+use super::super::simd::{Lanes, Loop};
 use super::blocked::block_terms;
 use crate::Float;
 
@@ -66,12 +66,12 @@ unsafe fn dots<T: Float, const R: usize>(
         *row = start.wrapping_offset(i as isize * stride);
     }
     let vectors = vector.len() / LANES;
-    let mut tile: Tile<T, R, 1, LANES> = [[[T::ZERO; LANES]; 1]; R];
+    let mut tile: Tile<Lanes<T, LANES>, R, 1> = [[Lanes([T::ZERO; LANES]); 1]; R];
     // SAFETY: as the caller says: the vector and each row hold so many vectors.
     unsafe { accumulate_lanes(vectors, rows, [vector.as_ptr()], &mut tile) };
     for ((out, [lanes]), row) in out.iter_mut().zip(&mut tile).zip(rows) {
         let rest = vector[vectors * LANES..].iter().zip(vectors * LANES..);
-        for (lane, (&x, term)) in lanes.iter_mut().zip(rest) {
+        for (lane, (&x, term)) in lanes.0.iter_mut().zip(rest) {
             // SAFETY: as the caller says; the row is as long as the vector.
             *lane = unsafe { *row.add(term) }.mul_add(x, *lane);
         }
@@ -146,7 +146,7 @@ unsafe fn sum<T: Float, const V: usize, const N: usize>(
     out.fill(T::ZERO);
     let block = block_terms(terms).max(1);
     for term in (0..terms).step_by(block) {
-        let mut tile: Tile<T, 1, V, N> = [[[T::ZERO; N]; V]];
+        let mut tile: Tile<Lanes<T, N>, 1, V> = [[Lanes([T::ZERO; N]); V]];
         let (vector, rows) = (
             vector.wrapping_offset(term as isize * step),
             rows.wrapping_offset(term as isize * stride),
@@ -154,7 +154,7 @@ unsafe fn sum<T: Float, const V: usize, const N: usize>(
         let left = ([vector], step);
         // SAFETY: as the caller says.
         unsafe { accumulate(block.min(terms - term), left, (rows, Stride(stride)), &mut tile) };
-        for (out, &sum) in out.iter_mut().zip(tile.as_flattened().as_flattened()) {
+        for (out, sum) in out.iter_mut().zip(tile[0].iter().flat_map(|lanes| lanes.0)) {
             *out = *out + sum;
         }
     }

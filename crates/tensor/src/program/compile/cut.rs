@@ -16,9 +16,10 @@ const KEPT_BYTES: usize = 64 << 10;
 pub(super) const LEAST_ROWS: usize = 32;
 
 /// How many points a task has at least, and how many tasks there are at most, whatever the number
-/// of threads.
+/// of threads: fewer where each has accumulators of its own for all columns, which one thread adds up.
 const MIN_TASK: usize = 1 << 14;
 const MAX_TASKS: usize = 64;
+const MAX_TASKS_OF_COLUMNS: usize = 16;
 
 /// How the iteration space is cut.
 pub(super) struct Cut {
@@ -52,7 +53,10 @@ impl Cut {
             (tile_rows, tile_rows)
         };
         let tiles = rows.div_ceil(tile_rows) * columns.div_ceil(tile_columns.max(1));
-        let tasks = (rows * columns / MIN_TASK).clamp(1, MAX_TASKS).min(tiles.max(1));
+        let reduces_columns =
+            program.defs.iter().any(|def| matches!(def.micro, Micro::ReduceColumns(..)));
+        let most = if reduces_columns { MAX_TASKS_OF_COLUMNS } else { MAX_TASKS };
+        let tasks = (rows * columns / MIN_TASK).clamp(1, most).min(tiles.max(1));
         Cut { tile_rows, tile_columns, strip_rows, tiles, tasks }
     }
 }

@@ -114,6 +114,7 @@ impl<'a> Compiler<'a> {
             strip_rows,
             tiles,
             tasks,
+            micro_ops: count,
             inputs: program.inputs.clone(),
             indices: program.indices as usize,
             row_indices: program.row_indices(),

@@ -5,9 +5,13 @@
 //! that the library takes to compile goes there, so loops for AVX-512 are compiled with the feature
 //! `avx512` alone, and not in builds with debug assertions.
 
+mod vector;
+
+pub(crate) use vector::{Lanes, MAX_LEN, Vector, VectorLoop, Vectorized, in_vectors, prefetch};
+
 /// Whether there are loops for AVX-512.
-pub(crate) const HAS_AVX512: bool =
-    cfg!(all(target_arch = "x86_64", feature = "avx512", not(debug_assertions)));
+#[cfg(target_arch = "x86_64")]
+pub(crate) const HAS_AVX512: bool = cfg!(all(feature = "avx512", not(debug_assertions)));
 
 /// Calls `$body` compiled for the processor at hand. `$body` has to be a call of an
 /// `#[inline(always)]` function, so that each level compiles it. For an x86 processor without AVX2 and
