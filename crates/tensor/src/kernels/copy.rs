@@ -144,9 +144,9 @@ pub fn pad_add<S: AsRef<[Slice]> + Sync>(
     let all: Vec<Slice> = shape.iter().map(|&dim| Slice::all(dim)).collect();
     let is_whole = slices.first().is_some_and(|first| first.as_ref() == all);
     let are_tiles = are_tiles(slices, &shape);
-    for (x, slices) in inputs.iter().zip(slices) {
-        region("pad_add", x, slices.as_ref(), &shape)?;
-    }
+    let regions = inputs.iter().zip(slices);
+    let regions = regions.map(|(x, slices)| region("pad_add", x, slices.as_ref(), &shape));
+    let regions = regions.collect::<Result<Vec<Layout>>>()?;
     // Some rows of the first axis at a time, unless slices go through them in steps.
     let rows = shape.first().copied().unwrap_or(1);
     let row = shape.numel() / rows.max(1);
@@ -160,10 +160,10 @@ pub fn pad_add<S: AsRef<[Slice]> + Sync>(
             if !is_whole && !are_tiles {
                 out.fill(T::ZERO);
             }
+            let rows = first..first + out.len() / row.max(1);
             for (nth, (x, slices)) in inputs.iter().zip(slices).enumerate() {
-                let Some((x, region)) =
-                    part(x, slices.as_ref(), &shape, first..first + out.len() / row.max(1))?
-                else {
+                let all = (*x, &regions[nth]);
+                let Some((x, region)) = part(all, slices.as_ref(), &shape, rows.clone())? else {
                     continue;
                 };
                 let from = input::<T>("pad_add", &x)?;
@@ -178,18 +178,17 @@ pub fn pad_add<S: AsRef<[Slice]> + Sync>(
     })
 }
 
-/// What of a tensor lies in these rows of a result of a shape, and where in them; `None` if nothing does.
+/// What of a tensor, with its region of a result of a shape, lies in these rows, and where in them; `None`
+/// if nothing does.
 fn part(
-    x: &Tensor,
+    (x, region): (&Tensor, &Layout),
     slices: &[Slice],
     shape: &Shape,
     rows: Range<usize>,
 ) -> Result<Option<(Tensor, Layout)>> {
-    let all = || Ok(Some((x.clone(), Layout::contiguous(shape.clone()).slice(slices)?)));
-    let Some(&Slice { start, len, step: 1 }) = slices.first() else { return all() };
-    if rows.len() == shape[0] {
-        return all();
-    }
+    let Some(&Slice { start, len, .. }) = slices.first().filter(|_| rows.len() < shape[0]) else {
+        return Ok(Some((x.clone(), region.clone())));
+    };
     let (from, to) = (start.max(rows.start), (start + len).min(rows.end));
     if from >= to {
         return Ok(None);

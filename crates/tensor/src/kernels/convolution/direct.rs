@@ -262,7 +262,7 @@ impl<T: Vectorized> VectorLoop for Multiply<'_, T> {
     type Elem = T;
 
     #[inline(always)]
-    unsafe fn run<V: Vector<Elem = T>>(self) {
+    unsafe fn run<V: Vector<Elem = T>, const R: usize>(self) {
         let Multiply { taps, weights, planes, sums, columns } = self;
         for (taps, weights) in taps.chunks(TAPS).zip(weights.chunks(TAPS * CHANNELS)) {
             // A tile reads whole vectors, to the end of what is packed at most.

@@ -14,8 +14,7 @@ use super::super::simd::{MAX_LEN, Vector, VectorLoop, Vectorized, prefetch};
 use super::super::transpose::transpose;
 use crate::{Elem, Float};
 
-/// The columns of a tile, in vectors. Its rows are a parameter, `R`: six, whose sums and what is added to
-/// them fill the 16 registers of AVX2, or eight where there are 32.
+/// The columns of a tile, in vectors. Its rows are a parameter, `R`, below eight or eight.
 const VECTORS: usize = 2;
 
 /// The lengths of blocks: as many terms as let a panel fill half of the L1 cache, and few enough that the
@@ -95,24 +94,7 @@ impl<T: Vectorized> VectorLoop for BlockedProduct<T> {
     type Elem = T;
 
     #[inline(always)]
-    unsafe fn run<V: Vector<Elem = T>>(self) {
-        // SAFETY: as the caller says.
-        unsafe {
-            match V::REGISTERS {
-                32.. => self.in_tiles::<V, 8>(),
-                _ => self.in_tiles::<V, 6>(),
-            }
-        }
-    }
-}
-
-impl<T: Vectorized> BlockedProduct<T> {
-    /// The product in tiles of `R` rows.
-    ///
-    /// # Safety
-    /// The processor has these vectors.
-    #[inline(always)]
-    unsafe fn in_tiles<V: Vector<Elem = T>, const R: usize>(self) {
+    unsafe fn run<V: Vector<Elem = T>, const R: usize>(self) {
         let [m, k, n] = self.size;
         if m == 0 || n == 0 {
             return;

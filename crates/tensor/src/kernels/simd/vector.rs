@@ -20,8 +20,6 @@ pub(crate) trait Vector: Copy {
     type Elem: Float;
     /// How many elements there are.
     const LEN: usize;
-    /// How many registers of this kind the processor has at least.
-    const REGISTERS: usize;
 
     /// A vector that holds `x` alone.
     unsafe fn splat(x: Self::Elem) -> Self;
@@ -65,11 +63,12 @@ impl Vectorized for f64 {
 pub(crate) trait VectorLoop {
     type Elem: Vectorized;
 
-    /// Does the work; `#[inline(always)]`, so that it is compiled for the processors that have them.
+    /// Does the work; `#[inline(always)]`, so that it is compiled for the processors that have them. A
+    /// tile of `R` rows and two vectors, and what is added to it, fit the registers.
     ///
     /// # Safety
     /// The processor has these vectors.
-    unsafe fn run<V: Vector<Elem = Self::Elem>>(self);
+    unsafe fn run<V: Vector<Elem = Self::Elem>, const R: usize>(self);
 }
 
 /// Runs work with the widest vectors that the processor has.
@@ -80,12 +79,12 @@ pub(crate) fn in_vectors<L: VectorLoop>(work: L) {
         #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
         fn avx512<L: VectorLoop>(work: L) {
             // SAFETY: the features of this function are those of these vectors.
-            unsafe { work.run::<<L::Elem as Vectorized>::Avx512>() }
+            unsafe { work.run::<<L::Elem as Vectorized>::Avx512, 8>() }
         }
         #[target_feature(enable = "avx2,fma")]
         fn avx2<L: VectorLoop>(work: L) {
             // SAFETY: as above.
-            unsafe { work.run::<<L::Elem as Vectorized>::Avx2>() }
+            unsafe { work.run::<<L::Elem as Vectorized>::Avx2, 6>() }
         }
         if HAS_AVX512 && matches!(level(), Level::Avx512) {
             // SAFETY: the processor has these features, as `level` has detected.
@@ -97,7 +96,7 @@ pub(crate) fn in_vectors<L: VectorLoop>(work: L) {
         }
     }
     // SAFETY: arrays are on every processor.
-    unsafe { work.run::<<L::Elem as Vectorized>::Portable>() }
+    unsafe { work.run::<<L::Elem as Vectorized>::Portable, 6>() }
 }
 
 /// Asks for the cache line of an address, if the processor can be asked: it will be needed soon.
@@ -119,7 +118,6 @@ pub(crate) struct Lanes<T, const N: usize>(pub [T; N]);
 impl<T: Float, const N: usize> Vector for Lanes<T, N> {
     type Elem = T;
     const LEN: usize = N;
-    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(x: T) -> Self {
@@ -157,13 +155,12 @@ impl<T: Float, const N: usize> Vector for Lanes<T, N> {
 
 /// Makes a register of x86 a [`Vector`].
 macro_rules! register {
-    ($type:ty: $len:literal of $elem:ty, $registers:literal registers,
+    ($type:ty: $len:literal of $elem:ty,
         $splat:ident, $load:ident, $store:ident, $mul_add:ident, $add:ident) => {
         #[cfg(target_arch = "x86_64")]
         impl Vector for $type {
             type Elem = $elem;
             const LEN: usize = $len;
-            const REGISTERS: usize = $registers;
 
             #[inline(always)]
             unsafe fn splat(x: $elem) -> Self {
@@ -198,11 +195,11 @@ macro_rules! register {
     };
 }
 
-register!(__m512: 16 of f32, 32 registers,
+register!(__m512: 16 of f32,
     _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps);
-register!(__m512d: 8 of f64, 32 registers,
+register!(__m512d: 8 of f64,
     _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_add_pd);
-register!(__m256: 8 of f32, 16 registers,
+register!(__m256: 8 of f32,
     _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps);
-register!(__m256d: 4 of f64, 16 registers,
+register!(__m256d: 4 of f64,
     _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_add_pd);

@@ -113,25 +113,9 @@ struct Tiles<'a, T: Float> {
 impl<T: Vectorized> VectorLoop for Tiles<'_, T> {
     type Elem = T;
 
-    #[inline(always)]
-    unsafe fn run<V: Vector<Elem = T>>(self) {
-        // SAFETY: as the caller says.
-        unsafe {
-            match V::REGISTERS {
-                32.. => self.in_tiles::<V, 8>(),
-                _ => self.in_tiles::<V, 6>(),
-            }
-        }
-    }
-}
-
-impl<T: Vectorized> Tiles<'_, T> {
     /// In tiles of so many taps: those of few taps stay in the L1 cache, while the results go by.
-    ///
-    /// # Safety
-    /// The processor has these vectors.
     #[inline(always)]
-    unsafe fn in_tiles<V: Vector<Elem = T>, const R: usize>(mut self) {
+    unsafe fn run<V: Vector<Elem = T>, const R: usize>(mut self) {
         for channel in (0..self.outs).step_by(VECTORS * V::LEN) {
             let is_narrow = self.outs - channel <= V::LEN;
             for tap in (0..self.taps.len()).step_by(R) {
@@ -147,7 +131,9 @@ impl<T: Vectorized> Tiles<'_, T> {
             }
         }
     }
+}
 
+impl<T: Vectorized> Tiles<'_, T> {
     /// Adds to the sums of a tile, from a tap and a channel on.
     ///
     /// # Safety

@@ -3,8 +3,7 @@
 use super::super::super::microkernel::{Tile, accumulate_lanes, sum_of_lanes};
 use super::super::super::planes::{Planes, Strided4};
 use super::super::super::simd::{Lanes, Loop, vector_bytes, vectorized};
-use super::{Correlation, Packed, Unit};
-use super::{Sizes, Vectorized};
+use super::{Correlation, Packed, Sizes, Unit, Vectorized};
 use crate::{DType, Float, Result, Tensor};
 
 /// Results in planes whose rows are as long as those of the images, with zeros at their ends.
