@@ -180,7 +180,7 @@ fn a_number_beyond_all_is_named_with_what_infinity_is_called() -> Result<()> {
 fn paste(live: &Live, text: &str) -> Result<Value> {
     live.browser.run(&format!(
         "const dialog = document.querySelector('.pasting');
-         dialog.showModal();
+         document.querySelector('.controls .paste').click();
          dialog.querySelector('textarea').value = {};
          dialog.querySelector('.tools button').click();
          const said = [dialog.querySelector('.refused').textContent, document.querySelector('.status').textContent];
@@ -238,7 +238,7 @@ fn a_paste_that_is_wrong_has_one_error_at_a_time() -> Result<()> {
     ] {
         live.browser.run(&format!(
             "const dialog = document.querySelector('.pasting');
-             if (!dialog.open) dialog.showModal();
+             if (!dialog.open) document.querySelector('.controls .paste').click();
              dialog.querySelector('textarea').value = {};
              dialog.querySelector('.tools button').click();
              return null",

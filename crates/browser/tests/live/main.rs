@@ -144,7 +144,7 @@ fn numbers_are_reset_drawn_and_pasted() -> Result<()> {
     ] {
         live.browser.run(&format!(
             "const dialog = document.querySelector('.pasting');
-             dialog.showModal();
+             document.querySelector('.controls .paste').click();
              dialog.querySelector('select').value = 'prediction';
              dialog.querySelector('textarea').value = `{text}`;
              dialog.querySelector('.tools button').click();
@@ -155,7 +155,7 @@ fn numbers_are_reset_drawn_and_pasted() -> Result<()> {
     // Shapes that do not go together are refused in the words of the library.
     live.browser.run(
         "const dialog = document.querySelector('.pasting');
-         dialog.showModal();
+         document.querySelector('.controls .paste').click();
          dialog.querySelector('textarea').value = '{\"prediction\": [1, 2, 3]}';
          dialog.querySelector('.tools button').click();
          return null",

@@ -15,7 +15,7 @@ class Controls {
       html("div", { class: "tools" }, html("h2", {}, "Change a number"),
         button("Reset", "the inputs and options that the page began with", () => act.changed(this.first), { class: "reset" }),
         button("Random", "other numbers for all inputs", () => act.random((this.seed += 1)), { class: "random" }),
-        button("Paste…", "your own numbers: JSON, CSV, or what NumPy prints", () => this.pasting.showModal(), { class: "paste" })),
+        button("Paste…", "your own numbers: JSON, CSV, or what NumPy prints", () => this.openPaste(), { class: "paste" })),
       this.message, this.remarks, this.inputs, this.options, this.pasting);
     this.show(live);
   }
@@ -142,19 +142,25 @@ class Controls {
     if (lost) this.act.say(`Of what was pasted, not understood: ${lost}`);
   }
 
+  /** Opens the dialog as new, at once: a dialog's own events come later, when a reader may have gone on. */
+  openPaste() {
+    this.into.replaceChildren(...this.live.inputs.map(({ name }) => html("option", {}, name)));
+    this.wrong.textContent = "";
+    this.pasting.showModal();
+  }
+
   pasteDialog() {
     const text = html("textarea", { rows: 9, "aria-label": "numbers", placeholder: '{"logits": [[2, 1, 0]], "labels": [0]}\nor [[2. 1. 0.]] or 2, 1, 0' });
-    const into = html("select", { "aria-label": "which input" });
-    const wrong = html("p", { class: "refused", role: "alert" });
-    const dialog = html("dialog", { class: "pasting", "aria-label": "paste numbers", ontoggle: () => {
-      into.replaceChildren(...this.live.inputs.map(({ name }) => html("option", {}, name)));
-    }, onclose: () => { wrong.textContent = ""; } }, html("h2", {}, "Paste numbers"), html("p", { class: "hint" }, "JSON by name, or one input as JSON, CSV, or text of NumPy or PyTorch."),
-    text, html("label", {}, "into ", into), wrong, html("p", { class: "tools" }, button("Use them", "use these numbers", () => {
+    this.into = html("select", { "aria-label": "which input" });
+    this.wrong = html("p", { class: "refused", role: "alert" });
+    const dialog = html("dialog", { class: "pasting", "aria-label": "paste numbers" }, html("h2", {}, "Paste numbers"), html("p", { class: "hint" }, "JSON by name, or one input as JSON, CSV, or text of NumPy or PyTorch."),
+    text, html("label", {}, "into ", this.into), this.wrong, html("p", { class: "tools" }, button("Use them", "use these numbers", () => {
+      this.wrong.textContent = "";
       try {
-        this.paste(pasted(text.value, into.value));
+        this.paste(pasted(text.value, this.into.value));
         dialog.close();
       } catch (error) {
-        wrong.textContent = error.message;
+        this.wrong.textContent = error.message;
       }
     }), button("Cancel", "leave the numbers as they are", () => dialog.close())));
     return dialog;
