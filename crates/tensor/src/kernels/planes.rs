@@ -146,9 +146,13 @@ impl<'a, T: Elem> Strided4<'a, T> {
         match stride {
             1 => to.copy_from_slice(&self.elements[start..start + to.len()]),
             2 => {
-                let (pairs, last) = self.elements[start..].as_chunks::<2>();
-                let firsts = pairs.iter().map(|pair| pair[0]).chain(last.iter().copied());
-                to.iter_mut().zip(firsts).for_each(|(to, from)| *to = from);
+                // The last one by itself: there may be no element behind it.
+                let Some((last, firsts)) = to.split_last_mut() else { return };
+                let (pairs, from) = self.elements[start..].split_at(2 * firsts.len());
+                *last = from[0];
+                for (to, pair) in firsts.iter_mut().zip(pairs.as_chunks::<2>().0) {
+                    *to = pair[0];
+                }
             }
             3.. => {
                 let every = self.elements[start..].chunks(stride as usize);

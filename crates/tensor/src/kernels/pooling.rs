@@ -57,7 +57,32 @@ fn first_elements(axis: Axis) -> Option<Vec<usize>> {
     if [size, stride, dilation].contains(&0) { None } else { (0..windows).map(first).collect() }
 }
 
-fn typed<T: Float>(
+/// A float, and an integer of its size, so that both fill vectors of one width.
+trait Numbered: Float {
+    type Number: Copy + Default + Send + Sync + TryFrom<usize>;
+
+    fn position(number: Self::Number) -> i64;
+}
+
+impl Numbered for f32 {
+    type Number = u32;
+
+    #[inline(always)]
+    fn position(number: u32) -> i64 {
+        i64::from(number)
+    }
+}
+
+impl Numbered for f64 {
+    type Number = usize;
+
+    #[inline(always)]
+    fn position(number: usize) -> i64 {
+        number as i64
+    }
+}
+
+fn typed<T: Numbered>(
     x: &Tensor,
     windows: [Window; 2],
     padding: [usize; 2],
@@ -100,64 +125,59 @@ fn typed<T: Float>(
     let [up, across] = axes;
     let row = planes.row();
     let columns = (up.windows - 1) * row + across.windows;
-    let window: Vec<[usize; 2]> =
-        (0..up.window.size).flat_map(|i| (0..across.window.size).map(move |j| [i, j])).collect();
-    let tap = |(number, &[i, j]): (usize, &[usize; 2])| {
-        let ((a, i), (b, j)) = (up.phase(i), across.phase(j));
-        (planes.tap([a, b], [i, j]), T::of(number as f64))
-    };
-    let taps: Vec<(usize, T)> = window.iter().enumerate().map(tap).collect();
     // An element is so far behind the place where its window would begin, if nothing were outside.
-    let behind = |&[i, j]: &[usize; 2]| {
-        (i * up.window.dilation * across.dim + j * across.window.dilation) as i64
+    let behind = |[i, j]: [usize; 2]| {
+        T::Number::try_from(i * up.window.dilation * across.dim + j * across.window.dilation)
+            .map_err(|_| too_large())
     };
-    let offsets: Vec<i64> = window.iter().map(behind).collect();
-    let outside = (up.padding * across.dim + across.padding) as i64;
-    let [down, right] =
-        [up.window.stride * across.dim, across.window.stride].map(|step| step as i64);
-    let mut start = vec![T::ZERO; columns.next_multiple_of(VECTOR)];
-    for (start, &i) in start.chunks_mut(row).zip(&up_first) {
-        for (start, &j) in start.iter_mut().zip(&across_first) {
-            *start = T::of((i * across.window.size + j) as f64);
+    let mut taps = Vec::with_capacity(up.window.size * across.window.size);
+    for i in 0..up.window.size {
+        for j in 0..across.window.size {
+            let ((a, row), (b, column)) = (up.phase(i), across.phase(j));
+            taps.push((planes.tap([a, b], [row, column]), behind([i, j])?));
         }
     }
+    let mut first = vec![T::Number::default(); columns.next_multiple_of(VECTOR)];
+    for (first, &i) in first.chunks_mut(row).zip(&up_first) {
+        for (first, &j) in first.iter_mut().zip(&across_first) {
+            *first = behind([i, j])?;
+        }
+    }
+    let outside = (up.padding * across.dim + across.padding) as i64;
+    let moved = [up.window.stride * across.dim, across.window.stride].map(|step| step as i64);
     let each = counts[0] * counts[1];
     let images_per_task = (CHUNK / 4 / (dims[0] * dims[1]).max(1)).max(1);
     parallel_chunks_mut(out, images_per_task * each, |task, out| {
         let mut packed = Scratch::filled(&PACKED, planes.len(), T::NEG_INFINITY);
         let packed = packed.elements();
-        let mut which = start.clone();
+        let mut which = first.clone();
         for (image, out) in out.chunks_exact_mut(each).enumerate() {
             planes.pack(&x, task * images_per_task + image, 0, T::NEG_INFINITY, packed);
-            which.copy_from_slice(&start);
-            vectorized(FirstLargest { planes: packed, taps: &taps, which: &mut which });
-            let rows = out.chunks_exact_mut(across.windows).zip(which.chunks(row));
-            for ((out, which), nth) in rows.zip(0..) {
-                let begin = nth * down - outside;
-                for ((out, which), column) in out.iter_mut().zip(which).zip(0..) {
-                    *out = begin + column * right + offsets[which.to_f64() as usize];
-                }
-            }
+            let (planes, taps, first, which) = (&*packed, &taps, &first, &mut which);
+            vectorized(FirstLargest { planes, taps, first, which });
+            let (which, windows) = (&*which, across.windows);
+            vectorized(Positions::<T> { which, row, out, windows, outside, moved });
         }
     });
     Ok(())
 }
 
-/// For each column, the number of the element of its window that is the first largest one; before,
-/// that of the first element.
-struct FirstLargest<'a, T> {
+/// For each column, where the first largest element of its window is in the window.
+struct FirstLargest<'a, T: Numbered> {
     planes: &'a [T],
-    /// The numbers have the type of what is compared, so that both fill vectors of one width.
-    taps: &'a [(usize, T)],
-    which: &'a mut [T],
+    taps: &'a [(usize, T::Number)],
+    /// The first element of each window.
+    first: &'a [T::Number],
+    which: &'a mut [T::Number],
 }
 
-impl<T: Float> Loop for FirstLargest<'_, T> {
+impl<T: Numbered> Loop for FirstLargest<'_, T> {
     #[inline(always)]
     fn run(self) {
+        let first = self.first.as_chunks::<VECTOR>().0;
         let chunks = self.which.as_chunks_mut::<VECTOR>().0;
-        for (chunk, which) in chunks.iter_mut().enumerate() {
-            let (mut largest, mut numbers) = ([T::NEG_INFINITY; VECTOR], *which);
+        for (chunk, (which, first)) in chunks.iter_mut().zip(first).enumerate() {
+            let (mut largest, mut numbers) = ([T::NEG_INFINITY; VECTOR], *first);
             for &(tap, number) in self.taps {
                 let x = &self.planes[tap + chunk * VECTOR..][..VECTOR];
                 for ((largest, at), &x) in largest.iter_mut().zip(&mut numbers).zip(x) {
@@ -168,6 +188,34 @@ impl<T: Float> Loop for FirstLargest<'_, T> {
                 }
             }
             *which = numbers;
+        }
+    }
+}
+
+/// Where those elements are in their image.
+struct Positions<'a, T: Numbered> {
+    which: &'a [T::Number],
+    /// The stride from one row of them to the next.
+    row: usize,
+    out: &'a mut [i64],
+    /// How many windows there are in a row.
+    windows: usize,
+    /// How far the first window begins before the image.
+    outside: i64,
+    /// How far a window begins behind the one above, and behind the one beside it.
+    moved: [i64; 2],
+}
+
+impl<T: Numbered> Loop for Positions<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let [down, right] = self.moved;
+        let rows = self.out.chunks_exact_mut(self.windows).zip(self.which.chunks(self.row));
+        for ((out, which), nth) in rows.zip(0..) {
+            let begin = nth * down - self.outside;
+            for ((out, &which), column) in out.iter_mut().zip(which).zip(0..) {
+                *out = begin + column * right + T::position(which);
+            }
         }
     }
 }

@@ -19,8 +19,11 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
         let out = output::<T>("scatter_add", out, &shape)?;
         let many = index.shape()[axis] > MANY;
         try_parallel_chunks_mut(out, targets.chunk, |task, out| {
-            if many && !targets.are_distinct(task, &at, out.len())? {
-                return totals(out, |totals| targets.add(task, &at, &source, totals));
+            if many {
+                return match targets.place(task, &at, &source, out)? {
+                    true => Ok(()),
+                    false => totals(out, |totals| targets.add(task, &at, &source, totals)),
+                };
             }
             out.fill(T::ZERO);
             targets.each(task, &at, |to, n| out[to] = out[to].plus(source[n]))
@@ -216,22 +219,33 @@ impl Targets {
         Ok(())
     }
 
-    /// Whether no two elements of a task go to one place, of so many: then there is nothing to add up.
-    fn are_distinct(&self, task: usize, at: &[i64], places: usize) -> Result<bool> {
+    /// Adds each element of a task to 0 at its place, as long as no two of them go to one, and says whether
+    /// that is so of all: then there is nothing to add up.
+    fn place<T: Elem>(
+        &self,
+        task: usize,
+        at: &[i64],
+        source: &[T],
+        out: &mut [T],
+    ) -> Result<bool> {
         let (dim, row_len) = (self.shape[self.axis], self.index.row());
         if self.index_shape[self.axis] > dim {
             return Ok(false);
         }
-        let mut is_taken = vec![false; places];
+        out.fill(T::ZERO);
+        let mut is_taken = vec![false; out.len()];
         for row in task * self.rows..self.index.rows().min((task + 1) * self.rows) {
             let (mut to, [step, stride]) = self.index.of(&self.layout, row);
             to -= (task * self.chunk) as isize;
             let first = row * row_len;
-            for (n, &i) in (first..).zip(&at[first..first + row_len]) {
+            let elements = at[first..].iter().zip(&source[first..]).take(row_len);
+            for (n, (&i, &x)) in (first..).zip(elements) {
                 let i = in_range(self.operation, i, dim, n, &self.index_shape)?;
-                if std::mem::replace(&mut is_taken[(to + i as isize * stride) as usize], true) {
+                let place = (to + i as isize * stride) as usize;
+                if std::mem::replace(&mut is_taken[place], true) {
                     return Ok(false);
                 }
+                out[place] = T::ZERO.plus(x);
                 to += step;
             }
         }
