@@ -8,24 +8,24 @@ use crate::{Elem, Float};
 /// A tile of sums, in rows of `C` vectors.
 pub(super) type Tile<V, const R: usize, const C: usize> = [[V; C]; R];
 
-/// Where the row of the right factor that belongs to a term starts.
-pub(super) trait RowOffsets: Copy {
+/// Where what belongs to a term starts in a factor.
+pub(super) trait Offsets: Copy {
     fn offset(self, term: usize) -> isize;
 }
 
-/// Rows at a fixed distance from each other.
+/// At a fixed distance from each other.
 #[derive(Clone, Copy)]
 pub(super) struct Stride(pub isize);
 
-impl RowOffsets for Stride {
+impl Offsets for Stride {
     #[inline(always)]
     fn offset(self, term: usize) -> isize {
         term as isize * self.0
     }
 }
 
-/// Rows at offsets of their own.
-impl RowOffsets for &[usize] {
+/// Each at an offset of its own.
+impl Offsets for &[usize] {
     #[inline(always)]
     fn offset(self, term: usize) -> isize {
         self[term] as isize
@@ -37,16 +37,16 @@ impl RowOffsets for &[usize] {
 /// Each sum is one chain of fused multiply-adds, over its terms in their order. So its bits depend
 /// neither on the processor, nor on how a product is cut into tiles and blocks.
 ///
-/// The left factor has a start for each row and the stride from one term to the next; the right one
-/// a start, and an offset for each term.
+/// The left factor has a start for each row, and the right one a single start; each has an offset for each
+/// term.
 ///
 /// # Safety
 /// Both factors may be read at all these elements, and the processor has the vectors.
 #[inline(always)]
 pub(super) unsafe fn accumulate<V: Vector, const R: usize, const C: usize>(
     terms: usize,
-    (left, stride): ([*const V::Elem; R], isize),
-    (right, offsets): (*const V::Elem, impl RowOffsets),
+    (left, elements): ([*const V::Elem; R], impl Offsets),
+    (right, rows): (*const V::Elem, impl Offsets),
     tile: &mut Tile<V, R, C>,
 ) {
     // By value, so that it stays in registers.
@@ -55,13 +55,14 @@ pub(super) unsafe fn accumulate<V: Vector, const R: usize, const C: usize>(
         // SAFETY: the caller vouches for the processor, for the elements of a row of the right factor,
         // and for those of the left one.
         unsafe {
-            let row = right.offset(offsets.offset(term));
+            let row = right.offset(rows.offset(term));
             let mut x = [V::splat(V::Elem::ZERO); C];
             for (c, x) in x.iter_mut().enumerate() {
                 *x = V::load(row.add(c * V::LEN));
             }
+            let element = elements.offset(term);
             for i in 0..R {
-                let a = V::splat(*left[i].offset(term as isize * stride));
+                let a = V::splat(*left[i].offset(element));
                 for c in 0..C {
                     sums[i][c] = a.mul_add(x[c], sums[i][c]);
                 }

@@ -221,13 +221,7 @@ impl Targets {
 
     /// Adds each element of a task to 0 at its place, as long as no two of them go to one, and says whether
     /// that is so of all: then there is nothing to add up.
-    fn place<T: Elem>(
-        &self,
-        task: usize,
-        at: &[i64],
-        source: &[T],
-        out: &mut [T],
-    ) -> Result<bool> {
+    fn place<T: Elem>(&self, task: usize, at: &[i64], source: &[T], out: &mut [T]) -> Result<bool> {
         let (dim, row_len) = (self.shape[self.axis], self.index.row());
         if self.index_shape[self.axis] > dim {
             return Ok(false);

@@ -17,44 +17,69 @@ pub(super) fn transpose<T: Elem>(
     [rows, columns]: [usize; 2],
     out: &mut [T],
 ) {
+    assert!(rows.checked_mul(columns) == Some(out.len()));
+    // SAFETY: `out` has room for all rows.
+    unsafe { transpose_to(x, leading, [rows, columns], out.as_mut_ptr(), rows) };
+}
+
+/// As [`transpose`], where the rows of the result start `leading_out` elements from each other.
+///
+/// # Safety
+/// All rows of the result can be written, and nobody else looks at them.
+pub(super) unsafe fn transpose_to<T: Elem>(
+    x: &[T],
+    leading: usize,
+    [rows, columns]: [usize; 2],
+    out: *mut T,
+    leading_out: usize,
+) {
     let none = rows == 0 || columns == 0;
     if none {
         return;
     }
     let last = (rows - 1).checked_mul(leading).and_then(|last| last.checked_add(columns));
-    assert!(
-        last.is_some_and(|last| last <= x.len()) && rows.checked_mul(columns) == Some(out.len())
-    );
+    assert!(last.is_some_and(|last| last <= x.len()));
     // Whole blocks first, then what is left below and beside them.
-    let block = vectors(x, leading, [rows, columns], out);
+    // SAFETY: `x` was just measured; the caller vouches for `out`.
+    let block = unsafe { vectors((x.as_ptr(), leading), [rows, columns], (out, leading_out)) };
     let (below, beside) = (rows - rows % block[0], columns - columns % block[1]);
     for i in 0..rows {
         let from = if i < below { beside } else { 0 };
         let row = &x[i * leading..i * leading + columns];
         for (j, &x) in row.iter().enumerate().skip(from) {
-            out[j * rows + i] = x;
+            // SAFETY: as the caller says.
+            unsafe { *out.add(j * leading_out + i) = x };
         }
     }
 }
 
 /// Transposes all whole blocks if the processor has vectors for that, and gives their size; else
 /// none, which is one block larger than any matrix.
-fn vectors<T: Elem>(x: &[T], leading: usize, size: [usize; 2], out: &mut [T]) -> [usize; 2] {
+///
+/// # Safety
+/// Rows of `size[1]` elements may be read at `x`, and rows of `size[0]` be written at `out`, each so many
+/// elements from each other.
+unsafe fn vectors<T: Elem>(
+    (x, leading): (*const T, usize),
+    size: [usize; 2],
+    (out, leading_out): (*mut T, usize),
+) -> [usize; 2] {
     #[cfg(target_arch = "x86_64")]
     {
         use crate::kernels::simd::{Level, level};
         if !matches!(level(), Level::Portable) {
-            let (x, out) = (x.as_ptr(), out.as_mut_ptr());
             match T::DTYPE {
                 DType::F32 => {
-                    // SAFETY: the processor has AVX2, elements are f32, and `transpose` has measured
-                    // both matrices.
-                    unsafe { avx2::blocks_of_f32(x.cast(), leading, size, out.cast()) };
+                    let (x, out) = ((x.cast(), leading), (out.cast(), leading_out));
+                    // SAFETY: the processor has AVX2, elements are f32, and the caller vouches for both
+                    // matrices.
+                    unsafe { avx2::blocks_of_f32(x, size, out) };
                     return [8, 4];
                 }
                 DType::F64 => {
+                    let (x, out) = ((x.cast(), leading), (out.cast(), leading_out));
                     // SAFETY: as above, with f64.
-                    unsafe { avx2::blocks_of_f64(x.cast(), leading, size, out.cast()) };
+                    unsafe { avx2::blocks_of_f64(x, size, out) };
                     return [4, 2];
                 }
                 DType::I64 => {}
@@ -90,10 +115,13 @@ mod avx2 {
     /// Transposes blocks of 8 rows and 4 columns.
     ///
     /// # Safety
-    /// Rows of `size[1]` elements may be read at `x`, `leading` elements from each other, and as
-    /// many elements be written at `out`.
+    /// As for [`vectors`](super::vectors).
     #[target_feature(enable = "avx2")]
-    pub unsafe fn blocks_of_f32(x: *const f32, leading: usize, size: [usize; 2], out: *mut f32) {
+    pub unsafe fn blocks_of_f32(
+        (x, leading): (*const f32, usize),
+        size: [usize; 2],
+        (out, leading_out): (*mut f32, usize),
+    ) {
         each(size, [8, 4], |i, j| {
             // SAFETY: the block lies inside of both matrices, for which the caller vouches.
             unsafe {
@@ -110,7 +138,7 @@ mod avx2 {
                     _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
                 ];
                 for (k, column) in columns.into_iter().enumerate() {
-                    _mm256_storeu_ps(out.add((j + k) * size[0] + i), column);
+                    _mm256_storeu_ps(out.add((j + k) * leading_out + i), column);
                 }
             }
         });
@@ -119,9 +147,13 @@ mod avx2 {
     /// Transposes blocks of 4 rows and 2 columns.
     ///
     /// # Safety
-    /// As for [`blocks_of_f32`].
+    /// As for [`vectors`](super::vectors).
     #[target_feature(enable = "avx2")]
-    pub unsafe fn blocks_of_f64(x: *const f64, leading: usize, size: [usize; 2], out: *mut f64) {
+    pub unsafe fn blocks_of_f64(
+        (x, leading): (*const f64, usize),
+        size: [usize; 2],
+        (out, leading_out): (*mut f64, usize),
+    ) {
         each(size, [4, 2], |i, j| {
             // SAFETY: the block lies inside of both matrices, for which the caller vouches.
             unsafe {
@@ -129,8 +161,8 @@ mod avx2 {
                 let row = |k: usize| _mm_loadu_pd(x.add((i + k) * leading + j));
                 let pair = |k: usize| _mm256_set_m128d(row(k + 2), row(k));
                 let [a, b] = [pair(0), pair(1)];
-                _mm256_storeu_pd(out.add(j * size[0] + i), _mm256_unpacklo_pd(a, b));
-                _mm256_storeu_pd(out.add((j + 1) * size[0] + i), _mm256_unpackhi_pd(a, b));
+                _mm256_storeu_pd(out.add(j * leading_out + i), _mm256_unpacklo_pd(a, b));
+                _mm256_storeu_pd(out.add((j + 1) * leading_out + i), _mm256_unpackhi_pd(a, b));
             }
         });
     }

@@ -20,6 +20,7 @@ mod direct;
 mod weights;
 
 use super::planes::{Axis, PhaseAxis, Planes, fit};
+use super::simd::MAX_LEN;
 use super::{input, output};
 use crate::shape::checked_len;
 use crate::{DType, Error, Result, Shape, Tensor, Window};
@@ -32,6 +33,9 @@ const MAX_TASKS: usize = 16;
 
 /// How many packed elements a task works on at a time: half of an L2 cache of 1 MiB, in `f32`.
 const BLOCK: usize = 1 << 17;
+
+/// Channels that are packed together, where they are side by side in vectors.
+const PANEL: usize = 2 * MAX_LEN;
 
 const TOO_LARGE: &str = "the windows reach farther than memory";
 
@@ -133,7 +137,7 @@ impl Sizes {
             .map(|(i, dim)| Axis::new(windows[i], padding[i], dim, y[2 + i]));
         let planes = batch.max(1).checked_mul(channels.max(to).max(1));
         // Weights are packed for several channels at a time.
-        let packed = Shape::from([to, direct::CHANNELS, ins, up, across]);
+        let packed = Shape::from([to, PANEL, ins, up, across]);
         if !planes.is_some_and(|planes| fit(axes, planes)) || checked_len(&packed).is_err() {
             return Err(error(TOO_LARGE));
         }
@@ -212,6 +216,11 @@ impl Sizes {
     fn tasks(&self, blocks: usize) -> usize {
         if self.is_sequential() { 1 } else { blocks.min(MAX_TASKS) }
     }
+}
+
+/// Whether so many channels of a group fill the vectors well enough, two thirds of the widest.
+fn fill_vectors(channels: usize) -> bool {
+    2 * channels.next_multiple_of(MAX_LEN) <= 3 * channels
 }
 
 #[cfg(test)]

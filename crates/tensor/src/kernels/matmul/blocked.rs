@@ -407,7 +407,7 @@ impl<T: Float> Sums<T> {
                     }
                 }
             }
-            accumulate(len, (starts, left.strides[1]), right, &mut tile);
+            accumulate(len, (starts, Stride(left.strides[1])), right, &mut tile);
             if self.begun {
                 for (i, row) in tile.iter_mut().enumerate() {
                     for (c, sums) in row.iter_mut().enumerate() {

@@ -151,7 +151,7 @@ unsafe fn sum<T: Float, const V: usize, const N: usize>(
             vector.wrapping_offset(term as isize * step),
             rows.wrapping_offset(term as isize * stride),
         );
-        let left = ([vector], step);
+        let left = ([vector], Stride(step));
         // SAFETY: as the caller says.
         unsafe { accumulate(block.min(terms - term), left, (rows, Stride(stride)), &mut tile) };
         for (out, sum) in out.iter_mut().zip(tile[0].iter().flat_map(|lanes| lanes.0)) {

@@ -7,12 +7,9 @@ use super::super::super::microkernel::{Stride, Tile, accumulate};
 use super::super::super::planes::has_room;
 use super::super::super::simd::{Lanes, MAX_LEN, Vector, VectorLoop, Vectorized, in_vectors};
 use super::super::super::transpose::transpose;
-use super::super::{Sizes, input};
+use super::super::{PANEL, Sizes, input};
 use super::{Correlation, Packed, Unit};
 use crate::{Float, Result, Tensor};
-
-/// Channels of results that are packed together, position by position.
-const PANEL: usize = 2 * MAX_LEN;
 
 /// How many products are a chain at most: longer ones would have larger errors.
 const CHAIN: usize = 256;
@@ -20,11 +17,6 @@ const CHAIN: usize = 256;
 /// The taps of a tile where few are left, and the channels of one, in vectors.
 const FEW_TAPS: usize = 4;
 const VECTORS: usize = 2;
-
-/// Whether so many channels of a group fill the vectors well enough, two thirds of the widest.
-pub(super) fn pays(outs: usize) -> bool {
-    2 * outs.next_multiple_of(MAX_LEN) <= 3 * outs
-}
 
 /// Results, contiguous.
 pub(super) struct ByChannels<'a, T> {
@@ -178,7 +170,12 @@ impl<T: Vectorized> Tiles<'_, T> {
                     let right = results.as_ptr().wrapping_add((row * self.columns + first) * width);
                     // SAFETY: these are terms of the slices above: of so many rows, and columns.
                     unsafe {
-                        accumulate(terms, (left, 1), (right, Stride(width as isize)), &mut tile);
+                        accumulate(
+                            terms,
+                            (left, Stride(1)),
+                            (right, Stride(width as isize)),
+                            &mut tile,
+                        );
                     }
                 }
             }
