@@ -99,7 +99,7 @@ impl Plan {
         };
         // What a kernel saves is what lies between two micro-ops.
         let inside = count(Stage::Kernel);
-        if inside < 2 || full(&[Stage::Kernel]) < full(&[Stage::Before, Stage::After]) {
+        if inside < 1 || full(&[Stage::Kernel]) < full(&[Stage::Before, Stage::After]) {
             return None;
         }
         let program = program.reordered(&order, |x| Value(place[x.0 as usize] as u32));
