@@ -21,8 +21,8 @@ use crate::record::var::Var;
 /// A base with a source combined into it at indices along an axis.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Scatter {
-    axis: usize,
-    how: Scattered,
+    pub axis: usize,
+    pub how: Scattered,
 }
 
 impl Family for Scatter {

@@ -65,39 +65,63 @@ pub fn scatter(
     let at = indices("scatter", index)?;
     let shape = base.shape().clone();
     let targets = Targets::new("scatter", &shape, axis, index, source)?;
-    super::copy(base, out)?;
     with_elem!(out.dtype(), T => {
         input::<T>("scatter", source)?;
         let source = borrowed::<T>(source);
+        // One number everywhere is written by each of several tasks, while it has its part in the cache.
+        let is_number =
+            base.strides().iter().all(|&stride| stride == 0) && targets.chunk < out.len();
+        let buffer = input::<T>("scatter", base)?;
+        let number = is_number.then(|| buffer[base.layout().offset()]);
+        if number.is_none() {
+            super::copy(base, out)?;
+        }
         let out = output::<T>("scatter", out, &shape)?;
-        try_parallel_chunks_mut(out, targets.chunk, |task, out| match how {
-            Scattered::Last => targets.each(task, &at, |to, n| out[to] = source[n]),
-            Scattered::Largest(base) => combined(&targets, task, &at, base, out, |to, first, out| {
-                let x = source[to.1];
-                let y = &mut out[to.0];
-                if first || x > *y || is_nan(x) {
-                    *y = x;
-                }
-            }),
-            Scattered::Smallest(base) => combined(&targets, task, &at, base, out, |to, first, out| {
-                let x = source[to.1];
-                let y = &mut out[to.0];
-                if first || x < *y || is_nan(x) {
-                    *y = x;
-                }
-            }),
-            Scattered::Product(base) => {
-                let mut products: Vec<_> = out.iter().map(|&x| x.factor()).collect();
-                combined(&targets, task, &at, base, &mut products, |to, first, products| {
-                    let x = source[to.1].factor();
-                    let y = &mut products[to.0];
-                    *y = if first { x } else { T::times(*y, x) };
-                })?;
-                out.iter_mut().zip(products).for_each(|(y, product)| *y = T::product(product));
-                Ok(())
+        try_parallel_chunks_mut(out, targets.chunk, |task, out| {
+            if let Some(number) = number {
+                out.fill(number);
             }
+            combine(how, &targets, task, &at, &source, out)
         })
     })
+}
+
+/// Combines the elements of a task into what is there.
+fn combine<T: Factor>(
+    how: Scattered,
+    targets: &Targets,
+    task: usize,
+    at: &[i64],
+    source: &[T],
+    out: &mut [T],
+) -> Result<()> {
+    match how {
+        Scattered::Last => targets.each(task, at, |to, n| out[to] = source[n]),
+        Scattered::Largest(base) => combined(targets, task, at, base, out, |to, first, out| {
+            let x = source[to.1];
+            let y = &mut out[to.0];
+            if first || x > *y || is_nan(x) {
+                *y = x;
+            }
+        }),
+        Scattered::Smallest(base) => combined(targets, task, at, base, out, |to, first, out| {
+            let x = source[to.1];
+            let y = &mut out[to.0];
+            if first || x < *y || is_nan(x) {
+                *y = x;
+            }
+        }),
+        Scattered::Product(base) => {
+            let mut products: Vec<_> = out.iter().map(|&x| x.factor()).collect();
+            combined(targets, task, at, base, &mut products, |to, first, products| {
+                let x = source[to.1].factor();
+                let y = &mut products[to.0];
+                *y = if first { x } else { T::times(*y, x) };
+            })?;
+            out.iter_mut().zip(products).for_each(|(y, product)| *y = T::product(product));
+            Ok(())
+        }
+    }
 }
 
 /// Calls `add` with each place and the number of the element for it, and whether that is the first

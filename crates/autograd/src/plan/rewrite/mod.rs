@@ -11,10 +11,11 @@
 //! One thing is rounded otherwise: the sum of n equal terms is the term times n.
 //!
 //! Rewrites of single ops are rows of the [`table`]; those of shapes, choices and reductions stand
-//! in [`shapes`], [`select`] and [`reductions`]; [`signs`] knows which values are never −0.
+//! in [`shapes`], [`select`], [`reductions`] and [`scatter`]; [`signs`] knows which values are never −0.
 
 mod arithmetic;
 mod reductions;
+mod scatter;
 mod select;
 mod shapes;
 mod signs;

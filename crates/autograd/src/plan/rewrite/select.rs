@@ -44,7 +44,7 @@ impl Dag {
 
     /// What a mask compares with 0, and whether it is set where that is 0, not where it is not: such a
     /// number is a mask itself, or the opposite of one, also if it is NaN or −0.
-    fn compared_with_zero(&self, mask: Id) -> Option<(Id, bool)> {
+    pub(super) fn compared_with_zero(&self, mask: Id) -> Option<(Id, bool)> {
         ZERO_TESTS.iter().find_map(|&(row, is_zero)| {
             let [x, zero] = self.as_binary(mask, row)?;
             let float = self.node(x).dtype == self.node(mask).dtype;

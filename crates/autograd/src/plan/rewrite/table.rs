@@ -8,6 +8,7 @@
 use lossgraph_tensor::DType;
 
 use super::Dag;
+use super::scatter::pooled_slope;
 use crate::ops::activation::{EXP_NEG_ABS, SIGMOID, SOFTPLUS};
 use crate::ops::arithmetic::{NEG, RECIP};
 use crate::ops::binary::{ADD, Binary, DIV, EQ, GT, LT, MUL, NE, SIGMOID_BY, SOFTPLUS_BY, SUB};
@@ -187,6 +188,11 @@ pub(super) static BINARY: &[Rewrite<Binary, [Id; 2]>] = rewrites! {
         }
         Some(product)
     };
+
+    // The slope of a max pooling, which then goes into the relu before it.
+    MUL "scatter(g, i) · (x ≠ 0) = scatter(g · (x[i] ≠ 0), i) for an i without repeats":
+    |[x, y, _]| pooled_slope(x.relu(), y);
+    |dag, operands| dag.masked_scatter(operands);
 
     DIV "x / 1 = x": |[x, ..]| x / 1.0;
     |dag, [x, one]| dag.is_fill_of(one, 1.0).then_some(x);
