@@ -1,7 +1,7 @@
 //! Sums of many channels: they are side by side in vectors, for some positions at a time.
 
 use super::super::super::microkernel::{Stride, Tile, accumulate};
-use super::super::super::simd::{Vector, VectorLoop, Vectorized, in_vectors};
+use super::super::super::simd::{MAX_LEN, Vector, VectorLoop, Vectorized, in_vectors, prefetch};
 use super::super::super::transpose::{transpose, transpose_to};
 use super::{PANEL, Region, Target};
 
@@ -29,7 +29,7 @@ pub(super) unsafe fn sum<T: Vectorized>(
 ) {
     let &Region { rows, columns, channels, .. } = region;
     let (sums, rest) = scratch.split_at_mut(PANEL * rows * columns);
-    in_vectors(Positions { region, sums });
+    in_vectors(Positions { region, sums, target });
     let [to, down, across] = target.strides;
     if [down, across] == [columns, 1] {
         // SAFETY: as the caller says: without gaps, all rows of a channel are one.
@@ -50,6 +50,7 @@ pub(super) unsafe fn sum<T: Vectorized>(
 struct Positions<'a, 'r, T> {
     region: &'a Region<'r, T>,
     sums: &'a mut [T],
+    target: Target<T>,
 }
 
 /// Where a tile is: from which position and channel on, with which terms, and the last of their taps.
@@ -82,6 +83,14 @@ impl<T: Vectorized> VectorLoop for Positions<'_, '_, T> {
                         if column == columns {
                             (start, column) = (start + row, 0);
                         }
+                    }
+                }
+                // Where they will be written is fetched meanwhile.
+                let [to, down, across] = self.target.strides;
+                let is_due = term == 0 && position % MAX_LEN < R;
+                if is_due && [down, across] == [columns, 1] {
+                    for channel in 0..channels {
+                        prefetch(self.target.start.wrapping_add(channel * to + position));
                     }
                 }
                 let few = [places[0], places[1], places[2], places[3]];
