@@ -262,64 +262,96 @@ mod tests {
         assert_eq!(weights.to_f64s(), [5.0, 10.0]);
     }
 
-    /// Few channels and many, more than a panel; groups; blocks of rows, of which the last is shorter; and
-    /// results behind an offset, backwards, or transposed. Whole numbers, of which every sum is exact.
-    #[test]
-    fn weights_are_summed_over_all_windows_whatever_the_channels() {
-        let three = Window { size: 3, stride: 2, dilation: 1 };
-        let two = Window { size: 2, stride: 1, dilation: 3 };
-        for [groups, ins, outs] in
-            [[1, 1, 1], [1, 3, 5], [1, 2, 16], [2, 1, 12], [1, 1, 33], [2, 2, 49], [3, 1, 2]]
-        {
-            let by = Convolution { windows: [three, two], padding: [1, 2], groups };
-            let (dims, windows) = ([11, 6], [6, 7]);
-            let whole = |shape: [usize; 4]| {
-                let data: Vec<f32> =
-                    (0..shape.iter().product()).map(|i| (i * 31 % 17) as f32 - 8.0).collect();
-                Tensor::new(shape, data).unwrap()
-            };
-            let x = whole([3, groups * ins, dims[0], dims[1]]);
-            let larger = whole([4, groups * outs, windows[0], windows[1]]);
-            let backwards = larger.narrow(0, 1, 3).unwrap().flip(3).unwrap();
-            let transposed =
-                whole([3, groups * outs, windows[1], windows[0]]).transpose(2, 3).unwrap();
-            for y in [larger.narrow(0, 1, 3).unwrap(), backwards, transposed] {
-                let mut w = Tensor::zeros([groups * outs, ins, 3, 2], DType::F32).unwrap();
-                by.weights(&x, &y, &mut w).unwrap();
-                let (x, y) = (x.to_vec::<f32>().unwrap(), y.to_vec::<f32>().unwrap());
-                let expected = |o: usize, i: usize, k: [usize; 2]| -> f32 {
-                    let channel = o / outs * ins + i;
-                    let term = |n: usize, p: [usize; 2]| {
-                        let at = [0, 1].map(|axis| {
-                            let window = by.windows[axis];
-                            (p[axis] * window.stride + k[axis] * window.dilation)
+    /// Whole numbers, of which every sum is exact.
+    fn whole(shape: [usize; 4]) -> Tensor {
+        let data: Vec<f32> =
+            (0..shape.iter().product()).map(|i| (i * 31 % 17) as f32 - 8.0).collect();
+        Tensor::new(shape, data).unwrap()
+    }
+
+    /// The elements of an image, of weights, and of a result that are factors of one product, by their
+    /// numbers.
+    fn products(by: &Convolution, x: &[usize], w: &[usize], y: &[usize]) -> Vec<[usize; 3]> {
+        let (ins, outs) = (w[1], w[0] / by.groups);
+        let mut products = vec![];
+        for o in 0..w[0] {
+            for i in 0..ins {
+                for k in (0..w[2]).flat_map(|a| (0..w[3]).map(move |b| [a, b])) {
+                    for p in (0..y[2]).flat_map(|a| (0..y[3]).map(move |b| [a, b])) {
+                        let at = |axis: usize| {
+                            let Window { stride, dilation, .. } = by.windows[axis];
+                            (p[axis] * stride + k[axis] * dilation)
                                 .checked_sub(by.padding[axis])
-                                .filter(|&at| at < dims[axis])
-                        });
-                        let ([Some(row), Some(column)], result) =
-                            (at, ((n * groups * outs + o) * windows[0] + p[0]) * windows[1] + p[1])
-                        else {
-                            return 0.0;
+                                .filter(|&at| at < x[2 + axis])
                         };
-                        let from =
-                            ((n * groups * ins + channel) * dims[0] + row) * dims[1] + column;
-                        x[from] * y[result]
-                    };
-                    let positions = windows[0] * windows[1];
-                    (0..3 * positions)
-                        .map(|at| {
-                            let p = at % positions;
-                            term(at / positions, [p / windows[1], p % windows[1]])
-                        })
-                        .sum()
-                };
-                let mut at = w.to_vec::<f32>().unwrap().into_iter();
-                for o in 0..groups * outs {
-                    for i in 0..ins {
-                        for k in (0..3).flat_map(|a| (0..2).map(move |b| [a, b])) {
-                            assert_eq!(at.next(), Some(expected(o, i, k)), "{o} {i} {k:?}");
-                        }
+                        let (Some(row), Some(column)) = (at(0), at(1)) else { continue };
+                        let of_w = ((o * ins + i) * w[2] + k[0]) * w[3] + k[1];
+                        products.extend((0..x[0]).map(|n| {
+                            let of_x = (n * x[1] + o / outs * ins + i) * x[2] + row;
+                            let of_y = ((n * y[1] + o) * y[2] + p[0]) * y[3] + p[1];
+                            [of_x * x[3] + column, of_w, of_y]
+                        }));
                     }
+                }
+            }
+        }
+        products
+    }
+
+    /// Few channels and many, more than a panel; groups; blocks of rows, of which the last is shorter;
+    /// strides, which leave phases without a window; and operands behind an offset, backwards, or transposed.
+    #[test]
+    fn all_products_are_sums_over_all_windows_whatever_the_channels() {
+        let of = |size, stride, dilation| Window { size, stride, dilation };
+        for [groups, ins, outs] in [
+            [1, 1, 1],
+            [1, 3, 5],
+            [1, 2, 16],
+            [2, 1, 12],
+            [1, 22, 3],
+            [1, 1, 33],
+            [1, 50, 24],
+            [2, 2, 49],
+            [3, 1, 2],
+        ] {
+            for (windows, padding, counts) in [
+                ([of(3, 2, 1), of(2, 1, 3)], [1, 2], [6, 7]),
+                ([of(2, 3, 1), of(3, 4, 1)], [0, 3], [4, 3]),
+                ([of(3, 1, 1), of(3, 1, 1)], [1, 1], [11, 6]),
+            ] {
+                let by = Convolution { windows, padding, groups };
+                let dims = [groups * outs, ins, windows[0].size, windows[1].size];
+                let channels = groups * ins;
+                let x = whole([3, channels, 11, 6]);
+                let larger = whole([4, groups * outs, counts[0], counts[1]]);
+                let backwards = larger.narrow(0, 1, 3).unwrap().flip(3).unwrap();
+                let transposed =
+                    whole([3, groups * outs, counts[1], counts[0]]).transpose(2, 3).unwrap();
+                for y in [larger.narrow(0, 1, 3).unwrap(), backwards, transposed] {
+                    let (w, bias) = (whole(dims), whole([1, 1, 1, dims[0]]).reshape([dims[0]]));
+                    let bias = bias.unwrap();
+                    let [mut of_x, mut of_w, mut of_y] = [&x, &w, &y]
+                        .map(|like| Tensor::zeros(like.shape().clone(), DType::F32).unwrap());
+                    by.results(&x, &w, Some(&bias), &mut of_y).unwrap();
+                    by.images(&w, &y, &mut of_x).unwrap();
+                    by.weights(&x, &y, &mut of_w).unwrap();
+                    let products = products(&by, x.shape(), w.shape(), y.shape());
+                    let of = |x: &Tensor| x.to_vec::<f32>().unwrap();
+                    let (x, w, y) = (of(&x), of(&w), of(&y));
+                    let (area, bias) = (counts[0] * counts[1], of(&bias));
+                    let mut expected = [vec![0.0; x.len()], vec![0.0; w.len()], vec![0.0; y.len()]];
+                    for (n, y) in expected[2].iter_mut().enumerate() {
+                        *y = bias[n / area % bias.len()];
+                    }
+                    for [i, k, o] in products {
+                        expected[0][i] += w[k] * y[o];
+                        expected[1][k] += x[i] * y[o];
+                        expected[2][o] += x[i] * w[k];
+                    }
+                    let context = format!("{groups} × {ins} to {outs}, {windows:?}");
+                    assert!(of(&of_x) == expected[0], "images, {context}");
+                    assert!(of(&of_w) == expected[1], "weights, {context}");
+                    assert!(of(&of_y) == expected[2], "results, {context}");
                 }
             }
         }
