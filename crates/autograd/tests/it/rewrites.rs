@@ -1,7 +1,7 @@
 //! What plans rewrite, on all numbers that are extreme: the same bits as without.
 
 use lossgraph_autograd::ops::table::Sample;
-use lossgraph_autograd::{Plan, Tape, Var, ops};
+use lossgraph_autograd::{Plan, Pool, Tape, Var, ops};
 use lossgraph_tensor::{DType, Shape, Tensor};
 
 /// Zeros of both signs, what overflows and underflows in a float type, infinities and NaN.
@@ -119,4 +119,74 @@ fn what_is_known_of_signs_holds_for_every_op_on_extreme_numbers() {
             }
         }
     }
+}
+
+/// The slopes of a max pooling of what a function makes of x, bit by bit, and whether a mask went before its
+/// scatter.
+fn pooled_slopes(
+    tape: &Tape,
+    pool: Pool<2>,
+    of: for<'t> fn(Var<'t>) -> Var<'t>,
+) -> (Vec<u64>, bool) {
+    const MASKED: &str =
+        "scatter(g, i) · (x ≠ 0) = scatter(g · (x[i] ≠ 0), i) for an i without repeats";
+    let numbers = extremes(tape.dtype());
+    let of_numbers = |shape: &[usize], step: usize| {
+        let data = (0..shape.iter().product()).map(|i| numbers[i * step % numbers.len()]).collect();
+        tape.constant(Tensor::new(shape, data).unwrap())
+    };
+    let x = of_numbers(&[2, 3, 8, 9], 5);
+    let y = of(x).max_pool2d(pool);
+    let slopes = tape.vjp(y, of_numbers(&y.shape(), 7), &[x]);
+    let masked = tape.plan(&slopes).unwrap().rewrites().contains(&MASKED);
+    let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+    (slopes[0].value().unwrap().to_f64s().into_iter().map(bits).collect(), masked)
+}
+
+#[test]
+fn a_mask_goes_before_the_scatter_of_windows_that_do_not_overlap_and_of_no_other() {
+    let two = || Pool::new([2, 2]);
+    for (pool, expected) in [
+        (two(), true),
+        (Pool { padding: [1, 1], ..two() }, true),
+        (Pool::new([1, 3]), true),
+        (Pool { stride: [3, 2], ..two() }, true),
+        (Pool { stride: [2, 1], ..two() }, false),
+        (Pool { size: [3, 3], ..two() }, false),
+        (Pool { dilation: [1, 2], ..two() }, false),
+        (Pool::new([1, 1]), false),
+    ] {
+        for dtype in [DType::F32, DType::F64] {
+            let [relu, leaky]: [for<'t> fn(Var<'t>) -> Var<'t>; 2] =
+                [|x| x.relu(), |x| x.leaky_relu(0.1)];
+            let (slopes, masked) = pooled_slopes(&Tape::with_dtype(dtype), pool, relu);
+            let (written, _) = pooled_slopes(&Tape::with_dtype(dtype).unfused(), pool, relu);
+            assert_eq!((masked, slopes), (expected, written), "{pool:?}");
+            assert!(!pooled_slopes(&Tape::with_dtype(dtype), pool, leaky).1);
+        }
+    }
+}
+
+#[test]
+fn a_mask_stays_behind_what_is_scattered_elsewhere() {
+    let tape = Tape::f64();
+    let planes = |shape: [usize; 3]| {
+        let count = shape.iter().product();
+        tape.constant(Tensor::arange(count, DType::F64).unwrap().reshape(shape).unwrap())
+    };
+    fn indices(x: Var<'_>) -> Var<'_> {
+        x.max_pool2d_with_indices(Pool::new([2, 2])).1
+    }
+    let x = planes([2, 6, 6]);
+    let at = indices(x);
+    let goes_before = |shape: [usize; 2], axis: isize, index: Var<'_>| {
+        let y = (x - 30.0).relu().reshape(shape).gather(axis, index);
+        let slopes = tape.vjp(y, y.sin(), &[x]);
+        tape.plan(&slopes).unwrap().rewrites().iter().any(|text| text.starts_with("scatter"))
+    };
+    assert!(goes_before([2, 36], -1, at.reshape([2, 9])));
+    // Rows of two planes are one row; another axis; indices into a smaller plane.
+    assert!(!goes_before([1, 72], -1, at.reshape([1, 18])));
+    assert!(!goes_before([36, 2], 0, at.reshape([9, 2])));
+    assert!(!goes_before([2, 36], -1, indices(planes([2, 4, 4])).reshape([2, 4])));
 }

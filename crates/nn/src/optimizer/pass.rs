@@ -96,7 +96,7 @@ impl<R: UpdateRule, T: Float> Loop for Pass<'_, '_, R, T> {
 
 /// How many elements are updated at a time, a tile: few enough for the value, its gradient and its states
 /// to stay in the first cache.
-const PIECE: usize = 1 << 12;
+const PIECE: usize = 1 << 11;
 
 /// Parameters with fewer elements are updated by the caller's thread.
 pub(super) const PARALLEL: usize = 1 << 13;

@@ -246,6 +246,7 @@ pub(super) fn direction<T: Float>(maximize: bool) -> T {
 }
 
 /// `1 − βᵗ`, the share of a moving average that is not its start, with all digits where β is near 1.
+/// Compiled with the loops that it is called in front of, for processors with fused multiply-adds.
 #[inline(always)]
 pub(super) fn correction(beta: f64, step: i32) -> f64 {
     -Float::exp_m1(f64::from(step) * Float::ln_1p(beta - 1.0))

@@ -197,9 +197,10 @@ impl Planes {
         self.axes[0].phases * self.axes[1].phases * self.plane()
     }
 
-    /// The elements of all channels, and of a vector that begins at the last one.
+    /// The elements of all channels, and of a vector that begins at the last one. Without channels, there is
+    /// one that no tap reads.
     pub fn len(&self) -> usize {
-        self.channels * self.channel() + VECTOR
+        self.channels.max(1) * self.channel() + VECTOR
     }
 
     /// Whether there is memory for [`len`](Planes::len) elements.

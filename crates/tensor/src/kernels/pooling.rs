@@ -74,10 +74,10 @@ impl Numbered for f32 {
 }
 
 impl Numbered for f64 {
-    type Number = usize;
+    type Number = u64;
 
     #[inline(always)]
-    fn position(number: usize) -> i64 {
+    fn position(number: u64) -> i64 {
         number as i64
     }
 }

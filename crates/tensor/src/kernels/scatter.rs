@@ -20,7 +20,7 @@ pub fn scatter_add(source: &Tensor, axis: usize, index: &Tensor, out: &mut Tenso
         let many = index.shape()[axis] > MANY;
         try_parallel_chunks_mut(out, targets.chunk, |task, out| {
             if many {
-                return match targets.place(task, &at, &source, out)? {
+                return match targets.add_distinct(task, &at, &source, out)? {
                     true => Ok(()),
                     false => totals(out, |totals| targets.add(task, &at, &source, totals)),
                 };
@@ -245,7 +245,13 @@ impl Targets {
 
     /// Adds each element of a task to 0 at its place, as long as no two of them go to one, and says whether
     /// that is so of all: then there is nothing to add up.
-    fn place<T: Elem>(&self, task: usize, at: &[i64], source: &[T], out: &mut [T]) -> Result<bool> {
+    fn add_distinct<T: Elem>(
+        &self,
+        task: usize,
+        at: &[i64],
+        source: &[T],
+        out: &mut [T],
+    ) -> Result<bool> {
         let (dim, row_len) = (self.shape[self.axis], self.index.row());
         if self.index_shape[self.axis] > dim {
             return Ok(false);

@@ -269,6 +269,10 @@ impl Dag {
         self.unary(&NEG, [0.0; 2], x)
     }
 
+    pub(super) fn sum(&mut self, a: Id, b: Id) -> Id {
+        self.binary(&ADD, a, b)
+    }
+
     pub(super) fn mul(&mut self, a: Id, b: Id) -> Id {
         self.binary(&MUL, a, b)
     }

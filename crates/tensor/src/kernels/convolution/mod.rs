@@ -218,8 +218,8 @@ impl Sizes {
     }
 }
 
-/// Whether so many channels of a group fill the vectors well enough, two thirds of the widest.
-fn fill_vectors(channels: usize) -> bool {
+/// Whether a group of so many channels fills the vectors well enough, two thirds of the widest.
+fn fills_vectors(channels: usize) -> bool {
     2 * channels.next_multiple_of(MAX_LEN) <= 3 * channels
 }
 
@@ -313,6 +313,10 @@ mod tests {
             [1, 50, 24],
             [2, 2, 49],
             [3, 1, 2],
+            [1, 0, 24],
+            [1, 0, 2],
+            [1, 3, 0],
+            [1, 24, 0],
         ] {
             for (windows, padding, counts) in [
                 ([of(3, 2, 1), of(2, 1, 3)], [1, 2], [6, 7]),

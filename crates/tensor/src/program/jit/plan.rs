@@ -18,6 +18,10 @@ use crate::program::{Def, Extent, Micro, NARROW, Program, Value};
 /// From how many points on a program is worth being compiled.
 const LEAST_POINTS: usize = 1 << 12;
 
+/// From how many points on a single micro-op is: what it writes is beyond the second cache, and may be
+/// written over what it reads.
+const LEAST_POINTS_OF_ONE: usize = 1 << 18;
+
 /// How many definitions the program of a kernel has at most.
 const MOST_DEFS: usize = 512;
 
@@ -97,9 +101,13 @@ impl Plan {
             };
             (0..stage.len()).filter(is_full).count()
         };
-        // What a kernel saves is what lies between two micro-ops.
-        let inside = count(Stage::Kernel);
-        if inside < 1 || full(&[Stage::Kernel]) < full(&[Stage::Before, Stage::After]) {
+        // What a kernel saves is what lies between two micro-ops, or another place for the result of one.
+        let pays = match count(Stage::Kernel) {
+            0 => false,
+            1 => rows * columns >= LEAST_POINTS_OF_ONE && count(Stage::After) == 0,
+            _ => true,
+        };
+        if !pays || full(&[Stage::Kernel]) < full(&[Stage::Before, Stage::After]) {
             return None;
         }
         let program = program.reordered(&order, |x| Value(place[x.0 as usize] as u32));

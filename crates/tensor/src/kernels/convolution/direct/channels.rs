@@ -1,7 +1,7 @@
 //! Sums of many channels: they are side by side in vectors, for some positions at a time.
 
 use super::super::super::microkernel::{Stride, Tile, accumulate};
-use super::super::super::simd::{MAX_LEN, Vector, VectorLoop, Vectorized, in_vectors, prefetch};
+use super::super::super::simd::{Vector, VectorLoop, Vectorized, in_vectors, prefetch};
 use super::super::super::transpose::{transpose, transpose_to};
 use super::{PANEL, Region, Target};
 
@@ -9,30 +9,60 @@ use super::{PANEL, Region, Target};
 const FEW: usize = 4;
 const VECTORS: usize = 2;
 
+/// How many bytes are fetched at a time.
+const CACHE_LINE: usize = 64;
+
 /// How many taps are summed before the next positions: their weights, and what is read there, stay in the
 /// L1 cache.
 const TAPS: usize = 128;
 
-/// How many sums there are in so many rows and columns, and those of a row again.
-pub(super) fn scratch_len(rows: usize, columns: usize) -> usize {
-    PANEL * (rows + 1) * columns
-}
+/// How many positions are summed up before their sums are written.
+const POSITIONS: usize = 1 << 10;
+
+/// The elements of scratch memory: the sums of so many positions, and those of a row again.
+pub(super) const SCRATCH: usize = 2 * PANEL * POSITIONS;
 
 /// Sums up a region, and writes the sums.
 ///
 /// # Safety
-/// There are places for all of them, which nobody else looks at.
+/// There are places for all of them, and nobody else looks at those, nor between them.
 pub(super) unsafe fn sum<T: Vectorized>(
     region: &Region<'_, T>,
     scratch: &mut [T],
     target: Target<T>,
 ) {
+    let [_, down, across] = target.strides;
+    let columns = region.columns.min(POSITIONS);
+    let rows = POSITIONS / columns;
+    for row in (0..region.rows).step_by(rows) {
+        for column in (0..region.columns).step_by(columns) {
+            let piece = Region {
+                planes: &region.planes[row * region.row + column..],
+                rows: rows.min(region.rows - row),
+                columns: columns.min(region.columns - column),
+                ..*region
+            };
+            let start = target.start.wrapping_add(row * down + column * across);
+            // SAFETY: as the caller says; a piece lies inside.
+            unsafe { sum_piece(&piece, scratch, Target { start, ..target }) };
+        }
+    }
+}
+
+/// As [`sum`], of [`POSITIONS`] at most.
+///
+/// # Safety
+/// As for [`sum`].
+unsafe fn sum_piece<T: Vectorized>(region: &Region<'_, T>, scratch: &mut [T], target: Target<T>) {
     let &Region { rows, columns, channels, .. } = region;
-    let (sums, rest) = scratch.split_at_mut(PANEL * rows * columns);
-    in_vectors(Positions { region, sums, target });
     let [to, down, across] = target.strides;
-    if [down, across] == [columns, 1] {
-        // SAFETY: as the caller says: without gaps, all rows of a channel are one.
+    // Without gaps, all rows of a channel are one.
+    let is_dense = across == 1 && (rows == 1 || down == columns);
+    let (sums, rest) = scratch.split_at_mut(PANEL * rows * columns);
+    let fetched = is_dense.then_some((target.start, to));
+    in_vectors(Positions { region, sums, fetched });
+    if is_dense {
+        // SAFETY: as the caller says.
         unsafe { transpose_to(sums, PANEL, [rows * columns, channels], target.start, to) };
         return;
     }
@@ -50,16 +80,17 @@ pub(super) unsafe fn sum<T: Vectorized>(
 struct Positions<'a, 'r, T> {
     region: &'a Region<'r, T>,
     sums: &'a mut [T],
-    target: Target<T>,
+    /// Where they will be written, and the stride from one channel to the next, to be fetched meanwhile.
+    fetched: Option<(*mut T, usize)>,
 }
 
-/// Where a tile is: from which position and channel on, with which terms, and the last of their taps.
+/// Where a tile is: from which position, channel and term on, and the largest tap of its terms.
 #[derive(Clone, Copy)]
 struct At {
     position: usize,
     channel: usize,
     term: usize,
-    last: usize,
+    farthest: usize,
 }
 
 impl<T: Vectorized> VectorLoop for Positions<'_, '_, T> {
@@ -71,7 +102,7 @@ impl<T: Vectorized> VectorLoop for Positions<'_, '_, T> {
         let positions = rows * columns;
         // Without taps, too, there is a bias.
         for term in (0..taps.len().max(1)).step_by(TAPS) {
-            let last = taps.iter().skip(term).take(TAPS).copied().max().unwrap_or(0);
+            let farthest = taps.iter().skip(term).take(TAPS).copied().max().unwrap_or(0);
             let (mut start, mut column) = (0, 0);
             for position in (0..positions).step_by(R) {
                 let mut places = [0; R];
@@ -85,17 +116,15 @@ impl<T: Vectorized> VectorLoop for Positions<'_, '_, T> {
                         }
                     }
                 }
-                // Where they will be written is fetched meanwhile.
-                let [to, down, across] = self.target.strides;
-                let is_due = term == 0 && position % MAX_LEN < R;
-                if is_due && [down, across] == [columns, 1] {
+                let is_due = term == 0 && position % (CACHE_LINE / size_of::<T>()) < R;
+                if let Some((start, stride)) = self.fetched.filter(|_| is_due) {
                     for channel in 0..channels {
-                        prefetch(self.target.start.wrapping_add(channel * to + position));
+                        prefetch(start.wrapping_add(channel * stride + position));
                     }
                 }
                 let few = [places[0], places[1], places[2], places[3]];
                 for channel in (0..channels).step_by(VECTORS * V::LEN) {
-                    let at = At { position, channel, term, last };
+                    let at = At { position, channel, term, farthest };
                     // SAFETY: as the caller says.
                     unsafe {
                         match (positions - position, channels - channel <= V::LEN) {
@@ -120,7 +149,7 @@ impl<T: Vectorized> Positions<'_, '_, T> {
     #[inline(always)]
     unsafe fn add<V: Vector<Elem = T>, const R: usize, const C: usize>(
         &mut self,
-        At { position, channel, term, last }: At,
+        At { position, channel, term, farthest }: At,
         places: [usize; R],
     ) {
         let Region { bias, planes, .. } = self.region;
@@ -130,12 +159,12 @@ impl<T: Vectorized> Positions<'_, '_, T> {
         let mut starts = [planes.as_ptr(); R];
         for (start, place) in starts.iter_mut().zip(places) {
             // A slice, so that what is read is checked to be there.
-            *start = planes[place..][..=last].as_ptr();
+            *start = planes[place..][..=farthest].as_ptr();
         }
         assert!(channel + C * V::LEN <= PANEL);
         let weights = weights.as_ptr().wrapping_add(channel);
         let (sums, _) = self.sums[position * PANEL..].as_chunks_mut::<PANEL>();
-        // SAFETY: a panel has so many channels, as was just checked, and the places and the last tap were;
+        // SAFETY: a panel has so many channels, as was just checked, and the places and the farthest tap were;
         // the caller vouches for the processor.
         unsafe {
             let mut tile: Tile<V, R, C> = [[V::splat(T::ZERO); C]; R];

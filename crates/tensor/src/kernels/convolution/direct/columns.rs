@@ -32,7 +32,7 @@ pub(super) unsafe fn sum<T: Vectorized>(
     let columns = (region.rows - 1) * row + region.columns;
     let width = columns.next_multiple_of(VECTOR);
     let sums = &mut scratch[..CHANNELS * width];
-    for (sums, &bias) in sums.chunks_exact_mut(width).zip(&region.bias[..channels]) {
+    for (sums, &bias) in sums.chunks_exact_mut(width).zip(&region.bias) {
         sums.fill(bias);
     }
     in_vectors(Multiply { taps, weights, planes, sums, columns });

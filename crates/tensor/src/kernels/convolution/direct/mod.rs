@@ -17,7 +17,7 @@ use super::super::planes::{PhaseAxis, Planes, Strided4};
 use super::super::scratch::Scratch;
 use super::super::simd::{MAX_LEN, Vectorized};
 use super::super::threads::{Pointer, parallel_chunks_mut, parallel_for};
-use super::{PANEL, Sizes, fill_vectors, output};
+use super::{PANEL, Sizes, fills_vectors, output};
 use crate::{Float, Result, Tensor};
 
 thread_local! {
@@ -61,7 +61,7 @@ impl Along {
     /// For so many channels in each group of the output. One vector of them alone would have to wait for
     /// what is read: an element for each product.
     fn of(outs: usize) -> Along {
-        if outs > MAX_LEN && fill_vectors(outs) { Along::Channels } else { Along::Columns }
+        if outs > MAX_LEN && fills_vectors(outs) { Along::Channels } else { Along::Columns }
     }
 
     /// How many channels are summed up at a time.
@@ -78,8 +78,8 @@ struct Region<'a, T> {
     /// Where the terms of a position are, from it on, and for each of them a weight for each channel.
     taps: &'a [usize],
     weights: &'a [T],
-    /// What the sums of the channels begin with.
     channels: usize,
+    /// What the sums begin with.
     bias: [T; PANEL],
     /// What is read, from the first position on, and the stride from one row to the next.
     planes: &'a [T],
@@ -101,7 +101,7 @@ impl<T: Float> Target<T> {
     /// Writes a row of a channel.
     ///
     /// # Safety
-    /// There are places for all of them, which nobody else looks at.
+    /// There are places for all of them, and nobody else looks at those, nor between them.
     unsafe fn write(&self, channel: usize, row: usize, sums: &[T]) {
         let [channels, rows, step] = self.strides;
         let start = self.start.wrapping_add(channel * channels + row * rows);
@@ -230,7 +230,7 @@ impl<T: Vectorized> DirectConvolution<'_, T> {
         let units = self.sizes.batch * blocks;
         let tasks = self.sizes.tasks(units);
         let len = match self.along {
-            Along::Channels => channels::scratch_len(self.rows, self.to[1].length),
+            Along::Channels => channels::SCRATCH,
             Along::Columns => columns::scratch_len(self.rows, self.from.row()),
         };
         let out = Pointer(out.as_mut_ptr());

@@ -15,7 +15,7 @@ use super::super::planes::{Planes, Strided4};
 use super::super::scratch::Scratch;
 use super::super::simd::Vectorized;
 use super::super::threads::{Pointer, parallel_for};
-use super::{BLOCK, MAX_TASKS, Sizes, fill_vectors, output};
+use super::{BLOCK, MAX_TASKS, Sizes, fills_vectors, output};
 use crate::{Result, Tensor};
 use channels::ByChannels;
 use lanes::ByLanes;
@@ -95,7 +95,7 @@ pub(super) fn weights<T: Vectorized>(
         return Ok(());
     }
     let x = Strided4::<T>::of(x)?;
-    if fill_vectors(sizes.outs) {
+    if fills_vectors(sizes.outs) {
         sum(sizes, &units, (&planes, &x), &ByChannels::of(sizes, rows, y)?, w);
     } else {
         sum(sizes, &units, (&planes, &x), &ByLanes::of(sizes, &planes, rows, y)?, w);
