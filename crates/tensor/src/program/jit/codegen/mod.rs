@@ -19,6 +19,10 @@ use crate::program::code::SlotId;
 /// How many columns rows have at most that are worked on in pairs.
 const SHORT_ROW: usize = 512;
 
+/// How many columns rows have at most of which several stay in the L1 cache: what a pass stores to is fetched
+/// while the one before it computes.
+const CACHED_ROW: usize = 2048;
+
 /// Vectors of an iteration of the main loop, and the bytes of one.
 const UNROLLED: i32 = 4;
 const VECTOR_BYTES: i32 = 64;
@@ -122,7 +126,7 @@ pub(super) fn generate(
     together.iter().flat_map(most).find_map(|(together, most)| {
         let mut codegen = Codegen::new(graph, bindings, most);
         codegen.chunk = chunk.map(|columns| 4 * columns as i32);
-        codegen.fetches_stores = !is_short;
+        codegen.fetches_stores = columns > CACHED_ROW;
         codegen.row_bytes = if loops > 1 { 4 * columns as i32 } else { 0 };
         codegen.kernel(schedule, together)?;
         let Codegen { assembler, constants, numbers, .. } = codegen;
@@ -144,8 +148,7 @@ struct Codegen<'a> {
     /// The bytes of a row, and how far ahead the next rows are, to be fetched while these are computed.
     row_bytes: i32,
     ahead: i32,
-    /// Whether the next rows that are stored to are fetched as well: short ones would drive out what is
-    /// read.
+    /// Whether the next rows that are stored to are fetched as well, where rows are long.
     fetches_stores: bool,
     /// What the next pass stores to, if not: fetched while this one computes.
     written_next: Vec<Buffer>,
