@@ -14,7 +14,7 @@ use super::super::simd::{MAX_LEN, Vector, VectorLoop, Vectorized, prefetch};
 use super::super::transpose::transpose;
 use crate::{Elem, Float};
 
-/// The columns of a tile, in vectors. Its rows are a parameter, `R`, below eight or eight.
+/// The columns of a tile, in vectors. Its rows are a parameter, `R`: eight at most.
 const VECTORS: usize = 2;
 
 /// The lengths of blocks: as many terms as let a panel fill half of the L1 cache, and few enough that the

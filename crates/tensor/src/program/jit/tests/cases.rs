@@ -17,6 +17,32 @@ fn a_space_of_one_column_may_have_values_of_rows() {
     assert_eq!(compared(&program, &[&x, &r], &[], &[rows]).map(drop), Ok(()));
 }
 
+/// One micro-op is a kernel where what it writes is beyond the second cache, and may be written over what it
+/// reads; what else reads it afterwards would have to read it from there.
+#[test]
+fn one_micro_op_by_itself_may_be_written_over_what_it_reads() {
+    let run = |[rows, columns]: [usize; 2], sums: bool| {
+        let mut program = Program::new(rows, columns, DType::F32);
+        let (x, y) = (program.input(Extent::Full), program.input(Extent::Full));
+        let sum = program.two("add", x, y);
+        program.output(sum);
+        if sums {
+            program.reduce_columns(ReduceOp::Sum, sum);
+        }
+        let n = rows * columns;
+        let (x, y) = (wave(n), wave(n + 3).narrow(0, 3, n).unwrap());
+        let lens: &[usize] = if sums { &[n, columns] } else { &[n] };
+        let has_kernel = compared(&program, &[&x, &y], &[], lens).unwrap();
+        assert_eq!(program.compile().may_overwrite(0, 1), has_kernel);
+        has_kernel
+    };
+    for [rows, columns] in [[1 << 18, 1], [(1 << 18) + 37, 1], [300, 1000]] {
+        assert_eq!(run([rows, columns], false), runs_kernels(), "{rows} × {columns}");
+    }
+    assert!(!run([(1 << 18) - 1, 1], false));
+    assert!(!run([300, 1000], true));
+}
+
 /// The same, of reductions.
 #[test]
 fn a_space_of_one_column_may_have_reductions_of_rows() {
